@@ -1,0 +1,284 @@
+//! [`Heap`]: the arenas behind one door.
+
+use crate::arena::Arena;
+use crate::cell::Cell;
+use crate::error::Error;
+use crate::handle::{Handle, Of};
+use crate::keys::{Keys, Sees};
+use crate::kind::{HasKind, Kind};
+use crate::kinds::{COUNT, SHAPES};
+use crate::limits::{ArenaLimits, Budget, Limits, Usage};
+use crate::range::object_len;
+use crate::scratch::Scratch;
+use crate::view::{Init, Object, View, ViewMut};
+
+use bumpalo::Bump;
+
+/// How a heap is set up.
+///
+/// ```
+/// use segheap::{Heap, Limits, Settings};
+/// let limits = Limits { bytes: 64 << 20, ..Limits::default() };
+/// let heap = Heap::with(Settings::seeded(0x5EED).limits(limits));
+/// # assert_eq!(heap.usage().total_bytes, 0);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    generation_seed: u64,
+    hash_seed: u64,
+    limits: Limits,
+}
+
+impl Settings {
+    /// Both seeds from the host's: for hosts without `std`, and for runs that
+    /// are to be repeated. Where handles or keys come from strangers, take a
+    /// seed that they cannot know.
+    pub const fn seeded(seed: u64) -> Settings {
+        let hash_seed = seed.wrapping_mul(0xD6E8_FEB8_6659_FD93).rotate_left(32);
+        Settings { generation_seed: seed, hash_seed, limits: NO_LIMITS }
+    }
+
+    /// Random seeds.
+    #[cfg(feature = "std")]
+    pub fn random() -> Settings {
+        use std::hash::{BuildHasher, Hasher, RandomState};
+        let random = RandomState::new();
+        let mut hasher = random.build_hasher();
+        let generation_seed = hasher.finish();
+        hasher.write_u8(1);
+        Settings { hash_seed: hasher.finish(), generation_seed, limits: NO_LIMITS }
+    }
+
+    /// Where the generations of slots start. Nothing that a program can see
+    /// depends on it, but for which handles of another heap are refused.
+    pub const fn generation_seed(self, seed: u64) -> Settings {
+        Settings { generation_seed: seed, ..self }
+    }
+
+    /// The seed of the hashes of keys.
+    pub const fn hash_seed(self, seed: u64) -> Settings {
+        Settings { hash_seed: seed, ..self }
+    }
+
+    /// What the heap may use.
+    pub const fn limits(self, limits: Limits) -> Settings {
+        Settings { limits, ..self }
+    }
+}
+
+const NO_LIMITS: Limits =
+    Limits { pages: crate::limits::ARENA_PAGES_MAX, slots: u32::MAX, bytes: usize::MAX };
+
+#[cfg(feature = "std")]
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings::random()
+    }
+}
+
+/// A segmented heap: twelve typed arenas, each with a memory of its own.
+///
+/// A VM keeps [`Cell`]s; [`alloc`](Heap::alloc) makes an object and answers its
+/// handle, [`get`](Heap::get) and [`get_mut`](Heap::get_mut) open it for one
+/// instruction. What can be done to an object is listed at [`View`] and
+/// [`ViewMut`], under its kind.
+///
+/// A handle of another heap is refused as far as its bits allow: where the slot
+/// it names is not in use here, or is in another of its 4,096 lives, which with
+/// random seeds leaves one chance in 4,096 that it opens the object of the same
+/// kind in that slot. It is never unsafe.
+#[derive(Debug)]
+pub struct Heap {
+    pub(crate) arenas: [Arena; COUNT],
+    pub(crate) budget: Budget,
+    limits: Limits,
+    hash_seed: u64,
+    scratch: Scratch,
+    scratch_bytes: usize,
+}
+
+#[cfg(feature = "std")]
+impl Default for Heap {
+    fn default() -> Heap {
+        Heap::new()
+    }
+}
+
+impl Heap {
+    /// A heap with random seeds and no limits. Allocates nothing.
+    #[cfg(feature = "std")]
+    pub fn new() -> Heap {
+        Heap::with(Settings::random())
+    }
+
+    /// A heap set up as told. Allocates nothing.
+    pub fn with(settings: Settings) -> Heap {
+        let limits = settings.limits;
+        let mut seed = settings.generation_seed;
+        let mut selector = 0;
+        let arenas = SHAPES.map(|shape| {
+            let kind = Kind::from_selector(selector);
+            selector = selector.wrapping_add(1);
+            seed = seed.wrapping_mul(0xD120_2E6F_7653_4E4D).wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let seed = u32::try_from(seed >> 32).unwrap_or(0);
+            Arena::new(kind, shape, ArenaLimits::new(kind, &limits), seed)
+        });
+        Heap {
+            arenas,
+            budget: Budget::new(limits.bytes),
+            limits,
+            hash_seed: settings.hash_seed,
+            scratch: Scratch::default(),
+            scratch_bytes: 0,
+        }
+    }
+
+    /// Makes an object: `heap.alloc(List::of(&cells))`. Amortised O(size).
+    ///
+    /// # Errors
+    /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
+    /// [`Error::OutOfMemory`]; the heap is as it was then.
+    #[inline]
+    pub fn alloc<I: Init>(&mut self, init: I) -> Result<Handle<I::Kind>, Error> {
+        let (len, words) = init.size();
+        let len = object_len(len)?;
+        let (_, arena, _) = split(&mut self.arenas, I::Kind::KIND)?;
+        let cell = arena.alloc(&mut self.budget, len, words, |words| init.fill(words))?;
+        Ok(Handle::known(cell))
+    }
+
+    /// Opens an object to read. O(1): one compare proves kind, generation and
+    /// liveness.
+    ///
+    /// # Errors
+    /// [`Error::NotAHandle`], [`Error::WrongKind`] or [`Error::Stale`], the
+    /// first of them that applies.
+    #[inline(always)]
+    pub fn get<K: Object>(&self, object: impl Of<K>) -> Result<View<'_, K>, Error> {
+        let arena = self.arena(K::KIND)?;
+        View::new(arena, arena.check(object.into())?, K::Sees::of(self.keys()))
+    }
+
+    /// Opens an object to change. O(1), as [`Heap::get`].
+    ///
+    /// # Errors
+    /// As [`Heap::get`].
+    #[inline(always)]
+    pub fn get_mut<K: Object>(&mut self, object: impl Of<K>) -> Result<ViewMut<'_, K>, Error> {
+        let cell: Cell = object.into();
+        let (below, arena, above) = split(&mut self.arenas, K::KIND)?;
+        arena.check(cell)?;
+        let sees = K::Sees::of(Keys::new(below, above, self.hash_seed));
+        Ok(ViewMut::new(arena, &mut self.budget, cell.slot(), sees))
+    }
+
+    /// Frees an object now. Every copy of its handle answers
+    /// [`Error::Stale`] from here on, for ever. O(1).
+    ///
+    /// # Errors
+    /// [`Error::NotAHandle`]; [`Error::Stale`] if it is gone already.
+    #[inline]
+    pub fn kill(&mut self, object: impl Into<Cell>) -> Result<(), Error> {
+        let cell = object.into();
+        let kind = cell.kind().ok_or(Error::NotAHandle)?;
+        let (_, arena, _) = split(&mut self.arenas, kind).map_err(|_| Error::Stale { kind })?;
+        arena.free(cell)
+    }
+
+    /// Whether the cell is a handle of an object that is alive.
+    #[inline]
+    pub fn contains(&self, object: impl Into<Cell>) -> bool {
+        let cell = object.into();
+        cell.kind()
+            .and_then(|kind| self.arenas.get(kind.index()))
+            .is_some_and(|arena| arena.contains(cell))
+    }
+
+    /// Frees every object. Generations go on, so no old handle comes alive;
+    /// pages and slots stay reserved. O(slots).
+    pub fn clear(&mut self) {
+        self.arenas.iter_mut().for_each(Arena::clear);
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Sets other limits. What is in use stays; only growing is refused.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+        self.budget.limit(limits.bytes);
+        self.arenas.iter_mut().for_each(|arena| arena.limit(&limits));
+    }
+
+    /// What the heap uses. O(1).
+    pub fn usage(&self) -> Usage<COUNT> {
+        Usage {
+            arenas: self.arenas.each_ref().map(Arena::usage),
+            scratch_bytes: crate::range::wide(self.scratch_bytes),
+            total_bytes: crate::range::wide(self.budget.used()),
+        }
+    }
+
+    /// For tests of how a VM copes: memory grows `n` more times and then is
+    /// refused as if the host had none; `None` ends that.
+    pub fn refuse_growth(&mut self, n: Option<u64>) {
+        self.budget.refuse_growth(n);
+    }
+
+    #[inline(always)]
+    pub(crate) fn arena(&self, kind: Kind) -> Result<&Arena, Error> {
+        self.arenas.get(kind.index()).ok_or(Error::NotAHandle)
+    }
+
+    /// The arena of a live object, and its slot.
+    pub(crate) fn open(&self, cell: Cell) -> Result<(&Arena, crate::arena::Slot), Error> {
+        let kind = cell.kind().ok_or(Error::NotAHandle)?;
+        let arena = self.arena(kind).map_err(|_| Error::Stale { kind })?;
+        Ok((arena, arena.check(cell)?))
+    }
+
+    #[inline(always)]
+    pub(crate) fn keys(&self) -> Keys<'_> {
+        Keys::new(&self.arenas, &[], self.hash_seed)
+    }
+
+    /// Runs `work` with the heap and its scratch memory. Calls may nest.
+    pub(crate) fn scratched<T>(
+        &mut self,
+        work: impl FnOnce(&mut Heap, &Bump) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut scratch = core::mem::take(&mut self.scratch);
+        let mine = core::mem::take(&mut self.scratch_bytes);
+        let bump = scratch.start(&mut self.budget);
+        let result = work(self, bump);
+        scratch.reset();
+        // A nested call has left memory of its own: the larger is kept.
+        if scratch.bytes() > self.scratch_bytes {
+            self.budget.replace(self.scratch_bytes, 0);
+            self.scratch = scratch;
+            self.scratch_bytes = self.scratch.bytes();
+            self.budget.replace(mine, self.scratch_bytes);
+        } else {
+            self.budget.replace(mine, 0);
+        }
+        result
+    }
+}
+
+type Split<'h> = (&'h mut [Arena], &'h mut Arena, &'h mut [Arena]);
+
+/// One arena to write, the others to read.
+#[inline(always)]
+pub(crate) fn split(arenas: &mut [Arena; COUNT], kind: Kind) -> Result<Split<'_>, Error> {
+    let (below, rest) = arenas.split_at_mut_checked(kind.index()).ok_or(Error::NotAHandle)?;
+    let (arena, above) = rest.split_first_mut().ok_or(Error::NotAHandle)?;
+    Ok((below, arena, above))
+}
+
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    shared::<Heap>();
+    assert!(size_of::<Heap>() <= 2048, "ten thousand heaps have to fit somewhere");
+};

@@ -1,0 +1,162 @@
+//! What a kind is: a selector at run time ([`Kind`]), a type at compile
+//! time ([`HasKind`]), a [`Shape`] that says how its objects lie in memory. The
+//! kinds themselves live in `kinds/`.
+
+use crate::cell::Cell;
+
+/// Keeps the crate's traits from being implemented outside.
+pub trait Sealed {}
+
+/// The kind of an object, as its handle tells it: the selector of an arena.
+///
+/// The twelve kinds are constants of this type (`Kind::LIST`, …), usable in
+/// patterns; selectors that belong to no kind print as `Spare`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Kind(u8);
+
+impl Kind {
+    pub(crate) const fn from_selector(selector: u64) -> Kind {
+        Kind((selector & 0xF) as u8)
+    }
+
+    /// The selector as a `u32`.
+    pub(crate) const fn id(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// The arena selector, 0..=15, as it stands in bits 44..=47 of a handle.
+    pub const fn selector(self) -> u64 {
+        self.0 as u64
+    }
+
+    pub(crate) const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A type that stands for a kind; the list of the twelve gives each its
+/// selector. [`Object`](crate::Object) says the rest.
+pub trait HasKind: Sealed + Sized + 'static {
+    /// The same at run time.
+    const KIND: Kind;
+}
+
+/// How the objects of a kind lie in their blocks, which is all that tracing,
+/// comparing and printing need: `header` words, then the elements.
+#[derive(Clone, Copy, Debug)]
+#[doc(hidden)]
+pub struct Shape {
+    pub(crate) header: u32,
+    pub(crate) elements: Elements,
+    pub(crate) key: KeyBy,
+    pub(crate) open: &'static str,
+    pub(crate) close: &'static str,
+}
+
+/// What the elements of a kind are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Elements {
+    Bytes,
+    Ints,
+    Floats,
+    Cells,
+    /// Entries of so many cells each in a hash table (`table.rs`).
+    Entries(u32),
+}
+
+/// What makes two objects the same key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyBy {
+    Identity,
+    /// The bytes, equal to text held in a cell.
+    Text,
+    /// Sign and limbs, equal to an integer held in a cell.
+    Integer,
+}
+
+impl Shape {
+    pub(crate) const fn new(elements: Elements, open: &'static str, close: &'static str) -> Shape {
+        Shape { header: 0, elements, key: KeyBy::Identity, open, close }
+    }
+
+    pub(crate) const fn header(self, header: u32) -> Shape {
+        Shape { header, ..self }
+    }
+
+    pub(crate) const fn key(self, key: KeyBy) -> Shape {
+        Shape { key, ..self }
+    }
+
+    /// How many words of the block are cells (or holes), from `header` on.
+    #[inline]
+    pub(crate) const fn cells(&self, len: u32) -> usize {
+        match self.elements {
+            Elements::Cells => len as usize,
+            Elements::Entries(stride) => (len as usize).saturating_mul(stride as usize),
+            _ => 0,
+        }
+    }
+
+    /// How many words of a block of `cap` words are in use at `len` elements.
+    #[inline(always)]
+    pub(crate) const fn words(&self, len: u32, cap: u32) -> usize {
+        let body = match self.elements {
+            Elements::Bytes => (len as usize).div_ceil(8),
+            Elements::Ints | Elements::Floats | Elements::Cells => len as usize,
+            Elements::Entries(_) => return cap as usize,
+        };
+        body.saturating_add(if cap == 0 { 0 } else { self.header as usize })
+    }
+}
+
+/// A type that payload words can be read as.
+#[doc(hidden)]
+pub trait Element: Copy + PartialEq + 'static {
+    /// Elements in a word.
+    const PER_WORD: u32;
+    /// The element a fresh object is filled with.
+    const ZERO: Self;
+    /// The words as elements.
+    fn slice(words: &[u64]) -> &[Self];
+    /// The words as elements.
+    fn slice_mut(words: &mut [u64]) -> &mut [Self];
+    /// The bytes as elements; `None` where they are not aligned.
+    fn bytes_mut(bytes: &mut [u8]) -> Option<&mut [Self]>;
+}
+
+macro_rules! plain_element {
+    ($($type:ty: $per_word:literal, $zero:literal;)*) => {$(
+        impl Element for $type {
+            const PER_WORD: u32 = $per_word;
+            const ZERO: Self = $zero;
+            #[inline(always)]
+            fn slice(words: &[u64]) -> &[Self] {
+                bytemuck::cast_slice(words)
+            }
+            #[inline(always)]
+            fn slice_mut(words: &mut [u64]) -> &mut [Self] {
+                bytemuck::cast_slice_mut(words)
+            }
+            fn bytes_mut(bytes: &mut [u8]) -> Option<&mut [Self]> {
+                bytemuck::try_cast_slice_mut(bytes).ok()
+            }
+        }
+    )*};
+}
+plain_element!(u8: 8, 0; u64: 1, 0; i64: 1, 0; f64: 1, 0.0;);
+
+impl Element for Cell {
+    const PER_WORD: u32 = 1;
+    const ZERO: Cell = Cell::NULL;
+    #[inline(always)]
+    fn slice(words: &[u64]) -> &[Cell] {
+        Cell::slice(words)
+    }
+    #[inline(always)]
+    fn slice_mut(words: &mut [u64]) -> &mut [Cell] {
+        Cell::slice_mut(words)
+    }
+    fn bytes_mut(bytes: &mut [u8]) -> Option<&mut [Cell]> {
+        bytemuck::try_cast_slice_mut(bytes).ok().map(Cell::slice_mut)
+    }
+}

@@ -1,0 +1,15 @@
+//! [`Bytes`].
+
+super::array! {
+    /// A growable sequence of bytes: raw input, buffers, builders of text.
+    ///
+    /// ```
+    /// use segheap::{Bytes, Heap};
+    /// let mut heap = Heap::new();
+    /// let bytes = heap.alloc(Bytes::of(b"ab"))?;
+    /// heap.get_mut(bytes)?.extend(b"cd")?;
+    /// assert_eq!(heap.get(bytes)?.slice(1..3)?, b"bc");
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    Bytes of u8, Bytes, "Bytes["
+}

@@ -1,0 +1,46 @@
+//! [`Closure`].
+
+use crate::cell::Cell;
+use crate::keys::Nothing;
+use crate::kind::{Elements, Shape};
+use crate::view::{Mutable, New, Object, Sequence, View};
+
+/// A function id of the VM's own, and a fixed number of upvalues, which are its
+/// elements.
+///
+/// ```
+/// use segheap::{Closure, Heap};
+/// let mut heap = Heap::new();
+/// let counter = heap.alloc(Closure::of(12, &[0.into()]))?;
+/// heap.get_mut(counter)?.set(0, 1.into())?;
+/// assert_eq!(heap.get(counter)?.function(), 12);
+/// assert_eq!(heap.get(counter)?.get(0)?, 1.into());
+/// # Ok::<(), segheap::Error>(())
+/// ```
+pub enum Closure {}
+
+impl Object for Closure {
+    const SHAPE: Shape = Shape::new(Elements::Cells, "(", ")").header(1);
+    type Sees = Nothing;
+}
+
+impl Sequence for Closure {
+    type Element = Cell;
+}
+
+impl Mutable for Closure {}
+
+impl Closure {
+    /// With these upvalues.
+    pub const fn of(function: u32, upvalues: &[Cell]) -> New<'_, Closure> {
+        New::of(function as u64, upvalues)
+    }
+}
+
+impl View<'_, Closure> {
+    /// The function id.
+    #[inline]
+    pub fn function(self) -> u32 {
+        u32::try_from(self.header(0)).unwrap_or(0)
+    }
+}

@@ -1,0 +1,210 @@
+//! What maps and sets share: a hash table, and the operations on it.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use crate::kind::Sealed;
+use crate::table;
+use crate::view::{Init, Object};
+
+/// A table that is yet to be made: [`Init`] of maps and sets.
+pub struct NewTable<K, const STRIDE: usize> {
+    entries: usize,
+    kind: PhantomData<K>,
+}
+
+impl<K, const STRIDE: usize> NewTable<K, STRIDE> {
+    pub(super) const fn with_capacity(entries: usize) -> Self {
+        NewTable { entries, kind: PhantomData }
+    }
+}
+
+impl<K, const STRIDE: usize> fmt::Debug for NewTable<K, STRIDE> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NewTable(room for {})", self.entries)
+    }
+}
+
+impl<K, const STRIDE: usize> Sealed for NewTable<K, STRIDE> {}
+
+impl<K: Object, const STRIDE: usize> Init for NewTable<K, STRIDE> {
+    type Kind = K;
+
+    fn size(&self) -> (usize, usize) {
+        (0, table::words_for::<STRIDE>(self.entries))
+    }
+
+    fn fill(self, words: &mut [u64]) {
+        table::fill::<STRIDE>(words, self.entries);
+    }
+}
+
+/// A kind that is a hash table of entries of so many cells.
+macro_rules! keyed {
+    (
+        $(#[$doc:meta])*
+        $Kind:ident, $stride:literal cells, entries $Entry:ty = $entry:expr, $open:literal
+    ) => {
+        $(#[$doc])*
+        pub enum $Kind {}
+
+        impl Object for $Kind {
+            const SHAPE: Shape =
+                Shape::new(Elements::Entries($stride), $open, "}").header(table::HEADER);
+            type Sees = KeysOfAll;
+        }
+
+        impl $Kind {
+            /// Empty.
+            #[allow(clippy::new_ret_no_self, reason = "an object yet to be made")]
+            pub const fn new() -> NewTable<$Kind, $stride> {
+                NewTable::with_capacity(0)
+            }
+
+            /// Empty, with room for `entries` entries.
+            pub const fn with_capacity(entries: usize) -> NewTable<$Kind, $stride> {
+                NewTable::with_capacity(entries)
+            }
+        }
+
+        impl<'h> View<'h, $Kind> {
+            #[inline(always)]
+            fn table(&self) -> Table<&'h [u64], $stride> {
+                Table::new(self.words, self.len)
+            }
+
+            #[inline]
+            fn find(&self, key: Cell) -> Result<Option<u32>, Error> {
+                let key = self.sees.key(None, key)?;
+                let found = self.table().find(key.hash, |entry| self.sees.same(&key, entry));
+                Ok(found.map(|(_, position)| position))
+            }
+
+            /// Number of entries. O(1).
+            #[inline]
+            pub fn len(self) -> usize {
+                at(self.table().len())
+            }
+
+            /// Whether there are no entries.
+            #[inline]
+            pub fn is_empty(self) -> bool {
+                self.len() == 0
+            }
+
+            /// Whether there is an entry of this key. O(1) expected.
+            ///
+            /// # Errors
+            /// [`Error::Stale`] for a key whose object is gone.
+            pub fn contains(self, key: Cell) -> Result<bool, Error> {
+                Ok(self.find(key)?.is_some())
+            }
+
+            /// Entry `n` in insertion order. O(1) while nothing was removed
+            /// since the table last grew, O(n) otherwise.
+            ///
+            /// # Errors
+            /// [`Error::OutOfRange`].
+            pub fn nth(self, n: usize) -> Result<$Entry, Error> {
+                let entry = self.table().nth(n).and_then(|position| self.table().entry(position));
+                entry.map($entry).ok_or_else(|| out_of_range(n, self.len()))
+            }
+
+            /// The entry at the cursor, which moves on; `None` at the end.
+            /// Amortised O(1). Every entry that stays is met once, in insertion
+            /// order; one removed ahead is not met; one added is met at the end,
+            /// also where the cursor had come to the end before.
+            pub fn next(self, cursor: &mut Cursor) -> Option<$Entry> {
+                self.table().next(cursor).map($entry)
+            }
+
+            /// The entries, in insertion order.
+            pub fn iter(self) -> impl Iterator<Item = $Entry> + use<'h> {
+                self.table().iter().map($entry)
+            }
+        }
+
+        impl ViewMut<'_, $Kind> {
+            /// Finds `key`, or adds `entry` for it. Answers the position, and
+            /// whether it is new.
+            #[inline]
+            fn entry(&mut self, key: Cell, entry: [Cell; $stride]) -> Result<(u32, bool), Error> {
+                let sees = self.sees;
+                let key = sees.key(Some(self.arena), key)?;
+                let view = self.view()?;
+                if let Some((_, old)) = view.table().find(key.hash, |other| sees.same(&key, other)) {
+                    return Ok((old, false));
+                }
+                if view.table().is_full() {
+                    self.grow()?;
+                }
+                let (slot, words) = self.parts()?;
+                let used = Table::<_, $stride>::new_mut(words, slot.len).append(key.hash, entry);
+                self.arena.slot_mut(self.index)?.len = used;
+                Ok((slot.len, true))
+            }
+
+            #[cold]
+            fn grow(&mut self) -> Result<(), Error> {
+                let view = self.view()?;
+                let (plan, used) = (view.table().plan()?, view.len);
+                self.arena.rebuild(self.budget, self.index, plan.words, |old, new| {
+                    Table::<_, $stride>::new_mut(old, used).rebuild(plan, new)
+                })
+            }
+
+            /// Takes the entry of this key out; the order of the others holds.
+            /// `None` if there is none. O(1) expected.
+            ///
+            /// # Errors
+            /// [`Error::Stale`] for a key whose object is gone.
+            pub fn remove(&mut self, key: Cell) -> Result<Option<$Entry>, Error> {
+                let sees = self.sees;
+                let key = sees.key(Some(self.arena), key)?;
+                let view = self.view()?;
+                let Some((bucket, position)) =
+                    view.table().find(key.hash, |other| sees.same(&key, other))
+                else {
+                    return Ok(None);
+                };
+                self.edit(|table| table.remove(bucket, position)).map(Some)
+            }
+
+            /// Takes entry `n` in insertion order out, even if its key has died.
+            /// O(capacity).
+            ///
+            /// # Errors
+            /// [`Error::OutOfRange`].
+            pub fn remove_nth(&mut self, n: usize) -> Result<$Entry, Error> {
+                let view = self.view()?;
+                let position = view.table().nth(n).ok_or_else(|| out_of_range(n, view.len()))?;
+                self.edit(|table| table.remove_at(position))
+            }
+
+            fn edit(
+                &mut self,
+                change: impl FnOnce(
+                    &mut Table<&mut [u64], $stride>,
+                ) -> Option<([Cell; $stride], u32)>,
+            ) -> Result<$Entry, Error> {
+                let (slot, words) = self.parts()?;
+                let mut table = Table::<_, $stride>::new_mut(words, slot.len);
+                let (entry, used) = change(&mut table).ok_or(Error::Corrupt)?;
+                self.arena.slot_mut(self.index)?.len = used;
+                Ok($entry(&entry))
+            }
+
+            /// Takes all entries out; capacity is kept. O(capacity).
+            ///
+            /// # Errors
+            /// None that a caller could bring about.
+            pub fn clear(&mut self) -> Result<(), Error> {
+                let (slot, words) = self.parts()?;
+                let used = Table::<_, $stride>::new_mut(words, slot.len).clear();
+                self.arena.slot_mut(self.index)?.len = used;
+                Ok(())
+            }
+        }
+    };
+}
+pub(super) use keyed;

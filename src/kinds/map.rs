@@ -1,0 +1,71 @@
+//! [`Map`].
+
+use super::keyed::{NewTable, keyed};
+use crate::cell::Cell;
+use crate::error::{Error};
+use crate::range::{at, out_of_range};
+use crate::keys::KeysOfAll;
+use crate::kind::{Elements, Shape};
+use crate::table::{self, Table};
+use crate::view::{Cursor, Object, View, ViewMut};
+
+keyed! {
+    /// Cells by key, in insertion order.
+    ///
+    /// Integers and text are keys by value, whether they lie in the cell or in
+    /// an arena; null, bools and floats too (0.0 and -0.0 are equal, NaN equals
+    /// itself; 1 and 1.0 are different keys); all else by identity. An entry
+    /// whose key has died matches nothing, and [`ViewMut::remove_nth`] takes it
+    /// out.
+    ///
+    /// ```
+    /// use segheap::{Cell, Cursor, Heap, Map};
+    /// let mut heap = Heap::new();
+    /// let ages = heap.alloc(Map::new())?;
+    /// let (anna, bertram) = (heap.string("Anna")?, heap.string("Bertram")?);
+    /// heap.get_mut(ages)?.insert(bertram, 41.into())?;
+    /// heap.get_mut(ages)?.insert(anna, 37.into())?;
+    /// let same_text = heap.string("Bertram")?;
+    /// assert_eq!(heap.get(ages)?.get(same_text)?, Some(41.into()));
+    /// assert_eq!(heap.get(ages)?.get(Cell::NULL)?, None);
+    ///
+    /// let mut cursor = Cursor::default();
+    /// assert_eq!(heap.get(ages)?.next(&mut cursor), Some((bertram, 41.into())));
+    /// heap.get_mut(ages)?.remove(bertram)?;
+    /// assert_eq!(heap.get(ages)?.next(&mut cursor), Some((anna, 37.into())));
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    Map, 2 cells, entries (Cell, Cell) = |&[key, value]: &[Cell; 2]| (key, value), "{"
+}
+
+impl View<'_, Map> {
+    /// The value of a key, or `None` if it has none. O(1) expected.
+    ///
+    /// # Errors
+    /// [`Error::Stale`] for a key whose object is gone.
+    #[inline]
+    pub fn get(self, key: Cell) -> Result<Option<Cell>, Error> {
+        let entry = self.find(key)?.and_then(|position| self.table().entry(position));
+        Ok(entry.map(|&[_, value]| value))
+    }
+}
+
+impl ViewMut<'_, Map> {
+    /// Gives a key a value, and answers the value it had. Amortised O(1)
+    /// expected.
+    ///
+    /// # Errors
+    /// [`Error::Stale`] for a key whose object is gone; a limit or no memory.
+    /// Nothing has changed then.
+    #[inline]
+    pub fn insert(&mut self, key: Cell, value: Cell) -> Result<Option<Cell>, Error> {
+        let (position, new) = self.entry(key, [key, value])?;
+        if new {
+            return Ok(None);
+        }
+        let (slot, words) = self.parts()?;
+        let mut table = Table::<_, 2>::new_mut(words, slot.len);
+        let [_, place] = table.entry_mut(position).ok_or(Error::Corrupt)?;
+        Ok(Some(core::mem::replace(place, value)))
+    }
+}

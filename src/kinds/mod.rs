@@ -1,0 +1,131 @@
+//! The twelve kinds: the list, and what several of them share.
+//!
+//! A kind is one file that says how its objects lie in memory and what can be
+//! done to them, and one line here.
+
+mod keyed;
+
+/// Numbers the kinds in order, and makes all that is made of the whole list.
+macro_rules! kinds {
+    ($($file:ident::$Kind:ident as $NAME:ident;)*) => {
+        $(mod $file; pub use $file::$Kind;)*
+
+        /// One constant for each kind, in the order of their selectors.
+        impl Kind {
+            $(
+                #[doc = concat!("[`", stringify!($Kind), "`].")]
+                pub const $NAME: Kind = <$Kind as HasKind>::KIND;
+            )*
+
+            /// Every kind, in the order of the selectors.
+            pub const ALL: [Kind; COUNT] = [$(Kind::$NAME),*];
+
+            /// The name of the kind: `"List"`, ….
+            #[allow(clippy::indexing_slicing, reason = "four bits index sixteen names")]
+            pub const fn name(self) -> &'static str {
+                const NAMES: [&str; 16] = {
+                    let mut names = ["Spare"; 16];
+                    $(names[Kind::$NAME.index()] = stringify!($Kind);)*
+                    names
+                };
+                NAMES[self.index() & 0xF]
+            }
+        }
+
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms, reason = "numbers the list")]
+        enum Position { $($NAME),* }
+
+        $(
+            impl Sealed for $Kind {}
+
+            impl HasKind for $Kind {
+                const KIND: Kind = Kind::from_selector(Position::$NAME as u64);
+            }
+
+            impl core::fmt::Debug for $Kind {
+                fn fmt(&self, _: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                    match *self {}
+                }
+            }
+        )*
+
+        /// Number of kinds, and so of arenas.
+        pub const COUNT: usize = [$(stringify!($Kind)),*].len();
+
+        /// The shape of each kind, in the order of the selectors.
+        pub(crate) const SHAPES: [&Shape; COUNT] = [$(&<$Kind as Object>::SHAPE),*];
+    };
+}
+
+use crate::kind::{HasKind, Kind, Sealed, Shape};
+use crate::view::Object;
+
+kinds! {
+    text::Str as STR;
+    list::List as LIST;
+    map::Map as MAP;
+    set::Set as SET;
+    record::Struct as STRUCT;
+    closure::Closure as CLOSURE;
+    bignum::Bignum as BIGNUM;
+    bytes::Bytes as BYTES;
+    pair::Pair as PAIR;
+    f64arr::F64Arr as F64ARR;
+    i64arr::I64Arr as I64ARR;
+    u8arr::U8Arr as U8ARR;
+}
+
+const _: () = assert!(COUNT <= 16, "selectors have 4 bits");
+
+impl core::fmt::Display for Kind {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl core::fmt::Debug for Kind {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A kind that is a growable array and nothing else.
+macro_rules! array {
+    ($(#[$doc:meta])* $Kind:ident of $Element:ty, $elements:ident, $open:literal) => {
+        $(#[$doc])*
+        pub enum $Kind {}
+
+        impl crate::view::Object for $Kind {
+            const SHAPE: crate::kind::Shape =
+                crate::kind::Shape::new(crate::kind::Elements::$elements, $open, "]");
+            type Sees = crate::keys::Nothing;
+        }
+
+        impl crate::view::Sequence for $Kind {
+            type Element = $Element;
+        }
+
+        impl crate::view::Mutable for $Kind {}
+
+        impl crate::view::Growable for $Kind {}
+
+        impl $Kind {
+            /// With these elements.
+            pub const fn of(elements: &[$Element]) -> crate::view::New<'_, $Kind> {
+                crate::view::New::of(0, elements)
+            }
+
+            /// With `len` elements, all of them zero (null, in a list).
+            pub const fn zeroed(len: usize) -> crate::view::New<'static, $Kind> {
+                let zero = <$Element as crate::kind::Element>::ZERO;
+                crate::view::New::repeat(0, zero, len)
+            }
+
+            /// Empty, with room for `len` elements.
+            pub const fn with_capacity(len: usize) -> crate::view::New<'static, $Kind> {
+                crate::view::New::capacity(len)
+            }
+        }
+    };
+}
+use array;

@@ -1,0 +1,57 @@
+//! [`Pair`].
+
+use crate::cell::Cell;
+use crate::keys::Nothing;
+use crate::kind::{Elements, Shape};
+use crate::view::{Mutable, New, Object, Sequence, View};
+
+/// Two cells; element 0 is the first, element 1 the second.
+///
+/// ```
+/// use segheap::{Cell, Heap, Pair};
+/// let mut heap = Heap::new();
+/// let pair = heap.alloc(Pair::of(1.into(), Cell::NULL))?;
+/// heap.get_mut(pair)?.set(1, pair.into())?;
+/// assert_eq!(heap.get(pair)?.first()?, 1.into());
+/// assert_eq!(heap.get(pair)?.second()?, pair.into());
+/// # Ok::<(), segheap::Error>(())
+/// ```
+pub enum Pair {}
+
+impl Object for Pair {
+    const SHAPE: Shape = Shape::new(Elements::Cells, "(", ")");
+    type Sees = Nothing;
+}
+
+impl Sequence for Pair {
+    type Element = Cell;
+}
+
+impl Mutable for Pair {}
+
+impl Pair {
+    /// Of these two.
+    pub const fn of(first: Cell, second: Cell) -> New<'static, Pair> {
+        New::two(0, [first, second])
+    }
+}
+
+impl View<'_, Pair> {
+    /// The first cell.
+    ///
+    /// # Errors
+    /// None that a caller could bring about.
+    #[inline]
+    pub fn first(self) -> Result<Cell, crate::Error> {
+        self.get(0)
+    }
+
+    /// The second cell.
+    ///
+    /// # Errors
+    /// None that a caller could bring about.
+    #[inline]
+    pub fn second(self) -> Result<Cell, crate::Error> {
+        self.get(1)
+    }
+}

@@ -1,0 +1,51 @@
+//! [`Struct`].
+
+use crate::cell::Cell;
+use crate::keys::Nothing;
+use crate::kind::{Elements, Shape};
+use crate::view::{Mutable, New, Object, Sequence, View};
+
+/// A record: a shape id of the VM's own, and a fixed number of fields, which are
+/// its elements.
+///
+/// ```
+/// use segheap::{Cell, Heap, Struct};
+/// let mut heap = Heap::new();
+/// let point = heap.alloc(Struct::new(7, 2))?;
+/// heap.get_mut(point)?.set(1, 4.5.into())?;
+/// let view = heap.get(point)?;
+/// assert_eq!((view.shape(), view.as_slice()), (7, &[Cell::NULL, Cell::from(4.5)][..]));
+/// # Ok::<(), segheap::Error>(())
+/// ```
+pub enum Struct {}
+
+impl Object for Struct {
+    const SHAPE: Shape = Shape::new(Elements::Cells, "{", "}").header(1);
+    type Sees = Nothing;
+}
+
+impl Sequence for Struct {
+    type Element = Cell;
+}
+
+impl Mutable for Struct {}
+
+impl Struct {
+    /// With so many fields, all of them null.
+    pub const fn new(shape: u32, fields: usize) -> New<'static, Struct> {
+        New::repeat(shape as u64, Cell::NULL, fields)
+    }
+
+    /// With these fields.
+    pub const fn of(shape: u32, fields: &[Cell]) -> New<'_, Struct> {
+        New::of(shape as u64, fields)
+    }
+}
+
+impl View<'_, Struct> {
+    /// The shape id.
+    #[inline]
+    pub fn shape(self) -> u32 {
+        u32::try_from(self.header(0)).unwrap_or(0)
+    }
+}
