@@ -5,14 +5,15 @@
 //! and payload is reached by offset, inside this arena's own memory.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use crate::cell::Cell;
 use crate::error::Error;
 use crate::generation::Generations;
 use crate::kind::{Kind, Shape};
-use crate::limits::{ArenaLimits, ArenaUsage, Budget, Limits, PAGE_BYTES};
+use crate::limits::{ArenaUsage, Budget, PAGE_BYTES};
 use crate::memory::Memory;
-use crate::range::{at, wide};
+use crate::range::{at, object_len, wide};
 
 use crate::blocks::{Block, Blocks};
 
@@ -45,7 +46,7 @@ impl Slot {
 #[derive(Debug)]
 pub(crate) struct Arena<const BITS: u32 = 12> {
     shape: &'static Shape,
-    limits: ArenaLimits,
+    kind: Kind,
     generations: Generations<BITS>,
     slots: Vec<Slot>,
     /// First free slot.
@@ -56,15 +57,10 @@ pub(crate) struct Arena<const BITS: u32 = 12> {
 }
 
 impl<const BITS: u32> Arena<BITS> {
-    pub(crate) const fn new(
-        kind: Kind,
-        shape: &'static Shape,
-        limits: ArenaLimits,
-        seed: u32,
-    ) -> Self {
+    pub(crate) const fn new(kind: Kind, shape: &'static Shape, seed: u32) -> Self {
         Arena {
             shape,
-            limits,
+            kind,
             generations: Generations::new(kind, seed),
             slots: Vec::new(),
             free: NONE,
@@ -75,15 +71,11 @@ impl<const BITS: u32> Arena<BITS> {
     }
 
     pub(crate) fn kind(&self) -> Kind {
-        self.limits.kind
+        self.kind
     }
 
     pub(crate) fn shape(&self) -> &'static Shape {
         self.shape
-    }
-
-    pub(crate) fn limit(&mut self, limits: &Limits) {
-        self.limits = ArenaLimits::new(self.limits.kind, limits);
     }
 
     /// The slot that `cell` opens: one compare proves kind, generation and
@@ -126,6 +118,20 @@ impl<const BITS: u32> Arena<BITS> {
         self.blocks.words_mut().get_mut(off..end).ok_or(Error::Corrupt)
     }
 
+    /// The whole payload.
+    pub(crate) fn payload(&self) -> &[u8] {
+        bytemuck::cast_slice(self.blocks.words())
+    }
+
+    /// Where in the payload elements of a slot's object lie.
+    #[inline(always)]
+    pub(crate) fn span(&self, slot: Slot, elements: Range<usize>) -> Range<usize> {
+        let first = at(slot.off).saturating_add(at(self.shape.header)).saturating_mul(8);
+        let place =
+            |index: usize| first.saturating_add(index.saturating_mul(self.shape.element_bytes()));
+        place(elements.start)..place(elements.end)
+    }
+
     /// The whole payload, for disjoint parts of it.
     pub(crate) fn payload_mut(&mut self) -> &mut [u8] {
         bytemuck::cast_slice_mut(self.blocks.words_mut())
@@ -153,26 +159,42 @@ impl<const BITS: u32> Arena<BITS> {
         budget: &mut Budget,
         len: u32,
         words: usize,
-        fill: impl FnOnce(&mut [u64]),
+        fill: impl FnOnce(&mut [u64]) -> Result<(), Error>,
     ) -> Result<Cell, Error> {
-        let capacity = self.slots.capacity();
-        if self.free == NONE && self.slots.len() == capacity
-            || self.slots.len() >= at(self.limits.slots)
+        let before = (self.slots.capacity(), self.blocks.memory().extent());
+        if self.free == NONE && self.slots.len() == before.0
+            || self.slots.len() >= at(budget.limits().slots)
         {
             self.reserve_slot(budget)?;
         }
-        let block = match self.blocks.alloc(budget, &self.limits, words) {
+        let block = match self.blocks.alloc(budget, self.kind, words) {
             Ok(block) => block,
-            Err(error) => {
-                budget.shrink(&mut self.slots, capacity);
-                return Err(error);
-            }
+            Err(error) => return Err(self.undo(budget, before, Block::default(), error)),
         };
         let off = at(block.off);
-        if let Some(words) = self.blocks.words_mut().get_mut(off..off.saturating_add(words)) {
-            fill(words);
+        let filled = match self.blocks.words_mut().get_mut(off..off.saturating_add(words)) {
+            Some(words) => fill(words),
+            None => Err(Error::Corrupt),
+        };
+        match filled {
+            Ok(()) => Ok(self.take_slot(len, block)),
+            Err(error) => Err(self.undo(budget, before, block, error)),
         }
-        Ok(self.take_slot(len, block))
+    }
+
+    /// Gives back what an allocation that fails has taken.
+    #[cold]
+    fn undo(
+        &mut self,
+        budget: &mut Budget,
+        (slots, extent): (usize, (u64, usize)),
+        block: Block,
+        error: Error,
+    ) -> Error {
+        self.blocks.free(block);
+        self.blocks.shrink(budget, extent);
+        budget.shrink(&mut self.slots, slots);
+        error
     }
 
     /// Makes sure that there is a free slot, or capacity for one.
@@ -182,7 +204,7 @@ impl<const BITS: u32> Arena<BITS> {
             return Ok(());
         }
         let len = self.slots.len().saturating_add(1);
-        self.limits.slots(len)?;
+        budget.slots(self.kind, len)?;
         budget.reserve(&mut self.slots, len.max(4))
     }
 
@@ -250,21 +272,35 @@ impl<const BITS: u32> Arena<BITS> {
         }
     }
 
-    /// Gives the object that slot `index` names room for `words` words; its
-    /// words in use are kept.
+    /// Gives the sequence that slot `index` names room for `additional` more
+    /// elements, and for as many again as it had where the limits allow.
     ///
     /// # Errors
     /// A limit, a full arena, no memory; nothing has changed then.
-    #[cold]
-    pub(crate) fn grow(
+    pub(crate) fn reserve(
         &mut self,
         budget: &mut Budget,
         index: u32,
-        words: usize,
+        additional: usize,
     ) -> Result<(), Error> {
         let slot = self.slot(index)?;
+        let len = at(slot.len).checked_add(additional).ok_or(Error::ObjectTooLarge)?;
+        let words = self.shape.words_for(at(object_len(len)?));
+        if words <= at(slot.cap) {
+            return Ok(());
+        }
+        let doubled = words.max(at(slot.cap).saturating_mul(2)).min(at(u32::MAX));
+        let grown = self.grow(budget, index, doubled);
+        grown.or_else(|_| self.grow(budget, index, words))
+    }
+
+    /// Gives the object that slot `index` names room for `words` words; its
+    /// words in use are kept.
+    #[cold]
+    fn grow(&mut self, budget: &mut Budget, index: u32, words: usize) -> Result<(), Error> {
+        let slot = self.slot(index)?;
         let keep = self.shape.words(slot.len, slot.cap);
-        let block = self.blocks.grow(budget, &self.limits, slot.block(), keep, words)?;
+        let block = self.blocks.grow(budget, self.kind, slot.block(), keep, words)?;
         let slot = self.slot_mut(index)?;
         (slot.off, slot.cap) = (block.off, block.cap);
         Ok(())
@@ -284,7 +320,7 @@ impl<const BITS: u32> Arena<BITS> {
         fill: impl FnOnce(&mut [u64], &mut [u64]) -> u32,
     ) -> Result<(), Error> {
         let old = self.slot(index)?.block();
-        let new = self.blocks.alloc(budget, &self.limits, words)?;
+        let new = self.blocks.alloc(budget, self.kind, words)?;
         let payload = self.blocks.words_mut();
         let split = at(old.off.max(new.off));
         let (low, high) = payload.split_at_mut_checked(split).ok_or(Error::Corrupt)?;

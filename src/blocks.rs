@@ -7,7 +7,8 @@
 //! the top when it is freed, so stack-like use leaves no gaps at all.
 
 use crate::error::Error;
-use crate::limits::{ArenaLimits, Budget, PAGE_BYTES};
+use crate::kind::Kind;
+use crate::limits::{Budget, PAGE_BYTES};
 use crate::memory::{IndexType, Memory, MemoryType};
 use crate::range::{at, wide};
 
@@ -91,7 +92,7 @@ impl Blocks {
     pub(crate) fn alloc(
         &mut self,
         budget: &mut Budget,
-        limits: &ArenaLimits,
+        kind: Kind,
         words: usize,
     ) -> Result<Block, Error> {
         if words == 0 {
@@ -100,7 +101,7 @@ impl Blocks {
         let class = class_of(u32::try_from(words).map_err(|_| Error::ObjectTooLarge)?);
         let block = match self.pop(class) {
             Some(block) => block,
-            None => self.bump(budget, limits, class)?,
+            None => self.bump(budget, kind, class)?,
         };
         self.used = self.used.wrapping_add(u64::from(block.cap));
         Ok(block)
@@ -124,21 +125,16 @@ impl Blocks {
     }
 
     #[inline(always)]
-    fn bump(
-        &mut self,
-        budget: &mut Budget,
-        limits: &ArenaLimits,
-        class: usize,
-    ) -> Result<Block, Error> {
+    fn bump(&mut self, budget: &mut Budget, kind: Kind, class: usize) -> Result<Block, Error> {
         let cap = class_words(class);
         let end = self.top.wrapping_add(u64::from(cap));
         if end > wide(self.memory.words().len()) {
             if let Some(block) = self.split(class) {
                 return Ok(block);
             }
-            self.extend_to(budget, limits, end)?;
+            self.extend_to(budget, kind, end)?;
         }
-        let off = u32::try_from(self.top).map_err(|_| Error::ArenaFull { kind: limits.kind })?;
+        let off = u32::try_from(self.top).map_err(|_| Error::ArenaFull { kind })?;
         self.top = end;
         Ok(Block { off, cap })
     }
@@ -163,14 +159,9 @@ impl Blocks {
 
     /// Makes the pages up to word `end` live.
     #[cold]
-    fn extend_to(
-        &mut self,
-        budget: &mut Budget,
-        limits: &ArenaLimits,
-        end: u64,
-    ) -> Result<(), Error> {
+    fn extend_to(&mut self, budget: &mut Budget, kind: Kind, end: u64) -> Result<(), Error> {
         let pages = end.saturating_mul(8).div_ceil(PAGE_BYTES);
-        limits.pages(pages)?;
+        budget.pages(kind, pages)?;
         let delta = pages.saturating_sub(self.memory.size());
         self.memory.grow_within(budget, delta).map(drop)
     }
@@ -210,7 +201,7 @@ impl Blocks {
     pub(crate) fn grow(
         &mut self,
         budget: &mut Budget,
-        limits: &ArenaLimits,
+        kind: Kind,
         block: Block,
         keep: usize,
         words: usize,
@@ -223,13 +214,13 @@ impl Blocks {
         if block.cap != 0 && u64::from(block.off).wrapping_add(u64::from(block.cap)) == self.top {
             let end = u64::from(block.off).wrapping_add(u64::from(cap));
             if end > wide(self.memory.words().len()) {
-                self.extend_to(budget, limits, end)?;
+                self.extend_to(budget, kind, end)?;
             }
             self.top = end;
             self.used = self.used.wrapping_add(u64::from(cap.wrapping_sub(block.cap)));
             return Ok(Block { off: block.off, cap });
         }
-        let moved = self.alloc(budget, limits, words)?;
+        let moved = self.alloc(budget, kind, words)?;
         let (from, to) = (at(block.off), at(moved.off));
         let end = from.saturating_add(keep);
         if keep > 0 && end <= self.words().len() {
@@ -237,6 +228,12 @@ impl Blocks {
         }
         self.free(block);
         Ok(moved)
+    }
+
+    /// Gives back the pages that were not there at an earlier
+    /// [`Memory::extent`]; the blocks in them are free.
+    pub(crate) fn shrink(&mut self, budget: &mut Budget, extent: (u64, usize)) {
+        self.memory.give_back(budget, extent);
     }
 
     /// Takes all blocks back; pages stay.
@@ -257,7 +254,6 @@ const fn bit(class: usize) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kind::Kind;
     use crate::limits::Limits;
 
     #[test]
@@ -274,10 +270,10 @@ mod tests {
 
     #[test]
     fn a_split_block_is_handed_out_in_pieces() {
-        let limits =
-            ArenaLimits::new(Kind::from_selector(0), &Limits { pages: 1, ..Limits::default() });
-        let (mut blocks, mut budget) = (Blocks::new(), Budget::new(usize::MAX));
-        let mut alloc = |blocks: &mut Blocks, words| blocks.alloc(&mut budget, &limits, words);
+        let limits = Limits { pages: 1, ..Limits::NONE };
+        let (mut blocks, mut budget) = (Blocks::new(), Budget::new(limits));
+        let kind = Kind::from_selector(0);
+        let mut alloc = |blocks: &mut Blocks, words| blocks.alloc(&mut budget, kind, words);
         let large = alloc(&mut blocks, 4096).unwrap();
         let rest = alloc(&mut blocks, 3584).unwrap();
         assert!(alloc(&mut blocks, 4096).is_err());

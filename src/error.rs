@@ -46,6 +46,20 @@ pub enum Error {
     NotText,
     /// The cell holds no integer.
     NotAnInteger,
+    /// An element cannot become one of the target's without loss.
+    Misfit {
+        /// The element's index in the source.
+        index: u32,
+        /// The target's kind.
+        to: Kind,
+    },
+    /// No bulk copy leads from one kind to the other.
+    NoRoute {
+        /// The source's kind.
+        from: Kind,
+        /// The target's kind.
+        to: Kind,
+    },
     /// Text is no decimal integer.
     NotDecimal,
     /// A divisor is zero.
@@ -103,6 +117,8 @@ impl fmt::Display for Error {
             Error::NotUtf8 { valid_up_to } => write!(f, "not UTF-8: valid up to {valid_up_to}"),
             Error::NotText => f.write_str("not text"),
             Error::NotAnInteger => f.write_str("not an integer"),
+            Error::Misfit { index, to } => write!(f, "element {index} does not fit into {to}"),
+            Error::NoRoute { from, to } => write!(f, "no copy leads from {from} to {to}"),
             Error::NotDecimal => f.write_str("not a decimal integer"),
             Error::DivisionByZero => f.write_str("division by zero"),
             Error::NegativeExponent => f.write_str("negative exponent"),

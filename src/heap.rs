@@ -7,7 +7,7 @@ use crate::handle::{Handle, Of};
 use crate::keys::{Keys, Sees};
 use crate::kind::{HasKind, Kind};
 use crate::kinds::{COUNT, SHAPES};
-use crate::limits::{ArenaLimits, Budget, Limits, Usage};
+use crate::limits::{Budget, Limits, Usage};
 use crate::range::object_len;
 use crate::scratch::Scratch;
 use crate::view::{Init, Object, View, ViewMut};
@@ -35,7 +35,7 @@ impl Settings {
     /// seed that they cannot know.
     pub const fn seeded(seed: u64) -> Settings {
         let hash_seed = seed.wrapping_mul(0xD6E8_FEB8_6659_FD93).rotate_left(32);
-        Settings { generation_seed: seed, hash_seed, limits: NO_LIMITS }
+        Settings { generation_seed: seed, hash_seed, limits: Limits::NONE }
     }
 
     /// Random seeds.
@@ -46,7 +46,7 @@ impl Settings {
         let mut hasher = random.build_hasher();
         let generation_seed = hasher.finish();
         hasher.write_u8(1);
-        Settings { hash_seed: hasher.finish(), generation_seed, limits: NO_LIMITS }
+        Settings { hash_seed: hasher.finish(), generation_seed, limits: Limits::NONE }
     }
 
     /// Where the generations of slots start. Nothing that a program can see
@@ -65,9 +65,6 @@ impl Settings {
         Settings { limits, ..self }
     }
 }
-
-const NO_LIMITS: Limits =
-    Limits { pages: crate::limits::ARENA_PAGES_MAX, slots: u32::MAX, bytes: usize::MAX };
 
 #[cfg(feature = "std")]
 impl Default for Settings {
@@ -91,7 +88,6 @@ impl Default for Settings {
 pub struct Heap {
     pub(crate) arenas: [Arena; COUNT],
     pub(crate) budget: Budget,
-    limits: Limits,
     hash_seed: u64,
     scratch: Scratch,
     scratch_bytes: usize,
@@ -113,7 +109,6 @@ impl Heap {
 
     /// A heap set up as told. Allocates nothing.
     pub fn with(settings: Settings) -> Heap {
-        let limits = settings.limits;
         let mut seed = settings.generation_seed;
         let mut selector = 0;
         let arenas = SHAPES.map(|shape| {
@@ -121,12 +116,11 @@ impl Heap {
             selector = selector.wrapping_add(1);
             seed = seed.wrapping_mul(0xD120_2E6F_7653_4E4D).wrapping_add(0x9E37_79B9_7F4A_7C15);
             let seed = u32::try_from(seed >> 32).unwrap_or(0);
-            Arena::new(kind, shape, ArenaLimits::new(kind, &limits), seed)
+            Arena::new(kind, shape, seed)
         });
         Heap {
             arenas,
-            budget: Budget::new(limits.bytes),
-            limits,
+            budget: Budget::new(settings.limits),
             hash_seed: settings.hash_seed,
             scratch: Scratch::default(),
             scratch_bytes: 0,
@@ -143,7 +137,10 @@ impl Heap {
         let (len, words) = init.size();
         let len = object_len(len)?;
         let (_, arena, _) = split(&mut self.arenas, I::Kind::KIND)?;
-        let cell = arena.alloc(&mut self.budget, len, words, |words| init.fill(words))?;
+        let cell = arena.alloc(&mut self.budget, len, words, |words| {
+            init.fill(words);
+            Ok(())
+        })?;
         Ok(Handle::known(cell))
     }
 
@@ -202,14 +199,12 @@ impl Heap {
 
     /// The limits in force.
     pub fn limits(&self) -> Limits {
-        self.limits
+        *self.budget.limits()
     }
 
     /// Sets other limits. What is in use stays; only growing is refused.
     pub fn set_limits(&mut self, limits: Limits) {
-        self.limits = limits;
-        self.budget.limit(limits.bytes);
-        self.arenas.iter_mut().for_each(|arena| arena.limit(&limits));
+        self.budget.set_limits(limits);
     }
 
     /// What the heap uses. O(1).

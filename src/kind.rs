@@ -97,6 +97,22 @@ impl Shape {
         }
     }
 
+    /// Words that an object of `len` elements needs; tables know better.
+    #[inline(always)]
+    pub(crate) const fn words_for(&self, len: usize) -> usize {
+        let body = match self.elements {
+            Elements::Bytes => len.div_ceil(8),
+            _ => len,
+        };
+        body.saturating_add(self.header as usize)
+    }
+
+    /// Bytes of an element; tables have none.
+    #[inline(always)]
+    pub(crate) const fn element_bytes(&self) -> usize {
+        if matches!(self.elements, Elements::Bytes) { 1 } else { 8 }
+    }
+
     /// How many words of a block of `cap` words are in use at `len` elements.
     #[inline(always)]
     pub(crate) const fn words(&self, len: u32, cap: u32) -> usize {
@@ -121,6 +137,8 @@ pub trait Element: Copy + PartialEq + 'static {
     /// The words as elements.
     fn slice_mut(words: &mut [u64]) -> &mut [Self];
     /// The bytes as elements; `None` where they are not aligned.
+    fn bytes(bytes: &[u8]) -> Option<&[Self]>;
+    /// The bytes as elements; `None` where they are not aligned.
     fn bytes_mut(bytes: &mut [u8]) -> Option<&mut [Self]>;
 }
 
@@ -136,6 +154,9 @@ macro_rules! plain_element {
             #[inline(always)]
             fn slice_mut(words: &mut [u64]) -> &mut [Self] {
                 bytemuck::cast_slice_mut(words)
+            }
+            fn bytes(bytes: &[u8]) -> Option<&[Self]> {
+                bytemuck::try_cast_slice(bytes).ok()
             }
             fn bytes_mut(bytes: &mut [u8]) -> Option<&mut [Self]> {
                 bytemuck::try_cast_slice_mut(bytes).ok()
@@ -155,6 +176,9 @@ impl Element for Cell {
     #[inline(always)]
     fn slice_mut(words: &mut [u64]) -> &mut [Cell] {
         Cell::slice_mut(words)
+    }
+    fn bytes(bytes: &[u8]) -> Option<&[Cell]> {
+        bytemuck::try_cast_slice(bytes).ok().map(Cell::slice)
     }
     fn bytes_mut(bytes: &mut [u8]) -> Option<&mut [Cell]> {
         bytemuck::try_cast_slice_mut(bytes).ok().map(Cell::slice_mut)

@@ -34,6 +34,7 @@ mod kinds;
 // The heap.
 mod heap;
 // Operations on values of any kind.
+mod copies;
 mod display;
 mod integers;
 mod sets;
@@ -47,6 +48,7 @@ pub mod abi;
 pub use bstr;
 
 pub use cell::{Cell, ShortStr, Unpacked};
+pub use copies::{ConvertTo, CopyTo};
 pub use display::Display;
 pub use error::{Error, Resource};
 pub use handle::{Handle, Of};

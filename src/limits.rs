@@ -32,9 +32,14 @@ pub struct Limits {
     pub bytes: usize,
 }
 
+impl Limits {
+    /// The built-in bounds only.
+    pub const NONE: Limits = Limits { pages: ARENA_PAGES_MAX, slots: u32::MAX, bytes: usize::MAX };
+}
+
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { pages: ARENA_PAGES_MAX, slots: u32::MAX, bytes: usize::MAX }
+        Limits::NONE
     }
 }
 
@@ -93,18 +98,46 @@ impl<const ARENAS: usize> Usage<ARENAS> {
 /// only code that asks.
 #[derive(Clone, Debug)]
 pub(crate) struct Budget {
-    limit: usize,
+    limits: Limits,
     used: usize,
     refuse_at: Option<u64>,
 }
 
 impl Budget {
-    pub(crate) const fn new(limit: usize) -> Budget {
-        Budget { limit, used: 0, refuse_at: None }
+    pub(crate) const fn new(limits: Limits) -> Budget {
+        Budget { limits, used: 0, refuse_at: None }
     }
 
-    pub(crate) fn limit(&mut self, limit: usize) {
-        self.limit = limit;
+    pub(crate) const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(crate) fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// Whether an arena may have so many slots.
+    pub(crate) fn slots(&self, kind: Kind, slots: usize) -> Result<(), Error> {
+        if slots > at(u32::MAX) {
+            return Err(Error::ArenaFull { kind });
+        }
+        if slots > at(self.limits.slots) {
+            Err(Error::Limit(Resource::Slots(kind)))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether an arena may have so many pages.
+    pub(crate) fn pages(&self, kind: Kind, pages: u64) -> Result<(), Error> {
+        if pages > u64::from(ARENA_PAGES_MAX) {
+            return Err(Error::ArenaFull { kind });
+        }
+        if pages > u64::from(self.limits.pages) {
+            Err(Error::Limit(Resource::Pages(kind)))
+        } else {
+            Ok(())
+        }
     }
 
     pub(crate) const fn used(&self) -> usize {
@@ -113,7 +146,7 @@ impl Budget {
 
     /// What the limit leaves.
     pub(crate) const fn left(&self) -> usize {
-        self.limit.saturating_sub(self.used)
+        self.limits.bytes.saturating_sub(self.used)
     }
 
     /// The `n`-th growth from now on (0: the next one) fails as if the global
@@ -165,8 +198,10 @@ impl Budget {
     /// Gives spare capacity beyond `capacity` back.
     pub(crate) fn shrink<T>(&mut self, vec: &mut Vec<T>, capacity: usize) {
         let old = vec.capacity();
-        vec.shrink_to(capacity);
-        self.recount(old, vec);
+        if old > capacity {
+            vec.shrink_to(capacity);
+            self.recount(old, vec);
+        }
     }
 
     fn recount<T>(&mut self, old: usize, vec: &Vec<T>) {
@@ -179,39 +214,5 @@ impl Budget {
     /// An account of `old` bytes is now one of `new`.
     pub(crate) fn replace(&mut self, old: usize, new: usize) {
         self.used = self.used.saturating_sub(old).saturating_add(new);
-    }
-}
-
-/// The limits of one arena.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ArenaLimits {
-    pub(crate) kind: Kind,
-    pub(crate) pages: u32,
-    pub(crate) slots: u32,
-}
-
-impl ArenaLimits {
-    pub(crate) fn new(kind: Kind, limits: &Limits) -> ArenaLimits {
-        ArenaLimits { kind, pages: limits.pages.min(ARENA_PAGES_MAX), slots: limits.slots }
-    }
-
-    /// Whether an arena may have so many slots.
-    pub(crate) fn slots(&self, slots: usize) -> Result<(), Error> {
-        if slots > at(u32::MAX) {
-            return Err(Error::ArenaFull { kind: self.kind });
-        }
-        if slots > at(self.slots) { Err(Error::Limit(Resource::Slots(self.kind))) } else { Ok(()) }
-    }
-
-    /// Whether an arena may have so many pages.
-    pub(crate) fn pages(&self, pages: u64) -> Result<(), Error> {
-        if pages > u64::from(ARENA_PAGES_MAX) {
-            return Err(Error::ArenaFull { kind: self.kind });
-        }
-        if pages > u64::from(self.pages) {
-            Err(Error::Limit(Resource::Pages(self.kind)))
-        } else {
-            Ok(())
-        }
     }
 }

@@ -11,7 +11,7 @@ use core::fmt;
 use core::ops::Range;
 
 use crate::error::Error;
-use crate::limits::{Budget, PAGE_BYTES};
+use crate::limits::{Budget, Limits, PAGE_BYTES};
 use crate::range::wide;
 
 /// Words of 8 bytes in a page.
@@ -75,7 +75,10 @@ impl core::error::Error for OutOfBounds {}
 /// ```
 pub struct Memory {
     words: Vec<u64>,
-    ty: MemoryType,
+    min: u64,
+    /// No number of pages stands for none.
+    max: u64,
+    index: IndexType,
 }
 
 impl Memory {
@@ -93,12 +96,17 @@ impl Memory {
 
     /// A memory of no pages, which allocates nothing.
     pub(crate) const fn empty(ty: MemoryType) -> Memory {
-        Memory { words: Vec::new(), ty }
+        let max = match ty.max {
+            Some(max) => max,
+            None => u64::MAX,
+        };
+        Memory { words: Vec::new(), min: ty.min, max, index: ty.index }
     }
 
     /// The type: the minimum as declared, not as grown.
     pub const fn ty(&self) -> MemoryType {
-        self.ty
+        let max = if self.max == u64::MAX { None } else { Some(self.max) };
+        MemoryType { index: self.index, min: self.min, max }
     }
 
     /// `memory.size`: live pages.
@@ -110,13 +118,13 @@ impl Memory {
     /// (Wasm's -1), changing nothing, beyond the maximum or where the host has
     /// no room. Amortised O(bytes added).
     pub fn grow(&mut self, delta: u64) -> Option<u64> {
-        self.grow_within(&mut Budget::new(usize::MAX), delta).ok()
+        self.grow_within(&mut Budget::new(Limits::NONE), delta).ok()
     }
 
     /// [`Memory::grow`] that asks a budget.
     pub(crate) fn grow_within(&mut self, budget: &mut Budget, delta: u64) -> Result<u64, Error> {
         let old = self.size();
-        let max = self.ty.max.unwrap_or(self.ty.index.pages_max());
+        let max = self.max.min(self.index.pages_max());
         let pages = old.checked_add(delta).filter(|&pages| pages <= max);
         let words = pages.and_then(|pages| pages.checked_mul(PAGE_WORDS));
         let words =
@@ -126,8 +134,14 @@ impl Memory {
         Ok(old)
     }
 
-    /// Gives all pages from `pages` on back; outside Wasm, for arenas.
-    pub(crate) fn give_back(&mut self, budget: &mut Budget, pages: u64, capacity: usize) {
+    /// Pages and capacity.
+    #[inline(always)]
+    pub(crate) fn extent(&self) -> (u64, usize) {
+        (self.size(), self.words.capacity())
+    }
+
+    /// Goes back to a smaller extent; outside Wasm, for arenas.
+    pub(crate) fn give_back(&mut self, budget: &mut Budget, (pages, capacity): (u64, usize)) {
         let words = usize::try_from(pages.saturating_mul(PAGE_WORDS)).unwrap_or(usize::MAX);
         self.words.truncate(words);
         budget.shrink(&mut self.words, capacity);
@@ -287,6 +301,6 @@ accesses! {
 
 impl fmt::Debug for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Memory").field("pages", &self.size()).field("ty", &self.ty).finish()
+        f.debug_struct("Memory").field("pages", &self.size()).field("ty", &self.ty()).finish()
     }
 }

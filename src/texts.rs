@@ -126,7 +126,7 @@ impl Heap {
         }
         let len = object_len(total)?;
         let (_, arena, _) = split(&mut self.arenas, Str::KIND)?;
-        let made = arena.alloc(&mut self.budget, len, total.div_ceil(8), |_| {})?;
+        let made = arena.alloc(&mut self.budget, len, total.div_ceil(8), |_| Ok(()))?;
         let mut to = at(arena.slot(made.slot())?.off).saturating_mul(8);
         for piece in pieces {
             let (cell, part) = match piece {

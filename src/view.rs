@@ -250,16 +250,7 @@ impl<K: Growable> ViewMut<'_, K> {
     /// # Errors
     /// A limit or no memory; nothing has changed then.
     pub fn reserve(&mut self, additional: usize) -> Result<(), Error> {
-        let slot = self.arena.slot(self.index)?;
-        let len = at(slot.len).checked_add(additional).ok_or(Error::ObjectTooLarge)?;
-        let len = u32::try_from(len).map_err(|_| Error::ObjectTooLarge)?;
-        let words = words_for::<K>(at(len));
-        if words <= at(slot.cap) {
-            return Ok(());
-        }
-        let doubled = words.max(at(slot.cap).saturating_mul(2)).min(at(u32::MAX));
-        let grown = self.arena.grow(self.budget, self.index, doubled);
-        grown.or_else(|_| self.arena.grow(self.budget, self.index, words))
+        self.arena.reserve(self.budget, self.index, additional)
     }
 
     /// Opens a gap of `count` elements before `index`, which hold anything.
@@ -354,15 +345,6 @@ impl<K: Object> fmt::Debug for ViewMut<'_, K> {
     }
 }
 
-/// Words that an object of `len` elements needs.
-#[inline(always)]
-fn words_for<K: Sequence>(len: usize) -> usize {
-    match len.div_ceil(at(K::Element::PER_WORD)).saturating_add(at(K::SHAPE.header)) {
-        words if len > 0 || K::SHAPE.header > 0 => words,
-        _ => 0,
-    }
-}
-
 /// An object that is yet to be made: what the constructors of the kinds answer
 /// and [`Heap::alloc`](crate::Heap::alloc) takes.
 pub trait Init: Sealed {
@@ -428,7 +410,7 @@ impl<K: Sequence> Init for New<'_, K> {
             Contents::Repeat(_, len) => (len, len),
             Contents::Capacity(room) => (0, room),
         };
-        (len, words_for::<K>(room))
+        (len, K::SHAPE.words_for(room))
     }
 
     #[inline(always)]

@@ -50,10 +50,8 @@ impl<K: Mutable, R: RangeBounds<usize>> Part for (Handle<K>, R) {
         let slot = arena.check(self.0.cell())?;
         let range =
             range((self.1.start_bound().cloned(), self.1.end_bound().cloned()), at(slot.len))?;
-        let first = at(slot.off).saturating_add(at(K::SHAPE.header)).saturating_mul(8);
-        let place =
-            |index: usize| first.saturating_add(index.saturating_mul(size_of::<K::Element>()));
-        Ok(Span { arena: K::KIND.index(), start: place(range.start), end: place(range.end) })
+        let Range { start, end } = arena.span(slot, range);
+        Ok(Span { arena: K::KIND.index(), start, end })
     }
 }
 
