@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use crate::cell::Cell;
+use crate::epoch::Epoch;
 use crate::error::Error;
 use crate::generation::Generations;
 use crate::kind::{Kind, Shape};
@@ -54,6 +55,8 @@ pub(crate) struct Arena<const BITS: u32 = 12> {
     free_len: u32,
     retired: u32,
     blocks: Blocks,
+    /// Tells hints whether anything was freed, shrunk or moved since.
+    epoch: Epoch,
 }
 
 impl<const BITS: u32> Arena<BITS> {
@@ -67,6 +70,7 @@ impl<const BITS: u32> Arena<BITS> {
             free_len: 0,
             retired: 0,
             blocks: Blocks::new(),
+            epoch: Epoch::NONE,
         }
     }
 
@@ -116,6 +120,18 @@ impl<const BITS: u32> Arena<BITS> {
         let off = at(slot.off);
         let end = off.saturating_add(at(slot.cap));
         self.blocks.words_mut().get_mut(off..end).ok_or(Error::Corrupt)
+    }
+
+    /// The whole payload, in words.
+    #[inline(always)]
+    pub(crate) fn payload_words(&self) -> &[u64] {
+        self.blocks.words()
+    }
+
+    /// The whole payload, in words.
+    #[inline(always)]
+    pub(crate) fn payload_words_mut(&mut self) -> &mut [u64] {
+        self.blocks.words_mut()
     }
 
     /// The whole payload.
@@ -241,6 +257,7 @@ impl<const BITS: u32> Arena<BITS> {
     /// Ends the life of a slot, whose block has been taken back.
     #[inline]
     fn end(&mut self, index: u32, key: u32) {
+        self.epoch.advance();
         let key = self.generations.ended(key, index);
         let mut ended = Slot { key, len: 0, off: NONE, cap: 0 };
         if Generations::<BITS>::is_retired(key) {
@@ -301,6 +318,7 @@ impl<const BITS: u32> Arena<BITS> {
         let slot = self.slot(index)?;
         let keep = self.shape.words(slot.len, slot.cap);
         let block = self.blocks.grow(budget, self.kind, slot.block(), keep, words)?;
+        self.epoch.advance();
         let slot = self.slot_mut(index)?;
         (slot.off, slot.cap) = (block.off, block.cap);
         Ok(())
@@ -332,9 +350,30 @@ impl<const BITS: u32> Arena<BITS> {
         let from = from.and_then(|from| from.get_mut(..at(old.cap))).ok_or(Error::Corrupt)?;
         let len = fill(from, to.get_mut(..at(new.cap)).ok_or(Error::Corrupt)?);
         self.blocks.free(old);
+        self.epoch.advance();
         let slot = self.slot_mut(index)?;
         (slot.len, slot.off, slot.cap) = (len, new.off, new.cap);
         Ok(())
+    }
+
+    /// Cuts an object back to `len` elements, or leaves a shorter one.
+    #[inline]
+    pub(crate) fn truncate(&mut self, index: u32, len: u32) -> Result<(), Error> {
+        self.epoch.advance();
+        let slot = self.slot_mut(index)?;
+        slot.len = slot.len.min(len);
+        Ok(())
+    }
+
+    #[inline(always)]
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The epoch, a new one if there is none.
+    pub(crate) fn started_epoch(&mut self) -> Result<Epoch, Error> {
+        self.epoch.start()?;
+        Ok(self.epoch)
     }
 
     pub(crate) fn memory(&self) -> &Memory {

@@ -68,6 +68,10 @@ pub enum Error {
     NegativeExponent,
     /// Two ranges that have to be disjoint share an element.
     Overlap,
+    /// A sum or a product does not fit into its type.
+    Overflow,
+    /// No more hints can be told apart (after 2^40 heaps or epochs).
+    HintsExhausted,
     /// The list changed while it was being sorted.
     Changed,
     /// A limit of [`Limits`](crate::Limits) would be passed.
@@ -123,6 +127,8 @@ impl fmt::Display for Error {
             Error::DivisionByZero => f.write_str("division by zero"),
             Error::NegativeExponent => f.write_str("negative exponent"),
             Error::Overlap => f.write_str("ranges overlap"),
+            Error::Overflow => f.write_str("overflow"),
+            Error::HintsExhausted => f.write_str("no more range hints"),
             Error::Changed => f.write_str("changed while it was being sorted"),
             Error::Limit(Resource::Pages(kind)) => write!(f, "page limit of {kind} reached"),
             Error::Limit(Resource::Slots(kind)) => write!(f, "slot limit of {kind} reached"),

@@ -2,6 +2,7 @@
 
 use crate::arena::Arena;
 use crate::cell::Cell;
+use crate::epoch::Epoch;
 use crate::error::Error;
 use crate::handle::{Handle, Of};
 use crate::keys::{Keys, Sees};
@@ -89,6 +90,8 @@ pub struct Heap {
     pub(crate) arenas: [Arena; COUNT],
     pub(crate) budget: Budget,
     hash_seed: u64,
+    /// Tells this heap's hints from those of others.
+    pub(crate) identity: Epoch,
     scratch: Scratch,
     scratch_bytes: usize,
 }
@@ -122,6 +125,7 @@ impl Heap {
             arenas,
             budget: Budget::new(settings.limits),
             hash_seed: settings.hash_seed,
+            identity: Epoch::NONE,
             scratch: Scratch::default(),
             scratch_bytes: 0,
         }

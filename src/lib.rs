@@ -14,6 +14,7 @@ extern crate std;
 
 // Core words.
 mod cell;
+mod epoch;
 mod error;
 mod generation;
 mod handle;
@@ -27,6 +28,7 @@ pub mod memory;
 mod scratch;
 // Objects: what the kinds are made of.
 mod keys;
+mod numbers;
 mod table;
 mod view;
 // The twelve kinds, and the list of them.
@@ -36,6 +38,7 @@ mod heap;
 // Operations on values of any kind.
 mod copies;
 mod display;
+mod hints;
 mod integers;
 mod sets;
 mod sort;
@@ -53,9 +56,11 @@ pub use display::Display;
 pub use error::{Error, Resource};
 pub use handle::{Handle, Of};
 pub use heap::{Heap, Settings};
+pub use hints::RangeHint;
 pub use kind::{HasKind, Kind};
 pub use kinds::*;
 pub use limits::{ArenaUsage, Limits, Usage};
+pub use numbers::Number;
 pub use texts::{Piece, Text};
 pub use view::{Cursor, Growable, Init, Mutable, New, Object, Sequence, View, ViewMut};
 pub use windows::{Disjoint, Part};

@@ -152,7 +152,7 @@ impl<'h, K: Object> ViewMut<'h, K> {
     }
 }
 
-impl<K: Mutable> ViewMut<'_, K> {
+impl<'h, K: Mutable> ViewMut<'h, K> {
     /// The elements, in order, to change in place. O(1).
     ///
     /// # Errors
@@ -205,6 +205,33 @@ impl<K: Mutable> ViewMut<'_, K> {
         let elements = self.as_mut_slice()?;
         let range = range(bounds, elements.len())?;
         elements.get_mut(range).ok_or(Error::Corrupt)
+    }
+
+    /// As [`ViewMut::slice_mut`], for as long as the heap is borrowed.
+    #[inline]
+    pub(crate) fn into_slice_mut(
+        self,
+        bounds: impl RangeBounds<usize>,
+    ) -> Result<&'h mut [K::Element], Error> {
+        let slot = self.arena.slot(self.index)?;
+        let range = range(bounds, at(slot.len))?;
+        if range.is_empty() {
+            return Ok(&mut []);
+        }
+        body_mut::<K>(self.arena.words_mut(slot)?)?.get_mut(range).ok_or(Error::Corrupt)
+    }
+
+    /// Copies the elements in `range` to index `to` on; overlap behaves as if
+    /// through a temporary. O(length of the range).
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] for either range; nothing has changed then.
+    pub fn copy_within(&mut self, bounds: impl RangeBounds<usize>, to: usize) -> Result<(), Error> {
+        let elements = self.as_mut_slice()?;
+        let from = range(bounds, elements.len())?;
+        range(to..to.saturating_add(from.len()), elements.len())?;
+        elements.copy_within(from, to);
+        Ok(())
     }
 
     /// Reverses the order of the elements. O(n).
@@ -308,8 +335,8 @@ impl<K: Growable> ViewMut<'_, K> {
     #[inline]
     pub fn pop(&mut self) -> Result<Option<K::Element>, Error> {
         let popped = self.as_mut_slice()?.last().copied();
-        let slot = self.arena.slot_mut(self.index)?;
-        slot.len = slot.len.saturating_sub(1);
+        let len = self.arena.slot(self.index)?.len;
+        self.arena.truncate(self.index, len.saturating_sub(1))?;
         Ok(popped)
     }
 
@@ -319,9 +346,7 @@ impl<K: Growable> ViewMut<'_, K> {
     /// # Errors
     /// None that a caller could bring about.
     pub fn truncate(&mut self, len: usize) -> Result<(), Error> {
-        let slot = self.arena.slot_mut(self.index)?;
-        slot.len = slot.len.min(u32::try_from(len).unwrap_or(u32::MAX));
-        Ok(())
+        self.arena.truncate(self.index, u32::try_from(len).unwrap_or(u32::MAX))
     }
 
     /// Makes the sequence `len` elements long: cut back, or filled up with
