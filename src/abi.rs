@@ -7,7 +7,7 @@
 //! here writes an arena's memory. The layouts are part of the crate's interface:
 //! changing one is a breaking change.
 
-use crate::cell::{Cell, TAG_BOOL, TAG_DEOPT, TAG_FREE, TAG_HOLE, TAG_NULL, TAG_SHIFT, TAG_SHORT};
+use crate::cell::Cell;
 use crate::heap::Heap;
 use crate::kind::Kind;
 use crate::memory::Memory;
@@ -34,19 +34,7 @@ pub const fn bits(cell: Cell) -> u64 {
 /// ```
 pub fn cell(bits: u64) -> Option<Cell> {
     let made = Cell::raw(bits);
-    let proper = match bits >> TAG_SHIFT {
-        tag if tag < TAG_DEOPT => Cell::float(f64::from_bits(bits)) == made,
-        TAG_SHORT => {
-            let text = made.as_short_str()?;
-            core::str::from_utf8(text.as_bytes()).is_ok()
-                && Cell::short_bytes(text.as_bytes()) == Some(made)
-        }
-        TAG_BOOL => made == Cell::TRUE || made == Cell::FALSE,
-        TAG_NULL => made == Cell::NULL,
-        TAG_HOLE | TAG_FREE => false,
-        _ => true,
-    };
-    proper.then_some(made)
+    made.is_proper().then_some(made)
 }
 
 /// The memory of one arena, to read; `None` for a spare selector.

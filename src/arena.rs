@@ -16,31 +16,18 @@ use crate::limits::{ArenaUsage, Budget, PAGE_BYTES};
 use crate::memory::Memory;
 use crate::range::{at, object_len, wide};
 
+pub(crate) use crate::blocks::Slot;
 use crate::blocks::{Block, Blocks};
 
 /// No slot: the end of the free list.
 const NONE: u32 = u32::MAX;
 
-/// What a handle's index leads to. A free slot links to the next by `off`.
-#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(C)]
-pub(crate) struct Slot {
-    /// High half of the one handle that opens this slot.
-    pub(crate) key: u32,
-    /// Elements.
-    pub(crate) len: u32,
-    /// First word of the block.
-    pub(crate) off: u32,
-    /// Words of the block.
-    pub(crate) cap: u32,
-}
-
-const _: () = assert!(size_of::<Slot>() == 16);
-
-impl Slot {
-    pub(crate) fn block(self) -> Block {
-        Block { off: self.off, cap: self.cap }
-    }
+/// Slots, and what an arena has reserved.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extent {
+    len: usize,
+    slots: usize,
+    memory: (u64, usize),
 }
 
 /// One arena, with generations of `BITS` bits.
@@ -57,6 +44,7 @@ pub(crate) struct Arena<const BITS: u32 = 12> {
     blocks: Blocks,
     /// Tells hints whether anything was freed, shrunk or moved since.
     epoch: Epoch,
+    revived: Epoch,
 }
 
 impl<const BITS: u32> Arena<BITS> {
@@ -71,6 +59,7 @@ impl<const BITS: u32> Arena<BITS> {
             retired: 0,
             blocks: Blocks::new(),
             epoch: Epoch::NONE,
+            revived: Epoch::NONE,
         }
     }
 
@@ -177,8 +166,8 @@ impl<const BITS: u32> Arena<BITS> {
         words: usize,
         fill: impl FnOnce(&mut [u64]) -> Result<(), Error>,
     ) -> Result<Cell, Error> {
-        let before = (self.slots.capacity(), self.blocks.memory().extent());
-        if self.free == NONE && self.slots.len() == before.0
+        let before = (self.extent(), budget.bits());
+        if self.free == NONE && self.slots.len() == before.0.slots
             || self.slots.len() >= at(budget.limits().slots)
         {
             self.reserve_slot(budget)?;
@@ -193,7 +182,11 @@ impl<const BITS: u32> Arena<BITS> {
             None => Err(Error::Corrupt),
         };
         match filled {
-            Ok(()) => Ok(self.take_slot(len, block)),
+            Ok(()) => {
+                budget.born = budget.born.wrapping_add(1);
+                budget.allocated = budget.allocated.wrapping_add(16);
+                Ok(self.take_slot(len, block))
+            }
             Err(error) => Err(self.undo(budget, before, block, error)),
         }
     }
@@ -203,13 +196,13 @@ impl<const BITS: u32> Arena<BITS> {
     fn undo(
         &mut self,
         budget: &mut Budget,
-        (slots, extent): (usize, (u64, usize)),
+        (extent, bits): (Extent, usize),
         block: Block,
         error: Error,
     ) -> Error {
         self.blocks.free(block);
-        self.blocks.shrink(budget, extent);
-        budget.shrink(&mut self.slots, slots);
+        self.shrink(budget, extent);
+        budget.shrink_bits(bits);
         error
     }
 
@@ -220,8 +213,8 @@ impl<const BITS: u32> Arena<BITS> {
             return Ok(());
         }
         let len = self.slots.len().saturating_add(1);
-        budget.slots(self.kind, len)?;
-        budget.reserve(&mut self.slots, len.max(4))
+        budget.check_slots(self.kind, len)?;
+        budget.reserve_slots(&mut self.slots, len.max(4))
     }
 
     /// [`Arena::reserve_slot`] must have succeeded.
@@ -354,6 +347,150 @@ impl<const BITS: u32> Arena<BITS> {
         let slot = self.slot_mut(index)?;
         (slot.len, slot.off, slot.cap) = (len, new.off, new.cap);
         Ok(())
+    }
+
+    /// Takes back the youngest object, of which nobody has heard: as if it had
+    /// never been since `extent` was read.
+    pub(crate) fn unmake(&mut self, cell: Cell, extent: Extent) {
+        let (Ok(slot), index) = (self.check(cell), cell.slot()) else { return };
+        self.blocks.free(slot.block());
+        let key = self.generations.unborn(slot.key);
+        if at(index) >= extent.len {
+            self.slots.pop();
+        } else if let Some(slot) = self.slots.get_mut(at(index)) {
+            *slot = Slot { key, len: 0, off: core::mem::replace(&mut self.free, index), cap: 0 };
+            self.free_len = self.free_len.wrapping_add(1);
+        }
+    }
+
+    /// Capacity for slots, and the memory's extent.
+    pub(crate) fn extent(&self) -> Extent {
+        Extent {
+            len: self.slots.len(),
+            slots: self.slots.capacity(),
+            memory: self.blocks.memory().extent(),
+        }
+    }
+
+    /// Goes back to an earlier extent, after all that came later was unmade.
+    pub(crate) fn shrink(&mut self, budget: &mut Budget, extent: Extent) {
+        self.blocks.shrink(budget, extent.memory);
+        budget.shrink_slots(&mut self.slots, extent.slots);
+    }
+
+    /// Whether a slot names a live object.
+    pub(crate) fn is_live(slot: &Slot) -> bool {
+        Generations::<BITS>::is_live(slot.key)
+    }
+
+    /// Live objects, in the order of their slots.
+    pub(crate) fn live(&self) -> impl Iterator<Item = (Cell, Slot)> {
+        let slots = (0_u32..).zip(&self.slots).filter(|(_, slot)| Self::is_live(slot));
+        slots.map(|(index, slot)| (Cell::of_slot(slot.key, index), *slot))
+    }
+
+    /// Whether slot `index` is retired.
+    pub(crate) fn is_retired(&self, index: u32) -> bool {
+        self.slots.get(at(index)).is_some_and(|slot| Generations::<BITS>::is_retired(slot.key))
+    }
+
+    /// Frees every live object whose bit is not set; answers how many.
+    pub(crate) fn sweep(&mut self, is_marked: impl Fn(u32) -> bool) -> u64 {
+        let mut freed = 0_u64;
+        for index in 0..u32::try_from(self.slots.len()).unwrap_or(NONE) {
+            let Ok(slot) = self.slot(index) else { continue };
+            if Self::is_live(&slot) && !is_marked(index) {
+                self.blocks.free(slot.block());
+                self.end(index, slot.key);
+                freed = freed.wrapping_add(1);
+            }
+        }
+        if self.blocks.used_words() == 0 {
+            self.blocks.clear();
+        }
+        freed
+    }
+
+    /// Gives every retired slot whose bit is not set all its generations again:
+    /// no cell names it. Hints older than this are refused. Answers how many.
+    pub(crate) fn revive(&mut self, is_named: impl Fn(u32) -> bool) -> u64 {
+        let mut revived = 0_u64;
+        for index in 0..u32::try_from(self.slots.len()).unwrap_or(NONE) {
+            if self.is_retired(index) && !is_named(index) {
+                let key = self.generations.fresh(index);
+                let off = core::mem::replace(&mut self.free, index);
+                if let Some(slot) = self.slots.get_mut(at(index)) {
+                    *slot = Slot { key, len: 0, off, cap: 0 };
+                }
+                self.retired = self.retired.wrapping_sub(1);
+                self.free_len = self.free_len.wrapping_add(1);
+                revived = revived.wrapping_add(1);
+            }
+        }
+        if revived > 0 {
+            self.epoch = Epoch::NONE;
+            self.revived = if self.epoch.start().is_ok() { self.epoch } else { Epoch::NEVER };
+        }
+        revived
+    }
+
+    /// The epoch of the last revival; hints older than it are refused.
+    pub(crate) fn revived(&self) -> Epoch {
+        self.revived
+    }
+
+    /// Whether slots and blocks are in order; what is not, and where. `bits` has
+    /// one for every word of memory.
+    pub(crate) fn verify(&self, bits: &mut [u64]) -> Result<(), (Option<u32>, &'static str)> {
+        let (mut free, mut retired) = (0_u32, 0_u32);
+        let mut used = 0_u64;
+        for (index, slot) in (0_u32..).zip(&self.slots) {
+            let fault = |what| (Some(index), what);
+            if Self::is_live(slot) {
+                let cell = Cell::of_slot(slot.key, index);
+                if cell.selector() != self.kind {
+                    return Err(fault("the key is of another arena"));
+                }
+                if self.shape.words(slot.len, slot.cap) > at(slot.cap) {
+                    return Err(fault("the object is larger than its block"));
+                }
+                self.blocks.verify(slot.block(), bits).map_err(fault)?;
+                used = used.saturating_add(u64::from(slot.cap));
+            } else if Generations::<BITS>::is_retired(slot.key) {
+                retired = retired.saturating_add(1);
+            } else {
+                free = free.saturating_add(1);
+            }
+        }
+        let (mut next, mut listed) = (self.free, 0_u32);
+        while let Some(slot) = self.slots.get(at(next)).filter(|_| listed < free) {
+            if Self::is_live(slot) || Generations::<BITS>::is_retired(slot.key) {
+                return Err((Some(next), "the free list leads to a slot in use"));
+            }
+            (next, listed) = (slot.off, listed.saturating_add(1));
+        }
+        if next != NONE || (listed, retired) != (self.free_len, self.retired) || free != listed {
+            return Err((None, "the slots are miscounted"));
+        }
+        if used != self.blocks.used_words() {
+            return Err((None, "the payload is miscounted"));
+        }
+        self.blocks.verify_free(bits).map_err(|what| (None, what))
+    }
+
+    /// Words of live pages that no live object owns.
+    pub(crate) fn waste(&self) -> u64 {
+        wide(self.payload_words().len()).saturating_sub(self.blocks.used_words())
+    }
+
+    /// Closes the gaps between blocks, cuts capacity back and gives free pages
+    /// back; handles stay valid.
+    pub(crate) fn compact(&mut self, budget: &mut Budget) {
+        let shape = self.shape;
+        self.blocks.compact(budget, &mut self.slots, Self::is_live, |slot| {
+            shape.words(slot.len, slot.cap)
+        });
+        self.epoch.advance();
     }
 
     /// Cuts an object back to `len` elements, or leaves a shorter one.

@@ -15,6 +15,34 @@ use crate::range::{at, wide};
 const CLASSES: usize = 124;
 const EXACT: u32 = 8;
 
+/// High and low half of a word.
+#[allow(clippy::cast_possible_truncation, reason = "halves are what is asked for")]
+pub(crate) const fn halves(word: u64) -> (u32, u32) {
+    ((word >> 32) as u32, word as u32)
+}
+
+/// What a handle's index leads to. A free slot links to the next by `off`.
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub(crate) struct Slot {
+    /// High half of the one handle that opens this slot.
+    pub(crate) key: u32,
+    /// Elements.
+    pub(crate) len: u32,
+    /// First word of the block.
+    pub(crate) off: u32,
+    /// Words of the block.
+    pub(crate) cap: u32,
+}
+
+const _: () = assert!(size_of::<Slot>() == 16);
+
+impl Slot {
+    pub(crate) fn block(self) -> Block {
+        Block { off: self.off, cap: self.cap }
+    }
+}
+
 /// A block: offset and size in words; an empty one has neither.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Block {
@@ -55,14 +83,12 @@ pub(crate) struct Blocks {
     top: u64,
     /// Words in blocks that live objects own.
     used: u64,
-    /// Classes with a free block.
-    free: u128,
 }
 
 impl Blocks {
     pub(crate) const fn new() -> Blocks {
         let ty = MemoryType { index: IndexType::I64, min: 0, max: None };
-        Blocks { memory: Memory::empty(ty), top: wide(CLASSES), used: 0, free: 0 }
+        Blocks { memory: Memory::empty(ty), top: wide(CLASSES), used: 0 }
     }
 
     pub(crate) fn memory(&self) -> &Memory {
@@ -104,6 +130,7 @@ impl Blocks {
             None => self.bump(budget, kind, class)?,
         };
         self.used = self.used.wrapping_add(u64::from(block.cap));
+        budget.allocated = budget.allocated.wrapping_add(u64::from(block.cap).wrapping_mul(8));
         Ok(block)
     }
 
@@ -118,9 +145,6 @@ impl Blocks {
         let off = u32::try_from(head).ok()?;
         let next = *words.get(at(off))?;
         *words.get_mut(class)? = next;
-        if next == 0 {
-            self.free &= !bit(class);
-        }
         Some(Block { off, cap: class_words(class) })
     }
 
@@ -142,9 +166,10 @@ impl Blocks {
     /// Cuts a block of `class` off a larger free one.
     #[cold]
     fn split(&mut self, class: usize) -> Option<Block> {
-        let larger = self.free & !(bit(class).wrapping_mul(2).wrapping_sub(1));
-        let from = at(larger.trailing_zeros());
-        let whole = if larger == 0 { None } else { self.pop(from) }?;
+        let heads = self.memory.words().iter().take(CLASSES).skip(class.saturating_add(1));
+        let from =
+            heads.clone().position(|&head| head != 0)?.saturating_add(class).saturating_add(1);
+        let whole = self.pop(from)?;
         let cap = class_words(class);
         let mut rest = Block { off: whole.off.wrapping_add(cap), cap: whole.cap.wrapping_sub(cap) };
         while rest.cap > 0 {
@@ -161,9 +186,12 @@ impl Blocks {
     #[cold]
     fn extend_to(&mut self, budget: &mut Budget, kind: Kind, end: u64) -> Result<(), Error> {
         let pages = end.saturating_mul(8).div_ceil(PAGE_BYTES);
-        budget.pages(kind, pages)?;
+        budget.check_pages(kind, pages)?;
+        let bits = budget.bits();
+        budget.reserve_bits(usize::try_from(end).map_err(|_| Error::OutOfMemory)?)?;
         let delta = pages.saturating_sub(self.memory.size());
-        self.memory.grow_within(budget, delta).map(drop)
+        let grown = self.memory.grow_within(budget, delta);
+        grown.map(drop).inspect_err(|_| budget.shrink_bits(bits))
     }
 
     #[inline(always)]
@@ -176,7 +204,6 @@ impl Blocks {
         if let Some(link) = words.get_mut(at(block.off)) {
             *link = next;
         }
-        self.free |= bit(class);
     }
 
     /// Takes a block back.
@@ -217,7 +244,9 @@ impl Blocks {
                 self.extend_to(budget, kind, end)?;
             }
             self.top = end;
-            self.used = self.used.wrapping_add(u64::from(cap.wrapping_sub(block.cap)));
+            let added = u64::from(cap.wrapping_sub(block.cap));
+            self.used = self.used.wrapping_add(added);
+            budget.allocated = budget.allocated.wrapping_add(added.wrapping_mul(8));
             return Ok(Block { off: block.off, cap });
         }
         let moved = self.alloc(budget, kind, words)?;
@@ -236,6 +265,104 @@ impl Blocks {
         self.memory.give_back(budget, extent);
     }
 
+    /// Closes the gaps: blocks move down in the order they lie in, each cut to
+    /// the words it needs; then the free pages go back. `slots` has the live
+    /// objects' blocks; `words_of` tells the words in use. O(slots + payload).
+    ///
+    /// Which slot a block belongs to has to be found in the order of memory,
+    /// without memory to sort in: for the time being, a bit marks where a block
+    /// begins, the low half of its first word is the slot's index, and the slot
+    /// keeps that half in place of the offset.
+    pub(crate) fn compact(
+        &mut self,
+        budget: &mut Budget,
+        slots: &mut [Slot],
+        is_live: impl Fn(&Slot) -> bool,
+        words_of: impl Fn(&Slot) -> usize,
+    ) {
+        let Ok(end) = usize::try_from(self.top) else { return };
+        self.used = 0;
+        let top = budget.with_bits(end, |_, bits| {
+            let words = self.memory.words_mut();
+            for (index, slot) in slots.iter_mut().enumerate().filter(|(_, slot)| is_live(slot)) {
+                if words_of(slot) == 0 {
+                    (slot.off, slot.cap) = (0, 0);
+                    continue;
+                }
+                let start = at(slot.off);
+                if let (Some(word), Some(bit)) = (words.get_mut(start), bits.get_mut(start / 64)) {
+                    *bit |= 1 << (start % 64);
+                    let (high, low) = halves(*word);
+                    *word = u64::from(high) << 32 | wide(index);
+                    slot.off = low;
+                }
+            }
+            let mut top = CLASSES;
+            for (n, &bits) in bits.iter().enumerate() {
+                let mut bits = bits;
+                while bits != 0 {
+                    let from = n.saturating_mul(64).saturating_add(at(bits.trailing_zeros()));
+                    bits &= bits.wrapping_sub(1);
+                    let Some(word) = words.get_mut(from) else { continue };
+                    let (high, index) = halves(*word);
+                    let Some(slot) = slots.get_mut(at(index)) else { continue };
+                    *word = u64::from(high) << 32 | u64::from(slot.off);
+                    let used = words_of(slot);
+                    let end = from.saturating_add(used);
+                    if end <= words.len() && top <= from {
+                        words.copy_within(from..end, top);
+                    }
+                    slot.off = u32::try_from(top).unwrap_or(0);
+                    slot.cap = class_words(class_of(u32::try_from(used).unwrap_or(u32::MAX)));
+                    self.used = self.used.wrapping_add(u64::from(slot.cap));
+                    top = top.saturating_add(at(slot.cap));
+                }
+            }
+            words.iter_mut().take(CLASSES).for_each(|head| *head = 0);
+            top
+        });
+        self.top = wide(top);
+        let empty = top == CLASSES;
+        let pages = if empty { 0 } else { self.top.saturating_mul(8).div_ceil(PAGE_BYTES) };
+        self.memory.give_back(budget, (pages, 0));
+    }
+
+    /// Whether a block lies in memory, and no word of it has its bit set; sets
+    /// the bits.
+    pub(crate) fn verify(&self, block: Block, bits: &mut [u64]) -> Result<(), &'static str> {
+        let (start, cap) = (at(block.off), at(block.cap));
+        if cap == 0 {
+            return Ok(());
+        }
+        let end = wide(start).saturating_add(wide(cap));
+        if start < CLASSES || end > self.top || end > wide(self.words().len()) {
+            return Err("a block lies outside the memory in use");
+        }
+        if class_words(class_of(block.cap)) != block.cap {
+            return Err("a block has no size of a class");
+        }
+        for word in start..start.saturating_add(cap) {
+            match bits.get_mut(word / 64) {
+                Some(bits) if *bits >> (word % 64) & 1 == 0 => *bits |= 1 << (word % 64),
+                _ => return Err("two blocks overlap"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the free lists are in order.
+    pub(crate) fn verify_free(&self, bits: &mut [u64]) -> Result<(), &'static str> {
+        for (class, &head) in self.words().iter().take(CLASSES).enumerate() {
+            let mut next = head;
+            while next != 0 {
+                let off = u32::try_from(next).map_err(|_| "a free list leads nowhere")?;
+                self.verify(Block { off, cap: class_words(class) }, bits)?;
+                next = self.words().get(at(off)).copied().unwrap_or(0);
+            }
+        }
+        Ok(())
+    }
+
     /// Takes all blocks back; pages stay.
     pub(crate) fn clear(&mut self) {
         self.memory.words_mut().iter_mut().take(CLASSES).for_each(|head| *head = 0);
@@ -244,11 +371,6 @@ impl Blocks {
             ..Blocks::new()
         };
     }
-}
-
-#[allow(clippy::cast_possible_truncation, reason = "classes are few")]
-const fn bit(class: usize) -> u128 {
-    1_u128.wrapping_shl(class as u32)
 }
 
 #[cfg(test)]

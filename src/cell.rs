@@ -93,6 +93,8 @@ pub enum Unpacked {
     Deopt(u64),
     /// A handle to an object of this kind; [`Cell::to`] gives it typed.
     Object(Kind),
+    /// A sealed cell; [`Heap::unseal`](crate::Heap::unseal) opens it.
+    Sealed,
 }
 
 impl Cell {
@@ -175,6 +177,7 @@ impl Cell {
             TAG_SHORT => Unpacked::ShortStr(ShortStr(self.bits())),
             TAG_INT => Unpacked::Int(self.payload_int()),
             TAG_BOOL => Unpacked::Bool(self == Cell::TRUE),
+            TAG_HANDLE if self.selector() == Kind::SEALED => Unpacked::Sealed,
             TAG_HANDLE => Unpacked::Object(self.selector()),
             tag if tag < TAG_DEOPT => Unpacked::Float(f64::from_bits(self.bits())),
             _ => Unpacked::Null,
@@ -232,8 +235,25 @@ impl Cell {
     pub(crate) fn refused(self, wanted: Kind) -> Error {
         match self.kind() {
             None => Error::NotAHandle,
+            Some(Kind::SEALED) => Error::Sealed,
             Some(found) if found != wanted => Error::WrongKind { found, wanted },
             Some(kind) => Error::Stale { kind },
+        }
+    }
+
+    /// Whether these are the bits of a cell at all: what constructors make.
+    pub(crate) fn is_proper(self) -> bool {
+        match self.tag() {
+            tag if tag < TAG_DEOPT => Cell::float(f64::from_bits(self.bits())) == self,
+            TAG_SHORT => {
+                let text = ShortStr(self.bits());
+                core::str::from_utf8(text.as_bytes()).is_ok()
+                    && Cell::short_bytes(text.as_bytes()) == Some(self)
+            }
+            TAG_BOOL => self == Cell::TRUE || self == Cell::FALSE,
+            TAG_NULL => self == Cell::NULL,
+            TAG_HOLE | TAG_FREE => false,
+            _ => true,
         }
     }
 
@@ -304,7 +324,9 @@ impl fmt::Debug for Cell {
             Unpacked::Null => f.write_str("null"),
             Unpacked::ShortStr(s) => write!(f, "{:?}", s.as_str()),
             Unpacked::Deopt(pc) => write!(f, "deopt@{pc}"),
-            Unpacked::Object(kind) => write!(f, "{kind:?}#{}", self.slot()),
+            Unpacked::Object(_) | Unpacked::Sealed => {
+                write!(f, "{}#{}", self.selector(), self.slot())
+            }
         }
     }
 }

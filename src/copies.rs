@@ -486,20 +486,23 @@ impl Route {
         let source = self.source(heap, source, range)?;
         let len = source.range.len();
         if self.from == self.to {
-            let (_, arena, _) = split(&mut heap.arenas, self.to)?;
-            let words = arena.shape().words_for(len);
-            let made = arena.alloc(&mut heap.budget, object_len(len)?, words, |_| Ok(()))?;
+            let words = heap.arena(self.to)?.shape().words_for(len);
+            let made = heap.make(self.to, object_len(len)?, words, |_| Ok(()))?;
+            let arena = heap.arena(self.to)?;
             let to = arena.span(arena.slot(made.slot())?, 0..len);
             self.pour(heap, &source, to)?;
             return Ok(made);
         }
+        heap.expect_birth()?;
         let (from, target, budget) = self.ends(heap, &source)?;
         let shape = target.shape();
-        target.alloc(budget, object_len(len)?, shape.words_for(len), |words| {
+        let made = target.alloc(budget, object_len(len)?, shape.words_for(len), |words| {
             let to = bytemuck::cast_slice_mut::<u64, u8>(words);
             let bytes = len.saturating_mul(shape.element_bytes());
             self.convert(from, to.get_mut(..bytes).ok_or(Error::Corrupt)?, &source)
-        })
+        })?;
+        heap.note_birth(made);
+        Ok(made)
     }
 }
 
@@ -654,6 +657,7 @@ impl Heap {
         let route = <Str as ConvertTo<Str>>::ROUTE;
         let source = route.source(self, text.into(), range)?;
         let route = Route { to: List::KIND, ..*route };
+        self.expect_birth()?;
         let (bytes, lists, budget) = route.ends(self, &source)?;
         let len = bytes.chars().count();
         let made = lists.alloc(budget, object_len(len)?, len, |words| {
@@ -665,6 +669,7 @@ impl Heap {
             }
             Ok(())
         })?;
+        self.note_birth(made);
         Ok(Handle::known(made))
     }
 

@@ -26,6 +26,7 @@ pub struct Display<'h> {
     heap: &'h Heap,
     cell: Cell,
     limit: usize,
+    quoted: bool,
 }
 
 impl Heap {
@@ -42,11 +43,16 @@ impl Heap {
     /// # Ok::<(), segheap::Error>(())
     /// ```
     pub fn display(&self, value: impl Into<Cell>) -> Display<'_> {
-        Display { heap: self, cell: value.into(), limit: LIMIT }
+        Display { heap: self, cell: value.into(), limit: LIMIT, quoted: false }
     }
 }
 
 impl Display<'_> {
+    /// Puts text in quotes, as it stands inside of other values.
+    pub fn quoted(self) -> Self {
+        Display { quoted: true, ..self }
+    }
+
     /// Writes at most so many bytes, and `…` where something is left out.
     pub fn limit(self, bytes: usize) -> Self {
         Display { limit: bytes, ..self }
@@ -95,7 +101,9 @@ impl fmt::Display for Display<'_> {
 
 impl<'h> Display<'h> {
     fn write(&self, out: &mut Bounded<'_, '_>) -> fmt::Result {
-        if let Ok(text) = self.heap.text(self.cell) {
+        if let Ok(text) = self.heap.text(self.cell)
+            && !self.quoted
+        {
             return write!(out, "{text}");
         }
         let mut path = SmallVec::<[Frame<'h>; 8]>::new();

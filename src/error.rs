@@ -6,7 +6,7 @@ use crate::kind::Kind;
 
 /// Why an operation was refused. Whatever answers an error has changed nothing.
 ///
-/// Errors about a cell are reported in the order of the first four variants. No
+/// Errors about a cell are reported in the order of the first five variants. No
 /// error shows a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -20,6 +20,8 @@ pub enum Error {
         /// The kind that the operation is for.
         wanted: Kind,
     },
+    /// The cell is sealed.
+    Sealed,
     /// The object is gone (or was made by another heap).
     Stale {
         /// The kind that the handle names.
@@ -72,6 +74,12 @@ pub enum Error {
     Overflow,
     /// No more hints can be told apart (after 2^40 heaps or epochs).
     HintsExhausted,
+    /// The cell is not a sealed one.
+    NotSealed,
+    /// The key is not the one the cell was sealed with, or not of this heap.
+    WrongKey,
+    /// The region is closed already, or belongs to another heap.
+    RegionClosed,
     /// The list changed while it was being sorted.
     Changed,
     /// A limit of [`Limits`](crate::Limits) would be passed.
@@ -129,6 +137,10 @@ impl fmt::Display for Error {
             Error::Overlap => f.write_str("ranges overlap"),
             Error::Overflow => f.write_str("overflow"),
             Error::HintsExhausted => f.write_str("no more range hints"),
+            Error::Sealed => f.write_str("sealed"),
+            Error::NotSealed => f.write_str("not a sealed cell"),
+            Error::WrongKey => f.write_str("wrong key"),
+            Error::RegionClosed => f.write_str("region is not open"),
             Error::Changed => f.write_str("changed while it was being sorted"),
             Error::Limit(Resource::Pages(kind)) => write!(f, "page limit of {kind} reached"),
             Error::Limit(Resource::Slots(kind)) => write!(f, "slot limit of {kind} reached"),

@@ -64,6 +64,11 @@ impl<const BITS: u32> Generations<BITS> {
         if next == self.offset(index) { RETIRED } else { key_of(TAG_FREE) | next }
     }
 
+    /// Key of the free slot that a live one was.
+    pub(crate) const fn unborn(&self, live: u32) -> u32 {
+        key_of(TAG_FREE) | (live & GENERATION_IN_KEY)
+    }
+
     /// Whether the key is that of a live slot.
     #[inline(always)]
     pub(crate) const fn is_live(key: u32) -> bool {

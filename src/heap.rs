@@ -1,7 +1,11 @@
 //! [`Heap`]: the arenas behind one door.
 
 use crate::arena::Arena;
+use alloc::vec::Vec;
+use core::fmt;
+
 use crate::cell::Cell;
+use crate::collect::Policy;
 use crate::epoch::Epoch;
 use crate::error::Error;
 use crate::handle::{Handle, Of};
@@ -9,7 +13,8 @@ use crate::keys::{Keys, Sees};
 use crate::kind::{HasKind, Kind};
 use crate::kinds::{COUNT, SHAPES};
 use crate::limits::{Budget, Limits, Usage};
-use crate::range::object_len;
+use crate::range::{object_len, wide};
+use crate::regions::Frame;
 use crate::scratch::Scratch;
 use crate::view::{Init, Object, View, ViewMut};
 
@@ -23,11 +28,18 @@ use bumpalo::Bump;
 /// let heap = Heap::with(Settings::seeded(0x5EED).limits(limits));
 /// # assert_eq!(heap.usage().total_bytes, 0);
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Settings {
     generation_seed: u64,
     hash_seed: u64,
     limits: Limits,
+}
+
+/// Shows no seed.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("limits", &self.limits).finish_non_exhaustive()
+    }
 }
 
 impl Settings {
@@ -85,15 +97,39 @@ impl Default for Settings {
 /// it names is not in use here, or is in another of its 4,096 lives, which with
 /// random seeds leaves one chance in 4,096 that it opens the object of the same
 /// kind in that slot. It is never unsafe.
-#[derive(Debug)]
 pub struct Heap {
-    pub(crate) arenas: [Arena; COUNT],
+    pub(crate) arenas: [Arena; ARENAS],
     pub(crate) budget: Budget,
     hash_seed: u64,
     /// Tells this heap's hints from those of others.
     pub(crate) identity: Epoch,
     scratch: Scratch,
     scratch_bytes: usize,
+    pub(crate) policy: Policy,
+    /// Bytes allocated that make the next collection pay.
+    pub(crate) collect_at: u64,
+    /// Last number given to a region or a key.
+    pub(crate) serial: u64,
+    pub(crate) frames: Vec<Frame>,
+    /// What was born in open regions.
+    pub(crate) births: Vec<Cell>,
+    /// Roots of the host's, by bits, and how often each.
+    pub(crate) pins: Vec<(Cell, u32)>,
+    pub(crate) watches: Vec<(Cell, u64)>,
+}
+
+/// The kinds' arenas, and that of seals.
+pub(crate) const ARENAS: usize = COUNT + 1;
+pub(crate) const SEALED: Kind = Kind::SEALED;
+
+/// Shows no seed and no generation.
+impl fmt::Debug for Heap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let usage = self.usage();
+        let mut shown = f.debug_struct("Heap");
+        shown.field("live", &usage.live()).field("pages", &usage.pages());
+        shown.field("total_bytes", &usage.total_bytes).finish_non_exhaustive()
+    }
 }
 
 #[cfg(feature = "std")]
@@ -113,10 +149,9 @@ impl Heap {
     /// A heap set up as told. Allocates nothing.
     pub fn with(settings: Settings) -> Heap {
         let mut seed = settings.generation_seed;
-        let mut selector = 0;
-        let arenas = SHAPES.map(|shape| {
-            let kind = Kind::from_selector(selector);
-            selector = selector.wrapping_add(1);
+        let arenas = core::array::from_fn(|selector| {
+            let kind = Kind::from_selector(wide(selector));
+            let shape = SHAPES.get(selector).copied().unwrap_or(&crate::seals::SHAPE);
             seed = seed.wrapping_mul(0xD120_2E6F_7653_4E4D).wrapping_add(0x9E37_79B9_7F4A_7C15);
             let seed = u32::try_from(seed >> 32).unwrap_or(0);
             Arena::new(kind, shape, seed)
@@ -128,6 +163,13 @@ impl Heap {
             identity: Epoch::NONE,
             scratch: Scratch::default(),
             scratch_bytes: 0,
+            policy: Policy::DEFAULT,
+            collect_at: Policy::DEFAULT.bytes_min,
+            serial: 0,
+            frames: Vec::new(),
+            births: Vec::new(),
+            pins: Vec::new(),
+            watches: Vec::new(),
         }
     }
 
@@ -139,13 +181,27 @@ impl Heap {
     #[inline]
     pub fn alloc<I: Init>(&mut self, init: I) -> Result<Handle<I::Kind>, Error> {
         let (len, words) = init.size();
-        let len = object_len(len)?;
-        let (_, arena, _) = split(&mut self.arenas, I::Kind::KIND)?;
-        let cell = arena.alloc(&mut self.budget, len, words, |words| {
+        let cell = self.make(I::Kind::KIND, object_len(len)?, words, |words| {
             init.fill(words);
             Ok(())
         })?;
         Ok(Handle::known(cell))
+    }
+
+    /// A new object of `len` elements in `words` words, which `fill` writes.
+    #[inline]
+    pub(crate) fn make(
+        &mut self,
+        kind: Kind,
+        len: u32,
+        words: usize,
+        fill: impl FnOnce(&mut [u64]) -> Result<(), Error>,
+    ) -> Result<Cell, Error> {
+        self.expect_birth()?;
+        let (_, arena, _) = split(&mut self.arenas, kind)?;
+        let cell = arena.alloc(&mut self.budget, len, words, fill)?;
+        self.note_birth(cell);
+        Ok(cell)
     }
 
     /// Opens an object to read. O(1): one compare proves kind, generation and
@@ -177,11 +233,15 @@ impl Heap {
     /// [`Error::Stale`] from here on, for ever. O(1).
     ///
     /// # Errors
-    /// [`Error::NotAHandle`]; [`Error::Stale`] if it is gone already.
+    /// [`Error::NotAHandle`]; [`Error::Sealed`]; [`Error::Stale`] if it is gone
+    /// already.
     #[inline]
     pub fn kill(&mut self, object: impl Into<Cell>) -> Result<(), Error> {
         let cell = object.into();
         let kind = cell.kind().ok_or(Error::NotAHandle)?;
+        if kind == SEALED {
+            return Err(Error::Sealed);
+        }
         let (_, arena, _) = split(&mut self.arenas, kind).map_err(|_| Error::Stale { kind })?;
         arena.free(cell)
     }
@@ -199,6 +259,8 @@ impl Heap {
     /// pages and slots stay reserved. O(slots).
     pub fn clear(&mut self) {
         self.arenas.iter_mut().for_each(Arena::clear);
+        self.births.clear();
+        self.frames.iter_mut().for_each(Frame::forget);
     }
 
     /// The limits in force.
@@ -213,10 +275,13 @@ impl Heap {
 
     /// What the heap uses. O(1).
     pub fn usage(&self) -> Usage<COUNT> {
+        let usage = self.arenas.each_ref().map(Arena::usage);
+        let [arenas @ .., seals] = usage;
         Usage {
-            arenas: self.arenas.each_ref().map(Arena::usage),
-            scratch_bytes: crate::range::wide(self.scratch_bytes),
-            total_bytes: crate::range::wide(self.budget.used()),
+            arenas,
+            seals,
+            scratch_bytes: wide(self.scratch_bytes),
+            total_bytes: wide(self.budget.used()),
         }
     }
 
@@ -241,6 +306,20 @@ impl Heap {
     #[inline(always)]
     pub(crate) fn keys(&self) -> Keys<'_> {
         Keys::new(&self.arenas, &[], self.hash_seed)
+    }
+
+    pub(crate) fn scratch_bytes(&self) -> usize {
+        self.scratch_bytes
+    }
+
+    /// Gives spare memory of the heap's own lists back.
+    pub(crate) fn trim(&mut self) {
+        self.budget.replace(self.scratch_bytes, 0);
+        (self.scratch, self.scratch_bytes) = (Scratch::default(), 0);
+        self.budget.shrink(&mut self.births, 0);
+        self.budget.shrink(&mut self.frames, 0);
+        self.budget.shrink(&mut self.pins, 0);
+        self.budget.shrink(&mut self.watches, 0);
     }
 
     /// Runs `work` with the heap and its scratch memory. Calls may nest.
@@ -270,7 +349,7 @@ type Split<'h> = (&'h mut [Arena], &'h mut Arena, &'h mut [Arena]);
 
 /// One arena to write, the others to read.
 #[inline(always)]
-pub(crate) fn split(arenas: &mut [Arena; COUNT], kind: Kind) -> Result<Split<'_>, Error> {
+pub(crate) fn split(arenas: &mut [Arena; ARENAS], kind: Kind) -> Result<Split<'_>, Error> {
     let (below, rest) = arenas.split_at_mut_checked(kind.index()).ok_or(Error::NotAHandle)?;
     let (arena, above) = rest.split_first_mut().ok_or(Error::NotAHandle)?;
     Ok((below, arena, above))

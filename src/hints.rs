@@ -106,7 +106,7 @@ impl Heap {
             len: object_len(range.len())?,
             kind: PhantomData,
         };
-        hint.prove(self)?;
+        hint.refresh(self)?;
         Ok(hint)
     }
 
@@ -197,13 +197,20 @@ impl<K: Sequence> RangeHint<K> {
         if index < at(self.len) { Some(first.wrapping_add(index)) } else { None }
     }
 
-    /// Proves the range again: same heap, live object, long enough.
+    /// Proves the range again: same heap, no revived slot, live object, long
+    /// enough.
     #[cold]
     #[inline(never)]
     fn prove(&mut self, heap: &Heap) -> Result<(), Error> {
-        if self.heap != heap.identity {
+        let revived = heap.arena(K::KIND)?.revived();
+        let old = revived != Epoch::NONE && (self.epoch < revived || self.epoch == Epoch::NEVER);
+        if old || self.heap != heap.identity {
             return Err(Error::Stale { kind: K::KIND });
         }
+        self.refresh(heap)
+    }
+
+    fn refresh(&mut self, heap: &Heap) -> Result<(), Error> {
         let arena: &Arena = heap.arena(K::KIND)?;
         let slot = arena.check(self.object)?;
         let end = at(self.start).saturating_add(self.len());

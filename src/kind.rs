@@ -29,6 +29,9 @@ impl Kind {
         self.0 as u64
     }
 
+    /// The selector of seals, which belong to no kind.
+    pub(crate) const SEALED: Kind = Kind(12);
+
     pub(crate) const fn index(self) -> usize {
         self.0 as usize
     }
@@ -156,9 +159,16 @@ macro_rules! plain_element {
                 bytemuck::cast_slice_mut(words)
             }
             fn bytes(bytes: &[u8]) -> Option<&[Self]> {
+                // An empty slice may lie anywhere.
+                if bytes.is_empty() {
+                    return Some(&[]);
+                }
                 bytemuck::try_cast_slice(bytes).ok()
             }
             fn bytes_mut(bytes: &mut [u8]) -> Option<&mut [Self]> {
+                if bytes.is_empty() {
+                    return Some(&mut []);
+                }
                 bytemuck::try_cast_slice_mut(bytes).ok()
             }
         }
@@ -178,9 +188,9 @@ impl Element for Cell {
         Cell::slice_mut(words)
     }
     fn bytes(bytes: &[u8]) -> Option<&[Cell]> {
-        bytemuck::try_cast_slice(bytes).ok().map(Cell::slice)
+        u64::bytes(bytes).map(Cell::slice)
     }
     fn bytes_mut(bytes: &mut [u8]) -> Option<&mut [Cell]> {
-        bytemuck::try_cast_slice_mut(bytes).ok().map(Cell::slice_mut)
+        u64::bytes_mut(bytes).map(Cell::slice_mut)
     }
 }

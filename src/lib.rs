@@ -36,13 +36,19 @@ mod kinds;
 // The heap.
 mod heap;
 // Operations on values of any kind.
+mod collect;
 mod copies;
 mod display;
 mod hints;
+mod inspect;
 mod integers;
+mod lifetimes;
+mod regions;
+mod seals;
 mod sets;
 mod sort;
 mod texts;
+mod transplant;
 mod values;
 mod windows;
 
@@ -51,16 +57,20 @@ pub mod abi;
 pub use bstr;
 
 pub use cell::{Cell, ShortStr, Unpacked};
+pub use collect::{Collected, Policy};
 pub use copies::{ConvertTo, CopyTo};
 pub use display::Display;
 pub use error::{Error, Resource};
 pub use handle::{Handle, Of};
 pub use heap::{Heap, Settings};
 pub use hints::RangeHint;
+pub use inspect::{Dump, Fault, Path};
 pub use kind::{HasKind, Kind};
 pub use kinds::*;
 pub use limits::{ArenaUsage, Limits, Usage};
 pub use numbers::Number;
+pub use regions::Region;
+pub use seals::SealKey;
 pub use texts::{Piece, Text};
 pub use view::{Cursor, Growable, Init, Mutable, New, Object, Sequence, View, ViewMut};
 pub use windows::{Disjoint, Part};

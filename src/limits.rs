@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::error::{Error, Resource};
 use crate::kind::Kind;
-use crate::range::at;
+use crate::range::{at, wide};
 
 /// Bytes of a Wasm page.
 pub(crate) const PAGE_BYTES: u64 = 65_536;
@@ -65,12 +65,14 @@ pub struct ArenaUsage {
     pub retired: u32,
 }
 
-/// What a heap uses: one row for each arena, in the order of the selectors.
+/// What a heap uses: one row for each of the kinds' arenas, in the order of the selectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Usage<const ARENAS: usize = 12> {
     /// One row for each arena.
     pub arenas: [ArenaUsage; ARENAS],
+    /// The arena of seals.
+    pub seals: ArenaUsage,
     /// Bytes of scratch memory.
     pub scratch_bytes: u64,
     /// Bytes asked of the global allocator; what [`Limits::bytes`] bounds.
@@ -96,16 +98,39 @@ impl<const ARENAS: usize> Usage<ARENAS> {
 
 /// The account of everything the heap asks of the global allocator, and the
 /// only code that asks.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Budget {
     limits: Limits,
     used: usize,
-    refuse_at: Option<u64>,
+    /// Growths left until they are refused; `u64::MAX`: none is.
+    refuse_at: u64,
+    /// Capacity for a bit of every slot, and for a bit of every word of any one
+    /// arena: what a collection works with, so that it needs no memory.
+    bits: Vec<u64>,
+    /// Slots that all arenas have room for.
+    slots: usize,
+    /// Bytes and objects allocated since the last collection.
+    pub(crate) allocated: u64,
+    pub(crate) born: u64,
+    /// A limit is near: seven eighths are used.
+    pub(crate) pressed: bool,
+    /// A sort holds cells that its caller cannot name.
+    pub(crate) sorting: bool,
 }
 
 impl Budget {
     pub(crate) const fn new(limits: Limits) -> Budget {
-        Budget { limits, used: 0, refuse_at: None }
+        Budget {
+            limits,
+            used: 0,
+            refuse_at: u64::MAX,
+            bits: Vec::new(),
+            slots: 0,
+            allocated: 0,
+            born: 0,
+            pressed: false,
+            sorting: false,
+        }
     }
 
     pub(crate) const fn limits(&self) -> &Limits {
@@ -117,10 +142,11 @@ impl Budget {
     }
 
     /// Whether an arena may have so many slots.
-    pub(crate) fn slots(&self, kind: Kind, slots: usize) -> Result<(), Error> {
+    pub(crate) fn check_slots(&mut self, kind: Kind, slots: usize) -> Result<(), Error> {
         if slots > at(u32::MAX) {
             return Err(Error::ArenaFull { kind });
         }
+        self.press(wide(slots), u64::from(self.limits.slots));
         if slots > at(self.limits.slots) {
             Err(Error::Limit(Resource::Slots(kind)))
         } else {
@@ -129,15 +155,74 @@ impl Budget {
     }
 
     /// Whether an arena may have so many pages.
-    pub(crate) fn pages(&self, kind: Kind, pages: u64) -> Result<(), Error> {
+    pub(crate) fn check_pages(&mut self, kind: Kind, pages: u64) -> Result<(), Error> {
         if pages > u64::from(ARENA_PAGES_MAX) {
             return Err(Error::ArenaFull { kind });
         }
+        self.press(pages, u64::from(self.limits.pages));
         if pages > u64::from(self.limits.pages) {
             Err(Error::Limit(Resource::Pages(kind)))
         } else {
             Ok(())
         }
+    }
+
+    fn press(&mut self, used: u64, limit: u64) {
+        self.pressed |= used >= limit.saturating_sub(limit / 8);
+    }
+
+    /// [`Budget::reserve`] for the slots of an arena, with the bits for them.
+    pub(crate) fn reserve_slots<T>(&mut self, slots: &mut Vec<T>, len: usize) -> Result<(), Error> {
+        let (old, bits) = (slots.capacity(), self.bits.capacity());
+        self.reserve(slots, len)?;
+        let total = self.slots.saturating_add(slots.capacity().saturating_sub(old));
+        if let Err(error) = self.reserve_bits(total) {
+            self.shrink(slots, old);
+            return Err(error);
+        }
+        self.slots = total;
+        debug_assert!(self.bits.capacity() >= bits);
+        Ok(())
+    }
+
+    /// [`Budget::shrink`] for the slots of an arena.
+    pub(crate) fn shrink_slots<T>(&mut self, slots: &mut Vec<T>, capacity: usize) {
+        let old = slots.capacity();
+        self.shrink(slots, capacity);
+        self.slots = self.slots.saturating_sub(old.saturating_sub(slots.capacity()));
+    }
+
+    /// Room for so many bits, and for a word to spare for each selector.
+    pub(crate) fn reserve_bits(&mut self, bits: usize) -> Result<(), Error> {
+        let mut taken = core::mem::take(&mut self.bits);
+        let result = self.reserve(&mut taken, (bits / 64).saturating_add(16));
+        self.bits = taken;
+        result
+    }
+
+    /// Words of bits there is room for.
+    pub(crate) fn bits(&self) -> usize {
+        self.bits.capacity()
+    }
+
+    pub(crate) fn shrink_bits(&mut self, words: usize) {
+        let mut taken = core::mem::take(&mut self.bits);
+        self.shrink(&mut taken, words);
+        self.bits = taken;
+    }
+
+    /// Runs `work` with so many bits, all zero, which have been reserved.
+    pub(crate) fn with_bits<T>(
+        &mut self,
+        bits: usize,
+        work: impl FnOnce(&mut Budget, &mut [u64]) -> T,
+    ) -> T {
+        let mut taken = core::mem::take(&mut self.bits);
+        taken.clear();
+        taken.resize((bits / 64).saturating_add(1).min(taken.capacity()), 0);
+        let result = work(self, &mut taken);
+        self.bits = taken;
+        result
     }
 
     pub(crate) const fn used(&self) -> usize {
@@ -152,18 +237,18 @@ impl Budget {
     /// The `n`-th growth from now on (0: the next one) fails as if the global
     /// allocator had refused; `None` ends it.
     pub(crate) fn refuse_growth(&mut self, n: Option<u64>) {
-        self.refuse_at = n;
+        self.refuse_at = n.unwrap_or(u64::MAX);
     }
 
     /// Whether this growth is one that is to fail.
     pub(crate) fn refused(&mut self) -> bool {
-        match &mut self.refuse_at {
-            Some(0) => true,
-            Some(n) => {
-                *n = n.saturating_sub(1);
+        match self.refuse_at {
+            0 => true,
+            u64::MAX => false,
+            n => {
+                self.refuse_at = n.wrapping_sub(1);
                 false
             }
-            None => false,
         }
     }
 
@@ -176,6 +261,7 @@ impl Budget {
             return Ok(());
         }
         let needed = len.saturating_sub(old).saturating_mul(size);
+        self.press(wide(self.used.saturating_add(needed)), wide(self.limits.bytes));
         let left = self.left().checked_sub(needed).ok_or(Error::Limit(Resource::Bytes))?;
         if self.refused() {
             return Err(Error::OutOfMemory);

@@ -75,11 +75,14 @@ impl core::error::Error for OutOfBounds {}
 /// ```
 pub struct Memory {
     words: Vec<u64>,
+    /// The declared minimum, and `WIDE` for memory64.
     min: u64,
     /// No number of pages stands for none.
     max: u64,
-    index: IndexType,
 }
+
+/// Beyond every number of pages; packed, as a heap holds thirteen memories.
+const WIDE: u64 = 1 << 63;
 
 impl Memory {
     /// A memory of `ty.min` zeroed pages, or `None` where the limits contradict
@@ -100,13 +103,21 @@ impl Memory {
             Some(max) => max,
             None => u64::MAX,
         };
-        Memory { words: Vec::new(), min: ty.min, max, index: ty.index }
+        let wide = match ty.index {
+            IndexType::I32 => 0,
+            IndexType::I64 => WIDE,
+        };
+        Memory { words: Vec::new(), min: ty.min | wide, max }
     }
 
     /// The type: the minimum as declared, not as grown.
     pub const fn ty(&self) -> MemoryType {
         let max = if self.max == u64::MAX { None } else { Some(self.max) };
-        MemoryType { index: self.index, min: self.min, max }
+        MemoryType { index: self.index(), min: self.min & !WIDE, max }
+    }
+
+    const fn index(&self) -> IndexType {
+        if self.min & WIDE == 0 { IndexType::I32 } else { IndexType::I64 }
     }
 
     /// `memory.size`: live pages.
@@ -124,7 +135,7 @@ impl Memory {
     /// [`Memory::grow`] that asks a budget.
     pub(crate) fn grow_within(&mut self, budget: &mut Budget, delta: u64) -> Result<u64, Error> {
         let old = self.size();
-        let max = self.max.min(self.index.pages_max());
+        let max = self.max.min(self.index().pages_max());
         let pages = old.checked_add(delta).filter(|&pages| pages <= max);
         let words = pages.and_then(|pages| pages.checked_mul(PAGE_WORDS));
         let words =

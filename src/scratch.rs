@@ -71,11 +71,23 @@ impl<'s> Seen<'s> {
         Some(at)
     }
 
-    /// Puts a pair in; answers what was there for it.
-    pub(crate) fn insert(&mut self, key: [u64; 2], value: u64) -> Result<Option<u64>, Error> {
+    /// What was put in for a pair.
+    pub(crate) fn get(&self, key: [u64; 2]) -> Option<u64> {
+        let slot = self.slots.get(self.place(key)?)?;
+        if slot.0 == key { Some(slot.1) } else { None }
+    }
+
+    /// Makes room for another pair.
+    pub(crate) fn reserve(&mut self) -> Result<(), Error> {
         if self.len.saturating_mul(4) >= self.slots.len().saturating_mul(3) {
             self.grow()?;
         }
+        Ok(())
+    }
+
+    /// Puts a pair in; answers what was there for it.
+    pub(crate) fn insert(&mut self, key: [u64; 2], value: u64) -> Result<Option<u64>, Error> {
+        self.reserve()?;
         let Some(slot) = self.place(key).and_then(|at| self.slots.get_mut(at)) else {
             return Err(Error::Corrupt);
         };

@@ -48,6 +48,7 @@ impl Heap {
             // The comparisons may allocate: they see what the scratch takes.
             let taken = from.capacity().saturating_add(to.capacity()).saturating_mul(8);
             heap.budget.replace(0, taken);
+            let nested = core::mem::replace(&mut heap.budget.sorting, true);
             let mut width = 1_usize;
             while width < from.len() {
                 let mut done = Ok(());
@@ -65,6 +66,7 @@ impl Heap {
                 core::mem::swap(&mut from, &mut to);
                 width = width.saturating_mul(2);
             }
+            heap.budget.sorting = nested;
             heap.budget.replace(taken, 0);
             if failed.is_some() {
                 return Ok(());

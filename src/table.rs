@@ -13,6 +13,7 @@
 //! no rebuilding changes. They are implied by the position until a rebuild
 //! closes a hole that has an older entry before it; only then are they kept.
 
+use crate::blocks::halves;
 use crate::cell::{Cell, HOLE};
 use crate::error::Error;
 use crate::range::{at, wide};
@@ -110,11 +111,6 @@ fn index(n: u64) -> usize {
 
 const fn bucket_of(hash: u32, position: u32) -> u64 {
     (hash as u64) << 32 | (position as u64).wrapping_add(1)
-}
-
-#[allow(clippy::cast_possible_truncation, reason = "halves are what is asked for")]
-const fn halves(bucket: u64) -> (u32, u32) {
-    ((bucket >> 32) as u32, bucket as u32)
 }
 
 impl<'h, const STRIDE: usize> Table<&'h [u64], STRIDE> {
@@ -266,6 +262,43 @@ impl<'h, const STRIDE: usize> Table<&'h [u64], STRIDE> {
         let sequenced = live > 0 && (layout.sequenced || !holes_before_all);
         let layout = Layout::for_entries(entries.saturating_add(1), sequenced)?;
         Ok(Plan { layout, words: layout.words::<STRIDE>() })
+    }
+
+    /// Whether header, entries and index agree; `hash` answers that of a key
+    /// that is alive.
+    pub(crate) fn verify(&self, hash: impl Fn(Cell) -> Option<u32>) -> Result<(), &'static str> {
+        let layout = Layout::of(self.words);
+        if self.words.is_empty() {
+            return if self.used == 0 { Ok(()) } else { Err("entries without a table") };
+        }
+        if !layout.buckets.is_power_of_two()
+            || u64::from(self.used) > layout.capacity()
+            || layout.words::<STRIDE>() > self.words.len()
+        {
+            return Err("a table is larger than its block");
+        }
+        let start = layout.index::<STRIDE>();
+        let buckets = self.words.get(start..layout.words::<STRIDE>()).unwrap_or_default();
+        let mut linked = 0_u64;
+        for (place, (other, position)) in buckets.iter().map(|&bucket| halves(bucket)).enumerate() {
+            let Some(position) = position.checked_sub(1) else { continue };
+            linked = linked.saturating_add(1);
+            let entry = self.entry(position).filter(|_| position < self.used);
+            let key = entry.and_then(|entry| entry.first()).ok_or("the index leads to no entry")?;
+            if hash(*key).is_some_and(|hash| hash != other) {
+                return Err("an entry has another hash");
+            }
+            if self.probe(other, |_, found| found == position) != Some((place, position)) {
+                return Err("an entry is not found");
+            }
+        }
+        let live = wide((0..self.used).filter(|&position| self.entry(position).is_some()).count());
+        let ordered = (1..self.used)
+            .all(|position| self.sequence(position.wrapping_sub(1)) < self.sequence(position));
+        if linked != live || u64::from(self.len()) != live || !ordered {
+            return Err("the entries are miscounted");
+        }
+        Ok(())
     }
 
     /// Whether there is no room for another entry.

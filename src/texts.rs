@@ -125,8 +125,8 @@ impl Heap {
             return Ok(cell);
         }
         let len = object_len(total)?;
+        let made = self.make(Str::KIND, len, total.div_ceil(8), |_| Ok(()))?;
         let (_, arena, _) = split(&mut self.arenas, Str::KIND)?;
-        let made = arena.alloc(&mut self.budget, len, total.div_ceil(8), |_| Ok(()))?;
         let mut to = at(arena.slot(made.slot())?.off).saturating_mul(8);
         for piece in pieces {
             let (cell, part) = match piece {

@@ -6,7 +6,7 @@ use bumpalo::collections::Vec;
 use crate::arena::{Arena, Slot};
 use crate::cell::{Cell, HOLE};
 use crate::error::Error;
-use crate::heap::Heap;
+use crate::heap::{Heap, SEALED};
 use crate::kind::{Elements, KeyBy};
 use crate::range::at;
 use crate::scratch::{Seen, push};
@@ -63,7 +63,7 @@ impl Heap {
                 if heap.key_eq(a, b)? {
                     continue;
                 }
-                if a.kind() != b.kind() || a.kind().is_none() {
+                if a.kind() != b.kind() || a.kind().is_none_or(|kind| kind == SEALED) {
                     return Ok(false);
                 }
                 let ((arena, left), (_, right)) = (heap.open(a)?, heap.open(b)?);

@@ -25,6 +25,7 @@ macro_rules! kinds {
             pub const fn name(self) -> &'static str {
                 const NAMES: [&str; 16] = {
                     let mut names = ["Spare"; 16];
+                    names[Kind::SEALED.index()] = "Sealed";
                     $(names[Kind::$NAME.index()] = stringify!($Kind);)*
                     names
                 };
@@ -75,7 +76,7 @@ kinds! {
     u8arr::U8Arr as U8ARR;
 }
 
-const _: () = assert!(COUNT <= 16, "selectors have 4 bits");
+const _: () = assert!(COUNT == Kind::SEALED.index(), "seals come behind the kinds");
 
 impl core::fmt::Display for Kind {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
