@@ -19,8 +19,7 @@ use core::hash::{Hash, Hasher};
 use bytemuck::TransparentWrapper;
 
 use crate::error::Error;
-use crate::handle::Handle;
-use crate::kind::{HasKind, Kind};
+use crate::kind::Kind;
 
 /// Crate-private, so that no safe code outside can name the type that a cell
 /// is reinterpreted from: a cell's bits are out of reach even for `bytemuck`.
@@ -219,16 +218,6 @@ impl Cell {
     #[inline]
     pub const fn kind(self) -> Option<Kind> {
         if self.is_handle() { Some(self.selector()) } else { None }
-    }
-
-    /// The cell as a handle of kind `K`: one compare. Whether the object is
-    /// still alive shows when the handle is used.
-    ///
-    /// # Errors
-    /// [`Error::NotAHandle`] or [`Error::WrongKind`].
-    #[inline]
-    pub fn to<K: HasKind>(self) -> Result<Handle<K>, Error> {
-        Handle::of(self).ok_or_else(|| self.refused(K::KIND))
     }
 
     #[cold]

@@ -14,39 +14,9 @@ use crate::arena::{Arena, Slot};
 use crate::cell::Cell;
 use crate::error::Error;
 use crate::heap::{ARENAS, Heap};
-use crate::limits::Budget;
+use crate::limits::{Budget, Policy};
 use crate::range::{at, wide};
 use crate::values::cells;
-
-/// When a collection pays, and what it does beside. See
-/// [`Heap::should_collect`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Policy {
-    /// A collection pays once so many percent of what the last one left alive
-    /// has been allocated since; 100 keeps a heap below twice its live size.
-    pub growth_percent: u16,
-    /// It does not pay below so many bytes allocated since the last one.
-    pub bytes_min: u64,
-    /// A collection compacts an arena of which more than so many percent are
-    /// waste, if that is a page at least; 100 never does. An allocation refused
-    /// by a limit since the last collection makes the next one compact.
-    pub compact_percent: u8,
-    /// For tests of a VM: a collection pays at every so many allocations, and
-    /// verifies the heap; 0 turns that off.
-    pub stress: u32,
-}
-
-impl Policy {
-    /// Grows by 100 percent and 1 MiB, compacts at half.
-    pub const DEFAULT: Policy =
-        Policy { growth_percent: 100, bytes_min: 1 << 20, compact_percent: 50, stress: 0 };
-}
-
-impl Default for Policy {
-    fn default() -> Policy {
-        Policy::DEFAULT
-    }
-}
 
 /// What a collection did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

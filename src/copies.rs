@@ -16,10 +16,11 @@ use multiversion::multiversion;
 
 use crate::arena::Arena;
 use crate::cell::{Cell, PAYLOAD, TAG_INT, TAG_SHIFT};
+use crate::element::Element;
 use crate::error::Error;
 use crate::handle::{Handle, Of};
 use crate::heap::{Heap, split};
-use crate::kind::{Element, HasKind, Kind};
+use crate::kind::{HasKind, Kind};
 use crate::kinds::*;
 use crate::limits::Budget;
 use crate::range::{at, char_range, object_len, out_of_range, range};

@@ -6,6 +6,7 @@ use core::marker::PhantomData;
 use core::num::NonZeroU64;
 
 use crate::cell::{Cell, SELECTOR_SHIFT, TAG_HANDLE};
+use crate::error::Error;
 use crate::kind::{HasKind, Sealed};
 
 /// Names one object of kind `K`: 8 bytes, `Copy`, no lifetime.
@@ -40,6 +41,18 @@ impl<K: HasKind> Handle<K> {
     #[inline]
     pub fn cell(self) -> Cell {
         self.into()
+    }
+}
+
+impl Cell {
+    /// The cell as a handle of kind `K`: one compare. Whether the object is
+    /// still alive shows when the handle is used.
+    ///
+    /// # Errors
+    /// [`Error::NotAHandle`] or [`Error::WrongKind`].
+    #[inline]
+    pub fn to<K: HasKind>(self) -> Result<Handle<K>, Error> {
+        Handle::of(self).ok_or_else(|| self.refused(K::KIND))
     }
 }
 

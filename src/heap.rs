@@ -5,16 +5,14 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::cell::Cell;
-use crate::collect::Policy;
 use crate::epoch::Epoch;
 use crate::error::Error;
 use crate::handle::{Handle, Of};
 use crate::keys::{Keys, Sees};
-use crate::kind::{HasKind, Kind};
+use crate::kind::{HasKind, Kind, Shape};
 use crate::kinds::{COUNT, SHAPES};
-use crate::limits::{Budget, Limits, Usage};
+use crate::limits::{Budget, Limits, Policy, Usage};
 use crate::range::{object_len, wide};
-use crate::regions::Frame;
 use crate::scratch::Scratch;
 use crate::view::{Init, Object, View, ViewMut};
 
@@ -118,6 +116,13 @@ pub struct Heap {
     pub(crate) watches: Vec<(Cell, u64)>,
 }
 
+/// A region that is open: its number, and the length of the log before it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame {
+    pub(crate) serial: u64,
+    pub(crate) births: usize,
+}
+
 /// The kinds' arenas, and that of seals.
 pub(crate) const ARENAS: usize = COUNT + 1;
 pub(crate) const SEALED: Kind = Kind::SEALED;
@@ -151,7 +156,7 @@ impl Heap {
         let mut seed = settings.generation_seed;
         let arenas = core::array::from_fn(|selector| {
             let kind = Kind::from_selector(wide(selector));
-            let shape = SHAPES.get(selector).copied().unwrap_or(&crate::seals::SHAPE);
+            let shape = SHAPES.get(selector).copied().unwrap_or(&Shape::SEAL);
             seed = seed.wrapping_mul(0xD120_2E6F_7653_4E4D).wrapping_add(0x9E37_79B9_7F4A_7C15);
             let seed = u32::try_from(seed >> 32).unwrap_or(0);
             Arena::new(kind, shape, seed)
@@ -202,6 +207,51 @@ impl Heap {
         let cell = arena.alloc(&mut self.budget, len, words, fill)?;
         self.note_birth(cell);
         Ok(cell)
+    }
+
+    /// Makes sure that a birth can be noted. Every allocation begins with this.
+    #[inline(always)]
+    pub(crate) fn expect_birth(&mut self) -> Result<(), Error> {
+        if self.frames.is_empty() || self.births.len() < self.births.capacity() {
+            return Ok(());
+        }
+        self.room_for_birth()
+    }
+
+    #[cold]
+    fn room_for_birth(&mut self) -> Result<(), Error> {
+        self.prune_births();
+        let len = self.births.len();
+        if len.saturating_mul(2) < self.births.capacity() {
+            return Ok(());
+        }
+        self.budget.reserve(&mut self.births, len.saturating_add(1).max(64))
+    }
+
+    /// Notes a birth that was expected.
+    #[inline(always)]
+    pub(crate) fn note_birth(&mut self, cell: Cell) {
+        if !self.frames.is_empty() {
+            self.births.push(cell);
+        }
+    }
+
+    /// Takes the dead out of the log.
+    pub(crate) fn prune_births(&mut self) {
+        let Heap { arenas, births, frames, .. } = self;
+        let (mut position, mut kept) = (0_usize, 0_usize);
+        let mut frames = frames.iter_mut().peekable();
+        births.retain(|&cell| {
+            while let Some(frame) = frames.next_if(|frame| frame.births <= position) {
+                frame.births = kept;
+            }
+            position = position.saturating_add(1);
+            let live =
+                arenas.get(cell.selector().index()).is_some_and(|arena| arena.contains(cell));
+            kept = kept.saturating_add(usize::from(live));
+            live
+        });
+        frames.for_each(|frame| frame.births = kept);
     }
 
     /// Opens an object to read. O(1): one compare proves kind, generation and
@@ -260,7 +310,7 @@ impl Heap {
     pub fn clear(&mut self) {
         self.arenas.iter_mut().for_each(Arena::clear);
         self.births.clear();
-        self.frames.iter_mut().for_each(Frame::forget);
+        self.frames.iter_mut().for_each(|frame| frame.births = 0);
     }
 
     /// The limits in force.

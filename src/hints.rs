@@ -6,11 +6,11 @@ use core::ops::RangeBounds;
 
 use crate::arena::Arena;
 use crate::cell::Cell;
+use crate::element::Element;
 use crate::epoch::Epoch;
 use crate::error::Error;
 use crate::handle::Of;
 use crate::heap::{Heap, split};
-use crate::kind::Element;
 use crate::range::{at, object_len, out_of_range, range, wide};
 use crate::view::{Mutable, Sequence};
 

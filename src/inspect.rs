@@ -155,7 +155,7 @@ impl Heap {
         if bytes != self.budget.used() && !self.budget.sorting {
             return Err(whole("the account of memory is wrong"));
         }
-        if self.frames.iter().any(|frame| frame.births() > self.births.len()) {
+        if self.frames.iter().any(|frame| frame.births > self.births.len()) {
             return Err(whole("a region begins behind the log"));
         }
         for selector in 0..ARENAS {

@@ -14,6 +14,7 @@ extern crate std;
 
 // Core words.
 mod cell;
+mod element;
 mod epoch;
 mod error;
 mod generation;
@@ -57,7 +58,7 @@ pub mod abi;
 pub use bstr;
 
 pub use cell::{Cell, ShortStr, Unpacked};
-pub use collect::{Collected, Policy};
+pub use collect::Collected;
 pub use copies::{ConvertTo, CopyTo};
 pub use display::Display;
 pub use error::{Error, Resource};
@@ -67,7 +68,7 @@ pub use hints::RangeHint;
 pub use inspect::{Dump, Fault, Path};
 pub use kind::{HasKind, Kind};
 pub use kinds::*;
-pub use limits::{ArenaUsage, Limits, Usage};
+pub use limits::{ArenaUsage, Limits, Policy, Usage};
 pub use numbers::Number;
 pub use regions::Region;
 pub use seals::SealKey;

@@ -4,8 +4,9 @@ use core::ops::RangeBounds;
 
 use multiversion::multiversion;
 
+use crate::element::Element;
 use crate::error::Error;
-use crate::kind::{Element, Sealed};
+use crate::kind::Sealed;
 use crate::view::{Sequence, View};
 
 /// Elements that are numbers.

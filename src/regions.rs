@@ -10,7 +10,7 @@ use crate::cell::Cell;
 use crate::collect::{Walk, bases};
 use crate::epoch::Epoch;
 use crate::error::Error;
-use crate::heap::Heap;
+use crate::heap::{Frame, Heap};
 
 /// An open region; closed by [`Heap::close_region`].
 #[derive(Debug, PartialEq, Eq)]
@@ -19,25 +19,6 @@ pub struct Region {
     heap: Epoch,
     serial: u64,
     depth: usize,
-}
-
-/// A region that is open: its number, and the length of the log before it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Frame {
-    serial: u64,
-    births: usize,
-}
-
-impl Frame {
-    /// Length of the log when the region was opened.
-    pub(crate) fn births(&self) -> usize {
-        self.births
-    }
-
-    /// Nothing of what was born here is left.
-    pub(crate) fn forget(&mut self) {
-        self.births = 0;
-    }
 }
 
 impl Heap {
@@ -129,50 +110,5 @@ impl Heap {
             self.births.clear();
         }
         freed
-    }
-
-    /// Makes sure that a birth can be noted. Every allocation begins with this.
-    #[inline(always)]
-    pub(crate) fn expect_birth(&mut self) -> Result<(), Error> {
-        if self.frames.is_empty() || self.births.len() < self.births.capacity() {
-            return Ok(());
-        }
-        self.room_for_birth()
-    }
-
-    #[cold]
-    fn room_for_birth(&mut self) -> Result<(), Error> {
-        self.prune_births();
-        let len = self.births.len();
-        if len.saturating_mul(2) < self.births.capacity() {
-            return Ok(());
-        }
-        self.budget.reserve(&mut self.births, len.saturating_add(1).max(64))
-    }
-
-    /// Notes a birth that was expected.
-    #[inline(always)]
-    pub(crate) fn note_birth(&mut self, cell: Cell) {
-        if !self.frames.is_empty() {
-            self.births.push(cell);
-        }
-    }
-
-    /// Takes the dead out of the log.
-    pub(crate) fn prune_births(&mut self) {
-        let Heap { arenas, births, frames, .. } = self;
-        let (mut position, mut kept) = (0_usize, 0_usize);
-        let mut frames = frames.iter_mut().peekable();
-        births.retain(|&cell| {
-            while let Some(frame) = frames.next_if(|frame| frame.births <= position) {
-                frame.births = kept;
-            }
-            position = position.saturating_add(1);
-            let live =
-                arenas.get(cell.selector().index()).is_some_and(|arena| arena.contains(cell));
-            kept = kept.saturating_add(usize::from(live));
-            live
-        });
-        frames.for_each(|frame| frame.births = kept);
     }
 }

@@ -6,10 +6,6 @@ use crate::cell::Cell;
 use crate::epoch::Epoch;
 use crate::error::Error;
 use crate::heap::{Heap, SEALED};
-use crate::kind::{Elements, Shape};
-
-/// The shape of a seal.
-pub(crate) const SHAPE: Shape = Shape::new(Elements::Cells, "<", ">").header(1);
 
 /// Opens what was sealed with it. Made by [`Heap::new_key`]; cannot be copied.
 #[derive(PartialEq, Eq)]

@@ -7,9 +7,10 @@ use core::marker::PhantomData;
 use core::ops::RangeBounds;
 
 use crate::arena::{Arena, Slot};
+use crate::element::Element;
 use crate::error::Error;
 use crate::keys::Sees;
-use crate::kind::{Element, HasKind, Sealed, Shape};
+use crate::kind::{HasKind, Sealed, Shape};
 use crate::limits::Budget;
 use crate::range::{at, out_of_range, range};
 

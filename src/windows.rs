@@ -3,10 +3,10 @@
 use core::ops::{Range, RangeBounds};
 
 use crate::arena::Arena;
+use crate::element::Element;
 use crate::error::Error;
 use crate::handle::Handle;
 use crate::heap::Heap;
-use crate::kind::Element;
 use crate::range::{at, range};
 use crate::view::Mutable;
 

@@ -118,7 +118,7 @@ macro_rules! array {
 
             /// With `len` elements, all of them zero (null, in a list).
             pub const fn zeroed(len: usize) -> crate::view::New<'static, $Kind> {
-                let zero = <$Element as crate::kind::Element>::ZERO;
+                let zero = <$Element as crate::element::Element>::ZERO;
                 crate::view::New::repeat(0, zero, len)
             }
 
