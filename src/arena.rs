@@ -201,6 +201,7 @@ impl<const BITS: u32> Arena<BITS> {
         error: Error,
     ) -> Error {
         self.blocks.free(block);
+        budget.allocated = budget.allocated.wrapping_sub(u64::from(block.cap).wrapping_mul(8));
         self.shrink(budget, extent);
         budget.shrink_bits(bits);
         error

@@ -494,16 +494,15 @@ impl Route {
             self.pour(heap, &source, to)?;
             return Ok(made);
         }
-        heap.expect_birth()?;
+        let log = heap.expect_birth()?;
         let (from, target, budget) = self.ends(heap, &source)?;
         let shape = target.shape();
         let made = target.alloc(budget, object_len(len)?, shape.words_for(len), |words| {
             let to = bytemuck::cast_slice_mut::<u64, u8>(words);
             let bytes = len.saturating_mul(shape.element_bytes());
             self.convert(from, to.get_mut(..bytes).ok_or(Error::Corrupt)?, &source)
-        })?;
-        heap.note_birth(made);
-        Ok(made)
+        });
+        heap.note_birth(log, made)
     }
 }
 
@@ -658,7 +657,7 @@ impl Heap {
         let route = <Str as ConvertTo<Str>>::ROUTE;
         let source = route.source(self, text.into(), range)?;
         let route = Route { to: List::KIND, ..*route };
-        self.expect_birth()?;
+        let log = self.expect_birth()?;
         let (bytes, lists, budget) = route.ends(self, &source)?;
         let len = bytes.chars().count();
         let made = lists.alloc(budget, object_len(len)?, len, |words| {
@@ -669,9 +668,8 @@ impl Heap {
                 *cell = char.ok_or(Error::Corrupt)?;
             }
             Ok(())
-        })?;
-        self.note_birth(made);
-        Ok(Handle::known(made))
+        });
+        self.note_birth(log, made).map(Handle::known)
     }
 
     /// Makes one text of the texts in a list, with `separator` between them.

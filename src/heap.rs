@@ -202,20 +202,21 @@ impl Heap {
         words: usize,
         fill: impl FnOnce(&mut [u64]) -> Result<(), Error>,
     ) -> Result<Cell, Error> {
-        self.expect_birth()?;
+        let log = self.expect_birth()?;
         let (_, arena, _) = split(&mut self.arenas, kind)?;
-        let cell = arena.alloc(&mut self.budget, len, words, fill)?;
-        self.note_birth(cell);
-        Ok(cell)
+        let made = arena.alloc(&mut self.budget, len, words, fill);
+        self.note_birth(log, made)
     }
 
-    /// Makes sure that a birth can be noted. Every allocation begins with this.
+    /// Makes sure that a birth can be noted; every allocation begins with this.
+    /// Answers the capacity of the log before.
     #[inline(always)]
-    pub(crate) fn expect_birth(&mut self) -> Result<(), Error> {
-        if self.frames.is_empty() || self.births.len() < self.births.capacity() {
-            return Ok(());
+    pub(crate) fn expect_birth(&mut self) -> Result<usize, Error> {
+        let capacity = self.births.capacity();
+        if !self.frames.is_empty() && self.births.len() == capacity {
+            self.room_for_birth()?;
         }
-        self.room_for_birth()
+        Ok(capacity)
     }
 
     #[cold]
@@ -228,12 +229,19 @@ impl Heap {
         self.budget.reserve(&mut self.births, len.saturating_add(1).max(64))
     }
 
-    /// Notes a birth that was expected.
+    /// Notes a birth that was expected, or that it failed.
     #[inline(always)]
-    pub(crate) fn note_birth(&mut self, cell: Cell) {
-        if !self.frames.is_empty() {
-            self.births.push(cell);
+    pub(crate) fn note_birth(
+        &mut self,
+        log: usize,
+        made: Result<Cell, Error>,
+    ) -> Result<Cell, Error> {
+        match made {
+            Ok(cell) if !self.frames.is_empty() => self.births.push(cell),
+            Ok(_) => {}
+            Err(_) => self.budget.shrink(&mut self.births, log),
         }
+        made
     }
 
     /// Takes the dead out of the log.

@@ -103,7 +103,8 @@ pub struct Usage<const ARENAS: usize = 12> {
     pub arenas: [ArenaUsage; ARENAS],
     /// The arena of seals.
     pub seals: ArenaUsage,
-    /// Bytes of scratch memory.
+    /// Bytes of scratch memory: a cache, which an operation that fails may leave
+    /// larger.
     pub scratch_bytes: u64,
     /// Bytes asked of the global allocator; what [`Limits::bytes`] bounds.
     pub total_bytes: u64,

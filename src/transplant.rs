@@ -40,6 +40,7 @@ impl Heap {
         }
         let extents = self.arenas.each_ref().map(|arena| arena.extent());
         let before = (self.budget.bits(), self.budget.allocated, self.budget.born);
+        let log = self.births.capacity();
         self.scratched(|heap, bump| {
             let mut twins = Vec::new_in(bump);
             let copied = heap.copy_graph(source, cell, bump, &mut twins);
@@ -56,6 +57,7 @@ impl Heap {
                     arena.shrink(&mut heap.budget, extent);
                 }
                 heap.budget.shrink_bits(before.0);
+                heap.budget.shrink(&mut heap.births, log);
                 (heap.budget.allocated, heap.budget.born) = (before.1, before.2);
             }
             copied
@@ -86,7 +88,9 @@ impl Heap {
         for &(old, new) in twins.iter() {
             self.fill_twin(source, old, new, &copies)?;
         }
-        twins.iter().for_each(|&(_, new)| self.note_birth(new));
+        if !self.frames.is_empty() {
+            self.births.extend(twins.iter().map(|twin| twin.1));
+        }
         Ok(copy)
     }
 

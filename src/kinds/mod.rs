@@ -111,6 +111,12 @@ macro_rules! array {
         impl crate::view::Growable for $Kind {}
 
         impl $Kind {
+            /// Without elements.
+            #[allow(clippy::new_ret_no_self, reason = "an object yet to be made")]
+            pub const fn new() -> crate::view::New<'static, $Kind> {
+                crate::view::New::capacity(0)
+            }
+
             /// With these elements.
             pub const fn of(elements: &[$Element]) -> crate::view::New<'_, $Kind> {
                 crate::view::New::of(0, elements)

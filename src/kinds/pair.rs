@@ -1,6 +1,7 @@
 //! [`Pair`].
 
 use crate::cell::Cell;
+use crate::error::Error;
 use crate::keys::Nothing;
 use crate::kind::{Elements, Shape};
 use crate::view::{Mutable, New, Object, Sequence, View};
@@ -42,7 +43,7 @@ impl View<'_, Pair> {
     /// # Errors
     /// None that a caller could bring about.
     #[inline]
-    pub fn first(self) -> Result<Cell, crate::Error> {
+    pub fn first(self) -> Result<Cell, Error> {
         self.get(0)
     }
 
@@ -51,7 +52,7 @@ impl View<'_, Pair> {
     /// # Errors
     /// None that a caller could bring about.
     #[inline]
-    pub fn second(self) -> Result<Cell, crate::Error> {
+    pub fn second(self) -> Result<Cell, Error> {
         self.get(1)
     }
 }
