@@ -35,14 +35,7 @@ impl Operand<'_> {
     }
 }
 
-/// One row of arithmetic: what to do with small operands, how many limbs the
-/// result has at most, what to do with large ones.
-struct Arithmetic {
-    small: fn(i64, i64) -> Option<i64>,
-    limbs: fn(u64, u64) -> u64,
-    large: fn(&BigInt, &BigInt) -> Option<BigInt>,
-}
-
+#[allow(clippy::arithmetic_side_effects, reason = "checked forms, or integers of any size")]
 impl Heap {
     /// An integer as a value; never loses a bit. O(1).
     ///
@@ -137,16 +130,24 @@ impl Heap {
         self.alloc(Bignum::of(sign == Sign::Minus, &limbs)).map(Cell::from)
     }
 
+    /// What to do with small operands; how many limbs the result has at most;
+    /// what to do with large ones.
     #[inline]
-    fn arithmetic(&mut self, a: Cell, b: Cell, row: &Arithmetic) -> Result<Cell, Error> {
+    fn arithmetic(
+        &mut self,
+        (a, b): (Cell, Cell),
+        small: fn(i64, i64) -> Option<i64>,
+        limbs: fn(u64, u64) -> u64,
+        large: fn(&BigInt, &BigInt) -> Option<BigInt>,
+    ) -> Result<Cell, Error> {
         let (a, b) = (self.operand(a)?, self.operand(b)?);
         if let (Operand::Small(a), Operand::Small(b)) = (&a, &b)
-            && let Some(small) = (row.small)(*a, *b)
+            && let Some(small) = small(*a, *b)
         {
             return self.int(small);
         }
-        self.room_for((row.limbs)(a.limbs(), b.limbs()))?;
-        let value = (row.large)(&a.big(), &b.big()).ok_or(Error::DivisionByZero)?;
+        self.room_for(limbs(a.limbs(), b.limbs()))?;
+        let value = large(&a.big(), &b.big()).ok_or(Error::DivisionByZero)?;
         self.integer(&value)
     }
 
@@ -167,11 +168,7 @@ impl Heap {
     /// # Ok::<(), segheap::Error>(())
     /// ```
     pub fn add(&mut self, a: Cell, b: Cell) -> Result<Cell, Error> {
-        self.arithmetic(
-            a,
-            b,
-            &Arithmetic { small: i64::checked_add, limbs: |a, b| a.max(b), large: BigIntOps::sum },
-        )
+        self.arithmetic((a, b), i64::checked_add, u64::max, |a, b| Some(a + b))
     }
 
     /// The difference of two integers of either form.
@@ -179,15 +176,7 @@ impl Heap {
     /// # Errors
     /// As [`Heap::add`].
     pub fn sub(&mut self, a: Cell, b: Cell) -> Result<Cell, Error> {
-        self.arithmetic(
-            a,
-            b,
-            &Arithmetic {
-                small: i64::checked_sub,
-                limbs: |a, b| a.max(b),
-                large: BigIntOps::difference,
-            },
-        )
+        self.arithmetic((a, b), i64::checked_sub, u64::max, |a, b| Some(a - b))
     }
 
     /// The product of two integers of either form.
@@ -196,13 +185,10 @@ impl Heap {
     /// As [`Heap::add`].
     pub fn mul(&mut self, a: Cell, b: Cell) -> Result<Cell, Error> {
         self.arithmetic(
-            a,
-            b,
-            &Arithmetic {
-                small: i64::checked_mul,
-                limbs: |a, b| a.saturating_add(b).saturating_sub(1),
-                large: BigIntOps::product,
-            },
+            (a, b),
+            i64::checked_mul,
+            |a, b| a.saturating_add(b) - 1,
+            |a, b| Some(a * b),
         )
     }
 
@@ -212,9 +198,10 @@ impl Heap {
     /// As [`Heap::add`]; [`Error::DivisionByZero`].
     pub fn div(&mut self, a: Cell, b: Cell) -> Result<Cell, Error> {
         self.arithmetic(
-            a,
-            b,
-            &Arithmetic { small: i64::checked_div, limbs: |a, _| a, large: BigIntOps::quotient },
+            (a, b),
+            i64::checked_div,
+            |a, _| a,
+            |a, b| (b.sign() != Sign::NoSign).then(|| a / b),
         )
     }
 
@@ -224,9 +211,10 @@ impl Heap {
     /// As [`Heap::add`]; [`Error::DivisionByZero`].
     pub fn rem(&mut self, a: Cell, b: Cell) -> Result<Cell, Error> {
         self.arithmetic(
-            a,
-            b,
-            &Arithmetic { small: i64::checked_rem, limbs: |_, b| b, large: BigIntOps::remainder },
+            (a, b),
+            i64::checked_rem,
+            |_, b| b,
+            |a, b| (b.sign() != Sign::NoSign).then(|| a % b),
         )
     }
 
@@ -302,27 +290,5 @@ impl Heap {
                 }
             }
         })
-    }
-}
-
-/// `num-bigint`'s operators as functions.
-struct BigIntOps;
-
-#[allow(clippy::arithmetic_side_effects, reason = "checked forms, or integers of any size")]
-impl BigIntOps {
-    fn sum(a: &BigInt, b: &BigInt) -> Option<BigInt> {
-        Some(a + b)
-    }
-    fn difference(a: &BigInt, b: &BigInt) -> Option<BigInt> {
-        Some(a - b)
-    }
-    fn product(a: &BigInt, b: &BigInt) -> Option<BigInt> {
-        Some(a * b)
-    }
-    fn quotient(a: &BigInt, b: &BigInt) -> Option<BigInt> {
-        if b.sign() == Sign::NoSign { None } else { Some(a / b) }
-    }
-    fn remainder(a: &BigInt, b: &BigInt) -> Option<BigInt> {
-        if b.sign() == Sign::NoSign { None } else { Some(a % b) }
     }
 }

@@ -10,17 +10,13 @@ use crate::kind::Sealed;
 use crate::view::{Sequence, View};
 
 /// Elements that are numbers.
-pub trait Number: Element + Sealed {
+pub trait Number: Element + PartialOrd + Sealed {
     /// What sums of them are: wide enough for as many as an object can hold.
     type Sum;
     #[doc(hidden)]
     fn sum(numbers: &[Self]) -> Self::Sum;
     #[doc(hidden)]
     fn dot(a: &[Self], b: &[Self]) -> Option<Self::Sum>;
-    #[doc(hidden)]
-    fn lesser(self, other: Self) -> Self;
-    #[doc(hidden)]
-    fn greater(self, other: Self) -> Self;
 }
 
 impl Sealed for u8 {}
@@ -36,12 +32,6 @@ impl Number for u8 {
     fn dot(a: &[u8], b: &[u8]) -> Option<u64> {
         let products = a.iter().zip(b).map(|(&a, &b)| u64::from(a).wrapping_mul(u64::from(b)));
         Some(products.fold(0, u64::wrapping_add))
-    }
-    fn lesser(self, other: u8) -> u8 {
-        self.min(other)
-    }
-    fn greater(self, other: u8) -> u8 {
-        self.max(other)
     }
 }
 
@@ -60,12 +50,6 @@ impl Number for i64 {
         let mut products =
             a.iter().zip(b).map(|(&a, &b)| i128::from(a).wrapping_mul(i128::from(b)));
         products.try_fold(0, i128::checked_add)
-    }
-    fn lesser(self, other: i64) -> i64 {
-        self.min(other)
-    }
-    fn greater(self, other: i64) -> i64 {
-        self.max(other)
     }
 }
 
@@ -103,12 +87,11 @@ impl Number for f64 {
     fn dot(a: &[f64], b: &[f64]) -> Option<f64> {
         Some(lanes(a, Some(b)))
     }
-    fn lesser(self, other: f64) -> f64 {
-        self.min(other)
-    }
-    fn greater(self, other: f64) -> f64 {
-        self.max(other)
-    }
+}
+
+#[allow(clippy::eq_op, reason = "what a NaN is")]
+fn is_nan<T: Number>(number: T) -> bool {
+    number != number
 }
 
 impl<'h, K: Sequence<Element: Number>> View<'h, K> {
@@ -127,7 +110,11 @@ impl<'h, K: Sequence<Element: Number>> View<'h, K> {
     /// # Errors
     /// [`Error::OutOfRange`].
     pub fn min(self, range: impl RangeBounds<usize>) -> Result<Option<K::Element>, Error> {
-        Ok(self.slice(range)?.iter().copied().reduce(K::Element::lesser))
+        Ok(self
+            .slice(range)?
+            .iter()
+            .copied()
+            .reduce(|a, b| if a <= b || is_nan(b) { a } else { b }))
     }
 
     /// The greatest element in `range`, as [`View::min`]. O(n).
@@ -135,7 +122,11 @@ impl<'h, K: Sequence<Element: Number>> View<'h, K> {
     /// # Errors
     /// [`Error::OutOfRange`].
     pub fn max(self, range: impl RangeBounds<usize>) -> Result<Option<K::Element>, Error> {
-        Ok(self.slice(range)?.iter().copied().reduce(K::Element::greater))
+        Ok(self
+            .slice(range)?
+            .iter()
+            .copied()
+            .reduce(|a, b| if a >= b || is_nan(b) { a } else { b }))
     }
 
     /// The sum of the products of the elements in `range` with as many of
