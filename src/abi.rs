@@ -7,10 +7,9 @@
 //! here writes an arena's memory. The layouts are part of the crate's interface:
 //! changing one is a breaking change.
 
-use crate::cell::Cell;
+use crate::arena::Memory;
 use crate::heap::Heap;
-use crate::kind::Kind;
-use crate::memory::Memory;
+use crate::words::{Cell, Kind};
 
 /// Bytes of a slot: `key`, `len`, `off`, `cap`, a `u32` each. A handle opens the
 /// slot of its low half if `key` equals its high half; the object has `len`

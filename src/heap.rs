@@ -1,20 +1,14 @@
 //! [`Heap`]: the arenas behind one door.
 
-use crate::arena::Arena;
+use crate::arena::{Arena, Scratch};
+use crate::kinds::{COUNT, SHAPES};
+use crate::object::{Init, Keys, Object, Sees, View, ViewMut};
+use crate::words::{
+    Budget, Cell, Epoch, Error, Handle, HasKind, Kind, Limits, Of, Policy, Shape, Usage,
+    object_len, wide,
+};
 use alloc::vec::Vec;
 use core::fmt;
-
-use crate::cell::Cell;
-use crate::epoch::Epoch;
-use crate::error::Error;
-use crate::handle::{Handle, Of};
-use crate::keys::{Keys, Sees};
-use crate::kind::{HasKind, Kind, Shape};
-use crate::kinds::{COUNT, SHAPES};
-use crate::limits::{Budget, Limits, Policy, Usage};
-use crate::range::{object_len, wide};
-use crate::scratch::Scratch;
-use crate::view::{Init, Object, View, ViewMut};
 
 use bumpalo::Bump;
 

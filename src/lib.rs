@@ -12,66 +12,32 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
-// Core words.
-mod cell;
-mod element;
-mod epoch;
-mod error;
-mod generation;
-mod handle;
-mod kind;
-mod limits;
-mod range;
-// Memory and arenas.
+// From the lowest layer to the highest; a layer uses those below it.
+mod words;
+
 mod arena;
-mod blocks;
-pub mod memory;
-mod scratch;
-// Objects: what the kinds are made of.
-mod keys;
-mod numbers;
-mod table;
-mod view;
-// The twelve kinds, and the list of them.
+
+mod object;
+
 mod kinds;
-// The heap.
+
 mod heap;
-// Operations on values of any kind.
-mod collect;
-mod copies;
-mod display;
-mod hints;
-mod inspect;
-mod integers;
-mod lifetimes;
-mod regions;
-mod seals;
-mod sets;
-mod sort;
-mod texts;
-mod transplant;
-mod values;
-mod windows;
+
+mod ops;
+
+mod life;
 
 pub mod abi;
 
 pub use bstr;
 
-pub use cell::{Cell, ShortStr, Unpacked};
-pub use collect::Collected;
-pub use copies::{ConvertTo, CopyTo};
-pub use display::Display;
-pub use error::{Error, Resource};
-pub use handle::{Handle, Of};
+pub use arena::memory;
 pub use heap::{Heap, Settings};
-pub use hints::RangeHint;
-pub use inspect::{Dump, Fault, Path};
-pub use kind::{HasKind, Kind};
 pub use kinds::*;
-pub use limits::{ArenaUsage, Limits, Policy, Usage};
-pub use numbers::Number;
-pub use regions::Region;
-pub use seals::SealKey;
-pub use texts::{Piece, Text};
-pub use view::{Cursor, Growable, Init, Mutable, New, Object, Sequence, View, ViewMut};
-pub use windows::{Disjoint, Part};
+pub use life::{Collected, Dump, Fault, Path, Region, SealKey};
+pub use object::{Cursor, Growable, Init, Mutable, New, Number, Object, Sequence, View, ViewMut};
+pub use ops::{ConvertTo, CopyTo, Disjoint, Display, Part, Piece, RangeHint, Text};
+pub use words::{
+    ArenaUsage, Cell, Error, Handle, HasKind, Kind, Limits, Of, Policy, Resource, ShortStr,
+    Unpacked, Usage,
+};

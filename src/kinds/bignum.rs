@@ -2,9 +2,8 @@
 
 use core::fmt;
 
-use crate::keys::{Integer, Nothing};
-use crate::kind::{Elements, KeyBy, Shape};
-use crate::view::{New, Object, Sequence, View};
+use crate::words::{Elements, KeyBy, Shape};
+use crate::object::{Integer, New, Nothing, Object, Sequence, View};
 
 /// An integer of any size, never changed in place: a sign, and limbs of 64 bits,
 /// least significant first, the last one not zero. Its elements are the limbs.

@@ -3,9 +3,8 @@
 use core::fmt;
 use core::marker::PhantomData;
 
-use crate::kind::Sealed;
-use crate::table;
-use crate::view::{Init, Object};
+use crate::object::{Init, Object, table};
+use crate::words::Sealed;
 
 /// A table that is yet to be made: [`Init`] of maps and sets.
 pub struct NewTable<K, const STRIDE: usize> {

@@ -1,6 +1,6 @@
 //! [`List`].
 
-use crate::cell::Cell;
+use crate::words::{Cell};
 
 super::array! {
     /// A growable sequence of cells.

@@ -58,8 +58,8 @@ macro_rules! kinds {
     };
 }
 
-use crate::kind::{HasKind, Kind, Sealed, Shape};
-use crate::view::Object;
+use crate::object::Object;
+use crate::words::{HasKind, Kind, Sealed, Shape};
 
 kinds! {
     text::Str as STR;
@@ -96,41 +96,41 @@ macro_rules! array {
         $(#[$doc])*
         pub enum $Kind {}
 
-        impl crate::view::Object for $Kind {
-            const SHAPE: crate::kind::Shape =
-                crate::kind::Shape::new(crate::kind::Elements::$elements, $open, "]");
-            type Sees = crate::keys::Nothing;
+        impl crate::object::Object for $Kind {
+            const SHAPE: crate::words::Shape =
+                crate::words::Shape::new(crate::words::Elements::$elements, $open, "]");
+            type Sees = crate::object::Nothing;
         }
 
-        impl crate::view::Sequence for $Kind {
+        impl crate::object::Sequence for $Kind {
             type Element = $Element;
         }
 
-        impl crate::view::Mutable for $Kind {}
+        impl crate::object::Mutable for $Kind {}
 
-        impl crate::view::Growable for $Kind {}
+        impl crate::object::Growable for $Kind {}
 
         impl $Kind {
             /// Without elements.
             #[allow(clippy::new_ret_no_self, reason = "an object yet to be made")]
-            pub const fn new() -> crate::view::New<'static, $Kind> {
-                crate::view::New::capacity(0)
+            pub const fn new() -> crate::object::New<'static, $Kind> {
+                crate::object::New::capacity(0)
             }
 
             /// With these elements.
-            pub const fn of(elements: &[$Element]) -> crate::view::New<'_, $Kind> {
-                crate::view::New::of(0, elements)
+            pub const fn of(elements: &[$Element]) -> crate::object::New<'_, $Kind> {
+                crate::object::New::of(0, elements)
             }
 
             /// With `len` elements, all of them zero (null, in a list).
-            pub const fn zeroed(len: usize) -> crate::view::New<'static, $Kind> {
-                let zero = <$Element as crate::element::Element>::ZERO;
-                crate::view::New::repeat(0, zero, len)
+            pub const fn zeroed(len: usize) -> crate::object::New<'static, $Kind> {
+                let zero = <$Element as crate::words::Element>::ZERO;
+                crate::object::New::repeat(0, zero, len)
             }
 
             /// Empty, with room for `len` elements.
-            pub const fn with_capacity(len: usize) -> crate::view::New<'static, $Kind> {
-                crate::view::New::capacity(len)
+            pub const fn with_capacity(len: usize) -> crate::object::New<'static, $Kind> {
+                crate::object::New::capacity(len)
             }
         }
     };

@@ -1,10 +1,7 @@
 //! [`Pair`].
 
-use crate::cell::Cell;
-use crate::error::Error;
-use crate::keys::Nothing;
-use crate::kind::{Elements, Shape};
-use crate::view::{Mutable, New, Object, Sequence, View};
+use crate::words::{Cell, Elements, Error, Shape};
+use crate::object::{Mutable, New, Nothing, Object, Sequence, View};
 
 /// Two cells; element 0 is the first, element 1 the second.
 ///

@@ -1,9 +1,7 @@
 //! [`Struct`].
 
-use crate::cell::Cell;
-use crate::keys::Nothing;
-use crate::kind::{Elements, Shape};
-use crate::view::{Mutable, New, Object, Sequence, View};
+use crate::words::{Cell, Elements, Shape};
+use crate::object::{Mutable, New, Nothing, Object, Sequence, View};
 
 /// A record: a shape id of the VM's own, and a fixed number of fields, which are
 /// its elements.

@@ -1,13 +1,8 @@
 //! [`Set`].
 
 use super::keyed::{NewTable, keyed};
-use crate::cell::Cell;
-use crate::error::{Error};
-use crate::range::{at, out_of_range};
-use crate::keys::KeysOfAll;
-use crate::kind::{Elements, Shape};
-use crate::table::{self, Table};
-use crate::view::{Cursor, Object, View, ViewMut};
+use crate::words::{Cell, Elements, Error, Shape, at, out_of_range};
+use crate::object::{Cursor, KeysOfAll, Object, Table, View, ViewMut, table};
 
 keyed! {
     /// Cells, each once, in insertion order; what is the same is told as for the

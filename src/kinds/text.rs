@@ -4,11 +4,8 @@ use core::ops::RangeBounds;
 
 use bstr::{BStr, ByteSlice};
 
-use crate::error::{Error};
-use crate::keys::Nothing;
-use crate::kind::{Elements, KeyBy, Shape};
-use crate::range::{char_range, object_len};
-use crate::view::{New, Object, Sequence, View};
+use crate::words::{Elements, Error, KeyBy, Shape, char_range, object_len};
+use crate::object::{New, Nothing, Object, Sequence, View};
 
 /// Text: valid UTF-8, never changed in place. Its elements are its bytes.
 ///

@@ -1,0 +1,408 @@
+//! Where payload lies: blocks of whole words in one arena's [`Memory`].
+//!
+//! The memory begins with the heads of the free lists, one word a size class;
+//! then come the blocks, up to `top`. A free block's first word is the offset of
+//! the next one of its class (0: none). Sizes are exact up to 8 words and then
+//! four classes to a doubling. The last block grows in place and goes back to
+//! the top when it is freed, so stack-like use leaves no gaps at all.
+
+use super::memory::{IndexType, Memory, MemoryType};
+use crate::words::{Budget, Error, Kind, PAGE_BYTES, at, wide};
+
+const CLASSES: usize = 124;
+const EXACT: u32 = 8;
+
+/// High and low half of a word.
+#[allow(clippy::cast_possible_truncation, reason = "halves are what is asked for")]
+pub(crate) const fn halves(word: u64) -> (u32, u32) {
+    ((word >> 32) as u32, word as u32)
+}
+
+/// What a handle's index leads to. A free slot links to the next by `off`.
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub(crate) struct Slot {
+    /// High half of the one handle that opens this slot.
+    pub(crate) key: u32,
+    /// Elements.
+    pub(crate) len: u32,
+    /// First word of the block.
+    pub(crate) off: u32,
+    /// Words of the block.
+    pub(crate) cap: u32,
+}
+
+const _: () = assert!(size_of::<Slot>() == 16);
+
+impl Slot {
+    pub(crate) fn block(self) -> Block {
+        Block { off: self.off, cap: self.cap }
+    }
+}
+
+/// A block: offset and size in words; an empty one has neither.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Block {
+    pub(crate) off: u32,
+    pub(crate) cap: u32,
+}
+
+/// Class of the smallest blocks of at least `words` (1 ..= u32::MAX) words.
+#[inline(always)]
+const fn class_of(words: u32) -> usize {
+    let last = words.wrapping_sub(1);
+    if last < EXACT {
+        return at(last);
+    }
+    let exponent = last.ilog2();
+    let quarter = (last >> exponent.wrapping_sub(2)) & 3;
+    at(exponent.wrapping_sub(1).wrapping_mul(4).wrapping_add(quarter))
+}
+
+/// Words in a block of `class`; the last class is cut to `u32::MAX`.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "classes are few, words are cut")]
+const fn class_words(class: usize) -> u32 {
+    let class = class as u32;
+    if class < EXACT {
+        return class.wrapping_add(1);
+    }
+    let quarter = (class & 3).wrapping_add(5) as u64;
+    let words = quarter << (class >> 2).wrapping_sub(1);
+    if words > u32::MAX as u64 { u32::MAX } else { words as u32 }
+}
+
+/// The blocks of one arena.
+#[derive(Debug)]
+pub(crate) struct Blocks {
+    memory: Memory,
+    /// First word that belongs to no block and to no gap.
+    top: u64,
+    /// Words in blocks that live objects own.
+    used: u64,
+}
+
+impl Blocks {
+    pub(crate) const fn new() -> Blocks {
+        let ty = MemoryType { index: IndexType::I64, min: 0, max: None };
+        Blocks { memory: Memory::empty(ty), top: wide(CLASSES), used: 0 }
+    }
+
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    pub(crate) fn used_words(&self) -> u64 {
+        self.used
+    }
+
+    #[inline(always)]
+    pub(crate) fn words(&self) -> &[u64] {
+        self.memory.words()
+    }
+
+    #[inline(always)]
+    pub(crate) fn words_mut(&mut self) -> &mut [u64] {
+        self.memory.words_mut()
+    }
+
+    /// A block of at least `words` words; its content is arbitrary.
+    ///
+    /// # Errors
+    /// [`Error::ObjectTooLarge`], or what a growing memory answers; nothing has
+    /// changed then.
+    #[inline]
+    pub(crate) fn alloc(
+        &mut self,
+        budget: &mut Budget,
+        kind: Kind,
+        words: usize,
+    ) -> Result<Block, Error> {
+        if words == 0 {
+            return Ok(Block::default());
+        }
+        let class = class_of(u32::try_from(words).map_err(|_| Error::ObjectTooLarge)?);
+        let block = match self.pop(class) {
+            Some(block) => block,
+            None => self.bump(budget, kind, class)?,
+        };
+        self.used = self.used.wrapping_add(u64::from(block.cap));
+        budget.allocated = budget.allocated.wrapping_add(u64::from(block.cap).wrapping_mul(8));
+        Ok(block)
+    }
+
+    /// Takes the first free block of a class.
+    #[inline(always)]
+    fn pop(&mut self, class: usize) -> Option<Block> {
+        let words = self.memory.words_mut();
+        let head = *words.get(class)?;
+        if head == 0 {
+            return None;
+        }
+        let off = u32::try_from(head).ok()?;
+        let next = *words.get(at(off))?;
+        *words.get_mut(class)? = next;
+        Some(Block { off, cap: class_words(class) })
+    }
+
+    #[inline(always)]
+    fn bump(&mut self, budget: &mut Budget, kind: Kind, class: usize) -> Result<Block, Error> {
+        let cap = class_words(class);
+        let end = self.top.wrapping_add(u64::from(cap));
+        if end > wide(self.memory.words().len()) {
+            if let Some(block) = self.split(class) {
+                return Ok(block);
+            }
+            self.extend_to(budget, kind, end)?;
+        }
+        let off = u32::try_from(self.top).map_err(|_| Error::ArenaFull { kind })?;
+        self.top = end;
+        Ok(Block { off, cap })
+    }
+
+    /// Cuts a block of `class` off a larger free one.
+    #[cold]
+    fn split(&mut self, class: usize) -> Option<Block> {
+        let heads = self.memory.words().iter().take(CLASSES).skip(class.saturating_add(1));
+        let from =
+            heads.clone().position(|&head| head != 0)?.saturating_add(class).saturating_add(1);
+        let whole = self.pop(from)?;
+        let cap = class_words(class);
+        let mut rest = Block { off: whole.off.wrapping_add(cap), cap: whole.cap.wrapping_sub(cap) };
+        while rest.cap > 0 {
+            let class = class_of(rest.cap);
+            let class = if class_words(class) > rest.cap { class.wrapping_sub(1) } else { class };
+            let piece = class_words(class);
+            self.push(Block { off: rest.off, cap: piece }, class);
+            rest = Block { off: rest.off.wrapping_add(piece), cap: rest.cap.wrapping_sub(piece) };
+        }
+        Some(Block { off: whole.off, cap })
+    }
+
+    /// Makes the pages up to word `end` live.
+    #[cold]
+    fn extend_to(&mut self, budget: &mut Budget, kind: Kind, end: u64) -> Result<(), Error> {
+        let pages = end.saturating_mul(8).div_ceil(PAGE_BYTES);
+        budget.check_pages(kind, pages)?;
+        let bits = budget.bits();
+        budget.reserve_bits(usize::try_from(end).map_err(|_| Error::OutOfMemory)?)?;
+        let delta = pages.saturating_sub(self.memory.size());
+        let grown = self.memory.grow_within(budget, delta);
+        grown.map(drop).inspect_err(|_| budget.shrink_bits(bits))
+    }
+
+    #[inline(always)]
+    fn push(&mut self, block: Block, class: usize) {
+        let words = self.memory.words_mut();
+        let Some(head) = words.get_mut(class) else {
+            return;
+        };
+        let next = core::mem::replace(head, u64::from(block.off));
+        if let Some(link) = words.get_mut(at(block.off)) {
+            *link = next;
+        }
+    }
+
+    /// Takes a block back.
+    #[inline]
+    pub(crate) fn free(&mut self, block: Block) {
+        if block.cap == 0 {
+            return;
+        }
+        self.used = self.used.wrapping_sub(u64::from(block.cap));
+        if u64::from(block.off).wrapping_add(u64::from(block.cap)) == self.top {
+            self.top = u64::from(block.off);
+        } else {
+            self.push(block, class_of(block.cap));
+        }
+    }
+
+    /// The block with room for `words` words: larger in place or moved, its
+    /// first `keep` words kept.
+    ///
+    /// # Errors
+    /// As [`Blocks::alloc`]; nothing has changed then.
+    pub(crate) fn grow(
+        &mut self,
+        budget: &mut Budget,
+        kind: Kind,
+        block: Block,
+        keep: usize,
+        words: usize,
+    ) -> Result<Block, Error> {
+        let class = class_of(u32::try_from(words).map_err(|_| Error::ObjectTooLarge)?);
+        let cap = class_words(class);
+        if cap <= block.cap {
+            return Ok(block);
+        }
+        if block.cap != 0 && u64::from(block.off).wrapping_add(u64::from(block.cap)) == self.top {
+            let end = u64::from(block.off).wrapping_add(u64::from(cap));
+            if end > wide(self.memory.words().len()) {
+                self.extend_to(budget, kind, end)?;
+            }
+            self.top = end;
+            let added = u64::from(cap.wrapping_sub(block.cap));
+            self.used = self.used.wrapping_add(added);
+            budget.allocated = budget.allocated.wrapping_add(added.wrapping_mul(8));
+            return Ok(Block { off: block.off, cap });
+        }
+        let moved = self.alloc(budget, kind, words)?;
+        let (from, to) = (at(block.off), at(moved.off));
+        let end = from.saturating_add(keep);
+        if keep > 0 && end <= self.words().len() {
+            self.words_mut().copy_within(from..end, to);
+        }
+        self.free(block);
+        Ok(moved)
+    }
+
+    /// Gives back the pages that were not there at an earlier
+    /// [`Memory::extent`]; the blocks in them are free.
+    pub(crate) fn shrink(&mut self, budget: &mut Budget, extent: (u64, usize)) {
+        self.memory.give_back(budget, extent);
+    }
+
+    /// Closes the gaps: blocks move down in the order they lie in, each cut to
+    /// the words it needs; then the free pages go back. `slots` has the live
+    /// objects' blocks; `words_of` tells the words in use. O(slots + payload).
+    ///
+    /// Which slot a block belongs to has to be found in the order of memory,
+    /// without memory to sort in: for the time being, a bit marks where a block
+    /// begins, the low half of its first word is the slot's index, and the slot
+    /// keeps that half in place of the offset.
+    pub(crate) fn compact(
+        &mut self,
+        budget: &mut Budget,
+        slots: &mut [Slot],
+        is_live: impl Fn(&Slot) -> bool,
+        words_of: impl Fn(&Slot) -> usize,
+    ) {
+        let Ok(end) = usize::try_from(self.top) else { return };
+        self.used = 0;
+        let top = budget.with_bits(end, |_, bits| {
+            let words = self.memory.words_mut();
+            for (index, slot) in slots.iter_mut().enumerate().filter(|(_, slot)| is_live(slot)) {
+                if words_of(slot) == 0 {
+                    (slot.off, slot.cap) = (0, 0);
+                    continue;
+                }
+                let start = at(slot.off);
+                if let (Some(word), Some(bit)) = (words.get_mut(start), bits.get_mut(start / 64)) {
+                    *bit |= 1 << (start % 64);
+                    let (high, low) = halves(*word);
+                    *word = u64::from(high) << 32 | wide(index);
+                    slot.off = low;
+                }
+            }
+            let mut top = CLASSES;
+            for (n, &bits) in bits.iter().enumerate() {
+                let mut bits = bits;
+                while bits != 0 {
+                    let from = n.saturating_mul(64).saturating_add(at(bits.trailing_zeros()));
+                    bits &= bits.wrapping_sub(1);
+                    let Some(word) = words.get_mut(from) else { continue };
+                    let (high, index) = halves(*word);
+                    let Some(slot) = slots.get_mut(at(index)) else { continue };
+                    *word = u64::from(high) << 32 | u64::from(slot.off);
+                    let used = words_of(slot);
+                    let end = from.saturating_add(used);
+                    if end <= words.len() && top <= from {
+                        words.copy_within(from..end, top);
+                    }
+                    slot.off = u32::try_from(top).unwrap_or(0);
+                    slot.cap = class_words(class_of(u32::try_from(used).unwrap_or(u32::MAX)));
+                    self.used = self.used.wrapping_add(u64::from(slot.cap));
+                    top = top.saturating_add(at(slot.cap));
+                }
+            }
+            words.iter_mut().take(CLASSES).for_each(|head| *head = 0);
+            top
+        });
+        self.top = wide(top);
+        let empty = top == CLASSES;
+        let pages = if empty { 0 } else { self.top.saturating_mul(8).div_ceil(PAGE_BYTES) };
+        self.memory.give_back(budget, (pages, 0));
+    }
+
+    /// Whether a block lies in memory, and no word of it has its bit set; sets
+    /// the bits.
+    pub(crate) fn verify(&self, block: Block, bits: &mut [u64]) -> Result<(), &'static str> {
+        let (start, cap) = (at(block.off), at(block.cap));
+        if cap == 0 {
+            return Ok(());
+        }
+        let end = wide(start).saturating_add(wide(cap));
+        if start < CLASSES || end > self.top || end > wide(self.words().len()) {
+            return Err("a block lies outside the memory in use");
+        }
+        if class_words(class_of(block.cap)) != block.cap {
+            return Err("a block has no size of a class");
+        }
+        for word in start..start.saturating_add(cap) {
+            match bits.get_mut(word / 64) {
+                Some(bits) if *bits >> (word % 64) & 1 == 0 => *bits |= 1 << (word % 64),
+                _ => return Err("two blocks overlap"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the free lists are in order.
+    pub(crate) fn verify_free(&self, bits: &mut [u64]) -> Result<(), &'static str> {
+        for (class, &head) in self.words().iter().take(CLASSES).enumerate() {
+            let mut next = head;
+            while next != 0 {
+                let off = u32::try_from(next).map_err(|_| "a free list leads nowhere")?;
+                self.verify(Block { off, cap: class_words(class) }, bits)?;
+                next = self.words().get(at(off)).copied().unwrap_or(0);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes all blocks back; pages stay.
+    pub(crate) fn clear(&mut self) {
+        self.memory.words_mut().iter_mut().take(CLASSES).for_each(|head| *head = 0);
+        *self = Blocks {
+            memory: core::mem::replace(&mut self.memory, Blocks::new().memory),
+            ..Blocks::new()
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::Limits;
+
+    #[test]
+    fn classes_round_up_by_a_quarter_at_most() {
+        let mut last = 0;
+        for class in 0..CLASSES {
+            let words = class_words(class);
+            assert!(words > last && class_of(words) == class && class_of(last + 1) == class);
+            assert!(class < at(EXACT) || u64::from(words) * 4 <= (u64::from(last) + 1) * 5);
+            last = words;
+        }
+        assert_eq!(last, u32::MAX);
+    }
+
+    #[test]
+    fn a_split_block_is_handed_out_in_pieces() {
+        let limits = Limits { pages: 1, ..Limits::NONE };
+        let (mut blocks, mut budget) = (Blocks::new(), Budget::new(limits));
+        let kind = Kind::from_selector(0);
+        let mut alloc = |blocks: &mut Blocks, words| blocks.alloc(&mut budget, kind, words);
+        let large = alloc(&mut blocks, 4096).unwrap();
+        let rest = alloc(&mut blocks, 3584).unwrap();
+        assert!(alloc(&mut blocks, 4096).is_err());
+        blocks.free(large);
+        let mut taken = 0;
+        while let Ok(block) = alloc(&mut blocks, 7) {
+            assert!(block.off >= large.off && block.off + block.cap <= 8192);
+            assert!(block.off + block.cap <= rest.off || block.off >= rest.off + rest.cap);
+            taken += block.cap;
+        }
+        assert!(taken > 4096 * 9 / 10, "{taken}");
+    }
+}

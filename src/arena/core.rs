@@ -1,0 +1,544 @@
+//! One arena: a table of 16-byte slots beside the blocks they name.
+//!
+//! All twelve arenas are of this one type; what differs between kinds is a
+//! [`Shape`]. Nothing of a slot but its key is used before the key has matched,
+//! and payload is reached by offset, inside this arena's own memory.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+pub(crate) use super::blocks::Slot;
+use super::blocks::{Block, Blocks};
+use super::memory::Memory;
+use crate::words::{
+    ArenaUsage, Budget, Cell, Epoch, Error, Generations, Kind, PAGE_BYTES, Shape, at, object_len,
+    wide,
+};
+
+/// No slot: the end of the free list.
+const NONE: u32 = u32::MAX;
+
+/// Slots, and what an arena has reserved.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extent {
+    len: usize,
+    slots: usize,
+    memory: (u64, usize),
+}
+
+/// One arena, with generations of `BITS` bits.
+#[derive(Debug)]
+pub(crate) struct Arena<const BITS: u32 = 12> {
+    shape: &'static Shape,
+    kind: Kind,
+    generations: Generations<BITS>,
+    slots: Vec<Slot>,
+    /// First free slot.
+    free: u32,
+    free_len: u32,
+    retired: u32,
+    blocks: Blocks,
+    /// Tells hints whether anything was freed, shrunk or moved since.
+    epoch: Epoch,
+    revived: Epoch,
+}
+
+impl<const BITS: u32> Arena<BITS> {
+    pub(crate) const fn new(kind: Kind, shape: &'static Shape, seed: u32) -> Self {
+        Arena {
+            shape,
+            kind,
+            generations: Generations::new(kind, seed),
+            slots: Vec::new(),
+            free: NONE,
+            free_len: 0,
+            retired: 0,
+            blocks: Blocks::new(),
+            epoch: Epoch::NONE,
+            revived: Epoch::NONE,
+        }
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(crate) fn shape(&self) -> &'static Shape {
+        self.shape
+    }
+
+    /// The slot that `cell` opens: one compare proves kind, generation and
+    /// liveness.
+    ///
+    /// # Errors
+    /// [`Error::NotAHandle`], [`Error::WrongKind`] or [`Error::Stale`].
+    #[inline(always)]
+    pub(crate) fn check(&self, cell: Cell) -> Result<Slot, Error> {
+        match self.slots.get(at(cell.slot())) {
+            Some(slot) if slot.key == cell.key() => Ok(*slot),
+            _ => Err(cell.refused(self.kind())),
+        }
+    }
+
+    /// Whether `cell` opens a slot of this arena.
+    #[inline]
+    pub(crate) fn contains(&self, cell: Cell) -> bool {
+        self.slots.get(at(cell.slot())).is_some_and(|slot| slot.key == cell.key())
+    }
+
+    /// The words of a slot's block that are in use.
+    #[inline(always)]
+    pub(crate) fn used(&self, slot: Slot) -> Result<&[u64], Error> {
+        self.words(slot, self.shape.words(slot.len, slot.cap))
+    }
+
+    /// The first `len` words of a slot's block.
+    #[inline(always)]
+    pub(crate) fn words(&self, slot: Slot, len: usize) -> Result<&[u64], Error> {
+        let off = at(slot.off);
+        self.blocks.words().get(off..off.saturating_add(len)).ok_or(Error::Corrupt)
+    }
+
+    /// The whole block of a slot.
+    #[inline(always)]
+    pub(crate) fn words_mut(&mut self, slot: Slot) -> Result<&mut [u64], Error> {
+        let off = at(slot.off);
+        let end = off.saturating_add(at(slot.cap));
+        self.blocks.words_mut().get_mut(off..end).ok_or(Error::Corrupt)
+    }
+
+    /// The whole payload, in words.
+    #[inline(always)]
+    pub(crate) fn payload_words(&self) -> &[u64] {
+        self.blocks.words()
+    }
+
+    /// The whole payload, in words.
+    #[inline(always)]
+    pub(crate) fn payload_words_mut(&mut self) -> &mut [u64] {
+        self.blocks.words_mut()
+    }
+
+    /// The whole payload.
+    pub(crate) fn payload(&self) -> &[u8] {
+        bytemuck::cast_slice(self.blocks.words())
+    }
+
+    /// Where in the payload elements of a slot's object lie.
+    #[inline(always)]
+    pub(crate) fn span(&self, slot: Slot, elements: Range<usize>) -> Range<usize> {
+        let first = at(slot.off).saturating_add(at(self.shape.header)).saturating_mul(8);
+        let place =
+            |index: usize| first.saturating_add(index.saturating_mul(self.shape.element_bytes()));
+        place(elements.start)..place(elements.end)
+    }
+
+    /// The whole payload, for disjoint parts of it.
+    pub(crate) fn payload_mut(&mut self) -> &mut [u8] {
+        bytemuck::cast_slice_mut(self.blocks.words_mut())
+    }
+
+    /// A live slot, by index.
+    #[inline(always)]
+    pub(crate) fn slot(&self, index: u32) -> Result<Slot, Error> {
+        self.slots.get(at(index)).copied().ok_or(Error::Corrupt)
+    }
+
+    #[inline(always)]
+    pub(crate) fn slot_mut(&mut self, index: u32) -> Result<&mut Slot, Error> {
+        self.slots.get_mut(at(index)).ok_or(Error::Corrupt)
+    }
+
+    /// A new object of `len` elements in `words` words, which `fill` writes;
+    /// they hold anything before.
+    ///
+    /// # Errors
+    /// A limit, a full arena, no memory; nothing has changed then.
+    #[inline]
+    pub(crate) fn alloc(
+        &mut self,
+        budget: &mut Budget,
+        len: u32,
+        words: usize,
+        fill: impl FnOnce(&mut [u64]) -> Result<(), Error>,
+    ) -> Result<Cell, Error> {
+        let before = (self.extent(), budget.bits());
+        if self.free == NONE && self.slots.len() == before.0.slots
+            || self.slots.len() >= at(budget.limits().slots)
+        {
+            self.reserve_slot(budget)?;
+        }
+        let block = match self.blocks.alloc(budget, self.kind, words) {
+            Ok(block) => block,
+            Err(error) => return Err(self.undo(budget, before, Block::default(), error)),
+        };
+        let off = at(block.off);
+        let filled = match self.blocks.words_mut().get_mut(off..off.saturating_add(words)) {
+            Some(words) => fill(words),
+            None => Err(Error::Corrupt),
+        };
+        match filled {
+            Ok(()) => {
+                budget.born = budget.born.wrapping_add(1);
+                budget.allocated = budget.allocated.wrapping_add(16);
+                Ok(self.take_slot(len, block))
+            }
+            Err(error) => Err(self.undo(budget, before, block, error)),
+        }
+    }
+
+    /// Gives back what an allocation that fails has taken.
+    #[cold]
+    fn undo(
+        &mut self,
+        budget: &mut Budget,
+        (extent, bits): (Extent, usize),
+        block: Block,
+        error: Error,
+    ) -> Error {
+        self.blocks.free(block);
+        budget.allocated = budget.allocated.wrapping_sub(u64::from(block.cap).wrapping_mul(8));
+        self.shrink(budget, extent);
+        budget.shrink_bits(bits);
+        error
+    }
+
+    /// Makes sure that there is a free slot, or capacity for one.
+    #[cold]
+    fn reserve_slot(&mut self, budget: &mut Budget) -> Result<(), Error> {
+        if self.free != NONE {
+            return Ok(());
+        }
+        let len = self.slots.len().saturating_add(1);
+        budget.check_slots(self.kind, len)?;
+        budget.reserve_slots(&mut self.slots, len.max(4))
+    }
+
+    /// [`Arena::reserve_slot`] must have succeeded.
+    #[inline(always)]
+    fn take_slot(&mut self, len: u32, block: Block) -> Cell {
+        let index = self.free;
+        let mut taken = Slot { key: 0, len, off: block.off, cap: block.cap };
+        if let Some(slot) = self.slots.get_mut(at(index)) {
+            taken.key = self.generations.revived(slot.key);
+            self.free = slot.off;
+            self.free_len = self.free_len.wrapping_sub(1);
+            *slot = taken;
+            return Cell::of_slot(taken.key, index);
+        }
+        let index = u32::try_from(self.slots.len()).unwrap_or(NONE);
+        taken.key = self.generations.revived(self.generations.fresh(index));
+        self.slots.push(taken);
+        Cell::of_slot(taken.key, index)
+    }
+
+    /// Frees the object that `cell` names.
+    ///
+    /// # Errors
+    /// As [`Arena::check`].
+    #[inline]
+    pub(crate) fn free(&mut self, cell: Cell) -> Result<(), Error> {
+        let slot = self.check(cell)?;
+        self.blocks.free(slot.block());
+        self.end(cell.slot(), slot.key);
+        Ok(())
+    }
+
+    /// Ends the life of a slot, whose block has been taken back.
+    #[inline]
+    fn end(&mut self, index: u32, key: u32) {
+        self.epoch.advance();
+        let key = self.generations.ended(key, index);
+        let mut ended = Slot { key, len: 0, off: NONE, cap: 0 };
+        if Generations::<BITS>::is_retired(key) {
+            self.retired = self.retired.wrapping_add(1);
+        } else {
+            ended.off = core::mem::replace(&mut self.free, index);
+            self.free_len = self.free_len.wrapping_add(1);
+        }
+        if let Some(slot) = self.slots.get_mut(at(index)) {
+            *slot = ended;
+        }
+    }
+
+    /// Frees every object; generations go on, pages and slots stay reserved.
+    pub(crate) fn clear(&mut self) {
+        self.blocks.clear();
+        (self.free, self.free_len) = (NONE, 0);
+        for index in (0..u32::try_from(self.slots.len()).unwrap_or(NONE)).rev() {
+            let Some(slot) = self.slots.get_mut(at(index)) else {
+                continue;
+            };
+            let key = slot.key;
+            if Generations::<BITS>::is_live(key) {
+                self.end(index, key);
+            } else if !Generations::<BITS>::is_retired(key) {
+                slot.off = core::mem::replace(&mut self.free, index);
+                self.free_len = self.free_len.wrapping_add(1);
+            }
+        }
+    }
+
+    /// Gives the sequence that slot `index` names room for `additional` more
+    /// elements, and for as many again as it had where the limits allow.
+    ///
+    /// # Errors
+    /// A limit, a full arena, no memory; nothing has changed then.
+    pub(crate) fn reserve(
+        &mut self,
+        budget: &mut Budget,
+        index: u32,
+        additional: usize,
+    ) -> Result<(), Error> {
+        let slot = self.slot(index)?;
+        let len = at(slot.len).checked_add(additional).ok_or(Error::ObjectTooLarge)?;
+        let words = self.shape.words_for(at(object_len(len)?));
+        if words <= at(slot.cap) {
+            return Ok(());
+        }
+        let doubled = words.max(at(slot.cap).saturating_mul(2)).min(at(u32::MAX));
+        let grown = self.grow(budget, index, doubled);
+        grown.or_else(|_| self.grow(budget, index, words))
+    }
+
+    /// Gives the object that slot `index` names room for `words` words; its
+    /// words in use are kept.
+    #[cold]
+    fn grow(&mut self, budget: &mut Budget, index: u32, words: usize) -> Result<(), Error> {
+        let slot = self.slot(index)?;
+        let keep = self.shape.words(slot.len, slot.cap);
+        let block = self.blocks.grow(budget, self.kind, slot.block(), keep, words)?;
+        self.epoch.advance();
+        let slot = self.slot_mut(index)?;
+        (slot.off, slot.cap) = (block.off, block.cap);
+        Ok(())
+    }
+
+    /// Gives slot `index` a second block; `fill` writes it from the first
+    /// block, which is then taken back. All of the payload is at hand: the old
+    /// block, the new one.
+    ///
+    /// # Errors
+    /// A limit, a full arena, no memory; nothing has changed then.
+    pub(crate) fn rebuild(
+        &mut self,
+        budget: &mut Budget,
+        index: u32,
+        words: usize,
+        fill: impl FnOnce(&mut [u64], &mut [u64]) -> u32,
+    ) -> Result<(), Error> {
+        let old = self.slot(index)?.block();
+        let new = self.blocks.alloc(budget, self.kind, words)?;
+        let payload = self.blocks.words_mut();
+        let split = at(old.off.max(new.off));
+        let (low, high) = payload.split_at_mut_checked(split).ok_or(Error::Corrupt)?;
+        let (from, to) = if old.off < new.off {
+            (low.get_mut(at(old.off)..), high)
+        } else {
+            (Some(high), low.get_mut(at(new.off)..).unwrap_or_default())
+        };
+        let from = from.and_then(|from| from.get_mut(..at(old.cap))).ok_or(Error::Corrupt)?;
+        let len = fill(from, to.get_mut(..at(new.cap)).ok_or(Error::Corrupt)?);
+        self.blocks.free(old);
+        self.epoch.advance();
+        let slot = self.slot_mut(index)?;
+        (slot.len, slot.off, slot.cap) = (len, new.off, new.cap);
+        Ok(())
+    }
+
+    /// Takes back the youngest object, of which nobody has heard: as if it had
+    /// never been since `extent` was read.
+    pub(crate) fn unmake(&mut self, cell: Cell, extent: Extent) {
+        let (Ok(slot), index) = (self.check(cell), cell.slot()) else { return };
+        self.blocks.free(slot.block());
+        let key = self.generations.unborn(slot.key);
+        if at(index) >= extent.len {
+            self.slots.pop();
+        } else if let Some(slot) = self.slots.get_mut(at(index)) {
+            *slot = Slot { key, len: 0, off: core::mem::replace(&mut self.free, index), cap: 0 };
+            self.free_len = self.free_len.wrapping_add(1);
+        }
+    }
+
+    /// Capacity for slots, and the memory's extent.
+    pub(crate) fn extent(&self) -> Extent {
+        Extent {
+            len: self.slots.len(),
+            slots: self.slots.capacity(),
+            memory: self.blocks.memory().extent(),
+        }
+    }
+
+    /// Goes back to an earlier extent, after all that came later was unmade.
+    pub(crate) fn shrink(&mut self, budget: &mut Budget, extent: Extent) {
+        self.blocks.shrink(budget, extent.memory);
+        budget.shrink_slots(&mut self.slots, extent.slots);
+    }
+
+    /// Whether a slot names a live object.
+    pub(crate) fn is_live(slot: &Slot) -> bool {
+        Generations::<BITS>::is_live(slot.key)
+    }
+
+    /// Live objects, in the order of their slots.
+    pub(crate) fn live(&self) -> impl Iterator<Item = (Cell, Slot)> {
+        let slots = (0_u32..).zip(&self.slots).filter(|(_, slot)| Self::is_live(slot));
+        slots.map(|(index, slot)| (Cell::of_slot(slot.key, index), *slot))
+    }
+
+    /// Whether slot `index` is retired.
+    pub(crate) fn is_retired(&self, index: u32) -> bool {
+        self.slots.get(at(index)).is_some_and(|slot| Generations::<BITS>::is_retired(slot.key))
+    }
+
+    /// Frees every live object whose bit is not set; answers how many.
+    pub(crate) fn sweep(&mut self, is_marked: impl Fn(u32) -> bool) -> u64 {
+        let mut freed = 0_u64;
+        for index in 0..u32::try_from(self.slots.len()).unwrap_or(NONE) {
+            let Ok(slot) = self.slot(index) else { continue };
+            if Self::is_live(&slot) && !is_marked(index) {
+                self.blocks.free(slot.block());
+                self.end(index, slot.key);
+                freed = freed.wrapping_add(1);
+            }
+        }
+        if self.blocks.used_words() == 0 {
+            self.blocks.clear();
+        }
+        freed
+    }
+
+    /// Gives every retired slot whose bit is not set all its generations again:
+    /// no cell names it. Hints older than this are refused. Answers how many.
+    pub(crate) fn revive(&mut self, is_named: impl Fn(u32) -> bool) -> u64 {
+        let mut revived = 0_u64;
+        for index in 0..u32::try_from(self.slots.len()).unwrap_or(NONE) {
+            if self.is_retired(index) && !is_named(index) {
+                let key = self.generations.fresh(index);
+                let off = core::mem::replace(&mut self.free, index);
+                if let Some(slot) = self.slots.get_mut(at(index)) {
+                    *slot = Slot { key, len: 0, off, cap: 0 };
+                }
+                self.retired = self.retired.wrapping_sub(1);
+                self.free_len = self.free_len.wrapping_add(1);
+                revived = revived.wrapping_add(1);
+            }
+        }
+        if revived > 0 {
+            self.epoch = Epoch::NONE;
+            self.revived = if self.epoch.start().is_ok() { self.epoch } else { Epoch::NEVER };
+        }
+        revived
+    }
+
+    /// The epoch of the last revival; hints older than it are refused.
+    pub(crate) fn revived(&self) -> Epoch {
+        self.revived
+    }
+
+    /// Whether slots and blocks are in order; what is not, and where. `bits` has
+    /// one for every word of memory.
+    pub(crate) fn verify(&self, bits: &mut [u64]) -> Result<(), (Option<u32>, &'static str)> {
+        let (mut free, mut retired) = (0_u32, 0_u32);
+        let mut used = 0_u64;
+        for (index, slot) in (0_u32..).zip(&self.slots) {
+            let fault = |what| (Some(index), what);
+            if Self::is_live(slot) {
+                let cell = Cell::of_slot(slot.key, index);
+                if cell.selector() != self.kind {
+                    return Err(fault("the key is of another arena"));
+                }
+                if self.shape.words(slot.len, slot.cap) > at(slot.cap) {
+                    return Err(fault("the object is larger than its block"));
+                }
+                self.blocks.verify(slot.block(), bits).map_err(fault)?;
+                used = used.saturating_add(u64::from(slot.cap));
+            } else if Generations::<BITS>::is_retired(slot.key) {
+                retired = retired.saturating_add(1);
+            } else {
+                free = free.saturating_add(1);
+            }
+        }
+        let (mut next, mut listed) = (self.free, 0_u32);
+        while let Some(slot) = self.slots.get(at(next)).filter(|_| listed < free) {
+            if Self::is_live(slot) || Generations::<BITS>::is_retired(slot.key) {
+                return Err((Some(next), "the free list leads to a slot in use"));
+            }
+            (next, listed) = (slot.off, listed.saturating_add(1));
+        }
+        if next != NONE || (listed, retired) != (self.free_len, self.retired) || free != listed {
+            return Err((None, "the slots are miscounted"));
+        }
+        if used != self.blocks.used_words() {
+            return Err((None, "the payload is miscounted"));
+        }
+        self.blocks.verify_free(bits).map_err(|what| (None, what))
+    }
+
+    /// Words of live pages that no live object owns.
+    pub(crate) fn waste(&self) -> u64 {
+        wide(self.payload_words().len()).saturating_sub(self.blocks.used_words())
+    }
+
+    /// Closes the gaps between blocks, cuts capacity back and gives free pages
+    /// back; handles stay valid.
+    pub(crate) fn compact(&mut self, budget: &mut Budget) {
+        let shape = self.shape;
+        self.blocks.compact(budget, &mut self.slots, Self::is_live, |slot| {
+            shape.words(slot.len, slot.cap)
+        });
+        self.epoch.advance();
+    }
+
+    /// Cuts an object back to `len` elements, or leaves a shorter one.
+    #[inline]
+    pub(crate) fn truncate(&mut self, index: u32, len: u32) -> Result<(), Error> {
+        self.epoch.advance();
+        let slot = self.slot_mut(index)?;
+        slot.len = slot.len.min(len);
+        Ok(())
+    }
+
+    #[inline(always)]
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The epoch, a new one if there is none.
+    pub(crate) fn started_epoch(&mut self) -> Result<Epoch, Error> {
+        self.epoch.start()?;
+        Ok(self.epoch)
+    }
+
+    pub(crate) fn memory(&self) -> &Memory {
+        self.blocks.memory()
+    }
+
+    pub(crate) fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    pub(crate) fn usage(&self) -> ArenaUsage {
+        let slots = wide(self.slots.len());
+        let live =
+            slots.saturating_sub(u64::from(self.free_len)).saturating_sub(u64::from(self.retired));
+        let slot_bytes = |slots: usize| wide(slots).saturating_mul(16);
+        ArenaUsage {
+            kind: self.kind(),
+            pages: self.memory().size(),
+            payload_bytes: self.blocks.used_words().saturating_mul(8),
+            bytes: self
+                .memory()
+                .size()
+                .saturating_mul(PAGE_BYTES)
+                .saturating_add(slots.saturating_mul(16)),
+            reserved_bytes: self
+                .memory()
+                .reserved_bytes()
+                .saturating_add(slot_bytes(self.slots.capacity())),
+            live: u32::try_from(live).unwrap_or(u32::MAX),
+            free: self.free_len,
+            retired: self.retired,
+        }
+    }
+}

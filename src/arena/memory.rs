@@ -1,0 +1,315 @@
+//! [`Memory`]: a linear memory that behaves as a Wasm 3.0 memory does.
+//!
+//! Every arena keeps its payload in one. Addresses are byte addresses; each
+//! range is checked against its own memory before the first byte moves, and
+//! sums are taken without wrapping. Storage is one `Vec<u64>` seen through
+//! `bytemuck`; capacity is reserved by doubling while pages come to life one
+//! 64 KiB fill at a time, so that no allocation pays for a fill of its own.
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::ops::Range;
+
+use crate::words::{Budget, Error, Limits, PAGE_BYTES, wide};
+
+/// Words of 8 bytes in a page.
+const PAGE_WORDS: u64 = PAGE_BYTES / 8;
+
+/// The width of a memory's addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum IndexType {
+    /// memory32: at most 2^16 pages.
+    I32,
+    /// memory64: at most 2^48 pages.
+    I64,
+}
+
+impl IndexType {
+    /// The most pages that a memory of this type may have.
+    pub const fn pages_max(self) -> u64 {
+        match self {
+            IndexType::I32 => 1 << 16,
+            IndexType::I64 => 1 << 48,
+        }
+    }
+}
+
+/// The type of a memory: index type, and limits in pages of 64 KiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MemoryType {
+    /// The width of addresses.
+    pub index: IndexType,
+    /// Pages a new memory has.
+    pub min: u64,
+    /// Pages it may grow to; `None`: as many as the index type allows.
+    pub max: Option<u64>,
+}
+
+/// An access outside a memory: Wasm's `out of bounds memory access`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OutOfBounds;
+
+impl fmt::Display for OutOfBounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("out of bounds memory access")
+    }
+}
+
+impl core::error::Error for OutOfBounds {}
+
+/// A byte-addressed linear memory with the semantics of Wasm 3.0.
+///
+/// Zeroed, sized in 64 KiB pages, little-endian, never shrinking.
+///
+/// ```
+/// use segheap::memory::{IndexType, Memory, MemoryType};
+/// let ty = MemoryType { index: IndexType::I32, min: 1, max: Some(2) };
+/// let mut memory = Memory::new(ty).unwrap();
+/// memory.store_u32(65_532, 0, 0xCAFE).unwrap();
+/// assert_eq!(memory.load_u16(65_530, 2), Ok(0xCAFE));
+/// assert!(memory.load_u32(65_533, 0).is_err());
+/// assert_eq!((memory.grow(1), memory.grow(1)), (Some(1), None));
+/// assert_eq!(memory.size(), 2);
+/// ```
+pub struct Memory {
+    words: Vec<u64>,
+    /// The declared minimum, and `WIDE` for memory64.
+    min: u64,
+    /// No number of pages stands for none.
+    max: u64,
+}
+
+/// Beyond every number of pages; packed, as a heap holds thirteen memories.
+const WIDE: u64 = 1 << 63;
+
+impl Memory {
+    /// A memory of `ty.min` zeroed pages, or `None` where the limits contradict
+    /// each other or the host has no room.
+    pub fn new(ty: MemoryType) -> Option<Memory> {
+        let max = ty.max.unwrap_or(ty.index.pages_max());
+        if ty.min > max || max > ty.index.pages_max() {
+            return None;
+        }
+        let mut memory = Memory::empty(ty);
+        memory.grow(ty.min)?;
+        Some(memory)
+    }
+
+    /// A memory of no pages, which allocates nothing.
+    pub(crate) const fn empty(ty: MemoryType) -> Memory {
+        let max = match ty.max {
+            Some(max) => max,
+            None => u64::MAX,
+        };
+        let wide = match ty.index {
+            IndexType::I32 => 0,
+            IndexType::I64 => WIDE,
+        };
+        Memory { words: Vec::new(), min: ty.min | wide, max }
+    }
+
+    /// The type: the minimum as declared, not as grown.
+    pub const fn ty(&self) -> MemoryType {
+        let max = if self.max == u64::MAX { None } else { Some(self.max) };
+        MemoryType { index: self.index(), min: self.min & !WIDE, max }
+    }
+
+    const fn index(&self) -> IndexType {
+        if self.min & WIDE == 0 { IndexType::I32 } else { IndexType::I64 }
+    }
+
+    /// `memory.size`: live pages.
+    pub fn size(&self) -> u64 {
+        wide(self.words.len()) / PAGE_WORDS
+    }
+
+    /// `memory.grow`: `delta` zeroed pages more, and the old size; `None`
+    /// (Wasm's -1), changing nothing, beyond the maximum or where the host has
+    /// no room. Amortised O(bytes added).
+    pub fn grow(&mut self, delta: u64) -> Option<u64> {
+        self.grow_within(&mut Budget::new(Limits::NONE), delta).ok()
+    }
+
+    /// [`Memory::grow`] that asks a budget.
+    pub(crate) fn grow_within(&mut self, budget: &mut Budget, delta: u64) -> Result<u64, Error> {
+        let old = self.size();
+        let max = self.max.min(self.index().pages_max());
+        let pages = old.checked_add(delta).filter(|&pages| pages <= max);
+        let words = pages.and_then(|pages| pages.checked_mul(PAGE_WORDS));
+        let words =
+            words.and_then(|words| usize::try_from(words).ok()).ok_or(Error::OutOfMemory)?;
+        budget.reserve(&mut self.words, words)?;
+        self.words.resize(words, 0);
+        Ok(old)
+    }
+
+    /// Pages and capacity.
+    #[inline(always)]
+    pub(crate) fn extent(&self) -> (u64, usize) {
+        (self.size(), self.words.capacity())
+    }
+
+    /// Goes back to a smaller extent; outside Wasm, for arenas.
+    pub(crate) fn give_back(&mut self, budget: &mut Budget, (pages, capacity): (u64, usize)) {
+        let words = usize::try_from(pages.saturating_mul(PAGE_WORDS)).unwrap_or(usize::MAX);
+        self.words.truncate(words);
+        budget.shrink(&mut self.words, capacity);
+    }
+
+    /// Bytes asked of the global allocator.
+    pub(crate) fn reserved_bytes(&self) -> u64 {
+        wide(self.words.capacity()).saturating_mul(8)
+    }
+
+    #[inline(always)]
+    pub(crate) fn words(&self) -> &[u64] {
+        &self.words
+    }
+
+    #[inline(always)]
+    pub(crate) fn words_mut(&mut self) -> &mut [u64] {
+        &mut self.words
+    }
+
+    /// All bytes.
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.words)
+    }
+
+    #[inline]
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        bytemuck::cast_slice_mut(&mut self.words)
+    }
+
+    /// `len` bytes at `address`, as a range proved to lie inside.
+    #[inline]
+    fn range(&self, address: u64, len: u64) -> Result<Range<usize>, OutOfBounds> {
+        range_in(self.bytes().len(), address, len)
+    }
+
+    #[inline]
+    fn load<const N: usize>(&self, address: u64, offset: u64) -> Result<[u8; N], OutOfBounds> {
+        let start = address.checked_add(offset).ok_or(OutOfBounds)?;
+        let range = self.range(start, wide(N))?;
+        self.bytes().get(range).and_then(|bytes| bytes.try_into().ok()).ok_or(OutOfBounds)
+    }
+
+    #[inline]
+    fn store<const N: usize>(
+        &mut self,
+        address: u64,
+        offset: u64,
+        value: [u8; N],
+    ) -> Result<(), OutOfBounds> {
+        let start = address.checked_add(offset).ok_or(OutOfBounds)?;
+        self.init(start, &value, 0, wide(N))
+    }
+
+    /// `memory.fill`: `len` bytes at `address` become `value`.
+    ///
+    /// # Errors
+    /// [`OutOfBounds`], and nothing is written.
+    pub fn fill(&mut self, address: u64, value: u8, len: u64) -> Result<(), OutOfBounds> {
+        let range = self.range(address, len)?;
+        self.bytes_mut().get_mut(range).ok_or(OutOfBounds)?.fill(value);
+        Ok(())
+    }
+
+    /// `memory.init`: `len` bytes of `segment` from `source` on go to `address`.
+    /// A dropped segment is an empty slice.
+    ///
+    /// # Errors
+    /// [`OutOfBounds`] for either range, and nothing is written.
+    #[inline]
+    pub fn init(
+        &mut self,
+        address: u64,
+        segment: &[u8],
+        source: u64,
+        len: u64,
+    ) -> Result<(), OutOfBounds> {
+        let to = self.range(address, len)?;
+        let from = segment.get(range_in(segment.len(), source, len)?).ok_or(OutOfBounds)?;
+        self.bytes_mut().get_mut(to).ok_or(OutOfBounds)?.copy_from_slice(from);
+        Ok(())
+    }
+
+    /// `memory.copy` inside this memory; overlap behaves as if through a
+    /// temporary.
+    ///
+    /// # Errors
+    /// [`OutOfBounds`] for either range, and nothing is written.
+    pub fn copy(&mut self, address: u64, source: u64, len: u64) -> Result<(), OutOfBounds> {
+        let to = self.range(address, len)?;
+        let from = self.range(source, len)?;
+        self.bytes_mut().copy_within(from, to.start);
+        Ok(())
+    }
+
+    /// `memory.copy` from another memory into this one.
+    ///
+    /// # Errors
+    /// [`OutOfBounds`] for either range, each against its own memory, and
+    /// nothing is written.
+    pub fn copy_from(
+        &mut self,
+        address: u64,
+        other: &Memory,
+        source: u64,
+        len: u64,
+    ) -> Result<(), OutOfBounds> {
+        self.init(address, other.bytes(), source, len)
+    }
+}
+
+fn range_in(size: usize, address: u64, len: u64) -> Result<Range<usize>, OutOfBounds> {
+    let end = address.checked_add(len).filter(|&end| end <= wide(size)).ok_or(OutOfBounds)?;
+    match (usize::try_from(address), usize::try_from(end)) {
+        (Ok(start), Ok(end)) => Ok(start..end),
+        _ => Err(OutOfBounds),
+    }
+}
+
+macro_rules! accesses {
+    ($($int:ty, $bytes:literal, $load:ident, $store:ident;)*) => {
+        /// Loads and stores, little-endian, at `address + offset`; the sum never
+        /// wraps.
+        impl Memory {$(
+            #[doc = concat!("Loads ", $bytes, " at `address + offset`.")]
+            ///
+            /// # Errors
+            /// [`OutOfBounds`].
+            #[inline]
+            pub fn $load(&self, address: u64, offset: u64) -> Result<$int, OutOfBounds> {
+                self.load(address, offset).map(<$int>::from_le_bytes)
+            }
+
+            #[doc = concat!("Stores ", $bytes, " at `address + offset`.")]
+            ///
+            /// # Errors
+            /// [`OutOfBounds`], and nothing is written.
+            #[inline]
+            pub fn $store(
+                &mut self,
+                address: u64,
+                offset: u64,
+                value: $int,
+            ) -> Result<(), OutOfBounds> {
+                self.store(address, offset, value.to_le_bytes())
+            }
+        )*}
+    };
+}
+accesses! {
+    u8, "1 byte", load_u8, store_u8;
+    u16, "2 bytes", load_u16, store_u16;
+    u32, "4 bytes", load_u32, store_u32;
+    u64, "8 bytes", load_u64, store_u64;
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory").field("pages", &self.size()).field("ty", &self.ty()).finish()
+    }
+}

@@ -1,0 +1,115 @@
+//! Scratch memory: staging and work lists of one operation, in a `bumpalo`
+//! arena that is reset after it and not freed, so that a warm heap asks the
+//! global allocator for nothing.
+
+use bumpalo::Bump;
+use bumpalo::collections::Vec;
+use sync_wrapper::SyncWrapper;
+
+use crate::words::{Budget, Error, Resource};
+
+/// Reached through `&mut` only, which keeps the heap `Sync`.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch(SyncWrapper<Bump>);
+
+/// Bytes that `bumpalo` adds to a chunk.
+const CHUNK_OVERHEAD: usize = 64;
+
+impl Scratch {
+    pub(crate) fn bytes(&mut self) -> usize {
+        self.0.get_mut().allocated_bytes_including_metadata()
+    }
+
+    /// The memory, held to what the budget leaves.
+    pub(crate) fn start(&mut self, budget: &mut Budget) -> &Bump {
+        let bump = self.0.get_mut();
+        let more = if budget.refused() { 0 } else { budget.left().saturating_sub(CHUNK_OVERHEAD) };
+        bump.set_allocation_limit(Some(bump.allocated_bytes().saturating_add(more)));
+        bump
+    }
+
+    /// Forgets what was put there.
+    pub(crate) fn reset(&mut self) {
+        self.0.get_mut().reset();
+    }
+}
+
+/// Adds to a list in scratch memory.
+pub(crate) fn push<T>(list: &mut Vec<'_, T>, item: T) -> Result<(), Error> {
+    reserve(list, 1)?;
+    list.push(item);
+    Ok(())
+}
+
+/// Makes room in a list in scratch memory.
+pub(crate) fn reserve<T>(list: &mut Vec<'_, T>, additional: usize) -> Result<(), Error> {
+    list.try_reserve(additional).map_err(|_| Error::Limit(Resource::Bytes))
+}
+
+/// A hash table in scratch memory, from pairs of words that are not both zero to
+/// words.
+#[derive(Debug)]
+pub(crate) struct Seen<'s> {
+    slots: Vec<'s, ([u64; 2], u64)>,
+    len: usize,
+}
+
+impl<'s> Seen<'s> {
+    pub(crate) fn new_in(bump: &'s Bump) -> Self {
+        Seen { slots: Vec::new_in(bump), len: 0 }
+    }
+
+    fn place(&self, key: [u64; 2]) -> Option<usize> {
+        let mask = self.slots.len().checked_sub(1)?;
+        let [a, b] = key;
+        let mixed = (a ^ b.rotate_left(29)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut at = usize::try_from(mixed >> 32).unwrap_or(0) & mask;
+        while self.slots.get(at).is_some_and(|(other, _)| *other != [0, 0] && *other != key) {
+            at = at.wrapping_add(1) & mask;
+        }
+        Some(at)
+    }
+
+    /// What was put in for a pair.
+    pub(crate) fn get(&self, key: [u64; 2]) -> Option<u64> {
+        let slot = self.slots.get(self.place(key)?)?;
+        if slot.0 == key { Some(slot.1) } else { None }
+    }
+
+    /// Makes room for another pair.
+    pub(crate) fn reserve(&mut self) -> Result<(), Error> {
+        if self.len.saturating_mul(4) >= self.slots.len().saturating_mul(3) {
+            self.grow()?;
+        }
+        Ok(())
+    }
+
+    /// Puts a pair in; answers what was there for it.
+    pub(crate) fn insert(&mut self, key: [u64; 2], value: u64) -> Result<Option<u64>, Error> {
+        self.reserve()?;
+        let Some(slot) = self.place(key).and_then(|at| self.slots.get_mut(at)) else {
+            return Err(Error::Corrupt);
+        };
+        if slot.0 == key {
+            return Ok(Some(slot.1));
+        }
+        *slot = (key, value);
+        self.len = self.len.saturating_add(1);
+        Ok(None)
+    }
+
+    fn grow(&mut self) -> Result<(), Error> {
+        let bump = self.slots.bump();
+        let len = self.slots.len().saturating_mul(2).max(16);
+        let mut larger = Seen { slots: Vec::new_in(bump), len: self.len };
+        reserve(&mut larger.slots, len)?;
+        larger.slots.resize(len, ([0, 0], 0));
+        for &(key, value) in self.slots.iter().filter(|(key, _)| *key != [0, 0]) {
+            if let Some(slot) = larger.place(key).and_then(|at| larger.slots.get_mut(at)) {
+                *slot = (key, value);
+            }
+        }
+        *self = larger;
+        Ok(())
+    }
+}

@@ -1,0 +1,236 @@
+//! Looking inside: what is alive, what it refers to, why it is alive, and
+//! whether every invariant holds.
+
+use core::fmt;
+
+use bumpalo::collections::Vec;
+use smallvec::SmallVec;
+
+use crate::arena::{Arena, Seen, push};
+use crate::heap::{ARENAS, Heap, SEALED};
+use crate::object::{Integer, Object, Table};
+use crate::ops::{cells, is_hole};
+use crate::words::{Cell, Elements, Error, Handle, KeyBy, Kind, at, wide};
+
+/// Cells from a root to an object, both included.
+pub type Path = SmallVec<[Cell; 16]>;
+
+/// What [`Heap::verify`] found broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The arena, unless it is the heap as a whole.
+    pub kind: Option<Kind>,
+    /// The slot, where there is one.
+    pub slot: Option<u32>,
+    /// What does not hold.
+    pub what: &'static str,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.kind, self.slot) {
+            (Some(kind), Some(slot)) => write!(f, "{kind}#{slot}: {}", self.what),
+            (Some(kind), None) => write!(f, "{kind}: {}", self.what),
+            _ => f.write_str(self.what),
+        }
+    }
+}
+
+impl core::error::Error for Fault {}
+
+impl Heap {
+    /// The live objects of a kind, in the order of their slots. O(slots).
+    pub fn objects<K: Object>(&self) -> impl Iterator<Item = Handle<K>> {
+        self.arena(K::KIND)
+            .into_iter()
+            .flat_map(|arena| arena.live().map(|(cell, _)| Handle::known(cell)))
+    }
+
+    /// The handles (and sealed cells) that an object holds, dead ones included,
+    /// in order. O(size of the object).
+    ///
+    /// # Errors
+    /// Those of [`Heap::kill`].
+    pub fn edges(&self, object: impl Into<Cell>) -> Result<impl Iterator<Item = Cell>, Error> {
+        let (arena, slot) = self.open(object.into())?;
+        if arena.kind() == SEALED {
+            return Err(Error::Sealed);
+        }
+        Ok(cells(arena, slot)?.iter().copied().filter(|cell| cell.is_handle()))
+    }
+
+    /// A shortest path from a root (or a pin) to an object: why it is alive.
+    /// `None` if there is none. O(live).
+    ///
+    /// ```
+    /// use segheap::{Heap, List};
+    /// let mut heap = Heap::new();
+    /// let inner = heap.alloc(List::of(&[]))?;
+    /// let outer = heap.alloc(List::of(&[inner.into()]))?;
+    /// let path = heap.path([outer.cell()], inner.into())?.unwrap();
+    /// assert_eq!(path.as_slice(), [outer.cell(), inner.cell()]);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Heap::kill`] for the object; a limit or no memory for the
+    /// scratch.
+    pub fn path<I>(&mut self, roots: I, object: Cell) -> Result<Option<Path>, Error>
+    where
+        I: IntoIterator<Item: Into<Cell>>,
+    {
+        self.open(object)?;
+        self.scratched(|heap, bump| {
+            let mut queue: Vec<'_, Cell> = Vec::new_in(bump);
+            let mut parents = Seen::new_in(bump);
+            let pins = heap.pins.iter().map(|pin| pin.0);
+            for root in roots.into_iter().map(Into::into).chain(pins) {
+                if heap.contains(root) && parents.insert([root.bits(), 1], 0)?.is_none() {
+                    push(&mut queue, root)?;
+                }
+            }
+            let mut next = 0_usize;
+            while let Some(&cell) = queue.get(next) {
+                if cell == object {
+                    let mut path = Path::new();
+                    let mut step = cell.bits();
+                    while step != 0 {
+                        path.push(Cell::raw(step));
+                        step = parents.get([step, 1]).unwrap_or(0);
+                    }
+                    path.reverse();
+                    return Ok(Some(path));
+                }
+                let (arena, slot) = heap.open(cell)?;
+                for &edge in cells(arena, slot)? {
+                    if heap.contains(edge)
+                        && parents.insert([edge.bits(), 1], cell.bits())?.is_none()
+                    {
+                        push(&mut queue, edge)?;
+                    }
+                }
+                next = next.saturating_add(1);
+            }
+            Ok(None)
+        })
+    }
+
+    /// Every live object with what it holds, as text: a line each, of at most
+    /// 120 bytes of content.
+    pub fn dump(&self) -> Dump<'_> {
+        Dump { heap: self, dot: false }
+    }
+
+    /// The live objects and their references as a Graphviz graph.
+    pub fn dot(&self) -> Dump<'_> {
+        Dump { heap: self, dot: true }
+    }
+
+    /// Derives every invariant of every arena again from scratch: keys, free
+    /// lists and counts of slots; blocks that lie in memory without overlap;
+    /// text that is UTF-8, integers that are normalised, cells that are cells;
+    /// tables whose entries are found; the account of memory. O(heap).
+    ///
+    /// # Errors
+    /// The first [`Fault`] found: a bug of this crate.
+    pub fn verify(&mut self) -> Result<(), Fault> {
+        let whole = |what| Fault { kind: None, slot: None, what };
+        let mut bytes = self.scratch_bytes();
+        bytes = bytes.saturating_add(self.budget.bits().saturating_mul(8));
+        bytes = bytes.saturating_add(self.frames.capacity().saturating_mul(16));
+        bytes = bytes.saturating_add(self.births.capacity().saturating_mul(8));
+        bytes = bytes.saturating_add(self.pins.capacity().saturating_mul(16));
+        bytes = bytes.saturating_add(self.watches.capacity().saturating_mul(16));
+        for arena in &self.arenas {
+            bytes =
+                bytes.saturating_add(usize::try_from(arena.usage().reserved_bytes).unwrap_or(0));
+        }
+        if bytes != self.budget.used() && !self.budget.sorting {
+            return Err(whole("the account of memory is wrong"));
+        }
+        if self.frames.iter().any(|frame| frame.births > self.births.len()) {
+            return Err(whole("a region begins behind the log"));
+        }
+        for selector in 0..ARENAS {
+            let Some(arena) = self.arenas.get(selector) else { continue };
+            let fault = |slot, what| Fault { kind: Some(arena.kind()), slot, what };
+            let end = arena.payload_words().len();
+            let layout = self.budget.with_bits(end, |_, bits| arena.verify(bits));
+            layout.map_err(|(slot, what)| fault(slot, what))?;
+            for (cell, slot) in arena.live() {
+                let content = self.verify_content(arena, cell, slot);
+                content.map_err(|what| fault(Some(cell.slot()), what))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn verify_content(
+        &self,
+        arena: &Arena,
+        cell: Cell,
+        slot: crate::arena::Slot,
+    ) -> Result<(), &'static str> {
+        let shape = arena.shape();
+        let words = arena.used(slot).map_err(|_| "the object leaves its block")?;
+        let is_table = matches!(shape.elements, Elements::Entries(_));
+        let cells = cells(arena, slot).map_err(|_| "the cells leave the block")?;
+        if !cells.iter().all(|&cell| cell.is_proper() || is_table && is_hole(cell)) {
+            return Err("a word is no cell");
+        }
+        match (shape.key, shape.elements) {
+            (KeyBy::Text, _) => {
+                let text =
+                    arena.payload().get(arena.span(slot, 0..at(slot.len))).unwrap_or_default();
+                simdutf8::basic::from_utf8(text).map(drop).map_err(|_| "text is not UTF-8")
+            }
+            (KeyBy::Integer, _) => {
+                let Integer { negative, limbs } = Integer::of(words);
+                let normal = limbs.last() != Some(&0) && !(negative && limbs.is_empty());
+                if normal && wide(limbs.len()) == u64::from(slot.len) {
+                    Ok(())
+                } else {
+                    Err("an integer is not normalised")
+                }
+            }
+            (_, Elements::Entries(1)) => {
+                Table::<_, 1>::new(words, slot.len).verify(|key| self.hash(key).ok())
+            }
+            (_, Elements::Entries(_)) => {
+                Table::<_, 2>::new(words, slot.len).verify(|key| self.hash(key).ok())
+            }
+            _ if cell.is_proper() => Ok(()),
+            _ => Err("a handle is no cell"),
+        }
+    }
+}
+
+/// The heap as text; made by [`Heap::dump`] and [`Heap::dot`].
+#[derive(Clone, Copy, Debug)]
+pub struct Dump<'h> {
+    heap: &'h Heap,
+    dot: bool,
+}
+
+impl fmt::Display for Dump<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.dot {
+            f.write_str("digraph heap {\n  node [shape=box, fontname=monospace];\n")?;
+        }
+        for arena in &self.heap.arenas {
+            for (cell, slot) in arena.live() {
+                if !self.dot {
+                    writeln!(f, "{cell:?} = {}", self.heap.display(cell).quoted().limit(120))?;
+                    continue;
+                }
+                writeln!(f, "  \"{cell:?}\";")?;
+                for &edge in cells(arena, slot).unwrap_or_default() {
+                    if self.heap.contains(edge) {
+                        writeln!(f, "  \"{cell:?}\" -> \"{edge:?}\";")?;
+                    }
+                }
+            }
+        }
+        if self.dot { f.write_str("}\n") } else { Ok(()) }
+    }
+}

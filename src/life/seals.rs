@@ -1,0 +1,89 @@
+//! Sealed cells: handles that can be kept and passed on but not used without
+//! their key. A seal is an object of an arena of its own, behind a selector that
+//! belongs to no kind: one cell, under a header word that says which key.
+
+use crate::heap::{Heap, SEALED};
+use crate::words::{Cell, Epoch, Error};
+
+/// Opens what was sealed with it. Made by [`Heap::new_key`]; cannot be copied.
+#[derive(PartialEq, Eq)]
+pub struct SealKey {
+    heap: Epoch,
+    number: u64,
+}
+
+impl core::fmt::Debug for SealKey {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("SealKey")
+    }
+}
+
+impl Heap {
+    /// A key unlike any other.
+    ///
+    /// # Errors
+    /// [`Error::HintsExhausted`].
+    pub fn new_key(&mut self) -> Result<SealKey, Error> {
+        self.identity.start()?;
+        self.serial = self.serial.wrapping_add(1);
+        Ok(SealKey { heap: self.identity, number: self.serial })
+    }
+
+    /// A cell that stands for `cell` and can be stored, copied, compared and
+    /// passed to foreign code, but not used: every operation on objects answers
+    /// [`Error::Sealed`]. Sealing twice gives two different cells. While a
+    /// sealed cell is reachable, so is what it stands for. O(1).
+    ///
+    /// ```
+    /// use segheap::{Error, Heap, List};
+    /// let mut heap = Heap::new();
+    /// let (key, other) = (heap.new_key()?, heap.new_key()?);
+    /// let list = heap.alloc(List::of(&[]))?;
+    /// let sealed = heap.seal(list, &key)?;
+    /// assert_eq!(heap.get::<List>(sealed).err(), Some(Error::Sealed));
+    /// assert_eq!(heap.unseal(sealed, &other), Err(Error::WrongKey));
+    /// assert_eq!(heap.unseal(sealed, &key)?, list.cell());
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::WrongKey`] for another heap's key; [`Error::Stale`] if `cell` is
+    /// a handle of an object that is gone; a limit or no memory. Nothing has
+    /// changed then.
+    pub fn seal(&mut self, cell: impl Into<Cell>, key: &SealKey) -> Result<Cell, Error> {
+        let cell = cell.into();
+        if key.heap != self.identity {
+            return Err(Error::WrongKey);
+        }
+        if cell.is_handle() {
+            self.open(cell)?;
+        }
+        let number = key.number;
+        self.make(SEALED, 1, 2, |words| {
+            words.copy_from_slice(&[number, cell.bits()]);
+            Ok(())
+        })
+    }
+
+    /// What a sealed cell stands for. O(1).
+    ///
+    /// # Errors
+    /// [`Error::NotSealed`] for any other cell; [`Error::WrongKey`] without the
+    /// key it was sealed with; [`Error::Stale`] if the seal or the object that
+    /// it stands for is gone.
+    pub fn unseal(&self, sealed: Cell, key: &SealKey) -> Result<Cell, Error> {
+        if sealed.kind() != Some(SEALED) {
+            return Err(Error::NotSealed);
+        }
+        let (arena, slot) = self.open(sealed)?;
+        let &[number, bits] = arena.used(slot)? else { return Err(Error::Corrupt) };
+        if key.heap != self.identity || key.number != number {
+            return Err(Error::WrongKey);
+        }
+        let cell = Cell::slice(&[bits]).first().copied().unwrap_or_default();
+        if cell.is_handle() {
+            self.open(cell)?;
+        }
+        Ok(cell)
+    }
+}

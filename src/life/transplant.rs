@@ -1,0 +1,206 @@
+//! Deep copies from one heap into another.
+
+use bumpalo::Bump;
+use bumpalo::collections::Vec;
+
+use crate::arena::{Seen, reserve};
+use crate::heap::{Heap, SEALED, split};
+use crate::object::{Table, table};
+use crate::ops::{cells, is_hole};
+use crate::words::{Cell, Elements, Error, at};
+
+/// An object of the source, and its copy.
+type Twin = (Cell, Cell);
+
+impl Heap {
+    /// Copies the graph that `cell` leads to out of another heap into this one,
+    /// shared parts and cycles included, and answers the copy of `cell`: the way
+    /// two isolates talk. All or nothing. Pins and watched tokens do not travel;
+    /// the order of maps and sets does. O(size of the graph), without recursion.
+    ///
+    /// ```
+    /// use segheap::{Heap, List};
+    /// let (mut there, mut here) = (Heap::new(), Heap::new());
+    /// let list = there.alloc(List::of(&[1.into()]))?;
+    /// there.get_mut(list)?.push(list.into())?;
+    /// let copy = here.transplant(&there, list.into())?;
+    /// assert_eq!(here.display(copy).to_string(), "[1, List#0]");
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Sealed`] for a sealed cell, [`Error::Stale`] for a dead one,
+    /// anywhere in the graph; a limit or no memory. This heap is as it was then.
+    pub fn transplant(&mut self, source: &Heap, cell: Cell) -> Result<Cell, Error> {
+        if !cell.is_handle() {
+            return Ok(cell);
+        }
+        let extents = self.arenas.each_ref().map(|arena| arena.extent());
+        let before = (self.budget.bits(), self.budget.allocated, self.budget.born);
+        let log = self.births.capacity();
+        self.scratched(|heap, bump| {
+            let mut twins = Vec::new_in(bump);
+            let copied = heap.copy_graph(source, cell, bump, &mut twins);
+            if copied.is_err() {
+                for &(_, copy) in twins.iter().rev() {
+                    let index = copy.selector().index();
+                    if let (Some(arena), Some(extent)) =
+                        (heap.arenas.get_mut(index), extents.get(index))
+                    {
+                        arena.unmake(copy, *extent);
+                    }
+                }
+                for (arena, extent) in heap.arenas.iter_mut().zip(extents) {
+                    arena.shrink(&mut heap.budget, extent);
+                }
+                heap.budget.shrink_bits(before.0);
+                heap.budget.shrink(&mut heap.births, log);
+                (heap.budget.allocated, heap.budget.born) = (before.1, before.2);
+            }
+            copied
+        })
+    }
+
+    fn copy_graph<'b>(
+        &mut self,
+        source: &Heap,
+        root: Cell,
+        bump: &'b Bump,
+        twins: &mut Vec<'b, Twin>,
+    ) -> Result<Cell, Error> {
+        let mut copies = Seen::new_in(bump);
+        let copy = self.twin(source, root, &mut copies, twins)?;
+        let mut next = 0_usize;
+        while let Some(&(old, _)) = twins.get(next) {
+            let (arena, slot) = source.open(old)?;
+            for &cell in cells(arena, slot)?.iter().filter(|cell| cell.is_handle()) {
+                self.twin(source, cell, &mut copies, twins)?;
+            }
+            next = next.saturating_add(1);
+        }
+        if !self.frames.is_empty() {
+            let births = self.births.len().saturating_add(twins.len());
+            self.budget.reserve(&mut self.births, births)?;
+        }
+        for &(old, new) in twins.iter() {
+            self.fill_twin(source, old, new, &copies)?;
+        }
+        if !self.frames.is_empty() {
+            self.births.extend(twins.iter().map(|twin| twin.1));
+        }
+        Ok(copy)
+    }
+
+    /// The copy of an object, made if there is none: complete but for its cells.
+    fn twin<'b>(
+        &mut self,
+        source: &Heap,
+        old: Cell,
+        copies: &mut Seen<'b>,
+        twins: &mut Vec<'b, Twin>,
+    ) -> Result<Cell, Error> {
+        if let Some(bits) = copies.get(key(old)) {
+            return Ok(Cell::raw(bits));
+        }
+        if old.selector() == SEALED {
+            return Err(Error::Sealed);
+        }
+        let (arena, slot) = source.open(old)?;
+        let (shape, used) = (arena.shape(), arena.used(slot)?);
+        let (len, words) = match shape.elements {
+            Elements::Entries(stride) => (0, table_words(stride, entries(source, old)?)),
+            _ => (slot.len, used.len()),
+        };
+        // Nothing may fail once the copy is made.
+        reserve(twins, 1)?;
+        copies.reserve()?;
+        let entries = entries(source, old)?;
+        let (_, target, _) = split(&mut self.arenas, old.selector())?;
+        let new = target.alloc(&mut self.budget, len, words, |words| {
+            match shape.elements {
+                Elements::Entries(1) => table::fill::<1>(words, entries),
+                Elements::Entries(_) => table::fill::<2>(words, entries),
+                Elements::Cells => {
+                    let (header, body) = words.split_at_mut(at(shape.header).min(words.len()));
+                    header.iter_mut().zip(used).for_each(|(to, from)| *to = *from);
+                    Cell::slice_mut(body).fill(Cell::NULL);
+                }
+                _ => words.copy_from_slice(used),
+            }
+            Ok(())
+        })?;
+        twins.push((old, new));
+        copies.insert(key(old), new.bits())?;
+        Ok(new)
+    }
+
+    /// Gives a copy its cells.
+    fn fill_twin(
+        &mut self,
+        source: &Heap,
+        old: Cell,
+        new: Cell,
+        copies: &Seen<'_>,
+    ) -> Result<(), Error> {
+        let (arena, slot) = source.open(old)?;
+        let moved = |cell: Cell| copies.get(key(cell)).map_or(cell, Cell::raw);
+        let from = cells(arena, slot)?;
+        match arena.shape().elements {
+            Elements::Cells => {
+                let (_, target, _) = split(&mut self.arenas, new.selector())?;
+                let words = target.words_mut(target.check(new)?)?;
+                let body = words.get_mut(at(arena.shape().header)..).unwrap_or_default();
+                for (to, &from) in Cell::slice_mut(body).iter_mut().zip(from) {
+                    *to = moved(from);
+                }
+            }
+            Elements::Entries(1) => {
+                for &[key] in from.as_chunks().0.iter().filter(|&&[key]| !is_hole(key)) {
+                    self.append_entry(new, [moved(key)])?;
+                }
+            }
+            Elements::Entries(_) => {
+                for &[key, value] in from.as_chunks().0.iter().filter(|&&[key, _]| !is_hole(key)) {
+                    self.append_entry(new, [moved(key), moved(value)])?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Adds an entry to a table that has room for it and not its key.
+    fn append_entry<const STRIDE: usize>(
+        &mut self,
+        table: Cell,
+        entry: [Cell; STRIDE],
+    ) -> Result<(), Error> {
+        let key = entry.first().copied().unwrap_or_default();
+        let hash = self.keys().key(None, key)?.hash;
+        let (_, arena, _) = split(&mut self.arenas, table.selector())?;
+        let slot = arena.check(table)?;
+        let used =
+            Table::<_, STRIDE>::new_mut(arena.words_mut(slot)?, slot.len).append(hash, entry);
+        arena.slot_mut(table.slot())?.len = used;
+        Ok(())
+    }
+}
+
+const fn key(cell: Cell) -> [u64; 2] {
+    [cell.bits(), 1]
+}
+
+/// Entries of a table that hold something; 0 for other kinds.
+fn entries(heap: &Heap, cell: Cell) -> Result<usize, Error> {
+    let (arena, slot) = heap.open(cell)?;
+    let words = arena.used(slot)?;
+    Ok(match arena.shape().elements {
+        Elements::Entries(1) => at(Table::<_, 1>::new(words, slot.len).len()),
+        Elements::Entries(_) => at(Table::<_, 2>::new(words, slot.len).len()),
+        _ => 0,
+    })
+}
+
+fn table_words(stride: u32, entries: usize) -> usize {
+    if stride == 1 { table::words_for::<1>(entries) } else { table::words_for::<2>(entries) }
+}

@@ -1,0 +1,266 @@
+//! Keys of maps and sets: what makes two cells the same key, and their hash.
+//!
+//! Null, bools and floats are keys by value (0.0 and -0.0 equal, NaN equal to
+//! itself), integers by value whether inline or in an arena, text by content
+//! whether inline or in an arena, and everything that can change in place by
+//! identity. Numbers of different type are different keys: 1 is not 1.0.
+
+use core::hash::{BuildHasher, Hasher};
+
+use bytemuck::cast_slice;
+use foldhash::SharedSeed;
+use foldhash::fast::SeedableRandomState;
+use num_bigint::{BigInt, Sign};
+
+use crate::arena::{Arena, Slot};
+use crate::words::{Cell, Error, GENERATION_MASK, KeyBy, ShortStr, Unpacked, at};
+
+/// What a kind's code sees beside its own arena.
+#[doc(hidden)]
+pub trait Sees: 'static {
+    /// It, for as long as the heap is borrowed.
+    type For<'h>: Copy;
+    fn of(keys: Keys<'_>) -> Self::For<'_>;
+    /// The same for a shorter borrow.
+    fn shorter<'s, 'h: 's>(seen: Self::For<'h>) -> Self::For<'s>;
+}
+
+/// All but two kinds: nothing.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum Nothing {}
+
+impl Sees for Nothing {
+    type For<'h> = ();
+    #[inline(always)]
+    fn of(_: Keys<'_>) {}
+    #[inline(always)]
+    fn shorter<'s, 'h: 's>((): ()) {}
+}
+
+/// Maps and sets: hash and equality of keys.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum KeysOfAll {}
+
+impl Sees for KeysOfAll {
+    type For<'h> = Keys<'h>;
+    #[inline(always)]
+    fn of(keys: Keys<'_>) -> Keys<'_> {
+        keys
+    }
+    #[inline(always)]
+    fn shorter<'s, 'h: 's>(seen: Keys<'h>) -> Keys<'s> {
+        seen
+    }
+}
+
+/// The arenas, to look up keys in: those below and those above the one that is
+/// in somebody's hands, or all of them below.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Keys<'h> {
+    below: &'h [Arena],
+    above: &'h [Arena],
+    seed: u64,
+}
+
+/// A cell prepared for look-ups.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key<'h> {
+    pub(crate) cell: Cell,
+    pub(crate) hash: u32,
+    class: Class<'h>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Class<'h> {
+    /// Equal bits are equality.
+    Bits,
+    Float(f64),
+    Int(i64),
+    /// An integer outside `i64`.
+    Large(Integer<'h>),
+    ShortText(ShortStr),
+    Text(&'h [u8]),
+}
+
+/// An integer in an arena: its header word is the sign, its elements the limbs,
+/// least significant first, the last one not zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Integer<'h> {
+    pub(crate) negative: bool,
+    pub(crate) limbs: &'h [u64],
+}
+
+impl<'h> Integer<'h> {
+    pub(crate) fn of(words: &'h [u64]) -> Integer<'h> {
+        match words.split_first() {
+            Some((sign, limbs)) => Integer { negative: *sign != 0, limbs },
+            None => Integer { negative: false, limbs: &[] },
+        }
+    }
+
+    pub(crate) fn to_i128(self) -> Option<i128> {
+        let magnitude = match *self.limbs {
+            [] => 0,
+            [low] => u128::from(low),
+            [low, high] => u128::from(high) << 64 | u128::from(low),
+            _ => return None,
+        };
+        if self.negative {
+            0_i128.checked_sub_unsigned(magnitude)
+        } else {
+            i128::try_from(magnitude).ok()
+        }
+    }
+
+    /// The same integer, for `num-bigint`. O(n), and allocates.
+    pub(crate) fn to_big(self) -> BigInt {
+        let sign = if self.negative { Sign::Minus } else { Sign::Plus };
+        BigInt::from_slice(sign, cast_slice(self.limbs))
+    }
+
+    pub(crate) fn to_i64(self) -> Option<i64> {
+        self.to_i128().and_then(|value| i64::try_from(value).ok())
+    }
+}
+
+/// A number that keeps two equal texts and integers of different classes apart.
+const TEXT: u64 = 1;
+const INT: u64 = 2;
+const LARGE: u64 = 3;
+
+impl<'h> Keys<'h> {
+    #[inline(always)]
+    pub(crate) fn new(below: &'h [Arena], above: &'h [Arena], seed: u64) -> Keys<'h> {
+        Keys { below, above, seed }
+    }
+
+    /// The arena that a handle names, unless it is the one in somebody's hands.
+    fn arena(&self, cell: Cell) -> Option<&'h Arena> {
+        let index = cell.selector().index();
+        match self.below.get(index) {
+            Some(arena) => Some(arena),
+            None => self.above.get(index.checked_sub(self.below.len())?.checked_sub(1)?),
+        }
+    }
+
+    fn hash_word(&self, class: u64, word: u64) -> u32 {
+        let mut hasher = self.hasher();
+        hasher.write_u64(word.wrapping_add(class.rotate_right(8)));
+        high(hasher.finish())
+    }
+
+    fn hash_bytes(&self, class: u64, bytes: &[u8]) -> u32 {
+        let mut hasher = self.hasher();
+        hasher.write(bytes);
+        high(hasher.finish() ^ class.rotate_right(8))
+    }
+
+    #[inline(always)]
+    fn hasher(&self) -> impl Hasher {
+        SeedableRandomState::with_seed(self.seed, SharedSeed::global_fixed()).build_hasher()
+    }
+
+    /// The cell as a key: hash and class found, liveness proved. `own` is the
+    /// arena in somebody's hands.
+    ///
+    /// # Errors
+    /// [`Error::Stale`]; [`Error::WrongKind`] cannot be, every kind is a key.
+    #[inline]
+    pub(crate) fn key(&self, own: Option<&Arena>, cell: Cell) -> Result<Key<'h>, Error> {
+        let (class, hash) = match cell.unpack() {
+            Unpacked::Float(float) => {
+                let float = if float == 0.0 { 0.0 } else { float };
+                (Class::Float(float), self.hash_word(0, float.to_bits()))
+            }
+            Unpacked::Int(int) => (Class::Int(int), self.hash_word(INT, int.cast_unsigned())),
+            Unpacked::ShortStr(text) => {
+                (Class::ShortText(text), self.hash_bytes(TEXT, text.as_bytes()))
+            }
+            Unpacked::Object(_) => return self.object_key(own, cell),
+            _ => (Class::Bits, self.hash_word(0, cell.bits())),
+        };
+        Ok(Key { cell, hash, class })
+    }
+
+    fn object_key(&self, own: Option<&Arena>, cell: Cell) -> Result<Key<'h>, Error> {
+        let identity = || Key {
+            cell,
+            hash: self.hash_word(0, cell.bits() & !GENERATION_MASK),
+            class: Class::Bits,
+        };
+        let stale = Error::Stale { kind: cell.selector() };
+        let Some(arena) = self.arena(cell) else {
+            return own.filter(|own| own.contains(cell)).map(|_| identity()).ok_or(stale);
+        };
+        let slot = arena.check(cell).map_err(|_| stale)?;
+        let (class, hash) = match self.content(arena, slot)? {
+            None => return Ok(identity()),
+            Some(Class::Int(int)) => (Class::Int(int), self.hash_word(INT, int.cast_unsigned())),
+            Some(Class::Large(large)) => {
+                let sign = LARGE.wrapping_add(u64::from(large.negative));
+                (Class::Large(large), self.hash_bytes(sign, cast_slice(large.limbs)))
+            }
+            Some(Class::Text(text)) => (Class::Text(text), self.hash_bytes(TEXT, text)),
+            Some(class) => (class, 0),
+        };
+        Ok(Key { cell, hash, class })
+    }
+
+    /// What an object is a key by, unless by identity.
+    fn content(&self, arena: &'h Arena, slot: Slot) -> Result<Option<Class<'h>>, Error> {
+        let words = arena.used(slot)?;
+        Ok(match arena.shape().key {
+            KeyBy::Identity => None,
+            KeyBy::Text => {
+                let bytes: &[u8] = cast_slice(words);
+                Some(Class::Text(bytes.get(..at(slot.len)).ok_or(Error::Corrupt)?))
+            }
+            KeyBy::Integer => {
+                let integer = Integer::of(words);
+                Some(integer.to_i64().map_or(Class::Large(integer), Class::Int))
+            }
+        })
+    }
+
+    /// Whether `key` and the cell of an entry are the same key. A dead cell is
+    /// no key's equal.
+    #[inline]
+    pub(crate) fn same(&self, key: &Key<'h>, entry: Cell) -> bool {
+        if entry == key.cell {
+            return true;
+        }
+        match key.class {
+            Class::Bits => false,
+            Class::Float(float) => entry.as_float().is_some_and(|other| other == float),
+            Class::Int(int) => match entry.as_int() {
+                Some(other) => other == int,
+                None => matches!(self.entry(entry), Some(Class::Int(other)) if other == int),
+            },
+            Class::Large(large) => {
+                matches!(self.entry(entry), Some(Class::Large(other)) if other == large)
+            }
+            Class::ShortText(text) => self.is_text(entry, text.as_bytes()),
+            Class::Text(text) => self.is_text(entry, text),
+        }
+    }
+
+    fn is_text(&self, entry: Cell, bytes: &[u8]) -> bool {
+        match entry.as_short_str() {
+            Some(text) => text.as_bytes() == bytes,
+            None => matches!(self.entry(entry), Some(Class::Text(text)) if text == bytes),
+        }
+    }
+
+    fn entry(&self, cell: Cell) -> Option<Class<'h>> {
+        let arena = self.arena(cell).filter(|_| cell.is_handle())?;
+        self.content(arena, arena.check(cell).ok()?).ok()?
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "the high half is what is asked for")]
+const fn high(hash: u64) -> u32 {
+    (hash >> 32) as u32
+}

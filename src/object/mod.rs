@@ -1,0 +1,12 @@
+//! Objects: what the kinds are made of. Code here has one arena in hand, and for
+//! keys the others to read.
+
+mod keys;
+mod numbers;
+pub(crate) mod table;
+mod view;
+
+pub(crate) use keys::{Integer, Keys, KeysOfAll, Nothing, Sees};
+pub use numbers::Number;
+pub(crate) use table::Table;
+pub use view::{Cursor, Growable, Init, Mutable, New, Object, Sequence, View, ViewMut};

@@ -1,0 +1,475 @@
+//! The hash table of maps and sets: entries in insertion order, found through
+//! an index of open addressing. Hash and equality are the caller's.
+//!
+//! A block holds, in words: the header (live entries; sequence number of the
+//! next entry; index size and a flag); room for `3/4 * index size` entries of
+//! `stride` cells; their sequence numbers, in tables that need them; the index,
+//! one word a bucket: hash above, position + 1 below, 0 for an empty one.
+//!
+//! A removed entry leaves a hole, so that order and positions hold, and its
+//! bucket is closed by shifting (no tombstones). A full table is rebuilt into a
+//! new block without its holes; the index is rebuilt from the hashes it keeps,
+//! so growing looks at nothing outside. Cursors go by sequence numbers, which
+//! no rebuilding changes. They are implied by the position until a rebuild
+//! closes a hole that has an older entry before it; only then are they kept.
+
+use super::view::Cursor;
+use crate::arena::halves;
+use crate::words::{Cell, Error, HOLE, at, wide};
+
+/// Words of the header.
+pub(crate) const HEADER: u32 = 3;
+const LIVE: usize = 0;
+const NEXT: usize = 1;
+const SIZE: usize = 2;
+const SEQUENCED: u64 = 1 << 63;
+const BUCKETS_MIN: u64 = 8;
+const BUCKETS_MAX: u64 = 1 << 31;
+
+/// A table in `words`, with `used` positions, `STRIDE` cells an entry.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Table<W, const STRIDE: usize> {
+    words: W,
+    used: u32,
+}
+
+/// Where the parts of a table lie in its block.
+#[derive(Clone, Copy, Debug)]
+struct Layout {
+    buckets: u64,
+    sequenced: bool,
+}
+
+impl Layout {
+    /// The smallest index for so many entries.
+    fn for_entries(entries: u64, sequenced: bool) -> Result<Layout, Error> {
+        let buckets = entries.saturating_mul(4).div_ceil(3).max(BUCKETS_MIN);
+        if buckets > BUCKETS_MAX {
+            return Err(Error::ObjectTooLarge);
+        }
+        Ok(Layout { buckets: buckets.next_power_of_two(), sequenced })
+    }
+
+    fn of(words: &[u64]) -> Layout {
+        let size = words.get(SIZE).copied().unwrap_or(0);
+        Layout { buckets: size & !SEQUENCED, sequenced: size & SEQUENCED != 0 }
+    }
+
+    fn capacity(self) -> u64 {
+        (self.buckets / 4).wrapping_mul(3)
+    }
+
+    fn sequence<const STRIDE: usize>(self) -> usize {
+        index(self.capacity()).saturating_mul(STRIDE).saturating_add(at(HEADER))
+    }
+
+    fn index<const STRIDE: usize>(self) -> usize {
+        let sequence = if self.sequenced { index(self.capacity()) } else { 0 };
+        self.sequence::<STRIDE>().saturating_add(sequence)
+    }
+
+    fn words<const STRIDE: usize>(self) -> usize {
+        self.index::<STRIDE>().saturating_add(index(self.buckets))
+    }
+}
+
+/// Words for a table of `entries` entries; 0 for none.
+pub(crate) fn words_for<const STRIDE: usize>(entries: usize) -> usize {
+    match Layout::for_entries(wide(entries), false) {
+        _ if entries == 0 => 0,
+        Ok(layout) => layout.words::<STRIDE>(),
+        Err(_) => usize::MAX,
+    }
+}
+
+/// Writes an empty table with room for `entries` entries.
+pub(crate) fn fill<const STRIDE: usize>(words: &mut [u64], entries: usize) {
+    let Ok(layout) = Layout::for_entries(wide(entries), false) else {
+        return;
+    };
+    if !words.is_empty() {
+        start::<STRIDE>(words, layout, 0);
+    }
+}
+
+fn start<const STRIDE: usize>(words: &mut [u64], layout: Layout, next: u64) {
+    let flag = if layout.sequenced { SEQUENCED } else { 0 };
+    for (word, value) in words.iter_mut().zip([0, next, layout.buckets | flag]) {
+        *word = value;
+    }
+    let index = layout.index::<STRIDE>()..layout.words::<STRIDE>();
+    if let Some(buckets) = words.get_mut(index) {
+        buckets.fill(0);
+    }
+}
+
+fn index(n: u64) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}
+
+const fn bucket_of(hash: u32, position: u32) -> u64 {
+    (hash as u64) << 32 | (position as u64).wrapping_add(1)
+}
+
+impl<'h, const STRIDE: usize> Table<&'h [u64], STRIDE> {
+    #[inline(always)]
+    pub(crate) fn new(words: &'h [u64], used: u32) -> Self {
+        Table { words, used }
+    }
+
+    fn header(&self, n: usize) -> u64 {
+        self.words.get(n).copied().unwrap_or(0)
+    }
+
+    /// Number of entries.
+    #[inline(always)]
+    pub(crate) fn len(&self) -> u32 {
+        u32::try_from(self.header(LIVE)).unwrap_or(u32::MAX)
+    }
+
+    #[inline(always)]
+    fn place(position: u32) -> usize {
+        at(position).saturating_mul(STRIDE).saturating_add(at(HEADER))
+    }
+
+    /// The cells of the entry at a position, unless there is a hole.
+    #[inline(always)]
+    pub(crate) fn entry(&self, position: u32) -> Option<&'h [Cell; STRIDE]> {
+        let start = Self::place(position);
+        let entry = Cell::slice(self.words.get(start..start.saturating_add(STRIDE))?);
+        entry.first_chunk().filter(|entry| entry.first().is_some_and(|key| key.bits() != HOLE))
+    }
+
+    /// Bucket and position of the entry of this hash for which `same` holds.
+    #[inline]
+    pub(crate) fn find(
+        &self,
+        hash: u32,
+        mut same: impl FnMut(Cell) -> bool,
+    ) -> Option<(usize, u32)> {
+        self.probe(hash, |table, position| {
+            table.words.get(Self::place(position)).is_some_and(|&key| same(Cell::raw(key)))
+        })
+    }
+
+    #[inline(always)]
+    fn probe(&self, hash: u32, mut hit: impl FnMut(&Self, u32) -> bool) -> Option<(usize, u32)> {
+        let layout = Layout::of(self.words);
+        let start = layout.index::<STRIDE>();
+        let buckets = self.words.get(start..start.saturating_add(index(layout.buckets)))?;
+        let mask = buckets.len().wrapping_sub(1);
+        let mut at_bucket = at(hash) & mask;
+        for _ in 0..buckets.len() {
+            match halves(*buckets.get(at_bucket)?) {
+                (_, 0) => return None,
+                (other, position) if other == hash && hit(self, position.wrapping_sub(1)) => {
+                    return Some((at_bucket, position.wrapping_sub(1)));
+                }
+                _ => at_bucket = at_bucket.wrapping_add(1) & mask,
+            }
+        }
+        None
+    }
+
+    /// The bucket that leads to a position. O(index size).
+    fn bucket(&self, position: u32) -> Option<usize> {
+        let layout = Layout::of(self.words);
+        let start = layout.index::<STRIDE>();
+        let buckets = self.words.get(start..start.saturating_add(index(layout.buckets)))?;
+        buckets.iter().position(|&bucket| halves(bucket).1 == position.wrapping_add(1))
+    }
+
+    /// Position of the `n`-th entry: O(1) while nothing was removed since the
+    /// table was last rebuilt, O(n) otherwise.
+    pub(crate) fn nth(&self, n: usize) -> Option<u32> {
+        if n >= at(self.len()) {
+            return None;
+        }
+        if self.len() == self.used {
+            return u32::try_from(n).ok();
+        }
+        (0..self.used).filter(|&position| self.entry(position).is_some()).nth(n)
+    }
+
+    /// Sequence number of the entry at a position.
+    fn sequence(&self, position: u32) -> u64 {
+        let layout = Layout::of(self.words);
+        if position < self.used && layout.sequenced {
+            return self.header(layout.sequence::<STRIDE>().saturating_add(at(position)));
+        }
+        let left = self.used.saturating_sub(position);
+        self.header(NEXT).wrapping_sub(u64::from(left))
+    }
+
+    /// The first position whose sequence number is not below the cursor's.
+    fn position(&self, cursor: Cursor) -> u32 {
+        let reached = |position: u32| self.sequence(position) >= cursor.next;
+        if !Layout::of(self.words).sequenced {
+            let first = self.sequence(0);
+            return u32::try_from(cursor.next.saturating_sub(first)).unwrap_or(self.used);
+        }
+        let guess = cursor.hint.min(self.used);
+        if reached(guess) && guess.checked_sub(1).is_none_or(|before| !reached(before)) {
+            return guess;
+        }
+        let (mut low, mut high) = (0, self.used);
+        while low < high {
+            let middle = low.midpoint(high);
+            if reached(middle) {
+                high = middle;
+            } else {
+                low = middle.wrapping_add(1);
+            }
+        }
+        low
+    }
+
+    /// The entry at the cursor or the next one behind it; the cursor moves on.
+    #[inline]
+    pub(crate) fn next(&self, cursor: &mut Cursor) -> Option<&'h [Cell; STRIDE]> {
+        let mut position = self.position(*cursor);
+        while position < self.used {
+            let entry = self.entry(position);
+            position = position.wrapping_add(1);
+            if entry.is_some() {
+                *cursor = Cursor {
+                    next: self.sequence(position.wrapping_sub(1)).wrapping_add(1),
+                    hint: position,
+                };
+                return entry;
+            }
+        }
+        None
+    }
+
+    /// Entries in order.
+    pub(crate) fn iter(self) -> impl Iterator<Item = &'h [Cell; STRIDE]> {
+        (0..self.used).filter_map(move |position| self.entry(position))
+    }
+
+    /// What a rebuilt table with room for one more entry looks like: as large as
+    /// before where a third or more of the positions are holes.
+    pub(crate) fn plan(&self) -> Result<Plan, Error> {
+        let live = u64::from(self.len());
+        let layout = Layout::of(self.words);
+        let roomy = live.saturating_mul(3) <= u64::from(self.used).saturating_mul(2);
+        let entries = if roomy { live } else { layout.capacity() };
+        let holes_before_all = (0..self.used)
+            .find(|&position| self.entry(position).is_some())
+            .is_none_or(|first| u64::from(self.used.saturating_sub(first)) == live);
+        let sequenced = live > 0 && (layout.sequenced || !holes_before_all);
+        let layout = Layout::for_entries(entries.saturating_add(1), sequenced)?;
+        Ok(Plan { layout, words: layout.words::<STRIDE>() })
+    }
+
+    /// Whether header, entries and index agree; `hash` answers that of a key
+    /// that is alive.
+    pub(crate) fn verify(&self, hash: impl Fn(Cell) -> Option<u32>) -> Result<(), &'static str> {
+        let layout = Layout::of(self.words);
+        if self.words.is_empty() {
+            return if self.used == 0 { Ok(()) } else { Err("entries without a table") };
+        }
+        if !layout.buckets.is_power_of_two()
+            || u64::from(self.used) > layout.capacity()
+            || layout.words::<STRIDE>() > self.words.len()
+        {
+            return Err("a table is larger than its block");
+        }
+        let start = layout.index::<STRIDE>();
+        let buckets = self.words.get(start..layout.words::<STRIDE>()).unwrap_or_default();
+        let mut linked = 0_u64;
+        for (place, (other, position)) in buckets.iter().map(|&bucket| halves(bucket)).enumerate() {
+            let Some(position) = position.checked_sub(1) else { continue };
+            linked = linked.saturating_add(1);
+            let entry = self.entry(position).filter(|_| position < self.used);
+            let key = entry.and_then(|entry| entry.first()).ok_or("the index leads to no entry")?;
+            if hash(*key).is_some_and(|hash| hash != other) {
+                return Err("an entry has another hash");
+            }
+            if self.probe(other, |_, found| found == position) != Some((place, position)) {
+                return Err("an entry is not found");
+            }
+        }
+        let live = wide((0..self.used).filter(|&position| self.entry(position).is_some()).count());
+        let ordered = (1..self.used)
+            .all(|position| self.sequence(position.wrapping_sub(1)) < self.sequence(position));
+        if linked != live || u64::from(self.len()) != live || !ordered {
+            return Err("the entries are miscounted");
+        }
+        Ok(())
+    }
+
+    /// Whether there is no room for another entry.
+    #[inline(always)]
+    pub(crate) fn is_full(&self) -> bool {
+        u64::from(self.used) >= Layout::of(self.words).capacity()
+    }
+}
+
+/// A table to be built.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    layout: Layout,
+    /// Words of its block.
+    pub(crate) words: usize,
+}
+
+impl<'h, const STRIDE: usize> Table<&'h mut [u64], STRIDE> {
+    #[inline(always)]
+    pub(crate) fn new_mut(words: &'h mut [u64], used: u32) -> Self {
+        Table { words, used }
+    }
+
+    #[inline(always)]
+    pub(crate) fn read(&self) -> Table<&[u64], STRIDE> {
+        Table { words: self.words, used: self.used }
+    }
+
+    fn put(&mut self, at: usize, value: u64) {
+        if let Some(word) = self.words.get_mut(at) {
+            *word = value;
+        }
+    }
+
+    /// The cells of the entry at a position.
+    #[inline]
+    pub(crate) fn entry_mut(&mut self, position: u32) -> Option<&mut [Cell; STRIDE]> {
+        let start = Table::<&[u64], STRIDE>::place(position);
+        let words = self.words.get_mut(start..start.saturating_add(STRIDE))?;
+        Cell::slice_mut(words).first_chunk_mut()
+    }
+
+    /// Adds an entry that is not there yet to a table that is not full, and
+    /// answers how many positions are used now.
+    #[inline]
+    pub(crate) fn append(&mut self, hash: u32, entry: [Cell; STRIDE]) -> u32 {
+        let position = self.used;
+        let next = self.read().header(NEXT);
+        let live = self.read().header(LIVE);
+        if let Some(place) = self.entry_mut(position) {
+            *place = entry;
+        }
+        let layout = Layout::of(self.words);
+        if layout.sequenced {
+            self.put(layout.sequence::<STRIDE>().saturating_add(at(position)), next);
+        }
+        self.put(NEXT, next.wrapping_add(1));
+        self.put(LIVE, live.wrapping_add(1));
+        link::<STRIDE>(self.words, hash, position);
+        self.used = position.wrapping_add(1);
+        self.used
+    }
+
+    /// Takes out the entry that `bucket` leads to. Answers its cells, and how
+    /// many positions are used now.
+    pub(crate) fn remove(&mut self, bucket: usize, position: u32) -> Option<([Cell; STRIDE], u32)> {
+        let entry = *self.read().entry(position)?;
+        let layout = Layout::of(self.words);
+        let start = layout.index::<STRIDE>();
+        let mask = index(layout.buckets).wrapping_sub(1);
+        let buckets = self.words.get_mut(start..start.saturating_add(index(layout.buckets)))?;
+        let mut gap = bucket;
+        let mut here = bucket;
+        for _ in 0..buckets.len() {
+            here = here.wrapping_add(1) & mask;
+            let moved = *buckets.get(here)?;
+            let (hash, filled) = halves(moved);
+            if filled == 0 {
+                break;
+            }
+            // It may move up if its home is not between the gap and itself.
+            let home = at(hash) & mask;
+            if here.wrapping_sub(home) & mask >= here.wrapping_sub(gap) & mask {
+                *buckets.get_mut(gap)? = moved;
+                gap = here;
+            }
+        }
+        *buckets.get_mut(gap)? = 0;
+        if let Some(place) = self.entry_mut(position) {
+            *place = [Cell::NULL; STRIDE];
+            if let Some(key) = place.first_mut() {
+                *key = Cell::raw(HOLE);
+            }
+        }
+        let live = self.read().header(LIVE).saturating_sub(1);
+        self.put(LIVE, live);
+        Some((entry, if live == 0 { self.restart() } else { self.used }))
+    }
+
+    /// Takes out the entry at a position, whatever its key. O(index size).
+    pub(crate) fn remove_at(&mut self, position: u32) -> Option<([Cell; STRIDE], u32)> {
+        let bucket = self.read().bucket(position)?;
+        self.remove(bucket, position)
+    }
+
+    /// Takes out all entries; cursors stay behind those that are yet to come.
+    pub(crate) fn clear(&mut self) -> u32 {
+        let (layout, next) = (Layout::of(self.words), self.read().header(NEXT));
+        if !self.words.is_empty() {
+            start::<STRIDE>(self.words, layout, next);
+        }
+        self.restart()
+    }
+
+    /// An empty table begins at position 0 again.
+    fn restart(&mut self) -> u32 {
+        self.used = 0;
+        self.used
+    }
+
+    /// Moves all entries into an empty block as `plan` says, and answers how
+    /// many positions are used there. The old block is spoilt.
+    pub(crate) fn rebuild(&mut self, plan: Plan, target: &mut [u64]) -> u32 {
+        start::<STRIDE>(target, plan.layout, self.read().header(NEXT));
+        let mut new = Table::<&mut [u64], STRIDE>::new_mut(target, 0);
+        for position in 0..self.used {
+            let Some(&entry) = self.read().entry(position) else {
+                continue;
+            };
+            let sequence = self.read().sequence(position);
+            let to = new.used;
+            if let Some(place) = new.entry_mut(to) {
+                *place = entry;
+            }
+            if plan.layout.sequenced {
+                new.put(plan.layout.sequence::<STRIDE>().saturating_add(at(to)), sequence);
+            }
+            // Leave word of where the entry went, for the index.
+            self.put(Table::<&[u64], STRIDE>::place(position), u64::from(to));
+            new.used = to.wrapping_add(1);
+        }
+        new.put(LIVE, u64::from(new.used));
+        let layout = Layout::of(self.words);
+        let start = layout.index::<STRIDE>();
+        for bucket in start..start.saturating_add(index(layout.buckets)) {
+            let (hash, position) = halves(self.read().header(bucket));
+            if let Some(position) = position.checked_sub(1) {
+                let to = self.read().header(Table::<&[u64], STRIDE>::place(position));
+                link::<STRIDE>(new.words, hash, u32::try_from(to).unwrap_or(0));
+            }
+        }
+        new.used
+    }
+}
+
+/// Puts a position into the first free bucket for its hash.
+#[inline]
+fn link<const STRIDE: usize>(words: &mut [u64], hash: u32, position: u32) {
+    let layout = Layout::of(words);
+    let start = layout.index::<STRIDE>();
+    let end = start.saturating_add(index(layout.buckets));
+    let Some(buckets) = words.get_mut(start..end) else {
+        return;
+    };
+    let mask = buckets.len().wrapping_sub(1);
+    let mut at_bucket = at(hash) & mask;
+    for _ in 0..buckets.len() {
+        match buckets.get_mut(at_bucket) {
+            Some(bucket) if *bucket == 0 => {
+                *bucket = bucket_of(hash, position);
+                return;
+            }
+            _ => at_bucket = at_bucket.wrapping_add(1) & mask,
+        }
+    }
+}

@@ -1,0 +1,481 @@
+//! Objects as the code of their kind sees them: a [`View`] to read, a
+//! [`ViewMut`] to change, an [`Init`] to begin with. Each has one arena in hand
+//! and no other.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::ops::RangeBounds;
+
+use super::keys::Sees;
+use crate::arena::{Arena, Slot};
+use crate::words::{Budget, Element, Error, HasKind, Sealed, Shape, at, out_of_range, range};
+
+/// A kind of object, as a type: one of the twelve. What the heap has to know of
+/// a kind is written here once, in the kind's own file.
+pub trait Object: HasKind {
+    /// How an object lies in its block.
+    #[doc(hidden)]
+    const SHAPE: Shape;
+    /// What this kind's code sees beside its own arena.
+    #[doc(hidden)]
+    type Sees: Sees;
+}
+
+/// A kind whose objects are sequences of elements of one type.
+pub trait Sequence: Object {
+    /// What the elements are.
+    type Element: Element;
+}
+
+/// A [`Sequence`] whose elements may be overwritten.
+pub trait Mutable: Sequence {}
+
+/// A [`Mutable`] sequence that may become longer and shorter.
+pub trait Growable: Mutable {}
+
+type Seen<'h, K> = <<K as Object>::Sees as Sees>::For<'h>;
+
+/// An object to read; lives for one instruction.
+pub struct View<'h, K: Object> {
+    pub(crate) words: &'h [u64],
+    pub(crate) len: u32,
+    pub(crate) sees: Seen<'h, K>,
+    kind: PhantomData<K>,
+}
+
+impl<K: Object> Clone for View<'_, K> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K: Object> Copy for View<'_, K> {}
+
+impl<'h, K: Object> View<'h, K> {
+    #[inline(always)]
+    pub(crate) fn new(arena: &'h Arena, slot: Slot, sees: Seen<'h, K>) -> Result<Self, Error> {
+        let words = arena.words(slot, K::SHAPE.words(slot.len, slot.cap))?;
+        Ok(View { words, len: slot.len, sees, kind: PhantomData })
+    }
+
+    /// Header word `n`; 0 in an object that has no block.
+    #[inline(always)]
+    pub(crate) fn header(&self, n: usize) -> u64 {
+        self.words.get(n).copied().unwrap_or(0)
+    }
+}
+
+impl<'h, K: Sequence> View<'h, K> {
+    /// Number of elements.
+    #[inline(always)]
+    pub fn len(self) -> usize {
+        at(self.len)
+    }
+
+    /// Whether there are no elements.
+    #[inline]
+    pub fn is_empty(self) -> bool {
+        self.len == 0
+    }
+
+    /// The elements, in order. O(1).
+    #[inline(always)]
+    pub fn as_slice(self) -> &'h [K::Element] {
+        let body = self.words.get(at(K::SHAPE.header)..).unwrap_or_default();
+        K::Element::slice(body).get(..at(self.len)).unwrap_or_default()
+    }
+
+    /// Element `index`. O(1).
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`].
+    #[inline(always)]
+    pub fn get(self, index: usize) -> Result<K::Element, Error> {
+        match self.as_slice().get(index) {
+            Some(&element) => Ok(element),
+            None => Err(out_of_range(index, at(self.len))),
+        }
+    }
+
+    /// The elements in `range`. O(1).
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`].
+    #[inline]
+    pub fn slice(self, range: impl RangeBounds<usize>) -> Result<&'h [K::Element], Error> {
+        let range = crate::words::range(range, self.len())?;
+        self.as_slice().get(range).ok_or(Error::Corrupt)
+    }
+}
+
+impl<K: Object> fmt::Debug for View<'_, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "View({}, {} elements)", K::KIND, self.len)
+    }
+}
+
+/// An object to change; lives for one instruction.
+pub struct ViewMut<'h, K: Object> {
+    pub(crate) arena: &'h mut Arena,
+    pub(crate) budget: &'h mut Budget,
+    pub(crate) index: u32,
+    pub(crate) sees: Seen<'h, K>,
+    kind: PhantomData<K>,
+}
+
+impl<'h, K: Object> ViewMut<'h, K> {
+    /// `index` is that of a live slot of `arena`.
+    #[inline(always)]
+    pub(crate) fn new(
+        arena: &'h mut Arena,
+        budget: &'h mut Budget,
+        index: u32,
+        sees: Seen<'h, K>,
+    ) -> Self {
+        ViewMut { arena, budget, index, sees, kind: PhantomData }
+    }
+
+    /// The same object, to read.
+    #[inline]
+    pub fn view(&self) -> Result<View<'_, K>, Error> {
+        View::new(self.arena, self.arena.slot(self.index)?, K::Sees::shorter(self.sees))
+    }
+
+    #[inline(always)]
+    pub(crate) fn parts(&mut self) -> Result<(Slot, &mut [u64]), Error> {
+        let slot = self.arena.slot(self.index)?;
+        Ok((slot, self.arena.words_mut(slot)?))
+    }
+}
+
+impl<'h, K: Mutable> ViewMut<'h, K> {
+    /// The elements, in order, to change in place. O(1).
+    ///
+    /// # Errors
+    /// None that a caller could bring about.
+    #[inline(always)]
+    pub fn as_mut_slice(&mut self) -> Result<&mut [K::Element], Error> {
+        let (slot, words) = self.parts()?;
+        if slot.cap == 0 {
+            return Ok(&mut []);
+        }
+        body_mut::<K>(words)?.get_mut(..at(slot.len)).ok_or(Error::Corrupt)
+    }
+
+    /// Overwrites element `index`. O(1).
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`].
+    #[inline(always)]
+    pub fn set(&mut self, index: usize, element: K::Element) -> Result<(), Error> {
+        let elements = self.as_mut_slice()?;
+        let len = elements.len();
+        match elements.get_mut(index) {
+            Some(place) => *place = element,
+            None => return Err(out_of_range(index, len)),
+        }
+        Ok(())
+    }
+
+    /// Overwrites the elements in `range`. O(length of the range).
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`].
+    pub fn fill(
+        &mut self,
+        range: impl RangeBounds<usize>,
+        element: K::Element,
+    ) -> Result<(), Error> {
+        self.slice_mut(range)?.fill(element);
+        Ok(())
+    }
+
+    /// The elements in `range`, to change in place. O(1).
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`].
+    pub fn slice_mut(
+        &mut self,
+        bounds: impl RangeBounds<usize>,
+    ) -> Result<&mut [K::Element], Error> {
+        let elements = self.as_mut_slice()?;
+        let range = range(bounds, elements.len())?;
+        elements.get_mut(range).ok_or(Error::Corrupt)
+    }
+
+    /// As [`ViewMut::slice_mut`], for as long as the heap is borrowed.
+    #[inline]
+    pub(crate) fn into_slice_mut(
+        self,
+        bounds: impl RangeBounds<usize>,
+    ) -> Result<&'h mut [K::Element], Error> {
+        let slot = self.arena.slot(self.index)?;
+        let range = range(bounds, at(slot.len))?;
+        if range.is_empty() {
+            return Ok(&mut []);
+        }
+        body_mut::<K>(self.arena.words_mut(slot)?)?.get_mut(range).ok_or(Error::Corrupt)
+    }
+
+    /// Copies the elements in `range` to index `to` on; overlap behaves as if
+    /// through a temporary. O(length of the range).
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] for either range; nothing has changed then.
+    pub fn copy_within(&mut self, bounds: impl RangeBounds<usize>, to: usize) -> Result<(), Error> {
+        let elements = self.as_mut_slice()?;
+        let from = range(bounds, elements.len())?;
+        range(to..to.saturating_add(from.len()), elements.len())?;
+        elements.copy_within(from, to);
+        Ok(())
+    }
+
+    /// Reverses the order of the elements. O(n).
+    ///
+    /// # Errors
+    /// None that a caller could bring about.
+    pub fn reverse(&mut self) -> Result<(), Error> {
+        self.as_mut_slice()?.reverse();
+        Ok(())
+    }
+}
+
+#[inline(always)]
+fn body_mut<K: Sequence>(words: &mut [u64]) -> Result<&mut [K::Element], Error> {
+    words.get_mut(at(K::SHAPE.header)..).map(K::Element::slice_mut).ok_or(Error::Corrupt)
+}
+
+impl<K: Growable> ViewMut<'_, K> {
+    /// Adds an element at the end. Amortised O(1).
+    ///
+    /// # Errors
+    /// A limit or no memory; nothing has changed then.
+    #[inline(always)]
+    pub fn push(&mut self, element: K::Element) -> Result<(), Error> {
+        let (slot, words) = self.parts()?;
+        match body_mut::<K>(words).ok().and_then(|body| body.get_mut(at(slot.len))) {
+            Some(place) if slot.len < u32::MAX => *place = element,
+            _ => return self.push_grown(element),
+        }
+        self.arena.slot_mut(self.index)?.len = slot.len.wrapping_add(1);
+        Ok(())
+    }
+
+    #[cold]
+    fn push_grown(&mut self, element: K::Element) -> Result<(), Error> {
+        self.splice(at(self.arena.slot(self.index)?.len), 1)?.fill(element);
+        Ok(())
+    }
+
+    /// Makes room for `additional` more elements. O(length) when the object has
+    /// to move.
+    ///
+    /// # Errors
+    /// A limit or no memory; nothing has changed then.
+    pub fn reserve(&mut self, additional: usize) -> Result<(), Error> {
+        self.arena.reserve(self.budget, self.index, additional)
+    }
+
+    /// Opens a gap of `count` elements before `index`, which hold anything.
+    fn splice(&mut self, index: usize, count: usize) -> Result<&mut [K::Element], Error> {
+        let len = at(self.arena.slot(self.index)?.len);
+        if index > len {
+            return Err(out_of_range(index, len));
+        }
+        self.reserve(count)?;
+        let longer = len.saturating_add(count);
+        self.arena.slot_mut(self.index)?.len =
+            u32::try_from(longer).map_err(|_| Error::ObjectTooLarge)?;
+        let elements = self.as_mut_slice()?;
+        let gap = index..index.saturating_add(count);
+        elements.copy_within(index..len, gap.end);
+        elements.get_mut(gap).ok_or(Error::Corrupt)
+    }
+
+    /// Adds elements at the end. Amortised O(added).
+    ///
+    /// # Errors
+    /// A limit or no memory; nothing has changed then.
+    pub fn extend(&mut self, elements: &[K::Element]) -> Result<(), Error> {
+        let len = at(self.arena.slot(self.index)?.len);
+        self.splice(len, elements.len())?.copy_from_slice(elements);
+        Ok(())
+    }
+
+    /// Puts an element before `index`, or at the end for `index == len`. O(n).
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`]; a limit or no memory. Nothing has changed then.
+    pub fn insert(&mut self, index: usize, element: K::Element) -> Result<(), Error> {
+        self.splice(index, 1)?.fill(element);
+        Ok(())
+    }
+
+    /// Takes element `index` out; those behind it move up. O(n).
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`].
+    pub fn remove(&mut self, index: usize) -> Result<K::Element, Error> {
+        let elements = self.as_mut_slice()?;
+        let len = elements.len();
+        let removed = *elements.get(index).ok_or_else(|| out_of_range(index, len))?;
+        elements.copy_within(index.saturating_add(1).., index);
+        self.truncate(len.saturating_sub(1))?;
+        Ok(removed)
+    }
+
+    /// Takes the last element off, if there is one. O(1).
+    ///
+    /// # Errors
+    /// None that a caller could bring about.
+    #[inline]
+    pub fn pop(&mut self) -> Result<Option<K::Element>, Error> {
+        let popped = self.as_mut_slice()?.last().copied();
+        let len = self.arena.slot(self.index)?.len;
+        self.arena.truncate(self.index, len.saturating_sub(1))?;
+        Ok(popped)
+    }
+
+    /// Cuts the sequence back to `len` elements; a shorter one stays as it is.
+    /// Capacity is kept. O(1).
+    ///
+    /// # Errors
+    /// None that a caller could bring about.
+    pub fn truncate(&mut self, len: usize) -> Result<(), Error> {
+        self.arena.truncate(self.index, u32::try_from(len).unwrap_or(u32::MAX))
+    }
+
+    /// Makes the sequence `len` elements long: cut back, or filled up with
+    /// `element`. Amortised O(added).
+    ///
+    /// # Errors
+    /// A limit or no memory; nothing has changed then.
+    pub fn resize(&mut self, len: usize, element: K::Element) -> Result<(), Error> {
+        let old = at(self.arena.slot(self.index)?.len);
+        match len.checked_sub(old) {
+            Some(added) => self.splice(old, added)?.fill(element),
+            None => self.truncate(len)?,
+        }
+        Ok(())
+    }
+}
+
+impl<K: Object> fmt::Debug for ViewMut<'_, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ViewMut({}#{})", K::KIND, self.index)
+    }
+}
+
+/// An object that is yet to be made: what the constructors of the kinds answer
+/// and [`Heap::alloc`](crate::Heap::alloc) takes.
+pub trait Init: Sealed {
+    /// The kind of the object.
+    type Kind: Object;
+    /// Elements and words of the object.
+    #[doc(hidden)]
+    fn size(&self) -> (usize, usize);
+    /// Writes the object.
+    #[doc(hidden)]
+    fn fill(self, words: &mut [u64]);
+}
+
+/// The beginning of a sequence: its header and its elements.
+#[derive(Clone, Copy)]
+pub struct New<'a, K: Sequence> {
+    header: u64,
+    contents: Contents<'a, K::Element>,
+}
+
+#[derive(Clone, Copy)]
+enum Contents<'a, T> {
+    Slice(&'a [T]),
+    Two([T; 2]),
+    Repeat(T, usize),
+    Capacity(usize),
+}
+
+impl<'a, K: Sequence> New<'a, K> {
+    pub(crate) const fn of(header: u64, elements: &'a [K::Element]) -> Self {
+        New { header, contents: Contents::Slice(elements) }
+    }
+
+    pub(crate) const fn two(header: u64, elements: [K::Element; 2]) -> Self {
+        New { header, contents: Contents::Two(elements) }
+    }
+
+    pub(crate) const fn repeat(header: u64, element: K::Element, len: usize) -> Self {
+        New { header, contents: Contents::Repeat(element, len) }
+    }
+
+    pub(crate) const fn capacity(len: usize) -> Self {
+        New { header: 0, contents: Contents::Capacity(len) }
+    }
+}
+
+impl<K: Sequence> fmt::Debug for New<'_, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "New({}, {} elements)", K::KIND, self.size().0)
+    }
+}
+
+impl<K: Sequence> Sealed for New<'_, K> {}
+
+impl<K: Sequence> Init for New<'_, K> {
+    type Kind = K;
+
+    #[inline(always)]
+    fn size(&self) -> (usize, usize) {
+        let (len, room) = match self.contents {
+            Contents::Slice(elements) => (elements.len(), elements.len()),
+            Contents::Two(_) => (2, 2),
+            Contents::Repeat(_, len) => (len, len),
+            Contents::Capacity(room) => (0, room),
+        };
+        (len, K::SHAPE.words_for(room))
+    }
+
+    #[inline(always)]
+    fn fill(self, words: &mut [u64]) {
+        let Some((header, body)) = words.split_at_mut_checked(at(K::SHAPE.header)) else {
+            return;
+        };
+        header.fill(self.header);
+        let body = K::Element::slice_mut(body);
+        match self.contents {
+            Contents::Slice(elements) => {
+                if let Some(body) = body.get_mut(..elements.len()) {
+                    body.copy_from_slice(elements);
+                }
+            }
+            Contents::Two(two) => {
+                for (place, element) in body.iter_mut().zip(two) {
+                    *place = element;
+                }
+            }
+            Contents::Repeat(element, _) => body.fill(element),
+            Contents::Capacity(_) => {}
+        }
+    }
+}
+
+/// Where an iteration over an object stands: `Copy`, borrows nothing, and fits
+/// into a VM's frame. It starts at [`Cursor::default`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Cursor {
+    /// Number of the next element, or sequence number of the next entry.
+    pub(crate) next: u64,
+    /// Where that entry was last.
+    pub(crate) hint: u32,
+}
+
+impl<K: Sequence> View<'_, K> {
+    /// The element at the cursor, which moves on; `None` at the end. O(1). The
+    /// cursor counts elements: insertions and removals before it shift what it
+    /// meets next.
+    pub fn next(self, cursor: &mut Cursor) -> Option<K::Element> {
+        let element = *self.as_slice().get(usize::try_from(cursor.next).ok()?)?;
+        cursor.next = cursor.next.saturating_add(1);
+        Some(element)
+    }
+}

@@ -1,0 +1,703 @@
+//! Bulk copies from one object to another, across arenas or inside one: the
+//! heap's `memory.copy`. The routes are named here and nowhere else.
+//!
+//! A route between elements of one type copies bytes. The others are built on
+//! [`Fit`]: elements are converted without branches while error bits are OR-ed
+//! together, and the bits are looked at once a block. `fit` may be too strict;
+//! a block that it suspects is done again by `exact`, which decides, and finds
+//! the index of an element that does not fit. Cells are encoded one by one, so
+//! no copy makes a handle; only list to list moves cells as they are.
+
+use core::ops::{Range, RangeBounds};
+
+use bstr::ByteSlice;
+use bumpalo::collections::Vec;
+use multiversion::multiversion;
+
+use super::texts::Piece;
+use crate::arena::{Arena, push};
+use crate::heap::{Heap, split};
+use crate::kinds::*;
+use crate::object::{Growable, Mutable, Object, Sequence};
+use crate::words::{
+    Budget, Cell, Element, Error, Handle, HasKind, Kind, Of, PAYLOAD, TAG_INT, TAG_SHIFT, at,
+    char_range, object_len, out_of_range, range,
+};
+
+/// Elements between two looks at the error bits.
+const BLOCK: usize = 512;
+/// Bytes of text validated, then copied while they are in the cache.
+const TEXT_BLOCK: usize = 4096;
+
+/// How an element becomes one of another type.
+trait Fit<T>: Element {
+    /// The error bits that count; 0 for conversions that cannot fail.
+    const BAD: u64;
+    /// The element, and bits that are 0 under `BAD` only if it fits.
+    fn fit(self) -> (T, u64);
+    /// The element if it fits.
+    fn exact(self) -> Option<T>;
+}
+
+/// A conversion that cannot fail.
+macro_rules! widen {
+    ($($from:ty => $to:ty: $convert:expr;)*) => {$(
+        impl Fit<$to> for $from {
+            const BAD: u64 = 0;
+            #[inline(always)]
+            fn fit(self) -> ($to, u64) {
+                ($convert(self), 0)
+            }
+            fn exact(self) -> Option<$to> {
+                Some($convert(self))
+            }
+        }
+    )*};
+}
+
+/// A conversion that can: the bits that count, `fit` and `exact`.
+macro_rules! narrow {
+    ($($from:ty => $to:ty, $bad:expr, $fit:expr, $exact:expr;)*) => {$(
+        impl Fit<$to> for $from {
+            const BAD: u64 = $bad;
+            #[inline(always)]
+            #[allow(clippy::cast_possible_truncation, reason = "the error bits tell")]
+            fn fit(self) -> ($to, u64) {
+                $fit(self)
+            }
+            fn exact(self) -> Option<$to> {
+                $exact(self)
+            }
+        }
+    )*};
+}
+
+const INT: u64 = TAG_INT << TAG_SHIFT;
+const BYTE: u64 = 0xFF;
+/// 2^47: the sign of an integer in a cell.
+const SIGN: u64 = 1 << 47;
+/// 2^52 + 2^51: a double this large has steps of 1, so adding it rounds to a
+/// whole number, which then stands in the low bits.
+const WHOLE: f64 = 6_755_399_441_055_744.0;
+
+widen! {
+    u8 => i64: i64::from;
+    u8 => f64: f64::from;
+    u8 => Cell: |byte| Cell::raw(INT | u64::from(byte));
+    f64 => Cell: Cell::float;
+}
+
+narrow! {
+    i64 => u8, !BYTE, |int: i64| (int.cast_unsigned() as u8, int.cast_unsigned()),
+        |int| u8::try_from(int).ok();
+    // Strict: every integer of 53 bits is a double, and some larger ones are.
+    i64 => f64, !((1 << 54) - 1), |int: i64| (double(int), int.wrapping_add(1 << 53).cast_unsigned()),
+        |int| (whole(double(int)) == Some(int)).then_some(double(int));
+    i64 => Cell, !PAYLOAD, |int: i64| (
+        Cell::raw(INT | int.cast_unsigned() & PAYLOAD),
+        int.cast_unsigned().wrapping_add(SIGN),
+    ), Cell::int;
+    f64 => u8, u64::MAX, |float| {
+        let (int, bad) = small_whole(float);
+        (int as u8, bad | int & !BYTE)
+    }, |float| whole(float).and_then(|int| u8::try_from(int).ok());
+    f64 => i64, u64::MAX, |float| {
+        let (int, bad) = small_whole(float);
+        (int.cast_signed(), bad)
+    }, whole;
+    Cell => u8, !BYTE, |cell: Cell| (cell.bits() as u8, cell.bits() ^ INT),
+        |cell: Cell| cell.as_int().and_then(|int| u8::try_from(int).ok());
+    Cell => i64, !PAYLOAD, |cell: Cell| (
+        ((cell.bits() & PAYLOAD) ^ SIGN).wrapping_sub(SIGN).cast_signed(),
+        cell.bits() ^ INT,
+    ), Cell::as_int;
+    Cell => f64, u64::MAX, |cell: Cell| {
+        // An integer of 48 bits, biased, is the mantissa of a double of 2^52.
+        let biased = (cell.bits() & PAYLOAD) ^ SIGN | 0x433_u64 << 52;
+        let int = f64::from_bits(biased) - (4_503_599_627_370_496.0 + 140_737_488_355_328.0);
+        let is_int = cell.bits() ^ INT <= PAYLOAD;
+        let is_float = cell.bits() < 0xFFF8 << TAG_SHIFT;
+        (if is_int { int } else { f64::from_bits(cell.bits()) }, u64::from(!(is_int | is_float)))
+    }, |cell: Cell| cell.as_float().or_else(|| cell.as_int().map(double));
+}
+
+#[inline(always)]
+const fn double(int: i64) -> f64 {
+    int as f64
+}
+
+/// A whole double as an integer.
+#[allow(clippy::cast_possible_truncation, reason = "whole and in range")]
+fn whole(float: f64) -> Option<i64> {
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    let fits = (-LIMIT..LIMIT).contains(&float) && float as i64 as f64 == float;
+    fits.then_some(float as i64)
+}
+
+/// A whole double below 2^51, and 0; or anything, and not 0.
+#[inline(always)]
+fn small_whole(float: f64) -> (u64, u64) {
+    let shifted = float + WHOLE;
+    let int = shifted.to_bits().wrapping_sub(WHOLE.to_bits());
+    (int, if shifted - WHOLE == float { 0 } else { u64::MAX })
+}
+
+/// Converts up to the first block that is suspected; answers where that begins.
+#[multiversion(targets(
+    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
+    "x86_64+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
+))]
+fn pour<S: Fit<T>, T: Element>(source: &[S], target: &mut [T]) -> usize {
+    let mut done = 0_usize;
+    for (source, target) in source.chunks(BLOCK).zip(target.chunks_mut(BLOCK)) {
+        let mut bad = 0;
+        for (from, to) in source.iter().zip(&mut *target) {
+            let (element, bits) = from.fit();
+            *to = element;
+            bad |= bits;
+        }
+        if bad & S::BAD != 0 {
+            return done;
+        }
+        done = done.wrapping_add(source.len());
+    }
+    done
+}
+
+/// As [`pour`], with nothing written.
+#[multiversion(targets(
+    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
+    "x86_64+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
+))]
+fn scan<S: Fit<T>, T: Element>(source: &[S]) -> usize {
+    let mut done = 0_usize;
+    for source in source.chunks(BLOCK) {
+        if source.iter().fold(0, |bad, from| bad | from.fit().1) & S::BAD != 0 {
+            return done;
+        }
+        done = done.wrapping_add(source.len());
+    }
+    done
+}
+
+/// What can go wrong in a copy itself: the element of this index does not fit,
+/// or is where text stops being UTF-8.
+type Misfit = usize;
+
+type Check = fn(&[u8]) -> Result<(), Misfit>;
+
+/// A route: how source bytes become target bytes.
+#[derive(Clone, Copy, Debug)]
+#[doc(hidden)]
+pub struct Route {
+    from: Kind,
+    to: Kind,
+    how: How,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum How {
+    /// Byte by byte.
+    Verbatim,
+    /// Text out of text: byte by byte between character boundaries.
+    Substring,
+    /// Element by element.
+    Convert {
+        /// Whether every element fits, if that is a question.
+        check: Option<Check>,
+        convert: fn(&[u8], &mut [u8]) -> Result<(), Misfit>,
+    },
+}
+
+fn convert<S: Fit<T>, T: Element>(source: &[u8], target: &mut [u8]) -> Result<(), Misfit> {
+    let (Some(source), Some(target)) = (S::bytes(source), T::bytes_mut(target)) else {
+        return Ok(());
+    };
+    let mut done = 0_usize;
+    while let (Some(from @ [_, ..]), Some(to)) = (source.get(done..), target.get_mut(done..)) {
+        let sound = pour(from, to);
+        for (index, (from, to)) in from.iter().zip(to).enumerate().skip(sound).take(BLOCK) {
+            *to = from.exact().ok_or(done.wrapping_add(index))?;
+        }
+        done = done.saturating_add(sound).saturating_add(BLOCK);
+    }
+    Ok(())
+}
+
+fn check<S: Fit<T>, T: Element>(source: &[u8]) -> Result<(), Misfit> {
+    let source = S::bytes(source).unwrap_or_default();
+    let mut done = 0_usize;
+    while let Some(from @ [_, ..]) = source.get(done..) {
+        let sound = scan::<S, T>(from);
+        for (index, from) in from.iter().enumerate().skip(sound).take(BLOCK) {
+            from.exact().ok_or(done.wrapping_add(index))?;
+        }
+        done = done.saturating_add(sound).saturating_add(BLOCK);
+    }
+    Ok(())
+}
+
+/// Copies bytes that have to be text.
+fn text(source: &[u8], target: &mut [u8]) -> Result<(), Misfit> {
+    let mut done = 0_usize;
+    while let Some(rest @ [_, ..]) = source.get(done..) {
+        let mut len = rest.len();
+        if len > TEXT_BLOCK.saturating_mul(2) {
+            // Back to where a character begins, if there is one at all.
+            let begins = |end: &usize| rest.get(*end).is_some_and(|byte| byte & 0xC0 != 0x80);
+            len = (TEXT_BLOCK.saturating_sub(3)..=TEXT_BLOCK)
+                .rev()
+                .find(begins)
+                .unwrap_or(TEXT_BLOCK);
+        }
+        let block = rest.get(..len).unwrap_or_default();
+        if simdutf8::basic::from_utf8(block).is_err() {
+            let valid =
+                simdutf8::compat::from_utf8(rest).err().map_or(0, |error| error.valid_up_to());
+            return Err(done.wrapping_add(valid));
+        }
+        let end = done.wrapping_add(len);
+        if let Some(target) = target.get_mut(done..end) {
+            target.copy_from_slice(block);
+        }
+        done = end;
+    }
+    Ok(())
+}
+
+impl How {
+    const fn convert<S: Fit<T>, T: Element>() -> How {
+        let check: Option<Check> = if S::BAD == 0 { None } else { Some(check::<S, T>) };
+        How::Convert { check, convert: convert::<S, T> }
+    }
+
+    const TEXT: How = How::Convert { check: None, convert: text };
+}
+
+/// There is a bulk copy from `Self` into new objects of kind `D`.
+pub trait ConvertTo<D: Object>: Sequence {
+    #[doc(hidden)]
+    const ROUTE: &'static Route;
+}
+
+/// There is a bulk copy from `Self` into objects of kind `D`, new or not.
+pub trait CopyTo<D: Object>: ConvertTo<D> {}
+
+macro_rules! routes {
+    (@copy $From:ident, $To:ident) => { impl CopyTo<$To> for $From {} };
+    (@new $From:ident, $To:ident) => {};
+    ($($From:ident => $($To:ident $form:ident $how:expr),*;)*) => {
+        $($(
+            impl ConvertTo<$To> for $From {
+                const ROUTE: &'static Route =
+                    &Route { from: $From::KIND, to: $To::KIND, how: $how };
+            }
+            routes!(@$form $From, $To);
+        )*)*
+
+        /// Every route, by kinds: the route, and whether it is for new objects
+        /// only.
+        #[allow(clippy::indexing_slicing, reason = "checked when compiled")]
+        static ROUTES: [[Option<(&Route, bool)>; COUNT]; COUNT] = {
+            let mut routes = [[None; COUNT]; COUNT];
+            $($(
+                routes[$From::KIND.index()][$To::KIND.index()] =
+                    Some((<$From as ConvertTo<$To>>::ROUTE, routes!(@only_new $form)));
+            )*)*
+            routes
+        };
+    };
+    (@only_new copy) => { false };
+    (@only_new new) => { true };
+}
+
+routes! {
+    Str => Str new How::Substring, Bytes copy How::Verbatim, U8Arr copy How::Verbatim;
+    Bytes => Str new How::TEXT, Bytes copy How::Verbatim, U8Arr copy How::Verbatim,
+        I64Arr copy How::convert::<u8, i64>(), List copy How::convert::<u8, Cell>();
+    U8Arr => Str new How::TEXT, Bytes copy How::Verbatim, U8Arr copy How::Verbatim,
+        I64Arr copy How::convert::<u8, i64>(), F64Arr copy How::convert::<u8, f64>(),
+        List copy How::convert::<u8, Cell>();
+    I64Arr => Bytes copy How::convert::<i64, u8>(), U8Arr copy How::convert::<i64, u8>(),
+        I64Arr copy How::Verbatim, F64Arr copy How::convert::<i64, f64>(),
+        List copy How::convert::<i64, Cell>();
+    F64Arr => U8Arr copy How::convert::<f64, u8>(), I64Arr copy How::convert::<f64, i64>(),
+        F64Arr copy How::Verbatim, List copy How::convert::<f64, Cell>();
+    List => Bytes copy How::convert::<Cell, u8>(), U8Arr copy How::convert::<Cell, u8>(),
+        I64Arr copy How::convert::<Cell, i64>(), F64Arr copy How::convert::<Cell, f64>(),
+        List copy How::Verbatim;
+}
+
+/// A source: an object, a range of its elements, and their bytes.
+struct Source {
+    cell: Cell,
+    range: Range<usize>,
+}
+
+impl Source {
+    fn bytes(&self, arena: &Arena) -> Result<Range<usize>, Error> {
+        Ok(arena.span(arena.slot(self.cell.slot())?, self.range.clone()))
+    }
+}
+
+impl Route {
+    /// The error for a misfit in a source range that begins at `start`.
+    #[cold]
+    fn misfit(&self, start: usize, misfit: Misfit) -> Error {
+        let index = u32::try_from(start.saturating_add(misfit)).unwrap_or(u32::MAX);
+        if self.to == Str::KIND {
+            return Error::NotUtf8 { valid_up_to: index };
+        }
+        Error::Misfit { index, to: self.to }
+    }
+
+    /// The route between the kinds of two cells.
+    fn between(from: Cell, to: Kind, new: bool) -> Result<&'static Route, Error> {
+        let from = from.kind().ok_or(Error::NotAHandle)?;
+        match ROUTES.get(from.index()).and_then(|row| row.get(to.index())) {
+            Some(Some((route, only_new))) if new || !only_new => Ok(route),
+            _ => Err(Error::NoRoute { from, to }),
+        }
+    }
+
+    #[inline]
+    fn source(
+        &self,
+        heap: &Heap,
+        cell: Cell,
+        bounds: impl RangeBounds<usize>,
+    ) -> Result<Source, Error> {
+        let arena = heap.arena(self.from)?;
+        let slot = arena.check(cell)?;
+        let range = match self.how {
+            How::Substring => {
+                let bytes = bytemuck::cast_slice::<u64, u8>(arena.used(slot)?);
+                char_range(bytes.get(..at(slot.len)).ok_or(Error::Corrupt)?, bounds)?
+            }
+            _ => range(bounds, at(slot.len))?,
+        };
+        Ok(Source { cell, range })
+    }
+
+    /// Whether all elements fit.
+    fn check(&self, heap: &Heap, source: &Source) -> Result<(), Error> {
+        let How::Convert { check: Some(check), .. } = self.how else { return Ok(()) };
+        let arena = heap.arena(self.from)?;
+        let from = arena.payload().get(source.bytes(arena)?).ok_or(Error::Corrupt)?;
+        check(from).map_err(|misfit| self.misfit(source.range.start, misfit))
+    }
+
+    /// Writes the elements to `to`, bytes of the target's arena.
+    #[inline]
+    fn pour(&self, heap: &mut Heap, source: &Source, to: Range<usize>) -> Result<(), Error> {
+        if self.from == self.to {
+            let (_, arena, _) = split(&mut heap.arenas, self.to)?;
+            let from = source.bytes(arena)?;
+            arena.payload_mut().copy_within(from, to.start);
+            return Ok(());
+        }
+        let (from, target, _) = self.ends(heap, source)?;
+        self.convert(from, target.payload_mut().get_mut(to).ok_or(Error::Corrupt)?, source)
+    }
+
+    #[inline]
+    fn convert(&self, from: &[u8], to: &mut [u8], source: &Source) -> Result<(), Error> {
+        match self.how {
+            How::Verbatim | How::Substring => to.copy_from_slice(from),
+            How::Convert { convert, .. } => {
+                convert(from, to).map_err(|misfit| self.misfit(source.range.start, misfit))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The source's bytes, and the target's arena, which is another one.
+    #[inline]
+    fn ends<'h>(
+        &self,
+        heap: &'h mut Heap,
+        source: &Source,
+    ) -> Result<(&'h [u8], &'h mut Arena, &'h mut Budget), Error> {
+        let both = heap.arenas.get_disjoint_mut([self.from.index(), self.to.index()]);
+        let [arena, target] = both.map_err(|_| Error::Corrupt)?;
+        let arena = &*arena;
+        let bytes = source.bytes(arena)?;
+        Ok((arena.payload().get(bytes).ok_or(Error::Corrupt)?, target, &mut heap.budget))
+    }
+
+    #[inline]
+    fn copy(
+        &self,
+        heap: &mut Heap,
+        target: Cell,
+        index: usize,
+        source: Cell,
+        range: impl RangeBounds<usize>,
+    ) -> Result<(), Error> {
+        let arena = heap.arena(self.to)?;
+        let slot = arena.check(target)?;
+        let source = self.source(heap, source, range)?;
+        let end = index.saturating_add(source.range.len());
+        if end > at(slot.len) || index > at(slot.len) {
+            return Err(out_of_range(index.max(end), at(slot.len)));
+        }
+        let to = arena.span(slot, index..end);
+        self.check(heap, &source)?;
+        self.pour(heap, &source, to)
+    }
+
+    #[inline]
+    fn append(
+        &self,
+        heap: &mut Heap,
+        target: Cell,
+        source: Cell,
+        range: impl RangeBounds<usize>,
+    ) -> Result<(), Error> {
+        let slot = heap.arena(self.to)?.check(target)?;
+        let source = self.source(heap, source, range)?;
+        let start = at(slot.len);
+        let end = start.saturating_add(source.range.len());
+        let (_, arena, _) = split(&mut heap.arenas, self.to)?;
+        if arena.shape().words_for(end) > at(slot.cap) {
+            // Whatever can fail does so before the target moves.
+            self.check(heap, &source)?;
+            let (_, arena, _) = split(&mut heap.arenas, self.to)?;
+            arena.reserve(&mut heap.budget, target.slot(), source.range.len())?;
+        }
+        let arena = heap.arena(self.to)?;
+        let to = arena.span(arena.slot(target.slot())?, start..end);
+        self.pour(heap, &source, to)?;
+        let (_, arena, _) = split(&mut heap.arenas, self.to)?;
+        arena.slot_mut(target.slot())?.len = object_len(end)?;
+        Ok(())
+    }
+
+    #[inline]
+    fn make(
+        &self,
+        heap: &mut Heap,
+        source: Cell,
+        range: impl RangeBounds<usize>,
+    ) -> Result<Cell, Error> {
+        let source = self.source(heap, source, range)?;
+        let len = source.range.len();
+        if self.from == self.to {
+            let words = heap.arena(self.to)?.shape().words_for(len);
+            let made = heap.make(self.to, object_len(len)?, words, |_| Ok(()))?;
+            let arena = heap.arena(self.to)?;
+            let to = arena.span(arena.slot(made.slot())?, 0..len);
+            self.pour(heap, &source, to)?;
+            return Ok(made);
+        }
+        let log = heap.expect_birth()?;
+        let (from, target, budget) = self.ends(heap, &source)?;
+        let shape = target.shape();
+        let made = target.alloc(budget, object_len(len)?, shape.words_for(len), |words| {
+            let to = bytemuck::cast_slice_mut::<u64, u8>(words);
+            let bytes = len.saturating_mul(shape.element_bytes());
+            self.convert(from, to.get_mut(..bytes).ok_or(Error::Corrupt)?, &source)
+        });
+        heap.note_birth(log, made)
+    }
+}
+
+#[inline]
+fn route<S: ConvertTo<D>, D: Object>(_: Handle<S>) -> &'static Route {
+    S::ROUTE
+}
+
+/// Bulk copies. Source and target may be of one arena or of two; `range` counts
+/// elements of the source (bytes, in a text). Both ranges are checked, each
+/// against its own object, before anything moves; length 0 is fine up to the
+/// very end. Overlap inside one object behaves as if through a temporary.
+///
+/// | from \\ to | Str | Bytes | U8Arr | I64Arr | F64Arr | List |
+/// |---|---|---|---|---|---|---|
+/// | Str | new | yes | yes | | | [`convert_chars`](Heap::convert_chars) |
+/// | Bytes | new, UTF-8 | yes | yes | yes | | yes |
+/// | U8Arr | new, UTF-8 | yes | yes | yes | yes | yes |
+/// | I64Arr | | 0..=255 | 0..=255 | yes | exact | 48 bits |
+/// | F64Arr | | | 0..=255, whole | whole, exact | yes | NaN canonical |
+/// | List | [`join`](Heap::join) | ints 0..=255 | ints 0..=255 | ints | floats, ints | yes |
+///
+/// "new": only into a new object. Integers in lists are those held in a cell; a
+/// `Bignum` does not fit anywhere.
+///
+/// # Errors
+/// Of all of them: those of [`Heap::get`] for the target and for the source;
+/// [`Error::OutOfRange`] for either range; [`Error::Misfit`] with the index in
+/// the source of the first element that cannot be converted without loss;
+/// [`Error::NotUtf8`], [`Error::NotACharBoundary`] for new text;
+/// [`Error::NoRoute`] of the `_any` forms; a limit or no memory. Whatever the
+/// error, every object, every page and every count is as before.
+impl Heap {
+    /// Overwrites elements of `target` from index `at` on. O(n); the source is
+    /// read twice where an element may not fit.
+    ///
+    /// ```
+    /// use segheap::{Bytes, Error, Heap, I64Arr, Kind};
+    /// let mut heap = Heap::new();
+    /// let bytes = heap.alloc(Bytes::zeroed(4))?;
+    /// let numbers = heap.alloc(I64Arr::of(&[7, 8, 999]))?;
+    /// heap.copy_across(bytes, 2, numbers, ..2)?;
+    /// assert_eq!(heap.get(bytes)?.as_slice(), [0, 0, 7, 8]);
+    /// let misfit = Error::Misfit { index: 2, to: Kind::BYTES };
+    /// assert_eq!(heap.copy_across(bytes, 0, numbers, ..), Err(misfit));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// A pair without a route does not compile, nor do the bits of floats turn
+    /// into cells:
+    ///
+    /// ```compile_fail
+    /// # use segheap::{F64Arr, Heap, Map};
+    /// # let mut heap = Heap::new();
+    /// # let (map, floats) = (heap.alloc(Map::new()).unwrap(), heap.alloc(F64Arr::zeroed(1)).unwrap());
+    /// heap.copy_across(map, 0, floats, ..);
+    /// ```
+    #[inline]
+    pub fn copy_across<D: Mutable>(
+        &mut self,
+        target: Handle<D>,
+        at: usize,
+        source: Handle<impl CopyTo<D>>,
+        range: impl RangeBounds<usize>,
+    ) -> Result<(), Error> {
+        route(source).copy(self, target.cell(), at, source.cell(), range)
+    }
+
+    /// [`Heap::copy_across`] for kinds known at run time. O(n).
+    pub fn copy_across_any(
+        &mut self,
+        target: Cell,
+        at: usize,
+        source: Cell,
+        range: impl RangeBounds<usize>,
+    ) -> Result<(), Error> {
+        let to = target.kind().ok_or(Error::NotAHandle)?;
+        Route::between(source, to, false)?.copy(self, target, at, source, range)
+    }
+
+    /// Adds elements at the end of `target`, which may be the source itself.
+    /// Amortised O(n).
+    ///
+    /// ```
+    /// use segheap::{Bytes, Heap, Str};
+    /// let mut heap = Heap::new();
+    /// let builder = heap.alloc(Bytes::with_capacity(16))?;
+    /// let text = heap.alloc(Str::new("text, "))?;
+    /// heap.append_across(builder, text, ..)?;
+    /// heap.append_across(builder, text, ..4)?;
+    /// let built = heap.convert_across::<Str>(builder, ..)?;
+    /// assert_eq!(heap.get(built)?.text(), "text, text");
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    #[inline]
+    pub fn append_across<D: Growable>(
+        &mut self,
+        target: Handle<D>,
+        source: Handle<impl CopyTo<D>>,
+        range: impl RangeBounds<usize>,
+    ) -> Result<(), Error> {
+        route(source).append(self, target.cell(), source.cell(), range)
+    }
+
+    /// [`Heap::append_across`] for kinds known at run time. Amortised O(n).
+    pub fn append_across_any(
+        &mut self,
+        target: Cell,
+        source: Cell,
+        range: impl RangeBounds<usize>,
+    ) -> Result<(), Error> {
+        let to = target.kind().ok_or(Error::NotAHandle)?;
+        Route::between(source, to, false)?.append(self, target, source, range)
+    }
+
+    /// Makes a new object of elements of `source`. O(n).
+    #[inline]
+    pub fn convert_across<D: Object>(
+        &mut self,
+        source: Handle<impl ConvertTo<D>>,
+        range: impl RangeBounds<usize>,
+    ) -> Result<Handle<D>, Error> {
+        route(source).make(self, source.cell(), range).map(Handle::known)
+    }
+
+    /// [`Heap::convert_across`] for kinds known at run time. O(n).
+    pub fn convert_across_any(
+        &mut self,
+        to: Kind,
+        source: Cell,
+        range: impl RangeBounds<usize>,
+    ) -> Result<Cell, Error> {
+        Route::between(source, to, true)?.make(self, source, range)
+    }
+
+    /// Makes a list of the characters of a text, each a text held in a cell.
+    /// O(n).
+    ///
+    /// ```
+    /// use segheap::{Heap, Str};
+    /// let mut heap = Heap::new();
+    /// let text = heap.alloc(Str::new("año"))?;
+    /// let chars = heap.convert_chars(text, ..)?;
+    /// assert_eq!(heap.display(chars).to_string(), r#"["a", "ñ", "o"]"#);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    pub fn convert_chars(
+        &mut self,
+        text: impl Of<Str>,
+        range: impl RangeBounds<usize>,
+    ) -> Result<Handle<List>, Error> {
+        let route = <Str as ConvertTo<Str>>::ROUTE;
+        let source = route.source(self, text.into(), range)?;
+        let route = Route { to: List::KIND, ..*route };
+        let log = self.expect_birth()?;
+        let (bytes, lists, budget) = route.ends(self, &source)?;
+        let len = bytes.chars().count();
+        let made = lists.alloc(budget, object_len(len)?, len, |words| {
+            for (cell, (start, end, _)) in
+                Cell::slice_mut(words).iter_mut().zip(bytes.char_indices())
+            {
+                let char = bytes.get(start..end).and_then(Cell::short_bytes);
+                *cell = char.ok_or(Error::Corrupt)?;
+            }
+            Ok(())
+        });
+        self.note_birth(log, made).map(Handle::known)
+    }
+
+    /// Makes one text of the texts in a list, with `separator` between them.
+    /// O(length of the text).
+    ///
+    /// # Errors
+    /// Also those of [`Heap::text`] for an element that is no text.
+    ///
+    /// ```
+    /// use segheap::{Heap, List};
+    /// let mut heap = Heap::new();
+    /// let (a, b) = (heap.string("one")?, heap.string("another")?);
+    /// let list = heap.alloc(List::of(&[a, b]))?;
+    /// let text = heap.join(list, .., ", ")?;
+    /// assert_eq!(heap.text(text)?.to_string(), "one, another");
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    pub fn join(
+        &mut self,
+        list: impl Of<List>,
+        range: impl RangeBounds<usize>,
+        separator: &str,
+    ) -> Result<Cell, Error> {
+        self.scratched(|heap, bump| {
+            let mut pieces = Vec::new_in(bump);
+            for &cell in heap.get(list)?.slice(range)? {
+                if !pieces.is_empty() && !separator.is_empty() {
+                    push(&mut pieces, Piece::Str(separator))?;
+                }
+                push(&mut pieces, Piece::All(cell))?;
+            }
+            heap.concat(&pieces)
+        })
+    }
+}

@@ -1,0 +1,204 @@
+//! Values as text: bounded in length, fine with cycles, without recursion.
+
+use core::fmt::{self, Write};
+
+use bstr::ByteSlice;
+use smallvec::SmallVec;
+
+use super::values::{cells, is_hole};
+use crate::arena::{Arena, Slot};
+use crate::heap::Heap;
+use crate::object::Integer;
+use crate::words::{Cell, Elements, Error, KeyBy, Shape, Unpacked, at};
+
+/// Bytes written unless the caller sets another length.
+const LIMIT: usize = 4096;
+
+/// A value as text; made by [`Heap::display`].
+///
+/// Text stands bare, and in quotes inside of other values. An object inside of
+/// itself prints as its handle (`List#17`), one that is gone as `gone`.
+#[derive(Clone, Copy, Debug)]
+pub struct Display<'h> {
+    heap: &'h Heap,
+    cell: Cell,
+    limit: usize,
+    quoted: bool,
+}
+
+impl Heap {
+    /// A value as text, at most 4,096 bytes of it.
+    ///
+    /// ```
+    /// use segheap::{Heap, List};
+    /// let mut heap = Heap::new();
+    /// let text = heap.string("a text")?;
+    /// let list = heap.alloc(List::of(&[text, 1.into(), 1.0.into()]))?;
+    /// heap.get_mut(list)?.push(list.into())?;
+    /// assert_eq!(heap.display(list).to_string(), r#"["a text", 1, 1.0, List#0]"#);
+    /// assert_eq!(heap.display(list).limit(8).to_string(), r#"["a text…"#);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    pub fn display(&self, value: impl Into<Cell>) -> Display<'_> {
+        Display { heap: self, cell: value.into(), limit: LIMIT, quoted: false }
+    }
+}
+
+impl Display<'_> {
+    /// Puts text in quotes, as it stands inside of other values.
+    pub fn quoted(self) -> Self {
+        Display { quoted: true, ..self }
+    }
+
+    /// Writes at most so many bytes, and `…` where something is left out.
+    pub fn limit(self, bytes: usize) -> Self {
+        Display { limit: bytes, ..self }
+    }
+}
+
+/// A writer that stops at a length.
+struct Bounded<'w, 'f> {
+    inner: &'w mut fmt::Formatter<'f>,
+    left: usize,
+    cut: bool,
+}
+
+impl Write for Bounded<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if let Some(left) = self.left.checked_sub(text.len()) {
+            self.left = left;
+            return self.inner.write_str(text);
+        }
+        let fits = text.floor_char_boundary(self.left);
+        self.cut = true;
+        self.inner.write_str(text.get(..fits).unwrap_or_default())?;
+        self.inner.write_str("…")?;
+        Err(fmt::Error)
+    }
+}
+
+/// An object that is being written, and the next of its cells.
+struct Frame<'h> {
+    cell: Cell,
+    shape: &'static Shape,
+    cells: &'h [Cell],
+    next: usize,
+    first: bool,
+}
+
+impl fmt::Display for Display<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = Bounded { inner: f, left: self.limit, cut: false };
+        match self.write(&mut out) {
+            Err(fmt::Error) if out.cut => Ok(()),
+            result => result,
+        }
+    }
+}
+
+impl<'h> Display<'h> {
+    fn write(&self, out: &mut Bounded<'_, '_>) -> fmt::Result {
+        if let Ok(text) = self.heap.text(self.cell)
+            && !self.quoted
+        {
+            return write!(out, "{text}");
+        }
+        let mut path = SmallVec::<[Frame<'h>; 8]>::new();
+        let mut next = Some(self.cell);
+        loop {
+            if let Some(cell) = next.take() {
+                if path.iter().any(|frame| frame.cell == cell && cell.is_handle()) {
+                    write!(out, "{cell:?}")?;
+                } else if let Some(frame) = self.open(cell, out)? {
+                    path.push(frame);
+                }
+            }
+            let Some(frame) = path.last_mut() else {
+                return Ok(());
+            };
+            let entries = matches!(frame.shape.elements, Elements::Entries(2));
+            let value = entries && frame.next % 2 == 1;
+            match frame.cells.get(frame.next) {
+                Some(&hole) if is_hole(hole) => {
+                    frame.next = frame.next.saturating_add(if entries { 2 } else { 1 });
+                }
+                Some(&cell) => {
+                    if value {
+                        out.write_str(": ")?;
+                    } else if !frame.first {
+                        out.write_str(", ")?;
+                    }
+                    frame.first = false;
+                    frame.next = frame.next.saturating_add(1);
+                    next = Some(cell);
+                }
+                None => {
+                    out.write_str(frame.shape.close)?;
+                    path.pop();
+                }
+            }
+        }
+    }
+
+    /// Writes what can be written at once; answers an object whose cells follow.
+    fn open(&self, cell: Cell, out: &mut Bounded<'_, '_>) -> Result<Option<Frame<'h>>, fmt::Error> {
+        if let Unpacked::Object(_) = cell.unpack() {
+            return match self.heap.open(cell) {
+                Ok((arena, slot)) => self.object(cell, arena, slot, out),
+                Err(_) => out.write_str("gone").map(|()| None),
+            };
+        }
+        write!(out, "{cell:?}").map(|()| None)
+    }
+
+    fn object(
+        &self,
+        cell: Cell,
+        arena: &'h Arena,
+        slot: Slot,
+        out: &mut Bounded<'_, '_>,
+    ) -> Result<Option<Frame<'h>>, fmt::Error> {
+        let broken = |_: Error| fmt::Error;
+        let shape = arena.shape();
+        let words = arena.used(slot).map_err(broken)?;
+        let body = words.get(at(shape.header)..).unwrap_or_default();
+        let bytes = bytemuck::cast_slice::<u64, u8>(body).get(..at(slot.len)).unwrap_or_default();
+        match (shape.key, shape.elements) {
+            (KeyBy::Text, _) => {
+                // Quoting makes nothing shorter.
+                let shown = bytes.get(..out.left.saturating_add(4)).unwrap_or(bytes);
+                write!(out, "{:?}", shown.as_bstr())?;
+            }
+            (KeyBy::Integer, _) => {
+                let integer = Integer::of(words);
+                // A limb is 19 digits or more; writing them out takes O(n^2).
+                if integer.limbs.len().saturating_sub(1).saturating_mul(19) > out.left {
+                    write!(out, "integer of {} bits", integer.limbs.len().saturating_mul(64))?;
+                } else {
+                    write!(out, "{}", integer.to_big())?;
+                }
+            }
+            (_, Elements::Cells | Elements::Entries(_)) => {
+                if shape.header == 1 {
+                    write!(out, "{}<{}>", arena.kind(), words.first().copied().unwrap_or(0))?;
+                }
+                out.write_str(shape.open)?;
+                let cells = cells(arena, slot).map_err(broken)?;
+                return Ok(Some(Frame { cell, shape, cells, next: 0, first: true }));
+            }
+            (_, Elements::Bytes) => list(out, shape, bytes)?,
+            (_, Elements::Ints) => list(out, shape, bytemuck::cast_slice::<u64, i64>(body))?,
+            (_, Elements::Floats) => list(out, shape, bytemuck::cast_slice::<u64, f64>(body))?,
+        }
+        Ok(None)
+    }
+}
+
+fn list<T: fmt::Debug>(out: &mut Bounded<'_, '_>, shape: &Shape, items: &[T]) -> fmt::Result {
+    out.write_str(shape.open)?;
+    for (n, item) in items.iter().enumerate() {
+        let comma = if n == 0 { "" } else { ", " };
+        write!(out, "{comma}{item:?}")?;
+    }
+    out.write_str(shape.close)
+}

@@ -1,0 +1,291 @@
+//! Integers as values: in a cell up to 48 bits, a [`Bignum`] beyond. Arithmetic
+//! beyond `i64` is by `num-bigint`, whose own memory is not on the heap's
+//! account; the size of a result is held to the limits before it is called.
+
+use num_bigint::{BigInt, Sign};
+
+use crate::heap::Heap;
+use crate::kinds::Bignum;
+use crate::object::Integer;
+use crate::words::{Cell, Error, HasKind, Resource, Unpacked, wide};
+
+use core::cmp::Ordering;
+
+enum Operand<'h> {
+    Small(i64),
+    Large(Integer<'h>),
+}
+
+impl Operand<'_> {
+    fn big(&self) -> BigInt {
+        match self {
+            Operand::Small(small) => BigInt::from(*small),
+            Operand::Large(large) => large.to_big(),
+        }
+    }
+
+    fn limbs(&self) -> u64 {
+        match self {
+            Operand::Small(_) => 1,
+            Operand::Large(large) => wide(large.limbs.len()),
+        }
+    }
+}
+
+#[allow(clippy::arithmetic_side_effects, reason = "checked forms, or integers of any size")]
+impl Heap {
+    /// An integer as a value; never loses a bit. O(1).
+    ///
+    /// # Errors
+    /// A limit or no memory; the heap is as it was then.
+    #[inline]
+    pub fn int(&mut self, value: i64) -> Result<Cell, Error> {
+        match Cell::int(value) {
+            Some(cell) => Ok(cell),
+            None => self.alloc(Bignum::of(value < 0, &[value.unsigned_abs()])).map(Cell::from),
+        }
+    }
+
+    /// A wide integer as a value. O(1).
+    ///
+    /// # Errors
+    /// A limit or no memory; the heap is as it was then.
+    pub fn int128(&mut self, value: i128) -> Result<Cell, Error> {
+        if let Ok(small) = i64::try_from(value) {
+            return self.int(small);
+        }
+        let magnitude = value.unsigned_abs();
+        let limb =
+            |shift: u32| u64::try_from((magnitude >> shift) & u128::from(u64::MAX)).unwrap_or(0);
+        self.alloc(Bignum::of(value < 0, &[limb(0), limb(64)])).map(Cell::from)
+    }
+
+    /// The integer that decimal text says: an optional sign, and digits.
+    ///
+    /// # Errors
+    /// [`Error::NotDecimal`]; a limit or no memory. The heap is as it was then.
+    pub fn parse_int(&mut self, text: &str) -> Result<Cell, Error> {
+        let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(Error::NotDecimal);
+        }
+        if let Ok(small) = text.parse() {
+            return self.int(small);
+        }
+        // 19 digits fit into a limb.
+        self.room_for(wide(digits.len()) / 19)?;
+        let value = BigInt::parse_bytes(text.as_bytes(), 10).ok_or(Error::NotDecimal)?;
+        self.integer(&value)
+    }
+
+    /// The value of an integer of either form, `None` if it does not fit.
+    ///
+    /// # Errors
+    /// [`Error::NotAnInteger`] for a cell that is neither a handle nor an
+    /// integer; [`Error::WrongKind`] or [`Error::Stale`] for a handle.
+    #[inline]
+    pub fn as_int(&self, cell: Cell) -> Result<Option<i64>, Error> {
+        match self.operand(cell)? {
+            Operand::Small(small) => Ok(Some(small)),
+            Operand::Large(_) => Ok(None),
+        }
+    }
+
+    #[inline]
+    fn operand(&self, cell: Cell) -> Result<Operand<'_>, Error> {
+        match cell.unpack() {
+            Unpacked::Int(int) => Ok(Operand::Small(int)),
+            Unpacked::Object(_) => {
+                let integer = Integer::of(self.get::<Bignum>(cell)?.words);
+                Ok(integer.to_i64().map_or(Operand::Large(integer), Operand::Small))
+            }
+            _ => Err(Error::NotAnInteger),
+        }
+    }
+
+    /// Refuses a result that could not be held even by an empty heap.
+    fn room_for(&self, limbs: u64) -> Result<(), Error> {
+        let bytes = limbs.saturating_mul(8);
+        if limbs > u64::from(u32::MAX) {
+            return Err(Error::ObjectTooLarge);
+        }
+        let limits = self.limits();
+        if bytes > wide(limits.bytes) {
+            return Err(Error::Limit(Resource::Bytes));
+        }
+        if bytes > u64::from(limits.pages).saturating_mul(crate::words::PAGE_BYTES) {
+            return Err(Error::Limit(Resource::Pages(Bignum::KIND)));
+        }
+        Ok(())
+    }
+
+    fn integer(&mut self, value: &BigInt) -> Result<Cell, Error> {
+        if let Ok(small) = i64::try_from(value) {
+            return self.int(small);
+        }
+        let (sign, limbs) = value.to_u64_digits();
+        self.alloc(Bignum::of(sign == Sign::Minus, &limbs)).map(Cell::from)
+    }
+
+    /// What to do with small operands; how many limbs the result has at most;
+    /// what to do with large ones.
+    #[inline]
+    fn arithmetic(
+        &mut self,
+        (a, b): (Cell, Cell),
+        small: fn(i64, i64) -> Option<i64>,
+        limbs: fn(u64, u64) -> u64,
+        large: fn(&BigInt, &BigInt) -> Option<BigInt>,
+    ) -> Result<Cell, Error> {
+        let (a, b) = (self.operand(a)?, self.operand(b)?);
+        if let (Operand::Small(a), Operand::Small(b)) = (&a, &b)
+            && let Some(small) = small(*a, *b)
+        {
+            return self.int(small);
+        }
+        self.room_for(limbs(a.limbs(), b.limbs()))?;
+        let value = large(&a.big(), &b.big()).ok_or(Error::DivisionByZero)?;
+        self.integer(&value)
+    }
+
+    /// The sum of two integers of either form.
+    ///
+    /// # Errors
+    /// Those of [`Heap::as_int`]; a limit or no memory. The heap is as it was
+    /// then. The same holds for all arithmetic below.
+    ///
+    /// ```
+    /// # use segheap::Heap;
+    /// let mut heap = Heap::new();
+    /// let mut product = heap.int(1)?;
+    /// for n in 1..=25 {
+    ///     product = heap.mul(product, n.into())?;
+    /// }
+    /// assert_eq!(heap.display(product).to_string(), "15511210043330985984000000");
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    pub fn add(&mut self, a: Cell, b: Cell) -> Result<Cell, Error> {
+        self.arithmetic((a, b), i64::checked_add, u64::max, |a, b| Some(a + b))
+    }
+
+    /// The difference of two integers of either form.
+    ///
+    /// # Errors
+    /// As [`Heap::add`].
+    pub fn sub(&mut self, a: Cell, b: Cell) -> Result<Cell, Error> {
+        self.arithmetic((a, b), i64::checked_sub, u64::max, |a, b| Some(a - b))
+    }
+
+    /// The product of two integers of either form.
+    ///
+    /// # Errors
+    /// As [`Heap::add`].
+    pub fn mul(&mut self, a: Cell, b: Cell) -> Result<Cell, Error> {
+        self.arithmetic(
+            (a, b),
+            i64::checked_mul,
+            |a, b| a.saturating_add(b) - 1,
+            |a, b| Some(a * b),
+        )
+    }
+
+    /// The quotient of two integers of either form, cut off towards zero.
+    ///
+    /// # Errors
+    /// As [`Heap::add`]; [`Error::DivisionByZero`].
+    pub fn div(&mut self, a: Cell, b: Cell) -> Result<Cell, Error> {
+        self.arithmetic(
+            (a, b),
+            i64::checked_div,
+            |a, _| a,
+            |a, b| (b.sign() != Sign::NoSign).then(|| a / b),
+        )
+    }
+
+    /// What [`Heap::div`] leaves; its sign is that of `a`.
+    ///
+    /// # Errors
+    /// As [`Heap::add`]; [`Error::DivisionByZero`].
+    pub fn rem(&mut self, a: Cell, b: Cell) -> Result<Cell, Error> {
+        self.arithmetic(
+            (a, b),
+            i64::checked_rem,
+            |_, b| b,
+            |a, b| (b.sign() != Sign::NoSign).then(|| a % b),
+        )
+    }
+
+    /// `base` to the power of `exponent`.
+    ///
+    /// # Errors
+    /// As [`Heap::add`]; [`Error::NegativeExponent`].
+    pub fn pow(&mut self, base: Cell, exponent: Cell) -> Result<Cell, Error> {
+        let (base, exponent) = (self.operand(base)?, self.operand(exponent)?);
+        let exponent = match exponent {
+            Operand::Small(exponent) if exponent >= 0 => exponent.unsigned_abs(),
+            Operand::Small(_) | Operand::Large(Integer { negative: true, .. }) => {
+                return Err(Error::NegativeExponent);
+            }
+            Operand::Large(even) => u64::MAX ^ (even.limbs.first().copied().unwrap_or(0) & 1 ^ 1),
+        };
+        if let Operand::Small(small) = base {
+            let odd = exponent & 1 == 1;
+            match small {
+                0 | 1 => return self.int(if exponent == 0 { 1 } else { small }),
+                -1 => return self.int(if odd { -1 } else { 1 }),
+                _ => {}
+            }
+            let power =
+                u32::try_from(exponent).ok().and_then(|exponent| small.checked_pow(exponent));
+            if let Some(power) = power {
+                return self.int(power);
+            }
+        }
+        let base = base.big();
+        // At least bits - 1 bits an exponent.
+        let bits = base.bits().saturating_sub(1).saturating_mul(exponent);
+        self.room_for(bits / 64)?;
+        let exponent = u32::try_from(exponent).map_err(|_| Error::ObjectTooLarge)?;
+        self.integer(&base.pow(exponent))
+    }
+
+    /// The integer with the other sign.
+    ///
+    /// # Errors
+    /// As [`Heap::add`].
+    pub fn neg(&mut self, a: Cell) -> Result<Cell, Error> {
+        let zero = Cell::from(0);
+        self.sub(zero, a)
+    }
+
+    /// The order of two integers of either form. O(n).
+    ///
+    /// # Errors
+    /// Those of [`Heap::as_int`].
+    pub fn cmp_int(&self, a: Cell, b: Cell) -> Result<Ordering, Error> {
+        let sign = |large: &Integer<'_>| {
+            if large.negative { Ordering::Less } else { Ordering::Greater }
+        };
+        Ok(match (self.operand(a)?, self.operand(b)?) {
+            (Operand::Small(a), Operand::Small(b)) => a.cmp(&b),
+            (Operand::Large(a), Operand::Small(_)) => sign(&a),
+            (Operand::Small(_), Operand::Large(b)) => sign(&b).reverse(),
+            (Operand::Large(a), Operand::Large(b)) => {
+                let lengths = a.limbs.len().cmp(&b.limbs.len());
+                let magnitudes =
+                    lengths.then_with(|| a.limbs.iter().rev().cmp(b.limbs.iter().rev()));
+                match (a.negative, b.negative) {
+                    (false, false) => magnitudes,
+                    (true, true) => magnitudes.reverse(),
+                    (negative, _) => {
+                        if negative {
+                            Ordering::Less
+                        } else {
+                            Ordering::Greater
+                        }
+                    }
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,107 @@
+//! Sorting a list by a comparison that may run the VM.
+
+use core::cmp::Ordering;
+
+use bumpalo::collections::Vec;
+
+use crate::arena::reserve;
+use crate::heap::Heap;
+use crate::object::Mutable;
+use crate::words::{Cell, Error, Of};
+
+impl Heap {
+    /// Sorts the cells of a list (or another sequence of cells) by `compare`,
+    /// stably: bottom-up merge sort, O(n log n) comparisons, in scratch memory.
+    ///
+    /// `compare` gets the heap and may change it; meanwhile the list holds its
+    /// cells in the old order. A comparison that contradicts itself gives some
+    /// order of the same cells.
+    ///
+    /// # Errors
+    /// What `compare` answers first; [`Error::Changed`] if the list has another
+    /// length after the last comparison; those of [`Heap::get`]; a limit or no
+    /// memory for the scratch. The list is as it was (or as `compare` left it).
+    ///
+    /// ```
+    /// use segheap::{Error, Heap, List};
+    /// let mut heap = Heap::new();
+    /// let list = heap.alloc(List::of(&[3.into(), 1.into(), 2.into()]))?;
+    /// heap.sort_by(list, |heap, a, b| heap.cmp_int(a, b))?;
+    /// assert_eq!(heap.display(list).to_string(), "[1, 2, 3]");
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn sort_by<K: Mutable<Element = Cell>, E: From<Error>>(
+        &mut self,
+        list: impl Of<K>,
+        mut compare: impl FnMut(&mut Heap, Cell, Cell) -> Result<Ordering, E>,
+    ) -> Result<(), E> {
+        let mut failed = None;
+        let sorted = self.scratched(|heap, bump| {
+            let cells = heap.get(list)?.as_slice();
+            let (mut from, mut to) = (Vec::new_in(bump), Vec::new_in(bump));
+            for buffer in [&mut from, &mut to] {
+                reserve(buffer, cells.len())?;
+                buffer.extend_from_slice(cells);
+            }
+            // The comparisons may allocate: they see what the scratch takes.
+            let taken = from.capacity().saturating_add(to.capacity()).saturating_mul(8);
+            heap.budget.replace(0, taken);
+            let nested = core::mem::replace(&mut heap.budget.sorting, true);
+            let mut width = 1_usize;
+            while width < from.len() {
+                let mut done = Ok(());
+                let runs = from
+                    .chunks(width.saturating_mul(2))
+                    .zip(to.chunks_mut(width.saturating_mul(2)));
+                for (run, to) in runs {
+                    let (left, right) = run.split_at_checked(width).unwrap_or((run, &[]));
+                    done = done.and_then(|()| merge(heap, left, right, to, &mut compare));
+                }
+                if let Err(error) = done {
+                    failed = Some(error);
+                    break;
+                }
+                core::mem::swap(&mut from, &mut to);
+                width = width.saturating_mul(2);
+            }
+            heap.budget.sorting = nested;
+            heap.budget.replace(taken, 0);
+            if failed.is_some() {
+                return Ok(());
+            }
+            let mut view = heap.get_mut(list)?;
+            let cells = view.as_mut_slice()?;
+            if cells.len() != from.len() {
+                return Err(Error::Changed);
+            }
+            cells.copy_from_slice(&from);
+            Ok(())
+        });
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(sorted?),
+        }
+    }
+}
+
+/// Merges two sorted runs into `to`, which is as long as both.
+fn merge<E>(
+    heap: &mut Heap,
+    left: &[Cell],
+    right: &[Cell],
+    to: &mut [Cell],
+    compare: &mut impl FnMut(&mut Heap, Cell, Cell) -> Result<Ordering, E>,
+) -> Result<(), E> {
+    let (mut left, mut right) = (left.iter().copied().peekable(), right.iter().copied().peekable());
+    for place in to {
+        let next = match (left.peek(), right.peek()) {
+            (Some(&a), Some(&b)) if compare(heap, a, b)? == Ordering::Greater => right.next(),
+            (Some(_), _) => left.next(),
+            (None, _) => right.next(),
+        };
+        if let Some(cell) = next {
+            *place = cell;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! Text as a value: in a cell up to 5 bytes, in an arena beyond.
+
+use core::fmt;
+use core::ops::{Deref, Range};
+
+use bstr::{BStr, ByteSlice};
+
+use crate::heap::{Heap, split};
+use crate::kinds::Str;
+use crate::words::{Cell, Error, HasKind, ShortStr, Unpacked, at, char_range, object_len};
+
+/// Text of a value, wherever it lies; a [`BStr`] by `Deref`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Text<'h> {
+    /// Held in the cell.
+    Short(ShortStr),
+    /// Held in the arena.
+    Arena(&'h BStr),
+}
+
+impl Deref for Text<'_> {
+    type Target = BStr;
+
+    #[inline]
+    fn deref(&self) -> &BStr {
+        match self {
+            Text::Short(text) => text.as_bytes().as_bstr(),
+            Text::Arena(text) => text,
+        }
+    }
+}
+
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&**self, f)
+    }
+}
+
+/// A part of a text that [`Heap::concat`] puts together.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Piece<'a> {
+    /// All of a value's text.
+    All(Cell),
+    /// These bytes of a value's text.
+    Part(Cell, Range<usize>),
+    /// Text of the host's.
+    Str(&'a str),
+}
+
+impl From<Cell> for Piece<'_> {
+    fn from(cell: Cell) -> Self {
+        Piece::All(cell)
+    }
+}
+
+impl<'a> From<&'a str> for Piece<'a> {
+    fn from(text: &'a str) -> Self {
+        Piece::Str(text)
+    }
+}
+
+impl Heap {
+    /// A text as a value: in the cell up to 5 bytes, a [`Str`] beyond. O(n).
+    ///
+    /// # Errors
+    /// A limit or no memory; the heap is as it was then.
+    #[inline]
+    pub fn string(&mut self, text: &str) -> Result<Cell, Error> {
+        match Cell::short_str(text) {
+            Some(cell) => Ok(cell),
+            None => self.alloc(Str::new(text)).map(Cell::from),
+        }
+    }
+
+    /// The text of a value. O(1).
+    ///
+    /// # Errors
+    /// [`Error::NotText`] for a cell that is neither a handle nor a short text;
+    /// [`Error::WrongKind`] or [`Error::Stale`] for a handle.
+    #[inline]
+    pub fn text(&self, cell: Cell) -> Result<Text<'_>, Error> {
+        match cell.unpack() {
+            Unpacked::ShortStr(text) => Ok(Text::Short(text)),
+            Unpacked::Object(_) => Ok(Text::Arena(self.get::<Str>(cell)?.text())),
+            _ => Err(Error::NotText),
+        }
+    }
+
+    /// The pieces put together into one text, with one allocation. O(n).
+    ///
+    /// # Errors
+    /// Those of [`Heap::text`]; [`Error::OutOfRange`] and
+    /// [`Error::NotACharBoundary`] for a part; a limit or no memory. The heap is
+    /// as it was then.
+    ///
+    /// ```
+    /// use segheap::{Heap, Piece};
+    /// let mut heap = Heap::new();
+    /// let name = heap.string("segmented")?;
+    /// let text = heap.concat(&[Piece::Part(name, 0..3), "-".into(), name.into()])?;
+    /// assert_eq!(heap.text(text)?.to_string(), "seg-segmented");
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    pub fn concat(&mut self, pieces: &[Piece<'_>]) -> Result<Cell, Error> {
+        let mut total = 0_usize;
+        let mut short = [0; 8];
+        for piece in pieces {
+            let (text, range) = self.piece(piece)?;
+            let end = total.saturating_add(range.len());
+            if let Some(place) = short.get_mut(total..end) {
+                place.copy_from_slice(text.get(range).unwrap_or_default());
+            }
+            total = end;
+        }
+        if let Some(cell) = short.get(..total).and_then(Cell::short_bytes) {
+            return Ok(cell);
+        }
+        let len = object_len(total)?;
+        let made = self.make(Str::KIND, len, total.div_ceil(8), |_| Ok(()))?;
+        let (_, arena, _) = split(&mut self.arenas, Str::KIND)?;
+        let mut to = at(arena.slot(made.slot())?.off).saturating_mul(8);
+        for piece in pieces {
+            let (cell, part) = match piece {
+                Piece::All(cell) => (*cell, None),
+                Piece::Part(cell, range) => (*cell, Some(range.clone())),
+                Piece::Str(text) => {
+                    to = put(arena.payload_mut(), to, text.as_bytes());
+                    continue;
+                }
+            };
+            if let Some(text) = cell.as_short_str() {
+                let bytes = part
+                    .map_or(text.as_bytes(), |part| text.as_bytes().get(part).unwrap_or_default());
+                to = put(arena.payload_mut(), to, bytes);
+                continue;
+            }
+            let slot = arena.check(cell)?;
+            let part = part.unwrap_or(0..at(slot.len));
+            let from = at(slot.off).saturating_mul(8).saturating_add(part.start);
+            arena.payload_mut().copy_within(from..from.saturating_add(part.len()), to);
+            to = to.saturating_add(part.len());
+        }
+        Ok(made)
+    }
+
+    fn piece<'a>(&'a self, piece: &Piece<'a>) -> Result<(Text<'a>, Range<usize>), Error> {
+        let (text, range) = match piece {
+            Piece::All(cell) => (self.text(*cell)?, None),
+            Piece::Part(cell, range) => (self.text(*cell)?, Some(range)),
+            Piece::Str(text) => (Text::Arena(text.as_bytes().as_bstr()), None),
+        };
+        let range = match range {
+            Some(range) => char_range(&text, range.clone())?,
+            None => 0..text.len(),
+        };
+        Ok((text, range))
+    }
+}
+
+fn put(payload: &mut [u8], to: usize, bytes: &[u8]) -> usize {
+    let end = to.saturating_add(bytes.len());
+    if let Some(place) = payload.get_mut(to..end) {
+        place.copy_from_slice(bytes);
+    }
+    end
+}

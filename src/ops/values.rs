@@ -1,0 +1,155 @@
+//! Values of any kind: integers and text that pick their own form, equality
+//! and hashes of keys, deep equality.
+
+use bumpalo::collections::Vec;
+
+use crate::arena::{Arena, Seen, Slot, push};
+use crate::heap::{Heap, SEALED};
+use crate::object::Table;
+use crate::words::{Cell, Elements, Error, HOLE, KeyBy, at};
+
+impl Heap {
+    /// Whether two cells are the same key: by value for numbers, text, bools and
+    /// null, by identity for all else.
+    ///
+    /// # Errors
+    /// [`Error::Stale`] if either object is gone.
+    pub fn key_eq(&self, a: Cell, b: Cell) -> Result<bool, Error> {
+        let keys = self.keys();
+        let key = keys.key(None, a)?;
+        keys.key(None, b)?;
+        Ok(keys.same(&key, b))
+    }
+
+    /// The hash of a cell as a key; agrees with [`Heap::key_eq`], and depends on
+    /// the heap's hash seed. O(length) for text and large integers.
+    ///
+    /// # Errors
+    /// [`Error::Stale`] if the object is gone.
+    pub fn hash(&self, cell: Cell) -> Result<u32, Error> {
+        Ok(self.keys().key(None, cell)?.hash)
+    }
+
+    /// Whether two values are equal in all they reach: equal as keys, or objects
+    /// of one kind with equal headers and deeply equal elements. Maps and sets
+    /// compare without regard to order: same keys, deeply equal values. Floats
+    /// compare as keys do, in arrays as well.
+    ///
+    /// Cycles and sharing are fine: each pair of objects is visited once.
+    /// O(size of both), without recursion.
+    ///
+    /// # Errors
+    /// [`Error::Stale`] for a dead object that had to be looked at;
+    /// [`Error::Limit`] if the scratch memory does not hold the work list.
+    ///
+    /// ```
+    /// use segheap::{Heap, Pair};
+    /// let mut heap = Heap::new();
+    /// let (a, b) = (heap.alloc(Pair::of(1.into(), 2.into()))?, heap.alloc(Pair::of(1.into(), 2.into()))?);
+    /// assert!(!heap.key_eq(a.into(), b.into())?);
+    /// assert!(heap.deep_eq(a.into(), b.into())?);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    pub fn deep_eq(&mut self, a: Cell, b: Cell) -> Result<bool, Error> {
+        self.scratched(|heap, bump| {
+            let mut work = Vec::new_in(bump);
+            let mut seen = Seen::new_in(bump);
+            push(&mut work, (a, b))?;
+            while let Some((a, b)) = work.pop() {
+                if heap.key_eq(a, b)? {
+                    continue;
+                }
+                if a.kind() != b.kind() || a.kind().is_none_or(|kind| kind == SEALED) {
+                    return Ok(false);
+                }
+                let ((arena, left), (_, right)) = (heap.open(a)?, heap.open(b)?);
+                if arena.shape().cells(1) > 0 && seen.insert([a.bits(), b.bits()], 0)?.is_some() {
+                    continue;
+                }
+                if !heap.same_shell(arena, left, right)? {
+                    return Ok(false);
+                }
+                match arena.shape().elements {
+                    Elements::Cells => {
+                        let cells = cells(arena, left)?.iter().zip(cells(arena, right)?);
+                        for (&a, &b) in cells {
+                            push(&mut work, (a, b))?;
+                        }
+                    }
+                    Elements::Entries(1) => {
+                        for &[key] in entries::<1>(arena, left)?.iter() {
+                            if heap.entry::<1>(arena, right, key)?.is_none() {
+                                return Ok(false);
+                            }
+                        }
+                    }
+                    Elements::Entries(_) => {
+                        for &[key, value] in entries::<2>(arena, left)?.iter() {
+                            match heap.entry::<2>(arena, right, key)? {
+                                Some(&[_, other]) => push(&mut work, (value, other))?,
+                                None => return Ok(false),
+                            }
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            Ok(true)
+        })
+    }
+
+    /// Whether two objects of one kind have equal headers, as many elements, and
+    /// equal elements where these are no cells.
+    fn same_shell(&self, arena: &Arena, left: Slot, right: Slot) -> Result<bool, Error> {
+        let shape = arena.shape();
+        let (a, b) = (arena.used(left)?, arena.used(right)?);
+        Ok(match shape.elements {
+            _ if shape.key != KeyBy::Identity => false,
+            Elements::Entries(1) => {
+                entries::<1>(arena, left)?.len() == entries::<1>(arena, right)?.len()
+            }
+            Elements::Entries(_) => {
+                entries::<2>(arena, left)?.len() == entries::<2>(arena, right)?.len()
+            }
+            _ if left.len != right.len => false,
+            Elements::Cells => a.get(..at(shape.header)) == b.get(..at(shape.header)),
+            Elements::Floats => {
+                let floats = |words| bytemuck::cast_slice::<u64, f64>(words);
+                floats(a).iter().zip(floats(b)).all(|(a, b)| a == b || a.is_nan() && b.is_nan())
+            }
+            Elements::Ints => a == b,
+            Elements::Bytes => {
+                let bytes = |words| bytemuck::cast_slice::<u64, u8>(words).get(..at(left.len));
+                bytes(a) == bytes(b)
+            }
+        })
+    }
+
+    fn entry<'h, const STRIDE: usize>(
+        &self,
+        arena: &'h Arena,
+        slot: Slot,
+        key: Cell,
+    ) -> Result<Option<&'h [Cell; STRIDE]>, Error> {
+        let (keys, table) = (self.keys(), entries::<STRIDE>(arena, slot)?);
+        let key = keys.key(None, key)?;
+        let found = table.find(key.hash, |entry| keys.same(&key, entry));
+        Ok(found.and_then(|(_, position)| table.entry(position)))
+    }
+}
+
+fn entries<const STRIDE: usize>(arena: &Arena, slot: Slot) -> Result<Table<&[u64], STRIDE>, Error> {
+    Ok(Table::new(arena.used(slot)?, slot.len))
+}
+
+/// The cells of an object; in tables, holes as null.
+pub(crate) fn cells(arena: &Arena, slot: Slot) -> Result<&[Cell], Error> {
+    let (shape, words) = (arena.shape(), arena.used(slot)?);
+    let body = words.get(at(shape.header)..).unwrap_or_default();
+    body.get(..shape.cells(slot.len)).map(Cell::slice).ok_or(Error::Corrupt)
+}
+
+/// Whether a word in the place of a key is no entry.
+pub(crate) fn is_hole(cell: Cell) -> bool {
+    cell.bits() == HOLE
+}

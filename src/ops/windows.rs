@@ -1,0 +1,140 @@
+//! Several objects, or parts of one, to write at once.
+
+use core::ops::{Range, RangeBounds};
+
+use crate::arena::Arena;
+use crate::heap::Heap;
+use crate::object::Mutable;
+use crate::words::{Element, Error, Handle, at, range};
+
+/// Bytes of one arena's payload.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    arena: usize,
+    start: usize,
+    end: usize,
+}
+
+/// What can be a member of [`Heap::windows_mut`]: a handle, for all elements of
+/// its object, or a handle and a range of them.
+pub trait Part: Copied {
+    /// The type of the elements.
+    type Element: Element;
+    #[doc(hidden)]
+    fn span(&self, heap: &Heap) -> Result<Span, Error>;
+}
+
+/// Sealed by being hidden.
+#[doc(hidden)]
+pub trait Copied {}
+impl<K> Copied for Handle<K> {}
+impl<K, R> Copied for (Handle<K>, R) {}
+
+impl<K: Mutable> Part for Handle<K> {
+    type Element = K::Element;
+
+    fn span(&self, heap: &Heap) -> Result<Span, Error> {
+        (*self, ..).span(heap)
+    }
+}
+
+impl<K: Mutable, R: RangeBounds<usize>> Part for (Handle<K>, R) {
+    type Element = K::Element;
+
+    fn span(&self, heap: &Heap) -> Result<Span, Error> {
+        let arena = heap.arena(K::KIND)?;
+        let slot = arena.check(self.0.cell())?;
+        let range =
+            range((self.1.start_bound().cloned(), self.1.end_bound().cloned()), at(slot.len))?;
+        let Range { start, end } = arena.span(slot, range);
+        Ok(Span { arena: K::KIND.index(), start, end })
+    }
+}
+
+/// A tuple of up to four [`Part`]s.
+pub trait Disjoint {
+    /// A tuple of slices.
+    type Slices<'h>;
+    #[doc(hidden)]
+    fn slices(self, heap: &mut Heap) -> Result<Self::Slices<'_>, Error>;
+}
+
+macro_rules! disjoint {
+    ($($n:literal: $($Part:ident $part:ident)*;)*) => {$(
+        impl<$($Part: Part),*> Disjoint for ($($Part,)*) {
+            type Slices<'h> = ($(&'h mut [$Part::Element],)*);
+
+            #[inline]
+            fn slices(self, heap: &mut Heap) -> Result<Self::Slices<'_>, Error> {
+                let ($($part,)*) = self;
+                let spans: [Span; $n] = [$($part.span(heap)?),*];
+                let [$($part),*] = carve(&mut heap.arenas, &spans)?;
+                Ok(($($Part::Element::bytes_mut($part).ok_or(Error::Corrupt)?,)*))
+            }
+        }
+    )*};
+}
+disjoint! {
+    1: A a;
+    2: A a B b;
+    3: A a B b C c;
+    4: A a B b C c D d;
+}
+
+/// The spans as slices of their arenas' payloads. Safe Rust hands out several
+/// parts of one slice only from front to back, so they are taken in order.
+fn carve<'h, const N: usize>(
+    arenas: &'h mut [Arena],
+    spans: &[Span; N],
+) -> Result<[&'h mut [u8]; N], Error> {
+    let mut order: [usize; N] = core::array::from_fn(|n| n);
+    order.sort_unstable_by_key(|&n| spans.get(n).map(|span| (span.arena, span.start, span.end)));
+    let mut carved = core::array::from_fn(|_| &mut [][..]);
+    let mut arenas = arenas.iter_mut().enumerate();
+    let mut rest: (usize, usize, &'h mut [u8]) = (usize::MAX, 0, &mut []);
+    for n in order {
+        let (Some(&span), Some(place)) = (spans.get(n), carved.get_mut(n)) else {
+            continue;
+        };
+        if span.start >= span.end {
+            continue;
+        }
+        if rest.0 != span.arena {
+            let (_, arena) = arenas.find(|(n, _)| *n == span.arena).ok_or(Error::Corrupt)?;
+            rest = (span.arena, 0, arena.payload_mut());
+        }
+        let (arena, position, bytes) = rest;
+        let gap = span.start.checked_sub(position).ok_or(Error::Overlap)?;
+        let taken: Range<usize> = gap..gap.saturating_add(span.end.saturating_sub(span.start));
+        let (head, tail) = bytes.split_at_mut_checked(taken.end).ok_or(Error::Corrupt)?;
+        *place = head.get_mut(taken).ok_or(Error::Corrupt)?;
+        rest = (arena, span.end, tail);
+    }
+    Ok(carved)
+}
+
+impl Heap {
+    /// Opens the elements of several objects to write at once, of one kind or of
+    /// several, or disjoint parts of one object. O(1).
+    ///
+    /// ```
+    /// use segheap::{F64Arr, Heap, List};
+    /// let mut heap = Heap::new();
+    /// let x = heap.alloc(F64Arr::of(&[1.0, 2.0, 3.0]))?;
+    /// let y = heap.alloc(F64Arr::of(&[10.0, 10.0, 10.0, 10.0]))?;
+    /// let (x, y) = heap.windows_mut((x, (y, 1..)))?;
+    /// for (y, x) in y.iter_mut().zip(x) {
+    ///     *y += 2.0 * *x;
+    /// }
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Heap::get`] for the first part they apply to;
+    /// [`Error::OutOfRange`]; [`Error::Overlap`].
+    #[inline]
+    pub fn windows_mut<D: Disjoint>(&mut self, parts: D) -> Result<D::Slices<'_>, Error> {
+        parts.slices(self)
+    }
+}

@@ -1,0 +1,112 @@
+//! The life count of a slot: where it starts, how it goes on, when it ends.
+
+use super::cell::{GENERATION_SHIFT, TAG_FREE, TAG_HANDLE};
+use super::kind::Kind;
+
+const TAG_IN_KEY: u32 = 16;
+const SELECTOR_IN_KEY: u32 = 12;
+const GENERATION_IN_KEY: u32 = 0xFFF;
+const RETIRED: u32 = key_of(TAG_FREE) | 1 << SELECTOR_IN_KEY;
+const _: () = assert!(GENERATION_SHIFT == 32);
+
+#[allow(clippy::cast_possible_truncation, reason = "a tag has 16 bits")]
+const fn key_of(tag: u64) -> u32 {
+    (tag as u32) << TAG_IN_KEY
+}
+
+/// The keys of one arena's slots, with generations of `BITS` bits (12 in a heap,
+/// fewer in exhaustive tests).
+///
+/// The key of a live slot is the high half of its handle, so that one compare
+/// proves kind, generation and liveness; the keys of free and retired slots have
+/// a tag that no cell has. A slot starts at an offset that depends on the seed
+/// and its index, and is used 2^`BITS` times whatever the offset.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Generations<const BITS: u32> {
+    live: u32,
+    seed: u32,
+}
+
+impl<const BITS: u32> Generations<BITS> {
+    const MASK: u32 = {
+        assert!(BITS >= 1 && BITS <= 12);
+        GENERATION_IN_KEY >> 12_u32.saturating_sub(BITS)
+    };
+
+    pub(crate) const fn new(kind: Kind, seed: u32) -> Self {
+        Generations { live: key_of(TAG_HANDLE) | kind.id() << SELECTOR_IN_KEY, seed }
+    }
+
+    /// Generation of the first object of a slot.
+    #[allow(clippy::cast_possible_truncation, reason = "the high bits, shifted down")]
+    const fn offset(&self, index: u32) -> u32 {
+        let mixed = (self.seed ^ index) as u64;
+        let mixed = mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (mixed >> 32) as u32 & Self::MASK
+    }
+
+    /// Key of a slot that never held an object.
+    pub(crate) const fn fresh(&self, index: u32) -> u32 {
+        key_of(TAG_FREE) | self.offset(index)
+    }
+
+    /// Key of the live slot that a free one becomes.
+    #[inline(always)]
+    pub(crate) const fn revived(&self, free: u32) -> u32 {
+        self.live | (free & GENERATION_IN_KEY)
+    }
+
+    /// Key of the free slot that a live one becomes, or of a retired one once
+    /// every generation was used.
+    #[inline]
+    pub(crate) const fn ended(&self, live: u32, index: u32) -> u32 {
+        let next = live.wrapping_add(1) & Self::MASK;
+        if next == self.offset(index) { RETIRED } else { key_of(TAG_FREE) | next }
+    }
+
+    /// Key of the free slot that a live one was.
+    pub(crate) const fn unborn(&self, live: u32) -> u32 {
+        key_of(TAG_FREE) | (live & GENERATION_IN_KEY)
+    }
+
+    /// Whether the key is that of a live slot.
+    #[inline(always)]
+    pub(crate) const fn is_live(key: u32) -> bool {
+        key >= key_of(TAG_HANDLE)
+    }
+
+    /// Whether the key is that of a retired slot.
+    #[inline(always)]
+    pub(crate) const fn is_retired(key: u32) -> bool {
+        key == RETIRED
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_generation_once() {
+        fn lives<const BITS: u32>(seed: u32, index: u32) -> u32 {
+            let all = Generations::<BITS>::new(Kind::from_selector(3), seed);
+            let (mut key, mut lives) = (all.fresh(index), 0);
+            let mut seen = [false; 4096];
+            while !Generations::<BITS>::is_retired(key) {
+                let live = all.revived(key);
+                assert!(Generations::<BITS>::is_live(live) && !Generations::<BITS>::is_live(key));
+                assert!(!core::mem::replace(&mut seen[(live & 0xFFF) as usize], true));
+                key = all.ended(live, index);
+                lives += 1;
+            }
+            lives
+        }
+        for seed in [0, 1, u32::MAX, 0x1234_5678] {
+            for index in [0, 1, 17, u32::MAX] {
+                assert_eq!(lives::<12>(seed, index), 4096);
+                assert_eq!(lives::<2>(seed, index), 4);
+                assert_eq!(lives::<1>(seed, index), 2);
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! [`Handle<K>`]: a cell whose kind the type system knows.
+
+use core::fmt;
+use core::hash::{Hash, Hasher};
+use core::marker::PhantomData;
+use core::num::NonZeroU64;
+
+use super::cell::{Cell, SELECTOR_SHIFT, TAG_HANDLE};
+use super::error::Error;
+use super::kind::{HasKind, Sealed};
+
+/// Names one object of kind `K`: 8 bytes, `Copy`, no lifetime.
+///
+/// A handle comes from an allocation or from copying a handle. It does not keep
+/// its object alive; a handle whose object is gone answers
+/// [`Error::Stale`](crate::Error::Stale), for ever.
+pub struct Handle<K> {
+    bits: NonZeroU64,
+    kind: PhantomData<fn() -> K>,
+}
+
+const _: () = assert!(size_of::<Handle<()>>() == 8 && size_of::<Option<Handle<()>>>() == 8);
+
+impl<K: HasKind> Handle<K> {
+    #[inline]
+    pub(crate) fn of(cell: Cell) -> Option<Handle<K>> {
+        if cell.bits() >> SELECTOR_SHIFT != (TAG_HANDLE << 4) | K::KIND.selector() {
+            return None;
+        }
+        Some(Handle { bits: NonZeroU64::new(cell.bits())?, kind: PhantomData })
+    }
+
+    /// `cell` is a handle of kind `K`.
+    #[inline(always)]
+    pub(crate) fn known(cell: Cell) -> Handle<K> {
+        debug_assert!(Handle::<K>::of(cell).is_some());
+        Handle { bits: NonZeroU64::new(cell.bits()).unwrap_or(NonZeroU64::MAX), kind: PhantomData }
+    }
+
+    /// The handle as a cell; free.
+    #[inline]
+    pub fn cell(self) -> Cell {
+        self.into()
+    }
+}
+
+impl Cell {
+    /// The cell as a handle of kind `K`: one compare. Whether the object is
+    /// still alive shows when the handle is used.
+    ///
+    /// # Errors
+    /// [`Error::NotAHandle`] or [`Error::WrongKind`].
+    #[inline]
+    pub fn to<K: HasKind>(self) -> Result<Handle<K>, Error> {
+        Handle::of(self).ok_or_else(|| self.refused(K::KIND))
+    }
+}
+
+impl<K> From<Handle<K>> for Cell {
+    #[inline]
+    fn from(handle: Handle<K>) -> Cell {
+        Cell::raw(handle.bits.get())
+    }
+}
+
+impl<K> Clone for Handle<K> {
+    #[inline]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K> Copy for Handle<K> {}
+
+impl<K> PartialEq for Handle<K> {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        self.bits == other.bits
+    }
+}
+
+impl<K> Eq for Handle<K> {}
+
+impl<K> Hash for Handle<K> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Cell::from(*self).hash(state);
+    }
+}
+
+impl<K> fmt::Debug for Handle<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&Cell::from(*self), f)
+    }
+}
+
+/// A [`Handle<K>`], or a [`Cell`] that should hold one: what [`Heap::get`] and
+/// its relatives take, so that a VM passes its registers as they are. A cell
+/// costs no more than a handle: the compare that proves the generation proves
+/// the kind as well.
+///
+/// [`Heap::get`]: crate::Heap::get
+pub trait Of<K>: Into<Cell> + Copy + Sealed {}
+
+impl<K> Sealed for Handle<K> {}
+impl<K> Of<K> for Handle<K> {}
+impl Sealed for Cell {}
+impl<K: HasKind> Of<K> for Cell {}

@@ -1,0 +1,335 @@
+//! What a heap may use ([`Limits`]), what it does use ([`Usage`]), and the one
+//! place where memory grows ([`Budget`]).
+
+use alloc::vec::Vec;
+
+use super::error::{Error, Resource};
+use super::kind::Kind;
+use super::range::{at, wide};
+
+/// Bytes of a Wasm page.
+pub(crate) const PAGE_BYTES: u64 = 65_536;
+/// Pages an arena can address: `u32` offsets in words of 8 bytes.
+pub(crate) const ARENA_PAGES_MAX: u32 = 1 << 19;
+
+/// Bounds that no operation passes. The default is none but the built-in ones:
+/// 2^19 pages (32 GiB) and 2^32 - 1 slots for each arena.
+///
+/// ```
+/// use segheap::{Heap, Limits, List, Settings, Error};
+/// let limits = Limits { bytes: 1 << 20, ..Limits::default() };
+/// let mut heap = Heap::with(Settings::seeded(1).limits(limits));
+/// assert!(matches!(heap.alloc(List::with_capacity(1 << 20)), Err(Error::Limit(_))));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Pages of 64 KiB, for each arena.
+    pub pages: u32,
+    /// Slots, and so objects, for each arena.
+    pub slots: u32,
+    /// Bytes in total: everything the heap holds beside the `Heap` value
+    /// itself, reserved capacity, tables, logs and scratch included.
+    pub bytes: usize,
+}
+
+impl Limits {
+    /// The built-in bounds only.
+    pub const NONE: Limits = Limits { pages: ARENA_PAGES_MAX, slots: u32::MAX, bytes: usize::MAX };
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits::NONE
+    }
+}
+
+/// When a collection pays, and what it does beside. See
+/// [`Heap::should_collect`](crate::Heap::should_collect).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// A collection pays once so many percent of what the last one left alive
+    /// has been allocated since; 100 keeps a heap below twice its live size.
+    pub growth_percent: u16,
+    /// It does not pay below so many bytes allocated since the last one.
+    pub bytes_min: u64,
+    /// A collection compacts an arena of which more than so many percent are
+    /// waste, if that is a page at least; 100 never does. An allocation refused
+    /// by a limit since the last collection makes the next one compact.
+    pub compact_percent: u8,
+    /// For tests of a VM: a collection pays at every so many allocations, and
+    /// verifies the heap; 0 turns that off.
+    pub stress: u32,
+}
+
+impl Policy {
+    /// Grows by 100 percent and 1 MiB, compacts at half.
+    pub const DEFAULT: Policy =
+        Policy { growth_percent: 100, bytes_min: 1 << 20, compact_percent: 50, stress: 0 };
+}
+
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy::DEFAULT
+    }
+}
+
+/// What one arena uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ArenaUsage {
+    /// The arena.
+    pub kind: Kind,
+    /// Live pages of 64 KiB.
+    pub pages: u64,
+    /// Bytes of payload blocks that live objects own.
+    pub payload_bytes: u64,
+    /// Bytes in live pages and slots.
+    pub bytes: u64,
+    /// Bytes asked of the global allocator, spare capacity included.
+    pub reserved_bytes: u64,
+    /// Slots that name a live object.
+    pub live: u32,
+    /// Slots that wait for their next object.
+    pub free: u32,
+    /// Slots that have used up their generations.
+    pub retired: u32,
+}
+
+/// What a heap uses: one row for each of the kinds' arenas, in the order of the selectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage<const ARENAS: usize = 12> {
+    /// One row for each arena.
+    pub arenas: [ArenaUsage; ARENAS],
+    /// The arena of seals.
+    pub seals: ArenaUsage,
+    /// Bytes of scratch memory: a cache, which an operation that fails may leave
+    /// larger.
+    pub scratch_bytes: u64,
+    /// Bytes asked of the global allocator; what [`Limits::bytes`] bounds.
+    pub total_bytes: u64,
+}
+
+impl<const ARENAS: usize> Usage<ARENAS> {
+    /// Live objects of all kinds.
+    pub fn live(&self) -> u64 {
+        self.arenas.iter().map(|arena| u64::from(arena.live)).sum()
+    }
+
+    /// Live pages of all arenas.
+    pub fn pages(&self) -> u64 {
+        self.arenas.iter().map(|arena| arena.pages).sum()
+    }
+
+    /// The row of one arena; `None` for a spare selector.
+    pub fn of(&self, kind: Kind) -> Option<&ArenaUsage> {
+        self.arenas.get(kind.index())
+    }
+}
+
+/// The account of everything the heap asks of the global allocator, and the
+/// only code that asks.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    limits: Limits,
+    used: usize,
+    /// Growths left until they are refused; `u64::MAX`: none is.
+    refuse_at: u64,
+    /// Capacity for a bit of every slot, and for a bit of every word of any one
+    /// arena: what a collection works with, so that it needs no memory.
+    bits: Vec<u64>,
+    /// Slots that all arenas have room for.
+    slots: usize,
+    /// Bytes and objects allocated since the last collection.
+    pub(crate) allocated: u64,
+    pub(crate) born: u64,
+    /// A limit is near: seven eighths are used.
+    pub(crate) pressed: bool,
+    /// A sort holds cells that its caller cannot name.
+    pub(crate) sorting: bool,
+}
+
+impl Budget {
+    pub(crate) const fn new(limits: Limits) -> Budget {
+        Budget {
+            limits,
+            used: 0,
+            refuse_at: u64::MAX,
+            bits: Vec::new(),
+            slots: 0,
+            allocated: 0,
+            born: 0,
+            pressed: false,
+            sorting: false,
+        }
+    }
+
+    pub(crate) const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(crate) fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// Whether an arena may have so many slots.
+    pub(crate) fn check_slots(&mut self, kind: Kind, slots: usize) -> Result<(), Error> {
+        if slots > at(u32::MAX) {
+            return Err(Error::ArenaFull { kind });
+        }
+        self.press(wide(slots), u64::from(self.limits.slots));
+        if slots > at(self.limits.slots) {
+            Err(Error::Limit(Resource::Slots(kind)))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether an arena may have so many pages.
+    pub(crate) fn check_pages(&mut self, kind: Kind, pages: u64) -> Result<(), Error> {
+        if pages > u64::from(ARENA_PAGES_MAX) {
+            return Err(Error::ArenaFull { kind });
+        }
+        self.press(pages, u64::from(self.limits.pages));
+        if pages > u64::from(self.limits.pages) {
+            Err(Error::Limit(Resource::Pages(kind)))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn press(&mut self, used: u64, limit: u64) {
+        self.pressed |= used >= limit.saturating_sub(limit / 8);
+    }
+
+    /// [`Budget::reserve`] for the slots of an arena, with the bits for them.
+    pub(crate) fn reserve_slots<T>(&mut self, slots: &mut Vec<T>, len: usize) -> Result<(), Error> {
+        let (old, bits) = (slots.capacity(), self.bits.capacity());
+        self.reserve(slots, len)?;
+        let total = self.slots.saturating_add(slots.capacity().saturating_sub(old));
+        if let Err(error) = self.reserve_bits(total) {
+            self.shrink(slots, old);
+            return Err(error);
+        }
+        self.slots = total;
+        debug_assert!(self.bits.capacity() >= bits);
+        Ok(())
+    }
+
+    /// [`Budget::shrink`] for the slots of an arena.
+    pub(crate) fn shrink_slots<T>(&mut self, slots: &mut Vec<T>, capacity: usize) {
+        let old = slots.capacity();
+        self.shrink(slots, capacity);
+        self.slots = self.slots.saturating_sub(old.saturating_sub(slots.capacity()));
+    }
+
+    /// Room for so many bits, and for a word to spare for each selector.
+    pub(crate) fn reserve_bits(&mut self, bits: usize) -> Result<(), Error> {
+        let mut taken = core::mem::take(&mut self.bits);
+        let result = self.reserve(&mut taken, (bits / 64).saturating_add(16));
+        self.bits = taken;
+        result
+    }
+
+    /// Words of bits there is room for.
+    pub(crate) fn bits(&self) -> usize {
+        self.bits.capacity()
+    }
+
+    pub(crate) fn shrink_bits(&mut self, words: usize) {
+        let mut taken = core::mem::take(&mut self.bits);
+        self.shrink(&mut taken, words);
+        self.bits = taken;
+    }
+
+    /// Runs `work` with so many bits, all zero, which have been reserved.
+    pub(crate) fn with_bits<T>(
+        &mut self,
+        bits: usize,
+        work: impl FnOnce(&mut Budget, &mut [u64]) -> T,
+    ) -> T {
+        let mut taken = core::mem::take(&mut self.bits);
+        taken.clear();
+        taken.resize((bits / 64).saturating_add(1).min(taken.capacity()), 0);
+        let result = work(self, &mut taken);
+        self.bits = taken;
+        result
+    }
+
+    pub(crate) const fn used(&self) -> usize {
+        self.used
+    }
+
+    /// What the limit leaves.
+    pub(crate) const fn left(&self) -> usize {
+        self.limits.bytes.saturating_sub(self.used)
+    }
+
+    /// The `n`-th growth from now on (0: the next one) fails as if the global
+    /// allocator had refused; `None` ends it.
+    pub(crate) fn refuse_growth(&mut self, n: Option<u64>) {
+        self.refuse_at = n.unwrap_or(u64::MAX);
+    }
+
+    /// Whether this growth is one that is to fail.
+    pub(crate) fn refused(&mut self) -> bool {
+        match self.refuse_at {
+            0 => true,
+            u64::MAX => false,
+            n => {
+                self.refuse_at = n.wrapping_sub(1);
+                false
+            }
+        }
+    }
+
+    /// Makes room for `len` elements in all, and for as many again where the
+    /// limit allows. `vec` keeps its elements; an error changes nothing.
+    pub(crate) fn reserve<T>(&mut self, vec: &mut Vec<T>, len: usize) -> Result<(), Error> {
+        let size = size_of::<T>();
+        let old = vec.capacity();
+        if len <= old {
+            return Ok(());
+        }
+        let needed = len.saturating_sub(old).saturating_mul(size);
+        self.press(wide(self.used.saturating_add(needed)), wide(self.limits.bytes));
+        let left = self.left().checked_sub(needed).ok_or(Error::Limit(Resource::Bytes))?;
+        if self.refused() {
+            return Err(Error::OutOfMemory);
+        }
+        // Near the limit, take half of what is left: other arenas want some,
+        // and the number of moves stays logarithmic.
+        let spare = old
+            .saturating_mul(2)
+            .saturating_sub(len)
+            .min((left / 2).checked_div(size).unwrap_or(0));
+        let additional = |target: usize, vec: &Vec<T>| target.saturating_sub(vec.len());
+        let wanted = additional(len.saturating_add(spare), vec);
+        if vec.try_reserve_exact(wanted).is_err() {
+            vec.try_reserve_exact(additional(len, vec)).map_err(|_| Error::OutOfMemory)?;
+        }
+        self.recount(old, vec);
+        Ok(())
+    }
+
+    /// Gives spare capacity beyond `capacity` back.
+    pub(crate) fn shrink<T>(&mut self, vec: &mut Vec<T>, capacity: usize) {
+        let old = vec.capacity();
+        if old > capacity {
+            vec.shrink_to(capacity);
+            self.recount(old, vec);
+        }
+    }
+
+    fn recount<T>(&mut self, old: usize, vec: &Vec<T>) {
+        self.replace(
+            old.saturating_mul(size_of::<T>()),
+            vec.capacity().saturating_mul(size_of::<T>()),
+        );
+    }
+
+    /// An account of `old` bytes is now one of `new`.
+    pub(crate) fn replace(&mut self, old: usize, new: usize) {
+        self.used = self.used.saturating_sub(old).saturating_add(new);
+    }
+}

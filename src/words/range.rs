@@ -1,0 +1,65 @@
+//! Indices, lengths and ranges: spelled-out conversions, checked bounds.
+
+use core::ops::{Bound, Range, RangeBounds};
+
+use super::error::Error;
+
+/// `index` is not below `len`.
+#[cold]
+pub(crate) fn out_of_range(index: usize, len: usize) -> Error {
+    Error::OutOfRange { index: wide(index), len: u32::try_from(len).unwrap_or(u32::MAX) }
+}
+
+/// The range as start and end, proved to lie within `len`.
+#[inline]
+pub(crate) fn range(bounds: impl RangeBounds<usize>, len: usize) -> Result<Range<usize>, Error> {
+    let start = match bounds.start_bound() {
+        Bound::Included(&start) => start,
+        Bound::Excluded(&start) => start.saturating_add(1),
+        Bound::Unbounded => 0,
+    };
+    let end = match bounds.end_bound() {
+        Bound::Included(&end) => end.saturating_add(1),
+        Bound::Excluded(&end) => end,
+        Bound::Unbounded => len,
+    };
+    if end > len {
+        return Err(out_of_range(end, len));
+    }
+    if start > end {
+        return Err(out_of_range(start, end));
+    }
+    Ok(start..end)
+}
+
+/// A `u32` as an index.
+#[inline(always)]
+pub(crate) const fn at(index: u32) -> usize {
+    const { assert!(usize::BITS >= 32) };
+    index as usize
+}
+
+/// A `usize` as a number that is the same on every host.
+#[inline(always)]
+pub(crate) const fn wide(index: usize) -> u64 {
+    index as u64
+}
+
+/// The range, proved to lie within `text` and on its characters' boundaries.
+pub(crate) fn char_range(
+    text: &[u8],
+    bounds: impl RangeBounds<usize>,
+) -> Result<Range<usize>, Error> {
+    let range = range(bounds, text.len())?;
+    for index in [range.start, range.end] {
+        if text.get(index).is_some_and(|byte| byte & 0xC0 == 0x80) {
+            return Err(Error::NotACharBoundary { index: object_len(index)? });
+        }
+    }
+    Ok(range)
+}
+
+/// The length as a slot holds it.
+pub(crate) fn object_len(len: usize) -> Result<u32, Error> {
+    u32::try_from(len).map_err(|_| Error::ObjectTooLarge)
+}
