@@ -23,6 +23,7 @@ pub const fn bits(cell: Cell) -> u64 {
 }
 
 /// The cell of these bits, or `None` for bits that no cell has: reserved tags,
+/// spare selectors,
 /// NaNs other than the canonical one, short text that is too long or not UTF-8,
 /// stray bits beside a bool, null or short text.
 ///

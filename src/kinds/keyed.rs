@@ -74,7 +74,7 @@ macro_rules! keyed {
 
             #[inline]
             fn find(&self, key: Cell) -> Result<Option<u32>, Error> {
-                let key = self.sees.key(None, key)?;
+                let key = self.sees.key(key)?;
                 let found = self.table().find(key.hash, |entry| self.sees.same(&key, entry));
                 Ok(found.map(|(_, position)| position))
             }
@@ -128,17 +128,18 @@ macro_rules! keyed {
             /// whether it is new.
             #[inline]
             fn entry(&mut self, key: Cell, entry: [Cell; $stride]) -> Result<(u32, bool), Error> {
-                let sees = self.sees;
-                let key = sees.key(Some(self.arena), key)?;
                 let view = self.view()?;
-                if let Some((_, old)) = view.table().find(key.hash, |other| sees.same(&key, other)) {
+                let key = view.sees.key(key)?;
+                let same = |other| view.sees.same(&key, other);
+                if let Some((_, old)) = view.table().find(key.hash, same) {
                     return Ok((old, false));
                 }
+                let hash = key.hash;
                 if view.table().is_full() {
                     self.grow()?;
                 }
                 let (slot, words) = self.parts()?;
-                let used = Table::<_, $stride>::new_mut(words, slot.len).append(key.hash, entry);
+                let used = Table::<_, $stride>::new_mut(words, slot.len).append(hash, entry);
                 self.arena.slot_mut(self.index)?.len = used;
                 Ok((slot.len, true))
             }
@@ -158,12 +159,10 @@ macro_rules! keyed {
             /// # Errors
             /// [`Error::Stale`] for a key whose object is gone.
             pub fn remove(&mut self, key: Cell) -> Result<Option<$Entry>, Error> {
-                let sees = self.sees;
-                let key = sees.key(Some(self.arena), key)?;
                 let view = self.view()?;
-                let Some((bucket, position)) =
-                    view.table().find(key.hash, |other| sees.same(&key, other))
-                else {
+                let key = view.sees.key(key)?;
+                let same = |other| view.sees.same(&key, other);
+                let Some((bucket, position)) = view.table().find(key.hash, same) else {
                     return Ok(None);
                 };
                 self.edit(|table| table.remove(bucket, position)).map(Some)

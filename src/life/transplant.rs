@@ -176,7 +176,7 @@ impl Heap {
         entry: [Cell; STRIDE],
     ) -> Result<(), Error> {
         let key = entry.first().copied().unwrap_or_default();
-        let hash = self.keys().key(None, key)?.hash;
+        let hash = self.keys().key(key)?.hash;
         let (_, arena, _) = split(&mut self.arenas, table.selector())?;
         let slot = arena.check(table)?;
         let used =

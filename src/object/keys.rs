@@ -21,8 +21,9 @@ pub trait Sees: 'static {
     /// It, for as long as the heap is borrowed.
     type For<'h>: Copy;
     fn of(keys: Keys<'_>) -> Self::For<'_>;
-    /// The same for a shorter borrow.
-    fn shorter<'s, 'h: 's>(seen: Self::For<'h>) -> Self::For<'s>;
+    #[allow(private_interfaces, reason = "the trait cannot be named outside")]
+    /// The same for a shorter borrow, with the arena that was in somebody's hands.
+    fn rejoin<'s, 'h: 's>(seen: Self::For<'h>, own: &'s Arena) -> Self::For<'s>;
 }
 
 /// All but two kinds: nothing.
@@ -35,7 +36,8 @@ impl Sees for Nothing {
     #[inline(always)]
     fn of(_: Keys<'_>) {}
     #[inline(always)]
-    fn shorter<'s, 'h: 's>((): ()) {}
+    #[allow(private_interfaces, reason = "as above")]
+    fn rejoin<'s, 'h: 's>((): (), _: &'s Arena) {}
 }
 
 /// Maps and sets: hash and equality of keys.
@@ -50,17 +52,19 @@ impl Sees for KeysOfAll {
         keys
     }
     #[inline(always)]
-    fn shorter<'s, 'h: 's>(seen: Keys<'h>) -> Keys<'s> {
-        seen
+    #[allow(private_interfaces, reason = "as above")]
+    fn rejoin<'s, 'h: 's>(seen: Keys<'h>, own: &'s Arena) -> Keys<'s> {
+        Keys { own: Some(own), ..seen }
     }
 }
 
 /// The arenas, to look up keys in: those below and those above the one that is
-/// in somebody's hands, or all of them below.
+/// in somebody's hands, and that one when it is not; or all of them below.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Keys<'h> {
     below: &'h [Arena],
+    own: Option<&'h Arena>,
     above: &'h [Arena],
     seed: u64,
 }
@@ -134,15 +138,16 @@ const LARGE: u64 = 3;
 impl<'h> Keys<'h> {
     #[inline(always)]
     pub(crate) fn new(below: &'h [Arena], above: &'h [Arena], seed: u64) -> Keys<'h> {
-        Keys { below, above, seed }
+        Keys { below, own: None, above, seed }
     }
 
-    /// The arena that a handle names, unless it is the one in somebody's hands.
+    /// The arena that a handle names.
     fn arena(&self, cell: Cell) -> Option<&'h Arena> {
         let index = cell.selector().index();
-        match self.below.get(index) {
-            Some(arena) => Some(arena),
-            None => self.above.get(index.checked_sub(self.below.len())?.checked_sub(1)?),
+        match index.checked_sub(self.below.len()) {
+            None => self.below.get(index),
+            Some(0) => self.own,
+            Some(above) => self.above.get(above.wrapping_sub(1)),
         }
     }
 
@@ -163,13 +168,12 @@ impl<'h> Keys<'h> {
         SeedableRandomState::with_seed(self.seed, SharedSeed::global_fixed()).build_hasher()
     }
 
-    /// The cell as a key: hash and class found, liveness proved. `own` is the
-    /// arena in somebody's hands.
+    /// The cell as a key: hash and class found, liveness proved.
     ///
     /// # Errors
     /// [`Error::Stale`]; [`Error::WrongKind`] cannot be, every kind is a key.
     #[inline]
-    pub(crate) fn key(&self, own: Option<&Arena>, cell: Cell) -> Result<Key<'h>, Error> {
+    pub(crate) fn key(&self, cell: Cell) -> Result<Key<'h>, Error> {
         let (class, hash) = match cell.unpack() {
             Unpacked::Float(float) => {
                 let float = if float == 0.0 { 0.0 } else { float };
@@ -179,22 +183,20 @@ impl<'h> Keys<'h> {
             Unpacked::ShortStr(text) => {
                 (Class::ShortText(text), self.hash_bytes(TEXT, text.as_bytes()))
             }
-            Unpacked::Object(_) => return self.object_key(own, cell),
+            Unpacked::Object(_) | Unpacked::Sealed => return self.object_key(cell),
             _ => (Class::Bits, self.hash_word(0, cell.bits())),
         };
         Ok(Key { cell, hash, class })
     }
 
-    fn object_key(&self, own: Option<&Arena>, cell: Cell) -> Result<Key<'h>, Error> {
+    fn object_key(&self, cell: Cell) -> Result<Key<'h>, Error> {
         let identity = || Key {
             cell,
             hash: self.hash_word(0, cell.bits() & !GENERATION_MASK),
             class: Class::Bits,
         };
         let stale = Error::Stale { kind: cell.selector() };
-        let Some(arena) = self.arena(cell) else {
-            return own.filter(|own| own.contains(cell)).map(|_| identity()).ok_or(stale);
-        };
+        let arena = self.arena(cell).ok_or(stale)?;
         let slot = arena.check(cell).map_err(|_| stale)?;
         let (class, hash) = match self.content(arena, slot)? {
             None => return Ok(identity()),

@@ -139,7 +139,7 @@ impl<'h, K: Object> ViewMut<'h, K> {
     /// The same object, to read.
     #[inline]
     pub fn view(&self) -> Result<View<'_, K>, Error> {
-        View::new(self.arena, self.arena.slot(self.index)?, K::Sees::shorter(self.sees))
+        View::new(self.arena, self.arena.slot(self.index)?, K::Sees::rejoin(self.sees, self.arena))
     }
 
     #[inline(always)]

@@ -73,7 +73,7 @@ impl Heap {
             return self.int(small);
         }
         // 19 digits fit into a limb.
-        self.room_for(wide(digits.len()) / 19)?;
+        self.room_for(wide(digits.trim_start_matches('0').len()) / 19)?;
         let value = BigInt::parse_bytes(text.as_bytes(), 10).ok_or(Error::NotDecimal)?;
         self.integer(&value)
     }
@@ -135,7 +135,7 @@ impl Heap {
         (a, b): (Cell, Cell),
         small: fn(i64, i64) -> Option<i64>,
         limbs: fn(u64, u64) -> u64,
-        large: fn(&BigInt, &BigInt) -> Option<BigInt>,
+        large: fn(&BigInt, &BigInt) -> BigInt,
     ) -> Result<Cell, Error> {
         let (a, b) = (self.operand(a)?, self.operand(b)?);
         if let (Operand::Small(a), Operand::Small(b)) = (&a, &b)
@@ -144,8 +144,7 @@ impl Heap {
             return self.int(small);
         }
         self.room_for(limbs(a.limbs(), b.limbs()))?;
-        let value = large(&a.big(), &b.big()).ok_or(Error::DivisionByZero)?;
-        self.integer(&value)
+        self.integer(&large(&a.big(), &b.big()))
     }
 
     /// The sum of two integers of either form.
@@ -165,7 +164,7 @@ impl Heap {
     /// # Ok::<(), segheap::Error>(())
     /// ```
     pub fn add(&mut self, a: Cell, b: Cell) -> Result<Cell, Error> {
-        self.arithmetic((a, b), i64::checked_add, u64::max, |a, b| Some(a + b))
+        self.arithmetic((a, b), i64::checked_add, u64::max, |a, b| a + b)
     }
 
     /// The difference of two integers of either form.
@@ -173,7 +172,7 @@ impl Heap {
     /// # Errors
     /// As [`Heap::add`].
     pub fn sub(&mut self, a: Cell, b: Cell) -> Result<Cell, Error> {
-        self.arithmetic((a, b), i64::checked_sub, u64::max, |a, b| Some(a - b))
+        self.arithmetic((a, b), i64::checked_sub, u64::max, |a, b| a - b)
     }
 
     /// The product of two integers of either form.
@@ -181,12 +180,15 @@ impl Heap {
     /// # Errors
     /// As [`Heap::add`].
     pub fn mul(&mut self, a: Cell, b: Cell) -> Result<Cell, Error> {
-        self.arithmetic(
-            (a, b),
-            i64::checked_mul,
-            |a, b| a.saturating_add(b) - 1,
-            |a, b| Some(a * b),
-        )
+        self.arithmetic((a, b), i64::checked_mul, |a, b| a + b - 1, |a, b| a * b)
+    }
+
+    fn check_divisor(&self, a: Cell, b: Cell) -> Result<(), Error> {
+        self.operand(a)?;
+        match self.operand(b)? {
+            Operand::Small(0) => Err(Error::DivisionByZero),
+            _ => Ok(()),
+        }
     }
 
     /// The quotient of two integers of either form, cut off towards zero.
@@ -194,12 +196,8 @@ impl Heap {
     /// # Errors
     /// As [`Heap::add`]; [`Error::DivisionByZero`].
     pub fn div(&mut self, a: Cell, b: Cell) -> Result<Cell, Error> {
-        self.arithmetic(
-            (a, b),
-            i64::checked_div,
-            |a, _| a,
-            |a, b| (b.sign() != Sign::NoSign).then(|| a / b),
-        )
+        self.check_divisor(a, b)?;
+        self.arithmetic((a, b), i64::checked_div, |a, _| a, |a, b| a / b)
     }
 
     /// What [`Heap::div`] leaves; its sign is that of `a`.
@@ -207,12 +205,8 @@ impl Heap {
     /// # Errors
     /// As [`Heap::add`]; [`Error::DivisionByZero`].
     pub fn rem(&mut self, a: Cell, b: Cell) -> Result<Cell, Error> {
-        self.arithmetic(
-            (a, b),
-            i64::checked_rem,
-            |_, b| b,
-            |a, b| (b.sign() != Sign::NoSign).then(|| a % b),
-        )
+        self.check_divisor(a, b)?;
+        self.arithmetic((a, b), i64::checked_rem, |_, b| b, |a, b| a % b)
     }
 
     /// `base` to the power of `exponent`.

@@ -36,6 +36,7 @@ impl Heap {
         mut compare: impl FnMut(&mut Heap, Cell, Cell) -> Result<Ordering, E>,
     ) -> Result<(), E> {
         let mut failed = None;
+        let warm = self.scratch_bytes();
         let sorted = self.scratched(|heap, bump| {
             let cells = heap.get(list)?.as_slice();
             let (mut from, mut to) = (Vec::new_in(bump), Vec::new_in(bump));
@@ -44,7 +45,7 @@ impl Heap {
                 buffer.extend_from_slice(cells);
             }
             // The comparisons may allocate: they see what the scratch takes.
-            let taken = from.capacity().saturating_add(to.capacity()).saturating_mul(8);
+            let taken = bump.allocated_bytes_including_metadata().saturating_sub(warm);
             heap.budget.replace(0, taken);
             let nested = core::mem::replace(&mut heap.budget.sorting, true);
             let mut width = 1_usize;

@@ -16,8 +16,8 @@ impl Heap {
     /// [`Error::Stale`] if either object is gone.
     pub fn key_eq(&self, a: Cell, b: Cell) -> Result<bool, Error> {
         let keys = self.keys();
-        let key = keys.key(None, a)?;
-        keys.key(None, b)?;
+        let key = keys.key(a)?;
+        keys.key(b)?;
         Ok(keys.same(&key, b))
     }
 
@@ -27,7 +27,7 @@ impl Heap {
     /// # Errors
     /// [`Error::Stale`] if the object is gone.
     pub fn hash(&self, cell: Cell) -> Result<u32, Error> {
-        Ok(self.keys().key(None, cell)?.hash)
+        Ok(self.keys().key(cell)?.hash)
     }
 
     /// Whether two values are equal in all they reach: equal as keys, or objects
@@ -132,7 +132,7 @@ impl Heap {
         key: Cell,
     ) -> Result<Option<&'h [Cell; STRIDE]>, Error> {
         let (keys, table) = (self.keys(), entries::<STRIDE>(arena, slot)?);
-        let key = keys.key(None, key)?;
+        let key = keys.key(key)?;
         let found = table.find(key.hash, |entry| keys.same(&key, entry));
         Ok(found.and_then(|(_, position)| table.entry(position)))
     }

@@ -242,6 +242,7 @@ impl Cell {
             TAG_BOOL => self == Cell::TRUE || self == Cell::FALSE,
             TAG_NULL => self == Cell::NULL,
             TAG_HOLE | TAG_FREE => false,
+            TAG_HANDLE => self.selector().index() <= Kind::SEALED.index(),
             _ => true,
         }
     }

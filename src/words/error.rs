@@ -29,7 +29,7 @@ pub enum Error {
     },
     /// An index, or the end or start of a range, lies outside the object.
     OutOfRange {
-        /// The index asked for.
+        /// The index asked for; of a reversed range, its start.
         index: u64,
         /// The object's length in elements.
         len: u32,

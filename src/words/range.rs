@@ -27,7 +27,7 @@ pub(crate) fn range(bounds: impl RangeBounds<usize>, len: usize) -> Result<Range
         return Err(out_of_range(end, len));
     }
     if start > end {
-        return Err(out_of_range(start, end));
+        return Err(out_of_range(start, len));
     }
     Ok(start..end)
 }

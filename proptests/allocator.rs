@@ -1,0 +1,223 @@
+//! A heap that has warmed up asks the global allocator for nothing.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell as Counter;
+
+use segheap::{
+    Bytes, Cell, Error, Handle, Heap, I64Arr, Limits, List, Map, Pair, Piece, Set, Settings, Str,
+};
+
+thread_local! {
+    static CALLS: Counter<u64> = const { Counter::new(0) };
+}
+
+/// The system's allocator, which counts what this thread asks of it: tests run
+/// on threads of their own and do not disturb each other.
+struct Counting;
+
+// SAFETY: every call is passed on as it is; counting touches a thread-local
+// that needs neither memory nor a destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count();
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+fn count() {
+    // A thread that is ending counts no more.
+    let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
+}
+
+/// How often `work` asks the global allocator for something.
+fn calls(work: impl FnOnce()) -> u64 {
+    let before = CALLS.get();
+    work();
+    CALLS.get() - before
+}
+
+/// Runs `work` to warm up, and then counts another run.
+fn once_warm(heap: &mut Heap, work: impl Fn(&mut Heap)) -> u64 {
+    for _ in 0..3 {
+        work(heap);
+    }
+    calls(|| work(heap))
+}
+
+fn numbers(heap: &mut Heap, n: i32) -> Handle<List> {
+    let list = heap.alloc(List::with_capacity(n as usize)).unwrap();
+    for n in (0..n).rev() {
+        heap.get_mut(list).unwrap().push(n.into()).unwrap();
+    }
+    list
+}
+
+#[test]
+fn the_counter_counts() {
+    assert!(calls(|| drop(std::hint::black_box(vec![1_u8; 100]))) >= 2);
+    assert_eq!(calls(|| ()), 0);
+}
+
+#[test]
+fn a_new_heap_takes_nothing() {
+    let limits = Limits { bytes: 1 << 20, ..Limits::default() };
+    let made = calls(|| drop(std::hint::black_box(Heap::with(Settings::seeded(1).limits(limits)))));
+    assert_eq!(made, 0);
+    let mut heap = Heap::with(Settings::seeded(1));
+    let short = calls(|| {
+        let text = heap.string("short").unwrap();
+        let sum = heap.add(1.into(), 2.into()).unwrap();
+        assert_eq!(heap.key_eq(text, sum), Ok(false));
+        heap.clear();
+    });
+    assert_eq!((short, heap.usage().total_bytes), (0, 0));
+}
+
+#[test]
+fn pushing_and_popping() {
+    let mut heap = Heap::with(Settings::seeded(1));
+    let (list, bytes) = (numbers(&mut heap, 10), heap.alloc(Bytes::of(b"bytes")).unwrap());
+    let work = |heap: &mut Heap| {
+        for n in 0..3000 {
+            heap.get_mut(list).unwrap().push(n.into()).unwrap();
+            heap.get_mut(bytes).unwrap().extend(b"more bytes").unwrap();
+        }
+        for _ in 0..3000 {
+            assert_ne!(heap.get_mut(list).unwrap().pop(), Ok(None));
+        }
+        heap.get_mut(bytes).unwrap().truncate(5).unwrap();
+    };
+    assert_eq!(once_warm(&mut heap, work), 0);
+}
+
+#[test]
+fn making_and_killing() {
+    let mut heap = Heap::with(Settings::seeded(1));
+    let work = |heap: &mut Heap| {
+        for n in 0..300 {
+            let pair = heap.alloc(Pair::of(n.into(), n.into())).unwrap();
+            let array = heap.alloc(I64Arr::zeroed(n as usize)).unwrap();
+            let text = heap.alloc(Str::new("a longer text")).unwrap();
+            let map = heap.alloc(Map::with_capacity(n as usize)).unwrap();
+            for cell in [pair.cell(), map.cell(), array.cell(), text.cell()] {
+                heap.kill(cell).unwrap();
+            }
+        }
+    };
+    assert_eq!(once_warm(&mut heap, work), 0);
+}
+
+#[test]
+fn tables_of_steady_size() {
+    let mut heap = Heap::with(Settings::seeded(1));
+    let (map, set) = (heap.alloc(Map::new()).unwrap(), heap.alloc(Set::new()).unwrap());
+    for n in 0..100 {
+        heap.get_mut(map).unwrap().insert(n.into(), n.into()).unwrap();
+        heap.get_mut(set).unwrap().insert(n.into()).unwrap();
+    }
+    // Always the oldest leaves, so that the table moves on and on.
+    let work = |heap: &mut Heap| {
+        let (first, _) = heap.get(map).unwrap().nth(0).unwrap();
+        let first = first.as_int().unwrap();
+        for n in first..first + 2000 {
+            let (old, new) = (Cell::int(n).unwrap(), Cell::int(n + 100).unwrap());
+            heap.get_mut(map).unwrap().insert(new, old).unwrap();
+            assert!(heap.get_mut(map).unwrap().remove(old).unwrap().is_some());
+            heap.get_mut(set).unwrap().insert(new).unwrap();
+            assert!(heap.get_mut(set).unwrap().remove(old).unwrap().is_some());
+        }
+    };
+    assert_eq!(once_warm(&mut heap, work), 0);
+}
+
+#[test]
+fn reading() {
+    let mut heap = Heap::with(Settings::seeded(1));
+    let list = numbers(&mut heap, 100);
+    let map = heap.alloc(Map::new()).unwrap();
+    let key = heap.string("a longer key").unwrap();
+    heap.get_mut(map).unwrap().insert(key, list.into()).unwrap();
+    let work = |heap: &mut Heap| {
+        for n in 0..100 {
+            assert!(heap.get(list).unwrap().get(n).is_ok());
+        }
+        assert!(heap.get(list).unwrap().get(100).is_err());
+        assert_eq!(heap.get(map).unwrap().get(key), Ok(Some(list.into())));
+        assert_eq!(heap.text(key).unwrap().len(), 12);
+        assert_eq!(heap.key_eq(key, key), Ok(true));
+        assert_eq!(heap.get(map).unwrap().iter().count(), 1);
+        heap.windows_mut((list,)).unwrap().0.swap(0, 1);
+        heap.windows_mut((list,)).unwrap().0.swap(0, 1);
+    };
+    assert_eq!(once_warm(&mut heap, work), 0);
+}
+
+#[test]
+fn concatenating() {
+    let mut heap = Heap::with(Settings::seeded(1));
+    let text = heap.string("a longer text").unwrap();
+    let work = |heap: &mut Heap| {
+        let pieces = [Piece::All(text), Piece::Str(" and "), Piece::Part(text, 2..8)];
+        let made = heap.concat(&pieces).unwrap();
+        heap.kill(made).unwrap();
+    };
+    assert_eq!(once_warm(&mut heap, work), 0);
+}
+
+#[test]
+fn sorting() {
+    let mut heap = Heap::with(Settings::seeded(1));
+    let list = numbers(&mut heap, 1000);
+    let work = |heap: &mut Heap| {
+        heap.sort_by::<List, Error>(list, |heap, a, b| heap.cmp_int(a, b)).unwrap();
+        heap.get_mut(list).unwrap().reverse().unwrap();
+    };
+    assert_eq!(once_warm(&mut heap, work), 0);
+}
+
+#[test]
+fn comparing() {
+    let mut heap = Heap::with(Settings::seeded(1));
+    let mut roots = [Cell::NULL; 2];
+    for root in &mut roots {
+        let map = heap.alloc(Map::new()).unwrap();
+        for n in 0..50 {
+            let list = numbers(&mut heap, n);
+            heap.get_mut(list).unwrap().push(map.into()).unwrap();
+            heap.get_mut(map).unwrap().insert(n.into(), list.into()).unwrap();
+        }
+        *root = map.into();
+    }
+    let [a, b] = roots;
+    let work = |heap: &mut Heap| assert_eq!(heap.deep_eq(a, b), Ok(true));
+    assert_eq!(once_warm(&mut heap, work), 0);
+}
+
+#[test]
+fn clearing() {
+    let mut heap = Heap::with(Settings::seeded(1));
+    let work = |heap: &mut Heap| {
+        for n in 0..100 {
+            numbers(heap, n);
+            heap.string("a longer text").unwrap();
+        }
+        heap.clear();
+    };
+    assert_eq!(once_warm(&mut heap, work), 0);
+}

@@ -1,0 +1,288 @@
+//! Cells: what goes in comes out, nothing but a handle is a handle, and no bits
+//! whatsoever make the heap misbehave.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use proptest::prelude::*;
+use segheap::{
+    Bignum, Bytes, Cell, Closure, Error, F64Arr, Handle, Heap, I64Arr, Kind, List, Map, Pair,
+    Piece, Set, Str, Struct, U8Arr, Unpacked, abi,
+};
+
+use crate::support::{config, float_bits, forged, handle_bits, heap, integer};
+
+/// The four readings of a cell agree with what `unpack` says.
+fn readings_agree(cell: Cell) {
+    let unpacked = cell.unpack();
+    let float = if let Unpacked::Float(x) = unpacked { Some(x.to_bits()) } else { None };
+    assert_eq!(cell.as_float().map(f64::to_bits), float);
+    assert_eq!(cell.as_int(), if let Unpacked::Int(i) = unpacked { Some(i) } else { None });
+    assert_eq!(cell.as_bool(), if let Unpacked::Bool(b) = unpacked { Some(b) } else { None });
+    assert_eq!(
+        cell.as_short_str(),
+        if let Unpacked::ShortStr(s) = unpacked { Some(s) } else { None }
+    );
+    assert_eq!(cell.is_null(), unpacked == Unpacked::Null);
+    match unpacked {
+        Unpacked::Object(kind) => assert_eq!(cell.kind(), Some(kind)),
+        // A seal has a selector that is no kind's.
+        Unpacked::Sealed => assert!(cell.kind().is_some_and(|kind| !Kind::ALL.contains(&kind))),
+        _ => assert_eq!(cell.kind(), None),
+    }
+    assert_eq!(abi::cell(abi::bits(cell)), Some(cell));
+}
+
+fn hash(value: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+proptest! {
+    #![proptest_config(config(512))]
+
+    #[test]
+    fn integers(value in integer()) {
+        let fits = (-(1_i64 << 47)..1 << 47).contains(&value);
+        prop_assert_eq!(Cell::int(value).is_some(), fits);
+        if let Some(cell) = Cell::int(value) {
+            prop_assert_eq!(cell.unpack(), Unpacked::Int(value));
+            readings_agree(cell);
+        }
+        prop_assert_eq!(Cell::from(value as i32).as_int(), Some(i64::from(value as i32)));
+        prop_assert_eq!(Cell::from(value as u32).as_int(), Some(i64::from(value as u32)));
+        prop_assert_eq!(Cell::from(value as i8).as_int(), Some(i64::from(value as i8)));
+    }
+
+    #[test]
+    fn floats(bits in float_bits()) {
+        let value = f64::from_bits(bits);
+        let cell = Cell::float(value);
+        let wanted = if value.is_nan() { 0x7FF8 << 48 } else { bits };
+        prop_assert_eq!(cell.as_float().map(f64::to_bits), Some(wanted));
+        prop_assert_eq!(abi::bits(cell), wanted);
+        prop_assert_eq!(cell.kind(), None);
+        readings_agree(cell);
+    }
+
+    #[test]
+    fn short_texts(chars in prop::collection::vec(any::<char>(), 0..7)) {
+        let text: String = chars.into_iter().collect();
+        let cell = Cell::short_str(&text);
+        prop_assert_eq!(cell.is_some(), text.len() <= 5);
+        if let Some(cell) = cell {
+            let short = cell.as_short_str().unwrap();
+            prop_assert_eq!(short.as_str(), &text);
+            prop_assert_eq!((short.len(), short.is_empty()), (text.len(), text.is_empty()));
+            prop_assert_eq!(Cell::from(short), cell);
+            readings_agree(cell);
+        }
+    }
+
+    #[test]
+    fn deopts(pc in prop_oneof![any::<u64>(), 0..1_u64 << 48, (1_u64 << 48) - 2..(1 << 48) + 2]) {
+        let cell = Cell::deopt(pc);
+        prop_assert_eq!(cell.is_some(), pc < 1 << 48);
+        if let Some(cell) = cell {
+            prop_assert_eq!(cell.unpack(), Unpacked::Deopt(pc));
+            prop_assert_eq!(cell.as_float(), None);
+            readings_agree(cell);
+        }
+    }
+
+    /// Two cells are equal if and only if their bits are.
+    #[test]
+    fn equality_is_of_bits(a in float_bits(), b in float_bits()) {
+        if let (Some(x), Some(y)) = (abi::cell(a), abi::cell(b)) {
+            prop_assert_eq!(x == y, a == b);
+        }
+    }
+
+    /// Bits give a cell with those bits, or none; the cell reads as one thing.
+    #[test]
+    fn bits_give_that_cell_or_none(bits in any_bits()) {
+        if let Some(cell) = abi::cell(bits) {
+            prop_assert_eq!(abi::bits(cell), bits);
+            readings_agree(cell);
+            let _ = format!("{cell:?}");
+        } else {
+            // Only these have no cell: reserved tags, NaNs, and stray bits.
+            prop_assert!(
+                matches!(bits >> 48, 0xFFF9 | 0xFFFB..=0xFFFE) || f64::from_bits(bits).is_nan()
+            );
+        }
+    }
+
+    /// A made-up cell may name a live object of its arena, and otherwise does
+    /// nothing at all.
+    #[test]
+    fn made_up_cells_are_harmless(
+        seed in any::<u64>(),
+        guesses in prop::collection::vec(
+            prop_oneof![any_bits(), (0_u64..16, 0_u64..4096, 0_u32..4).prop_map(|(s, g, i)| {
+                handle_bits(s, g, i)
+            })],
+            1..24,
+        ),
+    ) {
+        let mut heap = heap(seed);
+        let live = inhabitants(&mut heap);
+        for cell in guesses.into_iter().filter_map(abi::cell) {
+            prop_assert_eq!(heap.contains(cell), live.contains(&cell));
+            try_everything(&mut heap, cell, live.contains(&cell));
+        }
+        for cell in live {
+            // Through its own handle each object is used, and found as it was.
+            try_everything(&mut heap, cell, true);
+            prop_assert!(heap.contains(cell));
+        }
+    }
+
+    /// Neither the hash of a handle nor its text changes with its generation.
+    #[test]
+    fn hash_and_debug_hide_the_generation(
+        selector in 0_u64..13, slot in any::<u32>(), a in 0_u64..4096, b in 0_u64..4096,
+    ) {
+        let (one, other) = (forged(selector, a, slot), forged(selector, b, slot));
+        prop_assert_eq!(hash(one), hash(other));
+        prop_assert_eq!(format!("{one:?}"), format!("{other:?}"));
+        prop_assert_eq!(format!("{:?}", one.unpack()), format!("{:?}", other.unpack()));
+        prop_assert_eq!(one == other, a == b);
+        if let (Ok(one), Ok(other)) = (one.to::<List>(), other.to::<List>()) {
+            prop_assert_eq!(hash(one), hash(other));
+            prop_assert_eq!(format!("{one:?}"), format!("{other:?}"));
+        }
+    }
+
+    /// Errors tell nothing of a generation either.
+    #[test]
+    fn errors_hide_the_generation(selector in 0_u64..13, a in 0_u64..4096, b in 0_u64..4096) {
+        let heap = heap(0);
+        let refusal = |generation| {
+            let cell = forged(selector, generation, 0);
+            (heap.get::<List>(cell).err(), heap.get::<Map>(cell).err(), heap.hash(cell).err())
+        };
+        prop_assert_eq!(refusal(a), refusal(b));
+    }
+
+    /// Nor does the heap itself, printed for debugging.
+    #[test]
+    fn a_printed_heap_hides_generations(one in any::<u64>(), other in any::<u64>()) {
+        let print = |seed| {
+            let settings = segheap::Settings::seeded(7).generation_seed(seed);
+            let mut heap = Heap::with(settings);
+            inhabitants(&mut heap);
+            format!("{heap:?}")
+        };
+        prop_assert_eq!(print(one), print(other));
+    }
+}
+
+/// Any 64 bits, with the tags that mean something often.
+fn any_bits() -> impl Strategy<Value = u64> {
+    let tagged = (0xFFF7_u64..=0xFFFF, prop_oneof![any::<u64>(), 0_u64..4])
+        .prop_map(|(tag, payload)| tag << 48 | payload & ((1 << 48) - 1));
+    let text = (0_u64..8, any::<u64>())
+        .prop_map(|(len, bytes)| 0xFFF9 << 48 | len << 40 | bytes & ((1 << (8 * len.min(5))) - 1));
+    prop_oneof![any::<u64>(), tagged, text, float_bits()]
+}
+
+/// One object of each kind, and of some kinds two.
+fn inhabitants(heap: &mut Heap) -> Vec<Cell> {
+    vec![
+        heap.alloc(Str::new("a longer text")).unwrap().into(),
+        heap.alloc(Str::new("another text")).unwrap().into(),
+        heap.alloc(List::of(&[1.into(), Cell::NULL])).unwrap().into(),
+        heap.alloc(Map::new()).unwrap().into(),
+        heap.alloc(Set::new()).unwrap().into(),
+        heap.alloc(Struct::new(1, 2)).unwrap().into(),
+        heap.alloc(Closure::of(1, &[Cell::TRUE])).unwrap().into(),
+        heap.alloc(Bignum::of(true, &[1, 2])).unwrap().into(),
+        heap.alloc(Bytes::of(b"bytes")).unwrap().into(),
+        heap.alloc(Pair::of(1.into(), 2.into())).unwrap().into(),
+        heap.alloc(F64Arr::of(&[0.5])).unwrap().into(),
+        heap.alloc(I64Arr::of(&[5])).unwrap().into(),
+        heap.alloc(U8Arr::of(&[5, 6])).unwrap().into(),
+    ]
+}
+
+/// Uses a cell in every way there is. Only the object it names may answer.
+fn try_everything(heap: &mut Heap, cell: Cell, live: bool) {
+    macro_rules! open {
+        ($($Kind:ident)*) => {$({
+            let opens = live && cell.kind() == Some(Kind::from(<$Kind as segheap::HasKind>::KIND));
+            assert_eq!(heap.get::<$Kind>(cell).is_ok(), opens);
+            assert_eq!(heap.get_mut::<$Kind>(cell).is_ok(), opens);
+            let wanted = <$Kind as segheap::HasKind>::KIND;
+            assert_eq!(cell.to::<$Kind>().is_ok(), cell.kind() == Some(wanted));
+        })*};
+    }
+    open!(Str List Map Set Struct Closure Bignum Bytes Pair F64Arr I64Arr U8Arr);
+    // A sealed cell is compared and stored without being opened.
+    let sealed = cell.unpack() == Unpacked::Sealed;
+    let gone = cell.kind().is_some() && !live && !sealed;
+    assert_eq!(heap.key_eq(cell, cell).is_ok(), !gone);
+    assert_eq!(heap.hash(cell).is_ok(), !gone);
+    assert_eq!(heap.deep_eq(cell, cell), heap.key_eq(cell, cell));
+    let _ = heap.display(cell).to_string();
+    assert_eq!(heap.text(cell).is_ok(), heap.concat(&[Piece::All(cell)]).is_ok());
+    assert_eq!(heap.as_int(cell).is_ok(), heap.cmp_int(cell, 0.into()).is_ok());
+    assert_eq!(heap.union(cell, cell).is_ok(), live && cell.kind() == Some(Kind::SET));
+    let map = heap.alloc(Map::new()).unwrap();
+    assert_eq!(heap.get_mut(map).unwrap().insert(cell, cell).is_ok(), !gone);
+    heap.kill(map).unwrap();
+    let list = heap.alloc(List::of(&[cell])).unwrap();
+    assert_eq!(heap.get(list).unwrap().get(0), Ok(cell));
+    heap.kill(list).unwrap();
+    if let Ok(handle) = cell.to::<Pair>() {
+        assert_eq!(heap.windows_mut((handle,)).is_ok(), live);
+    }
+    if !live {
+        let wanted = match cell.kind() {
+            Some(_) if sealed => Error::Sealed,
+            Some(kind) => Error::Stale { kind },
+            None => Error::NotAHandle,
+        };
+        assert_eq!(heap.kill(cell), Err(wanted));
+    }
+}
+
+#[test]
+fn constants() {
+    assert_eq!(Cell::bool(true), Cell::TRUE);
+    assert_eq!(Cell::bool(false).unpack(), Unpacked::Bool(false));
+    assert_eq!(Cell::default().unpack(), Unpacked::Null);
+    for cell in [Cell::TRUE, Cell::FALSE, Cell::NULL] {
+        readings_agree(cell);
+    }
+    assert_eq!((size_of::<Cell>(), size_of::<Option<Handle<List>>>()), (8, 8));
+}
+
+#[test]
+fn every_boundary_of_a_tag() {
+    // The first and last payload of each of the upper tags.
+    for tag in 0xFFF0_u64..=0xFFFF {
+        for payload in [0, 1, (1 << 48) - 1, 1 << 47, 1 << 40, 5 << 40, 6 << 40] {
+            let bits = tag << 48 | payload;
+            if let Some(cell) = abi::cell(bits) {
+                assert_eq!(abi::bits(cell), bits);
+                readings_agree(cell);
+            }
+        }
+    }
+}
+
+/// What can be seen of a sealed cell does not change with the generation of its
+/// seal; two heaps that differ in nothing else answer alike.
+#[test]
+fn sealed_cells_hide_the_generation() {
+    let look = |seed| {
+        let mut heap = Heap::with(segheap::Settings::seeded(7).generation_seed(seed));
+        let key = heap.new_key().unwrap();
+        let list = heap.alloc(List::of(&[])).unwrap();
+        let sealed = heap.seal(list, &key).unwrap();
+        let shown = format!("{sealed:?} {:?} {}", sealed.unpack(), heap.display(sealed));
+        (shown, hash(sealed), heap.hash(sealed))
+    };
+    assert_eq!(look(0), look(1));
+}

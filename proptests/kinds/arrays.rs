@@ -1,0 +1,380 @@
+//! Sequences that can be changed: five growable ones, three of fixed length.
+//! Elements are compared by their bits.
+
+use proptest::prelude::*;
+use segheap::{
+    Bytes, Cell, Closure, Cursor, Error, F64Arr, Growable, Handle, Heap, I64Arr, List, Mutable,
+    New, Pair, Struct, U8Arr, abi,
+};
+
+use crate::support::{Bounds, assert_same, bounds, config, heap, index, out_of_range, resolve};
+
+/// Elements as 64 bits, and back.
+trait Bits: Mutable {
+    fn element(bits: u64) -> Self::Element;
+    fn bits(element: Self::Element) -> u64;
+    /// The bits that come back for `bits`.
+    fn kept(bits: u64) -> u64 {
+        Self::bits(Self::element(bits))
+    }
+    fn all(elements: &[Self::Element]) -> Vec<u64> {
+        elements.iter().map(|&element| Self::bits(element)).collect()
+    }
+    fn elements(bits: &[u64]) -> Vec<Self::Element> {
+        bits.iter().map(|&bits| Self::element(bits)).collect()
+    }
+}
+
+trait Array: Bits + Growable {
+    fn of(elements: &[Self::Element]) -> New<'_, Self>;
+    fn zeroed(len: usize) -> New<'static, Self>;
+    fn with_capacity(len: usize) -> New<'static, Self>;
+    const ZERO: u64;
+}
+
+macro_rules! bits {
+    ($($Kind:ident)*: $element:expr, $bits:expr) => {$(
+        impl Bits for $Kind {
+            fn element(bits: u64) -> Self::Element {
+                $element(bits)
+            }
+            fn bits(element: Self::Element) -> u64 {
+                $bits(element)
+            }
+        }
+    )*};
+}
+bits!(List Struct Closure Pair: |bits| abi::cell(bits).unwrap_or(Cell::NULL), abi::bits);
+bits!(Bytes U8Arr: |bits| bits as u8, u64::from);
+bits!(I64Arr: |bits| bits as i64, |int| int as u64);
+bits!(F64Arr: f64::from_bits, f64::to_bits);
+
+macro_rules! array {
+    ($($Kind:ident: $zero:expr;)*) => {$(
+        impl Array for $Kind {
+            fn of(elements: &[Self::Element]) -> New<'_, Self> {
+                $Kind::of(elements)
+            }
+            fn zeroed(len: usize) -> New<'static, Self> {
+                $Kind::zeroed(len)
+            }
+            fn with_capacity(len: usize) -> New<'static, Self> {
+                $Kind::with_capacity(len)
+            }
+            const ZERO: u64 = $zero;
+        }
+    )*};
+}
+array! {
+    List: 0xFFFC << 48;
+    Bytes: 0;
+    F64Arr: 0;
+    I64Arr: 0;
+    U8Arr: 0;
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Get(usize),
+    Set(usize, u64),
+    Slice(Bounds),
+    Fill(Bounds, u64),
+    Rewrite(Bounds, u64),
+    Reverse,
+    Next,
+    Restart,
+    Push(u64),
+    Pop,
+    Insert(usize, u64),
+    Remove(usize),
+    Truncate(usize),
+    Resize(usize, u64),
+    Extend(Vec<u64>),
+    Reserve(usize),
+}
+
+fn element() -> impl Strategy<Value = u64> {
+    prop_oneof![any::<u64>(), crate::support::plain().prop_map(abi::bits)]
+}
+
+/// Sizes that a vector can have, and sizes that nothing can.
+fn size() -> impl Strategy<Value = usize> {
+    prop_oneof![
+        8 => 0_usize..40,
+        1 => 0_usize..3000,
+        1 => prop::sample::select(vec![usize::MAX, u32::MAX as usize + 1, 1 << 40]),
+    ]
+}
+
+fn fixed_op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        index().prop_map(Op::Get),
+        (index(), element()).prop_map(|(index, element)| Op::Set(index, element)),
+        bounds().prop_map(Op::Slice),
+        (bounds(), element()).prop_map(|(bounds, element)| Op::Fill(bounds, element)),
+        (bounds(), element()).prop_map(|(bounds, element)| Op::Rewrite(bounds, element)),
+        Just(Op::Reverse),
+        Just(Op::Next),
+        Just(Op::Restart),
+    ]
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        4 => fixed_op(),
+        3 => element().prop_map(Op::Push),
+        1 => Just(Op::Pop),
+        1 => (index(), element()).prop_map(|(index, element)| Op::Insert(index, element)),
+        1 => index().prop_map(Op::Remove),
+        1 => size().prop_map(Op::Truncate),
+        1 => (size(), element()).prop_map(|(size, element)| Op::Resize(size, element)),
+        1 => prop::collection::vec(element(), 0..20).prop_map(Op::Extend),
+        1 => size().prop_map(Op::Reserve),
+    ]
+}
+
+/// An object, the vector it has to agree with, and an iteration over both.
+struct Pairing<K> {
+    object: Handle<K>,
+    twin: Vec<u64>,
+    cursor: Cursor,
+    position: usize,
+}
+
+impl<K: Bits> Pairing<K> {
+    fn new(object: Handle<K>, twin: Vec<u64>) -> Self {
+        Pairing { object, twin, cursor: Cursor::default(), position: 0 }
+    }
+
+    fn compare(&self, heap: &Heap) {
+        let view = heap.get(self.object).unwrap();
+        assert_eq!(K::all(view.as_slice()), self.twin);
+        assert_eq!((view.len(), view.is_empty()), (self.twin.len(), self.twin.is_empty()));
+    }
+
+    fn change(&mut self, heap: &mut Heap, op: &Op) {
+        let (len, twin) = (self.twin.len(), &mut self.twin);
+        match *op {
+            Op::Get(index) => {
+                let got = heap.get(self.object).unwrap().get(index).map(K::bits);
+                assert_eq!(got, twin.get(index).copied().ok_or(out_of_range(index, len)));
+            }
+            Op::Set(index, bits) => {
+                let got = heap.get_mut(self.object).unwrap().set(index, K::element(bits));
+                let place = twin.get_mut(index).ok_or(out_of_range(index, len));
+                assert_eq!(got, place.map(|place| *place = K::kept(bits)));
+            }
+            Op::Slice(bounds) => {
+                let got = heap.get(self.object).unwrap().slice(bounds).map(K::all);
+                assert_same(got, resolve(bounds, len).map(|range| twin[range].to_vec()), bounds);
+            }
+            Op::Fill(bounds, bits) => {
+                let got = heap.get_mut(self.object).unwrap().fill(bounds, K::element(bits));
+                let wanted = resolve(bounds, len).map(|range| twin[range].fill(K::kept(bits)));
+                assert_same(got, wanted, bounds);
+            }
+            Op::Rewrite(bounds, bits) => {
+                let mut view = heap.get_mut(self.object).unwrap();
+                let got = view.slice_mut(bounds).map(|slice| {
+                    for (n, place) in slice.iter_mut().enumerate() {
+                        *place = K::element(bits.wrapping_add(n as u64));
+                    }
+                });
+                let wanted = resolve(bounds, len).map(|range| {
+                    for (n, place) in twin[range].iter_mut().enumerate() {
+                        *place = K::kept(bits.wrapping_add(n as u64));
+                    }
+                });
+                assert_same(got, wanted, bounds);
+            }
+            Op::Reverse => {
+                heap.get_mut(self.object).unwrap().reverse().unwrap();
+                twin.reverse();
+            }
+            Op::Next => {
+                // A cursor over a sequence counts elements, whatever moves.
+                let got = heap.get(self.object).unwrap().next(&mut self.cursor).map(K::bits);
+                assert_eq!(got, twin.get(self.position).copied());
+                self.position += usize::from(got.is_some());
+            }
+            Op::Restart => (self.cursor, self.position) = (Cursor::default(), 0),
+            _ => {}
+        }
+        self.compare(heap);
+    }
+}
+
+impl<K: Array> Pairing<K> {
+    fn grow(&mut self, heap: &mut Heap, op: &Op) {
+        let (len, twin) = (self.twin.len(), &mut self.twin);
+        let mut view = heap.get_mut(self.object).unwrap();
+        let too_large = |len: usize| u32::try_from(len).map_err(|_| Error::ObjectTooLarge);
+        match *op {
+            Op::Push(bits) => {
+                assert_eq!(view.push(K::element(bits)), Ok(()));
+                twin.push(K::kept(bits));
+            }
+            Op::Pop => assert_eq!(view.pop().map(|popped| popped.map(K::bits)), Ok(twin.pop())),
+            Op::Insert(index, bits) => {
+                let got = view.insert(index, K::element(bits));
+                if index <= len {
+                    assert_eq!(got, Ok(()));
+                    twin.insert(index, K::kept(bits));
+                } else {
+                    assert_eq!(got, Err(out_of_range(index, len)));
+                }
+            }
+            Op::Remove(index) => {
+                let got = view.remove(index).map(K::bits);
+                if index < len {
+                    assert_eq!(got, Ok(twin.remove(index)));
+                } else {
+                    assert_eq!(got, Err(out_of_range(index, len)));
+                }
+            }
+            Op::Truncate(size) => {
+                assert_eq!(view.truncate(size), Ok(()));
+                twin.truncate(size);
+            }
+            Op::Resize(size, bits) => {
+                let got = view.resize(size, K::element(bits));
+                let wanted = too_large(size).map(|_| twin.resize(size, K::kept(bits)));
+                assert_eq!(got, wanted);
+            }
+            Op::Extend(ref bits) => {
+                assert_eq!(view.extend(&K::elements(bits)), Ok(()));
+                twin.extend(bits.iter().map(|&bits| K::kept(bits)));
+            }
+            Op::Reserve(more) => {
+                let got = view.reserve(more);
+                assert_eq!(got, too_large(len.saturating_add(more)).map(drop));
+            }
+            _ => return self.change(heap, op),
+        }
+        self.compare(heap);
+    }
+}
+
+/// A neighbour in the same arena that nothing may touch.
+fn neighbour<K: Array>(heap: &mut Heap) -> Pairing<K> {
+    let elements = K::elements(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    let object = heap.alloc(K::of(&elements)).unwrap();
+    Pairing::new(object, K::all(&elements))
+}
+
+fn growable<K: Array>(start: &[u64], form: u8, ops: &[Op]) {
+    let mut heap = heap(5);
+    let before = neighbour::<K>(&mut heap);
+    let mut pairing = match form {
+        0 => {
+            let object = heap.alloc(K::zeroed(start.len())).unwrap();
+            Pairing::new(object, vec![K::ZERO; start.len()])
+        }
+        1 => Pairing::new(heap.alloc(K::with_capacity(start.len())).unwrap(), vec![]),
+        _ => {
+            let elements = K::elements(start);
+            Pairing::new(heap.alloc(K::of(&elements)).unwrap(), K::all(&elements))
+        }
+    };
+    pairing.compare(&heap);
+    let after = neighbour::<K>(&mut heap);
+    for op in ops {
+        pairing.grow(&mut heap, op);
+    }
+    before.compare(&heap);
+    after.compare(&heap);
+}
+
+fn fixed<K: Bits>(heap: &mut Heap, object: Handle<K>, twin: Vec<u64>, ops: &[Op]) {
+    let mut pairing = Pairing::new(object, twin);
+    pairing.compare(heap);
+    for op in ops {
+        pairing.change(heap, op);
+    }
+}
+
+fn program() -> impl Strategy<Value = (Vec<u64>, u8, Vec<Op>)> {
+    (prop::collection::vec(element(), 0..12), 0_u8..3, prop::collection::vec(op(), 1..60))
+}
+
+proptest! {
+    #![proptest_config(config(96))]
+
+    #[test]
+    fn list((start, form, ops) in program()) {
+        growable::<List>(&start, form, &ops);
+    }
+
+    #[test]
+    fn bytes((start, form, ops) in program()) {
+        growable::<Bytes>(&start, form, &ops);
+    }
+
+    #[test]
+    fn f64arr((start, form, ops) in program()) {
+        growable::<F64Arr>(&start, form, &ops);
+    }
+
+    #[test]
+    fn i64arr((start, form, ops) in program()) {
+        growable::<I64Arr>(&start, form, &ops);
+    }
+
+    #[test]
+    fn u8arr((start, form, ops) in program()) {
+        growable::<U8Arr>(&start, form, &ops);
+    }
+
+    #[test]
+    fn records(
+        shape in any::<u32>(),
+        start in prop::collection::vec(element(), 0..12),
+        nulls in any::<bool>(),
+        ops in prop::collection::vec(fixed_op(), 1..40),
+    ) {
+        let mut heap = heap(5);
+        let fields = Struct::elements(&start);
+        let (object, twin) = if nulls {
+            let twin = vec![abi::bits(Cell::NULL); start.len()];
+            (heap.alloc(Struct::new(shape, start.len())).unwrap(), twin)
+        } else {
+            (heap.alloc(Struct::of(shape, &fields)).unwrap(), Struct::all(&fields))
+        };
+        fixed(&mut heap, object, twin, &ops);
+        prop_assert_eq!(heap.get(object).unwrap().shape(), shape);
+    }
+
+    #[test]
+    fn closures(
+        function in any::<u32>(),
+        start in prop::collection::vec(element(), 0..12),
+        ops in prop::collection::vec(fixed_op(), 1..40),
+    ) {
+        let mut heap = heap(5);
+        let upvalues = Closure::elements(&start);
+        let object = heap.alloc(Closure::of(function, &upvalues)).unwrap();
+        fixed(&mut heap, object, Closure::all(&upvalues), &ops);
+        prop_assert_eq!(heap.get(object).unwrap().function(), function);
+    }
+
+    #[test]
+    fn pairs(
+        (first, second) in (element(), element()),
+        ops in prop::collection::vec(fixed_op(), 1..40),
+    ) {
+        let mut heap = heap(5);
+        let (first, second) = (Pair::element(first), Pair::element(second));
+        let object = heap.alloc(Pair::of(first, second)).unwrap();
+        let view = heap.get(object).unwrap();
+        prop_assert_eq!((view.first(), view.second()), (Ok(first), Ok(second)));
+        fixed(&mut heap, object, Pair::all(&[first, second]), &ops);
+    }
+}
+
+#[test]
+fn a_reversed_range_names_the_length_of_the_object() {
+    let mut heap = heap(5);
+    let list = heap.alloc(List::zeroed(10)).unwrap();
+    let (start, end) = (5, 3);
+    assert_eq!(heap.get(list).unwrap().slice(start..end), Err(out_of_range(5, 10)));
+}

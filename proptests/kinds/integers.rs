@@ -1,0 +1,212 @@
+//! Integers: whatever form their cells have, arithmetic is that of the whole
+//! numbers, and a result that fits into a cell is in a cell.
+
+use num_bigint::{BigInt, Sign};
+use proptest::prelude::*;
+use segheap::{Bignum, Cell, Cursor, Error, Heap, abi};
+
+use crate::naive::big;
+use crate::support::{config, heap, index, integer, out_of_range};
+
+/// Integers of up to four limbs, also with the same value in two forms.
+#[derive(Clone, Debug)]
+enum Number {
+    Value(i64),
+    Limbs(bool, Vec<u64>),
+}
+
+fn number() -> impl Strategy<Value = Number> {
+    let limb = || {
+        prop_oneof![2 => any::<u64>(), 1 => 0_u64..3, 1 => Just(u64::MAX),
+        1 => Just(1 << 63), 1 => Just(1 << 47)]
+    };
+    prop_oneof![
+        integer().prop_map(Number::Value),
+        (any::<bool>(), prop::collection::vec(limb(), 0..4))
+            .prop_map(|(negative, limbs)| Number::Limbs(negative, limbs)),
+    ]
+}
+
+impl Number {
+    fn make(&self, heap: &mut Heap) -> (Cell, BigInt) {
+        match self {
+            Number::Value(value) => (heap.int(*value).unwrap(), BigInt::from(*value)),
+            Number::Limbs(negative, limbs) => {
+                let object = heap.alloc(Bignum::of(*negative, limbs)).unwrap();
+                (object.into(), big(*negative, limbs))
+            }
+        }
+    }
+}
+
+/// The cell holds this integer, in the cell itself if it fits there.
+fn holds(heap: &Heap, cell: Cell, wanted: &BigInt) {
+    let small = i64::try_from(wanted).ok();
+    assert_eq!(heap.as_int(cell), Ok(small), "{wanted}");
+    let fits = small.filter(|small| Cell::int(*small).is_some());
+    assert_eq!(cell.as_int(), fits, "{wanted}");
+    assert_eq!(heap.display(cell).to_string(), wanted.to_string());
+    if fits.is_none() {
+        reads_as(heap, cell, wanted);
+    }
+}
+
+fn reads_as(heap: &Heap, cell: Cell, wanted: &BigInt) {
+    let view = heap.get::<Bignum>(cell).unwrap();
+    let (sign, limbs) = wanted.to_u64_digits();
+    assert_eq!((view.is_negative(), view.limbs()), (sign == Sign::Minus, limbs.as_slice()));
+    assert_eq!(view.to_i64(), i64::try_from(wanted).ok());
+    assert_eq!(view.to_i128(), i128::try_from(wanted).ok());
+    assert_eq!(view.to_string(), wanted.to_string());
+    assert_eq!(view.len(), limbs.len());
+}
+
+proptest! {
+    #![proptest_config(config(192))]
+
+    #[test]
+    fn arithmetic(a in number(), b in number()) {
+        let mut heap = heap(5);
+        let ((a, x), (b, y)) = (a.make(&mut heap), b.make(&mut heap));
+        let zero = BigInt::ZERO;
+        for (cell, value) in [(a, &x), (b, &y)] {
+            if cell.kind().is_some() {
+                reads_as(&heap, cell, value);
+            } else {
+                holds(&heap, cell, value);
+            }
+            let negated = heap.neg(cell).unwrap();
+            holds(&heap, negated, &-value);
+        }
+        let sum = heap.add(a, b).unwrap();
+        holds(&heap, sum, &(&x + &y));
+        let difference = heap.sub(a, b).unwrap();
+        holds(&heap, difference, &(&x - &y));
+        let product = heap.mul(a, b).unwrap();
+        holds(&heap, product, &(&x * &y));
+        if y == zero {
+            prop_assert_eq!(heap.div(a, b), Err(Error::DivisionByZero));
+            prop_assert_eq!(heap.rem(a, b), Err(Error::DivisionByZero));
+        } else {
+            let (quotient, rest) = (heap.div(a, b).unwrap(), heap.rem(a, b).unwrap());
+            holds(&heap, quotient, &(&x / &y));
+            holds(&heap, rest, &(&x % &y));
+        }
+        prop_assert_eq!(heap.cmp_int(a, b), Ok(x.cmp(&y)));
+        prop_assert_eq!(heap.key_eq(a, b), Ok(x == y));
+        prop_assert_eq!(heap.deep_eq(a, b), Ok(x == y));
+        if x == y {
+            prop_assert_eq!(heap.hash(a), heap.hash(b));
+        }
+    }
+
+    #[test]
+    fn powers(base in number(), exponent in prop_oneof![0_u32..9, 0_u32..70]) {
+        let mut heap = heap(5);
+        let (base, value) = base.make(&mut heap);
+        let power = heap.pow(base, exponent.into()).unwrap();
+        holds(&heap, power, &value.pow(exponent));
+        prop_assert_eq!(heap.pow(base, (-1).into()), Err(Error::NegativeExponent));
+        let minus = heap.alloc(Bignum::of(true, &[0, 1])).unwrap();
+        prop_assert_eq!(heap.pow(base, minus.into()), Err(Error::NegativeExponent));
+    }
+
+    /// 0, 1 and -1 have powers however large the exponent; the rest have none
+    /// that anything could hold.
+    #[test]
+    fn powers_beyond_all_bounds(base in -3_i32..=3, limbs in prop::collection::vec(1_u64.., 2..4)) {
+        let mut heap = heap(5);
+        let exponent = heap.alloc(Bignum::of(false, &limbs)).unwrap().cell();
+        let got = heap.pow(base.into(), exponent);
+        match base {
+            0 | 1 => prop_assert_eq!(got, Ok(base.into())),
+            -1 => prop_assert_eq!(got, Ok(if limbs[0] & 1 == 1 { -1 } else { 1 }.into())),
+            _ => prop_assert!(matches!(got, Err(Error::Limit(_) | Error::ObjectTooLarge))),
+        }
+    }
+
+    #[test]
+    fn decimal_text_round_trips(number in number(), zeroes in 0_usize..50, plus in any::<bool>()) {
+        let mut heap = heap(5);
+        let (_, value) = number.make(&mut heap);
+        let sign = match (value.sign(), plus) {
+            (Sign::Minus, _) => "-",
+            (_, true) => "+",
+            _ => "",
+        };
+        let text = format!("{sign}{}{}", "0".repeat(zeroes), value.magnitude());
+        let parsed = heap.parse_int(&text).unwrap();
+        holds(&heap, parsed, &value);
+    }
+
+    #[test]
+    fn other_text_is_refused(text in "[+-]{0,2}[0-9_ ]{0,25}[a-f]?") {
+        let mut heap = heap(5);
+        let digits = text.strip_prefix(['+', '-']).unwrap_or(&text);
+        let decimal = !digits.is_empty() && digits.chars().all(|char| char.is_ascii_digit());
+        match heap.parse_int(&text) {
+            Ok(cell) => {
+                prop_assert!(decimal);
+                holds(&heap, cell, &text.parse().unwrap());
+            }
+            error => {
+                prop_assert!(!decimal);
+                prop_assert_eq!(error, Err(Error::NotDecimal));
+            }
+        }
+    }
+
+    #[test]
+    fn wide_integers(value in prop_oneof![any::<i128>(), integer().prop_map(i128::from)]) {
+        let mut heap = heap(5);
+        let cell = heap.int128(value).unwrap();
+        holds(&heap, cell, &BigInt::from(value));
+    }
+
+    /// Limbs are read as elements, and zeroes at the end do not count.
+    #[test]
+    fn limbs(
+        negative in any::<bool>(),
+        limbs in prop::collection::vec(0_u64..3, 0..6),
+        indices in prop::collection::vec(index(), 4),
+    ) {
+        let mut heap = heap(5);
+        let object = heap.alloc(Bignum::of(negative, &limbs)).unwrap();
+        reads_as(&heap, object.cell(), &big(negative, &limbs));
+        let view = heap.get(object).unwrap();
+        for index in indices {
+            let wanted = view.limbs().get(index).copied();
+            prop_assert_eq!(view.get(index), wanted.ok_or(out_of_range(index, view.len())));
+        }
+        let mut cursor = Cursor::default();
+        for &limb in view.limbs() {
+            prop_assert_eq!(view.next(&mut cursor), Some(limb));
+        }
+        prop_assert_eq!(view.next(&mut cursor), None);
+    }
+
+    /// What is no integer is refused, whatever stands on the other side.
+    #[test]
+    fn other_cells_are_refused(cell in crate::support::plain()) {
+        let cell = if cell.as_int().is_some() { Cell::from(1.0) } else { cell };
+        let mut heap = heap(5);
+        let list = heap.alloc(segheap::List::of(&[])).unwrap().cell();
+        let dead = heap.int(i64::MAX).unwrap();
+        heap.kill(dead).unwrap();
+        let wrong = Error::WrongKind { found: segheap::Kind::LIST, wanted: segheap::Kind::BIGNUM };
+        let stale = Error::Stale { kind: segheap::Kind::BIGNUM };
+        for (cell, error) in [(cell, Error::NotAnInteger), (list, wrong), (dead, stale)] {
+            let one = Cell::from(1);
+            prop_assert_eq!(heap.add(cell, one), Err(error));
+            prop_assert_eq!(heap.sub(one, cell), Err(error));
+            prop_assert_eq!(heap.mul(cell, cell), Err(error));
+            prop_assert_eq!(heap.div(cell, 0.into()), Err(error));
+            prop_assert_eq!(heap.rem(one, cell), Err(error));
+            prop_assert_eq!(heap.pow(cell, one), Err(error));
+            prop_assert_eq!(heap.neg(cell), Err(error));
+            prop_assert_eq!(heap.as_int(cell), Err(error));
+            prop_assert_eq!(heap.cmp_int(one, cell), Err(error));
+        }
+        prop_assert!(abi::bits(list) != abi::bits(dead));
+    }
+}

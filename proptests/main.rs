@@ -1,0 +1,28 @@
+//! Properties of the whole heap, checked with random programs against naive
+//! twins. `PROPTEST_CASES` sets how many; each module says what it promises.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    missing_docs,
+    unreachable_pub
+)]
+
+mod allocator;
+mod cells;
+mod equality;
+mod faults;
+mod kinds;
+mod limits;
+mod memory;
+mod naive;
+mod programs;
+mod reuse;
+mod sorting;
+mod support;

@@ -1,0 +1,215 @@
+//! A memory is a vector of bytes whose every access is checked as Wasm checks
+//! it: both ranges before the first byte, on numbers that do not wrap, and an
+//! access of no bytes as well.
+
+use proptest::prelude::*;
+use segheap::memory::{IndexType, Memory, MemoryType, OutOfBounds};
+
+use crate::support::config;
+
+const PAGE: u64 = 65_536;
+
+#[derive(Clone, Debug)]
+enum Op {
+    Load { width: u32, address: u64, offset: u64 },
+    Store { width: u32, address: u64, offset: u64, value: u64 },
+    Fill { address: u64, value: u8, len: u64 },
+    Init { address: u64, segment: Vec<u8>, source: u64, len: u64 },
+    Copy { address: u64, source: u64, len: u64 },
+    CopyFrom { address: u64, source: u64, len: u64 },
+    Grow { delta: u64 },
+}
+
+/// Addresses near the beginning, near the end of a page, and near 2^32 and 2^64.
+fn address() -> impl Strategy<Value = u64> {
+    let edges = prop::sample::select(vec![0, PAGE, 2 * PAGE, 3 * PAGE, 1 << 32, u64::MAX]);
+    prop_oneof![
+        2 => 0..3 * PAGE,
+        4 => (edges, -9_i64..=9).prop_map(|(edge, near)| edge.saturating_add_signed(near)),
+    ]
+}
+
+fn len() -> impl Strategy<Value = u64> {
+    prop_oneof![4 => 0_u64..20, 2 => Just(0), 2 => address()]
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let width = || prop::sample::select(vec![1_u32, 2, 4, 8]);
+    let offset = || prop_oneof![3 => Just(0), 1 => 0_u64..9, 1 => address()];
+    prop_oneof![
+        4 => (width(), address(), offset())
+            .prop_map(|(width, address, offset)| Op::Load { width, address, offset }),
+        4 => (width(), address(), offset(), any::<u64>())
+            .prop_map(|(width, address, offset, value)| Op::Store { width, address, offset, value }),
+        2 => (address(), any::<u8>(), len())
+            .prop_map(|(address, value, len)| Op::Fill { address, value, len }),
+        2 => (address(), prop::collection::vec(any::<u8>(), 0..20), len(), len())
+            .prop_map(|(address, segment, source, len)| Op::Init { address, segment, source, len }),
+        3 => (address(), address(), len())
+            .prop_map(|(address, source, len)| Op::Copy { address, source, len }),
+        2 => (address(), address(), len())
+            .prop_map(|(address, source, len)| Op::CopyFrom { address, source, len }),
+        1 => prop_oneof![0_u64..3, Just(1 << 48), Just(1 << 63), Just(u64::MAX)]
+            .prop_map(|delta| Op::Grow { delta }),
+    ]
+}
+
+/// The range, checked in arithmetic that has room for every sum.
+fn range(size: usize, address: u128, len: u128) -> Result<std::ops::Range<usize>, OutOfBounds> {
+    let end = address + len;
+    if end > size as u128 { Err(OutOfBounds) } else { Ok(address as usize..end as usize) }
+}
+
+fn naive_init(
+    twin: &mut [u8],
+    address: u64,
+    segment: &[u8],
+    source: u64,
+    len: u64,
+) -> Result<(), OutOfBounds> {
+    let to = range(twin.len(), address.into(), len.into())?;
+    let from = range(segment.len(), source.into(), len.into())?;
+    let staged = segment[from].to_vec();
+    twin[to].copy_from_slice(&staged);
+    Ok(())
+}
+
+fn step(memory: &mut Memory, twin: &mut Vec<u8>, other: &Memory, max: u64, op: &Op) {
+    match *op {
+        Op::Load { width, address, offset } => {
+            let got = match width {
+                1 => memory.load_u8(address, offset).map(u64::from),
+                2 => memory.load_u16(address, offset).map(u64::from),
+                4 => memory.load_u32(address, offset).map(u64::from),
+                _ => memory.load_u64(address, offset),
+            };
+            let start = u128::from(address) + u128::from(offset);
+            let wanted = range(twin.len(), start, width.into()).map(|range| {
+                twin[range].iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte))
+            });
+            assert_eq!(got, wanted);
+        }
+        Op::Store { width, address, offset, value } => {
+            let got = match width {
+                1 => memory.store_u8(address, offset, value as u8),
+                2 => memory.store_u16(address, offset, value as u16),
+                4 => memory.store_u32(address, offset, value as u32),
+                _ => memory.store_u64(address, offset, value),
+            };
+            let start = u128::from(address) + u128::from(offset);
+            let wanted = range(twin.len(), start, width.into()).map(|range| {
+                for (n, byte) in twin[range].iter_mut().enumerate() {
+                    *byte = (value >> (8 * n)) as u8;
+                }
+            });
+            assert_eq!(got, wanted);
+        }
+        Op::Fill { address, value, len } => {
+            let wanted =
+                range(twin.len(), address.into(), len.into()).map(|range| twin[range].fill(value));
+            assert_eq!(memory.fill(address, value, len), wanted);
+        }
+        Op::Init { address, ref segment, source, len } => {
+            let wanted = naive_init(twin, address, segment, source, len);
+            assert_eq!(memory.init(address, segment, source, len), wanted);
+        }
+        Op::Copy { address, source, len } => {
+            let segment = twin.clone();
+            let wanted = naive_init(twin, address, &segment, source, len);
+            assert_eq!(memory.copy(address, source, len), wanted);
+        }
+        Op::CopyFrom { address, source, len } => {
+            let wanted = naive_init(twin, address, other.bytes(), source, len);
+            assert_eq!(memory.copy_from(address, other, source, len), wanted);
+        }
+        Op::Grow { delta } => {
+            let old = memory.size();
+            let grown = old.checked_add(delta).is_some_and(|pages| pages <= max);
+            assert_eq!(memory.grow(delta), grown.then_some(old));
+            if grown {
+                twin.resize(twin.len() + (delta * PAGE) as usize, 0);
+            }
+        }
+    }
+    assert!(memory.bytes() == twin.as_slice(), "{op:?}");
+    assert_eq!(memory.size() * PAGE, twin.len() as u64);
+}
+
+proptest! {
+    #![proptest_config(config(64))]
+
+    #[test]
+    fn agrees_with_a_vector_of_bytes(
+        wide in any::<bool>(),
+        min in 0_u64..3,
+        room in 0_u64..2,
+        ops in prop::collection::vec(op(), 1..60),
+    ) {
+        let index = if wide { IndexType::I64 } else { IndexType::I32 };
+        let ty = MemoryType { index, min, max: Some(min + room) };
+        let mut memory = Memory::new(ty).unwrap();
+        prop_assert_eq!(memory.ty(), ty);
+        let mut twin = vec![0; (min * PAGE) as usize];
+        let mut other = Memory::new(MemoryType { index: IndexType::I32, min: 1, max: None }).unwrap();
+        for (n, address) in (0..PAGE).step_by(8).enumerate() {
+            other.store_u64(address, 0, (n as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)).unwrap();
+        }
+        for op in &ops {
+            step(&mut memory, &mut twin, &other, min + room, op);
+        }
+        prop_assert_eq!(memory.ty(), ty);
+    }
+
+    /// A type whose limits contradict each other, or that no host could hold,
+    /// has no memory.
+    #[test]
+    fn limits_are_checked(
+        wide in any::<bool>(),
+        // 4 GiB are a legal minimum too, and more than a test should ask for.
+        min in prop_oneof![0_u64..3, Just(1 << 48), Just(u64::MAX)],
+        max in prop::option::of(prop_oneof![0_u64..3, Just(1 << 16), Just((1 << 16) + 1),
+            Just(1 << 48), Just((1 << 48) + 1), Just(u64::MAX)]),
+    ) {
+        let index = if wide { IndexType::I64 } else { IndexType::I32 };
+        let allowed = index.pages_max();
+        let legal = min <= max.unwrap_or(allowed) && max.unwrap_or(allowed) <= allowed;
+        let memory = Memory::new(MemoryType { index, min, max });
+        prop_assert_eq!(memory.is_some(), legal && min < 3);
+        if let Some(memory) = memory {
+            prop_assert_eq!(memory.size(), min);
+            prop_assert!(memory.bytes().iter().all(|&byte| byte == 0));
+        }
+    }
+}
+
+#[test]
+fn growing_keeps_the_old_and_zeroes_the_new() {
+    let mut memory =
+        Memory::new(MemoryType { index: IndexType::I64, min: 1, max: Some(4) }).unwrap();
+    memory.fill(0, 0xAB, PAGE).unwrap();
+    assert_eq!((memory.grow(0), memory.grow(3), memory.grow(1)), (Some(1), Some(1), None));
+    assert!(memory.bytes()[..PAGE as usize].iter().all(|&byte| byte == 0xAB));
+    assert!(memory.bytes()[PAGE as usize..].iter().all(|&byte| byte == 0));
+    assert_eq!(memory.grow(0), Some(4));
+}
+
+#[test]
+fn no_bytes_are_still_checked() {
+    let mut memory = Memory::new(MemoryType { index: IndexType::I32, min: 1, max: None }).unwrap();
+    assert_eq!(memory.fill(PAGE, 1, 0), Ok(()));
+    assert_eq!(memory.fill(PAGE + 1, 1, 0), Err(OutOfBounds));
+    assert_eq!(memory.copy(PAGE, PAGE, 0), Ok(()));
+    assert_eq!(memory.copy(0, PAGE + 1, 0), Err(OutOfBounds));
+    assert_eq!(memory.init(0, b"abc", 3, 0), Ok(()));
+    assert_eq!(memory.init(0, b"abc", 4, 0), Err(OutOfBounds));
+    assert_eq!(memory.load_u64(u64::MAX, u64::MAX), Err(OutOfBounds));
+}
+
+#[test]
+fn every_bit_is_kept() {
+    let mut memory = Memory::new(MemoryType { index: IndexType::I32, min: 1, max: None }).unwrap();
+    // A signalling NaN, which a trip through a float register would quieten.
+    memory.store_u64(8, 0, 0x7FF0_0000_0000_0001).unwrap();
+    memory.copy(16, 8, 8).unwrap();
+    assert_eq!(memory.load_u64(16, 0), Ok(0x7FF0_0000_0000_0001));
+}

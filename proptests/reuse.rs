@@ -1,0 +1,150 @@
+//! A slot is used 4,096 times and never again; every handle it ever had stays
+//! dead. Nothing that a program sees depends on where generations start.
+
+use std::collections::HashSet;
+
+use proptest::prelude::*;
+use segheap::{Cell, Error, Heap, Kind, Limits, List, Map, Pair, Settings, Str};
+
+use crate::programs::{World, op};
+use crate::support::{config, heap};
+
+const LIVES: u32 = 4096;
+
+fn slots(heap: &Heap, kind: Kind) -> (u32, u32, u32) {
+    let usage = heap.usage();
+    let row = usage.of(kind).unwrap();
+    (row.live, row.free, row.retired)
+}
+
+/// Uses up three slots one after the other; `end` ends a life.
+fn use_up_three_slots(seed: u64, end: impl Fn(&mut Heap, Cell)) {
+    let mut heap = heap(seed);
+    let (mut handles, mut known) = (Vec::new(), HashSet::new());
+    for slot in 0..3 {
+        for life in 0..LIVES {
+            let handle = heap.alloc(Pair::of(life.into(), slot.into())).unwrap();
+            assert!(known.insert(handle), "a handle came back in life {life}");
+            assert_eq!(format!("{handle:?}"), format!("Pair#{slot}"));
+            // Retired after exactly so many lives: neither earlier nor later.
+            assert_eq!(slots(&heap, Kind::PAIR), (1, 0, slot));
+            if let Some(&last) = handles.last() {
+                assert_eq!(heap.get::<Pair>(last).err(), Some(Error::Stale { kind: Kind::PAIR }));
+            }
+            end(&mut heap, handle.cell());
+            handles.push(handle.cell());
+        }
+        assert_eq!(slots(&heap, Kind::PAIR), (0, 0, slot + 1));
+    }
+    // None of them ever comes alive, whatever lives in the arena now.
+    let fourth = heap.alloc(Pair::of(Cell::NULL, Cell::NULL)).unwrap();
+    assert_eq!(format!("{fourth:?}"), "Pair#3");
+    for &cell in &handles {
+        assert_eq!(heap.get::<Pair>(cell).err(), Some(Error::Stale { kind: Kind::PAIR }));
+        assert_eq!(heap.kill(cell), Err(Error::Stale { kind: Kind::PAIR }));
+        assert!(!heap.contains(cell));
+    }
+    assert_eq!(heap.get(fourth).unwrap().as_slice(), [Cell::NULL; 2]);
+}
+
+#[test]
+fn killed() {
+    for seed in [0, 1, 0xDEAD_BEEF, u64::MAX] {
+        use_up_three_slots(seed, |heap, cell| heap.kill(cell).unwrap());
+    }
+}
+
+#[test]
+fn cleared() {
+    use_up_three_slots(2, |heap, _| heap.clear());
+}
+
+#[test]
+fn killed_and_cleared_in_turn() {
+    use_up_three_slots(3, |heap, cell| {
+        if format!("{:?}", heap.get::<Pair>(cell).unwrap().first()).ends_with("7)") {
+            heap.clear();
+        } else {
+            heap.kill(cell).unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_retired_slot_still_counts_as_a_slot() {
+    let limits = Limits { slots: 2, ..Limits::default() };
+    let mut heap = Heap::with(Settings::seeded(1).limits(limits));
+    for _ in 0..2 * LIVES {
+        let list = heap.alloc(List::of(&[])).unwrap();
+        heap.kill(list).unwrap();
+    }
+    assert_eq!(slots(&heap, Kind::LIST), (0, 0, 2));
+    assert!(matches!(heap.alloc(List::of(&[])), Err(Error::Limit(_))));
+    // The other arenas have slots of their own.
+    heap.alloc(Map::new()).unwrap();
+    heap.clear();
+    assert_eq!(slots(&heap, Kind::LIST), (0, 0, 2));
+}
+
+#[test]
+fn clear_keeps_generations_of_free_slots_too() {
+    let mut heap = heap(9);
+    let old: Vec<_> = (0..8).map(|_| heap.alloc(Str::new("a longer text")).unwrap()).collect();
+    for handle in old.iter().step_by(2) {
+        heap.kill(*handle).unwrap();
+    }
+    heap.clear();
+    assert_eq!(slots(&heap, Kind::STR), (0, 8, 0));
+    let new: Vec<_> = (0..8).map(|_| heap.alloc(Str::new("another text")).unwrap()).collect();
+    assert_eq!(slots(&heap, Kind::STR), (8, 0, 0));
+    for handle in old {
+        assert!(!new.contains(&handle) && !heap.contains(handle));
+    }
+}
+
+/// Everything that a program sees of its values, as text.
+fn observe(seed: u64, ops: &[crate::programs::Op]) -> Vec<String> {
+    let settings = Settings::seeded(11).generation_seed(seed);
+    let mut world = World::new(Heap::with(settings), false);
+    let mut seen: Vec<String> = ops.iter().map(|op| format!("{:?}", world.run(op))).collect();
+    let mut rows: Vec<_> = world
+        .naive
+        .objects
+        .keys()
+        .map(|&cell| {
+            let heap = &world.heap;
+            format!("{cell:?} {} {:?}", heap.display(cell), heap.hash(cell))
+        })
+        .collect();
+    rows.sort();
+    seen.extend(rows);
+    seen.push(format!("{:?}", world.heap.usage()));
+    seen
+}
+
+proptest! {
+    #![proptest_config(config(48))]
+
+    #[test]
+    fn generations_cannot_be_observed(
+        one in any::<u64>(),
+        other in any::<u64>(),
+        ops in prop::collection::vec(op(), 1..100),
+    ) {
+        prop_assert_eq!(observe(one, &ops), observe(other, &ops));
+    }
+
+    /// A handle of another heap opens nothing, but for the one slot in 4,096
+    /// whose generation happens to be the same.
+    #[test]
+    fn handles_of_another_heap(seed in any::<u64>()) {
+        let (mut mine, mut other) = (heap(seed), heap(seed ^ 1));
+        let mut opened = 0;
+        for _ in 0..64 {
+            let foreign = other.alloc(List::of(&[])).unwrap();
+            mine.alloc(List::of(&[])).unwrap();
+            opened += u32::from(mine.contains(foreign));
+        }
+        prop_assert!(opened < 64);
+    }
+}

@@ -1,0 +1,153 @@
+//! What all modules share: the number of cases, and where inputs come from.
+
+use std::ops::{Bound, Range};
+
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+use segheap::{Cell, Error, Heap, Limits, Settings, abi};
+
+/// `cases` of a property, unless the environment says how many.
+pub fn config(cases: u32) -> Config {
+    let config = Config { failure_persistence: None, ..Config::default() };
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => config,
+        None => Config { cases, ..config },
+    }
+}
+
+/// A heap whose runs can be repeated. The limit is far above what any test
+/// needs; it keeps a bug from taking the host's memory.
+pub fn heap(seed: u64) -> Heap {
+    let limits = Limits { bytes: 256 << 20, ..Limits::default() };
+    Heap::with(Settings::seeded(seed).limits(limits))
+}
+
+/// Bits of a handle of slot `slot` in the arena with this selector, in this life.
+pub fn handle_bits(selector: u64, generation: u64, slot: u32) -> u64 {
+    0xFFFF << 48 | (selector & 15) << 44 | (generation & 0xFFF) << 32 | u64::from(slot)
+}
+
+/// The handle with these bits; selectors go up to that of seals.
+pub fn forged(selector: u64, generation: u64, slot: u32) -> Cell {
+    abi::cell(handle_bits(selector, generation, slot)).unwrap()
+}
+
+/// Bits of doubles, with the odd ones often.
+pub fn float_bits() -> impl Strategy<Value = u64> {
+    let sign = || any::<bool>().prop_map(|negative| u64::from(negative) << 63);
+    let payload = || prop_oneof![1_u64..1 << 52, 1_u64..4, Just(1 << 51), Just((1 << 52) - 1)];
+    prop_oneof![
+        4 => any::<f64>().prop_map(f64::to_bits),
+        2 => any::<u64>(),
+        // NaNs, quiet and signalling, and subnormals.
+        2 => (sign(), payload()).prop_map(|(sign, payload)| sign | 0x7FF0 << 48 | payload),
+        1 => (sign(), payload()).prop_map(|(sign, payload)| sign | payload),
+        // Zeroes and infinities.
+        1 => (sign(), prop::sample::select(vec![0, 0x7FF0 << 48])).prop_map(|(sign, x)| sign | x),
+    ]
+}
+
+/// Integers, with those at the edges of 48 bits, 63 bits and zero often.
+pub fn integer() -> impl Strategy<Value = i64> {
+    let edges = prop::sample::select(vec![0, 1 << 47, -1 << 47, 1 << 48, i64::MAX, i64::MIN]);
+    prop_oneof![
+        2 => -9_i64..9,
+        1 => any::<i64>(),
+        2 => (edges, -2_i64..=2).prop_map(|(edge, near)| edge.saturating_add(near)),
+    ]
+}
+
+/// Cells that are no handles, of few different values, so that equal ones meet.
+pub fn plain() -> impl Strategy<Value = Cell> {
+    prop_oneof![
+        4 => (-6_i64..6).prop_map(|int| Cell::int(int).unwrap()),
+        2 => prop::sample::select(vec![0.0, -0.0, 1.0, f64::NAN, f64::INFINITY, 2.5])
+            .prop_map(Cell::from),
+        2 => prop::sample::select(vec!["", "a", "b", "\"", "aé", "snow"])
+            .prop_map(|text| Cell::short_str(text).unwrap()),
+        1 => any::<bool>().prop_map(Cell::from),
+        1 => Just(Cell::NULL),
+        1 => (0_u64..3).prop_map(|pc| Cell::deopt(pc).unwrap()),
+    ]
+}
+
+/// Text of one to four bytes a character, short and long.
+pub fn text() -> impl Strategy<Value = String> {
+    let char = prop::sample::select(vec!['a', 'b', '"', '\n', 'é', '☃', '🦀']);
+    prop::collection::vec(char, 0..14).prop_map(|chars| chars.into_iter().collect())
+}
+
+/// Indices that are mostly small, and sometimes absurd.
+pub fn index() -> impl Strategy<Value = usize> {
+    prop_oneof![
+        10 => 0_usize..24,
+        1 => prop::sample::select(vec![usize::MAX, usize::MAX - 1, u32::MAX as usize, 1 << 32]),
+    ]
+}
+
+pub type Bounds = (Bound<usize>, Bound<usize>);
+
+/// Ranges of every form, also reversed and beyond the end.
+pub fn bounds() -> impl Strategy<Value = Bounds> {
+    fn bound() -> impl Strategy<Value = Bound<usize>> {
+        prop_oneof![
+            2 => Just(Bound::Unbounded),
+            3 => index().prop_map(Bound::Included),
+            3 => index().prop_map(Bound::Excluded),
+        ]
+    }
+    (bound(), bound())
+}
+
+pub fn out_of_range(index: usize, len: usize) -> Error {
+    Error::OutOfRange { index: index as u64, len: len as u32 }
+}
+
+/// The range as start and end, in unbounded arithmetic.
+pub fn resolve(bounds: Bounds, len: usize) -> Result<Range<usize>, Error> {
+    let start = match bounds.0 {
+        Bound::Included(start) => start as u128,
+        Bound::Excluded(start) => start as u128 + 1,
+        Bound::Unbounded => 0,
+    };
+    let end = match bounds.1 {
+        Bound::Included(end) => end as u128 + 1,
+        Bound::Excluded(end) => end as u128,
+        Bound::Unbounded => len as u128,
+    };
+    let clamped = |index: u128| usize::try_from(index).unwrap_or(usize::MAX);
+    if end > len as u128 {
+        return Err(out_of_range(clamped(end), len));
+    }
+    if start > end {
+        return Err(out_of_range(clamped(start), len));
+    }
+    Ok(clamped(start)..clamped(end))
+}
+
+/// Both refused, or both not, and alike. The length that the error of a
+/// reversed range names has a test of its own.
+pub fn assert_same<T: PartialEq + std::fmt::Debug>(
+    got: Result<T, Error>,
+    wanted: Result<T, Error>,
+    bounds: Bounds,
+) {
+    let unnamed = |result: Result<T, Error>| {
+        result.map_err(|error| match error {
+            Error::OutOfRange { index, .. } if reversed(bounds) => {
+                Error::OutOfRange { index, len: 0 }
+            }
+            error => error,
+        })
+    };
+    assert_eq!(unnamed(got), unnamed(wanted), "{bounds:?}");
+}
+
+fn reversed(bounds: Bounds) -> bool {
+    match bounds {
+        (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
+        (Bound::Included(a) | Bound::Excluded(a), Bound::Included(b) | Bound::Excluded(b)) => {
+            a >= b
+        }
+    }
+}
