@@ -381,8 +381,10 @@ impl Heap {
     ) -> Result<T, Error> {
         let mut scratch = core::mem::take(&mut self.scratch);
         let mine = core::mem::take(&mut self.scratch_bytes);
-        let bump = scratch.start(&mut self.budget);
-        let result = work(self, bump);
+        let result = match scratch.start(&mut self.budget) {
+            Ok(bump) => work(self, bump),
+            Err(error) => Err(error),
+        };
         scratch.reset();
         // A nested call has left memory of its own: the larger is kept.
         if scratch.bytes() > self.scratch_bytes {

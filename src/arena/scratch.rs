@@ -2,47 +2,69 @@
 //! arena that is reset after it and not freed, so that a warm heap asks the
 //! global allocator for nothing.
 
+use alloc::vec::Vec;
+
 use bumpalo::Bump;
-use bumpalo::collections::Vec;
+use bumpalo::collections::Vec as List;
 use sync_wrapper::SyncWrapper;
 
 use crate::words::{Budget, Error, Resource};
 
-/// Reached through `&mut` only, which keeps the heap `Sync`.
+/// One at most. Reached through `&mut` only, which keeps the heap `Sync`, and
+/// behind a pointer, which keeps interior mutability out of it: what is read
+/// through a `&Heap` may then be kept in registers and read ahead.
 #[derive(Debug, Default)]
-pub(crate) struct Scratch(SyncWrapper<Bump>);
+pub(crate) struct Scratch(Vec<SyncWrapper<Bump>>);
 
 /// Bytes that `bumpalo` adds to a chunk.
 const CHUNK_OVERHEAD: usize = 64;
 
 impl Scratch {
+    /// Bytes asked of the global allocator.
     pub(crate) fn bytes(&mut self) -> usize {
-        self.0.get_mut().allocated_bytes_including_metadata()
+        let place = self.0.capacity().saturating_mul(size_of::<SyncWrapper<Bump>>());
+        let bump = self.0.first_mut().map(SyncWrapper::get_mut);
+        place.saturating_add(bump.map_or(0, |bump| bump.allocated_bytes_including_metadata()))
     }
 
     /// The memory, held to what the budget leaves.
-    pub(crate) fn start(&mut self, budget: &mut Budget) -> &Bump {
-        let bump = self.0.get_mut();
-        let more = if budget.refused() { 0 } else { budget.left().saturating_sub(CHUNK_OVERHEAD) };
+    ///
+    /// # Errors
+    /// A limit or no memory, the first time.
+    pub(crate) fn start(&mut self, budget: &mut Budget) -> Result<&Bump, Error> {
+        if self.0.is_empty() {
+            let place = size_of::<SyncWrapper<Bump>>();
+            if budget.left() < place {
+                return Err(Error::Limit(Resource::Bytes));
+            }
+            if budget.refused() {
+                return Err(Error::OutOfMemory);
+            }
+            self.0.try_reserve_exact(1).map_err(|_| Error::OutOfMemory)?;
+            self.0.push(SyncWrapper::new(Bump::new()));
+        }
+        let used = CHUNK_OVERHEAD.saturating_add(size_of::<SyncWrapper<Bump>>());
+        let more = if budget.refused() { 0 } else { budget.left().saturating_sub(used) };
+        let bump = self.0.first_mut().ok_or(Error::Corrupt)?.get_mut();
         bump.set_allocation_limit(Some(bump.allocated_bytes().saturating_add(more)));
-        bump
+        Ok(bump)
     }
 
     /// Forgets what was put there.
     pub(crate) fn reset(&mut self) {
-        self.0.get_mut().reset();
+        self.0.iter_mut().for_each(|bump| bump.get_mut().reset());
     }
 }
 
 /// Adds to a list in scratch memory.
-pub(crate) fn push<T>(list: &mut Vec<'_, T>, item: T) -> Result<(), Error> {
+pub(crate) fn push<T>(list: &mut List<'_, T>, item: T) -> Result<(), Error> {
     reserve(list, 1)?;
     list.push(item);
     Ok(())
 }
 
 /// Makes room in a list in scratch memory.
-pub(crate) fn reserve<T>(list: &mut Vec<'_, T>, additional: usize) -> Result<(), Error> {
+pub(crate) fn reserve<T>(list: &mut List<'_, T>, additional: usize) -> Result<(), Error> {
     list.try_reserve(additional).map_err(|_| Error::Limit(Resource::Bytes))
 }
 
@@ -50,13 +72,13 @@ pub(crate) fn reserve<T>(list: &mut Vec<'_, T>, additional: usize) -> Result<(),
 /// words.
 #[derive(Debug)]
 pub(crate) struct Seen<'s> {
-    slots: Vec<'s, ([u64; 2], u64)>,
+    slots: List<'s, ([u64; 2], u64)>,
     len: usize,
 }
 
 impl<'s> Seen<'s> {
     pub(crate) fn new_in(bump: &'s Bump) -> Self {
-        Seen { slots: Vec::new_in(bump), len: 0 }
+        Seen { slots: List::new_in(bump), len: 0 }
     }
 
     fn place(&self, key: [u64; 2]) -> Option<usize> {
@@ -101,7 +123,7 @@ impl<'s> Seen<'s> {
     fn grow(&mut self) -> Result<(), Error> {
         let bump = self.slots.bump();
         let len = self.slots.len().saturating_mul(2).max(16);
-        let mut larger = Seen { slots: Vec::new_in(bump), len: self.len };
+        let mut larger = Seen { slots: List::new_in(bump), len: self.len };
         reserve(&mut larger.slots, len)?;
         larger.slots.resize(len, ([0, 0], 0));
         for &(key, value) in self.slots.iter().filter(|(key, _)| *key != [0, 0]) {

@@ -276,11 +276,13 @@ impl Cell {
     }
 
     /// The cells whose bits are `words`.
+    #[inline(always)]
     pub(crate) fn slice(words: &[u64]) -> &[Cell] {
         Cell::wrap_slice(bytemuck::cast_slice(words))
     }
 
     /// The cells whose bits are `words`.
+    #[inline(always)]
     pub(crate) fn slice_mut(words: &mut [u64]) -> &mut [Cell] {
         Cell::wrap_slice_mut(bytemuck::cast_slice_mut(words))
     }
