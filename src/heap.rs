@@ -177,7 +177,7 @@ impl Heap {
     /// # Errors
     /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
     /// [`Error::OutOfMemory`]; the heap is as it was then.
-    #[inline]
+    #[inline(always)]
     pub fn alloc<I: Init>(&mut self, init: I) -> Result<Handle<I::Kind>, Error> {
         let (len, words) = init.size();
         let cell = self.make(I::Kind::KIND, object_len(len)?, words, |words| {
@@ -188,7 +188,7 @@ impl Heap {
     }
 
     /// A new object of `len` elements in `words` words, which `fill` writes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn make(
         &mut self,
         kind: Kind,

@@ -47,10 +47,54 @@ pub(crate) struct Block {
     pub(crate) cap: u32,
 }
 
+/// Classes of the smaller sizes: sizes vary from one object to the next, and
+/// branches on them are mispredicted.
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    reason = "at compile time"
+)]
+const SMALL: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut last = 0;
+    while last < classes.len() {
+        classes[last] = computed_class(last as u32) as u8;
+        last += 1;
+    }
+    classes
+};
+
+/// Words in a block of each class.
+#[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "at compile time")]
+const WORDS: [u32; CLASSES] = {
+    let mut words = [0; CLASSES];
+    let mut class = 0;
+    while class < CLASSES {
+        words[class] = computed_words(class);
+        class += 1;
+    }
+    words
+};
+
 /// Class of the smallest blocks of at least `words` (1 ..= u32::MAX) words.
 #[inline(always)]
-const fn class_of(words: u32) -> usize {
+fn class_of(words: u32) -> usize {
     let last = words.wrapping_sub(1);
+    match SMALL.get(at(last)) {
+        Some(&class) => usize::from(class),
+        None => computed_class(last),
+    }
+}
+
+/// Words in a block of `class`.
+#[inline(always)]
+fn class_words(class: usize) -> u32 {
+    WORDS.get(class).copied().unwrap_or(u32::MAX)
+}
+
+/// Class of blocks of more than `last` words.
+const fn computed_class(last: u32) -> usize {
     if last < EXACT {
         return at(last);
     }
@@ -60,9 +104,8 @@ const fn class_of(words: u32) -> usize {
 }
 
 /// Words in a block of `class`; the last class is cut to `u32::MAX`.
-#[inline(always)]
 #[allow(clippy::cast_possible_truncation, reason = "classes are few, words are cut")]
-const fn class_words(class: usize) -> u32 {
+const fn computed_words(class: usize) -> u32 {
     let class = class as u32;
     if class < EXACT {
         return class.wrapping_add(1);
@@ -106,12 +149,41 @@ impl Blocks {
         self.memory.words_mut()
     }
 
+    /// A small block that is there to be taken, free or at the top; its content
+    /// is arbitrary.
+    #[inline(always)]
+    pub(crate) fn ready(&mut self, words: usize) -> Option<Block> {
+        if words == 0 {
+            return Some(Block::default());
+        }
+        self.take(usize::from(*SMALL.get(words.wrapping_sub(1))?))
+    }
+
+    /// A block of a class that is there to be taken, free or at the top.
+    #[inline(always)]
+    fn take(&mut self, class: usize) -> Option<Block> {
+        let block = match self.pop(class) {
+            Some(block) => block,
+            None => {
+                let cap = class_words(class);
+                let end = self.top.wrapping_add(u64::from(cap));
+                let off = u32::try_from(self.top).ok()?;
+                if end > wide(self.memory.words().len()) {
+                    return None;
+                }
+                self.top = end;
+                Block { off, cap }
+            }
+        };
+        self.used = self.used.wrapping_add(u64::from(block.cap));
+        Some(block)
+    }
+
     /// A block of at least `words` words; its content is arbitrary.
     ///
     /// # Errors
     /// [`Error::ObjectTooLarge`], or what a growing memory answers; nothing has
     /// changed then.
-    #[inline]
     pub(crate) fn alloc(
         &mut self,
         budget: &mut Budget,
@@ -122,13 +194,15 @@ impl Blocks {
             return Ok(Block::default());
         }
         let class = class_of(u32::try_from(words).map_err(|_| Error::ObjectTooLarge)?);
-        let block = match self.pop(class) {
-            Some(block) => block,
-            None => self.bump(budget, kind, class)?,
-        };
-        self.used = self.used.wrapping_add(u64::from(block.cap));
-        budget.allocated = budget.allocated.wrapping_add(u64::from(block.cap).wrapping_mul(8));
-        Ok(block)
+        if let Some(block) = self.take(class) {
+            return Ok(block);
+        }
+        if let Some(block) = self.split(class) {
+            self.used = self.used.wrapping_add(u64::from(block.cap));
+            return Ok(block);
+        }
+        self.extend_to(budget, kind, self.top.saturating_add(u64::from(class_words(class))))?;
+        self.take(class).ok_or(Error::ArenaFull { kind })
     }
 
     /// Takes the first free block of a class.
@@ -143,21 +217,6 @@ impl Blocks {
         let next = *words.get(at(off))?;
         *words.get_mut(class)? = next;
         Some(Block { off, cap: class_words(class) })
-    }
-
-    #[inline(always)]
-    fn bump(&mut self, budget: &mut Budget, kind: Kind, class: usize) -> Result<Block, Error> {
-        let cap = class_words(class);
-        let end = self.top.wrapping_add(u64::from(cap));
-        if end > wide(self.memory.words().len()) {
-            if let Some(block) = self.split(class) {
-                return Ok(block);
-            }
-            self.extend_to(budget, kind, end)?;
-        }
-        let off = u32::try_from(self.top).map_err(|_| Error::ArenaFull { kind })?;
-        self.top = end;
-        Ok(Block { off, cap })
     }
 
     /// Cuts a block of `class` off a larger free one.
@@ -246,7 +305,11 @@ impl Blocks {
             budget.allocated = budget.allocated.wrapping_add(added.wrapping_mul(8));
             return Ok(Block { off: block.off, cap });
         }
-        let moved = self.alloc(budget, kind, words)?;
+        let moved = match self.ready(words) {
+            Some(block) => block,
+            None => self.alloc(budget, kind, words)?,
+        };
+        budget.allocated = budget.allocated.wrapping_add(u64::from(moved.cap).wrapping_mul(8));
         let (from, to) = (at(block.off), at(moved.off));
         let end = from.saturating_add(keep);
         if keep > 0 && end <= self.words().len() {

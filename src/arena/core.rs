@@ -18,6 +18,9 @@ use crate::words::{
 /// No slot: the end of the free list.
 const NONE: u32 = u32::MAX;
 
+/// Words that a sequence begins to grow with, as `Vec` does.
+const FIRST_GROWTH: usize = 4;
+
 /// Slots, and what an arena has reserved.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Extent {
@@ -25,6 +28,10 @@ pub(crate) struct Extent {
     slots: usize,
     memory: (u64, usize),
 }
+
+/// A block for a new object, and what there was before if that had to change:
+/// the arena's extent, and words of bits.
+type Room = (Block, Option<(Extent, usize)>);
 
 /// One arena, with generations of `BITS` bits.
 #[derive(Debug)]
@@ -107,6 +114,22 @@ impl<const BITS: u32> Arena<BITS> {
         self.blocks.words_mut().get_mut(off..end).ok_or(Error::Corrupt)
     }
 
+    /// A live slot, and the whole of its block.
+    #[inline(always)]
+    pub(crate) fn open_mut(&mut self, index: u32) -> Option<(&mut Slot, &mut [u64])> {
+        let slot = self.slots.get_mut(at(index))?;
+        let off = at(slot.off);
+        let block = off..off.saturating_add(at(slot.cap));
+        Some((slot, self.blocks.words_mut().get_mut(block)?))
+    }
+
+    /// The first `len` words of a slot's block.
+    #[inline(always)]
+    pub(crate) fn first_words_mut(&mut self, slot: Slot, len: usize) -> Option<&mut [u64]> {
+        let off = at(slot.off);
+        self.blocks.words_mut().get_mut(off..off.saturating_add(len))
+    }
+
     /// The whole payload, in words.
     #[inline(always)]
     pub(crate) fn payload_words(&self) -> &[u64] {
@@ -154,7 +177,7 @@ impl<const BITS: u32> Arena<BITS> {
     ///
     /// # Errors
     /// A limit, a full arena, no memory; nothing has changed then.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn alloc(
         &mut self,
         budget: &mut Budget,
@@ -162,54 +185,60 @@ impl<const BITS: u32> Arena<BITS> {
         words: usize,
         fill: impl FnOnce(&mut [u64]) -> Result<(), Error>,
     ) -> Result<Cell, Error> {
-        let before = (self.extent(), budget.bits());
-        if self.free == NONE && self.slots.len() == before.0.slots
-            || self.slots.len() >= at(budget.limits().slots)
-        {
-            self.reserve_slot(budget)?;
-        }
-        let block = match self.blocks.alloc(budget, self.kind, words) {
-            Ok(block) => block,
-            Err(error) => return Err(self.undo(budget, before, Block::default(), error)),
+        // What is there to be taken, in line; the rest in one function.
+        let slots = self.slots.len();
+        let slot =
+            self.free != NONE || slots < self.slots.capacity() && slots < at(budget.limits().slots);
+        let (block, before) = match if slot { self.blocks.ready(words) } else { None } {
+            Some(block) => (block, None),
+            None => self.make_room(budget, words)?,
         };
         let off = at(block.off);
         let filled = match self.blocks.words_mut().get_mut(off..off.saturating_add(words)) {
             Some(words) => fill(words),
             None => Err(Error::Corrupt),
         };
-        match filled {
-            Ok(()) => {
-                budget.born = budget.born.wrapping_add(1);
-                budget.allocated = budget.allocated.wrapping_add(16);
-                Ok(self.take_slot(len, block))
+        if let Err(error) = filled {
+            self.undo(budget, block, before);
+            return Err(error);
+        }
+        budget.born = budget.born.wrapping_add(1);
+        let bytes = u64::from(block.cap).wrapping_mul(8).wrapping_add(16);
+        budget.allocated = budget.allocated.wrapping_add(bytes);
+        Ok(self.take_slot(len, block))
+    }
+
+    /// A block, and a slot ready; and what there was before.
+    #[cold]
+    fn make_room(&mut self, budget: &mut Budget, words: usize) -> Result<Room, Error> {
+        let before = Some((self.extent(), budget.bits()));
+        self.reserve_slot(budget)?;
+        match self.blocks.alloc(budget, self.kind, words) {
+            Ok(block) => Ok((block, before)),
+            Err(error) => {
+                self.undo(budget, Block::default(), before);
+                Err(error)
             }
-            Err(error) => Err(self.undo(budget, before, block, error)),
         }
     }
 
     /// Gives back what an allocation that fails has taken.
     #[cold]
-    fn undo(
-        &mut self,
-        budget: &mut Budget,
-        (extent, bits): (Extent, usize),
-        block: Block,
-        error: Error,
-    ) -> Error {
+    fn undo(&mut self, budget: &mut Budget, block: Block, before: Option<(Extent, usize)>) {
         self.blocks.free(block);
-        budget.allocated = budget.allocated.wrapping_sub(u64::from(block.cap).wrapping_mul(8));
-        self.shrink(budget, extent);
-        budget.shrink_bits(bits);
-        error
+        if let Some((extent, bits)) = before {
+            self.shrink(budget, extent);
+            budget.shrink_bits(bits);
+        }
     }
 
     /// Makes sure that there is a free slot, or capacity for one.
     #[cold]
     fn reserve_slot(&mut self, budget: &mut Budget) -> Result<(), Error> {
-        if self.free != NONE {
+        let len = self.slots.len().saturating_add(1);
+        if self.free != NONE || len <= self.slots.capacity().min(at(budget.limits().slots)) {
             return Ok(());
         }
-        let len = self.slots.len().saturating_add(1);
         budget.check_slots(self.kind, len)?;
         budget.reserve_slots(&mut self.slots, len.max(4))
     }
@@ -296,14 +325,22 @@ impl<const BITS: u32> Arena<BITS> {
         if words <= at(slot.cap) {
             return Ok(());
         }
-        let doubled = words.max(at(slot.cap).saturating_mul(2)).min(at(u32::MAX));
-        let grown = self.grow(budget, index, doubled);
-        grown.or_else(|_| self.grow(budget, index, words))
+        let doubled = at(slot.cap).saturating_mul(2).clamp(FIRST_GROWTH, at(u32::MAX));
+        let doubled = words.max(doubled);
+        if self.grow(budget, index, doubled).is_ok() {
+            return Ok(());
+        }
+        self.grow_least(budget, index, words)
+    }
+
+    #[cold]
+    fn grow_least(&mut self, budget: &mut Budget, index: u32, words: usize) -> Result<(), Error> {
+        self.grow(budget, index, words)
     }
 
     /// Gives the object that slot `index` names room for `words` words; its
     /// words in use are kept.
-    #[cold]
+    #[inline(always)]
     fn grow(&mut self, budget: &mut Budget, index: u32, words: usize) -> Result<(), Error> {
         let slot = self.slot(index)?;
         let keep = self.shape.words(slot.len, slot.cap);
@@ -329,6 +366,7 @@ impl<const BITS: u32> Arena<BITS> {
     ) -> Result<(), Error> {
         let old = self.slot(index)?.block();
         let new = self.blocks.alloc(budget, self.kind, words)?;
+        budget.allocated = budget.allocated.wrapping_add(u64::from(new.cap).wrapping_mul(8));
         let payload = self.blocks.words_mut();
         let split = at(old.off.max(new.off));
         let (low, high) = payload.split_at_mut_checked(split).ok_or(Error::Corrupt)?;

@@ -156,11 +156,16 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     /// None that a caller could bring about.
     #[inline(always)]
     pub fn as_mut_slice(&mut self) -> Result<&mut [K::Element], Error> {
-        let (slot, words) = self.parts()?;
-        if slot.cap == 0 {
-            return Ok(&mut []);
-        }
-        body_mut::<K>(words)?.get_mut(..at(slot.len)).ok_or(Error::Corrupt)
+        self.elements().ok_or(Error::Corrupt)
+    }
+
+    #[inline(always)]
+    fn elements(&mut self) -> Option<&mut [K::Element]> {
+        let slot = self.arena.slot(self.index).ok()?;
+        let words = K::SHAPE.words(slot.len, slot.cap);
+        let words = self.arena.first_words_mut(slot, words)?;
+        let body = words.get_mut(at(K::SHAPE.header)..).unwrap_or_default();
+        K::Element::slice_mut(body).get_mut(..at(slot.len))
     }
 
     /// Overwrites element `index`. O(1).
@@ -169,11 +174,9 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     /// [`Error::OutOfRange`].
     #[inline(always)]
     pub fn set(&mut self, index: usize, element: K::Element) -> Result<(), Error> {
-        let elements = self.as_mut_slice()?;
-        let len = elements.len();
-        match elements.get_mut(index) {
+        match self.elements().and_then(|elements| elements.get_mut(index)) {
             Some(place) => *place = element,
-            None => return Err(out_of_range(index, len)),
+            None => return Err(out_of_range(index, at(self.arena.slot(self.index)?.len))),
         }
         Ok(())
     }
@@ -246,6 +249,30 @@ fn body_mut<K: Sequence>(words: &mut [u64]) -> Result<&mut [K::Element], Error> 
     words.get_mut(at(K::SHAPE.header)..).map(K::Element::slice_mut).ok_or(Error::Corrupt)
 }
 
+/// The length of an object, and the element behind it if its block has room.
+#[inline(always)]
+fn behind<K: Growable>(arena: &mut Arena, index: u32) -> Option<(&mut u32, &mut K::Element)> {
+    let (slot, block) = arena.open_mut(index)?;
+    let body = K::Element::slice_mut(block.get_mut(at(K::SHAPE.header)..)?);
+    let place = body.get_mut(at(slot.len))?;
+    // A block of 2^32 - 1 words can hold more bytes than that, but not words.
+    (K::Element::PER_WORD == 1 || slot.len < u32::MAX).then_some((&mut slot.len, place))
+}
+
+#[cold]
+fn push_grown<K: Growable>(
+    arena: &mut Arena,
+    budget: &mut Budget,
+    index: u32,
+    element: K::Element,
+) -> Result<(), Error> {
+    arena.reserve(budget, index, 1)?;
+    let (len, place) = behind::<K>(arena, index).ok_or(Error::Corrupt)?;
+    *place = element;
+    *len = len.wrapping_add(1);
+    Ok(())
+}
+
 impl<K: Growable> ViewMut<'_, K> {
     /// Adds an element at the end. Amortised O(1).
     ///
@@ -253,19 +280,16 @@ impl<K: Growable> ViewMut<'_, K> {
     /// A limit or no memory; nothing has changed then.
     #[inline(always)]
     pub fn push(&mut self, element: K::Element) -> Result<(), Error> {
-        let (slot, words) = self.parts()?;
-        match body_mut::<K>(words).ok().and_then(|body| body.get_mut(at(slot.len))) {
-            Some(place) if slot.len < u32::MAX => *place = element,
-            _ => return self.push_grown(element),
+        // The parts are passed on, not `self`, which would have to be in memory
+        // for that.
+        match behind::<K>(self.arena, self.index) {
+            Some((len, place)) => {
+                *place = element;
+                *len = len.wrapping_add(1);
+                Ok(())
+            }
+            None => push_grown::<K>(self.arena, self.budget, self.index, element),
         }
-        self.arena.slot_mut(self.index)?.len = slot.len.wrapping_add(1);
-        Ok(())
-    }
-
-    #[cold]
-    fn push_grown(&mut self, element: K::Element) -> Result<(), Error> {
-        self.splice(at(self.arena.slot(self.index)?.len), 1)?.fill(element);
-        Ok(())
     }
 
     /// Makes room for `additional` more elements. O(length) when the object has

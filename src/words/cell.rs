@@ -44,7 +44,6 @@ pub(crate) const SELECTOR_SHIFT: u32 = 44;
 pub(crate) const GENERATION_SHIFT: u32 = 32;
 pub(crate) const GENERATION_MASK: u64 = 0xFFF << GENERATION_SHIFT;
 const NAN: u64 = 0x7FF8_0000_0000_0000;
-const SHORT_MAX: usize = 5;
 const SHORT_LEN_SHIFT: u32 = 40;
 /// A word of a table that holds no entry; no cell has these bits.
 pub(crate) const HOLE: u64 = TAG_HOLE << TAG_SHIFT;
@@ -147,13 +146,15 @@ impl Cell {
     /// `bytes` must be UTF-8.
     #[inline]
     pub(crate) fn short_bytes(bytes: &[u8]) -> Option<Cell> {
-        if bytes.len() > SHORT_MAX {
-            return None;
-        }
-        let mut word = [0; 8];
-        for (to, from) in word.iter_mut().zip(bytes) {
-            *to = *from;
-        }
+        let word = match *bytes {
+            [] => [0; 8],
+            [a] => [a, 0, 0, 0, 0, 0, 0, 0],
+            [a, b] => [a, b, 0, 0, 0, 0, 0, 0],
+            [a, b, c] => [a, b, c, 0, 0, 0, 0, 0],
+            [a, b, c, d] => [a, b, c, d, 0, 0, 0, 0],
+            [a, b, c, d, e] => [a, b, c, d, e, 0, 0, 0],
+            _ => return None,
+        };
         let len = u64::try_from(bytes.len()).unwrap_or(0) << SHORT_LEN_SHIFT;
         Some(Cell::raw((TAG_SHORT << TAG_SHIFT) | len | u64::from_le_bytes(word)))
     }

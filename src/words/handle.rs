@@ -34,7 +34,9 @@ impl<K: HasKind> Handle<K> {
     #[inline(always)]
     pub(crate) fn known(cell: Cell) -> Handle<K> {
         debug_assert!(Handle::<K>::of(cell).is_some());
-        Handle { bits: NonZeroU64::new(cell.bits()).unwrap_or(NonZeroU64::MAX), kind: PhantomData }
+        // The tag of handles has this bit; said again, it proves the rest.
+        let bits = NonZeroU64::new(cell.bits() | 1 << 63).unwrap_or(NonZeroU64::MAX);
+        Handle { bits, kind: PhantomData }
     }
 
     /// The handle as a cell; free.
