@@ -6,8 +6,10 @@
 //! four classes to a doubling. The last block grows in place and goes back to
 //! the top when it is freed, so stack-like use leaves no gaps at all.
 
+use core::ops::Range;
+
 use super::memory::{IndexType, Memory, MemoryType};
-use crate::words::{Budget, Error, Kind, PAGE_BYTES, at, wide};
+use crate::words::{Budget, Error, Kind, PAGE_BYTES, Shape, at, wide};
 
 const CLASSES: usize = 124;
 const EXACT: u32 = 8;
@@ -37,6 +39,15 @@ const _: () = assert!(size_of::<Slot>() == 16);
 impl Slot {
     pub(crate) fn block(self) -> Block {
         Block { off: self.off, cap: self.cap }
+    }
+
+    /// Where in the payload elements of the slot's object lie.
+    #[inline(always)]
+    pub(crate) const fn span(self, shape: &Shape, elements: Range<usize>) -> Range<usize> {
+        let first = at(self.off).saturating_add(at(shape.header)).saturating_mul(8);
+        let size = shape.element_bytes();
+        first.saturating_add(elements.start.saturating_mul(size))
+            ..first.saturating_add(elements.end.saturating_mul(size))
     }
 }
 

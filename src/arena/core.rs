@@ -150,10 +150,7 @@ impl<const BITS: u32> Arena<BITS> {
     /// Where in the payload elements of a slot's object lie.
     #[inline(always)]
     pub(crate) fn span(&self, slot: Slot, elements: Range<usize>) -> Range<usize> {
-        let first = at(slot.off).saturating_add(at(self.shape.header)).saturating_mul(8);
-        let place =
-            |index: usize| first.saturating_add(index.saturating_mul(self.shape.element_bytes()));
-        place(elements.start)..place(elements.end)
+        slot.span(self.shape, elements)
     }
 
     /// The whole payload, for disjoint parts of it.

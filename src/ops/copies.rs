@@ -15,13 +15,13 @@ use bumpalo::collections::Vec;
 use multiversion::multiversion;
 
 use super::texts::Piece;
-use crate::arena::{Arena, push};
+use crate::arena::{Arena, Slot, push};
 use crate::heap::{Heap, split};
 use crate::kinds::*;
 use crate::object::{Growable, Mutable, Object, Sequence};
 use crate::words::{
-    Budget, Cell, Element, Error, Handle, HasKind, Kind, Of, PAYLOAD, TAG_INT, TAG_SHIFT, at,
-    char_range, object_len, out_of_range, range,
+    Budget, Cell, Element, Error, Handle, HasKind, Kind, Of, PAYLOAD, Shape, TAG_INT, TAG_SHIFT,
+    at, char_range, object_len, out_of_range, range,
 };
 
 /// Elements between two looks at the error bits.
@@ -192,6 +192,8 @@ type Check = fn(&[u8]) -> Result<(), Misfit>;
 pub struct Route {
     from: Kind,
     to: Kind,
+    /// How objects of these kinds lie, known when compiled.
+    shapes: (&'static Shape, &'static Shape),
     how: How,
 }
 
@@ -239,30 +241,35 @@ fn check<S: Fit<T>, T: Element>(source: &[u8]) -> Result<(), Misfit> {
 
 /// Copies bytes that have to be text.
 fn text(source: &[u8], target: &mut [u8]) -> Result<(), Misfit> {
-    let mut done = 0_usize;
-    while let Some(rest @ [_, ..]) = source.get(done..) {
-        let mut len = rest.len();
+    let (mut from, mut to) = (source, target);
+    loop {
+        let mut len = from.len();
         if len > TEXT_BLOCK.saturating_mul(2) {
             // Back to where a character begins, if there is one at all.
-            let begins = |end: &usize| rest.get(*end).is_some_and(|byte| byte & 0xC0 != 0x80);
-            len = (TEXT_BLOCK.saturating_sub(3)..=TEXT_BLOCK)
-                .rev()
-                .find(begins)
-                .unwrap_or(TEXT_BLOCK);
+            let begins = |end: &usize| from.get(*end).is_some_and(|byte| byte & 0xC0 != 0x80);
+            let ends = TEXT_BLOCK.saturating_sub(3)..=TEXT_BLOCK;
+            len = ends.rev().find(begins).unwrap_or(TEXT_BLOCK);
         }
-        let block = rest.get(..len).unwrap_or_default();
+        let (Some((block, rest)), Some((place, places))) =
+            (from.split_at_checked(len), to.split_at_mut_checked(len))
+        else {
+            return Ok(());
+        };
         if simdutf8::basic::from_utf8(block).is_err() {
-            let valid =
-                simdutf8::compat::from_utf8(rest).err().map_or(0, |error| error.valid_up_to());
-            return Err(done.wrapping_add(valid));
+            return Err(valid_up_to(source));
         }
-        let end = done.wrapping_add(len);
-        if let Some(target) = target.get_mut(done..end) {
-            target.copy_from_slice(block);
+        place.copy_from_slice(block);
+        if rest.is_empty() {
+            return Ok(());
         }
-        done = end;
+        (from, to) = (rest, places);
     }
-    Ok(())
+}
+
+/// Where bytes stop being text.
+#[cold]
+fn valid_up_to(bytes: &[u8]) -> Misfit {
+    simdutf8::compat::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len)
 }
 
 impl How {
@@ -290,7 +297,12 @@ macro_rules! routes {
         $($(
             impl ConvertTo<$To> for $From {
                 const ROUTE: &'static Route =
-                    &Route { from: $From::KIND, to: $To::KIND, how: $how };
+                    &Route {
+                        from: $From::KIND,
+                        to: $To::KIND,
+                        shapes: (&$From::SHAPE, &$To::SHAPE),
+                        how: $how,
+                    };
             }
             routes!(@$form $From, $To);
         )*)*
@@ -334,12 +346,6 @@ struct Source {
     range: Range<usize>,
 }
 
-impl Source {
-    fn bytes(&self, arena: &Arena) -> Result<Range<usize>, Error> {
-        Ok(arena.span(arena.slot(self.cell.slot())?, self.range.clone()))
-    }
-}
-
 impl Route {
     /// The error for a misfit in a source range that begins at `start`.
     #[cold]
@@ -360,7 +366,7 @@ impl Route {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn source(
         &self,
         heap: &Heap,
@@ -371,39 +377,52 @@ impl Route {
         let slot = arena.check(cell)?;
         let range = match self.how {
             How::Substring => {
-                let bytes = bytemuck::cast_slice::<u64, u8>(arena.used(slot)?);
-                char_range(bytes.get(..at(slot.len)).ok_or(Error::Corrupt)?, bounds)?
+                let whole = slot.span(self.shapes.0, 0..at(slot.len));
+                char_range(arena.payload().get(whole).ok_or(Error::Corrupt)?, bounds)?
             }
             _ => range(bounds, at(slot.len))?,
         };
         Ok(Source { cell, range })
     }
 
+    /// Where the source's elements lie in the payload of its arena.
+    #[inline(always)]
+    fn bytes(&self, arena: &Arena, source: &Source) -> Result<Range<usize>, Error> {
+        Ok(arena.slot(source.cell.slot())?.span(self.shapes.0, source.range.clone()))
+    }
+
     /// Whether all elements fit.
+    #[inline(always)]
     fn check(&self, heap: &Heap, source: &Source) -> Result<(), Error> {
         let How::Convert { check: Some(check), .. } = self.how else { return Ok(()) };
         let arena = heap.arena(self.from)?;
-        let from = arena.payload().get(source.bytes(arena)?).ok_or(Error::Corrupt)?;
+        let from = arena.payload().get(self.bytes(arena, source)?).ok_or(Error::Corrupt)?;
         check(from).map_err(|misfit| self.misfit(source.range.start, misfit))
     }
 
     /// Writes the elements to `to`, bytes of the target's arena.
-    #[inline]
+    #[inline(always)]
     fn pour(&self, heap: &mut Heap, source: &Source, to: Range<usize>) -> Result<(), Error> {
         if self.from == self.to {
             let (_, arena, _) = split(&mut heap.arenas, self.to)?;
-            let from = source.bytes(arena)?;
-            arena.payload_mut().copy_within(from, to.start);
+            let from = self.bytes(arena, source)?;
+            let payload = arena.payload_mut();
+            if payload.get(from.clone()).is_none() || payload.get(to.clone()).is_none() {
+                return Err(Error::Corrupt);
+            }
+            payload.copy_within(from, to.start);
             return Ok(());
         }
         let (from, target, _) = self.ends(heap, source)?;
         self.convert(from, target.payload_mut().get_mut(to).ok_or(Error::Corrupt)?, source)
     }
 
-    #[inline]
+    #[inline(always)]
     fn convert(&self, from: &[u8], to: &mut [u8], source: &Source) -> Result<(), Error> {
         match self.how {
-            How::Verbatim | How::Substring => to.copy_from_slice(from),
+            How::Verbatim | How::Substring => {
+                to.get_mut(..from.len()).ok_or(Error::Corrupt)?.copy_from_slice(from);
+            }
             How::Convert { convert, .. } => {
                 convert(from, to).map_err(|misfit| self.misfit(source.range.start, misfit))?;
             }
@@ -412,7 +431,7 @@ impl Route {
     }
 
     /// The source's bytes, and the target's arena, which is another one.
-    #[inline]
+    #[inline(always)]
     fn ends<'h>(
         &self,
         heap: &'h mut Heap,
@@ -421,11 +440,11 @@ impl Route {
         let both = heap.arenas.get_disjoint_mut([self.from.index(), self.to.index()]);
         let [arena, target] = both.map_err(|_| Error::Corrupt)?;
         let arena = &*arena;
-        let bytes = source.bytes(arena)?;
+        let bytes = self.bytes(arena, source)?;
         Ok((arena.payload().get(bytes).ok_or(Error::Corrupt)?, target, &mut heap.budget))
     }
 
-    #[inline]
+    #[inline(always)]
     fn copy(
         &self,
         heap: &mut Heap,
@@ -441,12 +460,22 @@ impl Route {
         if end > at(slot.len) || index > at(slot.len) {
             return Err(out_of_range(index.max(end), at(slot.len)));
         }
-        let to = arena.span(slot, index..end);
+        let to = slot.span(self.shapes.1, index..end);
         self.check(heap, &source)?;
         self.pour(heap, &source, to)
     }
 
-    #[inline]
+    /// Makes room for the source behind the target. Whatever can fail does so
+    /// before the target moves.
+    #[cold]
+    fn grow(&self, heap: &mut Heap, target: Cell, source: &Source) -> Result<Slot, Error> {
+        self.check(heap, source)?;
+        let (_, arena, _) = split(&mut heap.arenas, self.to)?;
+        arena.reserve(&mut heap.budget, target.slot(), source.range.len())?;
+        arena.slot(target.slot())
+    }
+
+    #[inline(always)]
     fn append(
         &self,
         heap: &mut Heap,
@@ -454,26 +483,21 @@ impl Route {
         source: Cell,
         range: impl RangeBounds<usize>,
     ) -> Result<(), Error> {
-        let slot = heap.arena(self.to)?.check(target)?;
+        let mut slot = heap.arena(self.to)?.check(target)?;
         let source = self.source(heap, source, range)?;
         let start = at(slot.len);
         let end = start.saturating_add(source.range.len());
-        let (_, arena, _) = split(&mut heap.arenas, self.to)?;
-        if arena.shape().words_for(end) > at(slot.cap) {
-            // Whatever can fail does so before the target moves.
-            self.check(heap, &source)?;
-            let (_, arena, _) = split(&mut heap.arenas, self.to)?;
-            arena.reserve(&mut heap.budget, target.slot(), source.range.len())?;
+        if self.shapes.1.words_for(end) > at(slot.cap) {
+            slot = self.grow(heap, target, &source)?;
         }
-        let arena = heap.arena(self.to)?;
-        let to = arena.span(arena.slot(target.slot())?, start..end);
+        let to = slot.span(self.shapes.1, start..end);
         self.pour(heap, &source, to)?;
         let (_, arena, _) = split(&mut heap.arenas, self.to)?;
         arena.slot_mut(target.slot())?.len = object_len(end)?;
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn make(
         &self,
         heap: &mut Heap,
@@ -482,20 +506,18 @@ impl Route {
     ) -> Result<Cell, Error> {
         let source = self.source(heap, source, range)?;
         let len = source.range.len();
+        let words = self.shapes.1.words_for(len);
         if self.from == self.to {
-            let words = heap.arena(self.to)?.shape().words_for(len);
             let made = heap.make(self.to, object_len(len)?, words, |_| Ok(()))?;
-            let arena = heap.arena(self.to)?;
-            let to = arena.span(arena.slot(made.slot())?, 0..len);
+            let to = heap.arena(self.to)?.slot(made.slot())?.span(self.shapes.1, 0..len);
             self.pour(heap, &source, to)?;
             return Ok(made);
         }
         let log = heap.expect_birth()?;
         let (from, target, budget) = self.ends(heap, &source)?;
-        let shape = target.shape();
-        let made = target.alloc(budget, object_len(len)?, shape.words_for(len), |words| {
+        let made = target.alloc(budget, object_len(len)?, words, |words| {
             let to = bytemuck::cast_slice_mut::<u64, u8>(words);
-            let bytes = len.saturating_mul(shape.element_bytes());
+            let bytes = len.saturating_mul(self.shapes.1.element_bytes());
             self.convert(from, to.get_mut(..bytes).ok_or(Error::Corrupt)?, &source)
         });
         heap.note_birth(log, made)

@@ -32,6 +32,7 @@ macro_rules! plain_element {
             fn slice_mut(words: &mut [u64]) -> &mut [Self] {
                 bytemuck::cast_slice_mut(words)
             }
+            #[inline]
             fn bytes(bytes: &[u8]) -> Option<&[Self]> {
                 // An empty slice may lie anywhere.
                 if bytes.is_empty() {
@@ -39,6 +40,7 @@ macro_rules! plain_element {
                 }
                 bytemuck::try_cast_slice(bytes).ok()
             }
+            #[inline]
             fn bytes_mut(bytes: &mut [u8]) -> Option<&mut [Self]> {
                 if bytes.is_empty() {
                     return Some(&mut []);
@@ -61,9 +63,11 @@ impl Element for Cell {
     fn slice_mut(words: &mut [u64]) -> &mut [Cell] {
         Cell::slice_mut(words)
     }
+    #[inline]
     fn bytes(bytes: &[u8]) -> Option<&[Cell]> {
         u64::bytes(bytes).map(Cell::slice)
     }
+    #[inline]
     fn bytes_mut(bytes: &mut [u8]) -> Option<&mut [Cell]> {
         u64::bytes_mut(bytes).map(Cell::slice_mut)
     }
