@@ -16,8 +16,11 @@
 
 mod allocator;
 mod cells;
+mod codegen;
+mod copies;
 mod equality;
 mod faults;
+mod hints;
 mod kinds;
 mod limits;
 mod memory;

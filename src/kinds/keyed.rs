@@ -7,34 +7,35 @@ use crate::object::{Init, Object, table};
 use crate::words::Sealed;
 
 /// A table that is yet to be made: [`Init`] of maps and sets.
-pub struct NewTable<K, const STRIDE: usize> {
+pub struct NewTable<K> {
     entries: usize,
+    stride: usize,
     kind: PhantomData<K>,
 }
 
-impl<K, const STRIDE: usize> NewTable<K, STRIDE> {
-    pub(super) const fn with_capacity(entries: usize) -> Self {
-        NewTable { entries, kind: PhantomData }
+impl<K> NewTable<K> {
+    pub(super) const fn with_capacity(entries: usize, stride: usize) -> Self {
+        NewTable { entries, stride, kind: PhantomData }
     }
 }
 
-impl<K, const STRIDE: usize> fmt::Debug for NewTable<K, STRIDE> {
+impl<K> fmt::Debug for NewTable<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "NewTable(room for {})", self.entries)
     }
 }
 
-impl<K, const STRIDE: usize> Sealed for NewTable<K, STRIDE> {}
+impl<K> Sealed for NewTable<K> {}
 
-impl<K: Object, const STRIDE: usize> Init for NewTable<K, STRIDE> {
+impl<K: Object> Init for NewTable<K> {
     type Kind = K;
 
     fn size(&self) -> (usize, usize) {
-        (0, table::words_for::<STRIDE>(self.entries))
+        (0, table::words_for(self.entries, self.stride))
     }
 
     fn fill(self, words: &mut [u64]) {
-        table::fill::<STRIDE>(words, self.entries);
+        table::fill(words, self.entries, self.stride);
     }
 }
 
@@ -56,20 +57,20 @@ macro_rules! keyed {
         impl $Kind {
             /// Empty.
             #[allow(clippy::new_ret_no_self, reason = "an object yet to be made")]
-            pub const fn new() -> NewTable<$Kind, $stride> {
-                NewTable::with_capacity(0)
+            pub const fn new() -> NewTable<$Kind> {
+                NewTable::with_capacity(0, $stride)
             }
 
             /// Empty, with room for `entries` entries.
-            pub const fn with_capacity(entries: usize) -> NewTable<$Kind, $stride> {
-                NewTable::with_capacity(entries)
+            pub const fn with_capacity(entries: usize) -> NewTable<$Kind> {
+                NewTable::with_capacity(entries, $stride)
             }
         }
 
         impl<'h> View<'h, $Kind> {
             #[inline(always)]
-            fn table(&self) -> Table<&'h [u64], $stride> {
-                Table::new(self.words, self.len)
+            fn table(&self) -> Table<&'h [u64]> {
+                Table::new(self.words, self.len, $stride)
             }
 
             #[inline]
@@ -106,7 +107,7 @@ macro_rules! keyed {
             /// [`Error::OutOfRange`].
             pub fn nth(self, n: usize) -> Result<$Entry, Error> {
                 let entry = self.table().nth(n).and_then(|position| self.table().entry(position));
-                entry.map($entry).ok_or_else(|| out_of_range(n, self.len()))
+                entry.map(copied).map($entry).ok_or_else(|| out_of_range(n, self.len()))
             }
 
             /// The entry at the cursor, which moves on; `None` at the end.
@@ -114,12 +115,12 @@ macro_rules! keyed {
             /// order; one removed ahead is not met; one added is met at the end,
             /// also where the cursor had come to the end before.
             pub fn next(self, cursor: &mut Cursor) -> Option<$Entry> {
-                self.table().next(cursor).map($entry)
+                self.table().next(cursor).map(copied).map($entry)
             }
 
             /// The entries, in insertion order.
             pub fn iter(self) -> impl Iterator<Item = $Entry> + use<'h> {
-                self.table().iter().map($entry)
+                self.table().iter().map(copied).map($entry)
             }
         }
 
@@ -139,7 +140,7 @@ macro_rules! keyed {
                     self.grow()?;
                 }
                 let (slot, words) = self.parts()?;
-                let used = Table::<_, $stride>::new_mut(words, slot.len).append(hash, entry);
+                let used = Table::new_mut(words, slot.len, $stride).append(hash, &entry);
                 self.arena.slot_mut(self.index)?.len = used;
                 Ok((slot.len, true))
             }
@@ -149,7 +150,7 @@ macro_rules! keyed {
                 let view = self.view()?;
                 let (plan, used) = (view.table().plan()?, view.len);
                 self.arena.rebuild(self.budget, self.index, plan.words, |old, new| {
-                    Table::<_, $stride>::new_mut(old, used).rebuild(plan, new)
+                    Table::new_mut(old, used, $stride).rebuild(plan, new)
                 })
             }
 
@@ -182,14 +183,14 @@ macro_rules! keyed {
             fn edit(
                 &mut self,
                 change: impl FnOnce(
-                    &mut Table<&mut [u64], $stride>,
-                ) -> Option<([Cell; $stride], u32)>,
+                    &mut Table<&mut [u64]>,
+                ) -> Option<(Entry, u32)>,
             ) -> Result<$Entry, Error> {
                 let (slot, words) = self.parts()?;
-                let mut table = Table::<_, $stride>::new_mut(words, slot.len);
+                let mut table = Table::new_mut(words, slot.len, $stride);
                 let (entry, used) = change(&mut table).ok_or(Error::Corrupt)?;
                 self.arena.slot_mut(self.index)?.len = used;
-                Ok($entry(&entry))
+                Ok($entry(entry))
             }
 
             /// Takes all entries out; capacity is kept. O(capacity).
@@ -198,7 +199,7 @@ macro_rules! keyed {
             /// None that a caller could bring about.
             pub fn clear(&mut self) -> Result<(), Error> {
                 let (slot, words) = self.parts()?;
-                let used = Table::<_, $stride>::new_mut(words, slot.len).clear();
+                let used = Table::new_mut(words, slot.len, $stride).clear();
                 self.arena.slot_mut(self.index)?.len = used;
                 Ok(())
             }

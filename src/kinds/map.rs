@@ -2,7 +2,8 @@
 
 use super::keyed::{NewTable, keyed};
 use crate::words::{Cell, Elements, Error, Shape, at, out_of_range};
-use crate::object::{Cursor, KeysOfAll, Object, Table, View, ViewMut, table};
+use crate::object::table::{self, Entry, Table, copied};
+use crate::object::{Cursor, KeysOfAll, Object, View, ViewMut};
 
 keyed! {
     /// Cells by key, in insertion order.
@@ -30,7 +31,7 @@ keyed! {
     /// assert_eq!(heap.get(ages)?.next(&mut cursor), Some((anna, 37.into())));
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    Map, 2 cells, entries (Cell, Cell) = |&[key, value]: &[Cell; 2]| (key, value), "{"
+    Map, 2 cells, entries (Cell, Cell) = |entry: Entry| entry, "{"
 }
 
 impl View<'_, Map> {
@@ -41,7 +42,7 @@ impl View<'_, Map> {
     #[inline]
     pub fn get(self, key: Cell) -> Result<Option<Cell>, Error> {
         let entry = self.find(key)?.and_then(|position| self.table().entry(position));
-        Ok(entry.map(|&[_, value]| value))
+        Ok(entry.map(|entry| copied(entry).1))
     }
 }
 
@@ -59,8 +60,9 @@ impl ViewMut<'_, Map> {
             return Ok(None);
         }
         let (slot, words) = self.parts()?;
-        let mut table = Table::<_, 2>::new_mut(words, slot.len);
-        let [_, place] = table.entry_mut(position).ok_or(Error::Corrupt)?;
+        let mut table = Table::new_mut(words, slot.len, 2);
+        let place = table.entry_mut(position).and_then(|entry| entry.last_mut());
+        let place = place.ok_or(Error::Corrupt)?;
         Ok(Some(core::mem::replace(place, value)))
     }
 }

@@ -2,7 +2,8 @@
 
 use super::keyed::{NewTable, keyed};
 use crate::words::{Cell, Elements, Error, Shape, at, out_of_range};
-use crate::object::{Cursor, KeysOfAll, Object, Table, View, ViewMut, table};
+use crate::object::table::{self, Entry, Table, copied};
+use crate::object::{Cursor, KeysOfAll, Object, View, ViewMut};
 
 keyed! {
     /// Cells, each once, in insertion order; what is the same is told as for the
@@ -20,7 +21,7 @@ keyed! {
     /// assert_eq!(heap.display(both).to_string(), "#{1, 3, 5}");
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    Set, 1 cells, entries Cell = |&[key]: &[Cell; 1]| key, "#{"
+    Set, 1 cells, entries Cell = |entry: Entry| entry.0, "#{"
 }
 
 impl ViewMut<'_, Set> {

@@ -8,7 +8,8 @@ use smallvec::SmallVec;
 
 use crate::arena::{Arena, Seen, push};
 use crate::heap::{ARENAS, Heap, SEALED};
-use crate::object::{Integer, Object, Table};
+use crate::object::table::Table;
+use crate::object::{Integer, Object};
 use crate::ops::{cells, is_hole};
 use crate::words::{Cell, Elements, Error, Handle, KeyBy, Kind, at, wide};
 
@@ -193,11 +194,8 @@ impl Heap {
                     Err("an integer is not normalised")
                 }
             }
-            (_, Elements::Entries(1)) => {
-                Table::<_, 1>::new(words, slot.len).verify(|key| self.hash(key).ok())
-            }
-            (_, Elements::Entries(_)) => {
-                Table::<_, 2>::new(words, slot.len).verify(|key| self.hash(key).ok())
+            (_, Elements::Entries(stride)) => {
+                Table::new(words, slot.len, at(stride)).verify(|key| self.hash(key).ok())
             }
             _ if cell.is_proper() => Ok(()),
             _ => Err("a handle is no cell"),

@@ -5,8 +5,8 @@ use bumpalo::collections::Vec;
 
 use crate::arena::{Seen, reserve};
 use crate::heap::{Heap, SEALED, split};
-use crate::object::{Table, table};
-use crate::ops::{cells, is_hole};
+use crate::object::table::{Table, copied, fill, words_for};
+use crate::ops::{cells, table};
 use crate::words::{Cell, Elements, Error, at};
 
 /// An object of the source, and its copy.
@@ -107,19 +107,21 @@ impl Heap {
         }
         let (arena, slot) = source.open(old)?;
         let (shape, used) = (arena.shape(), arena.used(slot)?);
+        let entries = match shape.elements {
+            Elements::Entries(stride) => at(table(arena, slot, stride)?.len()),
+            _ => 0,
+        };
         let (len, words) = match shape.elements {
-            Elements::Entries(stride) => (0, table_words(stride, entries(source, old)?)),
+            Elements::Entries(stride) => (0, words_for(entries, at(stride))),
             _ => (slot.len, used.len()),
         };
         // Nothing may fail once the copy is made.
         reserve(twins, 1)?;
         copies.reserve()?;
-        let entries = entries(source, old)?;
         let (_, target, _) = split(&mut self.arenas, old.selector())?;
         let new = target.alloc(&mut self.budget, len, words, |words| {
             match shape.elements {
-                Elements::Entries(1) => table::fill::<1>(words, entries),
-                Elements::Entries(_) => table::fill::<2>(words, entries),
+                Elements::Entries(stride) => fill(words, entries, at(stride)),
                 Elements::Cells => {
                     let (header, body) = words.split_at_mut(at(shape.header).min(words.len()));
                     header.iter_mut().zip(used).for_each(|(to, from)| *to = *from);
@@ -154,53 +156,23 @@ impl Heap {
                     *to = moved(from);
                 }
             }
-            Elements::Entries(1) => {
-                for &[key] in from.as_chunks().0.iter().filter(|&&[key]| !is_hole(key)) {
-                    self.append_entry(new, [moved(key)])?;
-                }
-            }
-            Elements::Entries(_) => {
-                for &[key, value] in from.as_chunks().0.iter().filter(|&&[key, _]| !is_hole(key)) {
-                    self.append_entry(new, [moved(key), moved(value)])?;
+            Elements::Entries(stride) => {
+                for (key, value) in table(arena, slot, stride)?.iter().map(copied) {
+                    let entry = [moved(key), moved(value)];
+                    let hash = self.keys().key(entry[0])?.hash;
+                    let (_, target, _) = split(&mut self.arenas, new.selector())?;
+                    let slot = target.check(new)?;
+                    let words = target.words_mut(slot)?;
+                    let used = Table::new_mut(words, slot.len, at(stride)).append(hash, &entry);
+                    target.slot_mut(new.slot())?.len = used;
                 }
             }
             _ => {}
         }
         Ok(())
     }
-
-    /// Adds an entry to a table that has room for it and not its key.
-    fn append_entry<const STRIDE: usize>(
-        &mut self,
-        table: Cell,
-        entry: [Cell; STRIDE],
-    ) -> Result<(), Error> {
-        let key = entry.first().copied().unwrap_or_default();
-        let hash = self.keys().key(key)?.hash;
-        let (_, arena, _) = split(&mut self.arenas, table.selector())?;
-        let slot = arena.check(table)?;
-        let used =
-            Table::<_, STRIDE>::new_mut(arena.words_mut(slot)?, slot.len).append(hash, entry);
-        arena.slot_mut(table.slot())?.len = used;
-        Ok(())
-    }
 }
 
 const fn key(cell: Cell) -> [u64; 2] {
     [cell.bits(), 1]
-}
-
-/// Entries of a table that hold something; 0 for other kinds.
-fn entries(heap: &Heap, cell: Cell) -> Result<usize, Error> {
-    let (arena, slot) = heap.open(cell)?;
-    let words = arena.used(slot)?;
-    Ok(match arena.shape().elements {
-        Elements::Entries(1) => at(Table::<_, 1>::new(words, slot.len).len()),
-        Elements::Entries(_) => at(Table::<_, 2>::new(words, slot.len).len()),
-        _ => 0,
-    })
-}
-
-fn table_words(stride: u32, entries: usize) -> usize {
-    if stride == 1 { table::words_for::<1>(entries) } else { table::words_for::<2>(entries) }
 }

@@ -8,5 +8,4 @@ mod view;
 
 pub(crate) use keys::{Integer, Keys, KeysOfAll, Nothing, Sees};
 pub use numbers::Number;
-pub(crate) use table::Table;
 pub use view::{Cursor, Growable, Init, Mutable, New, Object, Sequence, View, ViewMut};

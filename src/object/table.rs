@@ -26,11 +26,23 @@ const SEQUENCED: u64 = 1 << 63;
 const BUCKETS_MIN: u64 = 8;
 const BUCKETS_MAX: u64 = 1 << 31;
 
-/// A table in `words`, with `used` positions, `STRIDE` cells an entry.
+/// A table in `words`, with `used` positions, `stride` cells an entry. The stride
+/// is a constant wherever the kind is one, and folds away.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Table<W, const STRIDE: usize> {
+pub(crate) struct Table<W> {
     words: W,
     used: u32,
+    stride: usize,
+}
+
+/// A key, and its value or null.
+pub(crate) type Entry = (Cell, Cell);
+
+/// The cells of an entry.
+#[inline(always)]
+pub(crate) fn copied(entry: &[Cell]) -> Entry {
+    let cell = |n: usize| entry.get(n).copied().unwrap_or_default();
+    (cell(0), cell(1))
 }
 
 /// Where the parts of a table lie in its block.
@@ -38,66 +50,68 @@ pub(crate) struct Table<W, const STRIDE: usize> {
 struct Layout {
     buckets: u64,
     sequenced: bool,
+    stride: usize,
 }
 
 impl Layout {
     /// The smallest index for so many entries.
-    fn for_entries(entries: u64, sequenced: bool) -> Result<Layout, Error> {
+    fn for_entries(entries: u64, sequenced: bool, stride: usize) -> Result<Layout, Error> {
         let buckets = entries.saturating_mul(4).div_ceil(3).max(BUCKETS_MIN);
         if buckets > BUCKETS_MAX {
             return Err(Error::ObjectTooLarge);
         }
-        Ok(Layout { buckets: buckets.next_power_of_two(), sequenced })
+        Ok(Layout { buckets: buckets.next_power_of_two(), sequenced, stride })
     }
 
-    fn of(words: &[u64]) -> Layout {
+    #[inline(always)]
+    fn of(words: &[u64], stride: usize) -> Layout {
         let size = words.get(SIZE).copied().unwrap_or(0);
-        Layout { buckets: size & !SEQUENCED, sequenced: size & SEQUENCED != 0 }
+        Layout { buckets: size & !SEQUENCED, sequenced: size & SEQUENCED != 0, stride }
     }
 
     fn capacity(self) -> u64 {
         (self.buckets / 4).wrapping_mul(3)
     }
 
-    fn sequence<const STRIDE: usize>(self) -> usize {
-        index(self.capacity()).saturating_mul(STRIDE).saturating_add(at(HEADER))
+    fn sequence(self) -> usize {
+        index(self.capacity()).saturating_mul(self.stride).saturating_add(at(HEADER))
     }
 
-    fn index<const STRIDE: usize>(self) -> usize {
+    fn index(self) -> usize {
         let sequence = if self.sequenced { index(self.capacity()) } else { 0 };
-        self.sequence::<STRIDE>().saturating_add(sequence)
+        self.sequence().saturating_add(sequence)
     }
 
-    fn words<const STRIDE: usize>(self) -> usize {
-        self.index::<STRIDE>().saturating_add(index(self.buckets))
+    fn words(self) -> usize {
+        self.index().saturating_add(index(self.buckets))
     }
 }
 
 /// Words for a table of `entries` entries; 0 for none.
-pub(crate) fn words_for<const STRIDE: usize>(entries: usize) -> usize {
-    match Layout::for_entries(wide(entries), false) {
+pub(crate) fn words_for(entries: usize, stride: usize) -> usize {
+    match Layout::for_entries(wide(entries), false, stride) {
         _ if entries == 0 => 0,
-        Ok(layout) => layout.words::<STRIDE>(),
+        Ok(layout) => layout.words(),
         Err(_) => usize::MAX,
     }
 }
 
 /// Writes an empty table with room for `entries` entries.
-pub(crate) fn fill<const STRIDE: usize>(words: &mut [u64], entries: usize) {
-    let Ok(layout) = Layout::for_entries(wide(entries), false) else {
+pub(crate) fn fill(words: &mut [u64], entries: usize, stride: usize) {
+    let Ok(layout) = Layout::for_entries(wide(entries), false, stride) else {
         return;
     };
     if !words.is_empty() {
-        start::<STRIDE>(words, layout, 0);
+        start(words, layout, 0);
     }
 }
 
-fn start<const STRIDE: usize>(words: &mut [u64], layout: Layout, next: u64) {
+fn start(words: &mut [u64], layout: Layout, next: u64) {
     let flag = if layout.sequenced { SEQUENCED } else { 0 };
     for (word, value) in words.iter_mut().zip([0, next, layout.buckets | flag]) {
         *word = value;
     }
-    let index = layout.index::<STRIDE>()..layout.words::<STRIDE>();
+    let index = layout.index()..layout.words();
     if let Some(buckets) = words.get_mut(index) {
         buckets.fill(0);
     }
@@ -111,10 +125,15 @@ const fn bucket_of(hash: u32, position: u32) -> u64 {
     (hash as u64) << 32 | (position as u64).wrapping_add(1)
 }
 
-impl<'h, const STRIDE: usize> Table<&'h [u64], STRIDE> {
+impl<'h> Table<&'h [u64]> {
     #[inline(always)]
-    pub(crate) fn new(words: &'h [u64], used: u32) -> Self {
-        Table { words, used }
+    pub(crate) fn new(words: &'h [u64], used: u32, stride: usize) -> Self {
+        Table { words, used, stride }
+    }
+
+    #[inline(always)]
+    fn layout(&self) -> Layout {
+        Layout::of(self.words, self.stride)
     }
 
     fn header(&self, n: usize) -> u64 {
@@ -128,16 +147,16 @@ impl<'h, const STRIDE: usize> Table<&'h [u64], STRIDE> {
     }
 
     #[inline(always)]
-    fn place(position: u32) -> usize {
-        at(position).saturating_mul(STRIDE).saturating_add(at(HEADER))
+    fn place(&self, position: u32) -> usize {
+        at(position).saturating_mul(self.stride).saturating_add(at(HEADER))
     }
 
     /// The cells of the entry at a position, unless there is a hole.
     #[inline(always)]
-    pub(crate) fn entry(&self, position: u32) -> Option<&'h [Cell; STRIDE]> {
-        let start = Self::place(position);
-        let entry = Cell::slice(self.words.get(start..start.saturating_add(STRIDE))?);
-        entry.first_chunk().filter(|entry| entry.first().is_some_and(|key| key.bits() != HOLE))
+    pub(crate) fn entry(&self, position: u32) -> Option<&'h [Cell]> {
+        let start = self.place(position);
+        let entry = self.words.get(start..start.saturating_add(self.stride))?;
+        entry.first().filter(|&&key| key != HOLE).map(|_| Cell::slice(entry))
     }
 
     /// Bucket and position of the entry of this hash for which `same` holds.
@@ -148,14 +167,14 @@ impl<'h, const STRIDE: usize> Table<&'h [u64], STRIDE> {
         mut same: impl FnMut(Cell) -> bool,
     ) -> Option<(usize, u32)> {
         self.probe(hash, |table, position| {
-            table.words.get(Self::place(position)).is_some_and(|&key| same(Cell::raw(key)))
+            table.words.get(table.place(position)).is_some_and(|&key| same(Cell::raw(key)))
         })
     }
 
     #[inline(always)]
     fn probe(&self, hash: u32, mut hit: impl FnMut(&Self, u32) -> bool) -> Option<(usize, u32)> {
-        let layout = Layout::of(self.words);
-        let start = layout.index::<STRIDE>();
+        let layout = self.layout();
+        let start = layout.index();
         let buckets = self.words.get(start..start.saturating_add(index(layout.buckets)))?;
         let mask = buckets.len().wrapping_sub(1);
         let mut at_bucket = at(hash) & mask;
@@ -173,8 +192,8 @@ impl<'h, const STRIDE: usize> Table<&'h [u64], STRIDE> {
 
     /// The bucket that leads to a position. O(index size).
     fn bucket(&self, position: u32) -> Option<usize> {
-        let layout = Layout::of(self.words);
-        let start = layout.index::<STRIDE>();
+        let layout = self.layout();
+        let start = layout.index();
         let buckets = self.words.get(start..start.saturating_add(index(layout.buckets)))?;
         buckets.iter().position(|&bucket| halves(bucket).1 == position.wrapping_add(1))
     }
@@ -193,9 +212,9 @@ impl<'h, const STRIDE: usize> Table<&'h [u64], STRIDE> {
 
     /// Sequence number of the entry at a position.
     fn sequence(&self, position: u32) -> u64 {
-        let layout = Layout::of(self.words);
+        let layout = self.layout();
         if position < self.used && layout.sequenced {
-            return self.header(layout.sequence::<STRIDE>().saturating_add(at(position)));
+            return self.header(layout.sequence().saturating_add(at(position)));
         }
         let left = self.used.saturating_sub(position);
         self.header(NEXT).wrapping_sub(u64::from(left))
@@ -204,7 +223,7 @@ impl<'h, const STRIDE: usize> Table<&'h [u64], STRIDE> {
     /// The first position whose sequence number is not below the cursor's.
     fn position(&self, cursor: Cursor) -> u32 {
         let reached = |position: u32| self.sequence(position) >= cursor.next;
-        if !Layout::of(self.words).sequenced {
+        if !self.layout().sequenced {
             let first = self.sequence(0);
             return u32::try_from(cursor.next.saturating_sub(first)).unwrap_or(self.used);
         }
@@ -226,7 +245,7 @@ impl<'h, const STRIDE: usize> Table<&'h [u64], STRIDE> {
 
     /// The entry at the cursor or the next one behind it; the cursor moves on.
     #[inline]
-    pub(crate) fn next(&self, cursor: &mut Cursor) -> Option<&'h [Cell; STRIDE]> {
+    pub(crate) fn next(&self, cursor: &mut Cursor) -> Option<&'h [Cell]> {
         let mut position = self.position(*cursor);
         while position < self.used {
             let entry = self.entry(position);
@@ -243,7 +262,7 @@ impl<'h, const STRIDE: usize> Table<&'h [u64], STRIDE> {
     }
 
     /// Entries in order.
-    pub(crate) fn iter(self) -> impl Iterator<Item = &'h [Cell; STRIDE]> {
+    pub(crate) fn iter(self) -> impl Iterator<Item = &'h [Cell]> {
         (0..self.used).filter_map(move |position| self.entry(position))
     }
 
@@ -251,32 +270,32 @@ impl<'h, const STRIDE: usize> Table<&'h [u64], STRIDE> {
     /// before where a third or more of the positions are holes.
     pub(crate) fn plan(&self) -> Result<Plan, Error> {
         let live = u64::from(self.len());
-        let layout = Layout::of(self.words);
+        let layout = self.layout();
         let roomy = live.saturating_mul(3) <= u64::from(self.used).saturating_mul(2);
         let entries = if roomy { live } else { layout.capacity() };
         let holes_before_all = (0..self.used)
             .find(|&position| self.entry(position).is_some())
             .is_none_or(|first| u64::from(self.used.saturating_sub(first)) == live);
         let sequenced = live > 0 && (layout.sequenced || !holes_before_all);
-        let layout = Layout::for_entries(entries.saturating_add(1), sequenced)?;
-        Ok(Plan { layout, words: layout.words::<STRIDE>() })
+        let layout = Layout::for_entries(entries.saturating_add(1), sequenced, self.stride)?;
+        Ok(Plan { layout, words: layout.words() })
     }
 
     /// Whether header, entries and index agree; `hash` answers that of a key
     /// that is alive.
     pub(crate) fn verify(&self, hash: impl Fn(Cell) -> Option<u32>) -> Result<(), &'static str> {
-        let layout = Layout::of(self.words);
+        let layout = self.layout();
         if self.words.is_empty() {
             return if self.used == 0 { Ok(()) } else { Err("entries without a table") };
         }
         if !layout.buckets.is_power_of_two()
             || u64::from(self.used) > layout.capacity()
-            || layout.words::<STRIDE>() > self.words.len()
+            || layout.words() > self.words.len()
         {
             return Err("a table is larger than its block");
         }
-        let start = layout.index::<STRIDE>();
-        let buckets = self.words.get(start..layout.words::<STRIDE>()).unwrap_or_default();
+        let start = layout.index();
+        let buckets = self.words.get(start..layout.words()).unwrap_or_default();
         let mut linked = 0_u64;
         for (place, (other, position)) in buckets.iter().map(|&bucket| halves(bucket)).enumerate() {
             let Some(position) = position.checked_sub(1) else { continue };
@@ -302,7 +321,7 @@ impl<'h, const STRIDE: usize> Table<&'h [u64], STRIDE> {
     /// Whether there is no room for another entry.
     #[inline(always)]
     pub(crate) fn is_full(&self) -> bool {
-        u64::from(self.used) >= Layout::of(self.words).capacity()
+        u64::from(self.used) >= self.layout().capacity()
     }
 }
 
@@ -314,15 +333,15 @@ pub(crate) struct Plan {
     pub(crate) words: usize,
 }
 
-impl<'h, const STRIDE: usize> Table<&'h mut [u64], STRIDE> {
+impl<'h> Table<&'h mut [u64]> {
     #[inline(always)]
-    pub(crate) fn new_mut(words: &'h mut [u64], used: u32) -> Self {
-        Table { words, used }
+    pub(crate) fn new_mut(words: &'h mut [u64], used: u32, stride: usize) -> Self {
+        Table { words, used, stride }
     }
 
     #[inline(always)]
-    pub(crate) fn read(&self) -> Table<&[u64], STRIDE> {
-        Table { words: self.words, used: self.used }
+    pub(crate) fn read(&self) -> Table<&[u64]> {
+        Table { words: self.words, used: self.used, stride: self.stride }
     }
 
     fn put(&mut self, at: usize, value: u64) {
@@ -333,39 +352,44 @@ impl<'h, const STRIDE: usize> Table<&'h mut [u64], STRIDE> {
 
     /// The cells of the entry at a position.
     #[inline]
-    pub(crate) fn entry_mut(&mut self, position: u32) -> Option<&mut [Cell; STRIDE]> {
-        let start = Table::<&[u64], STRIDE>::place(position);
-        let words = self.words.get_mut(start..start.saturating_add(STRIDE))?;
-        Cell::slice_mut(words).first_chunk_mut()
+    pub(crate) fn entry_mut(&mut self, position: u32) -> Option<&mut [Cell]> {
+        let start = self.read().place(position);
+        let end = start.saturating_add(self.stride);
+        self.words.get_mut(start..end).map(Cell::slice_mut)
+    }
+
+    #[inline(always)]
+    fn set_entry(&mut self, position: u32, entry: &[Cell]) {
+        if let Some(place) = self.entry_mut(position) {
+            place.iter_mut().zip(entry).for_each(|(to, from)| *to = *from);
+        }
     }
 
     /// Adds an entry that is not there yet to a table that is not full, and
     /// answers how many positions are used now.
     #[inline]
-    pub(crate) fn append(&mut self, hash: u32, entry: [Cell; STRIDE]) -> u32 {
+    pub(crate) fn append(&mut self, hash: u32, entry: &[Cell]) -> u32 {
         let position = self.used;
         let next = self.read().header(NEXT);
         let live = self.read().header(LIVE);
-        if let Some(place) = self.entry_mut(position) {
-            *place = entry;
-        }
-        let layout = Layout::of(self.words);
+        self.set_entry(position, entry);
+        let layout = self.read().layout();
         if layout.sequenced {
-            self.put(layout.sequence::<STRIDE>().saturating_add(at(position)), next);
+            self.put(layout.sequence().saturating_add(at(position)), next);
         }
         self.put(NEXT, next.wrapping_add(1));
         self.put(LIVE, live.wrapping_add(1));
-        link::<STRIDE>(self.words, hash, position);
+        link(self.words, layout, hash, position);
         self.used = position.wrapping_add(1);
         self.used
     }
 
     /// Takes out the entry that `bucket` leads to. Answers its cells, and how
     /// many positions are used now.
-    pub(crate) fn remove(&mut self, bucket: usize, position: u32) -> Option<([Cell; STRIDE], u32)> {
-        let entry = *self.read().entry(position)?;
-        let layout = Layout::of(self.words);
-        let start = layout.index::<STRIDE>();
+    pub(crate) fn remove(&mut self, bucket: usize, position: u32) -> Option<(Entry, u32)> {
+        let entry = copied(self.read().entry(position)?);
+        let layout = self.read().layout();
+        let start = layout.index();
         let mask = index(layout.buckets).wrapping_sub(1);
         let buckets = self.words.get_mut(start..start.saturating_add(index(layout.buckets)))?;
         let mut gap = bucket;
@@ -385,28 +409,23 @@ impl<'h, const STRIDE: usize> Table<&'h mut [u64], STRIDE> {
             }
         }
         *buckets.get_mut(gap)? = 0;
-        if let Some(place) = self.entry_mut(position) {
-            *place = [Cell::NULL; STRIDE];
-            if let Some(key) = place.first_mut() {
-                *key = Cell::raw(HOLE);
-            }
-        }
+        self.set_entry(position, &[Cell::raw(HOLE), Cell::NULL]);
         let live = self.read().header(LIVE).saturating_sub(1);
         self.put(LIVE, live);
         Some((entry, if live == 0 { self.restart() } else { self.used }))
     }
 
     /// Takes out the entry at a position, whatever its key. O(index size).
-    pub(crate) fn remove_at(&mut self, position: u32) -> Option<([Cell; STRIDE], u32)> {
+    pub(crate) fn remove_at(&mut self, position: u32) -> Option<(Entry, u32)> {
         let bucket = self.read().bucket(position)?;
         self.remove(bucket, position)
     }
 
     /// Takes out all entries; cursors stay behind those that are yet to come.
     pub(crate) fn clear(&mut self) -> u32 {
-        let (layout, next) = (Layout::of(self.words), self.read().header(NEXT));
+        let (layout, next) = (self.read().layout(), self.read().header(NEXT));
         if !self.words.is_empty() {
-            start::<STRIDE>(self.words, layout, next);
+            start(self.words, layout, next);
         }
         self.restart()
     }
@@ -420,32 +439,30 @@ impl<'h, const STRIDE: usize> Table<&'h mut [u64], STRIDE> {
     /// Moves all entries into an empty block as `plan` says, and answers how
     /// many positions are used there. The old block is spoilt.
     pub(crate) fn rebuild(&mut self, plan: Plan, target: &mut [u64]) -> u32 {
-        start::<STRIDE>(target, plan.layout, self.read().header(NEXT));
-        let mut new = Table::<&mut [u64], STRIDE>::new_mut(target, 0);
+        start(target, plan.layout, self.read().header(NEXT));
+        let mut new = Table::new_mut(target, 0, self.stride);
         for position in 0..self.used {
-            let Some(&entry) = self.read().entry(position) else {
+            let Some(entry) = self.read().entry(position) else {
                 continue;
             };
             let sequence = self.read().sequence(position);
             let to = new.used;
-            if let Some(place) = new.entry_mut(to) {
-                *place = entry;
-            }
+            new.set_entry(to, entry);
             if plan.layout.sequenced {
-                new.put(plan.layout.sequence::<STRIDE>().saturating_add(at(to)), sequence);
+                new.put(plan.layout.sequence().saturating_add(at(to)), sequence);
             }
             // Leave word of where the entry went, for the index.
-            self.put(Table::<&[u64], STRIDE>::place(position), u64::from(to));
+            self.put(self.read().place(position), u64::from(to));
             new.used = to.wrapping_add(1);
         }
         new.put(LIVE, u64::from(new.used));
-        let layout = Layout::of(self.words);
-        let start = layout.index::<STRIDE>();
+        let layout = self.read().layout();
+        let start = layout.index();
         for bucket in start..start.saturating_add(index(layout.buckets)) {
             let (hash, position) = halves(self.read().header(bucket));
             if let Some(position) = position.checked_sub(1) {
-                let to = self.read().header(Table::<&[u64], STRIDE>::place(position));
-                link::<STRIDE>(new.words, hash, u32::try_from(to).unwrap_or(0));
+                let to = self.read().header(self.read().place(position));
+                link(new.words, plan.layout, hash, u32::try_from(to).unwrap_or(0));
             }
         }
         new.used
@@ -454,9 +471,8 @@ impl<'h, const STRIDE: usize> Table<&'h mut [u64], STRIDE> {
 
 /// Puts a position into the first free bucket for its hash.
 #[inline]
-fn link<const STRIDE: usize>(words: &mut [u64], hash: u32, position: u32) {
-    let layout = Layout::of(words);
-    let start = layout.index::<STRIDE>();
+fn link(words: &mut [u64], layout: Layout, hash: u32, position: u32) {
+    let start = layout.index();
     let end = start.saturating_add(index(layout.buckets));
     let Some(buckets) = words.get_mut(start..end) else {
         return;

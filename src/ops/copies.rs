@@ -139,7 +139,10 @@ fn whole(float: f64) -> Option<i64> {
 fn small_whole(float: f64) -> (u64, u64) {
     let shifted = float + WHOLE;
     let int = shifted.to_bits().wrapping_sub(WHOLE.to_bits());
-    (int, if shifted - WHOLE == float { 0 } else { u64::MAX })
+    let whole = shifted - WHOLE == float;
+    // Where the sum has left its binade, its low bits are no integer.
+    let near = shifted.to_bits() >> 52 == WHOLE.to_bits() >> 52;
+    (int, if whole & near { 0 } else { u64::MAX })
 }
 
 /// Converts up to the first block that is suspected; answers where that begins.
@@ -552,7 +555,8 @@ fn route<S: ConvertTo<D>, D: Object>(_: Handle<S>) -> &'static Route {
 /// the source of the first element that cannot be converted without loss;
 /// [`Error::NotUtf8`], [`Error::NotACharBoundary`] for new text;
 /// [`Error::NoRoute`] of the `_any` forms; a limit or no memory. Whatever the
-/// error, every object, every page and every count is as before.
+/// error, every object, every page and every count is as before (but for the
+/// scratch memory, a cache). -0.0 is the integer 0.
 impl Heap {
     /// Overwrites elements of `target` from index `at` on. O(n); the source is
     /// read twice where an element may not fit.

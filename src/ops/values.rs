@@ -5,7 +5,7 @@ use bumpalo::collections::Vec;
 
 use crate::arena::{Arena, Seen, Slot, push};
 use crate::heap::{Heap, SEALED};
-use crate::object::Table;
+use crate::object::table::{Entry, Table, copied};
 use crate::words::{Cell, Elements, Error, HOLE, KeyBy, at};
 
 impl Heap {
@@ -76,17 +76,10 @@ impl Heap {
                             push(&mut work, (a, b))?;
                         }
                     }
-                    Elements::Entries(1) => {
-                        for &[key] in entries::<1>(arena, left)?.iter() {
-                            if heap.entry::<1>(arena, right, key)?.is_none() {
-                                return Ok(false);
-                            }
-                        }
-                    }
-                    Elements::Entries(_) => {
-                        for &[key, value] in entries::<2>(arena, left)?.iter() {
-                            match heap.entry::<2>(arena, right, key)? {
-                                Some(&[_, other]) => push(&mut work, (value, other))?,
+                    Elements::Entries(stride) => {
+                        for (key, value) in table(arena, left, stride)?.iter().map(copied) {
+                            match heap.entry(arena, right, stride, key)? {
+                                Some((_, other)) => push(&mut work, (value, other))?,
                                 None => return Ok(false),
                             }
                         }
@@ -105,11 +98,8 @@ impl Heap {
         let (a, b) = (arena.used(left)?, arena.used(right)?);
         Ok(match shape.elements {
             _ if shape.key != KeyBy::Identity => false,
-            Elements::Entries(1) => {
-                entries::<1>(arena, left)?.len() == entries::<1>(arena, right)?.len()
-            }
-            Elements::Entries(_) => {
-                entries::<2>(arena, left)?.len() == entries::<2>(arena, right)?.len()
+            Elements::Entries(stride) => {
+                table(arena, left, stride)?.len() == table(arena, right, stride)?.len()
             }
             _ if left.len != right.len => false,
             Elements::Cells => a.get(..at(shape.header)) == b.get(..at(shape.header)),
@@ -125,21 +115,23 @@ impl Heap {
         })
     }
 
-    fn entry<'h, const STRIDE: usize>(
+    fn entry(
         &self,
-        arena: &'h Arena,
+        arena: &Arena,
         slot: Slot,
+        stride: u32,
         key: Cell,
-    ) -> Result<Option<&'h [Cell; STRIDE]>, Error> {
-        let (keys, table) = (self.keys(), entries::<STRIDE>(arena, slot)?);
+    ) -> Result<Option<Entry>, Error> {
+        let (keys, table) = (self.keys(), table(arena, slot, stride)?);
         let key = keys.key(key)?;
         let found = table.find(key.hash, |entry| keys.same(&key, entry));
-        Ok(found.and_then(|(_, position)| table.entry(position)))
+        Ok(found.and_then(|(_, position)| table.entry(position)).map(copied))
     }
 }
 
-fn entries<const STRIDE: usize>(arena: &Arena, slot: Slot) -> Result<Table<&[u64], STRIDE>, Error> {
-    Ok(Table::new(arena.used(slot)?, slot.len))
+/// The table of an object that is one.
+pub(crate) fn table(arena: &Arena, slot: Slot, stride: u32) -> Result<Table<&[u64]>, Error> {
+    Ok(Table::new(arena.used(slot)?, slot.len, at(stride)))
 }
 
 /// The cells of an object; in tables, holes as null.
