@@ -217,10 +217,13 @@ impl Heap {
     fn room_for_birth(&mut self) -> Result<(), Error> {
         self.prune_births();
         let len = self.births.len();
-        if len.saturating_mul(2) < self.births.capacity() {
+        let capacity = self.births.capacity();
+        if len.saturating_mul(2) < capacity {
             return Ok(());
         }
-        self.budget.reserve(&mut self.births, len.saturating_add(1).max(64))
+        // Larger, also where something died: else the next birth prunes again.
+        let grown = self.budget.reserve(&mut self.births, capacity.saturating_add(1).max(64));
+        if len < capacity { Ok(()) } else { grown }
     }
 
     /// Notes a birth that was expected, or that it failed.
@@ -352,7 +355,8 @@ impl Heap {
     pub(crate) fn open(&self, cell: Cell) -> Result<(&Arena, crate::arena::Slot), Error> {
         let kind = cell.kind().ok_or(Error::NotAHandle)?;
         let arena = self.arena(kind).map_err(|_| Error::Stale { kind })?;
-        Ok((arena, arena.check(cell)?))
+        let slot = arena.check(cell).map_err(|_| Error::Stale { kind })?;
+        Ok((arena, slot))
     }
 
     #[inline(always)]

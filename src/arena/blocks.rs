@@ -255,7 +255,9 @@ impl Blocks {
         let pages = end.saturating_mul(8).div_ceil(PAGE_BYTES);
         budget.check_pages(kind, pages)?;
         let bits = budget.bits();
-        budget.reserve_bits(usize::try_from(end).map_err(|_| Error::OutOfMemory)?)?;
+        // For every word of the pages: `top` moves on to their end without coming here.
+        let words = pages.saturating_mul(PAGE_BYTES / 8);
+        budget.reserve_bits(usize::try_from(words).map_err(|_| Error::OutOfMemory)?)?;
         let delta = pages.saturating_sub(self.memory.size());
         let grown = self.memory.grow_within(budget, delta);
         grown.map(drop).inspect_err(|_| budget.shrink_bits(bits))

@@ -184,8 +184,7 @@ impl<const BITS: u32> Arena<BITS> {
     ) -> Result<Cell, Error> {
         // What is there to be taken, in line; the rest in one function.
         let slots = self.slots.len();
-        let slot =
-            self.free != NONE || slots < self.slots.capacity() && slots < at(budget.limits().slots);
+        let slot = self.free != NONE || slots < self.slots.capacity().min(budget.slots_calm());
         let (block, before) = match if slot { self.blocks.ready(words) } else { None } {
             Some(block) => (block, None),
             None => self.make_room(budget, words)?,
@@ -233,7 +232,7 @@ impl<const BITS: u32> Arena<BITS> {
     #[cold]
     fn reserve_slot(&mut self, budget: &mut Budget) -> Result<(), Error> {
         let len = self.slots.len().saturating_add(1);
-        if self.free != NONE || len <= self.slots.capacity().min(at(budget.limits().slots)) {
+        if self.free != NONE {
             return Ok(());
         }
         budget.check_slots(self.kind, len)?;

@@ -365,14 +365,19 @@ impl Heap {
                     let bit = base.wrapping_add(at(index));
                     bits.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
                 };
-                done.freed = done.freed.saturating_add(arena.sweep(is_marked));
+                // First, as a slot that the sweep retires may be named by cells that
+                // were no name of a retired slot when they were met.
                 if revive {
                     done.revived = done.revived.saturating_add(arena.revive(is_marked));
                 }
+                done.freed = done.freed.saturating_add(arena.sweep(is_marked));
             }
         });
         done.freed_bytes = before.saturating_sub(self.payload_bytes());
         done.live = self.usage().live();
+        if self.budget.pressed {
+            self.trim();
+        }
         done.compacted = self.compact_where(|policy, arena, pressed| {
             let (waste, pages) = (arena.waste(), arena.memory().size());
             let percent = u64::from(policy.compact_percent);

@@ -93,16 +93,20 @@ impl Heap {
             }
             walk.finish(arenas, budget, || inside.iter().copied());
             let walk = Walk::<false>::new(bits, base);
-            let mut position = 0_usize;
-            births.retain(|&cell| {
-                position = position.saturating_add(1);
-                let Some(arena) = arenas.get_mut(cell.selector().index()) else { return false };
-                if position <= frame.births || !walk.get(cell) {
-                    return position <= frame.births || arena.contains(cell);
+            let mut kept = frame.births;
+            for position in frame.births..births.len() {
+                let Some(&cell) = births.get(position) else { break };
+                let Some(arena) = arenas.get_mut(cell.selector().index()) else { continue };
+                if walk.get(cell) {
+                    freed = freed.saturating_add(u64::from(arena.free(cell).is_ok()));
+                } else if arena.contains(cell)
+                    && let Some(place) = births.get_mut(kept)
+                {
+                    *place = cell;
+                    kept = kept.saturating_add(1);
                 }
-                freed = freed.saturating_add(u64::from(arena.free(cell).is_ok()));
-                false
-            });
+            }
+            births.truncate(kept);
         });
         if self.frames.is_empty() {
             self.births.clear();

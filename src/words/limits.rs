@@ -198,6 +198,12 @@ impl Budget {
         }
     }
 
+    /// Slots of an arena from which on the limit is near.
+    #[inline(always)]
+    pub(crate) fn slots_calm(&self) -> usize {
+        at(self.limits.slots.saturating_sub(self.limits.slots / 8))
+    }
+
     fn press(&mut self, used: u64, limit: u64) {
         self.pressed |= used >= limit.saturating_sub(limit / 8);
     }
@@ -248,12 +254,18 @@ impl Budget {
         bits: usize,
         work: impl FnOnce(&mut Budget, &mut [u64]) -> T,
     ) -> T {
-        let mut taken = core::mem::take(&mut self.bits);
-        taken.clear();
-        taken.resize((bits / 64).saturating_add(1).min(taken.capacity()), 0);
-        let result = work(self, &mut taken);
-        self.bits = taken;
-        result
+        /// Gives the bits back, also where the host's code ends by a panic.
+        struct Lent<'b>(&'b mut Budget, Vec<u64>);
+        impl Drop for Lent<'_> {
+            fn drop(&mut self) {
+                self.0.bits = core::mem::take(&mut self.1);
+            }
+        }
+        let taken = core::mem::take(&mut self.bits);
+        let mut lent = Lent(self, taken);
+        lent.1.clear();
+        lent.1.resize((bits / 64).saturating_add(1).min(lent.1.capacity()), 0);
+        work(lent.0, &mut lent.1)
     }
 
     pub(crate) const fn used(&self) -> usize {
