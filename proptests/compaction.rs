@@ -262,6 +262,22 @@ fn compaction_finds_large_blocks_everywhere_in_a_page() {
     }
 }
 
+/// A hint that was proved before its object moved is proved again.
+#[test]
+fn hints_follow_what_a_compaction_moves() {
+    let mut heap = heap();
+    let first = heap.alloc(List::of(&[1.into(); 20])).unwrap();
+    let list = heap.alloc(List::of(&[2.into(); 20])).unwrap();
+    heap.alloc(List::of(&[3.into(); 20])).unwrap();
+    heap.kill(first).unwrap();
+    let mut hint = heap.hint(list, ..).unwrap();
+    assert_eq!(hint.get(&heap, 5), Ok(2.into()));
+    heap.compact();
+    assert_eq!(hint.get(&heap, 5), Ok(2.into()));
+    hint.set(&mut heap, 5, 9.into()).unwrap();
+    assert_eq!(heap.get(list).unwrap().get(5), Ok(9.into()));
+}
+
 // What regions cost.
 
 #[test]

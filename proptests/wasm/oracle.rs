@@ -441,6 +441,7 @@ fn agree(
         tally[op.kind()][usize::from(refused)] += 1;
         for (number, (ours, theirs)) in memories.iter().zip(&theirs).enumerate() {
             prop_assert_eq!(ours.size(), theirs.size(&store), "size of {} after {}", number, at);
+            prop_assert_eq!(ours.ty(), program.memories[number], "type as declared, however grown");
             let (ours, theirs) = (ours.bytes(), theirs.data(&store));
             if ours != theirs {
                 let first = ours.iter().zip(theirs).position(|(ours, theirs)| ours != theirs);
