@@ -160,14 +160,14 @@ impl Blocks {
         self.memory.words_mut()
     }
 
-    /// A small block that is there to be taken, free or at the top; its content
+    /// A block that is there to be taken, free or at the top; its content
     /// is arbitrary.
     #[inline(always)]
     pub(crate) fn ready(&mut self, words: usize) -> Option<Block> {
         if words == 0 {
             return Some(Block::default());
         }
-        self.take(usize::from(*SMALL.get(words.wrapping_sub(1))?))
+        self.take(class_of(u32::try_from(words).ok()?))
     }
 
     /// A block of a class that is there to be taken, free or at the top.
