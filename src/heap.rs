@@ -4,7 +4,7 @@ use crate::arena::{Arena, Scratch};
 use crate::kinds::{COUNT, SHAPES};
 use crate::object::{Init, Keys, Object, Sees, View, ViewMut};
 use crate::words::{
-    Budget, Cell, Epoch, Error, Handle, HasKind, Kind, Limits, Of, Policy, Shape, Usage,
+    Budget, Cell, Epoch, Error, Handle, HasKind, Kind, Limits, Loan, Of, Policy, Shape, Usage,
     object_len, wide,
 };
 use alloc::vec::Vec;
@@ -383,23 +383,37 @@ impl Heap {
         &mut self,
         work: impl FnOnce(&mut Heap, &Bump) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut scratch = core::mem::take(&mut self.scratch);
-        let mine = core::mem::take(&mut self.scratch_bytes);
-        let result = match scratch.start(&mut self.budget) {
-            Ok(bump) => work(self, bump),
-            Err(error) => Err(error),
-        };
+        let scratch = core::mem::take(&mut self.scratch);
+        let bytes = core::mem::take(&mut self.scratch_bytes);
+        let loan = self.budget.loan();
+        let mut taken = Taken { heap: self, scratch, bytes, loan };
+        let bump = taken.scratch.start(&mut taken.heap.budget)?;
+        work(taken.heap, bump)
+    }
+}
+
+/// Scratch memory in use; put back also where the host's code ends by a panic.
+struct Taken<'h> {
+    heap: &'h mut Heap,
+    scratch: Scratch,
+    bytes: usize,
+    loan: Loan,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let Taken { heap, scratch, bytes, loan } = self;
+        heap.budget.end_loan(*loan);
         scratch.reset();
         // A nested call has left memory of its own: the larger is kept.
-        if scratch.bytes() > self.scratch_bytes {
-            self.budget.replace(self.scratch_bytes, 0);
-            self.scratch = scratch;
-            self.scratch_bytes = self.scratch.bytes();
-            self.budget.replace(mine, self.scratch_bytes);
+        if scratch.bytes() > heap.scratch_bytes {
+            heap.budget.replace(heap.scratch_bytes, 0);
+            heap.scratch = core::mem::take(scratch);
+            heap.scratch_bytes = heap.scratch.bytes();
+            heap.budget.replace(*bytes, heap.scratch_bytes);
         } else {
-            self.budget.replace(mine, 0);
+            heap.budget.replace(*bytes, 0);
         }
-        result
     }
 }
 

@@ -327,7 +327,7 @@ impl Heap {
         let before = self.payload_bytes();
         let (base, total) = bases(&self.arenas);
         // A comparison of a sort holds cells that its caller cannot name.
-        let revive = revive && !self.budget.sorting;
+        let revive = revive && !self.budget.sorting();
         self.prune_births();
         let Heap { arenas, budget, pins, watches, births, .. } = self;
         budget.with_bits(total, |budget, bits| {

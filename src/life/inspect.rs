@@ -146,7 +146,7 @@ impl Heap {
             bytes =
                 bytes.saturating_add(usize::try_from(arena.usage().reserved_bytes).unwrap_or(0));
         }
-        if bytes != self.budget.used() && !self.budget.sorting {
+        if bytes != self.budget.used() && !self.budget.sorting() {
             return Err(whole("the account of memory is wrong"));
         }
         if self.frames.iter().any(|frame| frame.births > self.births.len()) {

@@ -18,7 +18,8 @@ impl Heap {
     /// O(log pins), and O(pins) for the first pin of an object.
     ///
     /// # Errors
-    /// Those of [`Heap::kill`]; a limit or no memory. Nothing has changed then.
+    /// Those of [`Heap::kill`], but sealed cells can be pinned; a limit or no
+    /// memory. Nothing has changed then.
     pub fn pin(&mut self, object: impl Into<Cell>) -> Result<(), Error> {
         let cell = object.into();
         self.open(cell)?;
@@ -57,7 +58,7 @@ impl Heap {
     /// This is how a VM closes files and drops host objects. O(1).
     ///
     /// # Errors
-    /// Those of [`Heap::kill`]; a limit or no memory: room for the token is
+    /// Those of [`Heap::kill`], but sealed cells can be watched; a limit or no memory: room for the token is
     /// taken now, so that dying cannot fail. Nothing has changed then.
     ///
     /// ```

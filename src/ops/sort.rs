@@ -46,8 +46,7 @@ impl Heap {
             }
             // The comparisons may allocate: they see what the scratch takes.
             let taken = bump.allocated_bytes_including_metadata().saturating_sub(warm);
-            heap.budget.replace(0, taken);
-            let nested = core::mem::replace(&mut heap.budget.sorting, true);
+            heap.budget.lend(taken);
             let mut width = 1_usize;
             while width < from.len() {
                 let mut done = Ok(());
@@ -65,8 +64,6 @@ impl Heap {
                 core::mem::swap(&mut from, &mut to);
                 width = width.saturating_mul(2);
             }
-            heap.budget.sorting = nested;
-            heap.budget.replace(taken, 0);
             if failed.is_some() {
                 return Ok(());
             }

@@ -127,6 +127,14 @@ impl<const ARENAS: usize> Usage<ARENAS> {
     }
 }
 
+/// Scratch memory that is in use while the host's code runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Loan {
+    bytes: usize,
+    /// A sort holds cells that its caller cannot name.
+    sorting: bool,
+}
+
 /// The account of everything the heap asks of the global allocator, and the
 /// only code that asks.
 #[derive(Debug)]
@@ -145,8 +153,7 @@ pub(crate) struct Budget {
     pub(crate) born: u64,
     /// A limit is near: seven eighths are used.
     pub(crate) pressed: bool,
-    /// A sort holds cells that its caller cannot name.
-    pub(crate) sorting: bool,
+    loan: Loan,
 }
 
 impl Budget {
@@ -160,7 +167,7 @@ impl Budget {
             allocated: 0,
             born: 0,
             pressed: false,
-            sorting: false,
+            loan: Loan { bytes: 0, sorting: false },
         }
     }
 
@@ -266,6 +273,25 @@ impl Budget {
         lent.1.clear();
         lent.1.resize((bits / 64).saturating_add(1).min(lent.1.capacity()), 0);
         work(lent.0, &mut lent.1)
+    }
+
+    pub(crate) fn loan(&self) -> Loan {
+        self.loan
+    }
+
+    /// Counts scratch memory that a sort has taken, until the loan ends.
+    pub(crate) fn lend(&mut self, bytes: usize) {
+        self.loan = Loan { bytes: self.loan.bytes.saturating_add(bytes), sorting: true };
+        self.used = self.used.saturating_add(bytes);
+    }
+
+    pub(crate) fn end_loan(&mut self, before: Loan) {
+        self.replace(self.loan.bytes, before.bytes);
+        self.loan = before;
+    }
+
+    pub(crate) const fn sorting(&self) -> bool {
+        self.loan.sorting
     }
 
     pub(crate) const fn used(&self) -> usize {

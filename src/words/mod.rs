@@ -21,5 +21,5 @@ pub use handle::{Handle, Of};
 pub(crate) use kind::{Elements, KeyBy, Sealed, Shape};
 pub use kind::{HasKind, Kind};
 pub use limits::{ArenaUsage, Limits, Policy, Usage};
-pub(crate) use limits::{Budget, PAGE_BYTES};
+pub(crate) use limits::{Budget, Loan, PAGE_BYTES};
 pub(crate) use range::{at, char_range, object_len, out_of_range, range, wide};
