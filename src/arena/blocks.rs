@@ -371,8 +371,8 @@ impl Blocks {
                 }
             }
             let mut top = CLASSES;
-            for (n, &bits) in bits.iter().enumerate() {
-                let mut bits = bits;
+            for (n, bits) in bits.iter_mut().enumerate() {
+                let mut bits = core::mem::take(bits);
                 while bits != 0 {
                     let from = n.saturating_mul(64).saturating_add(at(bits.trailing_zeros()));
                     bits &= bits.wrapping_sub(1);

@@ -425,12 +425,13 @@ impl<const BITS: u32> Arena<BITS> {
         self.slots.get(at(index)).is_some_and(|slot| Generations::<BITS>::is_retired(slot.key))
     }
 
-    /// Frees every live object whose bit is not set; answers how many.
-    pub(crate) fn sweep(&mut self, is_marked: impl Fn(u32) -> bool) -> u64 {
+    /// Frees every live object whose bit is not set; answers how many. The last
+    /// goes first, so that the top of the memory falls with them.
+    pub(crate) fn sweep(&mut self, marked: &[u64]) -> u64 {
         let mut freed = 0_u64;
-        for index in 0..u32::try_from(self.slots.len()).unwrap_or(NONE) {
+        for index in unmarked(marked, self.slots.len()) {
             let Ok(slot) = self.slot(index) else { continue };
-            if Self::is_live(&slot) && !is_marked(index) {
+            if Self::is_live(&slot) {
                 self.blocks.free(slot.block());
                 self.end(index, slot.key);
                 freed = freed.wrapping_add(1);
@@ -444,10 +445,10 @@ impl<const BITS: u32> Arena<BITS> {
 
     /// Gives every retired slot whose bit is not set all its generations again:
     /// no cell names it. Hints older than this are refused. Answers how many.
-    pub(crate) fn revive(&mut self, is_named: impl Fn(u32) -> bool) -> u64 {
+    pub(crate) fn revive(&mut self, named: &[u64]) -> u64 {
         let mut revived = 0_u64;
-        for index in 0..u32::try_from(self.slots.len()).unwrap_or(NONE) {
-            if self.is_retired(index) && !is_named(index) {
+        for index in unmarked(named, self.slots.len()) {
+            if self.is_retired(index) {
                 let key = self.generations.fresh(index);
                 let off = core::mem::replace(&mut self.free, index);
                 if let Some(slot) = self.slots.get_mut(at(index)) {
@@ -577,6 +578,18 @@ impl<const BITS: u32> Arena<BITS> {
     }
 }
 
+/// The positions below `len` of bits that are not set, from the last on.
+fn unmarked(words: &[u64], len: usize) -> impl Iterator<Item = u32> {
+    (0..u32::try_from(len.div_ceil(64)).unwrap_or(0)).rev().flat_map(move |n| {
+        let mut clear = !words.get(at(n)).copied().unwrap_or(0);
+        core::iter::from_fn(move || {
+            let bit = clear.checked_ilog2()?;
+            clear ^= 1 << bit;
+            Some(n.wrapping_mul(64).wrapping_add(bit))
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -640,7 +653,7 @@ mod tests {
                 }
                 6 => self.arena.compact(&mut self.budget),
                 _ => {
-                    self.arena.sweep(|slot| slot == 0);
+                    self.arena.sweep(&[1]);
                     self.given
                         .iter_mut()
                         .filter(|given| given.0.slot() != 0)

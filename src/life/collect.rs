@@ -10,7 +10,7 @@ use core::mem::take;
 
 use smallvec::SmallVec;
 
-use crate::arena::{Arena, Slot};
+use crate::arena::Arena;
 use crate::heap::{ARENAS, Heap};
 use crate::ops::cells;
 use crate::words::{Budget, Cell, Error, Policy, at, wide};
@@ -81,68 +81,74 @@ impl<T: Copy> Ring<T> {
     }
 }
 
-/// A walk over objects, each visited once. A bit for every slot says whether it
-/// was; `VISITED` is the value of the bit that says yes.
+/// First word of bits of each selector; none for those without an arena.
+pub(crate) type Bases = [usize; 16];
+
+/// A bit for every slot.
+pub(crate) struct Marks<'w> {
+    pub(crate) bits: &'w mut [u64],
+    pub(crate) base: Bases,
+}
+
+/// A walk over objects, each visited once. Its mark says whether an object was;
+/// `VISITED` is the value that says yes.
 pub(crate) struct Walk<'w, const VISITED: bool> {
-    bits: &'w mut [u64],
-    base: [usize; ARENAS],
+    pub(crate) marks: Marks<'w>,
     work: SmallVec<[Cell; INLINE]>,
     dropped: bool,
 }
 
-/// First bit of each arena, and number of bits.
-pub(crate) fn bases(arenas: &[Arena; ARENAS]) -> ([usize; ARENAS], usize) {
-    let mut total = 0_usize;
-    let bases = arenas.each_ref().map(|arena| {
-        let base = total;
-        total = total.saturating_add(arena.slots().len());
-        base
-    });
-    (bases, total)
+/// Where the bits of each arena begin, and number of bits.
+pub(crate) fn bases(arenas: &[Arena; ARENAS]) -> (Bases, usize) {
+    let (mut bases, mut words) = ([usize::MAX >> 1; 16], 0_usize);
+    for (base, arena) in bases.iter_mut().zip(arenas) {
+        *base = words;
+        words = words.saturating_add(arena.slots().len().div_ceil(64));
+    }
+    (bases, words.saturating_mul(64))
 }
 
-impl<'w, const VISITED: bool> Walk<'w, VISITED> {
-    pub(crate) fn new(bits: &'w mut [u64], base: [usize; ARENAS]) -> Self {
-        Walk { bits, base, work: SmallVec::new(), dropped: false }
-    }
-
+impl Marks<'_> {
     #[inline(always)]
-    fn bit(&self, cell: Cell) -> usize {
-        let base = self.base.get(cell.selector().index()).copied().unwrap_or(0);
-        base.wrapping_add(at(cell.slot()))
+    fn word(&self, cell: Cell) -> usize {
+        let base = self.base.get(cell.selector().index()).copied().unwrap_or(usize::MAX);
+        base.wrapping_add(at(cell.slot()) / 64)
     }
 
-    /// The bit of a slot.
+    /// The bit of a slot. That of a slot which is not there says anything.
     #[inline(always)]
     pub(crate) fn get(&self, cell: Cell) -> bool {
-        let bit = self.bit(cell);
-        self.bits.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+        self.bits.get(self.word(cell)).is_some_and(|word| word >> (cell.slot() % 64) & 1 == 1)
     }
 
     #[inline(always)]
     pub(crate) fn set(&mut self, cell: Cell, value: bool) {
-        let bit = self.bit(cell);
-        if let Some(word) = self.bits.get_mut(bit / 64) {
-            let mask = 1 << (bit % 64);
+        let place = self.word(cell);
+        if let Some(word) = self.bits.get_mut(place) {
+            let mask = 1 << (cell.slot() % 64);
             *word = if value { *word | mask } else { *word & !mask };
         }
     }
+}
 
-    /// Puts a cell on the work list, unless it was visited or is no handle.
+impl<'w, const VISITED: bool> Walk<'w, VISITED> {
+    pub(crate) fn new(bits: &'w mut [u64], base: Bases) -> Self {
+        Walk { marks: Marks { bits, base }, work: SmallVec::new(), dropped: false }
+    }
+
+    /// Puts those of an object's cells on the work list that are handles and
+    /// were not visited.
     #[inline(always)]
-    fn push(&mut self, arenas: &[Arena; ARENAS], budget: &mut Budget, cell: Cell) {
-        if !cell.is_handle() {
-            return;
+    fn scan(&mut self, budget: &mut Budget, cells: &[Cell]) {
+        for cells in cells.chunks(INLINE / 2) {
+            let room = self.work.capacity().wrapping_sub(self.work.len());
+            if room < cells.len() && !self.grow(budget) {
+                self.dropped = true;
+                return;
+            }
+            let ahead = |cell: &Cell| cell.is_handle() && self.marks.get(*cell) != VISITED;
+            self.work.extend(cells.iter().copied().filter(ahead));
         }
-        let Some(arena) = arenas.get(cell.selector().index()) else { return };
-        if at(cell.slot()) >= arena.slots().len() || self.get(cell) == VISITED {
-            return;
-        }
-        if self.work.len() == self.work.capacity() && !self.grow(budget) {
-            self.dropped = true;
-            return;
-        }
-        self.work.push(cell);
     }
 
     #[cold]
@@ -163,64 +169,61 @@ impl<'w, const VISITED: bool> Walk<'w, VISITED> {
 
     /// Visits a root, and everything that it leads to and that was not visited.
     pub(crate) fn visit(&mut self, arenas: &[Arena; ARENAS], budget: &mut Budget, root: Cell) {
-        self.push(arenas, budget, root);
-        self.drain(arenas, budget);
+        if self.work.len() >= INLINE / 2 {
+            self.drain(arenas, budget);
+        }
+        self.scan(budget, &[root]);
     }
 
     fn drain(&mut self, arenas: &[Arena; ARENAS], budget: &mut Budget) {
         let mut cells_ahead = Ring::<Cell>::new();
-        let mut objects_ahead = Ring::<(&Arena, Slot)>::new();
+        let mut objects_ahead = Ring::<&[Cell]>::new();
         loop {
             while cells_ahead.len < RING
                 && let Some(cell) = self.work.pop()
             {
-                if let Some(arena) = arenas.get(cell.selector().index()) {
+                if self.marks.get(cell) != VISITED
+                    && let Some(arena) = arenas.get(cell.selector().index())
+                {
                     prefetch(arena.slots(), cell.slot());
+                    cells_ahead.push(cell);
                 }
-                cells_ahead.push(cell);
             }
             while objects_ahead.len < RING
                 && let Some(cell) = cells_ahead.pop()
             {
-                if let Some((arena, slot)) = self.arrive(arenas, cell) {
-                    prefetch(arena.payload_words(), slot.off);
-                    objects_ahead.push((arena, slot));
+                if let Some(cells) = self.arrive(arenas, cell) {
+                    prefetch(cells, 0);
+                    objects_ahead.push(cells);
                 }
             }
             match objects_ahead.pop() {
-                Some((arena, slot)) => self.scan(arenas, budget, arena, slot),
+                Some(cells) => self.scan(budget, cells),
                 None if self.work.is_empty() => return,
                 None => {}
             }
         }
     }
 
-    /// Marks what a cell names as visited; answers an object that has cells. A
+    /// Marks what a cell names as visited; answers its cells, if it has some. A
     /// retired slot that is named is marked too, which holds its revival back.
     #[inline(always)]
-    fn arrive<'a>(&mut self, arenas: &'a [Arena; ARENAS], cell: Cell) -> Option<(&'a Arena, Slot)> {
-        if self.get(cell) == VISITED {
+    fn arrive<'a>(&mut self, arenas: &'a [Arena; ARENAS], cell: Cell) -> Option<&'a [Cell]> {
+        if self.marks.get(cell) == VISITED {
             return None;
         }
         let arena = arenas.get(cell.selector().index())?;
         match arena.check(cell) {
             Ok(slot) => {
-                self.set(cell, VISITED);
-                (arena.shape().cells(slot.len) > 0).then_some((arena, slot))
+                self.marks.set(cell, VISITED);
+                cells(arena, slot).ok().filter(|cells| !cells.is_empty())
             }
             Err(_) => {
                 if arena.is_retired(cell.slot()) {
-                    self.set(cell, VISITED);
+                    self.marks.set(cell, VISITED);
                 }
                 None
             }
-        }
-    }
-
-    #[inline(always)]
-    fn scan(&mut self, arenas: &[Arena; ARENAS], budget: &mut Budget, arena: &Arena, slot: Slot) {
-        for &cell in cells(arena, slot).unwrap_or_default() {
-            self.push(arenas, budget, cell);
         }
     }
 
@@ -232,13 +235,14 @@ impl<'w, const VISITED: bool> Walk<'w, VISITED> {
         budget: &mut Budget,
         objects: impl Fn() -> I,
     ) {
+        self.drain(arenas, budget);
         while take(&mut self.dropped) {
             for cell in objects() {
-                if self.get(cell) == VISITED
+                if self.marks.get(cell) == VISITED
                     && let Some(arena) = arenas.get(cell.selector().index())
                     && let Ok(slot) = arena.check(cell)
                 {
-                    self.scan(arenas, budget, arena, slot);
+                    self.scan(budget, cells(arena, slot).unwrap_or_default());
                     self.drain(arenas, budget);
                 }
             }
@@ -354,24 +358,22 @@ impl Heap {
                     .get(cell.selector().index())
                     .is_some_and(|arena| arena.is_retired(cell.slot()))
                 {
-                    walk.set(cell, true);
+                    walk.marks.set(cell, true);
                 }
             }
             walk.finish(arenas, budget, || {
                 arenas.iter().flat_map(|arena| arena.live().map(|live| live.0))
             });
             for (arena, base) in arenas.iter_mut().zip(base) {
-                let is_marked = |index: u32| {
-                    let bit = base.wrapping_add(at(index));
-                    bits.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
-                };
+                let marked = bits.get(base..).unwrap_or_default();
                 // First, as a slot that the sweep retires may be named by cells that
                 // were no name of a retired slot when they were met.
                 if revive {
-                    done.revived = done.revived.saturating_add(arena.revive(is_marked));
+                    done.revived = done.revived.saturating_add(arena.revive(marked));
                 }
-                done.freed = done.freed.saturating_add(arena.sweep(is_marked));
+                done.freed = done.freed.saturating_add(arena.sweep(marked));
             }
+            bits.fill(0);
         });
         done.freed_bytes = before.saturating_sub(self.payload_bytes());
         done.live = self.usage().live();

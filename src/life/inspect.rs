@@ -156,7 +156,11 @@ impl Heap {
             let Some(arena) = self.arenas.get(selector) else { continue };
             let fault = |slot, what| Fault { kind: Some(arena.kind()), slot, what };
             let end = arena.payload_words().len();
-            let layout = self.budget.with_bits(end, |_, bits| arena.verify(bits));
+            let layout = self.budget.with_bits(end, |_, bits| {
+                let layout = arena.verify(bits);
+                bits.fill(0);
+                layout
+            });
             layout.map_err(|(slot, what)| fault(slot, what))?;
             for (cell, slot) in arena.live() {
                 let content = self.verify_content(arena, cell, slot);

@@ -6,8 +6,9 @@
 //! that died are taken out before the log would grow: it is bounded by what is
 //! alive, not by what was allocated.
 
-use super::collect::{Walk, bases};
-use crate::heap::{Frame, Heap};
+use super::collect::{Marks, Walk, bases};
+use crate::arena::Arena;
+use crate::heap::{ARENAS, Frame, Heap};
 use crate::words::{Cell, Epoch, Error};
 
 /// An open region; closed by [`Heap::close_region`].
@@ -77,37 +78,40 @@ impl Heap {
     where
         I: IntoIterator<Item: Into<Cell>>,
     {
-        let (base, total) = bases(&self.arenas);
+        let mut keep = keep.into_iter().map(Into::into).filter(|cell| cell.is_handle()).peekable();
         let Heap { arenas, budget, births, .. } = self;
+        let first = frame.births.min(births.len());
         let mut freed = 0_u64;
+        let mut free = |cell: Cell, arenas: &mut [Arena; ARENAS]| {
+            let arena = arenas.get_mut(cell.selector().index());
+            freed = freed.saturating_add(u64::from(arena.is_some_and(|a| a.free(cell).is_ok())));
+        };
+        // The youngest goes first, so that the top of the memory falls with them.
+        if keep.peek().is_none() {
+            births.drain(first..).rev().for_each(|cell| free(cell, arenas));
+            return freed;
+        }
+        let alive = |cell: Cell, arenas: &[Arena; ARENAS]| {
+            arenas.get(cell.selector().index()).is_some_and(|arena| arena.contains(cell))
+        };
+        let (base, total) = bases(arenas);
         budget.with_bits(total, |budget, bits| {
-            let inside = births.get(frame.births..).unwrap_or_default();
+            let inside = births.get(first..).unwrap_or_default();
             let mut walk = Walk::<false>::new(bits, base);
-            for &cell in inside {
-                if arenas.get(cell.selector().index()).is_some_and(|arena| arena.contains(cell)) {
-                    walk.set(cell, true);
-                }
+            for &cell in inside.iter().filter(|&&cell| alive(cell, arenas)) {
+                walk.marks.set(cell, true);
             }
-            for cell in keep {
-                walk.visit(arenas, budget, cell.into());
-            }
+            keep.for_each(|cell| walk.visit(arenas, budget, cell));
             walk.finish(arenas, budget, || inside.iter().copied());
-            let walk = Walk::<false>::new(bits, base);
-            let mut kept = frame.births;
-            for position in frame.births..births.len() {
-                let Some(&cell) = births.get(position) else { break };
-                let Some(arena) = arenas.get_mut(cell.selector().index()) else { continue };
-                if walk.get(cell) {
-                    freed = freed.saturating_add(u64::from(arena.free(cell).is_ok()));
-                } else if arena.contains(cell)
-                    && let Some(place) = births.get_mut(kept)
-                {
-                    *place = cell;
-                    kept = kept.saturating_add(1);
+            let mut marks = Marks { bits, base };
+            for &cell in inside.iter().rev() {
+                if marks.get(cell) {
+                    marks.set(cell, false);
+                    free(cell, arenas);
                 }
             }
-            births.truncate(kept);
         });
+        births.extract_if(first.., |cell| !alive(*cell, arenas)).for_each(drop);
         if self.frames.is_empty() {
             self.births.clear();
         }

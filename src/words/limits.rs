@@ -255,24 +255,33 @@ impl Budget {
         self.bits = taken;
     }
 
-    /// Runs `work` with so many bits, all zero, which have been reserved.
+    /// Runs `work` with so many bits, which have been reserved: all zero, and to
+    /// be left so.
     pub(crate) fn with_bits<T>(
         &mut self,
         bits: usize,
         work: impl FnOnce(&mut Budget, &mut [u64]) -> T,
     ) -> T {
-        /// Gives the bits back, also where the host's code ends by a panic.
-        struct Lent<'b>(&'b mut Budget, Vec<u64>);
+        /// Gives the bits back, also where the host's code ends by a panic: not
+        /// known to be zero then.
+        struct Lent<'b>(&'b mut Budget, Vec<u64>, bool);
         impl Drop for Lent<'_> {
             fn drop(&mut self) {
+                if !self.2 {
+                    self.1.clear();
+                }
                 self.0.bits = core::mem::take(&mut self.1);
             }
         }
         let taken = core::mem::take(&mut self.bits);
-        let mut lent = Lent(self, taken);
-        lent.1.clear();
-        lent.1.resize((bits / 64).saturating_add(1).min(lent.1.capacity()), 0);
-        work(lent.0, &mut lent.1)
+        let words = (bits / 64).saturating_add(1).min(taken.capacity());
+        let mut lent = Lent(self, taken, false);
+        if lent.1.len() < words {
+            lent.1.resize(words, 0);
+        }
+        let result = work(lent.0, lent.1.get_mut(..words).unwrap_or_default());
+        lent.2 = true;
+        result
     }
 
     pub(crate) fn loan(&self) -> Loan {
