@@ -150,11 +150,12 @@ fn collection(story: &mut Story) -> Outcome<()> {
     let file = heap.alloc(Struct::new(7, 1))?;
     heap.watch(file, 17)?;
     let root = heap.alloc(List::of(&[]))?;
-    story.made("collection", "a ring of 1,000 lists; a record, watched; a root");
+    story.made("collection", "a ring of 1,000 lists; a watched record; a root");
     let done = story.heap.collect([root.cell()])?;
     let weak = all.iter().filter(|&&list| story.heap.upgrade(list).is_some()).count();
     let tokens: Vec<u64> = story.heap.drain_dead().collect();
-    let what = format!("{} freed; {weak} handles still open; token {tokens:?}", done.freed);
+    let what =
+        format!("{} freed; {weak} of the handles still open; dead: token {tokens:?}", done.freed);
     story.reclaimed("collection", &what);
     story.heap.kill(root)?;
     Ok(())
@@ -195,7 +196,8 @@ fn retirement(story: &mut Story) -> Outcome<()> {
     story.made("retirement", &format!("a slot was used {} times and is retired", lives - 1));
     // All the cells that the host still holds: none but this.
     let done = story.heap.collect_and_revive([Cell::NULL], [Cell::NULL])?;
-    story.reclaimed("revival", &format!("{} slot revived", done.revived));
+    let what = format!("{} slot revived, {} retired now", done.revived, retired(&story.heap));
+    story.reclaimed("revival", &what);
     Ok(())
 }
 

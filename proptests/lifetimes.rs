@@ -314,7 +314,7 @@ impl World {
         assert_eq!((done.stale_roots, done.first_stale), (stale_roots, first_stale));
         assert_eq!(done.freed, garbage.len() as u64);
         garbage.into_iter().for_each(|bits| self.died(bits));
-        assert_eq!(done.live, self.heap.usage().live());
+        assert_eq!(done.live, self.live.len() as u64);
         let Some(weak) = weak else {
             assert_eq!(done.revived, 0);
             return;

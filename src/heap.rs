@@ -298,7 +298,7 @@ impl Heap {
             return Err(Error::Sealed);
         }
         let (_, arena, _) = split(&mut self.arenas, kind).map_err(|_| Error::Stale { kind })?;
-        arena.free(cell)
+        arena.free(&mut self.budget, cell)
     }
 
     /// Whether the cell is a handle of an object that is alive.

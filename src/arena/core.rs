@@ -18,6 +18,9 @@ use crate::words::{
 /// No slot: the end of the free list.
 const NONE: u32 = u32::MAX;
 
+/// What a slot that retires counts as, among bytes allocated.
+const RETIRED_BYTES: u64 = 256;
+
 /// Words that a sequence begins to grow with, as `Vec` does.
 const FIRST_GROWTH: usize = 4;
 
@@ -201,7 +204,10 @@ impl<const BITS: u32> Arena<BITS> {
         budget.born = budget.born.wrapping_add(1);
         let bytes = u64::from(block.cap).wrapping_mul(8).wrapping_add(16);
         budget.allocated = budget.allocated.wrapping_add(bytes);
-        Ok(self.take_slot(len, block))
+        let made = self.take_slot(len, block);
+        // The last free slot: the next one may be refused.
+        budget.pressed |= self.free == NONE && slots >= budget.slots_calm();
+        Ok(made)
     }
 
     /// A block, and a slot ready; and what there was before.
@@ -262,10 +268,14 @@ impl<const BITS: u32> Arena<BITS> {
     /// # Errors
     /// As [`Arena::check`].
     #[inline]
-    pub(crate) fn free(&mut self, cell: Cell) -> Result<(), Error> {
+    pub(crate) fn free(&mut self, budget: &mut Budget, cell: Cell) -> Result<(), Error> {
         let slot = self.check(cell)?;
         self.blocks.free(slot.block());
+        let retired = self.retired;
         self.end(cell.slot(), slot.key);
+        if self.retired != retired {
+            budget.allocated = budget.allocated.wrapping_add(RETIRED_BYTES);
+        }
         Ok(())
     }
 
@@ -522,6 +532,7 @@ impl<const BITS: u32> Arena<BITS> {
         self.blocks.compact(budget, &mut self.slots, Self::is_live, |slot| {
             shape.words(slot.len, slot.cap)
         });
+        budget.shrink_slots(&mut self.slots, 0);
         self.epoch.advance();
     }
 
@@ -636,7 +647,10 @@ mod tests {
 
         fn kill(&mut self, nth: usize) {
             if let Some((cell, value)) = self.given.get_mut(nth) {
-                assert_eq!(self.arena.free(*cell).is_ok(), value.take().is_some());
+                assert_eq!(
+                    self.arena.free(&mut self.budget, *cell).is_ok(),
+                    value.take().is_some()
+                );
             }
         }
 

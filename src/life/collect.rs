@@ -2,9 +2,9 @@
 //!
 //! Marking keeps a bit for every slot, in memory that was reserved with the
 //! slots, and a work list that starts on the stack and grows while the limits
-//! allow. Where it cannot grow, cells are dropped from it, and marked objects
-//! are scanned again until nothing was dropped: slower, never wrong, and no
-//! memory that could be refused. There is no recursion.
+//! allow. Where it cannot grow, a second bit puts objects off until the list is
+//! empty: slower, never wrong, and no memory that could be refused. There is no
+//! recursion.
 
 use core::mem::take;
 
@@ -19,11 +19,11 @@ use crate::words::{Budget, Cell, Error, Policy, at, wide};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Collected {
-    /// Objects freed.
+    /// Objects freed, seals included.
     pub freed: u64,
     /// Bytes of payload freed.
     pub freed_bytes: u64,
-    /// Objects left.
+    /// Objects left, seals included.
     pub live: u64,
     /// Roots that are handles of objects that are gone.
     pub stale_roots: usize,
@@ -95,17 +95,19 @@ pub(crate) struct Marks<'w> {
 pub(crate) struct Walk<'w, const VISITED: bool> {
     pub(crate) marks: Marks<'w>,
     work: SmallVec<[Cell; INLINE]>,
-    dropped: bool,
+    /// Live objects that the work list had no room for.
+    dropped: Marks<'w>,
+    any_dropped: bool,
 }
 
-/// Where the bits of each arena begin, and number of bits.
+/// Where the bits of each arena begin, and number of bits for a walk.
 pub(crate) fn bases(arenas: &[Arena; ARENAS]) -> (Bases, usize) {
     let (mut bases, mut words) = ([usize::MAX >> 1; 16], 0_usize);
     for (base, arena) in bases.iter_mut().zip(arenas) {
         *base = words;
         words = words.saturating_add(arena.slots().len().div_ceil(64));
     }
-    (bases, words.saturating_mul(64))
+    (bases, words.saturating_mul(128))
 }
 
 impl Marks<'_> {
@@ -133,21 +135,37 @@ impl Marks<'_> {
 
 impl<'w, const VISITED: bool> Walk<'w, VISITED> {
     pub(crate) fn new(bits: &'w mut [u64], base: Bases) -> Self {
-        Walk { marks: Marks { bits, base }, work: SmallVec::new(), dropped: false }
+        let (marks, dropped) = bits.split_at_mut(bits.len() / 2);
+        let marks = Marks { bits: marks, base };
+        let dropped = Marks { bits: dropped, base };
+        Walk { marks, work: SmallVec::new(), dropped, any_dropped: false }
     }
 
     /// Puts those of an object's cells on the work list that are handles and
     /// were not visited.
     #[inline(always)]
-    fn scan(&mut self, budget: &mut Budget, cells: &[Cell]) {
+    fn scan(&mut self, arenas: &[Arena; ARENAS], budget: &mut Budget, cells: &[Cell]) {
         for cells in cells.chunks(INLINE / 2) {
             let room = self.work.capacity().wrapping_sub(self.work.len());
             if room < cells.len() && !self.grow(budget) {
-                self.dropped = true;
-                return;
+                cells.iter().for_each(|&cell| self.put_off(arenas, cell));
+                continue;
             }
             let ahead = |cell: &Cell| cell.is_handle() && self.marks.get(*cell) != VISITED;
             self.work.extend(cells.iter().copied().filter(ahead));
+        }
+    }
+
+    /// Notes an object to be visited when the work list is empty.
+    #[cold]
+    fn put_off(&mut self, arenas: &[Arena; ARENAS], cell: Cell) {
+        let arena = arenas.get(cell.selector().index()).filter(|_| cell.is_handle());
+        let Some(arena) = arena.filter(|_| self.marks.get(cell) != VISITED) else { return };
+        if arena.contains(cell) {
+            self.dropped.set(cell, true);
+            self.any_dropped = true;
+        } else if arena.is_retired(cell.slot()) {
+            self.marks.set(cell, VISITED);
         }
     }
 
@@ -172,7 +190,7 @@ impl<'w, const VISITED: bool> Walk<'w, VISITED> {
         if self.work.len() >= INLINE / 2 {
             self.drain(arenas, budget);
         }
-        self.scan(budget, &[root]);
+        self.scan(arenas, budget, &[root]);
     }
 
     fn drain(&mut self, arenas: &[Arena; ARENAS], budget: &mut Budget) {
@@ -198,7 +216,7 @@ impl<'w, const VISITED: bool> Walk<'w, VISITED> {
                 }
             }
             match objects_ahead.pop() {
-                Some(cells) => self.scan(budget, cells),
+                Some(cells) => self.scan(arenas, budget, cells),
                 None if self.work.is_empty() => return,
                 None => {}
             }
@@ -227,23 +245,24 @@ impl<'w, const VISITED: bool> Walk<'w, VISITED> {
         }
     }
 
-    /// Scans the visited among `objects` again for as long as cells have been
-    /// dropped, and ends the walk.
-    pub(crate) fn finish<I: Iterator<Item = Cell>>(
-        mut self,
-        arenas: &[Arena; ARENAS],
-        budget: &mut Budget,
-        objects: impl Fn() -> I,
-    ) {
+    /// Ends the walk, with the objects that were put off.
+    pub(crate) fn finish(mut self, arenas: &[Arena; ARENAS], budget: &mut Budget) {
         self.drain(arenas, budget);
-        while take(&mut self.dropped) {
-            for cell in objects() {
-                if self.marks.get(cell) == VISITED
-                    && let Some(arena) = arenas.get(cell.selector().index())
-                    && let Ok(slot) = arena.check(cell)
-                {
-                    self.scan(budget, cells(arena, slot).unwrap_or_default());
-                    self.drain(arenas, budget);
+        while take(&mut self.any_dropped) {
+            for (base, arena) in self.dropped.base.into_iter().zip(arenas) {
+                for n in 0..arena.slots().len().div_ceil(64) {
+                    let place = base.wrapping_add(n);
+                    let mut bits = self.dropped.bits.get_mut(place).map_or(0, take);
+                    while bits != 0 {
+                        let index = n.wrapping_mul(64).wrapping_add(at(bits.trailing_zeros()));
+                        bits &= bits.wrapping_sub(1);
+                        let slot = arena.slots().get(index);
+                        let index = u32::try_from(index).unwrap_or(0);
+                        if let Some(slot) = slot {
+                            self.scan(arenas, budget, &[Cell::of_slot(slot.key, index)]);
+                            self.drain(arenas, budget);
+                        }
+                    }
                 }
             }
         }
@@ -361,9 +380,7 @@ impl Heap {
                     walk.marks.set(cell, true);
                 }
             }
-            walk.finish(arenas, budget, || {
-                arenas.iter().flat_map(|arena| arena.live().map(|live| live.0))
-            });
+            walk.finish(arenas, budget);
             for (arena, base) in arenas.iter_mut().zip(base) {
                 let marked = bits.get(base..).unwrap_or_default();
                 // First, as a slot that the sweep retires may be named by cells that
@@ -376,7 +393,7 @@ impl Heap {
             bits.fill(0);
         });
         done.freed_bytes = before.saturating_sub(self.payload_bytes());
-        done.live = self.usage().live();
+        done.live = self.usage().live().saturating_add(u64::from(self.usage().seals.live));
         if self.budget.pressed {
             self.trim();
         }
@@ -408,6 +425,8 @@ impl Heap {
     pub fn compact(&mut self) {
         self.compact_where(|_, _, _| true);
         self.trim();
+        let words = self.arenas.iter().map(|arena| arena.payload_words().len()).max();
+        self.budget.trim_bits(words.unwrap_or(0));
     }
 
     fn compact_where(&mut self, wanted: impl Fn(&Policy, &Arena, bool) -> bool) -> u32 {

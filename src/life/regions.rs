@@ -9,7 +9,7 @@
 use super::collect::{Marks, Walk, bases};
 use crate::arena::Arena;
 use crate::heap::{ARENAS, Frame, Heap};
-use crate::words::{Cell, Epoch, Error};
+use crate::words::{Budget, Cell, Epoch, Error};
 
 /// An open region; closed by [`Heap::close_region`].
 #[derive(Debug, PartialEq, Eq)]
@@ -82,13 +82,14 @@ impl Heap {
         let Heap { arenas, budget, births, .. } = self;
         let first = frame.births.min(births.len());
         let mut freed = 0_u64;
-        let mut free = |cell: Cell, arenas: &mut [Arena; ARENAS]| {
+        let mut free = |cell: Cell, arenas: &mut [Arena; ARENAS], budget: &mut Budget| {
             let arena = arenas.get_mut(cell.selector().index());
-            freed = freed.saturating_add(u64::from(arena.is_some_and(|a| a.free(cell).is_ok())));
+            let ended = arena.is_some_and(|arena| arena.free(budget, cell).is_ok());
+            freed = freed.saturating_add(u64::from(ended));
         };
         // The youngest goes first, so that the top of the memory falls with them.
         if keep.peek().is_none() {
-            births.drain(first..).rev().for_each(|cell| free(cell, arenas));
+            births.drain(first..).rev().for_each(|cell| free(cell, arenas, budget));
             return freed;
         }
         let alive = |cell: Cell, arenas: &[Arena; ARENAS]| {
@@ -102,12 +103,12 @@ impl Heap {
                 walk.marks.set(cell, true);
             }
             keep.for_each(|cell| walk.visit(arenas, budget, cell));
-            walk.finish(arenas, budget, || inside.iter().copied());
+            walk.finish(arenas, budget);
             let mut marks = Marks { bits, base };
             for &cell in inside.iter().rev() {
                 if marks.get(cell) {
                     marks.set(cell, false);
-                    free(cell, arenas);
+                    free(cell, arenas, budget);
                 }
             }
         });

@@ -143,7 +143,7 @@ pub(crate) struct Budget {
     used: usize,
     /// Growths left until they are refused; `u64::MAX`: none is.
     refuse_at: u64,
-    /// Capacity for a bit of every slot, and for a bit of every word of any one
+    /// Capacity for two bits of every slot, and for one of every word of any one
     /// arena: what a collection works with, so that it needs no memory.
     bits: Vec<u64>,
     /// Slots that all arenas have room for.
@@ -220,7 +220,7 @@ impl Budget {
         let (old, bits) = (slots.capacity(), self.bits.capacity());
         self.reserve(slots, len)?;
         let total = self.slots.saturating_add(slots.capacity().saturating_sub(old));
-        if let Err(error) = self.reserve_bits(total) {
+        if let Err(error) = self.reserve_bits(total.saturating_mul(2)) {
             self.shrink(slots, old);
             return Err(error);
         }
@@ -239,7 +239,7 @@ impl Budget {
     /// Room for so many bits, and for a word to spare for each selector.
     pub(crate) fn reserve_bits(&mut self, bits: usize) -> Result<(), Error> {
         let mut taken = core::mem::take(&mut self.bits);
-        let result = self.reserve(&mut taken, (bits / 64).saturating_add(16));
+        let result = self.reserve(&mut taken, (bits / 64).saturating_add(32));
         self.bits = taken;
         result
     }
@@ -247,6 +247,13 @@ impl Budget {
     /// Words of bits there is room for.
     pub(crate) fn bits(&self) -> usize {
         self.bits.capacity()
+    }
+
+    /// Gives back bits that neither the slots nor so many words need.
+    pub(crate) fn trim_bits(&mut self, words: usize) {
+        let bits = self.slots.saturating_mul(2).max(words);
+        self.bits.clear();
+        self.shrink_bits((bits / 64).saturating_add(32));
     }
 
     pub(crate) fn shrink_bits(&mut self, words: usize) {
