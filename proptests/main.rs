@@ -32,4 +32,5 @@ mod reuse;
 mod revival;
 mod seals;
 mod sorting;
+mod statement;
 mod support;
