@@ -215,3 +215,16 @@ proptest! {
         }
     }
 }
+
+/// 2^64 paths, 64 pairs: each pair of objects is looked at once.
+#[test]
+fn doubled_pairs() {
+    let mut heap = heap(1);
+    let mut tower = |bottom: Cell| {
+        (0..64).fold(bottom, |below, _| heap.alloc(Pair::of(below, below)).unwrap().cell())
+    };
+    let (one, same, other) = (tower(1.into()), tower(1.into()), tower(2.into()));
+    assert_eq!(heap.deep_eq(one, same), Ok(true));
+    assert_eq!(heap.deep_eq(one, other), Ok(false));
+    assert!(heap.display(one).to_string().ends_with('…'));
+}

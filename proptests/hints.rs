@@ -1,6 +1,8 @@
 //! Range hints that are kept for ever, windows, and operations on whole ranges,
 //! beside what the checked access of every single element says.
 
+use std::cmp::Ordering;
+
 use core::ops::{Bound, Range};
 
 use proptest::collection::vec;
@@ -982,6 +984,21 @@ fn a_hint_outlives_its_series() {
     let mut new = heap.hint(next, ..).unwrap();
     assert_eq!(new.get(&heap, 0), Ok(7));
     assert_eq!(hint.get(&heap, 0), Err(Error::Stale { kind: Kind::BYTES }));
+}
+
+/// Ranges of one array and of two are in the order that slices are in.
+#[test]
+fn comparisons() {
+    let mut heap = heap();
+    let bytes = heap.alloc(Bytes::of(b"abcabd")).unwrap();
+    let floats = heap.alloc(F64Arr::of(&[1.0, f64::NAN, -0.0, 0.0])).unwrap();
+    let (bytes, floats) = (heap.get(bytes).unwrap(), heap.get(floats).unwrap());
+    assert_eq!(bytes.compare(..3, bytes, 3..), Ok(Some(Ordering::Less)));
+    assert_eq!(bytes.compare(..2, bytes, 3..5), Ok(Some(Ordering::Equal)));
+    assert_eq!(bytes.compare(.., bytes, ..5), Ok(Some(Ordering::Greater)));
+    assert_eq!(bytes.compare(..1, bytes, 6..8).err(), Some(Error::OutOfRange { index: 8, len: 6 }));
+    assert_eq!(floats.compare(..2, floats, ..2), Ok(None));
+    assert_eq!(floats.compare(2..3, floats, 3..4), Ok(Some(Ordering::Equal)));
 }
 
 /// Sums that leave 64 bits on either side are exact.

@@ -118,6 +118,18 @@ impl Heap {
 
     /// Every live object with what it holds, as text: a line each, of at most
     /// 120 bytes of content.
+    ///
+    /// ```
+    /// use segheap::{Heap, List, Pair};
+    /// let mut heap = Heap::new();
+    /// let list = heap.alloc(List::of(&[1.into()]))?;
+    /// let pair = heap.alloc(Pair::of(list.into(), 2.into()))?;
+    /// assert_eq!(heap.dump().to_string(), "List#0 = [1]\nPair#0 = ([1], 2)\n");
+    /// assert!(heap.dot().to_string().contains(r#""Pair#0" -> "List#0";"#));
+    /// assert_eq!(heap.objects::<List>().collect::<Vec<_>>(), [list]);
+    /// assert_eq!(heap.edges(pair)?.collect::<Vec<_>>(), [list.cell()]);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     pub fn dump(&self) -> Dump<'_> {
         Dump { heap: self, dot: false }
     }

@@ -1,5 +1,6 @@
 //! Operations on whole ranges of numbers, where one check serves a loop.
 
+use core::cmp::Ordering;
 use core::ops::RangeBounds;
 
 use multiversion::multiversion;
@@ -141,6 +142,23 @@ impl<'h, K: Sequence<Element: Number>> View<'h, K> {
         let a = self.slice(range)?;
         let b = other.slice(from..from.saturating_add(a.len()))?;
         K::Element::dot(a, b).ok_or(Error::Overflow)
+    }
+}
+
+impl<'h, K: Sequence<Element: PartialOrd>> View<'h, K> {
+    /// The order of the elements in `range` and those of `other` in its range:
+    /// by the first that differ, then by length; `None` where that is a NaN.
+    /// O(n).
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`].
+    pub fn compare(
+        self,
+        range: impl RangeBounds<usize>,
+        other: View<'_, K>,
+        other_range: impl RangeBounds<usize>,
+    ) -> Result<Option<Ordering>, Error> {
+        Ok(self.slice(range)?.partial_cmp(other.slice(other_range)?))
     }
 }
 

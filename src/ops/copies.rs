@@ -582,6 +582,14 @@ impl Heap {
     /// # let (map, floats) = (heap.alloc(Map::new()).unwrap(), heap.alloc(F64Arr::zeroed(1)).unwrap());
     /// heap.copy_across(map, 0, floats, ..);
     /// ```
+    ///
+    /// ```compile_fail
+    /// # use segheap::{F64Arr, Heap, List};
+    /// # let mut heap = Heap::new();
+    /// # let (list, floats) = (heap.alloc(List::zeroed(1)).unwrap(), heap.alloc(F64Arr::zeroed(1)).unwrap());
+    /// let (list, floats) = heap.windows_mut((list, floats)).unwrap();
+    /// list.copy_from_slice(floats);
+    /// ```
     #[inline]
     pub fn copy_across<D: Mutable>(
         &mut self,
