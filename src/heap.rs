@@ -4,8 +4,8 @@ use crate::arena::{Arena, Scratch};
 use crate::kinds::{COUNT, SHAPES};
 use crate::object::{Init, Keys, Object, Sees, View, ViewMut};
 use crate::words::{
-    Budget, Cell, Epoch, Error, Handle, HasKind, Kind, Limits, Loan, Of, Policy, Shape, Usage,
-    object_len, wide,
+    Budget, Cell, Epoch, Error, Handle, HasKind, Kind, Limits, Loan, Of, Policy, Result, Shape,
+    Usage, object_len, wide,
 };
 use alloc::vec::Vec;
 use core::fmt;
@@ -178,7 +178,7 @@ impl Heap {
     /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
     /// [`Error::OutOfMemory`]; the heap is as it was then.
     #[inline(always)]
-    pub fn alloc<I: Init>(&mut self, init: I) -> Result<Handle<I::Kind>, Error> {
+    pub fn alloc<I: Init>(&mut self, init: I) -> Result<Handle<I::Kind>> {
         let (len, words) = init.size();
         let cell = self.make(I::Kind::KIND, object_len(len)?, words, |words| {
             init.fill(words);
@@ -194,8 +194,8 @@ impl Heap {
         kind: Kind,
         len: u32,
         words: usize,
-        fill: impl FnOnce(&mut [u64]) -> Result<(), Error>,
-    ) -> Result<Cell, Error> {
+        fill: impl FnOnce(&mut [u64]) -> Result<()>,
+    ) -> Result<Cell> {
         let log = self.expect_birth()?;
         let (_, arena, _) = split(&mut self.arenas, kind)?;
         let made = arena.alloc(&mut self.budget, len, words, fill);
@@ -205,7 +205,7 @@ impl Heap {
     /// Makes sure that a birth can be noted; every allocation begins with this.
     /// Answers the capacity of the log before.
     #[inline(always)]
-    pub(crate) fn expect_birth(&mut self) -> Result<usize, Error> {
+    pub(crate) fn expect_birth(&mut self) -> Result<usize> {
         let capacity = self.births.capacity();
         if !self.frames.is_empty() && self.births.len() == capacity {
             self.room_for_birth()?;
@@ -214,7 +214,7 @@ impl Heap {
     }
 
     #[cold]
-    fn room_for_birth(&mut self) -> Result<(), Error> {
+    fn room_for_birth(&mut self) -> Result<()> {
         self.prune_births();
         let len = self.births.len();
         let capacity = self.births.capacity();
@@ -228,11 +228,7 @@ impl Heap {
 
     /// Notes a birth that was expected, or that it failed.
     #[inline(always)]
-    pub(crate) fn note_birth(
-        &mut self,
-        log: usize,
-        made: Result<Cell, Error>,
-    ) -> Result<Cell, Error> {
+    pub(crate) fn note_birth(&mut self, log: usize, made: Result<Cell>) -> Result<Cell> {
         match made {
             Ok(cell) if !self.frames.is_empty() => self.births.push(cell),
             Ok(_) => {}
@@ -266,7 +262,7 @@ impl Heap {
     /// [`Error::NotAHandle`], [`Error::WrongKind`] or [`Error::Stale`], the
     /// first of them that applies.
     #[inline(always)]
-    pub fn get<K: Object>(&self, object: impl Of<K>) -> Result<View<'_, K>, Error> {
+    pub fn get<K: Object>(&self, object: impl Of<K>) -> Result<View<'_, K>> {
         let arena = self.arena(K::KIND)?;
         View::new(arena, arena.check(object.into())?, K::Sees::of(self.keys()))
     }
@@ -276,7 +272,7 @@ impl Heap {
     /// # Errors
     /// As [`Heap::get`].
     #[inline(always)]
-    pub fn get_mut<K: Object>(&mut self, object: impl Of<K>) -> Result<ViewMut<'_, K>, Error> {
+    pub fn get_mut<K: Object>(&mut self, object: impl Of<K>) -> Result<ViewMut<'_, K>> {
         let cell: Cell = object.into();
         let (below, arena, above) = split(&mut self.arenas, K::KIND)?;
         arena.check(cell)?;
@@ -291,7 +287,7 @@ impl Heap {
     /// [`Error::NotAHandle`]; [`Error::Sealed`]; [`Error::Stale`] if it is gone
     /// already.
     #[inline]
-    pub fn kill(&mut self, object: impl Into<Cell>) -> Result<(), Error> {
+    pub fn kill(&mut self, object: impl Into<Cell>) -> Result<()> {
         let cell = object.into();
         let kind = cell.kind().ok_or(Error::NotAHandle)?;
         if kind == SEALED {
@@ -347,12 +343,12 @@ impl Heap {
     }
 
     #[inline(always)]
-    pub(crate) fn arena(&self, kind: Kind) -> Result<&Arena, Error> {
+    pub(crate) fn arena(&self, kind: Kind) -> Result<&Arena> {
         self.arenas.get(kind.index()).ok_or(Error::NotAHandle)
     }
 
     /// The arena of a live object, and its slot.
-    pub(crate) fn open(&self, cell: Cell) -> Result<(&Arena, crate::arena::Slot), Error> {
+    pub(crate) fn open(&self, cell: Cell) -> Result<(&Arena, crate::arena::Slot)> {
         let kind = cell.kind().ok_or(Error::NotAHandle)?;
         let arena = self.arena(kind).map_err(|_| Error::Stale { kind })?;
         let slot = arena.check(cell).map_err(|_| Error::Stale { kind })?;
@@ -381,8 +377,8 @@ impl Heap {
     /// Runs `work` with the heap and its scratch memory. Calls may nest.
     pub(crate) fn scratched<T>(
         &mut self,
-        work: impl FnOnce(&mut Heap, &Bump) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+        work: impl FnOnce(&mut Heap, &Bump) -> Result<T>,
+    ) -> Result<T> {
         let scratch = core::mem::take(&mut self.scratch);
         let bytes = core::mem::take(&mut self.scratch_bytes);
         let loan = self.budget.loan();
@@ -421,7 +417,7 @@ type Split<'h> = (&'h mut [Arena], &'h mut Arena, &'h mut [Arena]);
 
 /// One arena to write, the others to read.
 #[inline(always)]
-pub(crate) fn split(arenas: &mut [Arena; ARENAS], kind: Kind) -> Result<Split<'_>, Error> {
+pub(crate) fn split(arenas: &mut [Arena; ARENAS], kind: Kind) -> Result<Split<'_>> {
     let (below, rest) = arenas.split_at_mut_checked(kind.index()).ok_or(Error::NotAHandle)?;
     let (arena, above) = rest.split_first_mut().ok_or(Error::NotAHandle)?;
     Ok((below, arena, above))

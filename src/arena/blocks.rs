@@ -9,7 +9,7 @@
 use core::ops::Range;
 
 use super::memory::{IndexType, Memory, MemoryType};
-use crate::words::{Budget, Error, Kind, PAGE_BYTES, Shape, at, wide};
+use crate::words::{Budget, Error, Kind, PAGE_BYTES, Result, Shape, at, wide};
 
 const CLASSES: usize = 124;
 const EXACT: u32 = 8;
@@ -195,12 +195,7 @@ impl Blocks {
     /// # Errors
     /// [`Error::ObjectTooLarge`], or what a growing memory answers; nothing has
     /// changed then.
-    pub(crate) fn alloc(
-        &mut self,
-        budget: &mut Budget,
-        kind: Kind,
-        words: usize,
-    ) -> Result<Block, Error> {
+    pub(crate) fn alloc(&mut self, budget: &mut Budget, kind: Kind, words: usize) -> Result<Block> {
         if words == 0 {
             return Ok(Block::default());
         }
@@ -251,7 +246,7 @@ impl Blocks {
 
     /// Makes the pages up to word `end` live.
     #[cold]
-    fn extend_to(&mut self, budget: &mut Budget, kind: Kind, end: u64) -> Result<(), Error> {
+    fn extend_to(&mut self, budget: &mut Budget, kind: Kind, end: u64) -> Result<()> {
         let pages = end.saturating_mul(8).div_ceil(PAGE_BYTES);
         budget.check_pages(kind, pages)?;
         let bits = budget.bits();
@@ -301,7 +296,7 @@ impl Blocks {
         block: Block,
         keep: usize,
         words: usize,
-    ) -> Result<Block, Error> {
+    ) -> Result<Block> {
         let class = class_of(u32::try_from(words).map_err(|_| Error::ObjectTooLarge)?);
         let cap = class_words(class);
         if cap <= block.cap {

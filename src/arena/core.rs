@@ -11,8 +11,8 @@ pub(crate) use super::blocks::Slot;
 use super::blocks::{Block, Blocks};
 use super::memory::Memory;
 use crate::words::{
-    ArenaUsage, Budget, Cell, Epoch, Error, Generations, Kind, PAGE_BYTES, Shape, at, object_len,
-    wide,
+    ArenaUsage, Budget, Cell, Epoch, Error, Generations, Kind, PAGE_BYTES, Result, Shape, at,
+    object_len, wide,
 };
 
 /// No slot: the end of the free list.
@@ -83,7 +83,7 @@ impl<const BITS: u32> Arena<BITS> {
     /// # Errors
     /// [`Error::NotAHandle`], [`Error::WrongKind`] or [`Error::Stale`].
     #[inline(always)]
-    pub(crate) fn check(&self, cell: Cell) -> Result<Slot, Error> {
+    pub(crate) fn check(&self, cell: Cell) -> Result<Slot> {
         match self.slots.get(at(cell.slot())) {
             Some(slot) if slot.key == cell.key() => Ok(*slot),
             _ => Err(cell.refused(self.kind())),
@@ -98,20 +98,20 @@ impl<const BITS: u32> Arena<BITS> {
 
     /// The words of a slot's block that are in use.
     #[inline(always)]
-    pub(crate) fn used(&self, slot: Slot) -> Result<&[u64], Error> {
+    pub(crate) fn used(&self, slot: Slot) -> Result<&[u64]> {
         self.words(slot, self.shape.words(slot.len, slot.cap))
     }
 
     /// The first `len` words of a slot's block.
     #[inline(always)]
-    pub(crate) fn words(&self, slot: Slot, len: usize) -> Result<&[u64], Error> {
+    pub(crate) fn words(&self, slot: Slot, len: usize) -> Result<&[u64]> {
         let off = at(slot.off);
         self.blocks.words().get(off..off.saturating_add(len)).ok_or(Error::Corrupt)
     }
 
     /// The whole block of a slot.
     #[inline(always)]
-    pub(crate) fn words_mut(&mut self, slot: Slot) -> Result<&mut [u64], Error> {
+    pub(crate) fn words_mut(&mut self, slot: Slot) -> Result<&mut [u64]> {
         let off = at(slot.off);
         let end = off.saturating_add(at(slot.cap));
         self.blocks.words_mut().get_mut(off..end).ok_or(Error::Corrupt)
@@ -163,12 +163,12 @@ impl<const BITS: u32> Arena<BITS> {
 
     /// A live slot, by index.
     #[inline(always)]
-    pub(crate) fn slot(&self, index: u32) -> Result<Slot, Error> {
+    pub(crate) fn slot(&self, index: u32) -> Result<Slot> {
         self.slots.get(at(index)).copied().ok_or(Error::Corrupt)
     }
 
     #[inline(always)]
-    pub(crate) fn slot_mut(&mut self, index: u32) -> Result<&mut Slot, Error> {
+    pub(crate) fn slot_mut(&mut self, index: u32) -> Result<&mut Slot> {
         self.slots.get_mut(at(index)).ok_or(Error::Corrupt)
     }
 
@@ -183,8 +183,8 @@ impl<const BITS: u32> Arena<BITS> {
         budget: &mut Budget,
         len: u32,
         words: usize,
-        fill: impl FnOnce(&mut [u64]) -> Result<(), Error>,
-    ) -> Result<Cell, Error> {
+        fill: impl FnOnce(&mut [u64]) -> Result<()>,
+    ) -> Result<Cell> {
         // What is there to be taken, in line; the rest in one function.
         let slots = self.slots.len();
         let slot = self.free != NONE || slots < self.slots.capacity().min(budget.slots_calm());
@@ -212,7 +212,7 @@ impl<const BITS: u32> Arena<BITS> {
 
     /// A block, and a slot ready; and what there was before.
     #[cold]
-    fn make_room(&mut self, budget: &mut Budget, words: usize) -> Result<Room, Error> {
+    fn make_room(&mut self, budget: &mut Budget, words: usize) -> Result<Room> {
         let before = Some((self.extent(), budget.bits()));
         self.reserve_slot(budget)?;
         match self.blocks.alloc(budget, self.kind, words) {
@@ -236,7 +236,7 @@ impl<const BITS: u32> Arena<BITS> {
 
     /// Makes sure that there is a free slot, or capacity for one.
     #[cold]
-    fn reserve_slot(&mut self, budget: &mut Budget) -> Result<(), Error> {
+    fn reserve_slot(&mut self, budget: &mut Budget) -> Result<()> {
         let len = self.slots.len().saturating_add(1);
         if self.free != NONE {
             return Ok(());
@@ -268,7 +268,7 @@ impl<const BITS: u32> Arena<BITS> {
     /// # Errors
     /// As [`Arena::check`].
     #[inline]
-    pub(crate) fn free(&mut self, budget: &mut Budget, cell: Cell) -> Result<(), Error> {
+    pub(crate) fn free(&mut self, budget: &mut Budget, cell: Cell) -> Result<()> {
         let slot = self.check(cell)?;
         self.blocks.free(slot.block());
         let retired = self.retired;
@@ -324,7 +324,7 @@ impl<const BITS: u32> Arena<BITS> {
         budget: &mut Budget,
         index: u32,
         additional: usize,
-    ) -> Result<(), Error> {
+    ) -> Result<()> {
         let slot = self.slot(index)?;
         let len = at(slot.len).checked_add(additional).ok_or(Error::ObjectTooLarge)?;
         let words = self.shape.words_for(at(object_len(len)?));
@@ -340,14 +340,14 @@ impl<const BITS: u32> Arena<BITS> {
     }
 
     #[cold]
-    fn grow_least(&mut self, budget: &mut Budget, index: u32, words: usize) -> Result<(), Error> {
+    fn grow_least(&mut self, budget: &mut Budget, index: u32, words: usize) -> Result<()> {
         self.grow(budget, index, words)
     }
 
     /// Gives the object that slot `index` names room for `words` words; its
     /// words in use are kept.
     #[inline(always)]
-    fn grow(&mut self, budget: &mut Budget, index: u32, words: usize) -> Result<(), Error> {
+    fn grow(&mut self, budget: &mut Budget, index: u32, words: usize) -> Result<()> {
         let slot = self.slot(index)?;
         let keep = self.shape.words(slot.len, slot.cap);
         let block = self.blocks.grow(budget, self.kind, slot.block(), keep, words)?;
@@ -369,7 +369,7 @@ impl<const BITS: u32> Arena<BITS> {
         index: u32,
         words: usize,
         fill: impl FnOnce(&mut [u64], &mut [u64]) -> u32,
-    ) -> Result<(), Error> {
+    ) -> Result<()> {
         let old = self.slot(index)?.block();
         let new = self.blocks.alloc(budget, self.kind, words)?;
         budget.allocated = budget.allocated.wrapping_add(u64::from(new.cap).wrapping_mul(8));
@@ -538,7 +538,7 @@ impl<const BITS: u32> Arena<BITS> {
 
     /// Cuts an object back to `len` elements, or leaves a shorter one.
     #[inline]
-    pub(crate) fn truncate(&mut self, index: u32, len: u32) -> Result<(), Error> {
+    pub(crate) fn truncate(&mut self, index: u32, len: u32) -> Result<()> {
         self.epoch.advance();
         let slot = self.slot_mut(index)?;
         slot.len = slot.len.min(len);
@@ -551,7 +551,7 @@ impl<const BITS: u32> Arena<BITS> {
     }
 
     /// The epoch, a new one if there is none.
-    pub(crate) fn started_epoch(&mut self) -> Result<Epoch, Error> {
+    pub(crate) fn started_epoch(&mut self) -> Result<Epoch> {
         self.epoch.start()?;
         Ok(self.epoch)
     }

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
-use crate::words::{Budget, Error, Limits, PAGE_BYTES, wide};
+use crate::words::{Budget, Error, Limits, PAGE_BYTES, Result, wide};
 
 /// Words of 8 bytes in a page.
 const PAGE_WORDS: u64 = PAGE_BYTES / 8;
@@ -131,7 +131,7 @@ impl Memory {
     }
 
     /// [`Memory::grow`] that asks a budget.
-    pub(crate) fn grow_within(&mut self, budget: &mut Budget, delta: u64) -> Result<u64, Error> {
+    pub(crate) fn grow_within(&mut self, budget: &mut Budget, delta: u64) -> Result<u64> {
         let old = self.size();
         let max = self.max.min(self.index().pages_max());
         let pages = old.checked_add(delta).filter(|&pages| pages <= max);
@@ -188,14 +188,12 @@ impl Memory {
         range_in(self.bytes().len(), address, len)
     }
 
-    #[inline]
     fn load<const N: usize>(&self, address: u64, offset: u64) -> Result<[u8; N], OutOfBounds> {
         let start = address.checked_add(offset).ok_or(OutOfBounds)?;
         let range = self.range(start, wide(N))?;
         self.bytes().get(range).and_then(|bytes| bytes.try_into().ok()).ok_or(OutOfBounds)
     }
 
-    #[inline]
     fn store<const N: usize>(
         &mut self,
         address: u64,

@@ -8,7 +8,7 @@ use bumpalo::Bump;
 use bumpalo::collections::Vec as List;
 use sync_wrapper::SyncWrapper;
 
-use crate::words::{Budget, Error, Resource};
+use crate::words::{Budget, Error, Resource, Result};
 
 /// One at most. Reached through `&mut` only, which keeps the heap `Sync`, and
 /// behind a pointer, which keeps interior mutability out of it: what is read
@@ -31,7 +31,7 @@ impl Scratch {
     ///
     /// # Errors
     /// A limit or no memory, the first time.
-    pub(crate) fn start(&mut self, budget: &mut Budget) -> Result<&Bump, Error> {
+    pub(crate) fn start(&mut self, budget: &mut Budget) -> Result<&Bump> {
         if self.0.is_empty() {
             let place = size_of::<SyncWrapper<Bump>>();
             if budget.left() < place {
@@ -57,14 +57,14 @@ impl Scratch {
 }
 
 /// Adds to a list in scratch memory.
-pub(crate) fn push<T>(list: &mut List<'_, T>, item: T) -> Result<(), Error> {
+pub(crate) fn push<T>(list: &mut List<'_, T>, item: T) -> Result<()> {
     reserve(list, 1)?;
     list.push(item);
     Ok(())
 }
 
 /// Makes room in a list in scratch memory.
-pub(crate) fn reserve<T>(list: &mut List<'_, T>, additional: usize) -> Result<(), Error> {
+pub(crate) fn reserve<T>(list: &mut List<'_, T>, additional: usize) -> Result<()> {
     list.try_reserve(additional).map_err(|_| Error::Limit(Resource::Bytes))
 }
 
@@ -99,7 +99,7 @@ impl<'s> Seen<'s> {
     }
 
     /// Makes room for another pair.
-    pub(crate) fn reserve(&mut self) -> Result<(), Error> {
+    pub(crate) fn reserve(&mut self) -> Result<()> {
         if self.len.saturating_mul(4) >= self.slots.len().saturating_mul(3) {
             self.grow()?;
         }
@@ -107,7 +107,7 @@ impl<'s> Seen<'s> {
     }
 
     /// Puts a pair in; answers what was there for it.
-    pub(crate) fn insert(&mut self, key: [u64; 2], value: u64) -> Result<Option<u64>, Error> {
+    pub(crate) fn insert(&mut self, key: [u64; 2], value: u64) -> Result<Option<u64>> {
         self.reserve()?;
         let Some(slot) = self.place(key).and_then(|at| self.slots.get_mut(at)) else {
             return Err(Error::Corrupt);
@@ -120,7 +120,7 @@ impl<'s> Seen<'s> {
         Ok(None)
     }
 
-    fn grow(&mut self) -> Result<(), Error> {
+    fn grow(&mut self) -> Result<()> {
         let bump = self.slots.bump();
         let len = self.slots.len().saturating_mul(2).max(16);
         let mut larger = Seen { slots: List::new_in(bump), len: self.len };

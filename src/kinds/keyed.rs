@@ -74,7 +74,7 @@ macro_rules! keyed {
             }
 
             #[inline]
-            fn find(&self, key: Cell) -> Result<Option<u32>, Error> {
+            fn find(&self, key: Cell) -> Result<Option<u32>> {
                 let key = self.sees.key(key)?;
                 let found = self.table().find(key.hash, |entry| self.sees.same(&key, entry));
                 Ok(found.map(|(_, position)| position))
@@ -96,7 +96,7 @@ macro_rules! keyed {
             ///
             /// # Errors
             /// [`Error::Stale`] for a key whose object is gone.
-            pub fn contains(self, key: Cell) -> Result<bool, Error> {
+            pub fn contains(self, key: Cell) -> Result<bool> {
                 Ok(self.find(key)?.is_some())
             }
 
@@ -105,7 +105,7 @@ macro_rules! keyed {
             ///
             /// # Errors
             /// [`Error::OutOfRange`].
-            pub fn nth(self, n: usize) -> Result<$Entry, Error> {
+            pub fn nth(self, n: usize) -> Result<$Entry> {
                 let entry = self.table().nth(n).and_then(|position| self.table().entry(position));
                 entry.map(copied).map($entry).ok_or_else(|| out_of_range(n, self.len()))
             }
@@ -128,7 +128,7 @@ macro_rules! keyed {
             /// Finds `key`, or adds `entry` for it. Answers the position, and
             /// whether it is new.
             #[inline]
-            fn entry(&mut self, key: Cell, entry: [Cell; $stride]) -> Result<(u32, bool), Error> {
+            fn entry(&mut self, key: Cell, entry: [Cell; $stride]) -> Result<(u32, bool)> {
                 let view = self.view()?;
                 let key = view.sees.key(key)?;
                 let same = |other| view.sees.same(&key, other);
@@ -146,7 +146,7 @@ macro_rules! keyed {
             }
 
             #[cold]
-            fn grow(&mut self) -> Result<(), Error> {
+            fn grow(&mut self) -> Result<()> {
                 let view = self.view()?;
                 let (plan, used) = (view.table().plan()?, view.len);
                 self.arena.rebuild(self.budget, self.index, plan.words, |old, new| {
@@ -159,7 +159,7 @@ macro_rules! keyed {
             ///
             /// # Errors
             /// [`Error::Stale`] for a key whose object is gone.
-            pub fn remove(&mut self, key: Cell) -> Result<Option<$Entry>, Error> {
+            pub fn remove(&mut self, key: Cell) -> Result<Option<$Entry>> {
                 let view = self.view()?;
                 let key = view.sees.key(key)?;
                 let same = |other| view.sees.same(&key, other);
@@ -174,7 +174,7 @@ macro_rules! keyed {
             ///
             /// # Errors
             /// [`Error::OutOfRange`].
-            pub fn remove_nth(&mut self, n: usize) -> Result<$Entry, Error> {
+            pub fn remove_nth(&mut self, n: usize) -> Result<$Entry> {
                 let view = self.view()?;
                 let position = view.table().nth(n).ok_or_else(|| out_of_range(n, view.len()))?;
                 self.edit(|table| table.remove_at(position))
@@ -185,7 +185,7 @@ macro_rules! keyed {
                 change: impl FnOnce(
                     &mut Table<&mut [u64]>,
                 ) -> Option<(Entry, u32)>,
-            ) -> Result<$Entry, Error> {
+            ) -> Result<$Entry> {
                 let (slot, words) = self.parts()?;
                 let mut table = Table::new_mut(words, slot.len, $stride);
                 let (entry, used) = change(&mut table).ok_or(Error::Corrupt)?;
@@ -197,7 +197,7 @@ macro_rules! keyed {
             ///
             /// # Errors
             /// None that a caller could bring about.
-            pub fn clear(&mut self) -> Result<(), Error> {
+            pub fn clear(&mut self) -> Result<()> {
                 let (slot, words) = self.parts()?;
                 let used = Table::new_mut(words, slot.len, $stride).clear();
                 self.arena.slot_mut(self.index)?.len = used;

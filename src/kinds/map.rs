@@ -1,7 +1,7 @@
 //! [`Map`].
 
 use super::keyed::{NewTable, keyed};
-use crate::words::{Cell, Elements, Error, Shape, at, out_of_range};
+use crate::words::{Cell, Elements, Error, Result, Shape, at, out_of_range};
 use crate::object::table::{self, Entry, Table, copied};
 use crate::object::{Cursor, KeysOfAll, Object, View, ViewMut};
 
@@ -40,7 +40,7 @@ impl View<'_, Map> {
     /// # Errors
     /// [`Error::Stale`] for a key whose object is gone.
     #[inline]
-    pub fn get(self, key: Cell) -> Result<Option<Cell>, Error> {
+    pub fn get(self, key: Cell) -> Result<Option<Cell>> {
         let entry = self.find(key)?.and_then(|position| self.table().entry(position));
         Ok(entry.map(|entry| copied(entry).1))
     }
@@ -54,7 +54,7 @@ impl ViewMut<'_, Map> {
     /// [`Error::Stale`] for a key whose object is gone; a limit or no memory.
     /// Nothing has changed then.
     #[inline]
-    pub fn insert(&mut self, key: Cell, value: Cell) -> Result<Option<Cell>, Error> {
+    pub fn insert(&mut self, key: Cell, value: Cell) -> Result<Option<Cell>> {
         let (position, new) = self.entry(key, [key, value])?;
         if new {
             return Ok(None);

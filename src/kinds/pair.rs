@@ -1,6 +1,6 @@
 //! [`Pair`].
 
-use crate::words::{Cell, Elements, Error, Shape};
+use crate::words::{Cell, Elements, Result, Shape};
 use crate::object::{Mutable, New, Nothing, Object, Sequence, View};
 
 /// Two cells; element 0 is the first, element 1 the second.
@@ -40,7 +40,7 @@ impl View<'_, Pair> {
     /// # Errors
     /// None that a caller could bring about.
     #[inline]
-    pub fn first(self) -> Result<Cell, Error> {
+    pub fn first(self) -> Result<Cell> {
         self.get(0)
     }
 
@@ -49,7 +49,7 @@ impl View<'_, Pair> {
     /// # Errors
     /// None that a caller could bring about.
     #[inline]
-    pub fn second(self) -> Result<Cell, Error> {
+    pub fn second(self) -> Result<Cell> {
         self.get(1)
     }
 }

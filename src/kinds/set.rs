@@ -1,7 +1,7 @@
 //! [`Set`].
 
 use super::keyed::{NewTable, keyed};
-use crate::words::{Cell, Elements, Error, Shape, at, out_of_range};
+use crate::words::{Cell, Elements, Error, Result, Shape, at, out_of_range};
 use crate::object::table::{self, Entry, Table, copied};
 use crate::object::{Cursor, KeysOfAll, Object, View, ViewMut};
 
@@ -31,7 +31,7 @@ impl ViewMut<'_, Set> {
     /// [`Error::Stale`] for a cell whose object is gone; a limit or no memory.
     /// Nothing has changed then.
     #[inline]
-    pub fn insert(&mut self, cell: Cell) -> Result<bool, Error> {
+    pub fn insert(&mut self, cell: Cell) -> Result<bool> {
         self.entry(cell, [cell]).map(|(_, new)| new)
     }
 }

@@ -4,7 +4,7 @@ use core::ops::RangeBounds;
 
 use bstr::{BStr, ByteSlice};
 
-use crate::words::{Elements, Error, KeyBy, Shape, char_range, object_len};
+use crate::words::{Elements, Error, Result, KeyBy, Shape, char_range, object_len};
 use crate::object::{New, Nothing, Object, Sequence, View};
 
 /// Text: valid UTF-8, never changed in place. Its elements are its bytes.
@@ -44,7 +44,7 @@ impl Str {
     ///
     /// # Errors
     /// [`Error::NotUtf8`] with the length of the valid beginning.
-    pub fn from_utf8(bytes: &[u8]) -> Result<New<'_, Str>, Error> {
+    pub fn from_utf8(bytes: &[u8]) -> Result<New<'_, Str>> {
         match simdutf8::compat::from_utf8(bytes) {
             Ok(text) => Ok(Str::new(text)),
             Err(error) => Err(Error::NotUtf8 { valid_up_to: object_len(error.valid_up_to())? }),
@@ -64,7 +64,7 @@ impl<'h> View<'h, Str> {
     ///
     /// # Errors
     /// None that a caller could bring about.
-    pub fn to_str(self) -> Result<&'h str, Error> {
+    pub fn to_str(self) -> Result<&'h str> {
         simdutf8::basic::from_utf8(self.as_slice()).map_err(|_| Error::Corrupt)
     }
 
@@ -73,7 +73,7 @@ impl<'h> View<'h, Str> {
     /// # Errors
     /// [`Error::OutOfRange`]; [`Error::NotACharBoundary`] for a start or an end
     /// inside a character.
-    pub fn substr(self, bounds: impl RangeBounds<usize>) -> Result<&'h BStr, Error> {
+    pub fn substr(self, bounds: impl RangeBounds<usize>) -> Result<&'h BStr> {
         let range = char_range(self.as_slice(), bounds)?;
         self.as_slice().get(range).map(ByteSlice::as_bstr).ok_or(Error::Corrupt)
     }

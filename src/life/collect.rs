@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use crate::arena::Arena;
 use crate::heap::{ARENAS, Heap};
 use crate::ops::cells;
-use crate::words::{Budget, Cell, Error, Policy, at, wide};
+use crate::words::{Budget, Cell, Error, Policy, Result, at, wide};
 
 /// What a collection did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -318,7 +318,7 @@ impl Heap {
     ///
     /// # Errors
     /// [`Error::Corrupt`] if a [`Policy::stress`] run finds the heap broken.
-    pub fn collect<I>(&mut self, roots: I) -> Result<Collected, Error>
+    pub fn collect<I>(&mut self, roots: I) -> Result<Collected>
     where
         I: IntoIterator<Item: Into<Cell>>,
     {
@@ -333,7 +333,7 @@ impl Heap {
     ///
     /// # Errors
     /// As [`Heap::collect`].
-    pub fn collect_and_revive<I, W>(&mut self, roots: I, weak: W) -> Result<Collected, Error>
+    pub fn collect_and_revive<I, W>(&mut self, roots: I, weak: W) -> Result<Collected>
     where
         I: IntoIterator<Item: Into<Cell>>,
         W: IntoIterator<Item: Into<Cell>>,
@@ -341,7 +341,7 @@ impl Heap {
         self.collect_from(roots, weak, true)
     }
 
-    fn collect_from<I, W>(&mut self, roots: I, weak: W, revive: bool) -> Result<Collected, Error>
+    fn collect_from<I, W>(&mut self, roots: I, weak: W, revive: bool) -> Result<Collected>
     where
         I: IntoIterator<Item: Into<Cell>>,
         W: IntoIterator<Item: Into<Cell>>,

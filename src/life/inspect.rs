@@ -11,7 +11,7 @@ use crate::heap::{ARENAS, Heap, SEALED};
 use crate::object::table::Table;
 use crate::object::{Integer, Object};
 use crate::ops::{cells, is_hole};
-use crate::words::{Cell, Elements, Error, Handle, KeyBy, Kind, at, wide};
+use crate::words::{Cell, Elements, Error, Handle, KeyBy, Kind, Result, at, wide};
 
 /// Cells from a root to an object, both included.
 pub type Path = SmallVec<[Cell; 16]>;
@@ -52,7 +52,7 @@ impl Heap {
     ///
     /// # Errors
     /// Those of [`Heap::kill`].
-    pub fn edges(&self, object: impl Into<Cell>) -> Result<impl Iterator<Item = Cell>, Error> {
+    pub fn edges(&self, object: impl Into<Cell>) -> Result<impl Iterator<Item = Cell>> {
         let (arena, slot) = self.open(object.into())?;
         if arena.kind() == SEALED {
             return Err(Error::Sealed);
@@ -76,7 +76,7 @@ impl Heap {
     /// # Errors
     /// Those of [`Heap::kill`] for the object; a limit or no memory for the
     /// scratch.
-    pub fn path<I>(&mut self, roots: I, object: Cell) -> Result<Option<Path>, Error>
+    pub fn path<I>(&mut self, roots: I, object: Cell) -> Result<Option<Path>>
     where
         I: IntoIterator<Item: Into<Cell>>,
     {

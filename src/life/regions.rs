@@ -9,7 +9,7 @@
 use super::collect::{Marks, Walk, bases};
 use crate::arena::Arena;
 use crate::heap::{ARENAS, Frame, Heap};
-use crate::words::{Budget, Cell, Epoch, Error};
+use crate::words::{Budget, Cell, Epoch, Error, Result};
 
 /// An open region; closed by [`Heap::close_region`].
 #[derive(Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Heap {
     /// # Errors
     /// A limit or no memory; [`Error::HintsExhausted`]. Nothing has changed then.
     #[inline]
-    pub fn open_region(&mut self) -> Result<Region, Error> {
+    pub fn open_region(&mut self) -> Result<Region> {
         self.identity.start()?;
         let depth = self.frames.len();
         self.budget.reserve(&mut self.frames, depth.saturating_add(1))?;
@@ -59,8 +59,7 @@ impl Heap {
     /// # Errors
     /// [`Error::RegionClosed`] for a region that is closed already or belongs to
     /// another heap; nothing has changed then.
-    #[inline]
-    pub fn close_region<I>(&mut self, region: Region, keep: I) -> Result<u64, Error>
+    pub fn close_region<I>(&mut self, region: Region, keep: I) -> Result<u64>
     where
         I: IntoIterator<Item: Into<Cell>>,
     {

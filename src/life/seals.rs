@@ -3,7 +3,7 @@
 //! belongs to no kind: one cell, under a header word that says which key.
 
 use crate::heap::{Heap, SEALED};
-use crate::words::{Cell, Epoch, Error};
+use crate::words::{Cell, Epoch, Error, Result};
 
 /// Opens what was sealed with it. Made by [`Heap::new_key`]; cannot be copied.
 #[derive(PartialEq, Eq)]
@@ -23,7 +23,7 @@ impl Heap {
     ///
     /// # Errors
     /// [`Error::HintsExhausted`].
-    pub fn new_key(&mut self) -> Result<SealKey, Error> {
+    pub fn new_key(&mut self) -> Result<SealKey> {
         self.identity.start()?;
         self.serial = self.serial.wrapping_add(1);
         Ok(SealKey { heap: self.identity, number: self.serial })
@@ -50,7 +50,7 @@ impl Heap {
     /// [`Error::WrongKey`] for another heap's key; [`Error::Stale`] if `cell` is
     /// a handle of an object that is gone; a limit or no memory. Nothing has
     /// changed then.
-    pub fn seal(&mut self, cell: impl Into<Cell>, key: &SealKey) -> Result<Cell, Error> {
+    pub fn seal(&mut self, cell: impl Into<Cell>, key: &SealKey) -> Result<Cell> {
         let cell = cell.into();
         if key.heap != self.identity {
             return Err(Error::WrongKey);
@@ -71,7 +71,7 @@ impl Heap {
     /// [`Error::NotSealed`] for any other cell; [`Error::WrongKey`] without the
     /// key it was sealed with; [`Error::Stale`] if the seal or the object that
     /// it stands for is gone.
-    pub fn unseal(&self, sealed: Cell, key: &SealKey) -> Result<Cell, Error> {
+    pub fn unseal(&self, sealed: Cell, key: &SealKey) -> Result<Cell> {
         if sealed.kind() != Some(SEALED) {
             return Err(Error::NotSealed);
         }

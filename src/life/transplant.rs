@@ -7,7 +7,7 @@ use crate::arena::{Seen, reserve};
 use crate::heap::{Heap, SEALED, split};
 use crate::object::table::{Table, copied, fill, words_for};
 use crate::ops::{cells, table};
-use crate::words::{Cell, Elements, Error, at};
+use crate::words::{Cell, Elements, Error, Result, at};
 
 /// An object of the source, and its copy.
 type Twin = (Cell, Cell);
@@ -31,7 +31,7 @@ impl Heap {
     /// # Errors
     /// [`Error::Sealed`] for a sealed cell, [`Error::Stale`] for a dead one,
     /// anywhere in the graph; a limit or no memory. This heap is as it was then.
-    pub fn transplant(&mut self, source: &Heap, cell: Cell) -> Result<Cell, Error> {
+    pub fn transplant(&mut self, source: &Heap, cell: Cell) -> Result<Cell> {
         if !cell.is_handle() {
             return Ok(cell);
         }
@@ -67,7 +67,7 @@ impl Heap {
         root: Cell,
         bump: &'b Bump,
         twins: &mut Vec<'b, Twin>,
-    ) -> Result<Cell, Error> {
+    ) -> Result<Cell> {
         let mut copies = Seen::new_in(bump);
         let copy = self.twin(source, root, &mut copies, twins)?;
         let mut next = 0_usize;
@@ -98,7 +98,7 @@ impl Heap {
         old: Cell,
         copies: &mut Seen<'b>,
         twins: &mut Vec<'b, Twin>,
-    ) -> Result<Cell, Error> {
+    ) -> Result<Cell> {
         if let Some(bits) = copies.get(key(old)) {
             return Ok(Cell::raw(bits));
         }
@@ -137,13 +137,7 @@ impl Heap {
     }
 
     /// Gives a copy its cells.
-    fn fill_twin(
-        &mut self,
-        source: &Heap,
-        old: Cell,
-        new: Cell,
-        copies: &Seen<'_>,
-    ) -> Result<(), Error> {
+    fn fill_twin(&mut self, source: &Heap, old: Cell, new: Cell, copies: &Seen<'_>) -> Result<()> {
         let (arena, slot) = source.open(old)?;
         let moved = |cell: Cell| copies.get(key(cell)).map_or(cell, Cell::raw);
         let from = cells(arena, slot)?;

@@ -2,7 +2,7 @@
 //! dies.
 
 use crate::heap::Heap;
-use crate::words::{Cell, Error};
+use crate::words::{Cell, Result};
 
 impl Heap {
     /// The cell, if the object it names is alive; what a weak reference is asked
@@ -20,7 +20,7 @@ impl Heap {
     /// # Errors
     /// Those of [`Heap::kill`], but sealed cells can be pinned; a limit or no
     /// memory. Nothing has changed then.
-    pub fn pin(&mut self, object: impl Into<Cell>) -> Result<(), Error> {
+    pub fn pin(&mut self, object: impl Into<Cell>) -> Result<()> {
         let cell = object.into();
         self.open(cell)?;
         match self.find_pin(cell) {
@@ -71,7 +71,7 @@ impl Heap {
     /// assert_eq!(heap.drain_dead().collect::<Vec<_>>(), [17]);
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    pub fn watch(&mut self, object: impl Into<Cell>, token: u64) -> Result<(), Error> {
+    pub fn watch(&mut self, object: impl Into<Cell>, token: u64) -> Result<()> {
         let cell = object.into();
         self.open(cell)?;
         let len = self.watches.len().saturating_add(1);

@@ -13,7 +13,7 @@ use foldhash::fast::SeedableRandomState;
 use num_bigint::{BigInt, Sign};
 
 use crate::arena::{Arena, Slot};
-use crate::words::{Cell, Error, GENERATION_MASK, KeyBy, ShortStr, Unpacked, at};
+use crate::words::{Cell, Error, GENERATION_MASK, KeyBy, Result, ShortStr, Unpacked, at};
 
 /// What a kind's code sees beside its own arena.
 #[doc(hidden)]
@@ -173,7 +173,7 @@ impl<'h> Keys<'h> {
     /// # Errors
     /// [`Error::Stale`]; [`Error::WrongKind`] cannot be, every kind is a key.
     #[inline]
-    pub(crate) fn key(&self, cell: Cell) -> Result<Key<'h>, Error> {
+    pub(crate) fn key(&self, cell: Cell) -> Result<Key<'h>> {
         let (class, hash) = match cell.unpack() {
             Unpacked::Float(float) => {
                 let float = if float == 0.0 { 0.0 } else { float };
@@ -189,7 +189,7 @@ impl<'h> Keys<'h> {
         Ok(Key { cell, hash, class })
     }
 
-    fn object_key(&self, cell: Cell) -> Result<Key<'h>, Error> {
+    fn object_key(&self, cell: Cell) -> Result<Key<'h>> {
         let identity = || Key {
             cell,
             hash: self.hash_word(0, cell.bits() & !GENERATION_MASK),
@@ -212,7 +212,7 @@ impl<'h> Keys<'h> {
     }
 
     /// What an object is a key by, unless by identity.
-    fn content(&self, arena: &'h Arena, slot: Slot) -> Result<Option<Class<'h>>, Error> {
+    fn content(&self, arena: &'h Arena, slot: Slot) -> Result<Option<Class<'h>>> {
         let words = arena.used(slot)?;
         Ok(match arena.shape().key {
             KeyBy::Identity => None,

@@ -6,7 +6,7 @@ use core::ops::RangeBounds;
 use multiversion::multiversion;
 
 use super::view::{Sequence, View};
-use crate::words::{Element, Error, Sealed};
+use crate::words::{Element, Error, Result, Sealed};
 
 /// Elements that are numbers.
 pub trait Number: Element + PartialOrd + Sealed {
@@ -99,7 +99,7 @@ impl<'h, K: Sequence<Element: Number>> View<'h, K> {
     ///
     /// # Errors
     /// [`Error::OutOfRange`].
-    pub fn sum(self, range: impl RangeBounds<usize>) -> Result<<K::Element as Number>::Sum, Error> {
+    pub fn sum(self, range: impl RangeBounds<usize>) -> Result<<K::Element as Number>::Sum> {
         self.slice(range).map(K::Element::sum)
     }
 
@@ -108,7 +108,7 @@ impl<'h, K: Sequence<Element: Number>> View<'h, K> {
     ///
     /// # Errors
     /// [`Error::OutOfRange`].
-    pub fn min(self, range: impl RangeBounds<usize>) -> Result<Option<K::Element>, Error> {
+    pub fn min(self, range: impl RangeBounds<usize>) -> Result<Option<K::Element>> {
         Ok(self
             .slice(range)?
             .iter()
@@ -120,7 +120,7 @@ impl<'h, K: Sequence<Element: Number>> View<'h, K> {
     ///
     /// # Errors
     /// [`Error::OutOfRange`].
-    pub fn max(self, range: impl RangeBounds<usize>) -> Result<Option<K::Element>, Error> {
+    pub fn max(self, range: impl RangeBounds<usize>) -> Result<Option<K::Element>> {
         Ok(self
             .slice(range)?
             .iter()
@@ -138,7 +138,7 @@ impl<'h, K: Sequence<Element: Number>> View<'h, K> {
         range: impl RangeBounds<usize>,
         other: View<'_, K>,
         from: usize,
-    ) -> Result<<K::Element as Number>::Sum, Error> {
+    ) -> Result<<K::Element as Number>::Sum> {
         let a = self.slice(range)?;
         let b = other.slice(from..from.saturating_add(a.len()))?;
         K::Element::dot(a, b).ok_or(Error::Overflow)
@@ -168,11 +168,7 @@ impl<'h, K: Sequence> View<'h, K> {
     ///
     /// # Errors
     /// [`Error::OutOfRange`].
-    pub fn find(
-        self,
-        range: impl RangeBounds<usize>,
-        wanted: K::Element,
-    ) -> Result<Option<usize>, Error> {
+    pub fn find(self, range: impl RangeBounds<usize>, wanted: K::Element) -> Result<Option<usize>> {
         let range = crate::words::range(range, self.len())?;
         let found = self.slice(range.clone())?.iter().position(|&element| element == wanted);
         Ok(found.map(|index| range.start.saturating_add(index)))

@@ -15,7 +15,7 @@
 
 use super::view::Cursor;
 use crate::arena::halves;
-use crate::words::{Cell, Error, HOLE, at, wide};
+use crate::words::{Cell, Error, HOLE, Result, at, wide};
 
 /// Words of the header.
 pub(crate) const HEADER: u32 = 3;
@@ -55,7 +55,7 @@ struct Layout {
 
 impl Layout {
     /// The smallest index for so many entries.
-    fn for_entries(entries: u64, sequenced: bool, stride: usize) -> Result<Layout, Error> {
+    fn for_entries(entries: u64, sequenced: bool, stride: usize) -> Result<Layout> {
         let buckets = entries.saturating_mul(4).div_ceil(3).max(BUCKETS_MIN);
         if buckets > BUCKETS_MAX {
             return Err(Error::ObjectTooLarge);
@@ -268,7 +268,7 @@ impl<'h> Table<&'h [u64]> {
 
     /// What a rebuilt table with room for one more entry looks like: as large as
     /// before where a third or more of the positions are holes.
-    pub(crate) fn plan(&self) -> Result<Plan, Error> {
+    pub(crate) fn plan(&self) -> Result<Plan> {
         let live = u64::from(self.len());
         let layout = self.layout();
         let roomy = live.saturating_mul(3) <= u64::from(self.used).saturating_mul(2);

@@ -8,7 +8,9 @@ use core::ops::RangeBounds;
 
 use super::keys::Sees;
 use crate::arena::{Arena, Slot};
-use crate::words::{Budget, Element, Error, HasKind, Sealed, Shape, at, out_of_range, range};
+use crate::words::{
+    Budget, Element, Error, HasKind, Result, Sealed, Shape, at, out_of_range, range,
+};
 
 /// A kind of object, as a type: one of the twelve. What the heap has to know of
 /// a kind is written here once, in the kind's own file.
@@ -54,7 +56,7 @@ impl<K: Object> Copy for View<'_, K> {}
 
 impl<'h, K: Object> View<'h, K> {
     #[inline(always)]
-    pub(crate) fn new(arena: &'h Arena, slot: Slot, sees: Seen<'h, K>) -> Result<Self, Error> {
+    pub(crate) fn new(arena: &'h Arena, slot: Slot, sees: Seen<'h, K>) -> Result<Self> {
         let words = arena.words(slot, K::SHAPE.words(slot.len, slot.cap))?;
         Ok(View { words, len: slot.len, sees, kind: PhantomData })
     }
@@ -74,7 +76,6 @@ impl<'h, K: Sequence> View<'h, K> {
     }
 
     /// Whether there are no elements.
-    #[inline]
     pub fn is_empty(self) -> bool {
         self.len == 0
     }
@@ -91,7 +92,7 @@ impl<'h, K: Sequence> View<'h, K> {
     /// # Errors
     /// [`Error::OutOfRange`].
     #[inline(always)]
-    pub fn get(self, index: usize) -> Result<K::Element, Error> {
+    pub fn get(self, index: usize) -> Result<K::Element> {
         match self.as_slice().get(index) {
             Some(&element) => Ok(element),
             None => Err(out_of_range(index, at(self.len))),
@@ -102,8 +103,7 @@ impl<'h, K: Sequence> View<'h, K> {
     ///
     /// # Errors
     /// [`Error::OutOfRange`].
-    #[inline]
-    pub fn slice(self, range: impl RangeBounds<usize>) -> Result<&'h [K::Element], Error> {
+    pub fn slice(self, range: impl RangeBounds<usize>) -> Result<&'h [K::Element]> {
         let range = crate::words::range(range, self.len())?;
         self.as_slice().get(range).ok_or(Error::Corrupt)
     }
@@ -137,13 +137,12 @@ impl<'h, K: Object> ViewMut<'h, K> {
     }
 
     /// The same object, to read.
-    #[inline]
-    pub fn view(&self) -> Result<View<'_, K>, Error> {
+    pub fn view(&self) -> Result<View<'_, K>> {
         View::new(self.arena, self.arena.slot(self.index)?, K::Sees::rejoin(self.sees, self.arena))
     }
 
     #[inline(always)]
-    pub(crate) fn parts(&mut self) -> Result<(Slot, &mut [u64]), Error> {
+    pub(crate) fn parts(&mut self) -> Result<(Slot, &mut [u64])> {
         let slot = self.arena.slot(self.index)?;
         Ok((slot, self.arena.words_mut(slot)?))
     }
@@ -155,7 +154,7 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     /// # Errors
     /// None that a caller could bring about.
     #[inline(always)]
-    pub fn as_mut_slice(&mut self) -> Result<&mut [K::Element], Error> {
+    pub fn as_mut_slice(&mut self) -> Result<&mut [K::Element]> {
         self.elements().ok_or(Error::Corrupt)
     }
 
@@ -173,7 +172,7 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     /// # Errors
     /// [`Error::OutOfRange`].
     #[inline(always)]
-    pub fn set(&mut self, index: usize, element: K::Element) -> Result<(), Error> {
+    pub fn set(&mut self, index: usize, element: K::Element) -> Result<()> {
         match self.elements().and_then(|elements| elements.get_mut(index)) {
             Some(place) => *place = element,
             None => return Err(out_of_range(index, at(self.arena.slot(self.index)?.len))),
@@ -185,11 +184,7 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     ///
     /// # Errors
     /// [`Error::OutOfRange`].
-    pub fn fill(
-        &mut self,
-        range: impl RangeBounds<usize>,
-        element: K::Element,
-    ) -> Result<(), Error> {
+    pub fn fill(&mut self, range: impl RangeBounds<usize>, element: K::Element) -> Result<()> {
         self.slice_mut(range)?.fill(element);
         Ok(())
     }
@@ -198,21 +193,17 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     ///
     /// # Errors
     /// [`Error::OutOfRange`].
-    pub fn slice_mut(
-        &mut self,
-        bounds: impl RangeBounds<usize>,
-    ) -> Result<&mut [K::Element], Error> {
+    pub fn slice_mut(&mut self, bounds: impl RangeBounds<usize>) -> Result<&mut [K::Element]> {
         let elements = self.as_mut_slice()?;
         let range = range(bounds, elements.len())?;
         elements.get_mut(range).ok_or(Error::Corrupt)
     }
 
     /// As [`ViewMut::slice_mut`], for as long as the heap is borrowed.
-    #[inline]
     pub(crate) fn into_slice_mut(
         self,
         bounds: impl RangeBounds<usize>,
-    ) -> Result<&'h mut [K::Element], Error> {
+    ) -> Result<&'h mut [K::Element]> {
         let slot = self.arena.slot(self.index)?;
         let range = range(bounds, at(slot.len))?;
         if range.is_empty() {
@@ -226,7 +217,7 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     ///
     /// # Errors
     /// [`Error::OutOfRange`] for either range; nothing has changed then.
-    pub fn copy_within(&mut self, bounds: impl RangeBounds<usize>, to: usize) -> Result<(), Error> {
+    pub fn copy_within(&mut self, bounds: impl RangeBounds<usize>, to: usize) -> Result<()> {
         let elements = self.as_mut_slice()?;
         let from = range(bounds, elements.len())?;
         range(to..to.saturating_add(from.len()), elements.len())?;
@@ -238,14 +229,14 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     ///
     /// # Errors
     /// None that a caller could bring about.
-    pub fn reverse(&mut self) -> Result<(), Error> {
+    pub fn reverse(&mut self) -> Result<()> {
         self.as_mut_slice()?.reverse();
         Ok(())
     }
 }
 
 #[inline(always)]
-fn body_mut<K: Sequence>(words: &mut [u64]) -> Result<&mut [K::Element], Error> {
+fn body_mut<K: Sequence>(words: &mut [u64]) -> Result<&mut [K::Element]> {
     words.get_mut(at(K::SHAPE.header)..).map(K::Element::slice_mut).ok_or(Error::Corrupt)
 }
 
@@ -265,7 +256,7 @@ fn push_grown<K: Growable>(
     budget: &mut Budget,
     index: u32,
     element: K::Element,
-) -> Result<(), Error> {
+) -> Result<()> {
     arena.reserve(budget, index, 1)?;
     let (len, place) = behind::<K>(arena, index).ok_or(Error::Corrupt)?;
     *place = element;
@@ -279,7 +270,7 @@ impl<K: Growable> ViewMut<'_, K> {
     /// # Errors
     /// A limit or no memory; nothing has changed then.
     #[inline(always)]
-    pub fn push(&mut self, element: K::Element) -> Result<(), Error> {
+    pub fn push(&mut self, element: K::Element) -> Result<()> {
         // The parts are passed on, not `self`, which would have to be in memory
         // for that.
         match behind::<K>(self.arena, self.index) {
@@ -297,12 +288,12 @@ impl<K: Growable> ViewMut<'_, K> {
     ///
     /// # Errors
     /// A limit or no memory; nothing has changed then.
-    pub fn reserve(&mut self, additional: usize) -> Result<(), Error> {
+    pub fn reserve(&mut self, additional: usize) -> Result<()> {
         self.arena.reserve(self.budget, self.index, additional)
     }
 
     /// Opens a gap of `count` elements before `index`, which hold anything.
-    fn splice(&mut self, index: usize, count: usize) -> Result<&mut [K::Element], Error> {
+    fn splice(&mut self, index: usize, count: usize) -> Result<&mut [K::Element]> {
         let len = at(self.arena.slot(self.index)?.len);
         if index > len {
             return Err(out_of_range(index, len));
@@ -321,7 +312,7 @@ impl<K: Growable> ViewMut<'_, K> {
     ///
     /// # Errors
     /// A limit or no memory; nothing has changed then.
-    pub fn extend(&mut self, elements: &[K::Element]) -> Result<(), Error> {
+    pub fn extend(&mut self, elements: &[K::Element]) -> Result<()> {
         let len = at(self.arena.slot(self.index)?.len);
         self.splice(len, elements.len())?.copy_from_slice(elements);
         Ok(())
@@ -331,7 +322,7 @@ impl<K: Growable> ViewMut<'_, K> {
     ///
     /// # Errors
     /// [`Error::OutOfRange`]; a limit or no memory. Nothing has changed then.
-    pub fn insert(&mut self, index: usize, element: K::Element) -> Result<(), Error> {
+    pub fn insert(&mut self, index: usize, element: K::Element) -> Result<()> {
         self.splice(index, 1)?.fill(element);
         Ok(())
     }
@@ -340,7 +331,7 @@ impl<K: Growable> ViewMut<'_, K> {
     ///
     /// # Errors
     /// [`Error::OutOfRange`].
-    pub fn remove(&mut self, index: usize) -> Result<K::Element, Error> {
+    pub fn remove(&mut self, index: usize) -> Result<K::Element> {
         let elements = self.as_mut_slice()?;
         let len = elements.len();
         let removed = *elements.get(index).ok_or_else(|| out_of_range(index, len))?;
@@ -354,7 +345,7 @@ impl<K: Growable> ViewMut<'_, K> {
     /// # Errors
     /// None that a caller could bring about.
     #[inline]
-    pub fn pop(&mut self) -> Result<Option<K::Element>, Error> {
+    pub fn pop(&mut self) -> Result<Option<K::Element>> {
         let popped = self.as_mut_slice()?.last().copied();
         let len = self.arena.slot(self.index)?.len;
         self.arena.truncate(self.index, len.saturating_sub(1))?;
@@ -366,7 +357,7 @@ impl<K: Growable> ViewMut<'_, K> {
     ///
     /// # Errors
     /// None that a caller could bring about.
-    pub fn truncate(&mut self, len: usize) -> Result<(), Error> {
+    pub fn truncate(&mut self, len: usize) -> Result<()> {
         self.arena.truncate(self.index, u32::try_from(len).unwrap_or(u32::MAX))
     }
 
@@ -375,7 +366,7 @@ impl<K: Growable> ViewMut<'_, K> {
     ///
     /// # Errors
     /// A limit or no memory; nothing has changed then.
-    pub fn resize(&mut self, len: usize, element: K::Element) -> Result<(), Error> {
+    pub fn resize(&mut self, len: usize, element: K::Element) -> Result<()> {
         let old = at(self.arena.slot(self.index)?.len);
         match len.checked_sub(old) {
             Some(added) => self.splice(old, added)?.fill(element),

@@ -20,8 +20,8 @@ use crate::heap::{Heap, split};
 use crate::kinds::*;
 use crate::object::{Growable, Mutable, Object, Sequence};
 use crate::words::{
-    Budget, Cell, Element, Error, Handle, HasKind, Kind, Of, PAYLOAD, Shape, TAG_INT, TAG_SHIFT,
-    at, char_range, object_len, out_of_range, range,
+    Budget, Cell, Element, Error, Handle, HasKind, Kind, Of, PAYLOAD, Result, Shape, TAG_INT,
+    TAG_SHIFT, at, char_range, object_len, out_of_range, range,
 };
 
 /// Elements between two looks at the error bits.
@@ -361,7 +361,7 @@ impl Route {
     }
 
     /// The route between the kinds of two cells.
-    fn between(from: Cell, to: Kind, new: bool) -> Result<&'static Route, Error> {
+    fn between(from: Cell, to: Kind, new: bool) -> Result<&'static Route> {
         let from = from.kind().ok_or(Error::NotAHandle)?;
         match ROUTES.get(from.index()).and_then(|row| row.get(to.index())) {
             Some(Some((route, only_new))) if new || !only_new => Ok(route),
@@ -370,12 +370,7 @@ impl Route {
     }
 
     #[inline(always)]
-    fn source(
-        &self,
-        heap: &Heap,
-        cell: Cell,
-        bounds: impl RangeBounds<usize>,
-    ) -> Result<Source, Error> {
+    fn source(&self, heap: &Heap, cell: Cell, bounds: impl RangeBounds<usize>) -> Result<Source> {
         let arena = heap.arena(self.from)?;
         let slot = arena.check(cell)?;
         let range = match self.how {
@@ -390,13 +385,13 @@ impl Route {
 
     /// Where the source's elements lie in the payload of its arena.
     #[inline(always)]
-    fn bytes(&self, arena: &Arena, source: &Source) -> Result<Range<usize>, Error> {
+    fn bytes(&self, arena: &Arena, source: &Source) -> Result<Range<usize>> {
         Ok(arena.slot(source.cell.slot())?.span(self.shapes.0, source.range.clone()))
     }
 
     /// Whether all elements fit.
     #[inline(always)]
-    fn check(&self, heap: &Heap, source: &Source) -> Result<(), Error> {
+    fn check(&self, heap: &Heap, source: &Source) -> Result<()> {
         let How::Convert { check: Some(check), .. } = self.how else { return Ok(()) };
         let arena = heap.arena(self.from)?;
         let from = arena.payload().get(self.bytes(arena, source)?).ok_or(Error::Corrupt)?;
@@ -405,7 +400,7 @@ impl Route {
 
     /// Writes the elements to `to`, bytes of the target's arena.
     #[inline(always)]
-    fn pour(&self, heap: &mut Heap, source: &Source, to: Range<usize>) -> Result<(), Error> {
+    fn pour(&self, heap: &mut Heap, source: &Source, to: Range<usize>) -> Result<()> {
         if self.from == self.to {
             let (_, arena, _) = split(&mut heap.arenas, self.to)?;
             let from = self.bytes(arena, source)?;
@@ -421,7 +416,7 @@ impl Route {
     }
 
     #[inline(always)]
-    fn convert(&self, from: &[u8], to: &mut [u8], source: &Source) -> Result<(), Error> {
+    fn convert(&self, from: &[u8], to: &mut [u8], source: &Source) -> Result<()> {
         match self.how {
             How::Verbatim | How::Substring => {
                 to.get_mut(..from.len()).ok_or(Error::Corrupt)?.copy_from_slice(from);
@@ -439,7 +434,7 @@ impl Route {
         &self,
         heap: &'h mut Heap,
         source: &Source,
-    ) -> Result<(&'h [u8], &'h mut Arena, &'h mut Budget), Error> {
+    ) -> Result<(&'h [u8], &'h mut Arena, &'h mut Budget)> {
         let both = heap.arenas.get_disjoint_mut([self.from.index(), self.to.index()]);
         let [arena, target] = both.map_err(|_| Error::Corrupt)?;
         let arena = &*arena;
@@ -455,7 +450,7 @@ impl Route {
         index: usize,
         source: Cell,
         range: impl RangeBounds<usize>,
-    ) -> Result<(), Error> {
+    ) -> Result<()> {
         let arena = heap.arena(self.to)?;
         let slot = arena.check(target)?;
         let source = self.source(heap, source, range)?;
@@ -471,7 +466,7 @@ impl Route {
     /// Makes room for the source behind the target. Whatever can fail does so
     /// before the target moves.
     #[cold]
-    fn grow(&self, heap: &mut Heap, target: Cell, source: &Source) -> Result<Slot, Error> {
+    fn grow(&self, heap: &mut Heap, target: Cell, source: &Source) -> Result<Slot> {
         self.check(heap, source)?;
         let (_, arena, _) = split(&mut heap.arenas, self.to)?;
         arena.reserve(&mut heap.budget, target.slot(), source.range.len())?;
@@ -485,7 +480,7 @@ impl Route {
         target: Cell,
         source: Cell,
         range: impl RangeBounds<usize>,
-    ) -> Result<(), Error> {
+    ) -> Result<()> {
         let mut slot = heap.arena(self.to)?.check(target)?;
         let source = self.source(heap, source, range)?;
         let start = at(slot.len);
@@ -501,12 +496,7 @@ impl Route {
     }
 
     #[inline(always)]
-    fn make(
-        &self,
-        heap: &mut Heap,
-        source: Cell,
-        range: impl RangeBounds<usize>,
-    ) -> Result<Cell, Error> {
+    fn make(&self, heap: &mut Heap, source: Cell, range: impl RangeBounds<usize>) -> Result<Cell> {
         let source = self.source(heap, source, range)?;
         let len = source.range.len();
         let words = self.shapes.1.words_for(len);
@@ -527,7 +517,6 @@ impl Route {
     }
 }
 
-#[inline]
 fn route<S: ConvertTo<D>, D: Object>(_: Handle<S>) -> &'static Route {
     S::ROUTE
 }
@@ -590,14 +579,13 @@ impl Heap {
     /// let (list, floats) = heap.windows_mut((list, floats)).unwrap();
     /// list.copy_from_slice(floats);
     /// ```
-    #[inline]
     pub fn copy_across<D: Mutable>(
         &mut self,
         target: Handle<D>,
         at: usize,
         source: Handle<impl CopyTo<D>>,
         range: impl RangeBounds<usize>,
-    ) -> Result<(), Error> {
+    ) -> Result<()> {
         route(source).copy(self, target.cell(), at, source.cell(), range)
     }
 
@@ -608,7 +596,7 @@ impl Heap {
         at: usize,
         source: Cell,
         range: impl RangeBounds<usize>,
-    ) -> Result<(), Error> {
+    ) -> Result<()> {
         let to = target.kind().ok_or(Error::NotAHandle)?;
         Route::between(source, to, false)?.copy(self, target, at, source, range)
     }
@@ -627,13 +615,12 @@ impl Heap {
     /// assert_eq!(heap.get(built)?.text(), "text, text");
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    #[inline]
     pub fn append_across<D: Growable>(
         &mut self,
         target: Handle<D>,
         source: Handle<impl CopyTo<D>>,
         range: impl RangeBounds<usize>,
-    ) -> Result<(), Error> {
+    ) -> Result<()> {
         route(source).append(self, target.cell(), source.cell(), range)
     }
 
@@ -643,18 +630,17 @@ impl Heap {
         target: Cell,
         source: Cell,
         range: impl RangeBounds<usize>,
-    ) -> Result<(), Error> {
+    ) -> Result<()> {
         let to = target.kind().ok_or(Error::NotAHandle)?;
         Route::between(source, to, false)?.append(self, target, source, range)
     }
 
     /// Makes a new object of elements of `source`. O(n).
-    #[inline]
     pub fn convert_across<D: Object>(
         &mut self,
         source: Handle<impl ConvertTo<D>>,
         range: impl RangeBounds<usize>,
-    ) -> Result<Handle<D>, Error> {
+    ) -> Result<Handle<D>> {
         route(source).make(self, source.cell(), range).map(Handle::known)
     }
 
@@ -664,7 +650,7 @@ impl Heap {
         to: Kind,
         source: Cell,
         range: impl RangeBounds<usize>,
-    ) -> Result<Cell, Error> {
+    ) -> Result<Cell> {
         Route::between(source, to, true)?.make(self, source, range)
     }
 
@@ -683,7 +669,7 @@ impl Heap {
         &mut self,
         text: impl Of<Str>,
         range: impl RangeBounds<usize>,
-    ) -> Result<Handle<List>, Error> {
+    ) -> Result<Handle<List>> {
         let route = <Str as ConvertTo<Str>>::ROUTE;
         let source = route.source(self, text.into(), range)?;
         let route = Route { to: List::KIND, ..*route };
@@ -722,7 +708,7 @@ impl Heap {
         list: impl Of<List>,
         range: impl RangeBounds<usize>,
         separator: &str,
-    ) -> Result<Cell, Error> {
+    ) -> Result<Cell> {
         self.scratched(|heap, bump| {
             let mut pieces = Vec::new_in(bump);
             for &cell in heap.get(list)?.slice(range)? {

@@ -7,7 +7,9 @@ use core::ops::RangeBounds;
 use crate::arena::Arena;
 use crate::heap::{Heap, split};
 use crate::object::{Mutable, Sequence};
-use crate::words::{Cell, Element, Epoch, Error, Of, at, object_len, out_of_range, range, wide};
+use crate::words::{
+    Cell, Element, Epoch, Error, Of, Result, at, object_len, out_of_range, range, wide,
+};
 
 /// A range of an object's elements, proved to exist: `Copy`, without a borrow.
 ///
@@ -86,7 +88,7 @@ impl Heap {
         &mut self,
         object: impl Of<K>,
         bounds: impl RangeBounds<usize>,
-    ) -> Result<RangeHint<K>, Error> {
+    ) -> Result<RangeHint<K>> {
         let object = object.into();
         let (_, arena, _) = split(&mut self.arenas, K::KIND)?;
         let range = range(bounds, at(arena.check(object)?.len))?;
@@ -109,12 +111,11 @@ impl Heap {
     ///
     /// # Errors
     /// Those of [`Heap::get`]; [`Error::OutOfRange`].
-    #[inline]
     pub fn window<K: Sequence>(
         &self,
         object: impl Of<K>,
         range: impl RangeBounds<usize>,
-    ) -> Result<&[K::Element], Error> {
+    ) -> Result<&[K::Element]> {
         self.get(object)?.slice(range)
     }
 
@@ -132,12 +133,11 @@ impl Heap {
     ///
     /// # Errors
     /// Those of [`Heap::get`]; [`Error::OutOfRange`].
-    #[inline]
     pub fn window_mut<K: Mutable>(
         &mut self,
         object: impl Of<K>,
         range: impl RangeBounds<usize>,
-    ) -> Result<&mut [K::Element], Error> {
+    ) -> Result<&mut [K::Element]> {
         self.get_mut(object)?.into_slice_mut(range)
     }
 }
@@ -158,7 +158,7 @@ impl<K: Sequence> RangeHint<K> {
     ///
     /// # Errors
     /// [`Error::OutOfRange`].
-    pub fn narrow(&self, bounds: impl RangeBounds<usize>) -> Result<RangeHint<K>, Error> {
+    pub fn narrow(&self, bounds: impl RangeBounds<usize>) -> Result<RangeHint<K>> {
         let range = range(bounds, self.len())?;
         let skipped = object_len(range.start)?;
         Ok(RangeHint {
@@ -176,7 +176,7 @@ impl<K: Sequence> RangeHint<K> {
     /// is gone or belongs to another heap; [`Error::OutOfRange`] if it no longer
     /// has the whole range.
     #[inline(always)]
-    pub fn get(&mut self, heap: &Heap, index: usize) -> Result<K::Element, Error> {
+    pub fn get(&mut self, heap: &Heap, index: usize) -> Result<K::Element> {
         let arena = heap.arena(K::KIND)?;
         if self.epoch != arena.epoch() {
             self.prove(heap)?;
@@ -196,7 +196,7 @@ impl<K: Sequence> RangeHint<K> {
     /// enough.
     #[cold]
     #[inline(never)]
-    fn prove(&mut self, heap: &Heap) -> Result<(), Error> {
+    fn prove(&mut self, heap: &Heap) -> Result<()> {
         let revived = heap.arena(K::KIND)?.revived();
         let old = revived != Epoch::NONE && (self.epoch < revived || self.epoch == Epoch::NEVER);
         if old || self.heap != heap.identity {
@@ -205,7 +205,7 @@ impl<K: Sequence> RangeHint<K> {
         self.refresh(heap)
     }
 
-    fn refresh(&mut self, heap: &Heap) -> Result<(), Error> {
+    fn refresh(&mut self, heap: &Heap) -> Result<()> {
         let arena: &Arena = heap.arena(K::KIND)?;
         let slot = arena.check(self.object)?;
         let end = at(self.start).saturating_add(self.len());
@@ -224,7 +224,7 @@ impl<K: Mutable> RangeHint<K> {
     /// # Errors
     /// As [`RangeHint::get`].
     #[inline(always)]
-    pub fn set(&mut self, heap: &mut Heap, index: usize, element: K::Element) -> Result<(), Error> {
+    pub fn set(&mut self, heap: &mut Heap, index: usize, element: K::Element) -> Result<()> {
         if self.epoch != heap.arena(K::KIND)?.epoch() {
             self.prove(heap)?;
         }

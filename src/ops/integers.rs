@@ -7,7 +7,7 @@ use num_bigint::{BigInt, Sign};
 use crate::heap::Heap;
 use crate::kinds::Bignum;
 use crate::object::Integer;
-use crate::words::{Cell, Error, HasKind, Resource, Unpacked, wide};
+use crate::words::{Cell, Error, HasKind, Resource, Result, Unpacked, wide};
 
 use core::cmp::Ordering;
 
@@ -39,7 +39,7 @@ impl Heap {
     /// # Errors
     /// A limit or no memory; the heap is as it was then.
     #[inline]
-    pub fn int(&mut self, value: i64) -> Result<Cell, Error> {
+    pub fn int(&mut self, value: i64) -> Result<Cell> {
         match Cell::int(value) {
             Some(cell) => Ok(cell),
             None => self.alloc(Bignum::of(value < 0, &[value.unsigned_abs()])).map(Cell::from),
@@ -50,7 +50,7 @@ impl Heap {
     ///
     /// # Errors
     /// A limit or no memory; the heap is as it was then.
-    pub fn int128(&mut self, value: i128) -> Result<Cell, Error> {
+    pub fn int128(&mut self, value: i128) -> Result<Cell> {
         if let Ok(small) = i64::try_from(value) {
             return self.int(small);
         }
@@ -64,7 +64,7 @@ impl Heap {
     ///
     /// # Errors
     /// [`Error::NotDecimal`]; a limit or no memory. The heap is as it was then.
-    pub fn parse_int(&mut self, text: &str) -> Result<Cell, Error> {
+    pub fn parse_int(&mut self, text: &str) -> Result<Cell> {
         let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(Error::NotDecimal);
@@ -84,7 +84,7 @@ impl Heap {
     /// [`Error::NotAnInteger`] for a cell that is neither a handle nor an
     /// integer; [`Error::WrongKind`] or [`Error::Stale`] for a handle.
     #[inline]
-    pub fn as_int(&self, cell: Cell) -> Result<Option<i64>, Error> {
+    pub fn as_int(&self, cell: Cell) -> Result<Option<i64>> {
         match self.operand(cell)? {
             Operand::Small(small) => Ok(Some(small)),
             Operand::Large(_) => Ok(None),
@@ -92,7 +92,7 @@ impl Heap {
     }
 
     #[inline]
-    fn operand(&self, cell: Cell) -> Result<Operand<'_>, Error> {
+    fn operand(&self, cell: Cell) -> Result<Operand<'_>> {
         match cell.unpack() {
             Unpacked::Int(int) => Ok(Operand::Small(int)),
             Unpacked::Object(_) => {
@@ -104,7 +104,7 @@ impl Heap {
     }
 
     /// Refuses a result that could not be held even by an empty heap.
-    fn room_for(&self, limbs: u64) -> Result<(), Error> {
+    fn room_for(&self, limbs: u64) -> Result<()> {
         let bytes = limbs.saturating_mul(8);
         if limbs > u64::from(u32::MAX) {
             return Err(Error::ObjectTooLarge);
@@ -119,7 +119,7 @@ impl Heap {
         Ok(())
     }
 
-    fn integer(&mut self, value: &BigInt) -> Result<Cell, Error> {
+    fn integer(&mut self, value: &BigInt) -> Result<Cell> {
         if let Ok(small) = i64::try_from(value) {
             return self.int(small);
         }
@@ -136,7 +136,7 @@ impl Heap {
         small: fn(i64, i64) -> Option<i64>,
         limbs: fn(u64, u64) -> u64,
         large: fn(&BigInt, &BigInt) -> BigInt,
-    ) -> Result<Cell, Error> {
+    ) -> Result<Cell> {
         let (a, b) = (self.operand(a)?, self.operand(b)?);
         if let (Operand::Small(a), Operand::Small(b)) = (&a, &b)
             && let Some(small) = small(*a, *b)
@@ -163,7 +163,7 @@ impl Heap {
     /// assert_eq!(heap.display(product).to_string(), "15511210043330985984000000");
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    pub fn add(&mut self, a: Cell, b: Cell) -> Result<Cell, Error> {
+    pub fn add(&mut self, a: Cell, b: Cell) -> Result<Cell> {
         self.arithmetic((a, b), i64::checked_add, u64::max, |a, b| a + b)
     }
 
@@ -171,7 +171,7 @@ impl Heap {
     ///
     /// # Errors
     /// As [`Heap::add`].
-    pub fn sub(&mut self, a: Cell, b: Cell) -> Result<Cell, Error> {
+    pub fn sub(&mut self, a: Cell, b: Cell) -> Result<Cell> {
         self.arithmetic((a, b), i64::checked_sub, u64::max, |a, b| a - b)
     }
 
@@ -179,11 +179,11 @@ impl Heap {
     ///
     /// # Errors
     /// As [`Heap::add`].
-    pub fn mul(&mut self, a: Cell, b: Cell) -> Result<Cell, Error> {
+    pub fn mul(&mut self, a: Cell, b: Cell) -> Result<Cell> {
         self.arithmetic((a, b), i64::checked_mul, |a, b| a + b - 1, |a, b| a * b)
     }
 
-    fn check_divisor(&self, a: Cell, b: Cell) -> Result<(), Error> {
+    fn check_divisor(&self, a: Cell, b: Cell) -> Result<()> {
         self.operand(a)?;
         match self.operand(b)? {
             Operand::Small(0) => Err(Error::DivisionByZero),
@@ -195,7 +195,7 @@ impl Heap {
     ///
     /// # Errors
     /// As [`Heap::add`]; [`Error::DivisionByZero`].
-    pub fn div(&mut self, a: Cell, b: Cell) -> Result<Cell, Error> {
+    pub fn div(&mut self, a: Cell, b: Cell) -> Result<Cell> {
         self.check_divisor(a, b)?;
         self.arithmetic((a, b), i64::checked_div, |a, _| a, |a, b| a / b)
     }
@@ -204,7 +204,7 @@ impl Heap {
     ///
     /// # Errors
     /// As [`Heap::add`]; [`Error::DivisionByZero`].
-    pub fn rem(&mut self, a: Cell, b: Cell) -> Result<Cell, Error> {
+    pub fn rem(&mut self, a: Cell, b: Cell) -> Result<Cell> {
         self.check_divisor(a, b)?;
         self.arithmetic((a, b), i64::checked_rem, |_, b| b, |a, b| a % b)
     }
@@ -213,7 +213,7 @@ impl Heap {
     ///
     /// # Errors
     /// As [`Heap::add`]; [`Error::NegativeExponent`].
-    pub fn pow(&mut self, base: Cell, exponent: Cell) -> Result<Cell, Error> {
+    pub fn pow(&mut self, base: Cell, exponent: Cell) -> Result<Cell> {
         let (base, exponent) = (self.operand(base)?, self.operand(exponent)?);
         let exponent = match exponent {
             Operand::Small(exponent) if exponent >= 0 => exponent.unsigned_abs(),
@@ -247,7 +247,7 @@ impl Heap {
     ///
     /// # Errors
     /// As [`Heap::add`].
-    pub fn neg(&mut self, a: Cell) -> Result<Cell, Error> {
+    pub fn neg(&mut self, a: Cell) -> Result<Cell> {
         let zero = Cell::from(0);
         self.sub(zero, a)
     }
@@ -256,7 +256,7 @@ impl Heap {
     ///
     /// # Errors
     /// Those of [`Heap::as_int`].
-    pub fn cmp_int(&self, a: Cell, b: Cell) -> Result<Ordering, Error> {
+    pub fn cmp_int(&self, a: Cell, b: Cell) -> Result<Ordering> {
         let sign = |large: &Integer<'_>| {
             if large.negative { Ordering::Less } else { Ordering::Greater }
         };

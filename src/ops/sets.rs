@@ -3,7 +3,7 @@
 use crate::heap::Heap;
 use crate::kinds::Set;
 use crate::object::Cursor;
-use crate::words::{Cell, Error, Handle, Of};
+use crate::words::{Cell, Handle, Of, Result};
 
 impl Heap {
     /// A new set of what is in `a` or in `b`: `a`'s order, then `b`'s. Cells
@@ -11,7 +11,7 @@ impl Heap {
     ///
     /// # Errors
     /// Those of [`Heap::get`]; a limit or no memory. The heap is as it was then.
-    pub fn union(&mut self, a: impl Of<Set>, b: impl Of<Set>) -> Result<Handle<Set>, Error> {
+    pub fn union(&mut self, a: impl Of<Set>, b: impl Of<Set>) -> Result<Handle<Set>> {
         let room = self.get(a)?.len().saturating_add(self.get(b)?.len());
         let union = self.alloc(Set::with_capacity(room))?;
         self.gather(union, a, |_, _| Ok(true))?;
@@ -24,7 +24,7 @@ impl Heap {
     ///
     /// # Errors
     /// As [`Heap::union`].
-    pub fn intersection(&mut self, a: impl Of<Set>, b: impl Of<Set>) -> Result<Handle<Set>, Error> {
+    pub fn intersection(&mut self, a: impl Of<Set>, b: impl Of<Set>) -> Result<Handle<Set>> {
         let room = self.get(a)?.len().min(self.get(b)?.len());
         let both = self.alloc(Set::with_capacity(room))?;
         self.gather(both, a, |heap, cell| heap.get(b)?.contains(cell))?;
@@ -36,7 +36,7 @@ impl Heap {
     ///
     /// # Errors
     /// As [`Heap::union`].
-    pub fn difference(&mut self, a: impl Of<Set>, b: impl Of<Set>) -> Result<Handle<Set>, Error> {
+    pub fn difference(&mut self, a: impl Of<Set>, b: impl Of<Set>) -> Result<Handle<Set>> {
         self.get(b)?;
         let room = self.get(a)?.len();
         let rest = self.alloc(Set::with_capacity(room))?;
@@ -50,8 +50,8 @@ impl Heap {
         &mut self,
         into: Handle<Set>,
         from: impl Of<Set>,
-        wanted: impl Fn(&Heap, Cell) -> Result<bool, Error>,
-    ) -> Result<(), Error> {
+        wanted: impl Fn(&Heap, Cell) -> Result<bool>,
+    ) -> Result<()> {
         let mut cursor = Cursor::default();
         while let Some(cell) = self.get(from)?.next(&mut cursor) {
             if (!cell.is_handle() || self.contains(cell)) && wanted(self, cell)? {

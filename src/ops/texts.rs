@@ -7,7 +7,7 @@ use bstr::{BStr, ByteSlice};
 
 use crate::heap::{Heap, split};
 use crate::kinds::Str;
-use crate::words::{Cell, Error, HasKind, ShortStr, Unpacked, at, char_range, object_len};
+use crate::words::{Cell, Error, HasKind, Result, ShortStr, Unpacked, at, char_range, object_len};
 
 /// Text of a value, wherever it lies; a [`BStr`] by `Deref`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Heap {
     /// # Errors
     /// A limit or no memory; the heap is as it was then.
     #[inline]
-    pub fn string(&mut self, text: &str) -> Result<Cell, Error> {
+    pub fn string(&mut self, text: &str) -> Result<Cell> {
         match Cell::short_str(text) {
             Some(cell) => Ok(cell),
             None => self.alloc(Str::new(text)).map(Cell::from),
@@ -84,7 +84,7 @@ impl Heap {
     /// [`Error::NotText`] for a cell that is neither a handle nor a short text;
     /// [`Error::WrongKind`] or [`Error::Stale`] for a handle.
     #[inline]
-    pub fn text(&self, cell: Cell) -> Result<Text<'_>, Error> {
+    pub fn text(&self, cell: Cell) -> Result<Text<'_>> {
         match cell.unpack() {
             Unpacked::ShortStr(text) => Ok(Text::Short(text)),
             Unpacked::Object(_) => Ok(Text::Arena(self.get::<Str>(cell)?.text())),
@@ -107,7 +107,7 @@ impl Heap {
     /// assert_eq!(heap.text(text)?.to_string(), "seg-segmented");
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    pub fn concat(&mut self, pieces: &[Piece<'_>]) -> Result<Cell, Error> {
+    pub fn concat(&mut self, pieces: &[Piece<'_>]) -> Result<Cell> {
         let mut total = 0_usize;
         let mut short = [0; 8];
         for piece in pieces {
@@ -149,7 +149,7 @@ impl Heap {
         Ok(made)
     }
 
-    fn piece<'a>(&'a self, piece: &Piece<'a>) -> Result<(Text<'a>, Range<usize>), Error> {
+    fn piece<'a>(&'a self, piece: &Piece<'a>) -> Result<(Text<'a>, Range<usize>)> {
         let (text, range) = match piece {
             Piece::All(cell) => (self.text(*cell)?, None),
             Piece::Part(cell, range) => (self.text(*cell)?, Some(range)),

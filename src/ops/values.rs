@@ -6,7 +6,7 @@ use bumpalo::collections::Vec;
 use crate::arena::{Arena, Seen, Slot, push};
 use crate::heap::{Heap, SEALED};
 use crate::object::table::{Entry, Table, copied};
-use crate::words::{Cell, Elements, Error, HOLE, KeyBy, at};
+use crate::words::{Cell, Elements, Error, HOLE, KeyBy, Result, at};
 
 impl Heap {
     /// Whether two cells are the same key: by value for numbers, text, bools and
@@ -14,7 +14,7 @@ impl Heap {
     ///
     /// # Errors
     /// [`Error::Stale`] if either object is gone.
-    pub fn key_eq(&self, a: Cell, b: Cell) -> Result<bool, Error> {
+    pub fn key_eq(&self, a: Cell, b: Cell) -> Result<bool> {
         let keys = self.keys();
         let key = keys.key(a)?;
         keys.key(b)?;
@@ -26,7 +26,7 @@ impl Heap {
     ///
     /// # Errors
     /// [`Error::Stale`] if the object is gone.
-    pub fn hash(&self, cell: Cell) -> Result<u32, Error> {
+    pub fn hash(&self, cell: Cell) -> Result<u32> {
         Ok(self.keys().key(cell)?.hash)
     }
 
@@ -50,7 +50,7 @@ impl Heap {
     /// assert!(heap.deep_eq(a.into(), b.into())?);
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    pub fn deep_eq(&mut self, a: Cell, b: Cell) -> Result<bool, Error> {
+    pub fn deep_eq(&mut self, a: Cell, b: Cell) -> Result<bool> {
         self.scratched(|heap, bump| {
             let mut work = Vec::new_in(bump);
             let mut seen = Seen::new_in(bump);
@@ -93,7 +93,7 @@ impl Heap {
 
     /// Whether two objects of one kind have equal headers, as many elements, and
     /// equal elements where these are no cells.
-    fn same_shell(&self, arena: &Arena, left: Slot, right: Slot) -> Result<bool, Error> {
+    fn same_shell(&self, arena: &Arena, left: Slot, right: Slot) -> Result<bool> {
         let shape = arena.shape();
         let (a, b) = (arena.used(left)?, arena.used(right)?);
         Ok(match shape.elements {
@@ -115,13 +115,7 @@ impl Heap {
         })
     }
 
-    fn entry(
-        &self,
-        arena: &Arena,
-        slot: Slot,
-        stride: u32,
-        key: Cell,
-    ) -> Result<Option<Entry>, Error> {
+    fn entry(&self, arena: &Arena, slot: Slot, stride: u32, key: Cell) -> Result<Option<Entry>> {
         let (keys, table) = (self.keys(), table(arena, slot, stride)?);
         let key = keys.key(key)?;
         let found = table.find(key.hash, |entry| keys.same(&key, entry));
@@ -130,12 +124,12 @@ impl Heap {
 }
 
 /// The table of an object that is one.
-pub(crate) fn table(arena: &Arena, slot: Slot, stride: u32) -> Result<Table<&[u64]>, Error> {
+pub(crate) fn table(arena: &Arena, slot: Slot, stride: u32) -> Result<Table<&[u64]>> {
     Ok(Table::new(arena.used(slot)?, slot.len, at(stride)))
 }
 
 /// The cells of an object; in tables, holes as null.
-pub(crate) fn cells(arena: &Arena, slot: Slot) -> Result<&[Cell], Error> {
+pub(crate) fn cells(arena: &Arena, slot: Slot) -> Result<&[Cell]> {
     let (shape, words) = (arena.shape(), arena.used(slot)?);
     let body = words.get(at(shape.header)..).unwrap_or_default();
     body.get(..shape.cells(slot.len)).map(Cell::slice).ok_or(Error::Corrupt)

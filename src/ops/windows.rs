@@ -5,7 +5,7 @@ use core::ops::{Range, RangeBounds};
 use crate::arena::Arena;
 use crate::heap::Heap;
 use crate::object::Mutable;
-use crate::words::{Element, Error, Handle, at, range};
+use crate::words::{Element, Error, Handle, Result, at, range};
 
 /// Bytes of one arena's payload.
 #[doc(hidden)]
@@ -22,7 +22,7 @@ pub trait Part: Copied {
     /// The type of the elements.
     type Element: Element;
     #[doc(hidden)]
-    fn span(&self, heap: &Heap) -> Result<Span, Error>;
+    fn span(&self, heap: &Heap) -> Result<Span>;
 }
 
 /// Sealed by being hidden.
@@ -34,7 +34,7 @@ impl<K, R> Copied for (Handle<K>, R) {}
 impl<K: Mutable> Part for Handle<K> {
     type Element = K::Element;
 
-    fn span(&self, heap: &Heap) -> Result<Span, Error> {
+    fn span(&self, heap: &Heap) -> Result<Span> {
         (*self, ..).span(heap)
     }
 }
@@ -42,7 +42,7 @@ impl<K: Mutable> Part for Handle<K> {
 impl<K: Mutable, R: RangeBounds<usize>> Part for (Handle<K>, R) {
     type Element = K::Element;
 
-    fn span(&self, heap: &Heap) -> Result<Span, Error> {
+    fn span(&self, heap: &Heap) -> Result<Span> {
         let arena = heap.arena(K::KIND)?;
         let slot = arena.check(self.0.cell())?;
         let range =
@@ -57,7 +57,7 @@ pub trait Disjoint {
     /// A tuple of slices.
     type Slices<'h>;
     #[doc(hidden)]
-    fn slices(self, heap: &mut Heap) -> Result<Self::Slices<'_>, Error>;
+    fn slices(self, heap: &mut Heap) -> Result<Self::Slices<'_>>;
 }
 
 macro_rules! disjoint {
@@ -65,8 +65,7 @@ macro_rules! disjoint {
         impl<$($Part: Part),*> Disjoint for ($($Part,)*) {
             type Slices<'h> = ($(&'h mut [$Part::Element],)*);
 
-            #[inline]
-            fn slices(self, heap: &mut Heap) -> Result<Self::Slices<'_>, Error> {
+            fn slices(self, heap: &mut Heap) -> Result<Self::Slices<'_>> {
                 let ($($part,)*) = self;
                 let spans: [Span; $n] = [$($part.span(heap)?),*];
                 let [$($part),*] = carve(&mut heap.arenas, &spans)?;
@@ -87,7 +86,7 @@ disjoint! {
 fn carve<'h, const N: usize>(
     arenas: &'h mut [Arena],
     spans: &[Span; N],
-) -> Result<[&'h mut [u8]; N], Error> {
+) -> Result<[&'h mut [u8]; N]> {
     let mut order: [usize; N] = core::array::from_fn(|n| n);
     order.sort_unstable_by_key(|&n| spans.get(n).map(|span| (span.arena, span.start, span.end)));
     let mut carved = core::array::from_fn(|_| &mut [][..]);
@@ -133,8 +132,7 @@ impl Heap {
     /// # Errors
     /// Those of [`Heap::get`] for the first part they apply to;
     /// [`Error::OutOfRange`]; [`Error::Overlap`].
-    #[inline]
-    pub fn windows_mut<D: Disjoint>(&mut self, parts: D) -> Result<D::Slices<'_>, Error> {
+    pub fn windows_mut<D: Disjoint>(&mut self, parts: D) -> Result<D::Slices<'_>> {
         parts.slices(self)
     }
 }

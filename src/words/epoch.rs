@@ -3,7 +3,7 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use super::error::Error;
+use super::error::{Error, Result};
 
 #[cfg(target_has_atomic = "64")]
 use core::sync::atomic::AtomicU64 as Counter;
@@ -28,7 +28,7 @@ impl Epoch {
     pub(crate) const NEVER: Epoch = Epoch(u64::MAX);
 
     /// Begins a series, unless one has begun.
-    pub(crate) fn start(&mut self) -> Result<(), Error> {
+    pub(crate) fn start(&mut self) -> Result<()> {
         if *self == Epoch::NONE {
             let next = NEXT.fetch_update(Relaxed, Relaxed, |next| next.checked_add(1));
             #[allow(clippy::unnecessary_cast, reason = "the counter may be narrower")]

@@ -112,6 +112,9 @@ pub enum Resource {
     Bytes,
 }
 
+/// What can fail in the heap.
+pub(crate) type Result<T, E = Error> = core::result::Result<T, E>;
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {

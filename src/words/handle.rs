@@ -6,7 +6,7 @@ use core::marker::PhantomData;
 use core::num::NonZeroU64;
 
 use super::cell::{Cell, SELECTOR_SHIFT, TAG_HANDLE};
-use super::error::Error;
+use super::error::Result;
 use super::kind::{HasKind, Sealed};
 
 /// Names one object of kind `K`: 8 bytes, `Copy`, no lifetime.
@@ -22,7 +22,6 @@ pub struct Handle<K> {
 const _: () = assert!(size_of::<Handle<()>>() == 8 && size_of::<Option<Handle<()>>>() == 8);
 
 impl<K: HasKind> Handle<K> {
-    #[inline]
     pub(crate) fn of(cell: Cell) -> Option<Handle<K>> {
         if cell.bits() >> SELECTOR_SHIFT != (TAG_HANDLE << 4) | K::KIND.selector() {
             return None;
@@ -40,7 +39,6 @@ impl<K: HasKind> Handle<K> {
     }
 
     /// The handle as a cell; free.
-    #[inline]
     pub fn cell(self) -> Cell {
         self.into()
     }
@@ -52,21 +50,18 @@ impl Cell {
     ///
     /// # Errors
     /// [`Error::NotAHandle`] or [`Error::WrongKind`].
-    #[inline]
-    pub fn to<K: HasKind>(self) -> Result<Handle<K>, Error> {
+    pub fn to<K: HasKind>(self) -> Result<Handle<K>> {
         Handle::of(self).ok_or_else(|| self.refused(K::KIND))
     }
 }
 
 impl<K> From<Handle<K>> for Cell {
-    #[inline]
     fn from(handle: Handle<K>) -> Cell {
         Cell::raw(handle.bits.get())
     }
 }
 
 impl<K> Clone for Handle<K> {
-    #[inline]
     fn clone(&self) -> Self {
         *self
     }
@@ -75,7 +70,6 @@ impl<K> Clone for Handle<K> {
 impl<K> Copy for Handle<K> {}
 
 impl<K> PartialEq for Handle<K> {
-    #[inline]
     fn eq(&self, other: &Self) -> bool {
         self.bits == other.bits
     }

@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use super::error::{Error, Resource};
+use super::error::{Error, Resource, Result};
 use super::kind::Kind;
 use super::range::{at, wide};
 
@@ -180,7 +180,7 @@ impl Budget {
     }
 
     /// Whether an arena may have so many slots.
-    pub(crate) fn check_slots(&mut self, kind: Kind, slots: usize) -> Result<(), Error> {
+    pub(crate) fn check_slots(&mut self, kind: Kind, slots: usize) -> Result<()> {
         if slots > at(u32::MAX) {
             return Err(Error::ArenaFull { kind });
         }
@@ -193,7 +193,7 @@ impl Budget {
     }
 
     /// Whether an arena may have so many pages.
-    pub(crate) fn check_pages(&mut self, kind: Kind, pages: u64) -> Result<(), Error> {
+    pub(crate) fn check_pages(&mut self, kind: Kind, pages: u64) -> Result<()> {
         if pages > u64::from(ARENA_PAGES_MAX) {
             return Err(Error::ArenaFull { kind });
         }
@@ -216,7 +216,7 @@ impl Budget {
     }
 
     /// [`Budget::reserve`] for the slots of an arena, with the bits for them.
-    pub(crate) fn reserve_slots<T>(&mut self, slots: &mut Vec<T>, len: usize) -> Result<(), Error> {
+    pub(crate) fn reserve_slots<T>(&mut self, slots: &mut Vec<T>, len: usize) -> Result<()> {
         let (old, bits) = (slots.capacity(), self.bits.capacity());
         self.reserve(slots, len)?;
         let total = self.slots.saturating_add(slots.capacity().saturating_sub(old));
@@ -237,7 +237,7 @@ impl Budget {
     }
 
     /// Room for so many bits, and for a word to spare for each selector.
-    pub(crate) fn reserve_bits(&mut self, bits: usize) -> Result<(), Error> {
+    pub(crate) fn reserve_bits(&mut self, bits: usize) -> Result<()> {
         let mut taken = core::mem::take(&mut self.bits);
         let result = self.reserve(&mut taken, (bits / 64).saturating_add(32));
         self.bits = taken;
@@ -339,7 +339,7 @@ impl Budget {
 
     /// Makes room for `len` elements in all, and for as many again where the
     /// limit allows. `vec` keeps its elements; an error changes nothing.
-    pub(crate) fn reserve<T>(&mut self, vec: &mut Vec<T>, len: usize) -> Result<(), Error> {
+    pub(crate) fn reserve<T>(&mut self, vec: &mut Vec<T>, len: usize) -> Result<()> {
         let size = size_of::<T>();
         let old = vec.capacity();
         if len <= old {

@@ -15,6 +15,7 @@ pub use cell::{Cell, ShortStr, Unpacked};
 pub(crate) use cell::{GENERATION_MASK, HOLE, PAYLOAD, TAG_INT, TAG_SHIFT};
 pub(crate) use element::Element;
 pub(crate) use epoch::Epoch;
+pub(crate) use error::Result;
 pub use error::{Error, Resource};
 pub(crate) use generation::Generations;
 pub use handle::{Handle, Of};

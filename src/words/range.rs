@@ -2,7 +2,7 @@
 
 use core::ops::{Bound, Range, RangeBounds};
 
-use super::error::Error;
+use super::error::{Error, Result};
 
 /// `index` is not below `len`.
 #[cold]
@@ -11,8 +11,7 @@ pub(crate) fn out_of_range(index: usize, len: usize) -> Error {
 }
 
 /// The range as start and end, proved to lie within `len`.
-#[inline]
-pub(crate) fn range(bounds: impl RangeBounds<usize>, len: usize) -> Result<Range<usize>, Error> {
+pub(crate) fn range(bounds: impl RangeBounds<usize>, len: usize) -> Result<Range<usize>> {
     let start = match bounds.start_bound() {
         Bound::Included(&start) => start,
         Bound::Excluded(&start) => start.saturating_add(1),
@@ -46,10 +45,7 @@ pub(crate) const fn wide(index: usize) -> u64 {
 }
 
 /// The range, proved to lie within `text` and on its characters' boundaries.
-pub(crate) fn char_range(
-    text: &[u8],
-    bounds: impl RangeBounds<usize>,
-) -> Result<Range<usize>, Error> {
+pub(crate) fn char_range(text: &[u8], bounds: impl RangeBounds<usize>) -> Result<Range<usize>> {
     let range = range(bounds, text.len())?;
     for index in [range.start, range.end] {
         if text.get(index).is_some_and(|byte| byte & 0xC0 == 0x80) {
@@ -60,6 +56,6 @@ pub(crate) fn char_range(
 }
 
 /// The length as a slot holds it.
-pub(crate) fn object_len(len: usize) -> Result<u32, Error> {
+pub(crate) fn object_len(len: usize) -> Result<u32> {
     u32::try_from(len).map_err(|_| Error::ObjectTooLarge)
 }
