@@ -247,8 +247,7 @@ impl Heap {
                 frame.births = kept;
             }
             position = position.saturating_add(1);
-            let live =
-                arenas.get(cell.selector().index()).is_some_and(|arena| arena.contains(cell));
+            let live = alive(arenas, cell);
             kept = kept.saturating_add(usize::from(live));
             live
         });
@@ -301,9 +300,7 @@ impl Heap {
     #[inline]
     pub fn contains(&self, object: impl Into<Cell>) -> bool {
         let cell = object.into();
-        cell.kind()
-            .and_then(|kind| self.arenas.get(kind.index()))
-            .is_some_and(|arena| arena.contains(cell))
+        cell.is_handle() && alive(&self.arenas, cell)
     }
 
     /// Frees every object. Generations go on, so no old handle comes alive;
@@ -411,6 +408,12 @@ impl Drop for Taken<'_> {
             heap.budget.replace(*bytes, 0);
         }
     }
+}
+
+/// Whether a cell opens a slot of one of the arenas.
+#[inline(always)]
+pub(crate) fn alive(arenas: &[Arena; ARENAS], cell: Cell) -> bool {
+    arenas.get(cell.selector().index()).is_some_and(|arena| arena.contains(cell))
 }
 
 type Split<'h> = (&'h mut [Arena], &'h mut Arena, &'h mut [Arena]);

@@ -129,35 +129,17 @@ const fn computed_words(class: usize) -> u32 {
 /// The blocks of one arena.
 #[derive(Debug)]
 pub(crate) struct Blocks {
-    memory: Memory,
+    pub(crate) memory: Memory,
     /// First word that belongs to no block and to no gap.
     top: u64,
     /// Words in blocks that live objects own.
-    used: u64,
+    pub(crate) used: u64,
 }
 
 impl Blocks {
     pub(crate) const fn new() -> Blocks {
         let ty = MemoryType { index: IndexType::I64, min: 0, max: None };
         Blocks { memory: Memory::empty(ty), top: wide(CLASSES), used: 0 }
-    }
-
-    pub(crate) fn memory(&self) -> &Memory {
-        &self.memory
-    }
-
-    pub(crate) fn used_words(&self) -> u64 {
-        self.used
-    }
-
-    #[inline(always)]
-    pub(crate) fn words(&self) -> &[u64] {
-        self.memory.words()
-    }
-
-    #[inline(always)]
-    pub(crate) fn words_mut(&mut self) -> &mut [u64] {
-        self.memory.words_mut()
     }
 
     /// A block that is there to be taken, free or at the top; its content
@@ -261,9 +243,7 @@ impl Blocks {
     #[inline(always)]
     fn push(&mut self, block: Block, class: usize) {
         let words = self.memory.words_mut();
-        let Some(head) = words.get_mut(class) else {
-            return;
-        };
+        let Some(head) = words.get_mut(class) else { return };
         let next = core::mem::replace(head, u64::from(block.off));
         if let Some(link) = words.get_mut(at(block.off)) {
             *link = next;
@@ -320,8 +300,8 @@ impl Blocks {
         budget.allocated = budget.allocated.wrapping_add(u64::from(moved.cap).wrapping_mul(8));
         let (from, to) = (at(block.off), at(moved.off));
         let end = from.saturating_add(keep);
-        if keep > 0 && end <= self.words().len() {
-            self.words_mut().copy_within(from..end, to);
+        if keep > 0 && end <= self.memory.words().len() {
+            self.memory.words_mut().copy_within(from..end, to);
         }
         self.free(block);
         Ok(moved)
@@ -403,7 +383,7 @@ impl Blocks {
             return Ok(());
         }
         let end = wide(start).saturating_add(wide(cap));
-        if start < CLASSES || end > self.top || end > wide(self.words().len()) {
+        if start < CLASSES || end > self.top || end > wide(self.memory.words().len()) {
             return Err("a block lies outside the memory in use");
         }
         if class_words(class_of(block.cap)) != block.cap {
@@ -420,12 +400,12 @@ impl Blocks {
 
     /// Whether the free lists are in order.
     pub(crate) fn verify_free(&self, bits: &mut [u64]) -> Result<(), &'static str> {
-        for (class, &head) in self.words().iter().take(CLASSES).enumerate() {
+        for (class, &head) in self.memory.words().iter().take(CLASSES).enumerate() {
             let mut next = head;
             while next != 0 {
                 let off = u32::try_from(next).map_err(|_| "a free list leads nowhere")?;
                 self.verify(Block { off, cap: class_words(class) }, bits)?;
-                next = self.words().get(at(off)).copied().unwrap_or(0);
+                next = self.memory.words().get(at(off)).copied().unwrap_or(0);
             }
         }
         Ok(())

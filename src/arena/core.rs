@@ -39,8 +39,8 @@ type Room = (Block, Option<(Extent, usize)>);
 /// One arena, with generations of `BITS` bits.
 #[derive(Debug)]
 pub(crate) struct Arena<const BITS: u32 = 12> {
-    shape: &'static Shape,
-    kind: Kind,
+    pub(crate) shape: &'static Shape,
+    pub(crate) kind: Kind,
     generations: Generations<BITS>,
     slots: Vec<Slot>,
     /// First free slot.
@@ -49,8 +49,9 @@ pub(crate) struct Arena<const BITS: u32 = 12> {
     retired: u32,
     blocks: Blocks,
     /// Tells hints whether anything was freed, shrunk or moved since.
-    epoch: Epoch,
-    revived: Epoch,
+    pub(crate) epoch: Epoch,
+    /// The epoch of the last revival; hints older than it are refused.
+    pub(crate) revived: Epoch,
 }
 
 impl<const BITS: u32> Arena<BITS> {
@@ -69,14 +70,6 @@ impl<const BITS: u32> Arena<BITS> {
         }
     }
 
-    pub(crate) fn kind(&self) -> Kind {
-        self.kind
-    }
-
-    pub(crate) fn shape(&self) -> &'static Shape {
-        self.shape
-    }
-
     /// The slot that `cell` opens: one compare proves kind, generation and
     /// liveness.
     ///
@@ -86,7 +79,7 @@ impl<const BITS: u32> Arena<BITS> {
     pub(crate) fn check(&self, cell: Cell) -> Result<Slot> {
         match self.slots.get(at(cell.slot())) {
             Some(slot) if slot.key == cell.key() => Ok(*slot),
-            _ => Err(cell.refused(self.kind())),
+            _ => Err(cell.refused(self.kind)),
         }
     }
 
@@ -106,59 +99,33 @@ impl<const BITS: u32> Arena<BITS> {
     #[inline(always)]
     pub(crate) fn words(&self, slot: Slot, len: usize) -> Result<&[u64]> {
         let off = at(slot.off);
-        self.blocks.words().get(off..off.saturating_add(len)).ok_or(Error::Corrupt)
-    }
-
-    /// The whole block of a slot.
-    #[inline(always)]
-    pub(crate) fn words_mut(&mut self, slot: Slot) -> Result<&mut [u64]> {
-        let off = at(slot.off);
-        let end = off.saturating_add(at(slot.cap));
-        self.blocks.words_mut().get_mut(off..end).ok_or(Error::Corrupt)
+        self.blocks.memory.words().get(off..off.saturating_add(len)).ok_or(Error::Corrupt)
     }
 
     /// A live slot, and the whole of its block.
     #[inline(always)]
-    pub(crate) fn open_mut(&mut self, index: u32) -> Option<(&mut Slot, &mut [u64])> {
-        let slot = self.slots.get_mut(at(index))?;
+    pub(crate) fn open_mut(&mut self, index: u32) -> Result<(&mut Slot, &mut [u64])> {
+        let slot = self.slots.get_mut(at(index)).ok_or(Error::Corrupt)?;
         let off = at(slot.off);
         let block = off..off.saturating_add(at(slot.cap));
-        Some((slot, self.blocks.words_mut().get_mut(block)?))
+        Ok((slot, self.blocks.memory.words_mut().get_mut(block).ok_or(Error::Corrupt)?))
     }
 
-    /// The first `len` words of a slot's block.
+    /// Where the payload lies.
     #[inline(always)]
-    pub(crate) fn first_words_mut(&mut self, slot: Slot, len: usize) -> Option<&mut [u64]> {
-        let off = at(slot.off);
-        self.blocks.words_mut().get_mut(off..off.saturating_add(len))
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.blocks.memory
     }
 
-    /// The whole payload, in words.
     #[inline(always)]
-    pub(crate) fn payload_words(&self) -> &[u64] {
-        self.blocks.words()
-    }
-
-    /// The whole payload, in words.
-    #[inline(always)]
-    pub(crate) fn payload_words_mut(&mut self) -> &mut [u64] {
-        self.blocks.words_mut()
-    }
-
-    /// The whole payload.
-    pub(crate) fn payload(&self) -> &[u8] {
-        bytemuck::cast_slice(self.blocks.words())
+    pub(crate) fn memory_mut(&mut self) -> &mut Memory {
+        &mut self.blocks.memory
     }
 
     /// Where in the payload elements of a slot's object lie.
     #[inline(always)]
     pub(crate) fn span(&self, slot: Slot, elements: Range<usize>) -> Range<usize> {
         slot.span(self.shape, elements)
-    }
-
-    /// The whole payload, for disjoint parts of it.
-    pub(crate) fn payload_mut(&mut self) -> &mut [u8] {
-        bytemuck::cast_slice_mut(self.blocks.words_mut())
     }
 
     /// A live slot, by index.
@@ -193,7 +160,7 @@ impl<const BITS: u32> Arena<BITS> {
             None => self.make_room(budget, words)?,
         };
         let off = at(block.off);
-        let filled = match self.blocks.words_mut().get_mut(off..off.saturating_add(words)) {
+        let filled = match self.blocks.memory.words_mut().get_mut(off..off.saturating_add(words)) {
             Some(words) => fill(words),
             None => Err(Error::Corrupt),
         };
@@ -284,15 +251,20 @@ impl<const BITS: u32> Arena<BITS> {
     fn end(&mut self, index: u32, key: u32) {
         self.epoch.advance();
         let key = self.generations.ended(key, index);
-        let mut ended = Slot { key, len: 0, off: NONE, cap: 0 };
-        if Generations::<BITS>::is_retired(key) {
+        if !Generations::<BITS>::is_retired(key) {
+            self.release(index, key);
+        } else if let Some(slot) = self.slots.get_mut(at(index)) {
+            *slot = Slot { key, len: 0, off: NONE, cap: 0 };
             self.retired = self.retired.wrapping_add(1);
-        } else {
-            ended.off = core::mem::replace(&mut self.free, index);
-            self.free_len = self.free_len.wrapping_add(1);
         }
+    }
+
+    /// Puts a slot at the head of the free list.
+    #[inline(always)]
+    fn release(&mut self, index: u32, key: u32) {
         if let Some(slot) = self.slots.get_mut(at(index)) {
-            *slot = ended;
+            *slot = Slot { key, len: 0, off: core::mem::replace(&mut self.free, index), cap: 0 };
+            self.free_len = self.free_len.wrapping_add(1);
         }
     }
 
@@ -301,15 +273,11 @@ impl<const BITS: u32> Arena<BITS> {
         self.blocks.clear();
         (self.free, self.free_len) = (NONE, 0);
         for index in (0..u32::try_from(self.slots.len()).unwrap_or(NONE)).rev() {
-            let Some(slot) = self.slots.get_mut(at(index)) else {
-                continue;
-            };
-            let key = slot.key;
+            let Ok(Slot { key, .. }) = self.slot(index) else { continue };
             if Generations::<BITS>::is_live(key) {
                 self.end(index, key);
             } else if !Generations::<BITS>::is_retired(key) {
-                slot.off = core::mem::replace(&mut self.free, index);
-                self.free_len = self.free_len.wrapping_add(1);
+                self.release(index, key);
             }
         }
     }
@@ -373,7 +341,7 @@ impl<const BITS: u32> Arena<BITS> {
         let old = self.slot(index)?.block();
         let new = self.blocks.alloc(budget, self.kind, words)?;
         budget.allocated = budget.allocated.wrapping_add(u64::from(new.cap).wrapping_mul(8));
-        let payload = self.blocks.words_mut();
+        let payload = self.blocks.memory.words_mut();
         let split = at(old.off.max(new.off));
         let (low, high) = payload.split_at_mut_checked(split).ok_or(Error::Corrupt)?;
         let (from, to) = if old.off < new.off {
@@ -398,9 +366,8 @@ impl<const BITS: u32> Arena<BITS> {
         let key = self.generations.unborn(slot.key);
         if at(index) >= extent.len {
             self.slots.pop();
-        } else if let Some(slot) = self.slots.get_mut(at(index)) {
-            *slot = Slot { key, len: 0, off: core::mem::replace(&mut self.free, index), cap: 0 };
-            self.free_len = self.free_len.wrapping_add(1);
+        } else {
+            self.release(index, key);
         }
     }
 
@@ -409,7 +376,7 @@ impl<const BITS: u32> Arena<BITS> {
         Extent {
             len: self.slots.len(),
             slots: self.slots.capacity(),
-            memory: self.blocks.memory().extent(),
+            memory: self.blocks.memory.extent(),
         }
     }
 
@@ -447,7 +414,7 @@ impl<const BITS: u32> Arena<BITS> {
                 freed = freed.wrapping_add(1);
             }
         }
-        if self.blocks.used_words() == 0 {
+        if self.blocks.used == 0 {
             self.blocks.clear();
         }
         freed
@@ -459,13 +426,8 @@ impl<const BITS: u32> Arena<BITS> {
         let mut revived = 0_u64;
         for index in unmarked(named, self.slots.len()) {
             if self.is_retired(index) {
-                let key = self.generations.fresh(index);
-                let off = core::mem::replace(&mut self.free, index);
-                if let Some(slot) = self.slots.get_mut(at(index)) {
-                    *slot = Slot { key, len: 0, off, cap: 0 };
-                }
+                self.release(index, self.generations.fresh(index));
                 self.retired = self.retired.wrapping_sub(1);
-                self.free_len = self.free_len.wrapping_add(1);
                 revived = revived.wrapping_add(1);
             }
         }
@@ -474,11 +436,6 @@ impl<const BITS: u32> Arena<BITS> {
             self.revived = if self.epoch.start().is_ok() { self.epoch } else { Epoch::NEVER };
         }
         revived
-    }
-
-    /// The epoch of the last revival; hints older than it are refused.
-    pub(crate) fn revived(&self) -> Epoch {
-        self.revived
     }
 
     /// Whether slots and blocks are in order; what is not, and where. `bits` has
@@ -514,7 +471,7 @@ impl<const BITS: u32> Arena<BITS> {
         if next != NONE || (listed, retired) != (self.free_len, self.retired) || free != listed {
             return Err((None, "the slots are miscounted"));
         }
-        if used != self.blocks.used_words() {
+        if used != self.blocks.used {
             return Err((None, "the payload is miscounted"));
         }
         self.blocks.verify_free(bits).map_err(|what| (None, what))
@@ -522,7 +479,7 @@ impl<const BITS: u32> Arena<BITS> {
 
     /// Words of live pages that no live object owns.
     pub(crate) fn waste(&self) -> u64 {
-        wide(self.payload_words().len()).saturating_sub(self.blocks.used_words())
+        wide(self.memory().words().len()).saturating_sub(self.blocks.used)
     }
 
     /// Closes the gaps between blocks, cuts capacity back and gives free pages
@@ -545,21 +502,6 @@ impl<const BITS: u32> Arena<BITS> {
         Ok(())
     }
 
-    #[inline(always)]
-    pub(crate) fn epoch(&self) -> Epoch {
-        self.epoch
-    }
-
-    /// The epoch, a new one if there is none.
-    pub(crate) fn started_epoch(&mut self) -> Result<Epoch> {
-        self.epoch.start()?;
-        Ok(self.epoch)
-    }
-
-    pub(crate) fn memory(&self) -> &Memory {
-        self.blocks.memory()
-    }
-
     pub(crate) fn slots(&self) -> &[Slot] {
         &self.slots
     }
@@ -568,20 +510,14 @@ impl<const BITS: u32> Arena<BITS> {
         let slots = wide(self.slots.len());
         let live =
             slots.saturating_sub(u64::from(self.free_len)).saturating_sub(u64::from(self.retired));
-        let slot_bytes = |slots: usize| wide(slots).saturating_mul(16);
+        let pages = self.memory().size();
+        let reserved = wide(self.slots.capacity()).saturating_mul(16);
         ArenaUsage {
-            kind: self.kind(),
-            pages: self.memory().size(),
-            payload_bytes: self.blocks.used_words().saturating_mul(8),
-            bytes: self
-                .memory()
-                .size()
-                .saturating_mul(PAGE_BYTES)
-                .saturating_add(slots.saturating_mul(16)),
-            reserved_bytes: self
-                .memory()
-                .reserved_bytes()
-                .saturating_add(slot_bytes(self.slots.capacity())),
+            kind: self.kind,
+            pages,
+            payload_bytes: self.blocks.used.saturating_mul(8),
+            bytes: pages.saturating_mul(PAGE_BYTES).saturating_add(slots.saturating_mul(16)),
+            reserved_bytes: self.memory().reserved_bytes().saturating_add(reserved),
             live: u32::try_from(live).unwrap_or(u32::MAX),
             free: self.free_len,
             retired: self.retired,
@@ -681,7 +617,7 @@ mod tests {
                     None => assert_eq!(read, Err(Error::Stale { kind: Kind::I64ARR })),
                 }
             }
-            let mut bits = vec![0; self.arena.payload_words().len() / 64 + 1];
+            let mut bits = vec![0; self.arena.memory().words().len() / 64 + 1];
             assert_eq!(self.arena.verify(&mut bits), Ok(()));
             assert!(self.given.len() <= 8);
         }

@@ -177,8 +177,7 @@ impl Memory {
         bytemuck::cast_slice(&self.words)
     }
 
-    #[inline]
-    fn bytes_mut(&mut self) -> &mut [u8] {
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         bytemuck::cast_slice_mut(&mut self.words)
     }
 

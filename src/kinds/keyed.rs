@@ -75,9 +75,15 @@ macro_rules! keyed {
 
             #[inline]
             fn find(&self, key: Cell) -> Result<Option<u32>> {
+                Ok(self.locate(key)?.1.map(|(_, position)| position))
+            }
+
+            /// The hash of `key`, and its bucket and position if it is there.
+            #[inline(always)]
+            fn locate(&self, key: Cell) -> Result<(u32, Option<(usize, u32)>)> {
                 let key = self.sees.key(key)?;
                 let found = self.table().find(key.hash, |entry| self.sees.same(&key, entry));
-                Ok(found.map(|(_, position)| position))
+                Ok((key.hash, found))
             }
 
             /// Number of entries. O(1).
@@ -130,19 +136,17 @@ macro_rules! keyed {
             #[inline]
             fn entry(&mut self, key: Cell, entry: [Cell; $stride]) -> Result<(u32, bool)> {
                 let view = self.view()?;
-                let key = view.sees.key(key)?;
-                let same = |other| view.sees.same(&key, other);
-                if let Some((_, old)) = view.table().find(key.hash, same) {
+                let (hash, found) = view.locate(key)?;
+                if let Some((_, old)) = found {
                     return Ok((old, false));
                 }
-                let hash = key.hash;
                 if view.table().is_full() {
                     self.grow()?;
                 }
-                let (slot, words) = self.parts()?;
-                let used = Table::new_mut(words, slot.len, $stride).append(hash, &entry);
-                self.arena.slot_mut(self.index)?.len = used;
-                Ok((slot.len, true))
+                let (slot, words) = self.arena.open_mut(self.index)?;
+                let position = slot.len;
+                slot.len = Table::new_mut(words, position, $stride).append(hash, &entry);
+                Ok((position, true))
             }
 
             #[cold]
@@ -160,12 +164,8 @@ macro_rules! keyed {
             /// # Errors
             /// [`Error::Stale`] for a key whose object is gone.
             pub fn remove(&mut self, key: Cell) -> Result<Option<$Entry>> {
-                let view = self.view()?;
-                let key = view.sees.key(key)?;
-                let same = |other| view.sees.same(&key, other);
-                let Some((bucket, position)) = view.table().find(key.hash, same) else {
-                    return Ok(None);
-                };
+                let (_, found) = self.view()?.locate(key)?;
+                let Some((bucket, position)) = found else { return Ok(None) };
                 self.edit(|table| table.remove(bucket, position)).map(Some)
             }
 
@@ -182,14 +182,12 @@ macro_rules! keyed {
 
             fn edit(
                 &mut self,
-                change: impl FnOnce(
-                    &mut Table<&mut [u64]>,
-                ) -> Option<(Entry, u32)>,
+                change: impl FnOnce(&mut Table<&mut [u64]>) -> Option<(Entry, u32)>,
             ) -> Result<$Entry> {
-                let (slot, words) = self.parts()?;
+                let (slot, words) = self.arena.open_mut(self.index)?;
                 let mut table = Table::new_mut(words, slot.len, $stride);
                 let (entry, used) = change(&mut table).ok_or(Error::Corrupt)?;
-                self.arena.slot_mut(self.index)?.len = used;
+                slot.len = used;
                 Ok($entry(entry))
             }
 
@@ -198,9 +196,8 @@ macro_rules! keyed {
             /// # Errors
             /// None that a caller could bring about.
             pub fn clear(&mut self) -> Result<()> {
-                let (slot, words) = self.parts()?;
-                let used = Table::new_mut(words, slot.len, $stride).clear();
-                self.arena.slot_mut(self.index)?.len = used;
+                let (slot, words) = self.arena.open_mut(self.index)?;
+                slot.len = Table::new_mut(words, slot.len, $stride).clear();
                 Ok(())
             }
         }

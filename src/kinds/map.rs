@@ -59,7 +59,7 @@ impl ViewMut<'_, Map> {
         if new {
             return Ok(None);
         }
-        let (slot, words) = self.parts()?;
+        let (slot, words) = self.arena.open_mut(self.index)?;
         let mut table = Table::new_mut(words, slot.len, 2);
         let place = table.entry_mut(position).and_then(|entry| entry.last_mut());
         let place = place.ok_or(Error::Corrupt)?;

@@ -11,7 +11,7 @@ use core::mem::take;
 use smallvec::SmallVec;
 
 use crate::arena::Arena;
-use crate::heap::{ARENAS, Heap};
+use crate::heap::{ARENAS, Heap, alive};
 use crate::ops::cells;
 use crate::words::{Budget, Cell, Error, Policy, Result, at, wide};
 
@@ -357,9 +357,7 @@ impl Heap {
             let mut walk = Walk::<true>::new(bits, base);
             for (position, root) in roots.into_iter().enumerate() {
                 let root: Cell = root.into();
-                if root.is_handle()
-                    && !arenas.get(root.selector().index()).is_some_and(|a| a.contains(root))
-                {
+                if root.is_handle() && !alive(arenas, root) {
                     done.stale_roots = done.stale_roots.saturating_add(1);
                     done.first_stale.get_or_insert(position);
                 }
@@ -373,10 +371,8 @@ impl Heap {
             let named =
                 weak.chain(watches.iter().map(|watch| watch.0)).chain(births.iter().copied());
             for cell in named.filter(|cell: &Cell| revive && cell.is_handle()) {
-                if arenas
-                    .get(cell.selector().index())
-                    .is_some_and(|arena| arena.is_retired(cell.slot()))
-                {
+                let arena = arenas.get(cell.selector().index());
+                if arena.is_some_and(|arena| arena.is_retired(cell.slot())) {
                     walk.marks.set(cell, true);
                 }
             }
@@ -401,7 +397,7 @@ impl Heap {
             let (waste, pages) = (arena.waste(), arena.memory().size());
             let percent = u64::from(policy.compact_percent);
             let wasteful = waste.saturating_mul(100)
-                > wide(arena.payload_words().len()).saturating_mul(percent);
+                > wide(arena.memory().words().len()).saturating_mul(percent);
             waste >= 8192 && wasteful || pressed && pages > 0
         });
         let live_bytes = self.payload_bytes().saturating_add(done.live.saturating_mul(16));
@@ -425,7 +421,7 @@ impl Heap {
     pub fn compact(&mut self) {
         self.compact_where(|_, _, _| true);
         self.trim();
-        let words = self.arenas.iter().map(|arena| arena.payload_words().len()).max();
+        let words = self.arenas.iter().map(|arena| arena.memory().words().len()).max();
         self.budget.trim_bits(words.unwrap_or(0));
     }
 

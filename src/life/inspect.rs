@@ -54,7 +54,7 @@ impl Heap {
     /// Those of [`Heap::kill`].
     pub fn edges(&self, object: impl Into<Cell>) -> Result<impl Iterator<Item = Cell>> {
         let (arena, slot) = self.open(object.into())?;
-        if arena.kind() == SEALED {
+        if arena.kind == SEALED {
             return Err(Error::Sealed);
         }
         Ok(cells(arena, slot)?.iter().copied().filter(|cell| cell.is_handle()))
@@ -166,8 +166,8 @@ impl Heap {
         }
         for selector in 0..ARENAS {
             let Some(arena) = self.arenas.get(selector) else { continue };
-            let fault = |slot, what| Fault { kind: Some(arena.kind()), slot, what };
-            let end = arena.payload_words().len();
+            let fault = |slot, what| Fault { kind: Some(arena.kind), slot, what };
+            let end = arena.memory().words().len();
             let layout = self.budget.with_bits(end, |_, bits| {
                 let layout = arena.verify(bits);
                 bits.fill(0);
@@ -188,7 +188,7 @@ impl Heap {
         cell: Cell,
         slot: crate::arena::Slot,
     ) -> Result<(), &'static str> {
-        let shape = arena.shape();
+        let shape = arena.shape;
         let words = arena.used(slot).map_err(|_| "the object leaves its block")?;
         let is_table = matches!(shape.elements, Elements::Entries(_));
         let cells = cells(arena, slot).map_err(|_| "the cells leave the block")?;
@@ -197,8 +197,11 @@ impl Heap {
         }
         match (shape.key, shape.elements) {
             (KeyBy::Text, _) => {
-                let text =
-                    arena.payload().get(arena.span(slot, 0..at(slot.len))).unwrap_or_default();
+                let text = arena
+                    .memory()
+                    .bytes()
+                    .get(arena.span(slot, 0..at(slot.len)))
+                    .unwrap_or_default();
                 simdutf8::basic::from_utf8(text).map(drop).map_err(|_| "text is not UTF-8")
             }
             (KeyBy::Integer, _) => {

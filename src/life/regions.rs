@@ -8,7 +8,7 @@
 
 use super::collect::{Marks, Walk, bases};
 use crate::arena::Arena;
-use crate::heap::{ARENAS, Frame, Heap};
+use crate::heap::{ARENAS, Frame, Heap, alive};
 use crate::words::{Budget, Cell, Epoch, Error, Result};
 
 /// An open region; closed by [`Heap::close_region`].
@@ -91,14 +91,11 @@ impl Heap {
             births.drain(first..).rev().for_each(|cell| free(cell, arenas, budget));
             return freed;
         }
-        let alive = |cell: Cell, arenas: &[Arena; ARENAS]| {
-            arenas.get(cell.selector().index()).is_some_and(|arena| arena.contains(cell))
-        };
         let (base, total) = bases(arenas);
         budget.with_bits(total, |budget, bits| {
             let inside = births.get(first..).unwrap_or_default();
             let mut walk = Walk::<false>::new(bits, base);
-            for &cell in inside.iter().filter(|&&cell| alive(cell, arenas)) {
+            for &cell in inside.iter().filter(|&&cell| alive(arenas, cell)) {
                 walk.marks.set(cell, true);
             }
             keep.for_each(|cell| walk.visit(arenas, budget, cell));
@@ -111,7 +108,7 @@ impl Heap {
                 }
             }
         });
-        births.extract_if(first.., |cell| !alive(*cell, arenas)).for_each(drop);
+        births.extract_if(first.., |cell| !alive(arenas, *cell)).for_each(drop);
         if self.frames.is_empty() {
             self.births.clear();
         }

@@ -106,7 +106,7 @@ impl Heap {
             return Err(Error::Sealed);
         }
         let (arena, slot) = source.open(old)?;
-        let (shape, used) = (arena.shape(), arena.used(slot)?);
+        let (shape, used) = (arena.shape, arena.used(slot)?);
         let entries = match shape.elements {
             Elements::Entries(stride) => at(table(arena, slot, stride)?.len()),
             _ => 0,
@@ -141,11 +141,11 @@ impl Heap {
         let (arena, slot) = source.open(old)?;
         let moved = |cell: Cell| copies.get(key(cell)).map_or(cell, Cell::raw);
         let from = cells(arena, slot)?;
-        match arena.shape().elements {
+        match arena.shape.elements {
             Elements::Cells => {
                 let (_, target, _) = split(&mut self.arenas, new.selector())?;
-                let words = target.words_mut(target.check(new)?)?;
-                let body = words.get_mut(at(arena.shape().header)..).unwrap_or_default();
+                let (_, words) = target.open_mut(new.slot())?;
+                let body = words.get_mut(at(arena.shape.header)..).unwrap_or_default();
                 for (to, &from) in Cell::slice_mut(body).iter_mut().zip(from) {
                     *to = moved(from);
                 }
@@ -155,10 +155,8 @@ impl Heap {
                     let entry = [moved(key), moved(value)];
                     let hash = self.keys().key(entry[0])?.hash;
                     let (_, target, _) = split(&mut self.arenas, new.selector())?;
-                    let slot = target.check(new)?;
-                    let words = target.words_mut(slot)?;
-                    let used = Table::new_mut(words, slot.len, at(stride)).append(hash, &entry);
-                    target.slot_mut(new.slot())?.len = used;
+                    let (slot, words) = target.open_mut(new.slot())?;
+                    slot.len = Table::new_mut(words, slot.len, at(stride)).append(hash, &entry);
                 }
             }
             _ => {}

@@ -1,7 +1,7 @@
 //! What the host holds on to: pins, and tokens that come back when an object
 //! dies.
 
-use crate::heap::Heap;
+use crate::heap::{Heap, alive};
 use crate::words::{Cell, Result};
 
 impl Heap {
@@ -85,9 +85,7 @@ impl Heap {
     /// comes next time. O(watched).
     pub fn drain_dead(&mut self) -> impl Iterator<Item = u64> {
         let arenas = &self.arenas;
-        let dead = move |(cell, _): &mut (Cell, u64)| {
-            !arenas.get(cell.selector().index()).is_some_and(|arena| arena.contains(*cell))
-        };
-        self.watches.extract_if(.., dead).map(|(_, token)| token)
+        let dead = self.watches.extract_if(.., |(cell, _)| !alive(arenas, *cell));
+        dead.map(|(_, token)| token)
     }
 }

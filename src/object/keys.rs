@@ -214,7 +214,7 @@ impl<'h> Keys<'h> {
     /// What an object is a key by, unless by identity.
     fn content(&self, arena: &'h Arena, slot: Slot) -> Result<Option<Class<'h>>> {
         let words = arena.used(slot)?;
-        Ok(match arena.shape().key {
+        Ok(match arena.shape.key {
             KeyBy::Identity => None,
             KeyBy::Text => {
                 let bytes: &[u8] = cast_slice(words);

@@ -109,11 +109,8 @@ impl<'h, K: Sequence<Element: Number>> View<'h, K> {
     /// # Errors
     /// [`Error::OutOfRange`].
     pub fn min(self, range: impl RangeBounds<usize>) -> Result<Option<K::Element>> {
-        Ok(self
-            .slice(range)?
-            .iter()
-            .copied()
-            .reduce(|a, b| if a <= b || is_nan(b) { a } else { b }))
+        let numbers = self.slice(range)?.iter().copied();
+        Ok(numbers.reduce(|a, b| if a <= b || is_nan(b) { a } else { b }))
     }
 
     /// The greatest element in `range`, as [`View::min`]. O(n).
@@ -121,11 +118,8 @@ impl<'h, K: Sequence<Element: Number>> View<'h, K> {
     /// # Errors
     /// [`Error::OutOfRange`].
     pub fn max(self, range: impl RangeBounds<usize>) -> Result<Option<K::Element>> {
-        Ok(self
-            .slice(range)?
-            .iter()
-            .copied()
-            .reduce(|a, b| if a >= b || is_nan(b) { a } else { b }))
+        let numbers = self.slice(range)?.iter().copied();
+        Ok(numbers.reduce(|a, b| if a >= b || is_nan(b) { a } else { b }))
     }
 
     /// The sum of the products of the elements in `range` with as many of

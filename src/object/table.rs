@@ -98,9 +98,7 @@ pub(crate) fn words_for(entries: usize, stride: usize) -> usize {
 
 /// Writes an empty table with room for `entries` entries.
 pub(crate) fn fill(words: &mut [u64], entries: usize, stride: usize) {
-    let Ok(layout) = Layout::for_entries(wide(entries), false, stride) else {
-        return;
-    };
+    let Ok(layout) = Layout::for_entries(wide(entries), false, stride) else { return };
     if !words.is_empty() {
         start(words, layout, 0);
     }
@@ -442,9 +440,7 @@ impl<'h> Table<&'h mut [u64]> {
         start(target, plan.layout, self.read().header(NEXT));
         let mut new = Table::new_mut(target, 0, self.stride);
         for position in 0..self.used {
-            let Some(entry) = self.read().entry(position) else {
-                continue;
-            };
+            let Some(entry) = self.read().entry(position) else { continue };
             let sequence = self.read().sequence(position);
             let to = new.used;
             new.set_entry(to, entry);
@@ -474,9 +470,7 @@ impl<'h> Table<&'h mut [u64]> {
 fn link(words: &mut [u64], layout: Layout, hash: u32, position: u32) {
     let start = layout.index();
     let end = start.saturating_add(index(layout.buckets));
-    let Some(buckets) = words.get_mut(start..end) else {
-        return;
-    };
+    let Some(buckets) = words.get_mut(start..end) else { return };
     let mask = buckets.len().wrapping_sub(1);
     let mut at_bucket = at(hash) & mask;
     for _ in 0..buckets.len() {

@@ -9,7 +9,7 @@ use core::ops::RangeBounds;
 use super::keys::Sees;
 use crate::arena::{Arena, Slot};
 use crate::words::{
-    Budget, Element, Error, HasKind, Result, Sealed, Shape, at, out_of_range, range,
+    Budget, Element, Error, HasKind, Result, Sealed, Shape, at, object_len, out_of_range, range,
 };
 
 /// A kind of object, as a type: one of the twelve. What the heap has to know of
@@ -140,12 +140,6 @@ impl<'h, K: Object> ViewMut<'h, K> {
     pub fn view(&self) -> Result<View<'_, K>> {
         View::new(self.arena, self.arena.slot(self.index)?, K::Sees::rejoin(self.sees, self.arena))
     }
-
-    #[inline(always)]
-    pub(crate) fn parts(&mut self) -> Result<(Slot, &mut [u64])> {
-        let slot = self.arena.slot(self.index)?;
-        Ok((slot, self.arena.words_mut(slot)?))
-    }
 }
 
 impl<'h, K: Mutable> ViewMut<'h, K> {
@@ -155,16 +149,7 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     /// None that a caller could bring about.
     #[inline(always)]
     pub fn as_mut_slice(&mut self) -> Result<&mut [K::Element]> {
-        self.elements().ok_or(Error::Corrupt)
-    }
-
-    #[inline(always)]
-    fn elements(&mut self) -> Option<&mut [K::Element]> {
-        let slot = self.arena.slot(self.index).ok()?;
-        let words = K::SHAPE.words(slot.len, slot.cap);
-        let words = self.arena.first_words_mut(slot, words)?;
-        let body = words.get_mut(at(K::SHAPE.header)..).unwrap_or_default();
-        K::Element::slice_mut(body).get_mut(..at(slot.len))
+        elements::<K>(self.arena, self.index).ok_or(Error::Corrupt)
     }
 
     /// Overwrites element `index`. O(1).
@@ -173,7 +158,7 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     /// [`Error::OutOfRange`].
     #[inline(always)]
     pub fn set(&mut self, index: usize, element: K::Element) -> Result<()> {
-        match self.elements().and_then(|elements| elements.get_mut(index)) {
+        match elements::<K>(self.arena, self.index).and_then(|elements| elements.get_mut(index)) {
             Some(place) => *place = element,
             None => return Err(out_of_range(index, at(self.arena.slot(self.index)?.len))),
         }
@@ -204,12 +189,9 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
         self,
         bounds: impl RangeBounds<usize>,
     ) -> Result<&'h mut [K::Element]> {
-        let slot = self.arena.slot(self.index)?;
-        let range = range(bounds, at(slot.len))?;
-        if range.is_empty() {
-            return Ok(&mut []);
-        }
-        body_mut::<K>(self.arena.words_mut(slot)?)?.get_mut(range).ok_or(Error::Corrupt)
+        let elements = elements::<K>(self.arena, self.index).ok_or(Error::Corrupt)?;
+        let range = range(bounds, elements.len())?;
+        elements.get_mut(range).ok_or(Error::Corrupt)
     }
 
     /// Copies the elements in `range` to index `to` on; overlap behaves as if
@@ -235,19 +217,27 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     }
 }
 
+/// The length of an object, and all elements that its block has room for.
 #[inline(always)]
-fn body_mut<K: Sequence>(words: &mut [u64]) -> Result<&mut [K::Element]> {
-    words.get_mut(at(K::SHAPE.header)..).map(K::Element::slice_mut).ok_or(Error::Corrupt)
+fn body<K: Sequence>(arena: &mut Arena, index: u32) -> Option<(&mut u32, &mut [K::Element])> {
+    let (slot, block) = arena.open_mut(index).ok()?;
+    let body = block.get_mut(at(K::SHAPE.header)..).unwrap_or_default();
+    Some((&mut slot.len, K::Element::slice_mut(body)))
+}
+
+#[inline(always)]
+fn elements<K: Sequence>(arena: &mut Arena, index: u32) -> Option<&mut [K::Element]> {
+    let (len, body) = body::<K>(arena, index)?;
+    body.get_mut(..at(*len))
 }
 
 /// The length of an object, and the element behind it if its block has room.
 #[inline(always)]
 fn behind<K: Growable>(arena: &mut Arena, index: u32) -> Option<(&mut u32, &mut K::Element)> {
-    let (slot, block) = arena.open_mut(index)?;
-    let body = K::Element::slice_mut(block.get_mut(at(K::SHAPE.header)..)?);
-    let place = body.get_mut(at(slot.len))?;
+    let (len, body) = body::<K>(arena, index)?;
+    let place = body.get_mut(at(*len))?;
     // A block of 2^32 - 1 words can hold more bytes than that, but not words.
-    (K::Element::PER_WORD == 1 || slot.len < u32::MAX).then_some((&mut slot.len, place))
+    (K::Element::PER_WORD == 1 || *len < u32::MAX).then_some((len, place))
 }
 
 #[cold]
@@ -299,9 +289,7 @@ impl<K: Growable> ViewMut<'_, K> {
             return Err(out_of_range(index, len));
         }
         self.reserve(count)?;
-        let longer = len.saturating_add(count);
-        self.arena.slot_mut(self.index)?.len =
-            u32::try_from(longer).map_err(|_| Error::ObjectTooLarge)?;
+        self.arena.slot_mut(self.index)?.len = object_len(len.saturating_add(count))?;
         let elements = self.as_mut_slice()?;
         let gap = index..index.saturating_add(count);
         elements.copy_within(index..len, gap.end);
@@ -452,9 +440,7 @@ impl<K: Sequence> Init for New<'_, K> {
 
     #[inline(always)]
     fn fill(self, words: &mut [u64]) {
-        let Some((header, body)) = words.split_at_mut_checked(at(K::SHAPE.header)) else {
-            return;
-        };
+        let Some((header, body)) = words.split_at_mut_checked(at(K::SHAPE.header)) else { return };
         header.fill(self.header);
         let body = K::Element::slice_mut(body);
         match self.contents {

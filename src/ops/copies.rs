@@ -39,24 +39,8 @@ trait Fit<T>: Element {
     fn exact(self) -> Option<T>;
 }
 
-/// A conversion that cannot fail.
-macro_rules! widen {
-    ($($from:ty => $to:ty: $convert:expr;)*) => {$(
-        impl Fit<$to> for $from {
-            const BAD: u64 = 0;
-            #[inline(always)]
-            fn fit(self) -> ($to, u64) {
-                ($convert(self), 0)
-            }
-            fn exact(self) -> Option<$to> {
-                Some($convert(self))
-            }
-        }
-    )*};
-}
-
-/// A conversion that can: the bits that count, `fit` and `exact`.
-macro_rules! narrow {
+/// Conversions: the bits that count, `fit` and `exact`.
+macro_rules! conversions {
     ($($from:ty => $to:ty, $bad:expr, $fit:expr, $exact:expr;)*) => {$(
         impl Fit<$to> for $from {
             const BAD: u64 = $bad;
@@ -80,14 +64,11 @@ const SIGN: u64 = 1 << 47;
 /// whole number, which then stands in the low bits.
 const WHOLE: f64 = 6_755_399_441_055_744.0;
 
-widen! {
-    u8 => i64: i64::from;
-    u8 => f64: f64::from;
-    u8 => Cell: |byte| Cell::raw(INT | u64::from(byte));
-    f64 => Cell: Cell::float;
-}
-
-narrow! {
+conversions! {
+    u8 => i64, 0, |byte| (i64::from(byte), 0), |byte| Some(i64::from(byte));
+    u8 => f64, 0, |byte| (f64::from(byte), 0), |byte| Some(f64::from(byte));
+    u8 => Cell, 0, |byte| (Cell::from(byte), 0), |byte| Some(Cell::from(byte));
+    f64 => Cell, 0, |float| (Cell::float(float), 0), |float| Some(Cell::float(float));
     i64 => u8, !BYTE, |int: i64| (int.cast_unsigned() as u8, int.cast_unsigned()),
         |int| u8::try_from(int).ok();
     // Strict: every integer of 53 bits is a double, and some larger ones are.
@@ -376,7 +357,7 @@ impl Route {
         let range = match self.how {
             How::Substring => {
                 let whole = slot.span(self.shapes.0, 0..at(slot.len));
-                char_range(arena.payload().get(whole).ok_or(Error::Corrupt)?, bounds)?
+                char_range(arena.memory().bytes().get(whole).ok_or(Error::Corrupt)?, bounds)?
             }
             _ => range(bounds, at(slot.len))?,
         };
@@ -394,7 +375,7 @@ impl Route {
     fn check(&self, heap: &Heap, source: &Source) -> Result<()> {
         let How::Convert { check: Some(check), .. } = self.how else { return Ok(()) };
         let arena = heap.arena(self.from)?;
-        let from = arena.payload().get(self.bytes(arena, source)?).ok_or(Error::Corrupt)?;
+        let from = arena.memory().bytes().get(self.bytes(arena, source)?).ok_or(Error::Corrupt)?;
         check(from).map_err(|misfit| self.misfit(source.range.start, misfit))
     }
 
@@ -404,7 +385,7 @@ impl Route {
         if self.from == self.to {
             let (_, arena, _) = split(&mut heap.arenas, self.to)?;
             let from = self.bytes(arena, source)?;
-            let payload = arena.payload_mut();
+            let payload = arena.memory_mut().bytes_mut();
             if payload.get(from.clone()).is_none() || payload.get(to.clone()).is_none() {
                 return Err(Error::Corrupt);
             }
@@ -412,7 +393,11 @@ impl Route {
             return Ok(());
         }
         let (from, target, _) = self.ends(heap, source)?;
-        self.convert(from, target.payload_mut().get_mut(to).ok_or(Error::Corrupt)?, source)
+        self.convert(
+            from,
+            target.memory_mut().bytes_mut().get_mut(to).ok_or(Error::Corrupt)?,
+            source,
+        )
     }
 
     #[inline(always)]
@@ -439,7 +424,7 @@ impl Route {
         let [arena, target] = both.map_err(|_| Error::Corrupt)?;
         let arena = &*arena;
         let bytes = self.bytes(arena, source)?;
-        Ok((arena.payload().get(bytes).ok_or(Error::Corrupt)?, target, &mut heap.budget))
+        Ok((arena.memory().bytes().get(bytes).ok_or(Error::Corrupt)?, target, &mut heap.budget))
     }
 
     #[inline(always)]

@@ -113,9 +113,7 @@ impl<'h> Display<'h> {
                     path.push(frame);
                 }
             }
-            let Some(frame) = path.last_mut() else {
-                return Ok(());
-            };
+            let Some(frame) = path.last_mut() else { return Ok(()) };
             let entries = matches!(frame.shape.elements, Elements::Entries(2));
             let value = entries && frame.next % 2 == 1;
             match frame.cells.get(frame.next) {
@@ -159,7 +157,7 @@ impl<'h> Display<'h> {
         out: &mut Bounded<'_, '_>,
     ) -> Result<Option<Frame<'h>>, fmt::Error> {
         let broken = |_: Error| fmt::Error;
-        let shape = arena.shape();
+        let shape = arena.shape;
         let words = arena.used(slot).map_err(broken)?;
         let body = words.get(at(shape.header)..).unwrap_or_default();
         let bytes = bytemuck::cast_slice::<u64, u8>(body).get(..at(slot.len)).unwrap_or_default();
@@ -180,7 +178,7 @@ impl<'h> Display<'h> {
             }
             (_, Elements::Cells | Elements::Entries(_)) => {
                 if shape.header == 1 {
-                    write!(out, "{}<{}>", arena.kind(), words.first().copied().unwrap_or(0))?;
+                    write!(out, "{}<{}>", arena.kind, words.first().copied().unwrap_or(0))?;
                 }
                 out.write_str(shape.open)?;
                 let cells = cells(arena, slot).map_err(broken)?;

@@ -92,7 +92,7 @@ impl Heap {
         let object = object.into();
         let (_, arena, _) = split(&mut self.arenas, K::KIND)?;
         let range = range(bounds, at(arena.check(object)?.len))?;
-        arena.started_epoch()?;
+        arena.epoch.start()?;
         self.identity.start()?;
         let mut hint = RangeHint {
             epoch: Epoch::NEVER,
@@ -178,11 +178,11 @@ impl<K: Sequence> RangeHint<K> {
     #[inline(always)]
     pub fn get(&mut self, heap: &Heap, index: usize) -> Result<K::Element> {
         let arena = heap.arena(K::KIND)?;
-        if self.epoch != arena.epoch() {
+        if self.epoch != arena.epoch {
             self.prove(heap)?;
         }
         self.place(index)
-            .and_then(|place| K::Element::slice(arena.payload_words()).get(place).copied())
+            .and_then(|place| K::Element::slice(arena.memory().words()).get(place).copied())
             .ok_or_else(|| out_of_range(index, self.len()))
     }
 
@@ -197,7 +197,7 @@ impl<K: Sequence> RangeHint<K> {
     #[cold]
     #[inline(never)]
     fn prove(&mut self, heap: &Heap) -> Result<()> {
-        let revived = heap.arena(K::KIND)?.revived();
+        let revived = heap.arena(K::KIND)?.revived;
         let old = revived != Epoch::NONE && (self.epoch < revived || self.epoch == Epoch::NEVER);
         if old || self.heap != heap.identity {
             return Err(Error::Stale { kind: K::KIND });
@@ -212,7 +212,7 @@ impl<K: Sequence> RangeHint<K> {
         let range = range(at(self.start)..end, at(slot.len))?;
         let bytes = arena.span(slot, range).start;
         let first = bytes.checked_div(size_of::<K::Element>()).unwrap_or(0);
-        let epoch = if arena.epoch() == Epoch::NONE { Epoch::NEVER } else { arena.epoch() };
+        let epoch = if arena.epoch == Epoch::NONE { Epoch::NEVER } else { arena.epoch };
         (self.epoch, self.first) = (epoch, wide(first));
         Ok(())
     }
@@ -225,12 +225,12 @@ impl<K: Mutable> RangeHint<K> {
     /// As [`RangeHint::get`].
     #[inline(always)]
     pub fn set(&mut self, heap: &mut Heap, index: usize, element: K::Element) -> Result<()> {
-        if self.epoch != heap.arena(K::KIND)?.epoch() {
+        if self.epoch != heap.arena(K::KIND)?.epoch {
             self.prove(heap)?;
         }
         let place = self.place(index);
         let (_, arena, _) = split(&mut heap.arenas, K::KIND)?;
-        let elements = K::Element::slice_mut(arena.payload_words_mut());
+        let elements = K::Element::slice_mut(arena.memory_mut().words_mut());
         match place.and_then(|place| elements.get_mut(place)) {
             Some(place) => *place = element,
             None => return Err(out_of_range(index, self.len())),

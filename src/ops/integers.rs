@@ -54,10 +54,8 @@ impl Heap {
         if let Ok(small) = i64::try_from(value) {
             return self.int(small);
         }
-        let magnitude = value.unsigned_abs();
-        let limb =
-            |shift: u32| u64::try_from((magnitude >> shift) & u128::from(u64::MAX)).unwrap_or(0);
-        self.alloc(Bignum::of(value < 0, &[limb(0), limb(64)])).map(Cell::from)
+        let limbs: [u64; 2] = bytemuck::cast(value.unsigned_abs());
+        self.alloc(Bignum::of(value < 0, &limbs)).map(Cell::from)
     }
 
     /// The integer that decimal text says: an optional sign, and digits.
@@ -248,8 +246,7 @@ impl Heap {
     /// # Errors
     /// As [`Heap::add`].
     pub fn neg(&mut self, a: Cell) -> Result<Cell> {
-        let zero = Cell::from(0);
-        self.sub(zero, a)
+        self.sub(Cell::from(0), a)
     }
 
     /// The order of two integers of either form. O(n).
@@ -262,24 +259,13 @@ impl Heap {
         };
         Ok(match (self.operand(a)?, self.operand(b)?) {
             (Operand::Small(a), Operand::Small(b)) => a.cmp(&b),
-            (Operand::Large(a), Operand::Small(_)) => sign(&a),
-            (Operand::Small(_), Operand::Large(b)) => sign(&b).reverse(),
-            (Operand::Large(a), Operand::Large(b)) => {
-                let lengths = a.limbs.len().cmp(&b.limbs.len());
-                let magnitudes =
-                    lengths.then_with(|| a.limbs.iter().rev().cmp(b.limbs.iter().rev()));
-                match (a.negative, b.negative) {
-                    (false, false) => magnitudes,
-                    (true, true) => magnitudes.reverse(),
-                    (negative, _) => {
-                        if negative {
-                            Ordering::Less
-                        } else {
-                            Ordering::Greater
-                        }
-                    }
-                }
+            (Operand::Large(a), Operand::Large(b)) if a.negative == b.negative => {
+                let (low, high) = if a.negative { (b.limbs, a.limbs) } else { (a.limbs, b.limbs) };
+                let lengths = low.len().cmp(&high.len());
+                lengths.then_with(|| low.iter().rev().cmp(high.iter().rev()))
             }
+            (Operand::Large(a), _) => sign(&a),
+            (Operand::Small(_), Operand::Large(b)) => sign(&b).reverse(),
         })
     }
 }

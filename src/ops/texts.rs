@@ -130,20 +130,20 @@ impl Heap {
                 Piece::All(cell) => (*cell, None),
                 Piece::Part(cell, range) => (*cell, Some(range.clone())),
                 Piece::Str(text) => {
-                    to = put(arena.payload_mut(), to, text.as_bytes());
+                    to = put(arena.memory_mut().bytes_mut(), to, text.as_bytes());
                     continue;
                 }
             };
             if let Some(text) = cell.as_short_str() {
                 let bytes = part
                     .map_or(text.as_bytes(), |part| text.as_bytes().get(part).unwrap_or_default());
-                to = put(arena.payload_mut(), to, bytes);
+                to = put(arena.memory_mut().bytes_mut(), to, bytes);
                 continue;
             }
             let slot = arena.check(cell)?;
             let part = part.unwrap_or(0..at(slot.len));
             let from = at(slot.off).saturating_mul(8).saturating_add(part.start);
-            arena.payload_mut().copy_within(from..from.saturating_add(part.len()), to);
+            arena.memory_mut().bytes_mut().copy_within(from..from.saturating_add(part.len()), to);
             to = to.saturating_add(part.len());
         }
         Ok(made)

@@ -63,13 +63,13 @@ impl Heap {
                     return Ok(false);
                 }
                 let ((arena, left), (_, right)) = (heap.open(a)?, heap.open(b)?);
-                if arena.shape().cells(1) > 0 && seen.insert([a.bits(), b.bits()], 0)?.is_some() {
+                if arena.shape.cells(1) > 0 && seen.insert([a.bits(), b.bits()], 0)?.is_some() {
                     continue;
                 }
                 if !heap.same_shell(arena, left, right)? {
                     return Ok(false);
                 }
-                match arena.shape().elements {
+                match arena.shape.elements {
                     Elements::Cells => {
                         let cells = cells(arena, left)?.iter().zip(cells(arena, right)?);
                         for (&a, &b) in cells {
@@ -94,7 +94,7 @@ impl Heap {
     /// Whether two objects of one kind have equal headers, as many elements, and
     /// equal elements where these are no cells.
     fn same_shell(&self, arena: &Arena, left: Slot, right: Slot) -> Result<bool> {
-        let shape = arena.shape();
+        let shape = arena.shape;
         let (a, b) = (arena.used(left)?, arena.used(right)?);
         Ok(match shape.elements {
             _ if shape.key != KeyBy::Identity => false,
@@ -130,7 +130,7 @@ pub(crate) fn table(arena: &Arena, slot: Slot, stride: u32) -> Result<Table<&[u6
 
 /// The cells of an object; in tables, holes as null.
 pub(crate) fn cells(arena: &Arena, slot: Slot) -> Result<&[Cell]> {
-    let (shape, words) = (arena.shape(), arena.used(slot)?);
+    let (shape, words) = (arena.shape, arena.used(slot)?);
     let body = words.get(at(shape.header)..).unwrap_or_default();
     body.get(..shape.cells(slot.len)).map(Cell::slice).ok_or(Error::Corrupt)
 }

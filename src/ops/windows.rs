@@ -93,15 +93,13 @@ fn carve<'h, const N: usize>(
     let mut arenas = arenas.iter_mut().enumerate();
     let mut rest: (usize, usize, &'h mut [u8]) = (usize::MAX, 0, &mut []);
     for n in order {
-        let (Some(&span), Some(place)) = (spans.get(n), carved.get_mut(n)) else {
-            continue;
-        };
+        let (Some(&span), Some(place)) = (spans.get(n), carved.get_mut(n)) else { continue };
         if span.start >= span.end {
             continue;
         }
         if rest.0 != span.arena {
             let (_, arena) = arenas.find(|(n, _)| *n == span.arena).ok_or(Error::Corrupt)?;
-            rest = (span.arena, 0, arena.payload_mut());
+            rest = (span.arena, 0, arena.memory_mut().bytes_mut());
         }
         let (arena, position, bytes) = rest;
         let gap = span.start.checked_sub(position).ok_or(Error::Overlap)?;

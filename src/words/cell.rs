@@ -123,11 +123,13 @@ impl Cell {
     #[inline]
     pub const fn int(value: i64) -> Option<Cell> {
         let shift = 64_u32.saturating_sub(TAG_SHIFT);
-        if (value << shift) >> shift == value {
-            Some(Cell::raw((TAG_INT << TAG_SHIFT) | (value.cast_unsigned() & PAYLOAD)))
-        } else {
-            None
-        }
+        if (value << shift) >> shift == value { Some(Cell::cut_int(value)) } else { None }
+    }
+
+    /// The low 48 bits of an integer.
+    #[inline(always)]
+    const fn cut_int(value: i64) -> Cell {
+        Cell::raw((TAG_INT << TAG_SHIFT) | (value.cast_unsigned() & PAYLOAD))
     }
 
     /// A truth value.
@@ -324,38 +326,20 @@ impl fmt::Debug for Cell {
     }
 }
 
-impl From<f64> for Cell {
-    #[inline]
-    fn from(value: f64) -> Cell {
-        Cell::float(value)
-    }
-}
-
-impl From<bool> for Cell {
-    #[inline]
-    fn from(value: bool) -> Cell {
-        Cell::bool(value)
-    }
-}
-
-impl From<ShortStr> for Cell {
-    #[inline]
-    fn from(text: ShortStr) -> Cell {
-        Cell::raw(text.0)
-    }
-}
-
-macro_rules! from_small_int {
-    ($($int:ty)*) => {$(
-        impl From<$int> for Cell {
+macro_rules! cell_from {
+    ($($type:ty)* => $cell:expr) => {$(
+        impl From<$type> for Cell {
             #[inline]
-            fn from(value: $int) -> Cell {
-                Cell::raw((TAG_INT << TAG_SHIFT) | (i64::from(value).cast_unsigned() & PAYLOAD))
+            fn from(value: $type) -> Cell {
+                $cell(value)
             }
         }
     )*};
 }
-from_small_int!(i8 u8 i16 u16 i32 u32);
+cell_from!(f64 => Cell::float);
+cell_from!(bool => Cell::bool);
+cell_from!(ShortStr => |text: ShortStr| Cell::raw(text.0));
+cell_from!(i8 u8 i16 u16 i32 u32 => |int| Cell::cut_int(i64::from(int)));
 
 /// Text of at most 5 bytes, held in a [`Cell`] itself; always UTF-8.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

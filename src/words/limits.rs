@@ -181,28 +181,20 @@ impl Budget {
 
     /// Whether an arena may have so many slots.
     pub(crate) fn check_slots(&mut self, kind: Kind, slots: usize) -> Result<()> {
-        if slots > at(u32::MAX) {
-            return Err(Error::ArenaFull { kind });
-        }
-        self.press(wide(slots), u64::from(self.limits.slots));
-        if slots > at(self.limits.slots) {
-            Err(Error::Limit(Resource::Slots(kind)))
-        } else {
-            Ok(())
-        }
+        self.check(wide(slots), [self.limits.slots, u32::MAX], Resource::Slots(kind), kind)
     }
 
     /// Whether an arena may have so many pages.
     pub(crate) fn check_pages(&mut self, kind: Kind, pages: u64) -> Result<()> {
-        if pages > u64::from(ARENA_PAGES_MAX) {
+        self.check(pages, [self.limits.pages, ARENA_PAGES_MAX], Resource::Pages(kind), kind)
+    }
+
+    fn check(&mut self, n: u64, [limit, max]: [u32; 2], of: Resource, kind: Kind) -> Result<()> {
+        if n > u64::from(max) {
             return Err(Error::ArenaFull { kind });
         }
-        self.press(pages, u64::from(self.limits.pages));
-        if pages > u64::from(self.limits.pages) {
-            Err(Error::Limit(Resource::Pages(kind)))
-        } else {
-            Ok(())
-        }
+        self.press(n, u64::from(limit));
+        if n > u64::from(limit) { Err(Error::Limit(of)) } else { Ok(()) }
     }
 
     /// Slots of an arena from which on the limit is near.
