@@ -58,6 +58,14 @@ pub(crate) struct Block {
     pub(crate) cap: u32,
 }
 
+impl Block {
+    /// Where in the payload its words lie.
+    #[inline(always)]
+    pub(crate) fn range(self) -> Range<usize> {
+        at(self.off)..at(self.off).saturating_add(at(self.cap))
+    }
+}
+
 /// Classes of the smaller sizes: sizes vary from one object to the next, and
 /// branches on them are mispredicted.
 #[allow(
@@ -210,9 +218,9 @@ impl Blocks {
     /// Cuts a block of `class` off a larger free one.
     #[cold]
     fn split(&mut self, class: usize) -> Option<Block> {
-        let heads = self.memory.words().iter().take(CLASSES).skip(class.saturating_add(1));
-        let from =
-            heads.clone().position(|&head| head != 0)?.saturating_add(class).saturating_add(1);
+        let is_there =
+            |class: &usize| self.memory.words().get(*class).is_some_and(|&head| head != 0);
+        let from = (class.saturating_add(1)..CLASSES).find(is_there)?;
         let whole = self.pop(from)?;
         let cap = class_words(class);
         let mut rest = Block { off: whole.off.wrapping_add(cap), cap: whole.cap.wrapping_sub(cap) };
@@ -414,10 +422,7 @@ impl Blocks {
     /// Takes all blocks back; pages stay.
     pub(crate) fn clear(&mut self) {
         self.memory.words_mut().iter_mut().take(CLASSES).for_each(|head| *head = 0);
-        *self = Blocks {
-            memory: core::mem::replace(&mut self.memory, Blocks::new().memory),
-            ..Blocks::new()
-        };
+        (self.top, self.used) = (wide(CLASSES), 0);
     }
 }
 

@@ -106,9 +106,8 @@ impl<const BITS: u32> Arena<BITS> {
     #[inline(always)]
     pub(crate) fn open_mut(&mut self, index: u32) -> Result<(&mut Slot, &mut [u64])> {
         let slot = self.slots.get_mut(at(index)).ok_or(Error::Corrupt)?;
-        let off = at(slot.off);
-        let block = off..off.saturating_add(at(slot.cap));
-        Ok((slot, self.blocks.memory.words_mut().get_mut(block).ok_or(Error::Corrupt)?))
+        let block = self.blocks.memory.words_mut().get_mut(slot.block().range());
+        Ok((slot, block.ok_or(Error::Corrupt)?))
     }
 
     /// Where the payload lies.
@@ -181,14 +180,14 @@ impl<const BITS: u32> Arena<BITS> {
     #[cold]
     fn make_room(&mut self, budget: &mut Budget, words: usize) -> Result<Room> {
         let before = Some((self.extent(), budget.bits()));
-        self.reserve_slot(budget)?;
-        match self.blocks.alloc(budget, self.kind, words) {
-            Ok(block) => Ok((block, before)),
-            Err(error) => {
-                self.undo(budget, Block::default(), before);
-                Err(error)
-            }
+        if self.free == NONE {
+            let len = self.slots.len().saturating_add(1);
+            budget.check_slots(self.kind, len)?;
+            budget.reserve_slots(&mut self.slots, len.max(4))?;
         }
+        let block = self.blocks.alloc(budget, self.kind, words);
+        let block = block.inspect_err(|_| self.undo(budget, Block::default(), before))?;
+        Ok((block, before))
     }
 
     /// Gives back what an allocation that fails has taken.
@@ -201,18 +200,7 @@ impl<const BITS: u32> Arena<BITS> {
         }
     }
 
-    /// Makes sure that there is a free slot, or capacity for one.
-    #[cold]
-    fn reserve_slot(&mut self, budget: &mut Budget) -> Result<()> {
-        let len = self.slots.len().saturating_add(1);
-        if self.free != NONE {
-            return Ok(());
-        }
-        budget.check_slots(self.kind, len)?;
-        budget.reserve_slots(&mut self.slots, len.max(4))
-    }
-
-    /// [`Arena::reserve_slot`] must have succeeded.
+    /// There has to be one, or room for one.
     #[inline(always)]
     fn take_slot(&mut self, len: u32, block: Block) -> Cell {
         let index = self.free;
@@ -300,21 +288,12 @@ impl<const BITS: u32> Arena<BITS> {
             return Ok(());
         }
         let doubled = at(slot.cap).saturating_mul(2).clamp(FIRST_GROWTH, at(u32::MAX));
-        let doubled = words.max(doubled);
-        if self.grow(budget, index, doubled).is_ok() {
-            return Ok(());
-        }
-        self.grow_least(budget, index, words)
-    }
-
-    #[cold]
-    fn grow_least(&mut self, budget: &mut Budget, index: u32, words: usize) -> Result<()> {
-        self.grow(budget, index, words)
+        let roomy = self.grow(budget, index, words.max(doubled));
+        roomy.or_else(|_| self.grow(budget, index, words))
     }
 
     /// Gives the object that slot `index` names room for `words` words; its
     /// words in use are kept.
-    #[inline(always)]
     fn grow(&mut self, budget: &mut Budget, index: u32, words: usize) -> Result<()> {
         let slot = self.slot(index)?;
         let keep = self.shape.words(slot.len, slot.cap);
@@ -341,16 +320,9 @@ impl<const BITS: u32> Arena<BITS> {
         let old = self.slot(index)?.block();
         let new = self.blocks.alloc(budget, self.kind, words)?;
         budget.allocated = budget.allocated.wrapping_add(u64::from(new.cap).wrapping_mul(8));
-        let payload = self.blocks.memory.words_mut();
-        let split = at(old.off.max(new.off));
-        let (low, high) = payload.split_at_mut_checked(split).ok_or(Error::Corrupt)?;
-        let (from, to) = if old.off < new.off {
-            (low.get_mut(at(old.off)..), high)
-        } else {
-            (Some(high), low.get_mut(at(new.off)..).unwrap_or_default())
-        };
-        let from = from.and_then(|from| from.get_mut(..at(old.cap))).ok_or(Error::Corrupt)?;
-        let len = fill(from, to.get_mut(..at(new.cap)).ok_or(Error::Corrupt)?);
+        let both = self.blocks.memory.words_mut().get_disjoint_mut([old.range(), new.range()]);
+        let [from, to] = both.map_err(|_| Error::Corrupt)?;
+        let len = fill(from, to);
         self.blocks.free(old);
         self.epoch.advance();
         let slot = self.slot_mut(index)?;

@@ -318,10 +318,7 @@ impl Heap {
     ///
     /// # Errors
     /// [`Error::Corrupt`] if a [`Policy::stress`] run finds the heap broken.
-    pub fn collect<I>(&mut self, roots: I) -> Result<Collected>
-    where
-        I: IntoIterator<Item: Into<Cell>>,
-    {
+    pub fn collect<I: IntoIterator<Item: Into<Cell>>>(&mut self, roots: I) -> Result<Collected> {
         self.collect_from(roots, core::iter::empty::<Cell>(), false)
     }
 

@@ -148,17 +148,14 @@ impl Heap {
     /// The first [`Fault`] found: a bug of this crate.
     pub fn verify(&mut self) -> Result<(), Fault> {
         let whole = |what| Fault { kind: None, slot: None, what };
-        let mut bytes = self.scratch_bytes();
-        bytes = bytes.saturating_add(self.budget.bits().saturating_mul(8));
-        bytes = bytes.saturating_add(self.frames.capacity().saturating_mul(16));
-        bytes = bytes.saturating_add(self.births.capacity().saturating_mul(8));
-        bytes = bytes.saturating_add(self.pins.capacity().saturating_mul(16));
-        bytes = bytes.saturating_add(self.watches.capacity().saturating_mul(16));
-        for arena in &self.arenas {
-            bytes =
-                bytes.saturating_add(usize::try_from(arena.usage().reserved_bytes).unwrap_or(0));
-        }
-        if bytes != self.budget.used() && !self.budget.sorting() {
+        let lists = [self.frames.capacity(), self.pins.capacity(), self.watches.capacity()];
+        let words = [self.budget.bits(), self.births.capacity()];
+        let lists = lists.map(|len| wide(len).saturating_mul(16));
+        let words = words.map(|len| wide(len).saturating_mul(8));
+        let arenas = self.arenas.iter().map(|arena| arena.usage().reserved_bytes);
+        let parts = arenas.chain(lists).chain(words).chain([wide(self.scratch_bytes())]);
+        let bytes = parts.fold(0, u64::saturating_add);
+        if bytes != wide(self.budget.used()) && !self.budget.sorting() {
             return Err(whole("the account of memory is wrong"));
         }
         if self.frames.iter().any(|frame| frame.births > self.births.len()) {

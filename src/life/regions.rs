@@ -73,10 +73,7 @@ impl Heap {
         Ok(self.end_frame(frame, keep))
     }
 
-    fn end_frame<I>(&mut self, frame: Frame, keep: I) -> u64
-    where
-        I: IntoIterator<Item: Into<Cell>>,
-    {
+    fn end_frame<I: IntoIterator<Item: Into<Cell>>>(&mut self, frame: Frame, keep: I) -> u64 {
         let mut keep = keep.into_iter().map(Into::into).filter(|cell| cell.is_handle()).peekable();
         let Heap { arenas, budget, births, .. } = self;
         let first = frame.births.min(births.len());

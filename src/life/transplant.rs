@@ -107,13 +107,12 @@ impl Heap {
         }
         let (arena, slot) = source.open(old)?;
         let (shape, used) = (arena.shape, arena.used(slot)?);
-        let entries = match shape.elements {
-            Elements::Entries(stride) => at(table(arena, slot, stride)?.len()),
-            _ => 0,
-        };
-        let (len, words) = match shape.elements {
-            Elements::Entries(stride) => (0, words_for(entries, at(stride))),
-            _ => (slot.len, used.len()),
+        let (entries, len, words) = match shape.elements {
+            Elements::Entries(stride) => {
+                let entries = at(table(arena, slot, stride)?.len());
+                (entries, 0, words_for(entries, at(stride)))
+            }
+            _ => (0, slot.len, used.len()),
         };
         // Nothing may fail once the copy is made.
         reserve(twins, 1)?;

@@ -13,6 +13,8 @@
 //! no rebuilding changes. They are implied by the position until a rebuild
 //! closes a hole that has an older entry before it; only then are they kept.
 
+use core::ops::Range;
+
 use super::view::Cursor;
 use crate::arena::halves;
 use crate::words::{Cell, Error, HOLE, Result, at, wide};
@@ -83,7 +85,14 @@ impl Layout {
     }
 
     fn words(self) -> usize {
-        self.index().saturating_add(index(self.buckets))
+        self.range().end
+    }
+
+    /// Where the index lies.
+    #[inline(always)]
+    fn range(self) -> Range<usize> {
+        let start = self.index();
+        start..start.saturating_add(index(self.buckets))
     }
 }
 
@@ -109,8 +118,7 @@ fn start(words: &mut [u64], layout: Layout, next: u64) {
     for (word, value) in words.iter_mut().zip([0, next, layout.buckets | flag]) {
         *word = value;
     }
-    let index = layout.index()..layout.words();
-    if let Some(buckets) = words.get_mut(index) {
+    if let Some(buckets) = words.get_mut(layout.range()) {
         buckets.fill(0);
     }
 }
@@ -171,9 +179,7 @@ impl<'h> Table<&'h [u64]> {
 
     #[inline(always)]
     fn probe(&self, hash: u32, mut hit: impl FnMut(&Self, u32) -> bool) -> Option<(usize, u32)> {
-        let layout = self.layout();
-        let start = layout.index();
-        let buckets = self.words.get(start..start.saturating_add(index(layout.buckets)))?;
+        let buckets = self.words.get(self.layout().range())?;
         let mask = buckets.len().wrapping_sub(1);
         let mut at_bucket = at(hash) & mask;
         for _ in 0..buckets.len() {
@@ -190,9 +196,7 @@ impl<'h> Table<&'h [u64]> {
 
     /// The bucket that leads to a position. O(index size).
     fn bucket(&self, position: u32) -> Option<usize> {
-        let layout = self.layout();
-        let start = layout.index();
-        let buckets = self.words.get(start..start.saturating_add(index(layout.buckets)))?;
+        let buckets = self.words.get(self.layout().range())?;
         buckets.iter().position(|&bucket| halves(bucket).1 == position.wrapping_add(1))
     }
 
@@ -244,19 +248,12 @@ impl<'h> Table<&'h [u64]> {
     /// The entry at the cursor or the next one behind it; the cursor moves on.
     #[inline]
     pub(crate) fn next(&self, cursor: &mut Cursor) -> Option<&'h [Cell]> {
-        let mut position = self.position(*cursor);
-        while position < self.used {
-            let entry = self.entry(position);
-            position = position.wrapping_add(1);
-            if entry.is_some() {
-                *cursor = Cursor {
-                    next: self.sequence(position.wrapping_sub(1)).wrapping_add(1),
-                    hint: position,
-                };
-                return entry;
-            }
-        }
-        None
+        let mut positions = self.position(*cursor)..self.used;
+        let entry = positions.find_map(|position| self.entry(position))?;
+        let hint = positions.start;
+        let next = self.sequence(hint.wrapping_sub(1)).wrapping_add(1);
+        *cursor = Cursor { next, hint };
+        Some(entry)
     }
 
     /// Entries in order.
@@ -292,8 +289,7 @@ impl<'h> Table<&'h [u64]> {
         {
             return Err("a table is larger than its block");
         }
-        let start = layout.index();
-        let buckets = self.words.get(start..layout.words()).unwrap_or_default();
+        let buckets = self.words.get(layout.range()).unwrap_or_default();
         let mut linked = 0_u64;
         for (place, (other, position)) in buckets.iter().map(|&bucket| halves(bucket)).enumerate() {
             let Some(position) = position.checked_sub(1) else { continue };
@@ -386,10 +382,9 @@ impl<'h> Table<&'h mut [u64]> {
     /// many positions are used now.
     pub(crate) fn remove(&mut self, bucket: usize, position: u32) -> Option<(Entry, u32)> {
         let entry = copied(self.read().entry(position)?);
-        let layout = self.read().layout();
-        let start = layout.index();
-        let mask = index(layout.buckets).wrapping_sub(1);
-        let buckets = self.words.get_mut(start..start.saturating_add(index(layout.buckets)))?;
+        let range = self.read().layout().range();
+        let buckets = self.words.get_mut(range)?;
+        let mask = buckets.len().wrapping_sub(1);
         let mut gap = bucket;
         let mut here = bucket;
         for _ in 0..buckets.len() {
@@ -410,7 +405,8 @@ impl<'h> Table<&'h mut [u64]> {
         self.set_entry(position, &[Cell::raw(HOLE), Cell::NULL]);
         let live = self.read().header(LIVE).saturating_sub(1);
         self.put(LIVE, live);
-        Some((entry, if live == 0 { self.restart() } else { self.used }))
+        // An empty table begins at position 0 again.
+        Some((entry, if live == 0 { 0 } else { self.used }))
     }
 
     /// Takes out the entry at a position, whatever its key. O(index size).
@@ -425,13 +421,7 @@ impl<'h> Table<&'h mut [u64]> {
         if !self.words.is_empty() {
             start(self.words, layout, next);
         }
-        self.restart()
-    }
-
-    /// An empty table begins at position 0 again.
-    fn restart(&mut self) -> u32 {
-        self.used = 0;
-        self.used
+        0
     }
 
     /// Moves all entries into an empty block as `plan` says, and answers how
@@ -452,9 +442,7 @@ impl<'h> Table<&'h mut [u64]> {
             new.used = to.wrapping_add(1);
         }
         new.put(LIVE, u64::from(new.used));
-        let layout = self.read().layout();
-        let start = layout.index();
-        for bucket in start..start.saturating_add(index(layout.buckets)) {
+        for bucket in self.read().layout().range() {
             let (hash, position) = halves(self.read().header(bucket));
             if let Some(position) = position.checked_sub(1) {
                 let to = self.read().header(self.read().place(position));
@@ -468,9 +456,7 @@ impl<'h> Table<&'h mut [u64]> {
 /// Puts a position into the first free bucket for its hash.
 #[inline]
 fn link(words: &mut [u64], layout: Layout, hash: u32, position: u32) {
-    let start = layout.index();
-    let end = start.saturating_add(index(layout.buckets));
-    let Some(buckets) = words.get_mut(start..end) else { return };
+    let Some(buckets) = words.get_mut(layout.range()) else { return };
     let mask = buckets.len().wrapping_sub(1);
     let mut at_bucket = at(hash) & mask;
     for _ in 0..buckets.len() {

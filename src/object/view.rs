@@ -449,11 +449,7 @@ impl<K: Sequence> Init for New<'_, K> {
                     body.copy_from_slice(elements);
                 }
             }
-            Contents::Two(two) => {
-                for (place, element) in body.iter_mut().zip(two) {
-                    *place = element;
-                }
-            }
+            Contents::Two(two) => body.iter_mut().zip(two).for_each(|(place, one)| *place = one),
             Contents::Repeat(element, _) => body.fill(element),
             Contents::Capacity(_) => {}
         }
