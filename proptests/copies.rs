@@ -1115,7 +1115,8 @@ fn no_route() {
         let from = source.kind().unwrap();
         for &target in &handles {
             let to = target.kind().unwrap();
-            let no_route = Err(Error::NoRoute { from, to });
+            let sealed = !Kind::ALL.contains(&from) || !Kind::ALL.contains(&to);
+            let no_route = Err(if sealed { Error::Sealed } else { Error::NoRoute { from, to } });
             let bounds = (Bound::Included(usize::MAX), Bound::Unbounded);
             for form in FORMS {
                 let op = Op { form, typed: false, to, target, at: 0, source, bounds };

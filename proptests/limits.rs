@@ -303,3 +303,26 @@ fn zero_divides_nothing_without_memory_either() {
     let mut heap = Heap::with(Settings::seeded(1).limits(limits));
     assert_eq!(heap.div(1.into(), 0.into()), Err(Error::DivisionByZero));
 }
+
+/// Scratch memory and what is made beside it come out of one account.
+#[test]
+fn scratch_and_arenas_share_the_limit() {
+    let mut source = Heap::with(Settings::seeded(1));
+    let lists: Vec<Cell> =
+        (0..100).map(|n: u32| source.alloc(List::of(&[n.into()])).unwrap().cell()).collect();
+    let graph = source.alloc(List::of(&lists)).unwrap().cell();
+    for bytes in (0..200_000).step_by(1_531) {
+        let limits = Limits { bytes, ..Limits::NONE };
+        let mut heap = Heap::with(Settings::seeded(2).limits(limits));
+        let _ = heap.transplant(&source, graph);
+        assert!(heap.usage().total_bytes <= bytes as u64);
+        assert_eq!(heap.verify(), Ok(()));
+        let mut heap = Heap::with(Settings::seeded(2));
+        let pieces = [Cell::short_str("ab").unwrap(); 100];
+        let list = heap.alloc(List::of(&pieces)).unwrap();
+        let bytes = heap.usage().total_bytes + bytes as u64;
+        heap.set_limits(Limits { bytes: bytes as usize, ..Limits::NONE });
+        let _ = heap.join(list, .., ",");
+        assert!(heap.usage().total_bytes <= bytes);
+    }
+}

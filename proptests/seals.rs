@@ -1,7 +1,7 @@
 //! Sealed cells: nothing opens one but its key, nothing that they stand for dies
 //! while they are reachable, and a dead one says so.
 
-use segheap::{Cell, Error, Heap, Kind, List, Settings, abi};
+use segheap::{Bytes, Cell, Error, Heap, Kind, List, Settings, abi};
 
 fn heap() -> Heap {
     Heap::with(Settings::seeded(11))
@@ -79,4 +79,20 @@ fn regions_free_seals() {
     let (kept, lost) = (heap.seal(list, &key).unwrap(), heap.seal(list, &key).unwrap());
     assert_eq!(heap.close_region(region, [kept]), Ok(1));
     assert!(heap.contains(kept) && heap.contains(list) && !heap.contains(lost));
+}
+
+#[test]
+fn operations_on_values_say_that_a_cell_is_sealed() {
+    let mut heap = heap();
+    let key = heap.new_key().unwrap();
+    let text = heap.string("a longer text").unwrap();
+    let sealed = heap.seal(text, &key).unwrap();
+    let bytes = heap.alloc(Bytes::zeroed(4)).unwrap().cell();
+    assert_eq!(heap.text(sealed).err(), Some(Error::Sealed));
+    assert_eq!(heap.concat(&[sealed.into()]), Err(Error::Sealed));
+    assert_eq!(heap.as_int(sealed), Err(Error::Sealed));
+    assert_eq!(heap.add(1.into(), sealed), Err(Error::Sealed));
+    assert_eq!(heap.convert_across_any(Kind::BYTES, sealed, ..), Err(Error::Sealed));
+    assert_eq!(heap.copy_across_any(bytes, 0, sealed, ..), Err(Error::Sealed));
+    assert_eq!(heap.append_across_any(sealed, bytes, ..), Err(Error::Sealed));
 }

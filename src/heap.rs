@@ -2,7 +2,7 @@
 
 use crate::arena::{Arena, Scratch};
 use crate::kinds::{COUNT, SHAPES};
-use crate::object::{Init, Keys, Object, Sees, View, ViewMut};
+use crate::object::{Init, Internal, Keys, Object, Sees, View, ViewMut};
 use crate::words::{
     Budget, Cell, Epoch, Error, Handle, HasKind, Kind, Limits, Loan, Of, Policy, Result, Shape,
     Usage, object_len, wide,
@@ -181,7 +181,7 @@ impl Heap {
     pub fn alloc<I: Init>(&mut self, init: I) -> Result<Handle<I::Kind>> {
         let (len, words) = init.size();
         let cell = self.make(I::Kind::KIND, object_len(len)?, words, |words| {
-            init.fill(words);
+            init.fill(words, Internal(()));
             Ok(())
         })?;
         Ok(Handle::known(cell))
@@ -378,7 +378,7 @@ impl Heap {
     ) -> Result<T> {
         let scratch = core::mem::take(&mut self.scratch);
         let bytes = core::mem::take(&mut self.scratch_bytes);
-        let loan = self.budget.loan();
+        let loan = self.budget.begin_loan();
         let mut taken = Taken { heap: self, scratch, bytes, loan };
         let bump = taken.scratch.start(&mut taken.heap.budget)?;
         work(taken.heap, bump)

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::marker::PhantomData;
 
-use crate::object::{Init, Object, table};
+use crate::object::{Init, Internal, Object, table};
 use crate::words::Sealed;
 
 /// A table that is yet to be made: [`Init`] of maps and sets.
@@ -34,7 +34,7 @@ impl<K: Object> Init for NewTable<K> {
         (0, table::words_for(self.entries, self.stride))
     }
 
-    fn fill(self, words: &mut [u64]) {
+    fn fill(self, words: &mut [u64], _: Internal) {
         table::fill(words, self.entries, self.stride);
     }
 }
@@ -117,7 +117,8 @@ macro_rules! keyed {
             }
 
             /// The entry at the cursor, which moves on; `None` at the end.
-            /// Amortised O(1). Every entry that stays is met once, in insertion
+            /// Amortised O(1) over one cursor's way; removed entries are stepped
+            /// over until the table is rebuilt. Every entry that stays is met once, in insertion
             /// order; one removed ahead is not met; one added is met at the end,
             /// also where the cursor had come to the end before.
             pub fn next(self, cursor: &mut Cursor) -> Option<$Entry> {

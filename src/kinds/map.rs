@@ -12,7 +12,8 @@ keyed! {
     /// an arena; null, bools and floats too (0.0 and -0.0 are equal, NaN equals
     /// itself; 1 and 1.0 are different keys); all else by identity. An entry
     /// whose key has died matches nothing, and [`ViewMut::remove_nth`] takes it
-    /// out.
+    /// out; as the hash of an identity leaves the generation out, many such
+    /// entries of one slot make look-ups in that map slow.
     ///
     /// ```
     /// use segheap::{Cell, Cursor, Heap, Map};

@@ -412,7 +412,7 @@ impl Heap {
     }
 
     /// Closes the gaps between payload blocks, cuts capacity back to what is in
-    /// use, gives pages back to the allocator and trims the scratch memory. All
+    /// use (tables keep theirs), gives pages back to the allocator and trims the scratch memory. All
     /// handles stay valid; hints are proved again at their next use.
     /// O(slots + payload).
     pub fn compact(&mut self) {

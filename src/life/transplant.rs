@@ -1,6 +1,5 @@
 //! Deep copies from one heap into another.
 
-use bumpalo::Bump;
 use bumpalo::collections::Vec;
 
 use crate::arena::{Seen, reserve};
@@ -38,9 +37,10 @@ impl Heap {
         let extents = self.arenas.each_ref().map(|arena| arena.extent());
         let before = (self.budget.bits(), self.budget.allocated, self.budget.born);
         let log = self.births.capacity();
+        let warm = self.scratch_bytes();
         self.scratched(|heap, bump| {
             let mut twins = Vec::new_in(bump);
-            let copied = heap.copy_graph(source, cell, bump, &mut twins);
+            let copied = heap.copy_graph(source, cell, warm, &mut twins);
             if copied.is_err() {
                 for &(_, copy) in twins.iter().rev() {
                     let index = copy.selector().index();
@@ -65,16 +65,16 @@ impl Heap {
         &mut self,
         source: &Heap,
         root: Cell,
-        bump: &'b Bump,
+        warm: usize,
         twins: &mut Vec<'b, Twin>,
     ) -> Result<Cell> {
-        let mut copies = Seen::new_in(bump);
-        let copy = self.twin(source, root, &mut copies, twins)?;
+        let mut copies = Seen::new_in(twins.bump());
+        let copy = self.twin(source, root, warm, &mut copies, twins)?;
         let mut next = 0_usize;
         while let Some(&(old, _)) = twins.get(next) {
             let (arena, slot) = source.open(old)?;
             for &cell in cells(arena, slot)?.iter().filter(|cell| cell.is_handle()) {
-                self.twin(source, cell, &mut copies, twins)?;
+                self.twin(source, cell, warm, &mut copies, twins)?;
             }
             next = next.saturating_add(1);
         }
@@ -96,6 +96,7 @@ impl Heap {
         &mut self,
         source: &Heap,
         old: Cell,
+        warm: usize,
         copies: &mut Seen<'b>,
         twins: &mut Vec<'b, Twin>,
     ) -> Result<Cell> {
@@ -117,6 +118,10 @@ impl Heap {
         // Nothing may fail once the copy is made.
         reserve(twins, 1)?;
         copies.reserve()?;
+        // Scratch and arenas grow in turns, out of one account.
+        let bump = twins.bump();
+        let taken = bump.allocated_bytes_including_metadata().saturating_sub(warm);
+        self.budget.lend_in_all(taken);
         let (_, target, _) = split(&mut self.arenas, old.selector())?;
         let new = target.alloc(&mut self.budget, len, words, |words| {
             match shape.elements {

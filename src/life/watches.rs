@@ -2,7 +2,7 @@
 //! dies.
 
 use crate::heap::{Heap, alive};
-use crate::words::{Cell, Result};
+use crate::words::{Cell, GENERATION_MASK, Result};
 
 impl Heap {
     /// The cell, if the object it names is alive; what a weak reference is asked
@@ -50,7 +50,9 @@ impl Heap {
     }
 
     fn find_pin(&self, cell: Cell) -> Result<usize, usize> {
-        self.pins.binary_search_by_key(&cell.bits(), |(pinned, _)| pinned.bits())
+        // By slot first: the order shows in paths, and generations must not.
+        let order = |cell: Cell| (cell.bits() & !GENERATION_MASK, cell.bits());
+        self.pins.binary_search_by_key(&order(cell), |(pinned, _)| order(*pinned))
     }
 
     /// Attaches a token to an object; when it dies, by whatever route, the token

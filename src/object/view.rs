@@ -370,6 +370,11 @@ impl<K: Object> fmt::Debug for ViewMut<'_, K> {
     }
 }
 
+/// Nobody outside can make one.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Internal(pub(crate) ());
+
 /// An object that is yet to be made: what the constructors of the kinds answer
 /// and [`Heap::alloc`](crate::Heap::alloc) takes.
 pub trait Init: Sealed {
@@ -378,9 +383,9 @@ pub trait Init: Sealed {
     /// Elements and words of the object.
     #[doc(hidden)]
     fn size(&self) -> (usize, usize);
-    /// Writes the object.
+    /// Writes the object; for this crate only, as it shows the bits of cells.
     #[doc(hidden)]
-    fn fill(self, words: &mut [u64]);
+    fn fill(self, words: &mut [u64], _: Internal);
 }
 
 /// The beginning of a sequence: its header and its elements.
@@ -439,7 +444,7 @@ impl<K: Sequence> Init for New<'_, K> {
     }
 
     #[inline(always)]
-    fn fill(self, words: &mut [u64]) {
+    fn fill(self, words: &mut [u64], _: Internal) {
         let Some((header, body)) = words.split_at_mut_checked(at(K::SHAPE.header)) else { return };
         header.fill(self.header);
         let body = K::Element::slice_mut(body);

@@ -344,6 +344,9 @@ impl Route {
     /// The route between the kinds of two cells.
     fn between(from: Cell, to: Kind, new: bool) -> Result<&'static Route> {
         let from = from.kind().ok_or(Error::NotAHandle)?;
+        if from == Kind::SEALED || to == Kind::SEALED {
+            return Err(Error::Sealed);
+        }
         match ROUTES.get(from.index()).and_then(|row| row.get(to.index())) {
             Some(Some((route, only_new))) if new || !only_new => Ok(route),
             _ => Err(Error::NoRoute { from, to }),
@@ -694,6 +697,7 @@ impl Heap {
         range: impl RangeBounds<usize>,
         separator: &str,
     ) -> Result<Cell> {
+        let warm = self.scratch_bytes();
         self.scratched(|heap, bump| {
             let mut pieces = Vec::new_in(bump);
             for &cell in heap.get(list)?.slice(range)? {
@@ -702,6 +706,9 @@ impl Heap {
                 }
                 push(&mut pieces, Piece::All(cell))?;
             }
+            // The text is made beside the list of pieces.
+            let taken = bump.allocated_bytes_including_metadata().saturating_sub(warm);
+            heap.budget.lend(taken, false);
             heap.concat(&pieces)
         })
     }

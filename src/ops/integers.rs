@@ -59,6 +59,7 @@ impl Heap {
     }
 
     /// The integer that decimal text says: an optional sign, and digits.
+    /// O(n^2) beyond 18 digits.
     ///
     /// # Errors
     /// [`Error::NotDecimal`]; a limit or no memory. The heap is as it was then.
@@ -93,6 +94,7 @@ impl Heap {
     fn operand(&self, cell: Cell) -> Result<Operand<'_>> {
         match cell.unpack() {
             Unpacked::Int(int) => Ok(Operand::Small(int)),
+            Unpacked::Sealed => Err(Error::Sealed),
             Unpacked::Object(_) => {
                 let integer = Integer::of(self.get::<Bignum>(cell)?.words);
                 Ok(integer.to_i64().map_or(Operand::Large(integer), Operand::Small))

@@ -46,7 +46,7 @@ impl Heap {
             }
             // The comparisons may allocate: they see what the scratch takes.
             let taken = bump.allocated_bytes_including_metadata().saturating_sub(warm);
-            heap.budget.lend(taken);
+            heap.budget.lend(taken, true);
             let mut width = 1_usize;
             while width < from.len() {
                 let mut done = Ok(());

@@ -10,7 +10,7 @@ use crate::kinds::Str;
 use crate::words::{Cell, Error, HasKind, Result, ShortStr, Unpacked, at, char_range, object_len};
 
 /// Text of a value, wherever it lies; a [`BStr`] by `Deref`.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Eq)]
 pub enum Text<'h> {
     /// Held in the cell.
     Short(ShortStr),
@@ -27,6 +27,12 @@ impl Deref for Text<'_> {
             Text::Short(text) => text.as_bytes().as_bstr(),
             Text::Arena(text) => text,
         }
+    }
+}
+
+impl PartialEq for Text<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
     }
 }
 
@@ -87,6 +93,7 @@ impl Heap {
     pub fn text(&self, cell: Cell) -> Result<Text<'_>> {
         match cell.unpack() {
             Unpacked::ShortStr(text) => Ok(Text::Short(text)),
+            Unpacked::Sealed => Err(Error::Sealed),
             Unpacked::Object(_) => Ok(Text::Arena(self.get::<Str>(cell)?.text())),
             _ => Err(Error::NotText),
         }

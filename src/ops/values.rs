@@ -35,8 +35,10 @@ impl Heap {
     /// compare without regard to order: same keys, deeply equal values. Floats
     /// compare as keys do, in arrays as well.
     ///
-    /// Cycles and sharing are fine: each pair of objects is visited once.
-    /// O(size of both), without recursion.
+    /// Cycles and sharing are fine, without recursion: each pair of objects is
+    /// visited once. O(number of pairs that meet), in scratch memory: that is the
+    /// size of both for trees, and up to the product for graphs of different form
+    /// that look alike.
     ///
     /// # Errors
     /// [`Error::Stale`] for a dead object that had to be looked at;

@@ -283,18 +283,27 @@ impl Budget {
         result
     }
 
-    pub(crate) fn loan(&self) -> Loan {
-        self.loan
+    pub(crate) fn begin_loan(&mut self) -> Loan {
+        let loan = Loan { bytes: 0, ..self.loan };
+        core::mem::replace(&mut self.loan, loan)
     }
 
-    /// Counts scratch memory that a sort has taken, until the loan ends.
-    pub(crate) fn lend(&mut self, bytes: usize) {
-        self.loan = Loan { bytes: self.loan.bytes.saturating_add(bytes), sorting: true };
+    /// Counts scratch memory that is taken while arenas may grow, until the loan
+    /// ends.
+    pub(crate) fn lend(&mut self, bytes: usize, sorting: bool) {
+        let before = self.loan.bytes;
+        self.loan =
+            Loan { bytes: before.saturating_add(bytes), sorting: self.loan.sorting | sorting };
         self.used = self.used.saturating_add(bytes);
     }
 
+    /// A loan of so many bytes in all, if it is larger than before.
+    pub(crate) fn lend_in_all(&mut self, bytes: usize) {
+        self.lend(bytes.saturating_sub(self.loan.bytes), false);
+    }
+
     pub(crate) fn end_loan(&mut self, before: Loan) {
-        self.replace(self.loan.bytes, before.bytes);
+        self.replace(self.loan.bytes, 0);
         self.loan = before;
     }
 
