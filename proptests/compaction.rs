@@ -457,6 +457,13 @@ fn roots_that_panic_harm_nobody() {
     let caught = catch_unwind(AssertUnwindSafe(|| heap.close_region(region, broken())));
     assert!(caught.is_err());
     heap.verify().unwrap();
+    // Also when the work list has left the stack.
+    let many: Vec<Cell> = (0..5000).map(|_| heap.alloc(List::new()).unwrap().cell()).collect();
+    let wide = heap.alloc(List::of(&many)).unwrap().cell();
+    let roots = || (0..400).map(|n| if n < 399 { wide } else { broken().next().unwrap() });
+    let caught = catch_unwind(AssertUnwindSafe(|| heap.collect(roots())));
+    assert!(caught.is_err());
+    heap.verify().unwrap();
     assert_eq!(heap.collect([kept]).unwrap().live, 1);
     assert!(heap.contains(kept));
 }

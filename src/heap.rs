@@ -88,7 +88,7 @@ impl Default for Settings {
 /// A handle of another heap is refused as far as its bits allow: where the slot
 /// it names is not in use here, or is in another of its 4,096 lives, which with
 /// random seeds leaves one chance in 4,096 that it opens the object of the same
-/// kind in that slot. It is never unsafe.
+/// kind in that slot. It never reaches other memory.
 pub struct Heap {
     pub(crate) arenas: [Arena; ARENAS],
     pub(crate) budget: Budget,

@@ -262,11 +262,13 @@ impl Budget {
         work: impl FnOnce(&mut Budget, &mut [u64]) -> T,
     ) -> T {
         /// Gives the bits back, also where the host's code ends by a panic: not
-        /// known to be zero then.
-        struct Lent<'b>(&'b mut Budget, Vec<u64>, bool);
+        /// known to be zero then, and the work list, whose bytes had been added
+        /// to these, is gone.
+        struct Lent<'b>(&'b mut Budget, Vec<u64>, Option<usize>);
         impl Drop for Lent<'_> {
             fn drop(&mut self) {
-                if !self.2 {
+                if let Some(used) = self.2 {
+                    self.0.used = used;
                     self.1.clear();
                 }
                 self.0.bits = core::mem::take(&mut self.1);
@@ -274,12 +276,13 @@ impl Budget {
         }
         let taken = core::mem::take(&mut self.bits);
         let words = (bits / 64).saturating_add(1).min(taken.capacity());
-        let mut lent = Lent(self, taken, false);
+        let used = self.used;
+        let mut lent = Lent(self, taken, Some(used));
         if lent.1.len() < words {
             lent.1.resize(words, 0);
         }
         let result = work(lent.0, lent.1.get_mut(..words).unwrap_or_default());
-        lent.2 = true;
+        lent.2 = None;
         result
     }
 
