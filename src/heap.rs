@@ -96,7 +96,7 @@ pub struct Heap {
     /// Tells this heap's hints from those of others.
     pub(crate) identity: Epoch,
     scratch: Scratch,
-    scratch_bytes: usize,
+    pub(crate) scratch_bytes: usize,
     pub(crate) policy: Policy,
     /// Bytes allocated that make the next collection pay.
     pub(crate) collect_at: u64,
@@ -216,8 +216,7 @@ impl Heap {
     #[cold]
     fn room_for_birth(&mut self) -> Result<()> {
         self.prune_births();
-        let len = self.births.len();
-        let capacity = self.births.capacity();
+        let (len, capacity) = (self.births.len(), self.births.capacity());
         if len.saturating_mul(2) < capacity {
             return Ok(());
         }
@@ -313,30 +312,29 @@ impl Heap {
 
     /// The limits in force.
     pub fn limits(&self) -> Limits {
-        *self.budget.limits()
+        self.budget.limits
     }
 
     /// Sets other limits. What is in use stays; only growing is refused.
     pub fn set_limits(&mut self, limits: Limits) {
-        self.budget.set_limits(limits);
+        self.budget.limits = limits;
     }
 
     /// What the heap uses. O(1).
     pub fn usage(&self) -> Usage<COUNT> {
-        let usage = self.arenas.each_ref().map(Arena::usage);
-        let [arenas @ .., seals] = usage;
+        let [arenas @ .., seals] = self.arenas.each_ref().map(Arena::usage);
         Usage {
             arenas,
             seals,
             scratch_bytes: wide(self.scratch_bytes),
-            total_bytes: wide(self.budget.used()),
+            total_bytes: wide(self.budget.used),
         }
     }
 
     /// For tests of how a VM copes: memory grows `n` more times and then is
     /// refused as if the host had none; `None` ends that.
     pub fn refuse_growth(&mut self, n: Option<u64>) {
-        self.budget.refuse_growth(n);
+        self.budget.refuse_at = n.unwrap_or(u64::MAX);
     }
 
     #[inline(always)]
@@ -355,10 +353,6 @@ impl Heap {
     #[inline(always)]
     pub(crate) fn keys(&self) -> Keys<'_> {
         Keys::new(&self.arenas, &[], self.hash_seed)
-    }
-
-    pub(crate) fn scratch_bytes(&self) -> usize {
-        self.scratch_bytes
     }
 
     /// Gives spare memory of the heap's own lists back.

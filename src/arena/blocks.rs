@@ -301,10 +301,7 @@ impl Blocks {
             budget.allocated = budget.allocated.wrapping_add(added.wrapping_mul(8));
             return Ok(Block { off: block.off, cap });
         }
-        let moved = match self.ready(words) {
-            Some(block) => block,
-            None => self.alloc(budget, kind, words)?,
-        };
+        let moved = self.alloc(budget, kind, words)?;
         budget.allocated = budget.allocated.wrapping_add(u64::from(moved.cap).wrapping_mul(8));
         let (from, to) = (at(block.off), at(moved.off));
         let end = from.saturating_add(keep);

@@ -5,7 +5,6 @@
 //! and payload is reached by offset, inside this arena's own memory.
 
 use alloc::vec::Vec;
-use core::ops::Range;
 
 pub(crate) use super::blocks::Slot;
 use super::blocks::{Block, Blocks};
@@ -119,12 +118,6 @@ impl<const BITS: u32> Arena<BITS> {
     #[inline(always)]
     pub(crate) fn memory_mut(&mut self) -> &mut Memory {
         &mut self.blocks.memory
-    }
-
-    /// Where in the payload elements of a slot's object lie.
-    #[inline(always)]
-    pub(crate) fn span(&self, slot: Slot, elements: Range<usize>) -> Range<usize> {
-        slot.span(self.shape, elements)
     }
 
     /// A live slot, by index.

@@ -57,6 +57,9 @@ impl fmt::Display for OutOfBounds {
 
 impl core::error::Error for OutOfBounds {}
 
+/// What an access answers.
+type Checked<T> = core::result::Result<T, OutOfBounds>;
+
 /// A byte-addressed linear memory with the semantics of Wasm 3.0.
 ///
 /// Zeroed, sized in 64 KiB pages, little-endian, never shrinking.
@@ -97,14 +100,8 @@ impl Memory {
 
     /// A memory of no pages, which allocates nothing.
     pub(crate) const fn empty(ty: MemoryType) -> Memory {
-        let max = match ty.max {
-            Some(max) => max,
-            None => u64::MAX,
-        };
-        let wide = match ty.index {
-            IndexType::I32 => 0,
-            IndexType::I64 => WIDE,
-        };
+        let max = if let Some(max) = ty.max { max } else { u64::MAX };
+        let wide = if matches!(ty.index, IndexType::I64) { WIDE } else { 0 };
         Memory { words: Vec::new(), min: ty.min | wide, max }
     }
 
@@ -144,7 +141,6 @@ impl Memory {
     }
 
     /// Pages and capacity.
-    #[inline(always)]
     pub(crate) fn extent(&self) -> (u64, usize) {
         (self.size(), self.words.capacity())
     }
@@ -183,22 +179,17 @@ impl Memory {
 
     /// `len` bytes at `address`, as a range proved to lie inside.
     #[inline]
-    fn range(&self, address: u64, len: u64) -> Result<Range<usize>, OutOfBounds> {
+    fn range(&self, address: u64, len: u64) -> Checked<Range<usize>> {
         range_in(self.bytes().len(), address, len)
     }
 
-    fn load<const N: usize>(&self, address: u64, offset: u64) -> Result<[u8; N], OutOfBounds> {
+    fn load<const N: usize>(&self, address: u64, offset: u64) -> Checked<[u8; N]> {
         let start = address.checked_add(offset).ok_or(OutOfBounds)?;
         let range = self.range(start, wide(N))?;
         self.bytes().get(range).and_then(|bytes| bytes.try_into().ok()).ok_or(OutOfBounds)
     }
 
-    fn store<const N: usize>(
-        &mut self,
-        address: u64,
-        offset: u64,
-        value: [u8; N],
-    ) -> Result<(), OutOfBounds> {
+    fn store<const N: usize>(&mut self, address: u64, offset: u64, value: [u8; N]) -> Checked<()> {
         let start = address.checked_add(offset).ok_or(OutOfBounds)?;
         self.init(start, &value, 0, wide(N))
     }
@@ -207,7 +198,7 @@ impl Memory {
     ///
     /// # Errors
     /// [`OutOfBounds`], and nothing is written.
-    pub fn fill(&mut self, address: u64, value: u8, len: u64) -> Result<(), OutOfBounds> {
+    pub fn fill(&mut self, address: u64, value: u8, len: u64) -> Checked<()> {
         let range = self.range(address, len)?;
         self.bytes_mut().get_mut(range).ok_or(OutOfBounds)?.fill(value);
         Ok(())
@@ -219,13 +210,7 @@ impl Memory {
     /// # Errors
     /// [`OutOfBounds`] for either range, and nothing is written.
     #[inline]
-    pub fn init(
-        &mut self,
-        address: u64,
-        segment: &[u8],
-        source: u64,
-        len: u64,
-    ) -> Result<(), OutOfBounds> {
+    pub fn init(&mut self, address: u64, segment: &[u8], source: u64, len: u64) -> Checked<()> {
         let to = self.range(address, len)?;
         let from = segment.get(range_in(segment.len(), source, len)?).ok_or(OutOfBounds)?;
         self.bytes_mut().get_mut(to).ok_or(OutOfBounds)?.copy_from_slice(from);
@@ -237,7 +222,7 @@ impl Memory {
     ///
     /// # Errors
     /// [`OutOfBounds`] for either range, and nothing is written.
-    pub fn copy(&mut self, address: u64, source: u64, len: u64) -> Result<(), OutOfBounds> {
+    pub fn copy(&mut self, address: u64, source: u64, len: u64) -> Checked<()> {
         let to = self.range(address, len)?;
         let from = self.range(source, len)?;
         self.bytes_mut().copy_within(from, to.start);
@@ -255,12 +240,12 @@ impl Memory {
         other: &Memory,
         source: u64,
         len: u64,
-    ) -> Result<(), OutOfBounds> {
+    ) -> Checked<()> {
         self.init(address, other.bytes(), source, len)
     }
 }
 
-fn range_in(size: usize, address: u64, len: u64) -> Result<Range<usize>, OutOfBounds> {
+fn range_in(size: usize, address: u64, len: u64) -> Checked<Range<usize>> {
     let end = address.checked_add(len).filter(|&end| end <= wide(size)).ok_or(OutOfBounds)?;
     match (usize::try_from(address), usize::try_from(end)) {
         (Ok(start), Ok(end)) => Ok(start..end),
@@ -278,7 +263,7 @@ macro_rules! accesses {
             /// # Errors
             /// [`OutOfBounds`].
             #[inline]
-            pub fn $load(&self, address: u64, offset: u64) -> Result<$int, OutOfBounds> {
+            pub fn $load(&self, address: u64, offset: u64) -> Checked<$int> {
                 self.load(address, offset).map(<$int>::from_le_bytes)
             }
 
@@ -292,7 +277,7 @@ macro_rules! accesses {
                 address: u64,
                 offset: u64,
                 value: $int,
-            ) -> Result<(), OutOfBounds> {
+            ) -> Checked<()> {
                 self.store(address, offset, value.to_le_bytes())
             }
         )*}

@@ -100,9 +100,20 @@ impl<'s> Seen<'s> {
 
     /// Makes room for another pair.
     pub(crate) fn reserve(&mut self) -> Result<()> {
-        if self.len.saturating_mul(4) >= self.slots.len().saturating_mul(3) {
-            self.grow()?;
+        if self.len.saturating_mul(4) < self.slots.len().saturating_mul(3) {
+            return Ok(());
         }
+        let bump = self.slots.bump();
+        let len = self.slots.len().saturating_mul(2).max(16);
+        let mut larger = Seen { slots: List::new_in(bump), len: self.len };
+        reserve(&mut larger.slots, len)?;
+        larger.slots.resize(len, ([0, 0], 0));
+        for &(key, value) in self.slots.iter().filter(|(key, _)| *key != [0, 0]) {
+            if let Some(slot) = larger.place(key).and_then(|at| larger.slots.get_mut(at)) {
+                *slot = (key, value);
+            }
+        }
+        *self = larger;
         Ok(())
     }
 
@@ -118,20 +129,5 @@ impl<'s> Seen<'s> {
         *slot = (key, value);
         self.len = self.len.saturating_add(1);
         Ok(None)
-    }
-
-    fn grow(&mut self) -> Result<()> {
-        let bump = self.slots.bump();
-        let len = self.slots.len().saturating_mul(2).max(16);
-        let mut larger = Seen { slots: List::new_in(bump), len: self.len };
-        reserve(&mut larger.slots, len)?;
-        larger.slots.resize(len, ([0, 0], 0));
-        for &(key, value) in self.slots.iter().filter(|(key, _)| *key != [0, 0]) {
-            if let Some(slot) = larger.place(key).and_then(|at| larger.slots.get_mut(at)) {
-                *slot = (key, value);
-            }
-        }
-        *self = larger;
-        Ok(())
     }
 }

@@ -36,7 +36,7 @@ pub struct Collected {
 }
 
 /// Entries in a stage of the pipeline that hides the misses of slot and payload.
-const RING: usize = 8;
+const BATCH: usize = 8;
 /// Entries of the work list that lie on the stack.
 const INLINE: usize = 256;
 
@@ -47,38 +47,6 @@ fn prefetch<T>(slice: &[T], index: u32) {
     prefetch_index::prefetch_index(slice, at(index));
     #[cfg(not(feature = "std"))]
     let _ = (slice, index);
-}
-
-/// The last few of something, in order.
-struct Ring<T> {
-    items: [Option<T>; RING],
-    head: usize,
-    len: usize,
-}
-
-impl<T: Copy> Ring<T> {
-    const fn new() -> Self {
-        Ring { items: [None; RING], head: 0, len: 0 }
-    }
-
-    #[inline(always)]
-    fn push(&mut self, item: T) {
-        if let Some(place) = self.items.get_mut(self.head.wrapping_add(self.len) % RING) {
-            *place = Some(item);
-            self.len = self.len.wrapping_add(1);
-        }
-    }
-
-    #[inline(always)]
-    fn pop(&mut self) -> Option<T> {
-        if self.len == 0 {
-            return None;
-        }
-        let item = *self.items.get(self.head)?;
-        self.head = self.head.wrapping_add(1) % RING;
-        self.len = self.len.wrapping_sub(1);
-        item
-    }
 }
 
 /// First word of bits of each selector; none for those without an arena.
@@ -171,16 +139,13 @@ impl<'w, const VISITED: bool> Walk<'w, VISITED> {
 
     #[cold]
     fn grow(&mut self, budget: &mut Budget) -> bool {
-        let (old, bytes) =
-            (self.work.capacity(), self.work.capacity().saturating_mul(size_of::<Cell>()));
+        let old = self.work.capacity();
+        let bytes = old.saturating_mul(size_of::<Cell>());
         // Both buffers exist while the old one is copied.
-        if budget.left() < bytes.saturating_mul(3) || budget.refused() {
-            return false;
-        }
-        let grown = self.work.try_grow(old.saturating_mul(2)).is_ok();
+        let room = budget.left() >= bytes.saturating_mul(3) && !budget.refused();
+        let grown = room && self.work.try_grow(old.saturating_mul(2)).is_ok();
         if grown {
-            let before = if old == INLINE { 0 } else { bytes };
-            budget.replace(before, bytes.saturating_mul(2));
+            budget.replace(if old == INLINE { 0 } else { bytes }, bytes.saturating_mul(2));
         }
         grown
     }
@@ -194,10 +159,10 @@ impl<'w, const VISITED: bool> Walk<'w, VISITED> {
     }
 
     fn drain(&mut self, arenas: &[Arena; ARENAS], budget: &mut Budget) {
-        let mut cells_ahead = Ring::<Cell>::new();
-        let mut objects_ahead = Ring::<&[Cell]>::new();
-        loop {
-            while cells_ahead.len < RING
+        let mut cells_ahead = SmallVec::<[Cell; BATCH]>::new();
+        let mut objects_ahead = SmallVec::<[&[Cell]; BATCH]>::new();
+        while !self.work.is_empty() {
+            while cells_ahead.len() < BATCH
                 && let Some(cell) = self.work.pop()
             {
                 if self.marks.get(cell) != VISITED
@@ -207,19 +172,13 @@ impl<'w, const VISITED: bool> Walk<'w, VISITED> {
                     cells_ahead.push(cell);
                 }
             }
-            while objects_ahead.len < RING
-                && let Some(cell) = cells_ahead.pop()
-            {
+            for cell in cells_ahead.drain(..) {
                 if let Some(cells) = self.arrive(arenas, cell) {
                     prefetch(cells, 0);
                     objects_ahead.push(cells);
                 }
             }
-            match objects_ahead.pop() {
-                Some(cells) => self.scan(arenas, budget, cells),
-                None if self.work.is_empty() => return,
-                None => {}
-            }
+            objects_ahead.drain(..).for_each(|cells| self.scan(arenas, budget, cells));
         }
     }
 
@@ -256,9 +215,8 @@ impl<'w, const VISITED: bool> Walk<'w, VISITED> {
                     while bits != 0 {
                         let index = n.wrapping_mul(64).wrapping_add(at(bits.trailing_zeros()));
                         bits &= bits.wrapping_sub(1);
-                        let slot = arena.slots().get(index);
-                        let index = u32::try_from(index).unwrap_or(0);
-                        if let Some(slot) = slot {
+                        let index = u32::try_from(index).unwrap_or(u32::MAX);
+                        if let Ok(slot) = arena.slot(index) {
                             self.scan(arenas, budget, &[Cell::of_slot(slot.key, index)]);
                             self.drain(arenas, budget);
                         }
@@ -360,9 +318,7 @@ impl Heap {
                 }
                 walk.visit(arenas, budget, root);
             }
-            for &(pinned, _) in pins.iter() {
-                walk.visit(arenas, budget, pinned);
-            }
+            pins.iter().for_each(|&(pinned, _)| walk.visit(arenas, budget, pinned));
             // What only names a slot holds its revival back and nothing else.
             let weak = weak.into_iter().map(Into::into);
             let named =

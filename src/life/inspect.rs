@@ -153,9 +153,9 @@ impl Heap {
         let lists = lists.map(|len| wide(len).saturating_mul(16));
         let words = words.map(|len| wide(len).saturating_mul(8));
         let arenas = self.arenas.iter().map(|arena| arena.usage().reserved_bytes);
-        let parts = arenas.chain(lists).chain(words).chain([wide(self.scratch_bytes())]);
+        let parts = arenas.chain(lists).chain(words).chain([wide(self.scratch_bytes)]);
         let bytes = parts.fold(0, u64::saturating_add);
-        if bytes != wide(self.budget.used()) && !self.budget.sorting() {
+        if bytes != wide(self.budget.used) && !self.budget.sorting() {
             return Err(whole("the account of memory is wrong"));
         }
         if self.frames.iter().any(|frame| frame.births > self.births.len()) {
@@ -197,18 +197,15 @@ impl Heap {
                 let text = arena
                     .memory()
                     .bytes()
-                    .get(arena.span(slot, 0..at(slot.len)))
+                    .get(slot.span(shape, 0..at(slot.len)))
                     .unwrap_or_default();
                 simdutf8::basic::from_utf8(text).map(drop).map_err(|_| "text is not UTF-8")
             }
             (KeyBy::Integer, _) => {
                 let Integer { negative, limbs } = Integer::of(words);
                 let normal = limbs.last() != Some(&0) && !(negative && limbs.is_empty());
-                if normal && wide(limbs.len()) == u64::from(slot.len) {
-                    Ok(())
-                } else {
-                    Err("an integer is not normalised")
-                }
+                let sound = normal && wide(limbs.len()) == u64::from(slot.len);
+                sound.then_some(()).ok_or("an integer is not normalised")
             }
             (_, Elements::Entries(stride)) => {
                 Table::new(words, slot.len, at(stride)).verify(|key| self.hash(key).ok())

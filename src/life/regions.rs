@@ -92,9 +92,8 @@ impl Heap {
         budget.with_bits(total, |budget, bits| {
             let inside = births.get(first..).unwrap_or_default();
             let mut walk = Walk::<false>::new(bits, base);
-            for &cell in inside.iter().filter(|&&cell| alive(arenas, cell)) {
-                walk.marks.set(cell, true);
-            }
+            let alive_inside = inside.iter().filter(|&&cell| alive(arenas, cell));
+            alive_inside.for_each(|&cell| walk.marks.set(cell, true));
             keep.for_each(|cell| walk.visit(arenas, budget, cell));
             walk.finish(arenas, budget);
             let mut marks = Marks { bits, base };

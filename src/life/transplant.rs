@@ -43,11 +43,9 @@ impl Heap {
             let copied = heap.copy_graph(source, cell, warm, &mut twins);
             if copied.is_err() {
                 for &(_, copy) in twins.iter().rev() {
-                    let index = copy.selector().index();
-                    if let (Some(arena), Some(extent)) =
-                        (heap.arenas.get_mut(index), extents.get(index))
-                    {
-                        arena.unmake(copy, *extent);
+                    let mut ends = heap.arenas.iter_mut().zip(extents);
+                    if let Some((arena, extent)) = ends.nth(copy.selector().index()) {
+                        arena.unmake(copy, extent);
                     }
                 }
                 for (arena, extent) in heap.arenas.iter_mut().zip(extents) {

@@ -23,13 +23,10 @@ impl Heap {
     pub fn pin(&mut self, object: impl Into<Cell>) -> Result<()> {
         let cell = object.into();
         self.open(cell)?;
-        match self.find_pin(cell) {
-            Ok(place) => {
-                if let Some((_, count)) = self.pins.get_mut(place) {
-                    *count = count.saturating_add(1);
-                }
-            }
-            Err(place) => {
+        let (Ok(place) | Err(place)) = self.find_pin(cell);
+        match self.pins.get_mut(place) {
+            Some((pinned, count)) if *pinned == cell => *count = count.saturating_add(1),
+            _ => {
                 let len = self.pins.len().saturating_add(1);
                 self.budget.reserve(&mut self.pins, len)?;
                 self.pins.insert(place, (cell, 1));

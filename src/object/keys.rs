@@ -99,10 +99,8 @@ pub(crate) struct Integer<'h> {
 
 impl<'h> Integer<'h> {
     pub(crate) fn of(words: &'h [u64]) -> Integer<'h> {
-        match words.split_first() {
-            Some((sign, limbs)) => Integer { negative: *sign != 0, limbs },
-            None => Integer { negative: false, limbs: &[] },
-        }
+        let (sign, limbs) = words.split_first().unwrap_or((&0, &[]));
+        Integer { negative: *sign != 0, limbs }
     }
 
     pub(crate) fn to_i128(self) -> Option<i128> {
@@ -190,16 +188,11 @@ impl<'h> Keys<'h> {
     }
 
     fn object_key(&self, cell: Cell) -> Result<Key<'h>> {
-        let identity = || Key {
-            cell,
-            hash: self.hash_word(0, cell.bits() & !GENERATION_MASK),
-            class: Class::Bits,
-        };
         let stale = Error::Stale { kind: cell.selector() };
         let arena = self.arena(cell).ok_or(stale)?;
         let slot = arena.check(cell).map_err(|_| stale)?;
         let (class, hash) = match self.content(arena, slot)? {
-            None => return Ok(identity()),
+            None => (Class::Bits, self.hash_word(0, cell.bits() & !GENERATION_MASK)),
             Some(Class::Int(int)) => (Class::Int(int), self.hash_word(INT, int.cast_unsigned())),
             Some(Class::Large(large)) => {
                 let sign = LARGE.wrapping_add(u64::from(large.negative));

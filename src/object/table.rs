@@ -37,6 +37,9 @@ pub(crate) struct Table<W> {
     stride: usize,
 }
 
+/// A bucket, and the position that it leads to.
+pub(crate) type Found = (usize, u32);
+
 /// A key, and its value or null.
 pub(crate) type Entry = (Cell, Cell);
 
@@ -167,18 +170,14 @@ impl<'h> Table<&'h [u64]> {
 
     /// Bucket and position of the entry of this hash for which `same` holds.
     #[inline]
-    pub(crate) fn find(
-        &self,
-        hash: u32,
-        mut same: impl FnMut(Cell) -> bool,
-    ) -> Option<(usize, u32)> {
+    pub(crate) fn find(&self, hash: u32, mut same: impl FnMut(Cell) -> bool) -> Option<Found> {
         self.probe(hash, |table, position| {
             table.words.get(table.place(position)).is_some_and(|&key| same(Cell::raw(key)))
         })
     }
 
     #[inline(always)]
-    fn probe(&self, hash: u32, mut hit: impl FnMut(&Self, u32) -> bool) -> Option<(usize, u32)> {
+    fn probe(&self, hash: u32, mut hit: impl FnMut(&Self, u32) -> bool) -> Option<Found> {
         let buckets = self.words.get(self.layout().range())?;
         let mask = buckets.len().wrapping_sub(1);
         let mut at_bucket = at(hash) & mask;

@@ -46,7 +46,6 @@ pub struct View<'h, K: Object> {
 }
 
 impl<K: Object> Clone for View<'_, K> {
-    #[inline(always)]
     fn clone(&self) -> Self {
         *self
     }

@@ -396,11 +396,8 @@ impl Route {
             return Ok(());
         }
         let (from, target, _) = self.ends(heap, source)?;
-        self.convert(
-            from,
-            target.memory_mut().bytes_mut().get_mut(to).ok_or(Error::Corrupt)?,
-            source,
-        )
+        let to = target.memory_mut().bytes_mut().get_mut(to).ok_or(Error::Corrupt)?;
+        self.convert(from, to, source)
     }
 
     #[inline(always)]

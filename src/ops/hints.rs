@@ -210,7 +210,7 @@ impl<K: Sequence> RangeHint<K> {
         let slot = arena.check(self.object)?;
         let end = at(self.start).saturating_add(self.len());
         let range = range(at(self.start)..end, at(slot.len))?;
-        let bytes = arena.span(slot, range).start;
+        let bytes = slot.span(arena.shape, range).start;
         let first = bytes.checked_div(size_of::<K::Element>()).unwrap_or(0);
         let epoch = if arena.epoch == Epoch::NONE { Epoch::NEVER } else { arena.epoch };
         (self.epoch, self.first) = (epoch, wide(first));

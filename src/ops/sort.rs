@@ -36,7 +36,7 @@ impl Heap {
         mut compare: impl FnMut(&mut Heap, Cell, Cell) -> Result<Ordering, E>,
     ) -> Result<(), E> {
         let mut failed = None;
-        let warm = self.scratch_bytes();
+        let warm = self.scratch_bytes;
         let sorted = self.scratched(|heap, bump| {
             let cells = heap.get(list)?.as_slice();
             let (mut from, mut to) = (Vec::new_in(bump), Vec::new_in(bump));
@@ -49,23 +49,16 @@ impl Heap {
             heap.budget.lend(taken, true);
             let mut width = 1_usize;
             while width < from.len() {
-                let mut done = Ok(());
-                let runs = from
-                    .chunks(width.saturating_mul(2))
-                    .zip(to.chunks_mut(width.saturating_mul(2)));
-                for (run, to) in runs {
+                let double = width.saturating_mul(2);
+                for (run, to) in from.chunks(double).zip(to.chunks_mut(double)) {
                     let (left, right) = run.split_at_checked(width).unwrap_or((run, &[]));
-                    done = done.and_then(|()| merge(heap, left, right, to, &mut compare));
-                }
-                if let Err(error) = done {
-                    failed = Some(error);
-                    break;
+                    if let Err(error) = merge(heap, left, right, to, &mut compare) {
+                        failed = Some(error);
+                        return Ok(());
+                    }
                 }
                 core::mem::swap(&mut from, &mut to);
-                width = width.saturating_mul(2);
-            }
-            if failed.is_some() {
-                return Ok(());
+                width = double;
             }
             let mut view = heap.get_mut(list)?;
             let cells = view.as_mut_slice()?;

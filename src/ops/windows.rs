@@ -47,7 +47,7 @@ impl<K: Mutable, R: RangeBounds<usize>> Part for (Handle<K>, R) {
         let slot = arena.check(self.0.cell())?;
         let range =
             range((self.1.start_bound().cloned(), self.1.end_bound().cloned()), at(slot.len))?;
-        let Range { start, end } = arena.span(slot, range);
+        let Range { start, end } = slot.span(arena.shape, range);
         Ok(Span { arena: K::KIND.index(), start, end })
     }
 }

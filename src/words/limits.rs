@@ -139,10 +139,10 @@ pub(crate) struct Loan {
 /// only code that asks.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    limits: Limits,
-    used: usize,
+    pub(crate) limits: Limits,
+    pub(crate) used: usize,
     /// Growths left until they are refused; `u64::MAX`: none is.
-    refuse_at: u64,
+    pub(crate) refuse_at: u64,
     /// Capacity for two bits of every slot, and for one of every word of any one
     /// arena: what a collection works with, so that it needs no memory.
     bits: Vec<u64>,
@@ -153,7 +153,7 @@ pub(crate) struct Budget {
     pub(crate) born: u64,
     /// A limit is near: seven eighths are used.
     pub(crate) pressed: bool,
-    loan: Loan,
+    pub(crate) loan: Loan,
 }
 
 impl Budget {
@@ -169,14 +169,6 @@ impl Budget {
             pressed: false,
             loan: Loan { bytes: 0, sorting: false },
         }
-    }
-
-    pub(crate) const fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    pub(crate) fn set_limits(&mut self, limits: Limits) {
-        self.limits = limits;
     }
 
     /// Whether an arena may have so many slots.
@@ -209,15 +201,12 @@ impl Budget {
 
     /// [`Budget::reserve`] for the slots of an arena, with the bits for them.
     pub(crate) fn reserve_slots<T>(&mut self, slots: &mut Vec<T>, len: usize) -> Result<()> {
-        let (old, bits) = (slots.capacity(), self.bits.capacity());
+        let old = slots.capacity();
         self.reserve(slots, len)?;
         let total = self.slots.saturating_add(slots.capacity().saturating_sub(old));
-        if let Err(error) = self.reserve_bits(total.saturating_mul(2)) {
-            self.shrink(slots, old);
-            return Err(error);
-        }
+        let bits = self.reserve_bits(total.saturating_mul(2));
+        bits.inspect_err(|_| self.shrink(slots, old))?;
         self.slots = total;
-        debug_assert!(self.bits.capacity() >= bits);
         Ok(())
     }
 
@@ -314,19 +303,9 @@ impl Budget {
         self.loan.sorting
     }
 
-    pub(crate) const fn used(&self) -> usize {
-        self.used
-    }
-
     /// What the limit leaves.
     pub(crate) const fn left(&self) -> usize {
         self.limits.bytes.saturating_sub(self.used)
-    }
-
-    /// The `n`-th growth from now on (0: the next one) fails as if the global
-    /// allocator had refused; `None` ends it.
-    pub(crate) fn refuse_growth(&mut self, n: Option<u64>) {
-        self.refuse_at = n.unwrap_or(u64::MAX);
     }
 
     /// Whether this growth is one that is to fail.
@@ -357,10 +336,8 @@ impl Budget {
         }
         // Near the limit, take half of what is left: other arenas want some,
         // and the number of moves stays logarithmic.
-        let spare = old
-            .saturating_mul(2)
-            .saturating_sub(len)
-            .min((left / 2).checked_div(size).unwrap_or(0));
+        let most = (left / 2).checked_div(size).unwrap_or(0);
+        let spare = old.saturating_mul(2).saturating_sub(len).min(most);
         let additional = |target: usize, vec: &Vec<T>| target.saturating_sub(vec.len());
         let wanted = additional(len.saturating_add(spare), vec);
         if vec.try_reserve_exact(wanted).is_err() {
@@ -380,10 +357,8 @@ impl Budget {
     }
 
     fn recount<T>(&mut self, old: usize, vec: &Vec<T>) {
-        self.replace(
-            old.saturating_mul(size_of::<T>()),
-            vec.capacity().saturating_mul(size_of::<T>()),
-        );
+        let bytes = |capacity: usize| capacity.saturating_mul(size_of::<T>());
+        self.replace(bytes(old), bytes(vec.capacity()));
     }
 
     /// An account of `old` bytes is now one of `new`.
