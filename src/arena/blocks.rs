@@ -100,10 +100,7 @@ const WORDS: [u32; CLASSES] = {
 #[inline(always)]
 fn class_of(words: u32) -> usize {
     let last = words.wrapping_sub(1);
-    match SMALL.get(at(last)) {
-        Some(&class) => usize::from(class),
-        None => computed_class(last),
-    }
+    SMALL.get(at(last)).map_or_else(|| computed_class(last), |&class| usize::from(class))
 }
 
 /// Words in a block of `class`.

@@ -103,10 +103,10 @@ impl<const BITS: u32> Arena<BITS> {
 
     /// A live slot, and the whole of its block.
     #[inline(always)]
-    pub(crate) fn open_mut(&mut self, index: u32) -> Result<(&mut Slot, &mut [u64])> {
-        let slot = self.slots.get_mut(at(index)).ok_or(Error::Corrupt)?;
+    pub(crate) fn open_mut(&mut self, index: u32) -> Option<(&mut Slot, &mut [u64])> {
+        let slot = self.slots.get_mut(at(index))?;
         let block = self.blocks.memory.words_mut().get_mut(slot.block().range());
-        Ok((slot, block.ok_or(Error::Corrupt)?))
+        Some((slot, block?))
     }
 
     /// Where the payload lies.
@@ -152,11 +152,8 @@ impl<const BITS: u32> Arena<BITS> {
             None => self.make_room(budget, words)?,
         };
         let off = at(block.off);
-        let filled = match self.blocks.memory.words_mut().get_mut(off..off.saturating_add(words)) {
-            Some(words) => fill(words),
-            None => Err(Error::Corrupt),
-        };
-        if let Err(error) = filled {
+        let place = self.blocks.memory.words_mut().get_mut(off..off.saturating_add(words));
+        if let Err(error) = place.ok_or(Error::Corrupt).and_then(fill) {
             self.undo(budget, block, before);
             return Err(error);
         }

@@ -247,10 +247,8 @@ impl Memory {
 
 fn range_in(size: usize, address: u64, len: u64) -> Checked<Range<usize>> {
     let end = address.checked_add(len).filter(|&end| end <= wide(size)).ok_or(OutOfBounds)?;
-    match (usize::try_from(address), usize::try_from(end)) {
-        (Ok(start), Ok(end)) => Ok(start..end),
-        _ => Err(OutOfBounds),
-    }
+    let index = |address: u64| usize::try_from(address).map_err(|_| OutOfBounds);
+    Ok(index(address)?..index(end)?)
 }
 
 macro_rules! accesses {

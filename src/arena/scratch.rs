@@ -120,9 +120,7 @@ impl<'s> Seen<'s> {
     /// Puts a pair in; answers what was there for it.
     pub(crate) fn insert(&mut self, key: [u64; 2], value: u64) -> Result<Option<u64>> {
         self.reserve()?;
-        let Some(slot) = self.place(key).and_then(|at| self.slots.get_mut(at)) else {
-            return Err(Error::Corrupt);
-        };
+        let slot = self.place(key).and_then(|at| self.slots.get_mut(at)).ok_or(Error::Corrupt)?;
         if slot.0 == key {
             return Ok(Some(slot.1));
         }

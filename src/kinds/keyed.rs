@@ -144,7 +144,7 @@ macro_rules! keyed {
                 if view.table().is_full() {
                     self.grow()?;
                 }
-                let (slot, words) = self.arena.open_mut(self.index)?;
+                let (slot, words) = self.arena.open_mut(self.index).ok_or(Error::Corrupt)?;
                 let position = slot.len;
                 slot.len = Table::new_mut(words, position, $stride).append(hash, &entry);
                 Ok((position, true))
@@ -185,7 +185,7 @@ macro_rules! keyed {
                 &mut self,
                 change: impl FnOnce(&mut Table<&mut [u64]>) -> Option<(Entry, u32)>,
             ) -> Result<$Entry> {
-                let (slot, words) = self.arena.open_mut(self.index)?;
+                let (slot, words) = self.arena.open_mut(self.index).ok_or(Error::Corrupt)?;
                 let mut table = Table::new_mut(words, slot.len, $stride);
                 let (entry, used) = change(&mut table).ok_or(Error::Corrupt)?;
                 slot.len = used;
@@ -197,7 +197,7 @@ macro_rules! keyed {
             /// # Errors
             /// None that a caller could bring about.
             pub fn clear(&mut self) -> Result<()> {
-                let (slot, words) = self.arena.open_mut(self.index)?;
+                let (slot, words) = self.arena.open_mut(self.index).ok_or(Error::Corrupt)?;
                 slot.len = Table::new_mut(words, slot.len, $stride).clear();
                 Ok(())
             }

@@ -60,7 +60,7 @@ impl ViewMut<'_, Map> {
         if new {
             return Ok(None);
         }
-        let (slot, words) = self.arena.open_mut(self.index)?;
+        let (slot, words) = self.arena.open_mut(self.index).ok_or(Error::Corrupt)?;
         let mut table = Table::new_mut(words, slot.len, 2);
         let place = table.entry_mut(position).and_then(|entry| entry.last_mut());
         let place = place.ok_or(Error::Corrupt)?;

@@ -146,7 +146,7 @@ impl Heap {
         match arena.shape.elements {
             Elements::Cells => {
                 let (_, target, _) = split(&mut self.arenas, new.selector())?;
-                let (_, words) = target.open_mut(new.slot())?;
+                let (_, words) = target.open_mut(new.slot()).ok_or(Error::Corrupt)?;
                 let body = words.get_mut(at(arena.shape.header)..).unwrap_or_default();
                 for (to, &from) in Cell::slice_mut(body).iter_mut().zip(from) {
                     *to = moved(from);
@@ -157,7 +157,7 @@ impl Heap {
                     let entry = [moved(key), moved(value)];
                     let hash = self.keys().key(entry[0])?.hash;
                     let (_, target, _) = split(&mut self.arenas, new.selector())?;
-                    let (slot, words) = target.open_mut(new.slot())?;
+                    let (slot, words) = target.open_mut(new.slot()).ok_or(Error::Corrupt)?;
                     slot.len = Table::new_mut(words, slot.len, at(stride)).append(hash, &entry);
                 }
             }

@@ -7,7 +7,6 @@ use crate::words::{Cell, GENERATION_MASK, Result};
 impl Heap {
     /// The cell, if the object it names is alive; what a weak reference is asked
     /// for. A cell that is no handle is not alive.
-    #[inline]
     pub fn upgrade(&self, object: impl Into<Cell>) -> Option<Cell> {
         let cell = object.into();
         self.contains(cell).then_some(cell)

@@ -169,7 +169,7 @@ impl<'h> Table<&'h [u64]> {
     }
 
     /// Bucket and position of the entry of this hash for which `same` holds.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(&self, hash: u32, mut same: impl FnMut(Cell) -> bool) -> Option<Found> {
         self.probe(hash, |table, position| {
             table.words.get(table.place(position)).is_some_and(|&key| same(Cell::raw(key)))

@@ -92,10 +92,7 @@ impl<'h, K: Sequence> View<'h, K> {
     /// [`Error::OutOfRange`].
     #[inline(always)]
     pub fn get(self, index: usize) -> Result<K::Element> {
-        match self.as_slice().get(index) {
-            Some(&element) => Ok(element),
-            None => Err(out_of_range(index, at(self.len))),
-        }
+        self.as_slice().get(index).copied().ok_or_else(|| out_of_range(index, at(self.len)))
     }
 
     /// The elements in `range`. O(1).
@@ -219,7 +216,7 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
 /// The length of an object, and all elements that its block has room for.
 #[inline(always)]
 fn body<K: Sequence>(arena: &mut Arena, index: u32) -> Option<(&mut u32, &mut [K::Element])> {
-    let (slot, block) = arena.open_mut(index).ok()?;
+    let (slot, block) = arena.open_mut(index)?;
     let body = block.get_mut(at(K::SHAPE.header)..).unwrap_or_default();
     Some((&mut slot.len, K::Element::slice_mut(body)))
 }
@@ -331,7 +328,6 @@ impl<K: Growable> ViewMut<'_, K> {
     ///
     /// # Errors
     /// None that a caller could bring about.
-    #[inline]
     pub fn pop(&mut self) -> Result<Option<K::Element>> {
         let popped = self.as_mut_slice()?.last().copied();
         let len = self.arena.slot(self.index)?.len;

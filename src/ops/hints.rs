@@ -4,7 +4,6 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ops::RangeBounds;
 
-use crate::arena::Arena;
 use crate::heap::{Heap, split};
 use crate::object::{Mutable, Sequence};
 use crate::words::{
@@ -206,7 +205,7 @@ impl<K: Sequence> RangeHint<K> {
     }
 
     fn refresh(&mut self, heap: &Heap) -> Result<()> {
-        let arena: &Arena = heap.arena(K::KIND)?;
+        let arena = heap.arena(K::KIND)?;
         let slot = arena.check(self.object)?;
         let end = at(self.start).saturating_add(self.len());
         let range = range(at(self.start)..end, at(slot.len))?;
@@ -231,10 +230,8 @@ impl<K: Mutable> RangeHint<K> {
         let place = self.place(index);
         let (_, arena, _) = split(&mut heap.arenas, K::KIND)?;
         let elements = K::Element::slice_mut(arena.memory_mut().words_mut());
-        match place.and_then(|place| elements.get_mut(place)) {
-            Some(place) => *place = element,
-            None => return Err(out_of_range(index, self.len())),
-        }
+        let place = place.and_then(|place| elements.get_mut(place));
+        *place.ok_or_else(|| out_of_range(index, self.len()))? = element;
         Ok(())
     }
 }

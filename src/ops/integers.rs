@@ -84,10 +84,7 @@ impl Heap {
     /// integer; [`Error::WrongKind`] or [`Error::Stale`] for a handle.
     #[inline]
     pub fn as_int(&self, cell: Cell) -> Result<Option<i64>> {
-        match self.operand(cell)? {
-            Operand::Small(small) => Ok(Some(small)),
-            Operand::Large(_) => Ok(None),
-        }
+        Ok(if let Operand::Small(small) = self.operand(cell)? { Some(small) } else { None })
     }
 
     #[inline]
@@ -185,10 +182,8 @@ impl Heap {
 
     fn check_divisor(&self, a: Cell, b: Cell) -> Result<()> {
         self.operand(a)?;
-        match self.operand(b)? {
-            Operand::Small(0) => Err(Error::DivisionByZero),
-            _ => Ok(()),
-        }
+        let is_zero = matches!(self.operand(b)?, Operand::Small(0));
+        if is_zero { Err(Error::DivisionByZero) } else { Ok(()) }
     }
 
     /// The quotient of two integers of either form, cut off towards zero.
