@@ -284,6 +284,7 @@ impl Heap {
     /// # Errors
     /// [`Error::NotAHandle`]; [`Error::Sealed`]; [`Error::Stale`] if it is gone
     /// already.
+    #[inline]
     pub fn kill(&mut self, object: impl Into<Cell>) -> Result<()> {
         let cell = object.into();
         let kind = cell.kind().ok_or(Error::NotAHandle)?;
@@ -295,6 +296,7 @@ impl Heap {
     }
 
     /// Whether the cell is a handle of an object that is alive.
+    #[inline]
     pub fn contains(&self, object: impl Into<Cell>) -> bool {
         let cell = object.into();
         cell.is_handle() && alive(&self.arenas, cell)

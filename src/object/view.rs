@@ -328,6 +328,7 @@ impl<K: Growable> ViewMut<'_, K> {
     ///
     /// # Errors
     /// None that a caller could bring about.
+    #[inline]
     pub fn pop(&mut self) -> Result<Option<K::Element>> {
         let popped = self.as_mut_slice()?.last().copied();
         let len = self.arena.slot(self.index)?.len;

@@ -49,7 +49,7 @@ impl Cell {
     /// still alive shows when the handle is used.
     ///
     /// # Errors
-    /// [`Error::NotAHandle`] or [`Error::WrongKind`].
+    /// [`Error::NotAHandle`](crate::Error::NotAHandle) or [`Error::WrongKind`](crate::Error::WrongKind).
     pub fn to<K: HasKind>(self) -> Result<Handle<K>> {
         Handle::of(self).ok_or_else(|| self.refused(K::KIND))
     }
