@@ -37,7 +37,7 @@ impl Heap {
         let extents = self.arenas.each_ref().map(|arena| arena.extent());
         let before = (self.budget.bits(), self.budget.allocated, self.budget.born);
         let log = self.births.capacity();
-        let warm = self.scratch_bytes();
+        let warm = self.scratch_bytes;
         self.scratched(|heap, bump| {
             let mut twins = Vec::new_in(bump);
             let copied = heap.copy_graph(source, cell, warm, &mut twins);

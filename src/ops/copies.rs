@@ -694,7 +694,7 @@ impl Heap {
         range: impl RangeBounds<usize>,
         separator: &str,
     ) -> Result<Cell> {
-        let warm = self.scratch_bytes();
+        let warm = self.scratch_bytes;
         self.scratched(|heap, bump| {
             let mut pieces = Vec::new_in(bump);
             for &cell in heap.get(list)?.slice(range)? {
