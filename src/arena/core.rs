@@ -101,6 +101,18 @@ impl<const BITS: u32> Arena<BITS> {
         self.blocks.memory.words().get(off..off.saturating_add(len)).ok_or(Error::Corrupt)
     }
 
+    /// The cells of an object; in tables, holes as null.
+    #[inline(always)]
+    pub(crate) fn cells(&self, slot: Slot) -> Result<&[Cell]> {
+        let len = self.shape.cells(slot.len);
+        if len == 0 {
+            return Ok(&[]);
+        }
+        let start = at(slot.off).saturating_add(at(self.shape.header));
+        let words = self.blocks.memory.words().get(start..start.saturating_add(len));
+        words.map(Cell::slice).ok_or(Error::Corrupt)
+    }
+
     /// A live slot, and the whole of its block.
     #[inline(always)]
     pub(crate) fn open_mut(&mut self, index: u32) -> Option<(&mut Slot, &mut [u64])> {
@@ -249,13 +261,19 @@ impl<const BITS: u32> Arena<BITS> {
     /// Frees every object; generations go on, pages and slots stay reserved.
     pub(crate) fn clear(&mut self) {
         self.blocks.clear();
-        (self.free, self.free_len) = (NONE, 0);
-        for index in (0..u32::try_from(self.slots.len()).unwrap_or(NONE)).rev() {
-            let Ok(Slot { key, .. }) = self.slot(index) else { continue };
-            if Generations::<BITS>::is_live(key) {
-                self.end(index, key);
-            } else if !Generations::<BITS>::is_retired(key) {
-                self.release(index, key);
+        self.epoch.advance();
+        let Arena { generations, slots, free, free_len, retired, .. } = self;
+        (*free, *free_len, *retired) = (NONE, 0, 0);
+        let len = u32::try_from(slots.len()).unwrap_or(NONE);
+        for (slot, index) in slots.iter_mut().rev().zip((0..len).rev()) {
+            let live = Self::is_live(slot);
+            let key = if live { generations.ended(slot.key, index) } else { slot.key };
+            *slot = Slot { key, len: 0, off: NONE, cap: 0 };
+            if Generations::<BITS>::is_retired(key) {
+                *retired = retired.wrapping_add(1);
+            } else {
+                slot.off = core::mem::replace(free, index);
+                *free_len = free_len.wrapping_add(1);
             }
         }
     }
@@ -367,6 +385,12 @@ impl<const BITS: u32> Arena<BITS> {
     /// Frees every live object whose bit is not set; answers how many. The last
     /// goes first, so that the top of the memory falls with them.
     pub(crate) fn sweep(&mut self, marked: &[u64]) -> u64 {
+        let words = marked.get(..self.slots.len().div_ceil(64)).unwrap_or(marked);
+        if words.iter().all(|&word| word == 0) {
+            let freed = u64::from(self.usage().live);
+            self.clear();
+            return freed;
+        }
         let mut freed = 0_u64;
         for index in unmarked(marked, self.slots.len()) {
             let Ok(slot) = self.slot(index) else { continue };

@@ -12,7 +12,6 @@ use smallvec::SmallVec;
 
 use crate::arena::Arena;
 use crate::heap::{ARENAS, Heap, alive};
-use crate::ops::cells;
 use crate::words::{Budget, Cell, Error, Policy, Result, at, wide};
 
 /// What a collection did.
@@ -36,7 +35,7 @@ pub struct Collected {
 }
 
 /// Entries in a stage of the pipeline that hides the misses of slot and payload.
-const BATCH: usize = 8;
+const BATCH: usize = 16;
 /// Entries of the work list that lie on the stack.
 const INLINE: usize = 256;
 
@@ -62,7 +61,9 @@ pub(crate) struct Marks<'w> {
 /// `VISITED` is the value that says yes.
 pub(crate) struct Walk<'w, const VISITED: bool> {
     pub(crate) marks: Marks<'w>,
+    /// The work list is the first `top` of these.
     work: SmallVec<[Cell; INLINE]>,
+    top: usize,
     /// Live objects that the work list had no room for.
     dropped: Marks<'w>,
     any_dropped: bool,
@@ -106,21 +107,30 @@ impl<'w, const VISITED: bool> Walk<'w, VISITED> {
         let (marks, dropped) = bits.split_at_mut(bits.len() / 2);
         let marks = Marks { bits: marks, base };
         let dropped = Marks { bits: dropped, base };
-        Walk { marks, work: SmallVec::new(), dropped, any_dropped: false }
+        Walk { marks, work: SmallVec::new(), top: 0, dropped, any_dropped: false }
     }
 
     /// Puts those of an object's cells on the work list that are handles and
-    /// were not visited.
+    /// were not visited: each is written, and counted if it is one, as no branch
+    /// could foretell.
     #[inline(always)]
     fn scan(&mut self, arenas: &[Arena; ARENAS], budget: &mut Budget, cells: &[Cell]) {
         for cells in cells.chunks(INLINE / 2) {
-            let room = self.work.capacity().wrapping_sub(self.work.len());
-            if room < cells.len() && !self.grow(budget) {
+            let end = self.top.saturating_add(cells.len());
+            if end > self.work.len() && !self.grow(budget, end) {
                 cells.iter().for_each(|&cell| self.put_off(arenas, cell));
                 continue;
             }
-            let ahead = |cell: &Cell| cell.is_handle() && self.marks.get(*cell) != VISITED;
-            self.work.extend(cells.iter().copied().filter(ahead));
+            let Some(room) = self.work.get_mut(self.top..end) else { continue };
+            let mut added = 0_usize;
+            for &cell in cells {
+                if let Some(place) = room.get_mut(added) {
+                    *place = cell;
+                }
+                let ahead = cell.is_handle() & (self.marks.get(cell) != VISITED);
+                added = added.wrapping_add(usize::from(ahead));
+            }
+            self.top = self.top.wrapping_add(added);
         }
     }
 
@@ -137,48 +147,65 @@ impl<'w, const VISITED: bool> Walk<'w, VISITED> {
         }
     }
 
+    /// Makes the work list `end` entries long, or answers that it may not be.
     #[cold]
-    fn grow(&mut self, budget: &mut Budget) -> bool {
+    fn grow(&mut self, budget: &mut Budget, end: usize) -> bool {
         let old = self.work.capacity();
-        let bytes = old.saturating_mul(size_of::<Cell>());
-        // Both buffers exist while the old one is copied.
-        let room = budget.left() >= bytes.saturating_mul(3) && !budget.refused();
-        let grown = room && self.work.try_grow(old.saturating_mul(2)).is_ok();
-        if grown {
+        if end > old {
+            let bytes = old.saturating_mul(size_of::<Cell>());
+            // Both buffers exist while the old one is copied.
+            let room = budget.left() >= bytes.saturating_mul(3) && !budget.refused();
+            if !room || self.work.try_grow(old.saturating_mul(2)).is_err() {
+                return false;
+            }
             budget.replace(if old == INLINE { 0 } else { bytes }, bytes.saturating_mul(2));
         }
-        grown
+        let len = end.saturating_mul(2).min(self.work.capacity());
+        self.work.resize(len, Cell::NULL);
+        true
     }
 
     /// Visits a root, and everything that it leads to and that was not visited.
     pub(crate) fn visit(&mut self, arenas: &[Arena; ARENAS], budget: &mut Budget, root: Cell) {
-        if self.work.len() >= INLINE / 2 {
+        if self.top >= INLINE / 2 {
             self.drain(arenas, budget);
         }
         self.scan(arenas, budget, &[root]);
     }
 
     fn drain(&mut self, arenas: &[Arena; ARENAS], budget: &mut Budget) {
-        let mut cells_ahead = SmallVec::<[Cell; BATCH]>::new();
-        let mut objects_ahead = SmallVec::<[&[Cell]; BATCH]>::new();
-        while !self.work.is_empty() {
-            while cells_ahead.len() < BATCH
-                && let Some(cell) = self.work.pop()
-            {
-                if self.marks.get(cell) != VISITED
-                    && let Some(arena) = arenas.get(cell.selector().index())
-                {
+        let (mut ahead, mut objects) = ([Cell::NULL; BATCH], [&[][..]; BATCH]);
+        while self.top > 0 {
+            let batch = self.top.saturating_sub(BATCH)..self.top;
+            self.top = batch.start;
+            let mut cells_ahead = 0_usize;
+            for &cell in self.work.get(batch).unwrap_or_default() {
+                if let Some(place) = ahead.get_mut(cells_ahead) {
+                    *place = cell;
+                }
+                cells_ahead = cells_ahead.wrapping_add(usize::from(self.marks.get(cell) != VISITED));
+            }
+            let ahead = ahead.get(..cells_ahead).unwrap_or_default();
+            for cell in ahead {
+                if let Some(arena) = arenas.get(cell.selector().index()) {
                     prefetch(arena.slots(), cell.slot());
-                    cells_ahead.push(cell);
                 }
             }
-            for cell in cells_ahead.drain(..) {
-                if let Some(cells) = self.arrive(arenas, cell) {
+            let mut places = objects.iter_mut();
+            for &cell in ahead {
+                if let Some(cells) = self.arrive(arenas, cell)
+                    && let Some(place) = places.next()
+                {
                     prefetch(cells, 0);
-                    objects_ahead.push(cells);
+                    prefetch(cells, 7);
+                    *place = cells;
                 }
             }
-            objects_ahead.drain(..).for_each(|cells| self.scan(arenas, budget, cells));
+            let left = places.len();
+            let reached = objects.len().wrapping_sub(left);
+            for cells in objects.get(..reached).unwrap_or_default() {
+                self.scan(arenas, budget, cells);
+            }
         }
     }
 
@@ -193,7 +220,7 @@ impl<'w, const VISITED: bool> Walk<'w, VISITED> {
         match arena.check(cell) {
             Ok(slot) => {
                 self.marks.set(cell, VISITED);
-                cells(arena, slot).ok().filter(|cells| !cells.is_empty())
+                arena.cells(slot).ok().filter(|cells| !cells.is_empty())
             }
             Err(_) => {
                 if arena.is_retired(cell.slot()) {
@@ -303,6 +330,14 @@ impl Heap {
     {
         let mut done = Collected::default();
         let before = self.payload_bytes();
+        // What was in use before it is what will be needed until the next one:
+        // an arena that is emptied each time keeps its pages.
+        let percent = u64::from(self.policy.compact_percent);
+        let wasteful = self.arenas.each_ref().map(|arena| {
+            let waste = arena.waste();
+            let words = wide(arena.memory().words().len());
+            waste >= 8192 && waste.saturating_mul(100) > words.saturating_mul(percent)
+        });
         let (base, total) = bases(&self.arenas);
         // A comparison of a sort holds cells that its caller cannot name.
         let revive = revive && !self.budget.sorting();
@@ -346,12 +381,8 @@ impl Heap {
         if self.budget.pressed {
             self.trim();
         }
-        done.compacted = self.compact_where(|policy, arena, pressed| {
-            let (waste, pages) = (arena.waste(), arena.memory().size());
-            let percent = u64::from(policy.compact_percent);
-            let wasteful = waste.saturating_mul(100)
-                > wide(arena.memory().words().len()).saturating_mul(percent);
-            waste >= 8192 && wasteful || pressed && pages > 0
+        done.compacted = self.compact_where(|kind, pressed, arena| {
+            wasteful.get(kind).is_some_and(|&yes| yes) || pressed && arena.memory().size() > 0
         });
         let live_bytes = self.payload_bytes().saturating_add(done.live.saturating_mul(16));
         let growth = (live_bytes / 100).saturating_mul(u64::from(self.policy.growth_percent));
@@ -378,10 +409,10 @@ impl Heap {
         self.budget.trim_bits(words.unwrap_or(0));
     }
 
-    fn compact_where(&mut self, wanted: impl Fn(&Policy, &Arena, bool) -> bool) -> u32 {
+    fn compact_where(&mut self, wanted: impl Fn(usize, bool, &Arena) -> bool) -> u32 {
         let mut compacted = 0_u32;
-        for arena in &mut self.arenas {
-            if wanted(&self.policy, arena, self.budget.pressed) {
+        for (kind, arena) in self.arenas.iter_mut().enumerate() {
+            if wanted(kind, self.budget.pressed, arena) {
                 arena.compact(&mut self.budget);
                 compacted = compacted.saturating_add(1);
             }

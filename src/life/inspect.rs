@@ -10,7 +10,7 @@ use crate::arena::{Arena, Seen, push};
 use crate::heap::{ARENAS, Heap, SEALED};
 use crate::object::table::Table;
 use crate::object::{Integer, Object};
-use crate::ops::{cells, is_hole};
+use crate::ops::is_hole;
 use crate::words::{Cell, Elements, Error, Handle, KeyBy, Kind, Result, at, wide};
 
 /// Cells from a root to an object, both included.
@@ -57,7 +57,7 @@ impl Heap {
         if arena.kind == SEALED {
             return Err(Error::Sealed);
         }
-        Ok(cells(arena, slot)?.iter().copied().filter(|cell| cell.is_handle()))
+        Ok(arena.cells(slot)?.iter().copied().filter(|cell| cell.is_handle()))
     }
 
     /// A shortest path from a root (or a pin) to an object: why it is alive.
@@ -103,7 +103,7 @@ impl Heap {
                     return Ok(Some(path));
                 }
                 let (arena, slot) = heap.open(cell)?;
-                for &edge in cells(arena, slot)? {
+                for &edge in arena.cells(slot)? {
                     if heap.contains(edge)
                         && parents.insert([edge.bits(), 1], cell.bits())?.is_none()
                     {
@@ -188,7 +188,7 @@ impl Heap {
         let shape = arena.shape;
         let words = arena.used(slot).map_err(|_| "the object leaves its block")?;
         let is_table = matches!(shape.elements, Elements::Entries(_));
-        let cells = cells(arena, slot).map_err(|_| "the cells leave the block")?;
+        let cells = arena.cells(slot).map_err(|_| "the cells leave the block")?;
         if !cells.iter().all(|&cell| cell.is_proper() || is_table && is_hole(cell)) {
             return Err("a word is no cell");
         }
@@ -235,7 +235,7 @@ impl fmt::Display for Dump<'_> {
                     continue;
                 }
                 writeln!(f, "  \"{cell:?}\";")?;
-                for &edge in cells(arena, slot).unwrap_or_default() {
+                for &edge in arena.cells(slot).unwrap_or_default() {
                     if self.heap.contains(edge) {
                         writeln!(f, "  \"{cell:?}\" -> \"{edge:?}\";")?;
                     }

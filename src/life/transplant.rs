@@ -5,7 +5,7 @@ use bumpalo::collections::Vec;
 use crate::arena::{Seen, reserve};
 use crate::heap::{Heap, SEALED, split};
 use crate::object::table::{Table, copied, fill, words_for};
-use crate::ops::{cells, table};
+use crate::ops::table;
 use crate::words::{Cell, Elements, Error, Result, at};
 
 /// An object of the source, and its copy.
@@ -71,7 +71,7 @@ impl Heap {
         let mut next = 0_usize;
         while let Some(&(old, _)) = twins.get(next) {
             let (arena, slot) = source.open(old)?;
-            for &cell in cells(arena, slot)?.iter().filter(|cell| cell.is_handle()) {
+            for &cell in arena.cells(slot)?.iter().filter(|cell| cell.is_handle()) {
                 self.twin(source, cell, warm, &mut copies, twins)?;
             }
             next = next.saturating_add(1);
@@ -142,7 +142,7 @@ impl Heap {
     fn fill_twin(&mut self, source: &Heap, old: Cell, new: Cell, copies: &Seen<'_>) -> Result<()> {
         let (arena, slot) = source.open(old)?;
         let moved = |cell: Cell| copies.get(key(cell)).map_or(cell, Cell::raw);
-        let from = cells(arena, slot)?;
+        let from = arena.cells(slot)?;
         match arena.shape.elements {
             Elements::Cells => {
                 let (_, target, _) = split(&mut self.arenas, new.selector())?;

@@ -5,7 +5,7 @@ use core::fmt::{self, Write};
 use bstr::ByteSlice;
 use smallvec::SmallVec;
 
-use super::values::{cells, is_hole};
+use super::values::is_hole;
 use crate::arena::{Arena, Slot};
 use crate::heap::Heap;
 use crate::object::Integer;
@@ -181,7 +181,7 @@ impl<'h> Display<'h> {
                     write!(out, "{}<{}>", arena.kind, words.first().copied().unwrap_or(0))?;
                 }
                 out.write_str(shape.open)?;
-                let cells = cells(arena, slot).map_err(broken)?;
+                let cells = arena.cells(slot).map_err(broken)?;
                 return Ok(Some(Frame { cell, shape, cells, next: 0, first: true }));
             }
             (_, Elements::Bytes) => list(out, shape, bytes)?,

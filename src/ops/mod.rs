@@ -14,5 +14,5 @@ pub use copies::{ConvertTo, CopyTo};
 pub use display::Display;
 pub use hints::RangeHint;
 pub use texts::{Piece, Text};
-pub(crate) use values::{cells, is_hole, table};
+pub(crate) use values::{is_hole, table};
 pub use windows::{Disjoint, Part};

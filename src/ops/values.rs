@@ -6,7 +6,7 @@ use bumpalo::collections::Vec;
 use crate::arena::{Arena, Seen, Slot, push};
 use crate::heap::{Heap, SEALED};
 use crate::object::table::{Entry, Table, copied};
-use crate::words::{Cell, Elements, Error, HOLE, KeyBy, Result, at};
+use crate::words::{Cell, Elements, HOLE, KeyBy, Result, at};
 
 impl Heap {
     /// Whether two cells are the same key: by value for numbers, text, bools and
@@ -73,7 +73,7 @@ impl Heap {
                 }
                 match arena.shape.elements {
                     Elements::Cells => {
-                        let cells = cells(arena, left)?.iter().zip(cells(arena, right)?);
+                        let cells = arena.cells(left)?.iter().zip(arena.cells(right)?);
                         for (&a, &b) in cells {
                             push(&mut work, (a, b))?;
                         }
@@ -128,13 +128,6 @@ impl Heap {
 /// The table of an object that is one.
 pub(crate) fn table(arena: &Arena, slot: Slot, stride: u32) -> Result<Table<&[u64]>> {
     Ok(Table::new(arena.used(slot)?, slot.len, at(stride)))
-}
-
-/// The cells of an object; in tables, holes as null.
-pub(crate) fn cells(arena: &Arena, slot: Slot) -> Result<&[Cell]> {
-    let (shape, words) = (arena.shape, arena.used(slot)?);
-    let body = words.get(at(shape.header)..).unwrap_or_default();
-    body.get(..shape.cells(slot.len)).map(Cell::slice).ok_or(Error::Corrupt)
 }
 
 /// Whether a word in the place of a key is no entry.

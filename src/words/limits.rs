@@ -52,9 +52,10 @@ pub struct Policy {
     pub growth_percent: u16,
     /// It does not pay below so many bytes allocated since the last one.
     pub bytes_min: u64,
-    /// A collection compacts an arena of which more than so many percent are
-    /// waste, if that is a page at least; 100 never does. An allocation refused
-    /// by a limit since the last collection makes the next one compact.
+    /// A collection compacts an arena of which more than so many percent were
+    /// waste already before it freed anything, if that is a page at least; 100
+    /// never does. An allocation refused by a limit since the last collection
+    /// makes the next one compact.
     pub compact_percent: u8,
     /// For tests of a VM: a collection pays at every so many allocations, and
     /// verifies the heap; 0 turns that off.
