@@ -69,18 +69,37 @@ macro_rules! keyed {
 
         impl<'h> View<'h, $Kind> {
             #[inline(always)]
-            fn table(&self) -> Table<&'h [u64]> {
+            fn table(self) -> Table<&'h [u64]> {
                 Table::new(self.words, self.len, $stride)
             }
 
-            #[inline]
-            fn find(&self, key: Cell) -> Result<Option<u32>> {
-                Ok(self.locate(key)?.1.map(|(_, position)| position))
+            /// The entry of `key`.
+            #[inline(always)]
+            fn find(self, key: Cell) -> Result<Option<Entry>> {
+                let position = match self.locate(key)?.1 {
+                    Ok((_, position)) => position,
+                    Err(_) => return Ok(None),
+                };
+                Ok(self.table().pair(position))
             }
 
-            /// The hash of `key`, and its bucket and position if it is there.
+            /// The hash of `key`, and where it is or belongs.
             #[inline(always)]
-            fn locate(&self, key: Cell) -> Result<(u32, Option<(usize, u32)>)> {
+            fn locate(self, key: Cell) -> Result<(u32, Probe)> {
+                let Some(int) = key.as_int() else { return self.locate_any(key) };
+                let hash = self.sees.hash_int(int);
+                let found = self.table().first(hash);
+                if let Ok((_, position)) = found
+                    && self.table().pair(position).is_none_or(|(other, _)| other != key)
+                {
+                    return self.locate_any(key);
+                }
+                Ok((hash, found))
+            }
+
+            /// [`Self::locate`] for what is no integer in a cell, or meets another
+            /// entry of its hash.
+            fn locate_any(self, key: Cell) -> Result<(u32, Probe)> {
                 let key = self.sees.key(key)?;
                 let found = self.table().find(key.hash, |entry| self.sees.same(&key, entry));
                 Ok((key.hash, found))
@@ -137,16 +156,17 @@ macro_rules! keyed {
             #[inline]
             fn entry(&mut self, key: Cell, entry: [Cell; $stride]) -> Result<(u32, bool)> {
                 let view = self.view()?;
-                let (hash, found) = view.locate(key)?;
-                if let Some((_, old)) = found {
-                    return Ok((old, false));
-                }
+                let (hash, mut bucket) = match view.locate(key)? {
+                    (_, Ok((_, old))) => return Ok((old, false)),
+                    (hash, Err(bucket)) => (hash, bucket),
+                };
                 if view.table().is_full() {
                     self.grow()?;
+                    bucket = self.view()?.table().vacancy(hash);
                 }
                 let (slot, words) = self.arena.open_mut(self.index).ok_or(Error::Corrupt)?;
                 let position = slot.len;
-                slot.len = Table::new_mut(words, position, $stride).append(hash, &entry);
+                slot.len = Table::new_mut(words, position, $stride).append(hash, bucket, &entry);
                 Ok((position, true))
             }
 
@@ -166,7 +186,7 @@ macro_rules! keyed {
             /// [`Error::Stale`] for a key whose object is gone.
             pub fn remove(&mut self, key: Cell) -> Result<Option<$Entry>> {
                 let (_, found) = self.view()?.locate(key)?;
-                let Some((bucket, position)) = found else { return Ok(None) };
+                let Ok((bucket, position)) = found else { return Ok(None) };
                 self.edit(|table| table.remove(bucket, position)).map(Some)
             }
 

@@ -2,7 +2,7 @@
 
 use super::keyed::{NewTable, keyed};
 use crate::words::{Cell, Elements, Error, Result, Shape, at, out_of_range};
-use crate::object::table::{self, Entry, Table, copied};
+use crate::object::table::{self, Entry, Probe, Table, copied};
 use crate::object::{Cursor, KeysOfAll, Object, View, ViewMut};
 
 keyed! {
@@ -42,8 +42,7 @@ impl View<'_, Map> {
     /// [`Error::Stale`] for a key whose object is gone.
     #[inline]
     pub fn get(self, key: Cell) -> Result<Option<Cell>> {
-        let entry = self.find(key)?.and_then(|position| self.table().entry(position));
-        Ok(entry.map(|entry| copied(entry).1))
+        Ok(self.find(key)?.map(|entry| entry.1))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::keyed::{NewTable, keyed};
 use crate::words::{Cell, Elements, Error, Result, Shape, at, out_of_range};
-use crate::object::table::{self, Entry, Table, copied};
+use crate::object::table::{self, Entry, Probe, Table, copied};
 use crate::object::{Cursor, KeysOfAll, Object, View, ViewMut};
 
 keyed! {

@@ -183,7 +183,8 @@ impl<'w, const VISITED: bool> Walk<'w, VISITED> {
                 if let Some(place) = ahead.get_mut(cells_ahead) {
                     *place = cell;
                 }
-                cells_ahead = cells_ahead.wrapping_add(usize::from(self.marks.get(cell) != VISITED));
+                cells_ahead =
+                    cells_ahead.wrapping_add(usize::from(self.marks.get(cell) != VISITED));
             }
             let ahead = ahead.get(..cells_ahead).unwrap_or_default();
             for cell in ahead {

@@ -158,7 +158,9 @@ impl Heap {
                     let hash = self.keys().key(entry[0])?.hash;
                     let (_, target, _) = split(&mut self.arenas, new.selector())?;
                     let (slot, words) = target.open_mut(new.slot()).ok_or(Error::Corrupt)?;
-                    slot.len = Table::new_mut(words, slot.len, at(stride)).append(hash, &entry);
+                    let mut table = Table::new_mut(words, slot.len, at(stride));
+                    let bucket = table.read().vacancy(hash);
+                    slot.len = table.append(hash, bucket, &entry);
                 }
             }
             _ => {}

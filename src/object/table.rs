@@ -2,8 +2,8 @@
 //! an index of open addressing. Hash and equality are the caller's.
 //!
 //! A block holds, in words: the header (live entries; sequence number of the
-//! next entry; index size and a flag); room for `3/4 * index size` entries of
-//! `stride` cells; their sequence numbers, in tables that need them; the index,
+//! next entry; where the index begins, its size and a flag); room for
+//! `3/4 * index size` entries of `stride` cells; their sequence numbers, in tables that need them; the index,
 //! one word a bucket: hash above, position + 1 below, 0 for an empty one.
 //!
 //! A removed entry leaves a hole, so that order and positions hold, and its
@@ -23,8 +23,10 @@ use crate::words::{Cell, Error, HOLE, Result, at, wide};
 pub(crate) const HEADER: u32 = 3;
 const LIVE: usize = 0;
 const NEXT: usize = 1;
-const SIZE: usize = 2;
-const SEQUENCED: u64 = 1 << 63;
+const LAYOUT: usize = 2;
+const SEQUENCED: u64 = 1;
+/// Buckets in a group; the way of an entry begins with one.
+const GROUP: usize = 4;
 const BUCKETS_MIN: u64 = 8;
 const BUCKETS_MAX: u64 = 1 << 31;
 
@@ -37,8 +39,8 @@ pub(crate) struct Table<W> {
     stride: usize,
 }
 
-/// A bucket, and the position that it leads to.
-pub(crate) type Found = (usize, u32);
+/// A bucket and the position that it leads to, or the bucket that is free.
+pub(crate) type Probe = core::result::Result<(usize, u32), usize>;
 
 /// A key, and its value or null.
 pub(crate) type Entry = (Cell, Cell);
@@ -53,6 +55,8 @@ pub(crate) fn copied(entry: &[Cell]) -> Entry {
 /// Where the parts of a table lie in its block.
 #[derive(Clone, Copy, Debug)]
 struct Layout {
+    /// First word of the index.
+    index: u64,
     buckets: u64,
     sequenced: bool,
     stride: usize,
@@ -65,13 +69,24 @@ impl Layout {
         if buckets > BUCKETS_MAX {
             return Err(Error::ObjectTooLarge);
         }
-        Ok(Layout { buckets: buckets.next_power_of_two(), sequenced, stride })
+        let mut layout =
+            Layout { index: 0, buckets: buckets.next_power_of_two(), sequenced, stride };
+        let sequence = if sequenced { layout.capacity() } else { 0 };
+        layout.index = wide(layout.sequence()).saturating_add(sequence);
+        Ok(layout)
     }
 
     #[inline(always)]
     fn of(words: &[u64], stride: usize) -> Layout {
-        let size = words.get(SIZE).copied().unwrap_or(0);
-        Layout { buckets: size & !SEQUENCED, sequenced: size & SEQUENCED != 0, stride }
+        let word = words.get(LAYOUT).copied().unwrap_or(0);
+        let (index, buckets) = halves(word & !SEQUENCED);
+        let sequenced = word & SEQUENCED != 0;
+        Layout { index: index.into(), buckets: buckets.into(), sequenced, stride }
+    }
+
+    /// It in one word: no block is 2^32 words long.
+    fn word(self) -> u64 {
+        self.index << 32 | self.buckets | u64::from(self.sequenced)
     }
 
     fn capacity(self) -> u64 {
@@ -82,11 +97,6 @@ impl Layout {
         index(self.capacity()).saturating_mul(self.stride).saturating_add(at(HEADER))
     }
 
-    fn index(self) -> usize {
-        let sequence = if self.sequenced { index(self.capacity()) } else { 0 };
-        self.sequence().saturating_add(sequence)
-    }
-
     fn words(self) -> usize {
         self.range().end
     }
@@ -94,8 +104,7 @@ impl Layout {
     /// Where the index lies.
     #[inline(always)]
     fn range(self) -> Range<usize> {
-        let start = self.index();
-        start..start.saturating_add(index(self.buckets))
+        index(self.index)..index(self.index.saturating_add(self.buckets))
     }
 }
 
@@ -117,8 +126,7 @@ pub(crate) fn fill(words: &mut [u64], entries: usize, stride: usize) {
 }
 
 fn start(words: &mut [u64], layout: Layout, next: u64) {
-    let flag = if layout.sequenced { SEQUENCED } else { 0 };
-    for (word, value) in words.iter_mut().zip([0, next, layout.buckets | flag]) {
+    for (word, value) in words.iter_mut().zip([0, next, layout.word()]) {
         *word = value;
     }
     if let Some(buckets) = words.get_mut(layout.range()) {
@@ -128,6 +136,12 @@ fn start(words: &mut [u64], layout: Layout, next: u64) {
 
 fn index(n: u64) -> usize {
     usize::try_from(n).unwrap_or(usize::MAX)
+}
+
+/// The first bucket on the way of a hash.
+#[inline(always)]
+fn home(hash: u32, mask: usize) -> usize {
+    at(hash) / GROUP * GROUP & mask
 }
 
 const fn bucket_of(hash: u32, position: u32) -> u64 {
@@ -168,29 +182,65 @@ impl<'h> Table<&'h [u64]> {
         entry.first().filter(|&&key| key != HOLE).map(|_| Cell::slice(entry))
     }
 
-    /// Bucket and position of the entry of this hash for which `same` holds.
+    /// The first entry of this hash: mostly the one looked for.
     #[inline(always)]
-    pub(crate) fn find(&self, hash: u32, mut same: impl FnMut(Cell) -> bool) -> Option<Found> {
+    pub(crate) fn first(&self, hash: u32) -> Probe {
+        self.probe(hash, |_, _| true)
+    }
+
+    /// The key at a position, and its value if it has one.
+    #[inline(always)]
+    pub(crate) fn pair(&self, position: u32) -> Option<Entry> {
+        let start = self.place(position);
+        let words = self.words.get(start..start.saturating_add(self.stride))?;
+        Some(copied(Cell::slice(words)))
+    }
+
+    /// Bucket and position of the entry of this hash for which `same` holds, or
+    /// the bucket where it belongs.
+    #[inline(always)]
+    pub(crate) fn find(&self, hash: u32, mut same: impl FnMut(Cell) -> bool) -> Probe {
         self.probe(hash, |table, position| {
             table.words.get(table.place(position)).is_some_and(|&key| same(Cell::raw(key)))
         })
     }
 
+    /// Compares a group of buckets at a time, as a branch for each could not be
+    /// foretold. The free buckets of a group are its last ones.
     #[inline(always)]
-    fn probe(&self, hash: u32, mut hit: impl FnMut(&Self, u32) -> bool) -> Option<Found> {
-        let buckets = self.words.get(self.layout().range())?;
-        let mask = buckets.len().wrapping_sub(1);
-        let mut at_bucket = at(hash) & mask;
-        for _ in 0..buckets.len() {
-            match halves(*buckets.get(at_bucket)?) {
-                (_, 0) => return None,
-                (other, position) if other == hash && hit(self, position.wrapping_sub(1)) => {
-                    return Some((at_bucket, position.wrapping_sub(1)));
-                }
-                _ => at_bucket = at_bucket.wrapping_add(1) & mask,
+    fn probe(&self, hash: u32, mut hit: impl FnMut(&Self, u32) -> bool) -> Probe {
+        const NOWHERE: Probe = Err(usize::MAX);
+        let Some(buckets) = self.words.get(self.layout().range()) else { return NOWHERE };
+        let (groups, _) = buckets.as_chunks::<GROUP>();
+        let mask = groups.len().wrapping_sub(1);
+        let mut n = at(hash) / GROUP & mask;
+        for _ in 0..groups.len() {
+            let Some(group) = groups.get(n) else { return NOWHERE };
+            let mut hits = 0_u32;
+            for (lane, &bucket) in group.iter().enumerate() {
+                hits |= u32::from(halves(bucket).0 == hash) << lane;
             }
+            while hits != 0 {
+                let lane = at(hits.trailing_zeros()) % GROUP;
+                let position = group.get(lane).map_or(0, |&bucket| halves(bucket).1);
+                let position = position.wrapping_sub(1);
+                if hit(self, position) {
+                    return Ok((n.wrapping_mul(GROUP).wrapping_add(lane), position));
+                }
+                hits &= hits.wrapping_sub(1);
+            }
+            if group.last() == Some(&0) {
+                let filled = group.iter().filter(|&&bucket| bucket != 0).count();
+                return Err(n.wrapping_mul(GROUP).wrapping_add(filled));
+            }
+            n = n.wrapping_add(1) & mask;
         }
-        None
+        NOWHERE
+    }
+
+    /// The bucket where a new entry of this hash belongs.
+    pub(crate) fn vacancy(&self, hash: u32) -> usize {
+        self.probe(hash, |_, _| false).map_or_else(|bucket| bucket, |(bucket, _)| bucket)
     }
 
     /// The bucket that leads to a position. O(index size).
@@ -298,7 +348,7 @@ impl<'h> Table<&'h [u64]> {
             if hash(*key).is_some_and(|hash| hash != other) {
                 return Err("an entry has another hash");
             }
-            if self.probe(other, |_, found| found == position) != Some((place, position)) {
+            if self.probe(other, |_, found| found == position) != Ok((place, position)) {
                 return Err("an entry is not found");
             }
         }
@@ -358,21 +408,20 @@ impl<'h> Table<&'h mut [u64]> {
         }
     }
 
-    /// Adds an entry that is not there yet to a table that is not full, and
-    /// answers how many positions are used now.
-    #[inline]
-    pub(crate) fn append(&mut self, hash: u32, entry: &[Cell]) -> u32 {
-        let position = self.used;
-        let next = self.read().header(NEXT);
-        let live = self.read().header(LIVE);
+    /// Adds an entry that is not there yet to a table that is not full, in the
+    /// bucket where it belongs, and answers how many positions are used now.
+    #[inline(always)]
+    pub(crate) fn append(&mut self, hash: u32, bucket: usize, entry: &[Cell]) -> u32 {
+        let (position, layout) = (self.used, self.read().layout());
         self.set_entry(position, entry);
-        let layout = self.read().layout();
+        let next = self.read().header(NEXT);
         if layout.sequenced {
             self.put(layout.sequence().saturating_add(at(position)), next);
         }
-        self.put(NEXT, next.wrapping_add(1));
-        self.put(LIVE, live.wrapping_add(1));
-        link(self.words, layout, hash, position);
+        if let [live, next, ..] = &mut *self.words {
+            (*live, *next) = (live.wrapping_add(1), next.wrapping_add(1));
+        }
+        self.put(layout.range().start.wrapping_add(bucket), bucket_of(hash, position));
         self.used = position.wrapping_add(1);
         self.used
     }
@@ -394,7 +443,7 @@ impl<'h> Table<&'h mut [u64]> {
                 break;
             }
             // It may move up if its home is not between the gap and itself.
-            let home = at(hash) & mask;
+            let home = home(hash, mask);
             if here.wrapping_sub(home) & mask >= here.wrapping_sub(gap) & mask {
                 *buckets.get_mut(gap)? = moved;
                 gap = here;
@@ -426,9 +475,21 @@ impl<'h> Table<&'h mut [u64]> {
     /// Moves all entries into an empty block as `plan` says, and answers how
     /// many positions are used there. The old block is spoilt.
     pub(crate) fn rebuild(&mut self, plan: Plan, target: &mut [u64]) -> u32 {
+        let (old, holes) = (self.read().layout(), self.read().len() != self.used);
         start(target, plan.layout, self.read().header(NEXT));
         let mut new = Table::new_mut(target, 0, self.stride);
-        for position in 0..self.used {
+        if !holes {
+            for (to, from) in [(at(HEADER), at(HEADER)), (plan.layout.sequence(), old.sequence())] {
+                let kept =
+                    if from == at(HEADER) { self.stride } else { usize::from(old.sequenced) };
+                let len = at(self.used).saturating_mul(kept);
+                let places = new.words.get_mut(to..to.saturating_add(len));
+                let words = self.words.get(from..from.saturating_add(len));
+                places.unwrap_or_default().copy_from_slice(words.unwrap_or_default());
+            }
+            new.used = self.used;
+        }
+        for position in 0..if holes { self.used } else { 0 } {
             let Some(entry) = self.read().entry(position) else { continue };
             let sequence = self.read().sequence(position);
             let to = new.used;
@@ -441,30 +502,34 @@ impl<'h> Table<&'h mut [u64]> {
             new.used = to.wrapping_add(1);
         }
         new.put(LIVE, u64::from(new.used));
-        for bucket in self.read().layout().range() {
-            let (hash, position) = halves(self.read().header(bucket));
-            if let Some(position) = position.checked_sub(1) {
-                let to = self.read().header(self.read().place(position));
-                link(new.words, plan.layout, hash, u32::try_from(to).unwrap_or(0));
+        let buckets = new.words.get_mut(plan.layout.range()).unwrap_or_default();
+        for &bucket in self.words.get(old.range()).unwrap_or_default() {
+            let (hash, position) = halves(bucket);
+            if bucket != 0 {
+                let mut to = position.wrapping_sub(1);
+                if holes {
+                    let word = self.read().header(self.read().place(to));
+                    to = u32::try_from(word).unwrap_or(0);
+                }
+                link(buckets, bucket_of(hash, to));
             }
         }
         new.used
     }
 }
 
-/// Puts a position into the first free bucket for its hash.
-#[inline]
-fn link(words: &mut [u64], layout: Layout, hash: u32, position: u32) {
-    let Some(buckets) = words.get_mut(layout.range()) else { return };
+/// Puts a word into the first free bucket for its hash.
+#[inline(always)]
+fn link(buckets: &mut [u64], word: u64) {
     let mask = buckets.len().wrapping_sub(1);
-    let mut at_bucket = at(hash) & mask;
+    let mut place = home(halves(word).0, mask);
     for _ in 0..buckets.len() {
-        match buckets.get_mut(at_bucket) {
+        match buckets.get_mut(place) {
             Some(bucket) if *bucket == 0 => {
-                *bucket = bucket_of(hash, position);
+                *bucket = word;
                 return;
             }
-            _ => at_bucket = at_bucket.wrapping_add(1) & mask,
+            _ => place = place.wrapping_add(1) & mask,
         }
     }
 }

@@ -121,7 +121,7 @@ impl Heap {
         let (keys, table) = (self.keys(), table(arena, slot, stride)?);
         let key = keys.key(key)?;
         let found = table.find(key.hash, |entry| keys.same(&key, entry));
-        Ok(found.and_then(|(_, position)| table.entry(position)).map(copied))
+        Ok(found.ok().and_then(|(_, position)| table.entry(position)).map(copied))
     }
 }
 
