@@ -76,11 +76,8 @@ macro_rules! keyed {
             /// The entry of `key`.
             #[inline(always)]
             fn find(self, key: Cell) -> Result<Option<Entry>> {
-                let position = match self.locate(key)?.1 {
-                    Ok((_, position)) => position,
-                    Err(_) => return Ok(None),
-                };
-                Ok(self.table().pair(position))
+                let Ok((_, position)) = self.locate(key)?.1 else { return Ok(None) };
+                Ok(self.table().entry(position).map(copied))
             }
 
             /// The hash of `key`, and where it is or belongs.
@@ -90,7 +87,7 @@ macro_rules! keyed {
                 let hash = self.sees.hash_int(int);
                 let found = self.table().first(hash);
                 if let Ok((_, position)) = found
-                    && self.table().pair(position).is_none_or(|(other, _)| other != key)
+                    && self.table().key(position) != Some(key)
                 {
                     return self.locate_any(key);
                 }

@@ -27,8 +27,8 @@ const LAYOUT: usize = 2;
 const SEQUENCED: u64 = 1;
 /// Buckets in a group; the way of an entry begins with one.
 const GROUP: usize = 4;
-const BUCKETS_MIN: u64 = 8;
-const BUCKETS_MAX: u64 = 1 << 31;
+const BUCKETS_MIN: usize = 8;
+const BUCKETS_MAX: usize = 1 << 31;
 
 /// A table in `words`, with `used` positions, `stride` cells an entry. The stride
 /// is a constant wherever the kind is one, and folds away.
@@ -56,23 +56,21 @@ pub(crate) fn copied(entry: &[Cell]) -> Entry {
 #[derive(Clone, Copy, Debug)]
 struct Layout {
     /// First word of the index.
-    index: u64,
-    buckets: u64,
+    index: usize,
+    buckets: usize,
     sequenced: bool,
     stride: usize,
 }
 
 impl Layout {
     /// The smallest index for so many entries.
-    fn for_entries(entries: u64, sequenced: bool, stride: usize) -> Result<Layout> {
+    fn for_entries(entries: usize, sequenced: bool, stride: usize) -> Result<Layout> {
         let buckets = entries.saturating_mul(4).div_ceil(3).max(BUCKETS_MIN);
-        if buckets > BUCKETS_MAX {
-            return Err(Error::ObjectTooLarge);
-        }
-        let mut layout =
-            Layout { index: 0, buckets: buckets.next_power_of_two(), sequenced, stride };
-        let sequence = if sequenced { layout.capacity() } else { 0 };
-        layout.index = wide(layout.sequence()).saturating_add(sequence);
+        let buckets = buckets.checked_next_power_of_two().filter(|&buckets| buckets <= BUCKETS_MAX);
+        let buckets = buckets.ok_or(Error::ObjectTooLarge)?;
+        let mut layout = Layout { index: 0, buckets, sequenced, stride };
+        let numbers = if sequenced { layout.capacity() } else { 0 };
+        layout.index = layout.sequence().saturating_add(numbers);
         Ok(layout)
     }
 
@@ -80,21 +78,21 @@ impl Layout {
     fn of(words: &[u64], stride: usize) -> Layout {
         let word = words.get(LAYOUT).copied().unwrap_or(0);
         let (index, buckets) = halves(word & !SEQUENCED);
-        let sequenced = word & SEQUENCED != 0;
-        Layout { index: index.into(), buckets: buckets.into(), sequenced, stride }
+        Layout { index: at(index), buckets: at(buckets), sequenced: word & SEQUENCED != 0, stride }
     }
 
     /// It in one word: no block is 2^32 words long.
     fn word(self) -> u64 {
-        self.index << 32 | self.buckets | u64::from(self.sequenced)
+        wide(self.index) << 32 | wide(self.buckets) | u64::from(self.sequenced)
     }
 
-    fn capacity(self) -> u64 {
+    fn capacity(self) -> usize {
         (self.buckets / 4).wrapping_mul(3)
     }
 
+    /// First word of the sequence numbers.
     fn sequence(self) -> usize {
-        index(self.capacity()).saturating_mul(self.stride).saturating_add(at(HEADER))
+        self.capacity().saturating_mul(self.stride).saturating_add(at(HEADER))
     }
 
     fn words(self) -> usize {
@@ -104,23 +102,19 @@ impl Layout {
     /// Where the index lies.
     #[inline(always)]
     fn range(self) -> Range<usize> {
-        index(self.index)..index(self.index.saturating_add(self.buckets))
+        self.index..self.index.saturating_add(self.buckets)
     }
 }
 
 /// Words for a table of `entries` entries; 0 for none.
 pub(crate) fn words_for(entries: usize, stride: usize) -> usize {
-    match Layout::for_entries(wide(entries), false, stride) {
-        _ if entries == 0 => 0,
-        Ok(layout) => layout.words(),
-        Err(_) => usize::MAX,
-    }
+    let layout = Layout::for_entries(entries, false, stride);
+    if entries == 0 { 0 } else { layout.map_or(usize::MAX, Layout::words) }
 }
 
 /// Writes an empty table with room for `entries` entries.
 pub(crate) fn fill(words: &mut [u64], entries: usize, stride: usize) {
-    let Ok(layout) = Layout::for_entries(wide(entries), false, stride) else { return };
-    if !words.is_empty() {
+    if let (Ok(layout), false) = (Layout::for_entries(entries, false, stride), words.is_empty()) {
         start(words, layout, 0);
     }
 }
@@ -132,10 +126,6 @@ fn start(words: &mut [u64], layout: Layout, next: u64) {
     if let Some(buckets) = words.get_mut(layout.range()) {
         buckets.fill(0);
     }
-}
-
-fn index(n: u64) -> usize {
-    usize::try_from(n).unwrap_or(usize::MAX)
 }
 
 /// The first bucket on the way of a hash.
@@ -188,21 +178,17 @@ impl<'h> Table<&'h [u64]> {
         self.probe(hash, |_, _| true)
     }
 
-    /// The key at a position, and its value if it has one.
-    #[inline(always)]
-    pub(crate) fn pair(&self, position: u32) -> Option<Entry> {
-        let start = self.place(position);
-        let words = self.words.get(start..start.saturating_add(self.stride))?;
-        Some(copied(Cell::slice(words)))
-    }
-
     /// Bucket and position of the entry of this hash for which `same` holds, or
     /// the bucket where it belongs.
     #[inline(always)]
     pub(crate) fn find(&self, hash: u32, mut same: impl FnMut(Cell) -> bool) -> Probe {
-        self.probe(hash, |table, position| {
-            table.words.get(table.place(position)).is_some_and(|&key| same(Cell::raw(key)))
-        })
+        self.probe(hash, |table, position| table.key(position).is_some_and(&mut same))
+    }
+
+    /// The key at a position.
+    #[inline(always)]
+    pub(crate) fn key(&self, position: u32) -> Option<Cell> {
+        self.entry(position).and_then(|entry| entry.first()).copied()
     }
 
     /// Compares a group of buckets at a time, as a branch for each could not be
@@ -240,7 +226,7 @@ impl<'h> Table<&'h [u64]> {
 
     /// The bucket where a new entry of this hash belongs.
     pub(crate) fn vacancy(&self, hash: u32) -> usize {
-        self.probe(hash, |_, _| false).map_or_else(|bucket| bucket, |(bucket, _)| bucket)
+        self.probe(hash, |_, _| false).err().unwrap_or(usize::MAX)
     }
 
     /// The bucket that leads to a position. O(index size).
@@ -273,25 +259,19 @@ impl<'h> Table<&'h [u64]> {
 
     /// The first position whose sequence number is not below the cursor's.
     fn position(&self, cursor: Cursor) -> u32 {
-        let reached = |position: u32| self.sequence(position) >= cursor.next;
-        if !self.layout().sequenced {
+        let layout = self.layout();
+        if !layout.sequenced {
             let first = self.sequence(0);
             return u32::try_from(cursor.next.saturating_sub(first)).unwrap_or(self.used);
         }
-        let guess = cursor.hint.min(self.used);
-        if reached(guess) && guess.checked_sub(1).is_none_or(|before| !reached(before)) {
-            return guess;
+        let numbers = self.words.get(layout.sequence()..).unwrap_or_default();
+        let numbers = numbers.get(..at(self.used)).unwrap_or_default();
+        let (before, behind) = numbers.split_at(at(cursor.hint).min(numbers.len()));
+        let passed = |number: &u64| *number < cursor.next;
+        if before.last().is_none_or(passed) && !behind.first().is_some_and(passed) {
+            return cursor.hint.min(self.used);
         }
-        let (mut low, mut high) = (0, self.used);
-        while low < high {
-            let middle = low.midpoint(high);
-            if reached(middle) {
-                high = middle;
-            } else {
-                low = middle.wrapping_add(1);
-            }
-        }
-        low
+        u32::try_from(numbers.partition_point(passed)).unwrap_or(self.used)
     }
 
     /// The entry at the cursor or the next one behind it; the cursor moves on.
@@ -313,13 +293,12 @@ impl<'h> Table<&'h [u64]> {
     /// What a rebuilt table with room for one more entry looks like: as large as
     /// before where a third or more of the positions are holes.
     pub(crate) fn plan(&self) -> Result<Plan> {
-        let live = u64::from(self.len());
-        let layout = self.layout();
-        let roomy = live.saturating_mul(3) <= u64::from(self.used).saturating_mul(2);
+        let (live, used, layout) = (at(self.len()), at(self.used), self.layout());
+        let roomy = live.saturating_mul(3) <= used.saturating_mul(2);
         let entries = if roomy { live } else { layout.capacity() };
         let holes_before_all = (0..self.used)
             .find(|&position| self.entry(position).is_some())
-            .is_none_or(|first| u64::from(self.used.saturating_sub(first)) == live);
+            .is_none_or(|first| used.saturating_sub(at(first)) == live);
         let sequenced = live > 0 && (layout.sequenced || !holes_before_all);
         let layout = Layout::for_entries(entries.saturating_add(1), sequenced, self.stride)?;
         Ok(Plan { layout, words: layout.words() })
@@ -333,7 +312,7 @@ impl<'h> Table<&'h [u64]> {
             return if self.used == 0 { Ok(()) } else { Err("entries without a table") };
         }
         if !layout.buckets.is_power_of_two()
-            || u64::from(self.used) > layout.capacity()
+            || at(self.used) > layout.capacity()
             || layout.words() > self.words.len()
         {
             return Err("a table is larger than its block");
@@ -364,7 +343,7 @@ impl<'h> Table<&'h [u64]> {
     /// Whether there is no room for another entry.
     #[inline(always)]
     pub(crate) fn is_full(&self) -> bool {
-        u64::from(self.used) >= self.layout().capacity()
+        at(self.used) >= self.layout().capacity()
     }
 }
 
@@ -474,28 +453,18 @@ impl<'h> Table<&'h mut [u64]> {
 
     /// Moves all entries into an empty block as `plan` says, and answers how
     /// many positions are used there. The old block is spoilt.
+    #[inline(always)]
     pub(crate) fn rebuild(&mut self, plan: Plan, target: &mut [u64]) -> u32 {
         let (old, holes) = (self.read().layout(), self.read().len() != self.used);
         start(target, plan.layout, self.read().header(NEXT));
         let mut new = Table::new_mut(target, 0, self.stride);
-        if !holes {
-            for (to, from) in [(at(HEADER), at(HEADER)), (plan.layout.sequence(), old.sequence())] {
-                let kept =
-                    if from == at(HEADER) { self.stride } else { usize::from(old.sequenced) };
-                let len = at(self.used).saturating_mul(kept);
-                let places = new.words.get_mut(to..to.saturating_add(len));
-                let words = self.words.get(from..from.saturating_add(len));
-                places.unwrap_or_default().copy_from_slice(words.unwrap_or_default());
-            }
-            new.used = self.used;
-        }
-        for position in 0..if holes { self.used } else { 0 } {
+        for position in 0..self.used {
             let Some(entry) = self.read().entry(position) else { continue };
-            let sequence = self.read().sequence(position);
             let to = new.used;
             new.set_entry(to, entry);
             if plan.layout.sequenced {
-                new.put(plan.layout.sequence().saturating_add(at(to)), sequence);
+                let place = plan.layout.sequence().saturating_add(at(to));
+                new.put(place, self.read().sequence(position));
             }
             // Leave word of where the entry went, for the index.
             self.put(self.read().place(position), u64::from(to));
@@ -505,14 +474,11 @@ impl<'h> Table<&'h mut [u64]> {
         let buckets = new.words.get_mut(plan.layout.range()).unwrap_or_default();
         for &bucket in self.words.get(old.range()).unwrap_or_default() {
             let (hash, position) = halves(bucket);
-            if bucket != 0 {
-                let mut to = position.wrapping_sub(1);
-                if holes {
-                    let word = self.read().header(self.read().place(to));
-                    to = u32::try_from(word).unwrap_or(0);
-                }
-                link(buckets, bucket_of(hash, to));
+            let Some(mut to) = position.checked_sub(1) else { continue };
+            if holes {
+                to = halves(self.read().header(self.read().place(to))).1;
             }
+            link(buckets, bucket_of(hash, to));
         }
         new.used
     }
