@@ -76,16 +76,19 @@ impl<const BITS: u32> Arena<BITS> {
     /// [`Error::NotAHandle`], [`Error::WrongKind`] or [`Error::Stale`].
     #[inline(always)]
     pub(crate) fn check(&self, cell: Cell) -> Result<Slot> {
-        match self.slots.get(at(cell.slot())) {
-            Some(slot) if slot.key == cell.key() => Ok(*slot),
-            _ => Err(cell.refused(self.kind)),
-        }
+        self.find(cell).ok_or_else(|| cell.refused(self.kind))
+    }
+
+    /// [`Arena::check`], but for the reason.
+    #[inline(always)]
+    pub(crate) fn find(&self, cell: Cell) -> Option<Slot> {
+        self.slots.get(at(cell.slot())).copied().filter(|slot| slot.key == cell.key())
     }
 
     /// Whether `cell` opens a slot of this arena.
     #[inline]
     pub(crate) fn contains(&self, cell: Cell) -> bool {
-        self.slots.get(at(cell.slot())).is_some_and(|slot| slot.key == cell.key())
+        self.find(cell).is_some()
     }
 
     /// The words of a slot's block that are in use.

@@ -83,19 +83,32 @@ macro_rules! keyed {
             /// The hash of `key`, and where it is or belongs.
             #[inline(always)]
             fn locate(self, key: Cell) -> Result<(u32, Probe)> {
-                let Some(int) = key.as_int() else { return self.locate_any(key) };
-                let hash = self.sees.hash_int(int);
-                let found = self.table().first(hash);
-                if let Ok((_, position)) = found
-                    && self.table().key(position) != Some(key)
-                {
-                    return self.locate_any(key);
+                if let Some(int) = key.as_int() {
+                    let found = self.guess(self.sees.hash_int(int), |entry| entry == key);
+                    return found.map_or_else(|| self.locate_any(key), Ok);
                 }
-                Ok((hash, found))
+                self.locate_text(key)
             }
 
-            /// [`Self::locate`] for what is no integer in a cell, or meets another
-            /// entry of its hash.
+            fn locate_text(self, key: Cell) -> Result<(u32, Probe)> {
+                let found = self.sees.text(key).and_then(|text| {
+                    let same = |entry| entry == key || self.sees.is_text(entry, text);
+                    self.guess(self.sees.hash_text(text), same)
+                });
+                found.map_or_else(|| self.locate_any(key), Ok)
+            }
+
+            /// What [`Self::locate`] finds, unless it is not the first entry of
+            /// its hash.
+            #[inline(always)]
+            fn guess(self, hash: u32, same: impl Fn(Cell) -> bool) -> Option<(u32, Probe)> {
+                let found = self.table().first(hash);
+                let right = |position| self.table().key(position).is_some_and(same);
+                let wrong = found.is_ok_and(|(_, position)| !right(position));
+                if wrong { None } else { Some((hash, found)) }
+            }
+
+            #[cold]
             fn locate_any(self, key: Cell) -> Result<(u32, Probe)> {
                 let key = self.sees.key(key)?;
                 let found = self.table().find(key.hash, |entry| self.sees.same(&key, entry));

@@ -140,6 +140,7 @@ impl<'h> Keys<'h> {
     }
 
     /// The arena that a handle names.
+    #[inline(always)]
     fn arena(&self, cell: Cell) -> Option<&'h Arena> {
         let index = cell.selector().index();
         match index.checked_sub(self.below.len()) {
@@ -162,6 +163,7 @@ impl<'h> Keys<'h> {
         low(hasher.finish())
     }
 
+    #[inline(always)]
     fn hash_bytes(&self, class: u64, bytes: &[u8]) -> u32 {
         let mut hasher = self.hasher();
         hasher.write(bytes);
@@ -185,9 +187,7 @@ impl<'h> Keys<'h> {
                 (Class::Float(float), self.hash_word(0, float.to_bits()))
             }
             Unpacked::Int(int) => (Class::Int(int), self.hash_int(int)),
-            Unpacked::ShortStr(text) => {
-                (Class::ShortText(text), self.hash_bytes(TEXT, text.as_bytes()))
-            }
+            Unpacked::ShortStr(text) => (Class::ShortText(text), self.hash_text(text.as_bytes())),
             Unpacked::Object(_) | Unpacked::Sealed => return self.object_key(cell),
             _ => (Class::Bits, self.hash_word(0, cell.bits())),
         };
@@ -205,7 +205,7 @@ impl<'h> Keys<'h> {
                 let sign = LARGE.wrapping_add(u64::from(large.negative));
                 (Class::Large(large), self.hash_bytes(sign, cast_slice(large.limbs)))
             }
-            Some(Class::Text(text)) => (Class::Text(text), self.hash_bytes(TEXT, text)),
+            Some(Class::Text(text)) => (Class::Text(text), self.hash_text(text)),
             Some(class) => (class, 0),
         };
         Ok(Key { cell, hash, class })
@@ -217,8 +217,7 @@ impl<'h> Keys<'h> {
         Ok(match arena.shape.key {
             KeyBy::Identity => None,
             KeyBy::Text => {
-                let bytes: &[u8] = cast_slice(words);
-                Some(Class::Text(bytes.get(..at(slot.len)).ok_or(Error::Corrupt)?))
+                Some(Class::Text(cast_slice(words).get(..at(slot.len)).ok_or(Error::Corrupt)?))
             }
             KeyBy::Integer => {
                 let integer = Integer::of(words);
@@ -249,11 +248,27 @@ impl<'h> Keys<'h> {
         }
     }
 
-    fn is_text(&self, entry: Cell, bytes: &[u8]) -> bool {
-        match entry.as_short_str() {
-            Some(text) => text.as_bytes() == bytes,
-            None => matches!(self.entry(entry), Some(Class::Text(text)) if text == bytes),
+    #[inline(always)]
+    pub(crate) fn is_text(&self, entry: Cell, bytes: &[u8]) -> bool {
+        match self.text(entry) {
+            Some(text) => text == bytes,
+            None => entry.as_short_str().is_some_and(|text| text.as_bytes() == bytes),
         }
+    }
+
+    /// The bytes of a text that lies in an arena, and is alive.
+    #[inline(always)]
+    pub(crate) fn text(&self, cell: Cell) -> Option<&'h [u8]> {
+        let arena = self.arena(cell).filter(|arena| arena.shape.key == KeyBy::Text)?;
+        let slot = arena.find(cell)?;
+        let words = arena.words(slot, at(slot.len).div_ceil(8)).ok()?;
+        cast_slice(words).get(..at(slot.len))
+    }
+
+    /// The hash of a text.
+    #[inline(always)]
+    pub(crate) fn hash_text(&self, bytes: &[u8]) -> u32 {
+        self.hash_bytes(TEXT, bytes)
     }
 
     fn entry(&self, cell: Cell) -> Option<Class<'h>> {
