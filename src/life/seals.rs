@@ -80,7 +80,7 @@ impl Heap {
         if key.heap != self.identity || key.number != number {
             return Err(Error::WrongKey);
         }
-        let cell = Cell::slice(&[bits]).first().copied().unwrap_or_default();
+        let cell = Cell::raw(bits);
         if cell.is_handle() {
             self.open(cell)?;
         }

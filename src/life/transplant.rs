@@ -119,7 +119,7 @@ impl Heap {
         // Scratch and arenas grow in turns, out of one account.
         let bump = twins.bump();
         let taken = bump.allocated_bytes_including_metadata().saturating_sub(warm);
-        self.budget.lend_in_all(taken);
+        self.budget.lend(taken, false);
         let (_, target, _) = split(&mut self.arenas, old.selector())?;
         let new = target.alloc(&mut self.budget, len, words, |words| {
             match shape.elements {

@@ -41,8 +41,7 @@ pub(crate) const TAG_HOLE: u64 = 0xFFFD;
 pub(crate) const TAG_FREE: u64 = 0xFFFE;
 pub(crate) const TAG_HANDLE: u64 = 0xFFFF;
 pub(crate) const SELECTOR_SHIFT: u32 = 44;
-pub(crate) const GENERATION_SHIFT: u32 = 32;
-pub(crate) const GENERATION_MASK: u64 = 0xFFF << GENERATION_SHIFT;
+pub(crate) const GENERATION_MASK: u64 = 0xFFF << 32;
 const NAN: u64 = 0x7FF8_0000_0000_0000;
 const SHORT_LEN_SHIFT: u32 = 40;
 /// A word of a table that holds no entry; no cell has these bits.
@@ -235,18 +234,14 @@ impl Cell {
 
     /// Whether these are the bits of a cell at all: what constructors make.
     pub(crate) fn is_proper(self) -> bool {
-        match self.tag() {
-            tag if tag < TAG_DEOPT => Cell::float(f64::from_bits(self.bits())) == self,
-            TAG_SHORT => {
-                let text = ShortStr(self.bits());
-                core::str::from_utf8(text.as_bytes()).is_ok()
-                    && Cell::short_bytes(text.as_bytes()) == Some(self)
-            }
-            TAG_BOOL => self == Cell::TRUE || self == Cell::FALSE,
-            TAG_NULL => self == Cell::NULL,
-            TAG_HOLE | TAG_FREE => false,
-            TAG_HANDLE => self.selector().index() <= Kind::SEALED.index(),
-            _ => true,
+        match self.unpack() {
+            Unpacked::Float(float) => self == Cell::float(float),
+            Unpacked::Bool(bool) => self == Cell::bool(bool),
+            Unpacked::Null => self == Cell::NULL,
+            // What is not UTF-8 reads as empty.
+            Unpacked::ShortStr(text) => Some(self) == Cell::short_str(text.as_str()),
+            Unpacked::Object(kind) => kind.index() < Kind::SEALED.index(),
+            Unpacked::Int(_) | Unpacked::Deopt(_) | Unpacked::Sealed => true,
         }
     }
 

@@ -1,74 +1,67 @@
 //! [`Element`]: what payload words can be read as.
 
+use bytemuck::Pod;
+
 use super::cell::Cell;
 
 /// A type that payload words can be read as.
 #[doc(hidden)]
 pub trait Element: Copy + PartialEq + 'static {
+    /// What the bits are read as first: the type itself, but for cells.
+    type Plain: Pod;
     /// Elements in a word.
-    const PER_WORD: u32;
+    const PER_WORD: u32 = if size_of::<Self>() == 1 { 8 } else { 1 };
     /// The element a fresh object is filled with.
     const ZERO: Self;
+    fn wrap(plain: &[Self::Plain]) -> &[Self];
+    fn wrap_mut(plain: &mut [Self::Plain]) -> &mut [Self];
     /// The words as elements.
-    fn slice(words: &[u64]) -> &[Self];
+    #[inline(always)]
+    fn slice(words: &[u64]) -> &[Self] {
+        Self::wrap(bytemuck::cast_slice(words))
+    }
     /// The words as elements.
-    fn slice_mut(words: &mut [u64]) -> &mut [Self];
-    /// The bytes as elements; `None` where they are not aligned.
-    fn bytes(bytes: &[u8]) -> Option<&[Self]>;
-    /// The bytes as elements; `None` where they are not aligned.
-    fn bytes_mut(bytes: &mut [u8]) -> Option<&mut [Self]>;
+    #[inline(always)]
+    fn slice_mut(words: &mut [u64]) -> &mut [Self] {
+        Self::wrap_mut(bytemuck::cast_slice_mut(words))
+    }
+    /// The bytes as elements; `None` where they are not aligned (an empty slice
+    /// may lie anywhere).
+    #[inline]
+    fn bytes(bytes: &[u8]) -> Option<&[Self]> {
+        if bytes.is_empty() {
+            return Some(&[]);
+        }
+        bytemuck::try_cast_slice(bytes).ok().map(Self::wrap)
+    }
+    /// As [`Element::bytes`].
+    #[inline]
+    fn bytes_mut(bytes: &mut [u8]) -> Option<&mut [Self]> {
+        if bytes.is_empty() {
+            return Some(&mut []);
+        }
+        bytemuck::try_cast_slice_mut(bytes).ok().map(Self::wrap_mut)
+    }
 }
 
-macro_rules! plain_element {
-    ($($type:ty: $per_word:literal, $zero:literal;)*) => {$(
+macro_rules! elements {
+    ($($type:ty as $plain:ty: $zero:expr, $wrap:expr, $wrap_mut:expr;)*) => {$(
         impl Element for $type {
-            const PER_WORD: u32 = $per_word;
+            type Plain = $plain;
             const ZERO: Self = $zero;
             #[inline(always)]
-            fn slice(words: &[u64]) -> &[Self] {
-                bytemuck::cast_slice(words)
+            fn wrap(plain: &[$plain]) -> &[Self] {
+                $wrap(plain)
             }
             #[inline(always)]
-            fn slice_mut(words: &mut [u64]) -> &mut [Self] {
-                bytemuck::cast_slice_mut(words)
-            }
-            #[inline]
-            fn bytes(bytes: &[u8]) -> Option<&[Self]> {
-                // An empty slice may lie anywhere.
-                if bytes.is_empty() {
-                    return Some(&[]);
-                }
-                bytemuck::try_cast_slice(bytes).ok()
-            }
-            #[inline]
-            fn bytes_mut(bytes: &mut [u8]) -> Option<&mut [Self]> {
-                if bytes.is_empty() {
-                    return Some(&mut []);
-                }
-                bytemuck::try_cast_slice_mut(bytes).ok()
+            fn wrap_mut(plain: &mut [$plain]) -> &mut [Self] {
+                $wrap_mut(plain)
             }
         }
     )*};
+    ($($type:ty: $zero:literal;)*) => {
+        elements! { $($type as $type: $zero, core::convert::identity, core::convert::identity;)* }
+    };
 }
-plain_element!(u8: 8, 0; u64: 1, 0; i64: 1, 0; f64: 1, 0.0;);
-
-impl Element for Cell {
-    const PER_WORD: u32 = 1;
-    const ZERO: Cell = Cell::NULL;
-    #[inline(always)]
-    fn slice(words: &[u64]) -> &[Cell] {
-        Cell::slice(words)
-    }
-    #[inline(always)]
-    fn slice_mut(words: &mut [u64]) -> &mut [Cell] {
-        Cell::slice_mut(words)
-    }
-    #[inline]
-    fn bytes(bytes: &[u8]) -> Option<&[Cell]> {
-        u64::bytes(bytes).map(Cell::slice)
-    }
-    #[inline]
-    fn bytes_mut(bytes: &mut [u8]) -> Option<&mut [Cell]> {
-        u64::bytes_mut(bytes).map(Cell::slice_mut)
-    }
-}
+elements! { u8: 0; u64: 0; i64: 0; f64: 0.0; }
+elements! { Cell as u64: Cell::NULL, Cell::slice, Cell::slice_mut; }

@@ -1,17 +1,13 @@
 //! The life count of a slot: where it starts, how it goes on, when it ends.
 
-use super::cell::{GENERATION_SHIFT, TAG_FREE, TAG_HANDLE};
+use super::cell::{Cell, GENERATION_MASK, SELECTOR_SHIFT, TAG_FREE, TAG_HANDLE, TAG_SHIFT};
 use super::kind::Kind;
 
-const TAG_IN_KEY: u32 = 16;
-const SELECTOR_IN_KEY: u32 = 12;
-const GENERATION_IN_KEY: u32 = 0xFFF;
-const RETIRED: u32 = key_of(TAG_FREE) | 1 << SELECTOR_IN_KEY;
-const _: () = assert!(GENERATION_SHIFT == 32);
+const GENERATION_IN_KEY: u32 = Cell::raw(GENERATION_MASK).key();
+const RETIRED: u32 = key_of(TAG_FREE, 1);
 
-#[allow(clippy::cast_possible_truncation, reason = "a tag has 16 bits")]
-const fn key_of(tag: u64) -> u32 {
-    (tag as u32) << TAG_IN_KEY
+const fn key_of(tag: u64, selector: u64) -> u32 {
+    Cell::raw(tag << TAG_SHIFT | selector << SELECTOR_SHIFT).key()
 }
 
 /// The keys of one arena's slots, with generations of `BITS` bits (12 in a heap,
@@ -34,7 +30,7 @@ impl<const BITS: u32> Generations<BITS> {
     };
 
     pub(crate) const fn new(kind: Kind, seed: u32) -> Self {
-        Generations { live: key_of(TAG_HANDLE) | kind.id() << SELECTOR_IN_KEY, seed }
+        Generations { live: key_of(TAG_HANDLE, kind.selector()), seed }
     }
 
     /// Generation of the first object of a slot.
@@ -47,7 +43,7 @@ impl<const BITS: u32> Generations<BITS> {
 
     /// Key of a slot that never held an object.
     pub(crate) const fn fresh(&self, index: u32) -> u32 {
-        key_of(TAG_FREE) | self.offset(index)
+        key_of(TAG_FREE, 0) | self.offset(index)
     }
 
     /// Key of the live slot that a free one becomes.
@@ -61,18 +57,18 @@ impl<const BITS: u32> Generations<BITS> {
     #[inline]
     pub(crate) const fn ended(&self, live: u32, index: u32) -> u32 {
         let next = live.wrapping_add(1) & Self::MASK;
-        if next == self.offset(index) { RETIRED } else { key_of(TAG_FREE) | next }
+        if next == self.offset(index) { RETIRED } else { key_of(TAG_FREE, 0) | next }
     }
 
     /// Key of the free slot that a live one was.
     pub(crate) const fn unborn(&self, live: u32) -> u32 {
-        key_of(TAG_FREE) | (live & GENERATION_IN_KEY)
+        key_of(TAG_FREE, 0) | (live & GENERATION_IN_KEY)
     }
 
     /// Whether the key is that of a live slot.
     #[inline(always)]
     pub(crate) const fn is_live(key: u32) -> bool {
-        key >= key_of(TAG_HANDLE)
+        key >= key_of(TAG_HANDLE, 0)
     }
 
     /// Whether the key is that of a retired slot.

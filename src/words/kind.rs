@@ -17,11 +17,6 @@ impl Kind {
         Kind((selector & 0xF) as u8)
     }
 
-    /// The selector as a `u32`.
-    pub(crate) const fn id(self) -> u32 {
-        self.0 as u32
-    }
-
     /// The arena selector, 0..=15, as it stands in bits 44..=47 of a handle.
     pub const fn selector(self) -> u64 {
         self.0 as u64
@@ -120,11 +115,10 @@ impl Shape {
     /// How many words of a block of `cap` words are in use at `len` elements.
     #[inline(always)]
     pub(crate) const fn words(&self, len: u32, cap: u32) -> usize {
-        let body = match self.elements {
-            Elements::Bytes => (len as usize).div_ceil(8),
-            Elements::Ints | Elements::Floats | Elements::Cells => len as usize,
-            Elements::Entries(_) => return cap as usize,
-        };
-        body.saturating_add(if cap == 0 { 0 } else { self.header as usize })
+        match self.elements {
+            Elements::Entries(_) => cap as usize,
+            _ if self.header > 0 && cap == 0 => 0,
+            _ => self.words_for(len as usize),
+        }
     }
 }

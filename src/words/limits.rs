@@ -282,17 +282,11 @@ impl Budget {
     }
 
     /// Counts scratch memory that is taken while arenas may grow, until the loan
-    /// ends.
+    /// ends: so many bytes in all, which are never fewer than before.
     pub(crate) fn lend(&mut self, bytes: usize, sorting: bool) {
-        let before = self.loan.bytes;
-        self.loan =
-            Loan { bytes: before.saturating_add(bytes), sorting: self.loan.sorting | sorting };
-        self.used = self.used.saturating_add(bytes);
-    }
-
-    /// A loan of so many bytes in all, if it is larger than before.
-    pub(crate) fn lend_in_all(&mut self, bytes: usize) {
-        self.lend(bytes.saturating_sub(self.loan.bytes), false);
+        let before = self.loan;
+        self.loan = Loan { bytes: bytes.max(before.bytes), sorting: before.sorting | sorting };
+        self.replace(before.bytes, self.loan.bytes);
     }
 
     pub(crate) fn end_loan(&mut self, before: Loan) {
