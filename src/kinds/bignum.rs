@@ -3,32 +3,25 @@
 use core::fmt;
 
 use crate::words::{Elements, KeyBy, Shape};
-use crate::object::{Integer, New, Nothing, Object, Sequence, View};
+use crate::object::{Integer, New, View};
 
-/// An integer of any size, never changed in place: a sign, and limbs of 64 bits,
-/// least significant first, the last one not zero. Its elements are the limbs.
-///
-/// [`Heap::int`](crate::Heap::int) makes one only where an integer does not fit
-/// into a cell; arithmetic on integers of either form is with the heap, too.
-///
-/// ```
-/// use segheap::{Bignum, Heap};
-/// let mut heap = Heap::new();
-/// let big = heap.alloc(Bignum::of(true, &[0, 1, 0]))?;
-/// assert_eq!(heap.get(big)?.to_i128(), Some(-(1 << 64)));
-/// assert_eq!(heap.get(big)?.limbs(), [0, 1]);
-/// assert_eq!(heap.get(big)?.to_string(), "-18446744073709551616");
-/// # Ok::<(), segheap::Error>(())
-/// ```
-pub enum Bignum {}
-
-impl Object for Bignum {
-    const SHAPE: Shape = Shape::new(Elements::Ints, "", "").header(1).key(KeyBy::Integer);
-    type Sees = Nothing;
-}
-
-impl Sequence for Bignum {
-    type Element = u64;
+super::sequence! {
+    /// An integer of any size, never changed in place: a sign, and limbs of 64 bits,
+    /// least significant first, the last one not zero. Its elements are the limbs.
+    ///
+    /// [`Heap::int`](crate::Heap::int) makes one only where an integer does not fit
+    /// into a cell; arithmetic on integers of either form is with the heap, too.
+    ///
+    /// ```
+    /// use segheap::{Bignum, Heap};
+    /// let mut heap = Heap::new();
+    /// let big = heap.alloc(Bignum::of(true, &[0, 1, 0]))?;
+    /// assert_eq!(heap.get(big)?.to_i128(), Some(-(1 << 64)));
+    /// assert_eq!(heap.get(big)?.limbs(), [0, 1]);
+    /// assert_eq!(heap.get(big)?.to_string(), "-18446744073709551616");
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    Bignum of u64, Shape::new(Elements::Ints, "", "").header(1).key(KeyBy::Integer)
 }
 
 impl Bignum {

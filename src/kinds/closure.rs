@@ -1,29 +1,22 @@
 //! [`Closure`].
 
 use crate::words::{Cell, Elements, Shape};
-use crate::object::{Mutable, New, Nothing, Object, Sequence, View};
+use crate::object::{Mutable, New, View};
 
-/// A function id of the VM's own, and a fixed number of upvalues, which are its
-/// elements.
-///
-/// ```
-/// use segheap::{Closure, Heap};
-/// let mut heap = Heap::new();
-/// let counter = heap.alloc(Closure::of(12, &[0.into()]))?;
-/// heap.get_mut(counter)?.set(0, 1.into())?;
-/// assert_eq!(heap.get(counter)?.function(), 12);
-/// assert_eq!(heap.get(counter)?.get(0)?, 1.into());
-/// # Ok::<(), segheap::Error>(())
-/// ```
-pub enum Closure {}
-
-impl Object for Closure {
-    const SHAPE: Shape = Shape::new(Elements::Cells, "(", ")").header(1);
-    type Sees = Nothing;
-}
-
-impl Sequence for Closure {
-    type Element = Cell;
+super::sequence! {
+    /// A function id of the VM's own, and a fixed number of upvalues, which are its
+    /// elements.
+    ///
+    /// ```
+    /// use segheap::{Closure, Heap};
+    /// let mut heap = Heap::new();
+    /// let counter = heap.alloc(Closure::of(12, &[0.into()]))?;
+    /// heap.get_mut(counter)?.set(0, 1.into())?;
+    /// assert_eq!(heap.get(counter)?.function(), 12);
+    /// assert_eq!(heap.get(counter)?.get(0)?, 1.into());
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    Closure of Cell, Shape::new(Elements::Cells, "(", ")").header(1)
 }
 
 impl Mutable for Closure {}

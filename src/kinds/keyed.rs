@@ -8,15 +8,9 @@ use crate::words::Sealed;
 
 /// A table that is yet to be made: [`Init`] of maps and sets.
 pub struct NewTable<K> {
-    entries: usize,
-    stride: usize,
-    kind: PhantomData<K>,
-}
-
-impl<K> NewTable<K> {
-    pub(super) const fn with_capacity(entries: usize, stride: usize) -> Self {
-        NewTable { entries, stride, kind: PhantomData }
-    }
+    pub(super) entries: usize,
+    pub(super) stride: usize,
+    pub(super) kind: PhantomData<K>,
 }
 
 impl<K> fmt::Debug for NewTable<K> {
@@ -58,12 +52,12 @@ macro_rules! keyed {
             /// Empty.
             #[allow(clippy::new_ret_no_self, reason = "an object yet to be made")]
             pub const fn new() -> NewTable<$Kind> {
-                NewTable::with_capacity(0, $stride)
+                Self::with_capacity(0)
             }
 
             /// Empty, with room for `entries` entries.
             pub const fn with_capacity(entries: usize) -> NewTable<$Kind> {
-                NewTable::with_capacity(entries, $stride)
+                NewTable { entries, stride: $stride, kind: core::marker::PhantomData }
             }
         }
 

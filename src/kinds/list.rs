@@ -14,5 +14,5 @@ super::array! {
     /// assert_eq!(heap.get(list)?.as_slice().len(), 3);
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    List of Cell, Cells, "["
+    List of Cell, Cells
 }

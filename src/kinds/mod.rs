@@ -90,20 +90,31 @@ impl core::fmt::Debug for Kind {
     }
 }
 
-/// A kind that is a growable array and nothing else.
-macro_rules! array {
-    ($(#[$doc:meta])* $Kind:ident of $Element:ty, $elements:ident, $open:literal) => {
+/// A kind that is a sequence: its elements, and how it lies in memory.
+macro_rules! sequence {
+    ($(#[$doc:meta])* $Kind:ident of $Element:ty, $shape:expr) => {
         $(#[$doc])*
         pub enum $Kind {}
 
         impl crate::object::Object for $Kind {
-            const SHAPE: crate::words::Shape =
-                crate::words::Shape::new(crate::words::Elements::$elements, $open, "]");
+            const SHAPE: crate::words::Shape = $shape;
             type Sees = crate::object::Nothing;
         }
 
         impl crate::object::Sequence for $Kind {
             type Element = $Element;
+        }
+    };
+}
+use sequence;
+
+/// A kind that is a growable array and nothing else.
+macro_rules! array {
+    ($(#[$doc:meta])* $Kind:ident of $Element:ty, $elements:ident) => {
+        super::sequence! {
+            $(#[$doc])*
+            $Kind of $Element,
+            crate::words::Shape::new(crate::words::Elements::$elements, "[", "]")
         }
 
         impl crate::object::Mutable for $Kind {}

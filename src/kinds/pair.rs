@@ -1,28 +1,21 @@
 //! [`Pair`].
 
 use crate::words::{Cell, Elements, Result, Shape};
-use crate::object::{Mutable, New, Nothing, Object, Sequence, View};
+use crate::object::{Mutable, New, View};
 
-/// Two cells; element 0 is the first, element 1 the second.
-///
-/// ```
-/// use segheap::{Cell, Heap, Pair};
-/// let mut heap = Heap::new();
-/// let pair = heap.alloc(Pair::of(1.into(), Cell::NULL))?;
-/// heap.get_mut(pair)?.set(1, pair.into())?;
-/// assert_eq!(heap.get(pair)?.first()?, 1.into());
-/// assert_eq!(heap.get(pair)?.second()?, pair.into());
-/// # Ok::<(), segheap::Error>(())
-/// ```
-pub enum Pair {}
-
-impl Object for Pair {
-    const SHAPE: Shape = Shape::new(Elements::Cells, "(", ")");
-    type Sees = Nothing;
-}
-
-impl Sequence for Pair {
-    type Element = Cell;
+super::sequence! {
+    /// Two cells; element 0 is the first, element 1 the second.
+    ///
+    /// ```
+    /// use segheap::{Cell, Heap, Pair};
+    /// let mut heap = Heap::new();
+    /// let pair = heap.alloc(Pair::of(1.into(), Cell::NULL))?;
+    /// heap.get_mut(pair)?.set(1, pair.into())?;
+    /// assert_eq!(heap.get(pair)?.first()?, 1.into());
+    /// assert_eq!(heap.get(pair)?.second()?, pair.into());
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    Pair of Cell, Shape::new(Elements::Cells, "(", ")")
 }
 
 impl Mutable for Pair {}

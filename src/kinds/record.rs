@@ -1,29 +1,22 @@
 //! [`Struct`].
 
 use crate::words::{Cell, Elements, Shape};
-use crate::object::{Mutable, New, Nothing, Object, Sequence, View};
+use crate::object::{Mutable, New, View};
 
-/// A record: a shape id of the VM's own, and a fixed number of fields, which are
-/// its elements.
-///
-/// ```
-/// use segheap::{Cell, Heap, Struct};
-/// let mut heap = Heap::new();
-/// let point = heap.alloc(Struct::new(7, 2))?;
-/// heap.get_mut(point)?.set(1, 4.5.into())?;
-/// let view = heap.get(point)?;
-/// assert_eq!((view.shape(), view.as_slice()), (7, &[Cell::NULL, Cell::from(4.5)][..]));
-/// # Ok::<(), segheap::Error>(())
-/// ```
-pub enum Struct {}
-
-impl Object for Struct {
-    const SHAPE: Shape = Shape::new(Elements::Cells, "{", "}").header(1);
-    type Sees = Nothing;
-}
-
-impl Sequence for Struct {
-    type Element = Cell;
+super::sequence! {
+    /// A record: a shape id of the VM's own, and a fixed number of fields, which are
+    /// its elements.
+    ///
+    /// ```
+    /// use segheap::{Cell, Heap, Struct};
+    /// let mut heap = Heap::new();
+    /// let point = heap.alloc(Struct::new(7, 2))?;
+    /// heap.get_mut(point)?.set(1, 4.5.into())?;
+    /// let view = heap.get(point)?;
+    /// assert_eq!((view.shape(), view.as_slice()), (7, &[Cell::NULL, Cell::from(4.5)][..]));
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    Struct of Cell, Shape::new(Elements::Cells, "{", "}").header(1)
 }
 
 impl Mutable for Struct {}

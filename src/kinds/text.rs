@@ -5,32 +5,25 @@ use core::ops::RangeBounds;
 use bstr::{BStr, ByteSlice};
 
 use crate::words::{Elements, Error, Result, KeyBy, Shape, char_range, object_len};
-use crate::object::{New, Nothing, Object, Sequence, View};
+use crate::object::{New, View};
 
-/// Text: valid UTF-8, never changed in place. Its elements are its bytes.
-///
-/// Lengths and indices count bytes. [`View::text`] gives the bytes as
-/// [`bstr::BStr`], with `find`, `chars`, comparison and the rest of `bstr`,
-/// none of which validates again; [`View::to_str`] validates.
-///
-/// ```
-/// use segheap::{Error, Heap, Str, bstr::ByteSlice};
-/// let mut heap = Heap::new();
-/// let text = heap.alloc(Str::new("größer"))?;
-/// assert_eq!(heap.get(text)?.text().find("öß"), Some(2));
-/// assert_eq!(heap.get(text)?.substr(2..6)?, "öß");
-/// assert_eq!(heap.get(text)?.substr(3..), Err(Error::NotACharBoundary { index: 3 }));
-/// # Ok::<(), segheap::Error>(())
-/// ```
-pub enum Str {}
-
-impl Object for Str {
-    const SHAPE: Shape = Shape::new(Elements::Bytes, "\"", "\"").key(KeyBy::Text);
-    type Sees = Nothing;
-}
-
-impl Sequence for Str {
-    type Element = u8;
+super::sequence! {
+    /// Text: valid UTF-8, never changed in place. Its elements are its bytes.
+    ///
+    /// Lengths and indices count bytes. [`View::text`] gives the bytes as
+    /// [`bstr::BStr`], with `find`, `chars`, comparison and the rest of `bstr`,
+    /// none of which validates again; [`View::to_str`] validates.
+    ///
+    /// ```
+    /// use segheap::{Error, Heap, Str, bstr::ByteSlice};
+    /// let mut heap = Heap::new();
+    /// let text = heap.alloc(Str::new("größer"))?;
+    /// assert_eq!(heap.get(text)?.text().find("öß"), Some(2));
+    /// assert_eq!(heap.get(text)?.substr(2..6)?, "öß");
+    /// assert_eq!(heap.get(text)?.substr(3..), Err(Error::NotACharBoundary { index: 3 }));
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    Str of u8, Shape::new(Elements::Bytes, "\"", "\"").key(KeyBy::Text)
 }
 
 impl Str {

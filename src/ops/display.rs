@@ -6,10 +6,9 @@ use bstr::ByteSlice;
 use smallvec::SmallVec;
 
 use super::values::is_hole;
-use crate::arena::{Arena, Slot};
 use crate::heap::Heap;
 use crate::object::Integer;
-use crate::words::{Cell, Elements, Error, KeyBy, Shape, Unpacked, at};
+use crate::words::{Cell, Element, Elements, Error, KeyBy, Shape, Unpacked, at};
 
 /// Bytes written unless the caller sets another length.
 const LIMIT: usize = 4096;
@@ -140,27 +139,17 @@ impl<'h> Display<'h> {
 
     /// Writes what can be written at once; answers an object whose cells follow.
     fn open(&self, cell: Cell, out: &mut Bounded<'_, '_>) -> Result<Option<Frame<'h>>, fmt::Error> {
-        if let Unpacked::Object(_) = cell.unpack() {
-            return match self.heap.open(cell) {
-                Ok((arena, slot)) => self.object(cell, arena, slot, out),
-                Err(_) => out.write_str("gone").map(|()| None),
-            };
-        }
-        write!(out, "{cell:?}").map(|()| None)
-    }
-
-    fn object(
-        &self,
-        cell: Cell,
-        arena: &'h Arena,
-        slot: Slot,
-        out: &mut Bounded<'_, '_>,
-    ) -> Result<Option<Frame<'h>>, fmt::Error> {
+        let Unpacked::Object(_) = cell.unpack() else {
+            return write!(out, "{cell:?}").map(|()| None);
+        };
+        let Ok((arena, slot)) = self.heap.open(cell) else {
+            return out.write_str("gone").map(|()| None);
+        };
         let broken = |_: Error| fmt::Error;
         let shape = arena.shape;
         let words = arena.used(slot).map_err(broken)?;
         let body = words.get(at(shape.header)..).unwrap_or_default();
-        let bytes = bytemuck::cast_slice::<u64, u8>(body).get(..at(slot.len)).unwrap_or_default();
+        let bytes = u8::slice(body).get(..at(slot.len)).unwrap_or_default();
         match (shape.key, shape.elements) {
             (KeyBy::Text, _) => {
                 // Quoting makes nothing shorter.
@@ -184,19 +173,10 @@ impl<'h> Display<'h> {
                 let cells = arena.cells(slot).map_err(broken)?;
                 return Ok(Some(Frame { cell, shape, cells, next: 0, first: true }));
             }
-            (_, Elements::Bytes) => list(out, shape, bytes)?,
-            (_, Elements::Ints) => list(out, shape, bytemuck::cast_slice::<u64, i64>(body))?,
-            (_, Elements::Floats) => list(out, shape, bytemuck::cast_slice::<u64, f64>(body))?,
+            (_, Elements::Bytes) => write!(out, "{}{bytes:?}", arena.kind)?,
+            (_, Elements::Ints) => write!(out, "{}{:?}", arena.kind, i64::slice(body))?,
+            (_, Elements::Floats) => write!(out, "{}{:?}", arena.kind, f64::slice(body))?,
         }
         Ok(None)
     }
-}
-
-fn list<T: fmt::Debug>(out: &mut Bounded<'_, '_>, shape: &Shape, items: &[T]) -> fmt::Result {
-    out.write_str(shape.open)?;
-    for (n, item) in items.iter().enumerate() {
-        let comma = if n == 0 { "" } else { ", " };
-        write!(out, "{comma}{item:?}")?;
-    }
-    out.write_str(shape.close)
 }
