@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use crate::arena::{Arena, Seen, push};
 use crate::heap::{ARENAS, Heap, SEALED};
+use crate::kinds::Str;
 use crate::object::table::Table;
 use crate::object::{Integer, Object};
 use crate::ops::is_hole;
@@ -194,12 +195,8 @@ impl Heap {
         }
         match (shape.key, shape.elements) {
             (KeyBy::Text, _) => {
-                let text = arena
-                    .memory()
-                    .bytes()
-                    .get(slot.span(shape, 0..at(slot.len)))
-                    .unwrap_or_default();
-                simdutf8::basic::from_utf8(text).map(drop).map_err(|_| "text is not UTF-8")
+                let text = self.get::<Str>(cell).and_then(|text| text.to_str());
+                text.map(drop).map_err(|_| "text is not UTF-8")
             }
             (KeyBy::Integer, _) => {
                 let Integer { negative, limbs } = Integer::of(words);

@@ -76,20 +76,19 @@ impl Heap {
             }
             next = next.saturating_add(1);
         }
-        if !self.frames.is_empty() {
-            let births = self.births.len().saturating_add(twins.len());
-            self.budget.reserve(&mut self.births, births)?;
-        }
         for &(old, new) in twins.iter() {
             self.fill_twin(source, old, new, &copies)?;
         }
         if !self.frames.is_empty() {
+            let births = self.births.len().saturating_add(twins.len());
+            self.budget.reserve(&mut self.births, births)?;
             self.births.extend(twins.iter().map(|twin| twin.1));
         }
         Ok(copy)
     }
 
-    /// The copy of an object, made if there is none: complete but for its cells.
+    /// The copy of an object, made if there is none: complete but for its cells,
+    /// which are still those of the source.
     fn twin<'b>(
         &mut self,
         source: &Heap,
@@ -124,11 +123,6 @@ impl Heap {
         let new = target.alloc(&mut self.budget, len, words, |words| {
             match shape.elements {
                 Elements::Entries(stride) => fill(words, entries, at(stride)),
-                Elements::Cells => {
-                    let (header, body) = words.split_at_mut(at(shape.header).min(words.len()));
-                    header.iter_mut().zip(used).for_each(|(to, from)| *to = *from);
-                    Cell::slice_mut(body).fill(Cell::NULL);
-                }
                 _ => words.copy_from_slice(used),
             }
             Ok(())

@@ -274,10 +274,12 @@ pub trait ConvertTo<D: Object>: Sequence {
 /// There is a bulk copy from `Self` into objects of kind `D`, new or not.
 pub trait CopyTo<D: Object>: ConvertTo<D> {}
 
+/// Text is never changed in place; what can be has each of its routes in both
+/// forms.
+impl<S: ConvertTo<D>, D: Mutable> CopyTo<D> for S {}
+
 macro_rules! routes {
-    (@copy $From:ident, $To:ident) => { impl CopyTo<$To> for $From {} };
-    (@new $From:ident, $To:ident) => {};
-    ($($From:ident => $($To:ident $form:ident $how:expr),*;)*) => {
+    ($($From:ident => $($To:ident $how:expr),*;)*) => {
         $($(
             impl ConvertTo<$To> for $From {
                 const ROUTE: &'static Route =
@@ -288,40 +290,36 @@ macro_rules! routes {
                         how: $how,
                     };
             }
-            routes!(@$form $From, $To);
         )*)*
 
-        /// Every route, by kinds: the route, and whether it is for new objects
-        /// only.
+        /// Every route, by kinds.
         #[allow(clippy::indexing_slicing, reason = "checked when compiled")]
-        static ROUTES: [[Option<(&Route, bool)>; COUNT]; COUNT] = {
+        static ROUTES: [[Option<&Route>; COUNT]; COUNT] = {
             let mut routes = [[None; COUNT]; COUNT];
             $($(
                 routes[$From::KIND.index()][$To::KIND.index()] =
-                    Some((<$From as ConvertTo<$To>>::ROUTE, routes!(@only_new $form)));
+                    Some(<$From as ConvertTo<$To>>::ROUTE);
             )*)*
             routes
         };
     };
-    (@only_new copy) => { false };
-    (@only_new new) => { true };
 }
 
 routes! {
-    Str => Str new How::Substring, Bytes copy How::Verbatim, U8Arr copy How::Verbatim;
-    Bytes => Str new How::TEXT, Bytes copy How::Verbatim, U8Arr copy How::Verbatim,
-        I64Arr copy How::convert::<u8, i64>(), List copy How::convert::<u8, Cell>();
-    U8Arr => Str new How::TEXT, Bytes copy How::Verbatim, U8Arr copy How::Verbatim,
-        I64Arr copy How::convert::<u8, i64>(), F64Arr copy How::convert::<u8, f64>(),
-        List copy How::convert::<u8, Cell>();
-    I64Arr => Bytes copy How::convert::<i64, u8>(), U8Arr copy How::convert::<i64, u8>(),
-        I64Arr copy How::Verbatim, F64Arr copy How::convert::<i64, f64>(),
-        List copy How::convert::<i64, Cell>();
-    F64Arr => U8Arr copy How::convert::<f64, u8>(), I64Arr copy How::convert::<f64, i64>(),
-        F64Arr copy How::Verbatim, List copy How::convert::<f64, Cell>();
-    List => Bytes copy How::convert::<Cell, u8>(), U8Arr copy How::convert::<Cell, u8>(),
-        I64Arr copy How::convert::<Cell, i64>(), F64Arr copy How::convert::<Cell, f64>(),
-        List copy How::Verbatim;
+    Str => Str How::Substring, Bytes How::Verbatim, U8Arr How::Verbatim;
+    Bytes => Str How::TEXT, Bytes How::Verbatim, U8Arr How::Verbatim,
+        I64Arr How::convert::<u8, i64>(), List How::convert::<u8, Cell>();
+    U8Arr => Str How::TEXT, Bytes How::Verbatim, U8Arr How::Verbatim,
+        I64Arr How::convert::<u8, i64>(), F64Arr How::convert::<u8, f64>(),
+        List How::convert::<u8, Cell>();
+    I64Arr => Bytes How::convert::<i64, u8>(), U8Arr How::convert::<i64, u8>(),
+        I64Arr How::Verbatim, F64Arr How::convert::<i64, f64>(),
+        List How::convert::<i64, Cell>();
+    F64Arr => U8Arr How::convert::<f64, u8>(), I64Arr How::convert::<f64, i64>(),
+        F64Arr How::Verbatim, List How::convert::<f64, Cell>();
+    List => Bytes How::convert::<Cell, u8>(), U8Arr How::convert::<Cell, u8>(),
+        I64Arr How::convert::<Cell, i64>(), F64Arr How::convert::<Cell, f64>(),
+        List How::Verbatim;
 }
 
 /// A source: an object, a range of its elements, and their bytes.
@@ -348,21 +346,16 @@ impl Route {
             return Err(Error::Sealed);
         }
         match ROUTES.get(from.index()).and_then(|row| row.get(to.index())) {
-            Some(Some((route, only_new))) if new || !only_new => Ok(route),
+            Some(Some(route)) if new || to != Str::KIND => Ok(route),
             _ => Err(Error::NoRoute { from, to }),
         }
     }
 
     #[inline(always)]
     fn source(&self, heap: &Heap, cell: Cell, bounds: impl RangeBounds<usize>) -> Result<Source> {
-        let arena = heap.arena(self.from)?;
-        let slot = arena.check(cell)?;
         let range = match self.how {
-            How::Substring => {
-                let whole = slot.span(self.shapes.0, 0..at(slot.len));
-                char_range(arena.memory().bytes().get(whole).ok_or(Error::Corrupt)?, bounds)?
-            }
-            _ => range(bounds, at(slot.len))?,
+            How::Substring => char_range(heap.get::<Str>(cell)?.as_slice(), bounds)?,
+            _ => range(bounds, at(heap.arena(self.from)?.check(cell)?.len))?,
         };
         Ok(Source { cell, range })
     }

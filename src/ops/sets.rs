@@ -15,8 +15,7 @@ impl Heap {
         let room = self.get(a)?.len().saturating_add(self.get(b)?.len());
         let union = self.alloc(Set::with_capacity(room))?;
         self.gather(union, a, |_, _| Ok(true))?;
-        self.gather(union, b, |_, _| Ok(true))?;
-        Ok(union)
+        self.gather(union, b, |_, _| Ok(true))
     }
 
     /// A new set of what is in `a` and in `b`, in `a`'s order. Cells whose
@@ -27,8 +26,7 @@ impl Heap {
     pub fn intersection(&mut self, a: impl Of<Set>, b: impl Of<Set>) -> Result<Handle<Set>> {
         let room = self.get(a)?.len().min(self.get(b)?.len());
         let both = self.alloc(Set::with_capacity(room))?;
-        self.gather(both, a, |heap, cell| heap.get(b)?.contains(cell))?;
-        Ok(both)
+        self.gather(both, a, |heap, cell| heap.get(b)?.contains(cell))
     }
 
     /// A new set of what is in `a` and not in `b`, in `a`'s order. Cells whose
@@ -40,24 +38,23 @@ impl Heap {
         self.get(b)?;
         let room = self.get(a)?.len();
         let rest = self.alloc(Set::with_capacity(room))?;
-        self.gather(rest, a, |heap, cell| Ok(!heap.get(b)?.contains(cell)?))?;
-        Ok(rest)
+        self.gather(rest, a, |heap, cell| Ok(!heap.get(b)?.contains(cell)?))
     }
 
     /// Adds the live cells of `from` that `wanted` picks to a set that has room
-    /// for them.
+    /// for them; answers the set.
     fn gather(
         &mut self,
         into: Handle<Set>,
         from: impl Of<Set>,
         wanted: impl Fn(&Heap, Cell) -> Result<bool>,
-    ) -> Result<()> {
+    ) -> Result<Handle<Set>> {
         let mut cursor = Cursor::default();
         while let Some(cell) = self.get(from)?.next(&mut cursor) {
             if (!cell.is_handle() || self.contains(cell)) && wanted(self, cell)? {
                 self.get_mut(into)?.insert(cell)?;
             }
         }
-        Ok(())
+        Ok(into)
     }
 }

@@ -5,7 +5,7 @@ use core::ops::{Range, RangeBounds};
 use crate::arena::Arena;
 use crate::heap::Heap;
 use crate::object::Mutable;
-use crate::words::{Element, Error, Handle, Result, at, range};
+use crate::words::{Element, Error, Handle, Result, Sealed, at, range};
 
 /// Bytes of one arena's payload.
 #[doc(hidden)]
@@ -18,18 +18,14 @@ pub struct Span {
 
 /// What can be a member of [`Heap::windows_mut`]: a handle, for all elements of
 /// its object, or a handle and a range of them.
-pub trait Part: Copied {
+pub trait Part: Sealed {
     /// The type of the elements.
     type Element: Element;
     #[doc(hidden)]
     fn span(&self, heap: &Heap) -> Result<Span>;
 }
 
-/// Sealed by being hidden.
-#[doc(hidden)]
-pub trait Copied {}
-impl<K> Copied for Handle<K> {}
-impl<K, R> Copied for (Handle<K>, R) {}
+impl<K, R> Sealed for (Handle<K>, R) {}
 
 impl<K: Mutable> Part for Handle<K> {
     type Element = K::Element;
