@@ -270,12 +270,7 @@ macro_rules! accesses {
             /// # Errors
             /// [`OutOfBounds`], and nothing is written.
             #[inline]
-            pub fn $store(
-                &mut self,
-                address: u64,
-                offset: u64,
-                value: $int,
-            ) -> Checked<()> {
+            pub fn $store(&mut self, address: u64, offset: u64, value: $int) -> Checked<()> {
                 self.store(address, offset, value.to_le_bytes())
             }
         )*}

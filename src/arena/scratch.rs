@@ -33,14 +33,9 @@ impl Scratch {
     /// A limit or no memory, the first time.
     pub(crate) fn start(&mut self, budget: &mut Budget) -> Result<&Bump> {
         if self.0.is_empty() {
-            let place = size_of::<SyncWrapper<Bump>>();
-            if budget.left() < place {
-                return Err(Error::Limit(Resource::Bytes));
-            }
-            if budget.refused() {
-                return Err(Error::OutOfMemory);
-            }
-            self.0.try_reserve_exact(1).map_err(|_| Error::OutOfMemory)?;
+            budget.reserve(&mut self.0, 1)?;
+            // Counted with what it will hold, when the operation ends.
+            budget.replace(size_of::<SyncWrapper<Bump>>(), 0);
             self.0.push(SyncWrapper::new(Bump::new()));
         }
         let used = CHUNK_OVERHEAD.saturating_add(size_of::<SyncWrapper<Bump>>());

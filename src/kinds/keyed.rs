@@ -191,7 +191,7 @@ macro_rules! keyed {
             pub fn remove(&mut self, key: Cell) -> Result<Option<$Entry>> {
                 let (_, found) = self.view()?.locate(key)?;
                 let Ok((bucket, position)) = found else { return Ok(None) };
-                self.edit(|table| table.remove(bucket, position)).map(Some)
+                self.edit(|table| table.remove(bucket, position)).map($entry).map(Some)
             }
 
             /// Takes entry `n` in insertion order out, even if its key has died.
@@ -202,18 +202,18 @@ macro_rules! keyed {
             pub fn remove_nth(&mut self, n: usize) -> Result<$Entry> {
                 let view = self.view()?;
                 let position = view.table().nth(n).ok_or_else(|| out_of_range(n, view.len()))?;
-                self.edit(|table| table.remove_at(position))
+                self.edit(|table| table.remove_at(position)).map($entry)
             }
 
-            fn edit(
+            fn edit<T>(
                 &mut self,
-                change: impl FnOnce(&mut Table<&mut [u64]>) -> Option<(Entry, u32)>,
-            ) -> Result<$Entry> {
+                change: impl FnOnce(&mut Table<&mut [u64]>) -> Option<(T, u32)>,
+            ) -> Result<T> {
                 let (slot, words) = self.arena.open_mut(self.index).ok_or(Error::Corrupt)?;
                 let mut table = Table::new_mut(words, slot.len, $stride);
-                let (entry, used) = change(&mut table).ok_or(Error::Corrupt)?;
+                let (answer, used) = change(&mut table).ok_or(Error::Corrupt)?;
                 slot.len = used;
-                Ok($entry(entry))
+                Ok(answer)
             }
 
             /// Takes all entries out; capacity is kept. O(capacity).
@@ -221,9 +221,7 @@ macro_rules! keyed {
             /// # Errors
             /// None that a caller could bring about.
             pub fn clear(&mut self) -> Result<()> {
-                let (slot, words) = self.arena.open_mut(self.index).ok_or(Error::Corrupt)?;
-                slot.len = Table::new_mut(words, slot.len, $stride).clear();
-                Ok(())
+                self.edit(|table| Some(((), table.clear())))
             }
         }
     };

@@ -6,8 +6,8 @@ use core::fmt;
 use bumpalo::collections::Vec;
 use smallvec::SmallVec;
 
-use crate::arena::{Arena, Seen, push};
-use crate::heap::{ARENAS, Heap, SEALED};
+use crate::arena::{Arena, Seen, Slot, push};
+use crate::heap::{Heap, SEALED};
 use crate::kinds::Str;
 use crate::object::table::Table;
 use crate::object::{Integer, Object};
@@ -162,8 +162,7 @@ impl Heap {
         if self.frames.iter().any(|frame| frame.births > self.births.len()) {
             return Err(whole("a region begins behind the log"));
         }
-        for selector in 0..ARENAS {
-            let Some(arena) = self.arenas.get(selector) else { continue };
+        for arena in &self.arenas {
             let fault = |slot, what| Fault { kind: Some(arena.kind), slot, what };
             let end = arena.memory().words().len();
             let layout = self.budget.with_bits(end, |_, bits| {
@@ -180,12 +179,7 @@ impl Heap {
         Ok(())
     }
 
-    fn verify_content(
-        &self,
-        arena: &Arena,
-        cell: Cell,
-        slot: crate::arena::Slot,
-    ) -> Result<(), &'static str> {
+    fn verify_content(&self, arena: &Arena, cell: Cell, slot: Slot) -> Result<(), &'static str> {
         let shape = arena.shape;
         let words = arena.used(slot).map_err(|_| "the object leaves its block")?;
         let is_table = matches!(shape.elements, Elements::Entries(_));

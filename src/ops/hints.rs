@@ -143,7 +143,6 @@ impl Heap {
 
 impl<K: Sequence> RangeHint<K> {
     /// Number of elements.
-    #[allow(clippy::len_without_is_empty, reason = "below")]
     pub fn len(&self) -> usize {
         at(self.len)
     }

@@ -217,18 +217,13 @@ impl Heap {
             }
             Operand::Large(even) => u64::MAX ^ (even.limbs.first().copied().unwrap_or(0) & 1 ^ 1),
         };
-        if let Operand::Small(small) = base {
-            let odd = exponent & 1 == 1;
-            match small {
-                0 | 1 => return self.int(if exponent == 0 { 1 } else { small }),
-                -1 => return self.int(if odd { -1 } else { 1 }),
-                _ => {}
-            }
-            let power =
-                u32::try_from(exponent).ok().and_then(|exponent| small.checked_pow(exponent));
-            if let Some(power) = power {
-                return self.int(power);
-            }
+        // Their powers come again, at 1 and 2.
+        let comes_again = matches!(base, Operand::Small(-1..=1));
+        let exponent = if comes_again { exponent.min(2 - exponent % 2) } else { exponent };
+        if let (Operand::Small(small), Ok(exponent)) = (&base, u32::try_from(exponent))
+            && let Some(power) = small.checked_pow(exponent)
+        {
+            return self.int(power);
         }
         let base = base.big();
         // At least bits - 1 bits an exponent.

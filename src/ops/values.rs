@@ -5,8 +5,8 @@ use bumpalo::collections::Vec;
 
 use crate::arena::{Arena, Seen, Slot, push};
 use crate::heap::{Heap, SEALED};
-use crate::object::table::{Entry, Table, copied};
-use crate::words::{Cell, Elements, HOLE, KeyBy, Result, at};
+use crate::object::table::{Table, copied};
+use crate::words::{Cell, Element, Elements, HOLE, KeyBy, Result, at};
 
 impl Heap {
     /// Whether two cells are the same key: by value for numbers, text, bools and
@@ -79,11 +79,13 @@ impl Heap {
                         }
                     }
                     Elements::Entries(stride) => {
+                        let (keys, other) = (heap.keys(), table(arena, right, stride)?);
                         for (key, value) in table(arena, left, stride)?.iter().map(copied) {
-                            match heap.entry(arena, right, stride, key)? {
-                                Some((_, other)) => push(&mut work, (value, other))?,
-                                None => return Ok(false),
-                            }
+                            let key = keys.key(key)?;
+                            let found = other.find(key.hash, |entry| keys.same(&key, entry));
+                            let entry = found.ok().and_then(|(_, n)| other.entry(n));
+                            let Some(entry) = entry else { return Ok(false) };
+                            push(&mut work, (value, copied(entry).1))?;
                         }
                     }
                     _ => {}
@@ -106,22 +108,12 @@ impl Heap {
             _ if left.len != right.len => false,
             Elements::Cells => a.get(..at(shape.header)) == b.get(..at(shape.header)),
             Elements::Floats => {
-                let floats = |words| bytemuck::cast_slice::<u64, f64>(words);
-                floats(a).iter().zip(floats(b)).all(|(a, b)| a == b || a.is_nan() && b.is_nan())
+                let mut both = f64::slice(a).iter().zip(f64::slice(b));
+                both.all(|(a, b)| a == b || a.is_nan() && b.is_nan())
             }
             Elements::Ints => a == b,
-            Elements::Bytes => {
-                let bytes = |words| bytemuck::cast_slice::<u64, u8>(words).get(..at(left.len));
-                bytes(a) == bytes(b)
-            }
+            Elements::Bytes => u8::slice(a).get(..at(left.len)) == u8::slice(b).get(..at(left.len)),
         })
-    }
-
-    fn entry(&self, arena: &Arena, slot: Slot, stride: u32, key: Cell) -> Result<Option<Entry>> {
-        let (keys, table) = (self.keys(), table(arena, slot, stride)?);
-        let key = keys.key(key)?;
-        let found = table.find(key.hash, |entry| keys.same(&key, entry));
-        Ok(found.ok().and_then(|(_, position)| table.entry(position)).map(copied))
     }
 }
 

@@ -22,7 +22,7 @@ pub trait Part: Sealed {
     /// The type of the elements.
     type Element: Element;
     #[doc(hidden)]
-    fn span(&self, heap: &Heap) -> Result<Span>;
+    fn span(self, heap: &Heap) -> Result<Span>;
 }
 
 impl<K, R> Sealed for (Handle<K>, R) {}
@@ -30,20 +30,18 @@ impl<K, R> Sealed for (Handle<K>, R) {}
 impl<K: Mutable> Part for Handle<K> {
     type Element = K::Element;
 
-    fn span(&self, heap: &Heap) -> Result<Span> {
-        (*self, ..).span(heap)
+    fn span(self, heap: &Heap) -> Result<Span> {
+        (self, ..).span(heap)
     }
 }
 
 impl<K: Mutable, R: RangeBounds<usize>> Part for (Handle<K>, R) {
     type Element = K::Element;
 
-    fn span(&self, heap: &Heap) -> Result<Span> {
+    fn span(self, heap: &Heap) -> Result<Span> {
         let arena = heap.arena(K::KIND)?;
         let slot = arena.check(self.0.cell())?;
-        let range =
-            range((self.1.start_bound().cloned(), self.1.end_bound().cloned()), at(slot.len))?;
-        let Range { start, end } = slot.span(arena.shape, range);
+        let Range { start, end } = slot.span(arena.shape, range(self.1, at(slot.len))?);
         Ok(Span { arena: K::KIND.index(), start, end })
     }
 }

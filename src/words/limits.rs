@@ -333,11 +333,10 @@ impl Budget {
         // and the number of moves stays logarithmic.
         let most = (left / 2).checked_div(size).unwrap_or(0);
         let spare = old.saturating_mul(2).saturating_sub(len).min(most);
-        let additional = |target: usize, vec: &Vec<T>| target.saturating_sub(vec.len());
-        let wanted = additional(len.saturating_add(spare), vec);
-        if vec.try_reserve_exact(wanted).is_err() {
-            vec.try_reserve_exact(additional(len, vec)).map_err(|_| Error::OutOfMemory)?;
-        }
+        let wanted = len.saturating_sub(vec.len());
+        let roomy = vec.try_reserve_exact(wanted.saturating_add(spare));
+        let grown = roomy.or_else(|_| vec.try_reserve_exact(wanted));
+        grown.map_err(|_| Error::OutOfMemory)?;
         self.recount(old, vec);
         Ok(())
     }
