@@ -177,15 +177,9 @@ impl Memory {
         bytemuck::cast_slice_mut(&mut self.words)
     }
 
-    /// `len` bytes at `address`, as a range proved to lie inside.
-    #[inline]
-    fn range(&self, address: u64, len: u64) -> Checked<Range<usize>> {
-        range_in(self.bytes().len(), address, len)
-    }
-
     fn load<const N: usize>(&self, address: u64, offset: u64) -> Checked<[u8; N]> {
         let start = address.checked_add(offset).ok_or(OutOfBounds)?;
-        let range = self.range(start, wide(N))?;
+        let range = range_in(self.bytes(), start, wide(N))?;
         self.bytes().get(range).and_then(|bytes| bytes.try_into().ok()).ok_or(OutOfBounds)
     }
 
@@ -199,7 +193,7 @@ impl Memory {
     /// # Errors
     /// [`OutOfBounds`], and nothing is written.
     pub fn fill(&mut self, address: u64, value: u8, len: u64) -> Checked<()> {
-        let range = self.range(address, len)?;
+        let range = range_in(self.bytes(), address, len)?;
         self.bytes_mut().get_mut(range).ok_or(OutOfBounds)?.fill(value);
         Ok(())
     }
@@ -211,8 +205,8 @@ impl Memory {
     /// [`OutOfBounds`] for either range, and nothing is written.
     #[inline]
     pub fn init(&mut self, address: u64, segment: &[u8], source: u64, len: u64) -> Checked<()> {
-        let to = self.range(address, len)?;
-        let from = segment.get(range_in(segment.len(), source, len)?).ok_or(OutOfBounds)?;
+        let to = range_in(self.bytes(), address, len)?;
+        let from = segment.get(range_in(segment, source, len)?).ok_or(OutOfBounds)?;
         self.bytes_mut().get_mut(to).ok_or(OutOfBounds)?.copy_from_slice(from);
         Ok(())
     }
@@ -223,8 +217,8 @@ impl Memory {
     /// # Errors
     /// [`OutOfBounds`] for either range, and nothing is written.
     pub fn copy(&mut self, address: u64, source: u64, len: u64) -> Checked<()> {
-        let to = self.range(address, len)?;
-        let from = self.range(source, len)?;
+        let to = range_in(self.bytes(), address, len)?;
+        let from = range_in(self.bytes(), source, len)?;
         self.bytes_mut().copy_within(from, to.start);
         Ok(())
     }
@@ -245,8 +239,11 @@ impl Memory {
     }
 }
 
-fn range_in(size: usize, address: u64, len: u64) -> Checked<Range<usize>> {
-    let end = address.checked_add(len).filter(|&end| end <= wide(size)).ok_or(OutOfBounds)?;
+/// `len` bytes at `address`, as a range proved to lie inside.
+#[inline]
+fn range_in(bytes: &[u8], address: u64, len: u64) -> Checked<Range<usize>> {
+    let size = wide(bytes.len());
+    let end = address.checked_add(len).filter(|&end| end <= size).ok_or(OutOfBounds)?;
     let index = |address: u64| usize::try_from(address).map_err(|_| OutOfBounds);
     Ok(index(address)?..index(end)?)
 }

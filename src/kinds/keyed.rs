@@ -40,6 +40,7 @@ macro_rules! keyed {
         $Kind:ident, $stride:literal cells, entries $Entry:ty = $entry:expr, $open:literal
     ) => {
         $(#[$doc])*
+        #[derive(Debug)]
         pub enum $Kind {}
 
         impl Object for $Kind {

@@ -42,12 +42,6 @@ macro_rules! kinds {
             impl HasKind for $Kind {
                 const KIND: Kind = Kind::from_selector(Position::$NAME as u64);
             }
-
-            impl core::fmt::Debug for $Kind {
-                fn fmt(&self, _: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                    match *self {}
-                }
-            }
         )*
 
         /// Number of kinds, and so of arenas.
@@ -94,6 +88,7 @@ impl core::fmt::Debug for Kind {
 macro_rules! sequence {
     ($(#[$doc:meta])* $Kind:ident of $Element:ty, $shape:expr) => {
         $(#[$doc])*
+        #[derive(Debug)]
         pub enum $Kind {}
 
         impl crate::object::Object for $Kind {

@@ -42,13 +42,9 @@ impl Heap {
             let mut twins = Vec::new_in(bump);
             let copied = heap.copy_graph(source, cell, warm, &mut twins);
             if copied.is_err() {
-                for &(_, copy) in twins.iter().rev() {
-                    let mut ends = heap.arenas.iter_mut().zip(extents);
-                    if let Some((arena, extent)) = ends.nth(copy.selector().index()) {
-                        arena.unmake(copy, extent);
-                    }
-                }
                 for (arena, extent) in heap.arenas.iter_mut().zip(extents) {
+                    // Those of other arenas are none of this one's objects.
+                    twins.iter().rev().for_each(|&(_, copy)| arena.unmake(copy, extent));
                     arena.shrink(&mut heap.budget, extent);
                 }
                 heap.budget.shrink_bits(before.0);
@@ -116,9 +112,7 @@ impl Heap {
         reserve(twins, 1)?;
         copies.reserve()?;
         // Scratch and arenas grow in turns, out of one account.
-        let bump = twins.bump();
-        let taken = bump.allocated_bytes_including_metadata().saturating_sub(warm);
-        self.budget.lend(taken, false);
+        self.budget.lend(twins.bump(), warm, false);
         let (_, target, _) = split(&mut self.arenas, old.selector())?;
         let new = target.alloc(&mut self.budget, len, words, |words| {
             match shape.elements {

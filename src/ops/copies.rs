@@ -697,8 +697,7 @@ impl Heap {
                 push(&mut pieces, Piece::All(cell))?;
             }
             // The text is made beside the list of pieces.
-            let taken = bump.allocated_bytes_including_metadata().saturating_sub(warm);
-            heap.budget.lend(taken, false);
+            heap.budget.lend(bump, warm, false);
             heap.concat(&pieces)
         })
     }

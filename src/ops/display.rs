@@ -120,11 +120,8 @@ impl<'h> Display<'h> {
                     frame.next = frame.next.saturating_add(if entries { 2 } else { 1 });
                 }
                 Some(&cell) => {
-                    if value {
-                        out.write_str(": ")?;
-                    } else if !frame.first {
-                        out.write_str(", ")?;
-                    }
+                    let lead = if frame.first { "" } else { ", " };
+                    out.write_str(if value { ": " } else { lead })?;
                     frame.first = false;
                     frame.next = frame.next.saturating_add(1);
                     next = Some(cell);

@@ -45,8 +45,7 @@ impl Heap {
                 buffer.extend_from_slice(cells);
             }
             // The comparisons may allocate: they see what the scratch takes.
-            let taken = bump.allocated_bytes_including_metadata().saturating_sub(warm);
-            heap.budget.lend(taken, true);
+            heap.budget.lend(bump, warm, true);
             let mut width = 1_usize;
             while width < from.len() {
                 let double = width.saturating_mul(2);

@@ -3,6 +3,8 @@
 
 use alloc::vec::Vec;
 
+use bumpalo::Bump;
+
 use super::error::{Error, Resource, Result};
 use super::kind::Kind;
 use super::range::{at, wide};
@@ -281,10 +283,11 @@ impl Budget {
         core::mem::replace(&mut self.loan, loan)
     }
 
-    /// Counts scratch memory that is taken while arenas may grow, until the loan
-    /// ends: so many bytes in all, which are never fewer than before.
-    pub(crate) fn lend(&mut self, bytes: usize, sorting: bool) {
+    /// Counts what scratch memory has taken beyond the `warm` bytes it began
+    /// with, while arenas may grow, until the loan ends.
+    pub(crate) fn lend(&mut self, scratch: &Bump, warm: usize, sorting: bool) {
         let before = self.loan;
+        let bytes = scratch.allocated_bytes_including_metadata().saturating_sub(warm);
         self.loan = Loan { bytes: bytes.max(before.bytes), sorting: before.sorting | sorting };
         self.replace(before.bytes, self.loan.bytes);
     }
