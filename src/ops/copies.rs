@@ -339,9 +339,9 @@ impl Route {
         Error::Misfit { index, to: self.to }
     }
 
-    /// The route between the kinds of two cells.
-    fn between(from: Cell, to: Kind, new: bool) -> Result<&'static Route> {
-        let from = from.kind().ok_or(Error::NotAHandle)?;
+    /// The route from the kind of a cell to a kind.
+    fn between(from: Cell, to: Option<Kind>, new: bool) -> Result<&'static Route> {
+        let (Some(from), Some(to)) = (from.kind(), to) else { return Err(Error::NotAHandle) };
         if from == Kind::SEALED || to == Kind::SEALED {
             return Err(Error::Sealed);
         }
@@ -575,8 +575,7 @@ impl Heap {
         source: Cell,
         range: impl RangeBounds<usize>,
     ) -> Result<()> {
-        let to = target.kind().ok_or(Error::NotAHandle)?;
-        Route::between(source, to, false)?.copy(self, target, at, source, range)
+        Route::between(source, target.kind(), false)?.copy(self, target, at, source, range)
     }
 
     /// Adds elements at the end of `target`, which may be the source itself.
@@ -609,8 +608,7 @@ impl Heap {
         source: Cell,
         range: impl RangeBounds<usize>,
     ) -> Result<()> {
-        let to = target.kind().ok_or(Error::NotAHandle)?;
-        Route::between(source, to, false)?.append(self, target, source, range)
+        Route::between(source, target.kind(), false)?.append(self, target, source, range)
     }
 
     /// Makes a new object of elements of `source`. O(n).
@@ -629,7 +627,7 @@ impl Heap {
         source: Cell,
         range: impl RangeBounds<usize>,
     ) -> Result<Cell> {
-        Route::between(source, to, true)?.make(self, source, range)
+        Route::between(source, Some(to), true)?.make(self, source, range)
     }
 
     /// Makes a list of the characters of a text, each a text held in a cell.

@@ -35,9 +35,8 @@ impl Heap {
         list: impl Of<K>,
         mut compare: impl FnMut(&mut Heap, Cell, Cell) -> Result<Ordering, E>,
     ) -> Result<(), E> {
-        let mut failed = None;
         let warm = self.scratch_bytes;
-        let sorted = self.scratched(|heap, bump| {
+        self.scratched(|heap, bump| {
             let cells = heap.get(list)?.as_slice();
             let (mut from, mut to) = (Vec::new_in(bump), Vec::new_in(bump));
             for buffer in [&mut from, &mut to] {
@@ -52,8 +51,7 @@ impl Heap {
                 for (run, to) in from.chunks(double).zip(to.chunks_mut(double)) {
                     let (left, right) = run.split_at_checked(width).unwrap_or((run, &[]));
                     if let Err(error) = merge(heap, left, right, to, &mut compare) {
-                        failed = Some(error);
-                        return Ok(());
+                        return Ok(Err(error));
                     }
                 }
                 core::mem::swap(&mut from, &mut to);
@@ -65,12 +63,8 @@ impl Heap {
                 return Err(Error::Changed);
             }
             cells.copy_from_slice(&from);
-            Ok(())
-        });
-        match failed {
-            Some(error) => Err(error),
-            None => Ok(sorted?),
-        }
+            Ok(Ok(()))
+        })?
     }
 }
 
