@@ -74,7 +74,7 @@ impl Heap {
                 match arena.shape.elements {
                     Elements::Cells => {
                         let cells = arena.cells(left)?.iter().zip(arena.cells(right)?);
-                        for (&a, &b) in cells {
+                        for (&a, &b) in cells.filter(|(a, b)| a != b || a.is_handle()) {
                             push(&mut work, (a, b))?;
                         }
                     }
