@@ -131,7 +131,7 @@ fn start(words: &mut [u64], layout: Layout, next: u64) {
 /// The first bucket on the way of a hash.
 #[inline(always)]
 fn home(hash: u32, mask: usize) -> usize {
-    at(hash) / GROUP * GROUP & mask
+    at(hash) & mask & !GROUP.wrapping_sub(1)
 }
 
 const fn bucket_of(hash: u32, position: u32) -> u64 {
@@ -199,7 +199,7 @@ impl<'h> Table<&'h [u64]> {
         let Some(buckets) = self.words.get(self.layout().range()) else { return NOWHERE };
         let (groups, _) = buckets.as_chunks::<GROUP>();
         let mask = groups.len().wrapping_sub(1);
-        let mut n = at(hash) / GROUP & mask;
+        let mut n = (at(hash) / GROUP) & mask;
         for _ in 0..groups.len() {
             let Some(group) = groups.get(n) else { return NOWHERE };
             let mut hits = 0_u32;
