@@ -1,0 +1,606 @@
+//! Get, set and push, beside what is used for the same work: a `Vec<Vec<u64>>`, a
+//! `SlotMap<DefaultKey, Vec<u64>>`, a slice. Lists and vectors hold the same 64 bits
+//! an element, so that no contestant unboxes.
+
+use std::hint::black_box;
+use std::rc::Rc;
+
+use segheap::abi::bits;
+use segheap::{Cell, Error, Handle, Heap, I64Arr, List};
+use slotmap::DefaultKey;
+
+use super::contest::{Contest, Pass, contest};
+use super::{Entry, Random, Slots, cells, heap, reading, total, words, writing};
+
+pub(crate) const CONTESTS: &[Entry] = &[
+    ("sum of a view, 1M", sum),
+    ("get in a loop over one list", one_list),
+    ("get, sequential, every check forced", || get(Lists::in_order(16, 64, 16_384))),
+    ("get, random, 1,000 lists of 8", || get(Lists::random(1_000, 8, 16_384))),
+    ("get, random, 100,000 lists of 8", || get(Lists::random(100_000, 8, 262_144))),
+    ("get, dependent chase, 100,000 lists of 8", || chase(100_000)),
+    ("get, through a range hint, random", hinted),
+    ("set, sequential, every check forced", || set(Lists::in_order(16, 64, 16_384))),
+    ("set, random, 1,000 lists of 8", || set(Lists::random(1_000, 8, 16_384))),
+    ("set, random, 100,000 lists of 8", || set(Lists::random(100_000, 8, 262_144))),
+    ("push 1M to one list", push),
+    ("62,500 lists to 16, one after the other", || grow(62_500)),
+    ("62,500 lists to 16, in turns", || turns(62_500)),
+];
+
+// ---------------------------------------------------------------- one sequence
+
+#[inline(never)]
+fn sum_view(heap: &Heap, array: Handle<I64Arr>) -> Result<i64, Error> {
+    Ok(heap.get(array)?.as_slice().iter().fold(0, |sum, &n| sum.wrapping_add(n)))
+}
+
+#[inline(never)]
+fn sum_slice(slice: &[i64]) -> i64 {
+    slice.iter().fold(0, |sum, &n| sum.wrapping_add(n))
+}
+
+#[inline(never)]
+fn walk_heap(heap: &Heap, list: Handle<List>, n: usize) -> Result<u64, Error> {
+    let mut sum = 0_u64;
+    for i in 0..n {
+        sum = sum.wrapping_add(bits(heap.get(list)?.get(i)?));
+    }
+    Ok(sum)
+}
+
+#[inline(never)]
+fn walk_view(heap: &Heap, list: Handle<List>, n: usize) -> Result<u64, Error> {
+    let (view, mut sum) = (heap.get(list)?, 0_u64);
+    for i in 0..n {
+        sum = sum.wrapping_add(bits(view.get(i)?));
+    }
+    Ok(sum)
+}
+
+#[inline(never)]
+#[allow(clippy::needless_range_loop, reason = "the peer of a get by index")]
+fn walk_vec(v: &[u64], n: usize) -> u64 {
+    let mut sum = 0_u64;
+    for i in 0..n {
+        sum = sum.wrapping_add(v[i]);
+    }
+    sum
+}
+
+#[inline(never)]
+fn walk_slots(slots: &Slots, key: DefaultKey, n: usize) -> Option<u64> {
+    let mut sum = 0_u64;
+    for i in 0..n {
+        sum = sum.wrapping_add(*slots.get(key)?.get(i)?);
+    }
+    Some(sum)
+}
+
+fn sum() -> Contest {
+    let numbers: Vec<i64> = (0..1_000_000).collect();
+    contest(
+        numbers.len(),
+        numbers,
+        [
+            ("segheap", |numbers| {
+                let mut heap = heap();
+                let array = heap.alloc(I64Arr::of(&numbers)).unwrap();
+                reading(move || sum_view(&heap, black_box(array)).unwrap().cast_unsigned())
+            }),
+            ("slice", |numbers| reading(move || sum_slice(black_box(&numbers)).cast_unsigned())),
+        ],
+    )
+}
+
+fn one_list() -> Contest {
+    fn of_heap(cells: &[Cell], walk: fn(&Heap, Handle<List>, usize) -> Result<u64, Error>) -> Pass {
+        let (mut heap, n) = (heap(), cells.len());
+        let list = heap.alloc(List::of(cells)).unwrap();
+        reading(move || walk(&heap, black_box(list), black_box(n)).unwrap())
+    }
+    let cells = cells(32_768);
+    contest(
+        cells.len(),
+        cells,
+        [
+            ("segheap", |cells| of_heap(&cells, walk_heap)),
+            ("segheap, one view", |cells| of_heap(&cells, walk_view)),
+            ("Vec", |cells| {
+                let vec = words(&cells);
+                reading(move || walk_vec(black_box(&vec), black_box(vec.len())))
+            }),
+            ("slotmap", |cells| {
+                let (mut slots, n) = (Slots::new(), cells.len());
+                let key = slots.insert(words(&cells));
+                reading(move || walk_slots(&slots, black_box(key), black_box(n)).unwrap())
+            }),
+        ],
+    )
+}
+
+#[inline(never)]
+fn get_hinted(heap: &mut Heap, array: Handle<I64Arr>, places: &[u32]) -> Result<i64, Error> {
+    let (mut hint, mut sum) = (heap.hint(array, ..)?, 0_i64);
+    for &i in places {
+        sum = sum.wrapping_add(hint.get(heap, i as usize)?);
+    }
+    Ok(sum)
+}
+
+#[inline(never)]
+fn get_checked(heap: &mut Heap, array: Handle<I64Arr>, places: &[u32]) -> Result<i64, Error> {
+    let mut sum = 0_i64;
+    for &i in places {
+        sum = sum.wrapping_add(heap.get(array)?.get(i as usize)?);
+    }
+    Ok(sum)
+}
+
+/// One array, at random places.
+fn hinted() -> Contest {
+    type Get = fn(&mut Heap, Handle<I64Arr>, &[u32]) -> Result<i64, Error>;
+    fn through(places: Rc<Vec<u32>>, get: Get) -> Pass {
+        let mut heap = heap();
+        let numbers: Vec<i64> = (0..4_096).collect();
+        let array = heap.alloc(I64Arr::of(&numbers)).unwrap();
+        reading(move || get(&mut heap, black_box(array), &places).unwrap().cast_unsigned())
+    }
+    let mut random = Random(9);
+    let places: Vec<u32> = (0..65_536).map(|_| random.below(4_096) as u32).collect();
+    contest(
+        places.len(),
+        places,
+        [
+            ("segheap", |places| through(places, get_hinted)),
+            ("checked get", |places| through(places, get_checked)),
+        ],
+    )
+}
+
+// ------------------------------------------------------------------ many lists
+
+/// Lists, and places in them to visit: neither list nor index is known before it
+/// is loaded.
+struct Lists {
+    lists: usize,
+    len: usize,
+    places: Vec<(usize, usize)>,
+}
+
+impl Lists {
+    fn in_order(lists: usize, len: usize, n: usize) -> Lists {
+        Lists { lists, len, places: (0..n).map(|n| (n / len % lists, n % len)).collect() }
+    }
+
+    fn random(lists: usize, len: usize, n: usize) -> Lists {
+        let mut random = Random(lists as u64);
+        let places = (0..n).map(|_| (random.below(lists), random.below(len))).collect();
+        Lists { lists, len, places }
+    }
+
+    fn cells(&self) -> Vec<Cell> {
+        cells(self.lists * self.len)
+    }
+
+    fn places<T: Copy>(&self, lists: &[T]) -> Vec<(T, usize)> {
+        self.places.iter().map(|&(list, i)| (lists[list], i)).collect()
+    }
+
+    fn in_heap(&self) -> (Heap, Vec<(Handle<List>, usize)>) {
+        let (mut heap, cells) = (heap(), self.cells());
+        let lists = cells.chunks(self.len).map(|cells| heap.alloc(List::of(cells)).unwrap());
+        let lists: Vec<_> = lists.collect();
+        (heap, self.places(&lists))
+    }
+
+    fn in_vecs(&self) -> (Vec<Vec<u64>>, Vec<(usize, usize)>) {
+        (self.cells().chunks(self.len).map(words).collect(), self.places.clone())
+    }
+
+    fn in_slots(&self) -> (Slots, Vec<(DefaultKey, usize)>) {
+        let (mut slots, cells) = (Slots::new(), self.cells());
+        let keys: Vec<_> = cells.chunks(self.len).map(|cells| slots.insert(words(cells))).collect();
+        (slots, self.places(&keys))
+    }
+}
+
+#[inline(never)]
+fn get_heap(heap: &Heap, places: &[(Handle<List>, usize)]) -> Result<u64, Error> {
+    let mut sum = 0_u64;
+    for &(list, i) in places {
+        sum = sum.wrapping_add(bits(heap.get(list)?.get(i)?));
+    }
+    Ok(sum)
+}
+
+#[inline(never)]
+fn get_vecs(vecs: &[Vec<u64>], places: &[(usize, usize)]) -> u64 {
+    let mut sum = 0_u64;
+    for &(list, i) in places {
+        sum = sum.wrapping_add(vecs[list][i]);
+    }
+    sum
+}
+
+#[inline(never)]
+fn get_slots(slots: &Slots, places: &[(DefaultKey, usize)]) -> Option<u64> {
+    let mut sum = 0_u64;
+    for &(list, i) in places {
+        sum = sum.wrapping_add(*slots.get(list)?.get(i)?);
+    }
+    Some(sum)
+}
+
+#[inline(never)]
+fn set_heap(heap: &mut Heap, places: &[(Handle<List>, usize)], cell: Cell) -> Result<(), Error> {
+    for &(list, i) in places {
+        heap.get_mut(list)?.set(i, cell)?;
+    }
+    Ok(())
+}
+
+#[inline(never)]
+fn set_vecs(vecs: &mut [Vec<u64>], places: &[(usize, usize)], word: u64) {
+    for &(list, i) in places {
+        vecs[list][i] = word;
+    }
+}
+
+#[inline(never)]
+fn set_slots(slots: &mut Slots, places: &[(DefaultKey, usize)], word: u64) -> Option<()> {
+    for &(list, i) in places {
+        *slots.get_mut(list)?.get_mut(i)? = word;
+    }
+    Some(())
+}
+
+fn get(lists: Lists) -> Contest {
+    contest(
+        lists.places.len(),
+        lists,
+        [
+            ("segheap", |lists| {
+                let (heap, places) = lists.in_heap();
+                reading(move || get_heap(&heap, black_box(&places)).unwrap())
+            }),
+            ("Vec<Vec>", |lists| {
+                let (vecs, places) = lists.in_vecs();
+                reading(move || get_vecs(&vecs, black_box(&places)))
+            }),
+            ("slotmap", |lists| {
+                let (slots, places) = lists.in_slots();
+                reading(move || get_slots(&slots, black_box(&places)).unwrap())
+            }),
+        ],
+    )
+}
+
+/// What a set writes.
+fn seven() -> Cell {
+    black_box(Cell::from(7_u32))
+}
+
+fn set(lists: Lists) -> Contest {
+    contest(
+        lists.places.len(),
+        lists,
+        [
+            ("segheap", |lists| {
+                writing(
+                    lists.in_heap(),
+                    |(heap, places)| set_heap(heap, black_box(places), seven()).unwrap(),
+                    |(heap, places)| get_heap(heap, places).unwrap(),
+                    |_| (),
+                )
+            }),
+            ("Vec<Vec>", |lists| {
+                writing(
+                    lists.in_vecs(),
+                    |(vecs, places)| set_vecs(vecs, black_box(places), bits(seven())),
+                    |(vecs, places)| get_vecs(vecs, places),
+                    |_| (),
+                )
+            }),
+            ("slotmap", |lists| {
+                writing(
+                    lists.in_slots(),
+                    |(slots, places)| set_slots(slots, black_box(places), bits(seven())).unwrap(),
+                    |(slots, places)| get_slots(slots, places).unwrap(),
+                    |_| (),
+                )
+            }),
+        ],
+    )
+}
+
+/// Where each list leads: all of them in one circle, in random order.
+fn circle(n: usize) -> Vec<(usize, usize)> {
+    let mut random = Random(n as u64);
+    let order = random.order(n);
+    let mut next = vec![(0, 0); n];
+    for (i, &from) in order.iter().enumerate() {
+        next[from] = (order[(i + 1) % n], random.below(7));
+    }
+    next
+}
+
+#[inline(never)]
+fn chase_heap(heap: &Heap, mut list: Cell, n: usize) -> Result<u64, Error> {
+    let mut sum = 0;
+    for _ in 0..n {
+        let view = heap.get::<List>(list)?;
+        let place = view.get(0)?.as_int().unwrap_or(0);
+        list = view.get(1 + place as usize)?;
+        sum += place.cast_unsigned();
+    }
+    Ok(sum)
+}
+
+#[inline(never)]
+fn chase_vecs(vecs: &[Vec<u64>], mut list: u64, n: usize) -> u64 {
+    let mut sum = 0;
+    for _ in 0..n {
+        let vec = &vecs[list as usize];
+        let place = vec[0];
+        list = vec[1 + place as usize];
+        sum += place;
+    }
+    sum
+}
+
+/// Each list tells where in it to look for the next.
+fn chase(n: usize) -> Contest {
+    contest(
+        n,
+        circle(n),
+        [
+            ("segheap", |next| {
+                let mut heap = heap();
+                let lists: Vec<_> =
+                    next.iter().map(|_| heap.alloc(List::zeroed(8)).unwrap()).collect();
+                for (&(to, place), &list) in next.iter().zip(&lists) {
+                    let mut view = heap.get_mut(list).unwrap();
+                    view.set(0, (place as u32).into()).unwrap();
+                    view.set(1 + place, lists[to].into()).unwrap();
+                }
+                let first = Cell::from(lists[0]);
+                reading(move || chase_heap(&heap, black_box(first), lists.len()).unwrap())
+            }),
+            ("Vec<Vec>", |next| {
+                let mut vecs: Vec<Vec<u64>> = Vec::new();
+                for &(to, place) in next.iter() {
+                    let mut vec = vec![0; 8];
+                    vec[0] = place as u64;
+                    vec[1 + place] = to as u64;
+                    vecs.push(vec);
+                }
+                reading(move || chase_vecs(&vecs, black_box(0), vecs.len()))
+            }),
+        ],
+    )
+}
+
+// ------------------------------------------------------------------------ push
+
+#[inline(never)]
+fn push_heap(heap: &mut Heap, list: Handle<List>, n: u32) -> Result<(), Error> {
+    for i in 0..n {
+        heap.get_mut(list)?.push(Cell::from(i))?;
+    }
+    Ok(())
+}
+
+#[inline(never)]
+fn push_view(heap: &mut Heap, list: Handle<List>, n: u32) -> Result<(), Error> {
+    let mut view = heap.get_mut(list)?;
+    for i in 0..n {
+        view.push(Cell::from(i))?;
+    }
+    Ok(())
+}
+
+#[inline(never)]
+fn push_vec(vec: &mut Vec<u64>, n: u32) {
+    for i in 0..n {
+        vec.push(bits(Cell::from(i)));
+    }
+}
+
+#[inline(never)]
+fn push_slots(slots: &mut Slots, key: DefaultKey, n: u32) -> Option<()> {
+    for i in 0..n {
+        slots.get_mut(key)?.push(bits(Cell::from(i)));
+    }
+    Some(())
+}
+
+#[inline(never)]
+fn grow_heap(heap: &mut Heap, lists: &mut Vec<Handle<List>>, n: usize) -> Result<(), Error> {
+    for _ in 0..n {
+        let list = heap.alloc(List::of(&[]))?;
+        push_heap(heap, list, 16)?;
+        lists.push(list);
+    }
+    Ok(())
+}
+
+#[inline(never)]
+fn grow_vecs(vecs: &mut Vec<Vec<u64>>, n: usize) {
+    for _ in 0..n {
+        let mut vec = Vec::new();
+        push_vec(&mut vec, 16);
+        vecs.push(vec);
+    }
+}
+
+#[inline(never)]
+fn grow_slots(slots: &mut Slots, keys: &mut Vec<DefaultKey>, n: usize) -> Option<()> {
+    for _ in 0..n {
+        let key = slots.insert(Vec::new());
+        push_slots(slots, key, 16)?;
+        keys.push(key);
+    }
+    Some(())
+}
+
+#[inline(never)]
+fn turns_heap(heap: &mut Heap, lists: &[Handle<List>]) -> Result<(), Error> {
+    for i in 0..16_u32 {
+        for &list in lists {
+            heap.get_mut(list)?.push(Cell::from(i))?;
+        }
+    }
+    Ok(())
+}
+
+#[inline(never)]
+fn turns_vecs(vecs: &mut [Vec<u64>]) {
+    for i in 0..16_u32 {
+        for vec in &mut *vecs {
+            vec.push(bits(Cell::from(i)));
+        }
+    }
+}
+
+#[inline(never)]
+fn turns_slots(slots: &mut Slots, keys: &[DefaultKey]) -> Option<()> {
+    for i in 0..16_u32 {
+        for &key in keys {
+            slots.get_mut(key)?.push(bits(Cell::from(i)));
+        }
+    }
+    Some(())
+}
+
+fn list_bits(heap: &Heap, list: Handle<List>) -> u64 {
+    total(&words(heap.get(list).unwrap().as_slice()))
+}
+
+/// A heap with an empty list, which a pass fills and `undo` empties.
+fn push_through(push: fn(&mut Heap, Handle<List>, u32) -> Result<(), Error>, n: u32) -> Pass {
+    let mut heap = heap();
+    let list = heap.alloc(List::of(&[])).unwrap();
+    writing(
+        heap,
+        move |heap| push(heap, black_box(list), black_box(n)).unwrap(),
+        move |heap| list_bits(heap, list),
+        move |heap| heap.get_mut(list).unwrap().truncate(0).unwrap(),
+    )
+}
+
+fn push() -> Contest {
+    let n = 1_000_000;
+    contest(
+        n as usize,
+        n,
+        [
+            ("segheap", |n| push_through(push_heap, *n)),
+            ("segheap, one view", |n| push_through(push_view, *n)),
+            ("Vec", |n| {
+                writing(
+                    Vec::new(),
+                    move |vec| push_vec(vec, black_box(*n)),
+                    |vec| total(vec),
+                    Vec::clear,
+                )
+            }),
+            ("slotmap", |n| {
+                let mut slots = Slots::new();
+                let key = slots.insert(Vec::new());
+                writing(
+                    slots,
+                    move |slots| push_slots(slots, black_box(key), black_box(*n)).unwrap(),
+                    move |slots| total(&slots[key]),
+                    move |slots| slots[key].clear(),
+                )
+            }),
+        ],
+    )
+}
+
+fn grow(lists: usize) -> Contest {
+    contest(
+        lists * 16,
+        lists,
+        [
+            ("segheap", |n| {
+                writing(
+                    (heap(), Vec::new()),
+                    move |(heap, lists)| grow_heap(heap, lists, *n).unwrap(),
+                    all_lists,
+                    |(heap, lists)| {
+                        heap.clear();
+                        lists.clear();
+                    },
+                )
+            }),
+            ("Vec<Vec>", |n| {
+                writing(
+                    Vec::new(),
+                    move |vecs| grow_vecs(vecs, *n),
+                    |vecs| total(vecs.iter().flatten()),
+                    Vec::clear,
+                )
+            }),
+            ("slotmap", |n| {
+                writing(
+                    (Slots::new(), Vec::new()),
+                    move |(slots, keys)| grow_slots(slots, keys, *n).unwrap(),
+                    |(slots, _)| total(slots.values().flatten()),
+                    |(slots, keys)| {
+                        slots.clear();
+                        keys.clear();
+                    },
+                )
+            }),
+        ],
+    )
+}
+
+fn turns(lists: usize) -> Contest {
+    contest(
+        lists * 16,
+        lists,
+        [
+            ("segheap", |n| {
+                let empty = move |heap: &mut Heap| {
+                    (0..*n).map(|_| heap.alloc(List::of(&[])).unwrap()).collect::<Vec<_>>()
+                };
+                let mut heap = heap();
+                let lists = empty(&mut heap);
+                writing(
+                    (heap, lists),
+                    |(heap, lists)| turns_heap(heap, lists).unwrap(),
+                    all_lists,
+                    move |(heap, lists)| {
+                        heap.clear();
+                        *lists = empty(heap);
+                    },
+                )
+            }),
+            ("Vec<Vec>", |n| {
+                writing(
+                    vec![Vec::new(); *n],
+                    |vecs| turns_vecs(vecs),
+                    |vecs| total(vecs.iter().flatten()),
+                    |vecs| vecs.fill(Vec::new()),
+                )
+            }),
+            ("slotmap", |n| {
+                let mut slots = Slots::new();
+                let keys = (0..*n).map(|_| slots.insert(Vec::new())).collect::<Vec<_>>();
+                writing(
+                    (slots, keys),
+                    |(slots, keys)| turns_slots(slots, keys).unwrap(),
+                    |(slots, _)| total(slots.values().flatten()),
+                    |(slots, _)| slots.values_mut().for_each(|vec| *vec = Vec::new()),
+                )
+            }),
+        ],
+    )
+}
+
+pub(super) fn all_lists((heap, lists): &(Heap, Vec<Handle<List>>)) -> u64 {
+    lists.iter().fold(0, |sum, &list| sum.wrapping_add(list_bits(heap, list)))
+}

@@ -1,0 +1,261 @@
+//! What is done to whole values: sorting, comparing, copying graphs, sums and fills,
+//! texts from pieces; beside the same over vectors.
+
+use std::hint::black_box;
+
+use segheap::{Bytes, Cell, Error, F64Arr, Handle, Heap, List, Piece, Struct};
+
+use super::contest::{Contest, contest};
+use super::{Entry, Random, cells, heap, reading, repeating, words, writing};
+
+pub(crate) const CONTESTS: &[Entry] = &[
+    ("sort 10,000 integers by a comparison", sort),
+    ("deep_eq of 10,000 lists of 8", deep_eq),
+    ("deep copy of 10,000 lists of 8", transplant),
+    ("fill 4,096 bytes", fill),
+    ("dot product of 4,096 f64", dot),
+    ("find in 4,096 bytes", find),
+    ("read and write a field, 1,000 records", fields),
+    ("concat of two texts of 16 bytes", concat),
+];
+
+/// A comparison that the language's program could have written: it gets the heap.
+fn sort() -> Contest {
+    let n = 10_000;
+    contest(
+        n,
+        Random(1).order(n),
+        [
+            ("segheap", |numbers| {
+                let mut heap = heap();
+                let cells: Vec<Cell> = numbers.iter().map(|&n| Cell::from(n as u32)).collect();
+                let list = heap.alloc(List::of(&cells)).unwrap();
+                writing(
+                    heap,
+                    move |heap| heap.sort_by(list, |heap, a, b| heap.cmp_int(a, b)).unwrap(),
+                    move |heap| {
+                        let list = heap.get(list).unwrap().as_slice();
+                        u64::from(list.is_sorted_by_key(|cell| cell.as_int()))
+                    },
+                    move |heap| {
+                        heap.get_mut(list).unwrap().as_mut_slice().unwrap().copy_from_slice(&cells)
+                    },
+                )
+            }),
+            ("Vec", |numbers| {
+                let numbers: Vec<i64> = numbers.iter().map(|&n| n as i64).collect();
+                writing(
+                    numbers.clone(),
+                    |sorted| black_box(sorted).sort_by(|a, b| black_box(a).cmp(black_box(b))),
+                    |sorted| u64::from(sorted.is_sorted()),
+                    move |sorted| sorted.copy_from_slice(&numbers),
+                )
+            }),
+        ],
+    )
+}
+
+/// A list of lists of 8 integers.
+fn nested(heap: &mut Heap, lists: usize) -> Result<Handle<List>, Error> {
+    let mut inner = Vec::new();
+    for cells in cells(lists * 8).chunks(8) {
+        inner.push(Cell::from(heap.alloc(List::of(cells))?));
+    }
+    heap.alloc(List::of(&inner))
+}
+
+fn nested_vecs(lists: usize) -> Vec<Vec<u64>> {
+    cells(lists * 8).chunks(8).map(words).collect()
+}
+
+/// Of two equal ones; ours would notice cycles.
+fn deep_eq() -> Contest {
+    let n = 10_000;
+    contest(
+        n,
+        n,
+        [
+            ("segheap", |n| {
+                let mut heap = heap();
+                let (a, b) = (nested(&mut heap, *n).unwrap(), nested(&mut heap, *n).unwrap());
+                reading(move || heap.deep_eq(black_box(a).into(), b.into()).unwrap().into())
+            }),
+            ("Vec<Vec>", |n| {
+                let (a, b) = (nested_vecs(*n), nested_vecs(*n));
+                reading(move || (black_box(&a) == black_box(&b)).into())
+            }),
+        ],
+    )
+}
+
+/// Into another heap; ours keeps what is shared, and cycles.
+fn transplant() -> Contest {
+    let n = 10_000;
+    contest(
+        n,
+        n,
+        [
+            ("segheap", |n| {
+                let mut source = heap();
+                let list = nested(&mut source, *n).unwrap();
+                writing(
+                    heap(),
+                    move |target| _ = target.transplant(&source, black_box(list).into()).unwrap(),
+                    |target| target.usage().live() - 1,
+                    Heap::clear,
+                )
+            }),
+            ("Vec<Vec>", |n| {
+                let source = nested_vecs(*n);
+                writing(
+                    Vec::new(),
+                    move |target| *target = black_box(&source).clone(),
+                    |target| target.len() as u64,
+                    Vec::clear,
+                )
+            }),
+        ],
+    )
+}
+
+// ---------------------------------------------------------------------- ranges
+
+const LEN: usize = 4_096;
+
+fn fill() -> Contest {
+    contest(
+        256,
+        (),
+        [
+            ("segheap", |_| {
+                let mut heap = heap();
+                let bytes = heap.alloc(Bytes::zeroed(LEN)).unwrap();
+                repeating(256, move || {
+                    heap.get_mut(black_box(bytes)).unwrap().fill(.., black_box(7)).unwrap();
+                    heap.get(bytes).unwrap().get(LEN / 2).unwrap().into()
+                })
+            }),
+            ("slice", |_| {
+                let mut bytes = vec![0_u8; LEN];
+                repeating(256, move || {
+                    black_box(&mut bytes).fill(black_box(7));
+                    bytes[LEN / 2].into()
+                })
+            }),
+        ],
+    )
+}
+
+fn dot() -> Contest {
+    let floats: Vec<f64> = (0..LEN as u32).map(f64::from).collect();
+    contest(
+        64,
+        floats,
+        [
+            ("segheap", |floats| {
+                let mut heap = heap();
+                let (a, b) = (F64Arr::of(&floats), F64Arr::of(&floats));
+                let (a, b) = (heap.alloc(a).unwrap(), heap.alloc(b).unwrap());
+                repeating(64, move || {
+                    let b = heap.get(black_box(b)).unwrap();
+                    heap.get(black_box(a)).unwrap().dot(.., b, 0).unwrap() as u64
+                })
+            }),
+            // Added in order, as floats are where nobody says otherwise.
+            ("loop", |floats| {
+                let other = floats.to_vec();
+                repeating(64, move || {
+                    let (a, b) = (black_box(&floats), black_box(&other));
+                    a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>() as u64
+                })
+            }),
+        ],
+    )
+}
+
+fn find() -> Contest {
+    let mut bytes = vec![1_u8; LEN];
+    bytes[LEN - 1] = 0;
+    contest(
+        64,
+        bytes,
+        [
+            ("segheap", |bytes| {
+                let mut heap = heap();
+                let bytes = heap.alloc(Bytes::of(&bytes)).unwrap();
+                repeating(64, move || {
+                    heap.get(black_box(bytes)).unwrap().find(.., 0).unwrap().unwrap() as u64
+                })
+            }),
+            ("position", |bytes| {
+                repeating(64, move || {
+                    black_box(&bytes).iter().position(|&byte| byte == 0).unwrap() as u64
+                })
+            }),
+        ],
+    )
+}
+
+// ---------------------------------------------------------------------- objects
+
+/// A counter in each of many objects of three fields.
+fn fields() -> Contest {
+    let n = 1_000;
+    contest(
+        n,
+        n,
+        [
+            ("segheap", |n| {
+                let mut heap = heap();
+                let new =
+                    |_| heap.alloc(Struct::of(7, &[0.into(), Cell::NULL, Cell::NULL])).unwrap();
+                let records: Vec<Handle<Struct>> = (0..*n).map(new).collect();
+                let mut count = move |record| -> Result<i64, Error> {
+                    let count = heap.get::<Struct>(record)?.get(0)?.as_int().unwrap_or(-1);
+                    heap.get_mut::<Struct>(record)?.set(0, Cell::from(count as u32 + 1))?;
+                    Ok(count)
+                };
+                reading(move || black_box(&records).iter().map(|&r| count(r).unwrap() as u64).sum())
+            }),
+            ("Vec<Box<[i64; 3]>>", |n| {
+                let mut records: Vec<Box<[i64; 3]>> = (0..*n).map(|_| Box::new([0; 3])).collect();
+                reading(move || {
+                    let mut sum = 0;
+                    for record in black_box(&mut records) {
+                        sum += record[0] as u64;
+                        record[0] += 1;
+                    }
+                    sum
+                })
+            }),
+        ],
+    )
+}
+
+/// And the death of what came of it.
+fn concat() -> Contest {
+    let n = 1_024;
+    contest(
+        n,
+        ["sixteen bytes :)", "another sixteen."],
+        [
+            ("segheap", |texts| {
+                let mut heap = heap();
+                let [a, b] = texts.map(|text| heap.string(text).unwrap());
+                repeating(1_024, move || {
+                    let text = heap.concat(&[Piece::All(black_box(a)), Piece::All(black_box(b))]);
+                    let text = text.unwrap();
+                    let len = heap.text(text).unwrap().len() as u64;
+                    heap.kill(text).unwrap();
+                    len
+                })
+            }),
+            ("String", |texts| {
+                let [a, b] = texts.map(String::from);
+                repeating(1_024, move || {
+                    black_box([black_box(&*a), black_box(&*b)].concat()).len() as u64
+                })
+            }),
+        ],
+    )
+}
