@@ -11,16 +11,8 @@
 //! All of them take about half an hour. Compare contestants of one contest of one
 //! run, by their medians: the same loop moves by 10 % with its alignment, and more
 //! where it misses caches.
-#![allow(missing_docs, dead_code, reason = "nothing here is an interface")]
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a benchmark may panic, and peers are written as their users write them"
-)]
+#![allow(missing_docs, reason = "nothing here is an interface")]
+#![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 mod work;
 

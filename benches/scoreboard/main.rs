@@ -14,19 +14,21 @@
 //! against itself. The exit code is 0 unless an answer was wrong.
 //!
 //! `table.rs` has the rows and their targets, `benches/work` what they measure.
-#![allow(missing_docs, dead_code, reason = "nothing here is an interface")]
+#![allow(missing_docs, reason = "nothing here is an interface")]
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
     clippy::cast_sign_loss,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a benchmark may panic, and peers are written as their users write them"
+    reason = "figures, in a program that may panic"
 )]
 
 mod measure;
 mod picture;
+mod record;
 mod report;
 mod table;
 #[path = "../work/mod.rs"]
@@ -122,6 +124,10 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let target = target();
     std::fs::create_dir_all(&target)?;
     std::fs::write(target.join("scoreboard.json"), report::json(&lines))?;
+    picture::draw(&lines, &target.join("scoreboard.svg"))?;
+    if options.record {
+        record::record(&lines, options.quick)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -88,17 +88,26 @@ fn shown(cost: f64, unit: Unit) -> String {
     format!("{number:.digits$} {unit}")
 }
 
+/// The columns of the whole table.
+const ALL: [usize; 9] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+/// Those for a first look.
+pub(crate) const FEW: [usize; 6] = [0, 1, 3, 4, 5, 6];
+
 /// The table as text with aligned columns, which is Markdown as well.
-pub(crate) fn table<'a>(lines: impl IntoIterator<Item = &'a Line>) -> String {
-    let rows: Vec<[String; 9]> = lines.into_iter().map(Line::cells).collect();
-    let heads = HEADS.map(String::from);
+pub(crate) fn table<'a, const N: usize>(
+    lines: impl IntoIterator<Item = &'a Line>,
+    columns: [usize; N],
+) -> String {
+    let rows = lines.into_iter().map(|line| columns.map(|column| line.cells()[column].clone()));
+    let rows: Vec<[String; N]> = rows.collect();
+    let (heads, numbers) = (columns.map(|at| HEADS[at].to_owned()), columns.map(|at| NUMBERS[at]));
     let all = || [&heads].into_iter().chain(&rows);
-    let widths: [usize; 9] = std::array::from_fn(|column| {
+    let widths: [usize; N] = std::array::from_fn(|column| {
         all().map(|row| row[column].chars().count()).max().unwrap_or(0).max(2)
     });
     let mut text = String::new();
     for (at, row) in all().enumerate() {
-        for ((cell, width), number) in row.iter().zip(widths).zip(NUMBERS) {
+        for ((cell, width), number) in row.iter().zip(widths).zip(numbers) {
             text += "| ";
             let pad = width - cell.chars().count();
             let (before, after) = if number { (pad, 0) } else { (0, pad) };
@@ -106,7 +115,7 @@ pub(crate) fn table<'a>(lines: impl IntoIterator<Item = &'a Line>) -> String {
         }
         text += "|\n";
         if at == 0 {
-            for (width, number) in widths.into_iter().zip(NUMBERS) {
+            for (width, number) in widths.into_iter().zip(numbers) {
                 let (dashes, end) = ("-".repeat(width + 1), if number { ":" } else { "-" });
                 write!(text, "|{dashes}{end}").unwrap();
             }
@@ -120,7 +129,7 @@ pub(crate) fn table<'a>(lines: impl IntoIterator<Item = &'a Line>) -> String {
 pub(crate) fn tables(lines: &[Line]) -> String {
     let mut text = String::new();
     for section in lines.chunk_by(|a, b| a.section == b.section) {
-        write!(text, "\n### {}\n\n{}", section[0].section, table(section)).unwrap();
+        write!(text, "\n### {}\n\n{}", section[0].section, table(section, ALL)).unwrap();
     }
     text
 }

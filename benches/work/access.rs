@@ -25,7 +25,8 @@ pub(crate) const CONTESTS: &[Entry] = &[
     ("set, random, 100,000 lists of 8", || set(Lists::random(100_000, 8, 262_144))),
     ("push 1M to one list", push),
     ("62,500 lists to 16, one after the other", || grow(62_500)),
-    ("62,500 lists to 16, in turns", || turns(62_500)),
+    ("62,500 lists to 16, in turns", || turns(62_500, 16)),
+    ("1,000 lists to 1,000, in turns", || turns(1_000, 1_000)),
 ];
 
 // ---------------------------------------------------------------- one sequence
@@ -264,7 +265,7 @@ fn get(lists: Lists) -> Contest {
                 let (heap, places) = lists.in_heap();
                 reading(move || get_heap(&heap, black_box(&places)).unwrap())
             }),
-            ("Vec<Vec>", |lists| {
+            ("Vec of Vec", |lists| {
                 let (vecs, places) = lists.in_vecs();
                 reading(move || get_vecs(&vecs, black_box(&places)))
             }),
@@ -294,7 +295,7 @@ fn set(lists: Lists) -> Contest {
                     |_| (),
                 )
             }),
-            ("Vec<Vec>", |lists| {
+            ("Vec of Vec", |lists| {
                 writing(
                     lists.in_vecs(),
                     |(vecs, places)| set_vecs(vecs, black_box(places), bits(seven())),
@@ -367,7 +368,7 @@ fn chase(n: usize) -> Contest {
                 let first = Cell::from(lists[0]);
                 reading(move || chase_heap(&heap, black_box(first), lists.len()).unwrap())
             }),
-            ("Vec<Vec>", |next| {
+            ("Vec of Vec", |next| {
                 let mut vecs: Vec<Vec<u64>> = Vec::new();
                 for &(to, place) in next.iter() {
                     let mut vec = vec![0; 8];
@@ -445,8 +446,8 @@ fn grow_slots(slots: &mut Slots, keys: &mut Vec<DefaultKey>, n: usize) -> Option
 }
 
 #[inline(never)]
-fn turns_heap(heap: &mut Heap, lists: &[Handle<List>]) -> Result<(), Error> {
-    for i in 0..16_u32 {
+fn turns_heap(heap: &mut Heap, lists: &[Handle<List>], len: u32) -> Result<(), Error> {
+    for i in 0..len {
         for &list in lists {
             heap.get_mut(list)?.push(Cell::from(i))?;
         }
@@ -455,8 +456,8 @@ fn turns_heap(heap: &mut Heap, lists: &[Handle<List>]) -> Result<(), Error> {
 }
 
 #[inline(never)]
-fn turns_vecs(vecs: &mut [Vec<u64>]) {
-    for i in 0..16_u32 {
+fn turns_vecs(vecs: &mut [Vec<u64>], len: u32) {
+    for i in 0..len {
         for vec in &mut *vecs {
             vec.push(bits(Cell::from(i)));
         }
@@ -464,8 +465,8 @@ fn turns_vecs(vecs: &mut [Vec<u64>]) {
 }
 
 #[inline(never)]
-fn turns_slots(slots: &mut Slots, keys: &[DefaultKey]) -> Option<()> {
-    for i in 0..16_u32 {
+fn turns_slots(slots: &mut Slots, keys: &[DefaultKey], len: u32) -> Option<()> {
+    for i in 0..len {
         for &key in keys {
             slots.get_mut(key)?.push(bits(Cell::from(i)));
         }
@@ -535,7 +536,7 @@ fn grow(lists: usize) -> Contest {
                     },
                 )
             }),
-            ("Vec<Vec>", |n| {
+            ("Vec of Vec", |n| {
                 writing(
                     Vec::new(),
                     move |vecs| grow_vecs(vecs, *n),
@@ -558,20 +559,21 @@ fn grow(lists: usize) -> Contest {
     )
 }
 
-fn turns(lists: usize) -> Contest {
+fn turns(lists: usize, len: u32) -> Contest {
     contest(
-        lists * 16,
-        lists,
+        lists * len as usize,
+        (lists, len),
         [
-            ("segheap", |n| {
+            ("segheap", |input| {
+                let (n, len) = *input;
                 let empty = move |heap: &mut Heap| {
-                    (0..*n).map(|_| heap.alloc(List::of(&[])).unwrap()).collect::<Vec<_>>()
+                    (0..n).map(|_| heap.alloc(List::of(&[])).unwrap()).collect::<Vec<_>>()
                 };
                 let mut heap = heap();
                 let lists = empty(&mut heap);
                 writing(
                     (heap, lists),
-                    |(heap, lists)| turns_heap(heap, lists).unwrap(),
+                    move |(heap, lists)| turns_heap(heap, lists, len).unwrap(),
                     all_lists,
                     move |(heap, lists)| {
                         heap.clear();
@@ -579,20 +581,22 @@ fn turns(lists: usize) -> Contest {
                     },
                 )
             }),
-            ("Vec<Vec>", |n| {
+            ("Vec of Vec", |input| {
+                let (n, len) = *input;
                 writing(
-                    vec![Vec::new(); *n],
-                    |vecs| turns_vecs(vecs),
+                    vec![Vec::new(); n],
+                    move |vecs| turns_vecs(vecs, len),
                     |vecs| total(vecs.iter().flatten()),
                     |vecs| vecs.fill(Vec::new()),
                 )
             }),
-            ("slotmap", |n| {
+            ("slotmap", |input| {
+                let (n, len) = *input;
                 let mut slots = Slots::new();
-                let keys = (0..*n).map(|_| slots.insert(Vec::new())).collect::<Vec<_>>();
+                let keys = (0..n).map(|_| slots.insert(Vec::new())).collect::<Vec<_>>();
                 writing(
                     (slots, keys),
-                    |(slots, keys)| turns_slots(slots, keys).unwrap(),
+                    move |(slots, keys)| turns_slots(slots, keys, len).unwrap(),
                     |(slots, _)| total(slots.values().flatten()),
                     |(slots, _)| slots.values_mut().for_each(|vec| *vec = Vec::new()),
                 )

@@ -81,7 +81,7 @@ fn objects(n: usize, words: usize) -> Contest {
                     },
                 )
             }),
-            ("Vec<Vec>", |size| {
+            ("Vec of Vec", |size| {
                 let (n, words) = *size;
                 writing(
                     Vec::new(),
@@ -114,7 +114,7 @@ fn objects(n: usize, words: usize) -> Contest {
                     },
                 )
             }),
-            ("Rc<RefCell>", |size| {
+            ("Rc of RefCell", |size| {
                 let (n, words) = *size;
                 writing(
                     Vec::new(),
@@ -126,9 +126,9 @@ fn objects(n: usize, words: usize) -> Contest {
             ("Box", |size| {
                 let (n, words) = *size;
                 writing(
-                    Vec::new(),
+                    Vec::<Box<[u64]>>::new(),
                     move |all| all.extend(vecs(n, words).map(Vec::into_boxed_slice)),
-                    move |all| all.iter().map(|object: &Box<[u64]>| object[words - 1]).sum(),
+                    move |all| all.iter().map(|object| object[words - 1]).sum(),
                     Vec::clear,
                 )
             }),
@@ -256,7 +256,7 @@ fn texts(len: usize) -> Contest {
                     },
                 )
             }),
-            ("Box<str>", |input| {
+            ("Box of str", |input| {
                 writing(
                     Vec::<Box<str>>::new(),
                     move |all| all.extend((0..input.0).map(|_| Box::from(black_box(&*input.1)))),
@@ -310,7 +310,7 @@ fn alloc_free() -> Contest {
                     |_| (),
                 )
             }),
-            ("Box<str>", |input| {
+            ("Box of str", |input| {
                 reading(move || {
                     box_drop(&input.1, black_box(input.0));
                     0
@@ -337,7 +337,7 @@ fn alloc_all_free_all() -> Contest {
                     0
                 })
             }),
-            ("Box<str>", |input| {
+            ("Box of str", |input| {
                 let mut boxes: Vec<Box<str>> = Vec::new();
                 reading(move || {
                     for _ in 0..black_box(input.0) {
@@ -420,7 +420,7 @@ fn churn(live: usize) -> Contest {
                     |_| (),
                 )
             }),
-            ("Vec<Vec>", |churn| {
+            ("Vec of Vec", |churn| {
                 let words = words(&cells(16));
                 writing(
                     churn.sizes.iter().map(|&n| words[..n].to_vec()).collect::<Vec<_>>(),

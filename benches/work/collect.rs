@@ -269,7 +269,7 @@ fn trees(depth: u32) -> Contest {
                 })
             }),
             ("Box", |depth| reading(move || box_walk(&box_tree(*depth)))),
-            ("Rc<RefCell>", |depth| reading(move || rc_walk(&rc_tree(*depth)))),
+            ("Rc of RefCell", |depth| reading(move || rc_walk(&rc_tree(*depth)))),
             ("slotmap, freed by hand", |depth| {
                 let mut slots = Slots::new();
                 reading(move || {

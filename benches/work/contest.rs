@@ -49,11 +49,14 @@ pub(crate) struct Outcome {
     pub(crate) answer: u64,
 }
 
+/// Sets a structure up over an input.
+type Make<I> = fn(Rc<I>) -> Pass;
+
 /// A contest of `operations` over an input that all contestants share.
 pub(crate) fn contest<I: 'static, const N: usize>(
     operations: usize,
     input: I,
-    contestants: [(&'static str, fn(Rc<I>) -> Pass); N],
+    contestants: [(&'static str, Make<I>); N],
 ) -> Contest {
     let input = Rc::new(input);
     let contestants = contestants.map(|(name, make)| {

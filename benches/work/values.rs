@@ -80,7 +80,7 @@ fn deep_eq() -> Contest {
                 let (a, b) = (nested(&mut heap, *n).unwrap(), nested(&mut heap, *n).unwrap());
                 reading(move || heap.deep_eq(black_box(a).into(), b.into()).unwrap().into())
             }),
-            ("Vec<Vec>", |n| {
+            ("Vec of Vec", |n| {
                 let (a, b) = (nested_vecs(*n), nested_vecs(*n));
                 reading(move || (black_box(&a) == black_box(&b)).into())
             }),
@@ -105,7 +105,7 @@ fn transplant() -> Contest {
                     Heap::clear,
                 )
             }),
-            ("Vec<Vec>", |n| {
+            ("Vec of Vec", |n| {
                 let source = nested_vecs(*n);
                 writing(
                     Vec::new(),
@@ -217,7 +217,7 @@ fn fields() -> Contest {
                 };
                 reading(move || black_box(&records).iter().map(|&r| count(r).unwrap() as u64).sum())
             }),
-            ("Vec<Box<[i64; 3]>>", |n| {
+            ("Vec of Box", |n| {
                 let mut records: Vec<Box<[i64; 3]>> = (0..*n).map(|_| Box::new([0; 3])).collect();
                 reading(move || {
                     let mut sum = 0;
