@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Every contest starts with a check that all contestants come to the same answer;
-//! then they take turns. The table goes to standard output, and to
-//! `target/scoreboard.json` and `target/scoreboard.svg`. A row is held when its
+//! then they take turns. What was measured goes to standard output as a table, and
+//! to `target/scoreboard.json` and `target/scoreboard.svg`. A row is held when its
 //! ratio is at most its target and its own noise, which is measured by segheap
 //! against itself. The exit code is 0 unless an answer was wrong.
 //!
@@ -93,6 +93,10 @@ fn groups(filter: &str) -> Vec<(&'static str, &'static [Row])> {
 fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let start = Instant::now();
     let groups = groups(options.filter.as_deref().unwrap_or(""));
+    if groups.is_empty() {
+        println!("no row has such a name");
+        return Ok(ExitCode::SUCCESS);
+    }
     let (mut lines, mut wrong) = (Vec::new(), 0);
     for (done, (section, rows)) in groups.iter().enumerate() {
         let name = rows[0].contest;

@@ -10,7 +10,8 @@ use crate::work::contest::{Contest, Pass};
 pub(crate) struct Effort {
     rounds_min: usize,
     rounds_max: usize,
-    /// After so much time no round begins.
+    /// After so much time no round begins, if there are enough of them. After ten
+    /// times as much two are enough.
     budget: Duration,
     /// A pass that is shorter than this is repeated within its round.
     sample: Duration,
@@ -29,6 +30,13 @@ impl Effort {
         budget: Duration::from_millis(150),
         sample: Duration::from_micros(500),
     };
+
+    fn goes_on(&self, rounds: usize, elapsed: Duration) -> bool {
+        let enough = if elapsed < self.budget * 10 { self.rounds_min } else { 2 };
+        // Runs of segheap are compared in pairs.
+        let wanted = rounds < enough || rounds % 2 == 1 || elapsed < self.budget;
+        wanted && rounds < self.rounds_max
+    }
 }
 
 /// The most of a row's noise that counts in its favour.
@@ -66,7 +74,7 @@ struct Runner {
     costs: Vec<f64>,
 }
 
-/// Checks that segheap and `peers` agree, twice, and sets them against each other:
+/// Checks that segheap and `peers` agree, twice if that is quick, and sets them against each other:
 /// every round is one sample of each of them, in turn.
 pub(crate) fn measure(contest: Contest, peers: &[&str], effort: Effort) -> Result<Measured, Wrong> {
     let (operations, fresh) = (contest.operations as f64, contest.fresh);
@@ -76,16 +84,15 @@ pub(crate) fn measure(contest: Contest, peers: &[&str], effort: Effort) -> Resul
         .map(|one| Runner { name: one.name, pass: (one.make)(), passes: 1, costs: Vec::new() })
         .collect();
     assert_eq!(runners.len(), 1 + peers.len(), "a peer is missing: {peers:?}");
-    for _ in 0..if fresh { 1 } else { 2 } {
+    let start = Instant::now();
+    check(&mut runners, effort)?;
+    if !fresh && start.elapsed() < effort.budget {
         check(&mut runners, effort)?;
     }
 
     let start = Instant::now();
     let mut rounds = 0;
-    // Runs of segheap are compared in pairs: an even number of rounds.
-    while rounds < effort.rounds_max
-        && (rounds < effort.rounds_min || start.elapsed() < effort.budget || rounds % 2 == 1)
-    {
+    while effort.goes_on(rounds, start.elapsed()) {
         for Runner { pass, passes, costs, .. } in &mut runners {
             let cost: u64 = (0..*passes).map(|_| pass(false).cost).sum();
             costs.push(cost as f64 / *passes as f64 / operations);

@@ -3,10 +3,9 @@
 //! an element, so that no contestant unboxes.
 
 use std::hint::black_box;
-use std::rc::Rc;
 
 use segheap::abi::bits;
-use segheap::{Cell, Error, Handle, Heap, I64Arr, List};
+use segheap::{Cell, Error, Handle, Heap, I64Arr, List, RangeHint};
 use slotmap::DefaultKey;
 
 use super::contest::{Contest, Pass, contest};
@@ -120,41 +119,72 @@ fn one_list() -> Contest {
     )
 }
 
+/// What an instruction of a VM says: a register, and an index. All registers have
+/// the one array, which the compiler cannot know.
+type Instruction = (usize, usize);
+const REGISTERS: usize = 16;
+
 #[inline(never)]
-fn get_hinted(heap: &mut Heap, array: Handle<I64Arr>, places: &[u32]) -> Result<i64, Error> {
-    let (mut hint, mut sum) = (heap.hint(array, ..)?, 0_i64);
-    for &i in places {
-        sum = sum.wrapping_add(hint.get(heap, i as usize)?);
+fn get_hinted(
+    heap: &Heap,
+    hints: &mut [RangeHint<I64Arr>],
+    code: &[Instruction],
+) -> Result<i64, Error> {
+    let mut sum = 0_i64;
+    for &(register, i) in code {
+        sum = sum.wrapping_add(hints[register].get(heap, i)?);
     }
     Ok(sum)
 }
 
 #[inline(never)]
-fn get_checked(heap: &mut Heap, array: Handle<I64Arr>, places: &[u32]) -> Result<i64, Error> {
+fn get_checked(heap: &Heap, arrays: &[Handle<I64Arr>], code: &[Instruction]) -> Result<i64, Error> {
     let mut sum = 0_i64;
-    for &i in places {
-        sum = sum.wrapping_add(heap.get(array)?.get(i as usize)?);
+    for &(register, i) in code {
+        sum = sum.wrapping_add(heap.get(arrays[register])?.get(i)?);
+    }
+    Ok(sum)
+}
+
+/// The same without registers: the compiler lifts the checks out of the loop.
+#[inline(never)]
+fn get_lifted(heap: &Heap, array: Handle<I64Arr>, code: &[Instruction]) -> Result<i64, Error> {
+    let mut sum = 0_i64;
+    for &(_, i) in code {
+        sum = sum.wrapping_add(heap.get(array)?.get(i)?);
     }
     Ok(sum)
 }
 
 /// One array, at random places.
 fn hinted() -> Contest {
-    type Get = fn(&mut Heap, Handle<I64Arr>, &[u32]) -> Result<i64, Error>;
-    fn through(places: Rc<Vec<u32>>, get: Get) -> Pass {
+    fn array() -> (Heap, Handle<I64Arr>) {
         let mut heap = heap();
         let numbers: Vec<i64> = (0..4_096).collect();
         let array = heap.alloc(I64Arr::of(&numbers)).unwrap();
-        reading(move || get(&mut heap, black_box(array), &places).unwrap().cast_unsigned())
+        (heap, array)
     }
     let mut random = Random(9);
-    let places: Vec<u32> = (0..65_536).map(|_| random.below(4_096) as u32).collect();
+    let place = |_| (random.below(REGISTERS), random.below(4_096));
+    let code: Vec<Instruction> = (0..65_536).map(place).collect();
     contest(
-        places.len(),
-        places,
+        code.len(),
+        code,
         [
-            ("segheap", |places| through(places, get_hinted)),
-            ("checked get", |places| through(places, get_checked)),
+            ("segheap", |code| {
+                let (mut heap, array) = array();
+                let mut hints = [(); REGISTERS].map(|()| heap.hint(array, ..).unwrap());
+                reading(move || get_hinted(&heap, &mut hints, &code).unwrap().cast_unsigned())
+            }),
+            ("checked get", |code| {
+                let (heap, array) = array();
+                let arrays = black_box([array; REGISTERS]);
+                reading(move || get_checked(&heap, &arrays, &code).unwrap().cast_unsigned())
+            }),
+            ("checked get, lifted", |code| {
+                let (heap, array) = array();
+                reading(move || get_lifted(&heap, black_box(array), &code).unwrap().cast_unsigned())
+            }),
         ],
     )
 }
