@@ -8,7 +8,7 @@
 //! cargo bench --bench contests -- --test                  answers only, no timing
 //! ```
 //!
-//! All of them take about half an hour. Compare contestants of one contest of one
+//! All of them take about ten minutes. Compare contestants of one contest of one
 //! run, by their medians: the same loop moves by 10 % with its alignment, and more
 //! where it misses caches.
 #![allow(missing_docs, reason = "nothing here is an interface")]

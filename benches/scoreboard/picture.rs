@@ -10,8 +10,10 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use crate::report::{Line, summary};
 
 const WIDTH: i32 = 960;
-const ROW: i32 = 16;
+const ROW: i32 = 15;
 const HEAD: i32 = 96;
+/// From the middle of a bar to the base line of its text.
+const MIDDLE: i32 = 7;
 /// Left and right end of the bars.
 const BARS: [i32; 2] = [500, 880];
 /// The ratios at these ends; the scale is logarithmic.
@@ -34,7 +36,7 @@ pub(crate) fn draw(lines: &[Line], path: &Path) -> Result<(), Box<dyn Error>> {
     scale(&canvas, height)?;
     let mut y = HEAD;
     for section in sections {
-        write(&canvas, section[0].section, (16, y), HPos::Left, FontStyle::Bold, 13.0, INK)?;
+        write(&canvas, section[0].section, (16, y), HPos::Left, FontStyle::Bold, 14.5, INK)?;
         y += ROW;
         for line in section {
             row(&canvas, line, y)?;
@@ -49,15 +51,15 @@ pub(crate) fn draw(lines: &[Line], path: &Path) -> Result<(), Box<dyn Error>> {
 /// What the picture says, and how to read it.
 fn legend(canvas: &Canvas<'_>, lines: &[Line]) -> Result<(), Box<dyn Error>> {
     let title = format!("segheap beside its peers: {}", summary(lines));
-    write(canvas, &title, (16, 22), HPos::Left, FontStyle::Bold, 17.0, INK)?;
+    write(canvas, &title, (16, 22), HPos::Left, FontStyle::Bold, 20.0, INK)?;
     let how = "what the same work costs, segheap to peer; to the left of 1 segheap is cheaper";
-    write(canvas, how, (16, 44), HPos::Left, FontStyle::Normal, 13.0, INK)?;
+    write(canvas, how, (16, 44), HPos::Left, FontStyle::Normal, 14.5, INK)?;
     for (x, name, color) in [(600, "held", HELD), (680, "short", SHORT)] {
-        bar(canvas, [x, x + 18], 40, color)?;
-        write(canvas, name, (x + 24, 44), HPos::Left, FontStyle::Normal, 13.0, INK)?;
+        bar(canvas, [x, x + 18], 44 - MIDDLE, color)?;
+        write(canvas, name, (x + 24, 44), HPos::Left, FontStyle::Normal, 14.5, INK)?;
     }
-    mark(canvas, 765, 40)?;
-    write(canvas, "target", (772, 44), HPos::Left, FontStyle::Normal, 13.0, INK)
+    mark(canvas, 765, 44 - MIDDLE)?;
+    write(canvas, "target", (772, 44), HPos::Left, FontStyle::Normal, 14.5, INK)
 }
 
 fn scale(canvas: &Canvas<'_>, height: i32) -> Result<(), Box<dyn Error>> {
@@ -66,7 +68,7 @@ fn scale(canvas: &Canvas<'_>, height: i32) -> Result<(), Box<dyn Error>> {
         let (x, color) = (place(ratio), if ratio == 1.0 { INK } else { PALE });
         let ends = vec![(x, HEAD - 12), (x, height - ROW)];
         canvas.draw(&PathElement::new(ends, color.stroke_width(1)))?;
-        write(canvas, name, (x, HEAD - 20), HPos::Center, FontStyle::Normal, 12.0, INK)?;
+        write(canvas, name, (x, HEAD - 20), HPos::Center, FontStyle::Normal, 13.5, INK)?;
     }
     Ok(())
 }
@@ -74,13 +76,13 @@ fn scale(canvas: &Canvas<'_>, height: i32) -> Result<(), Box<dyn Error>> {
 fn row(canvas: &Canvas<'_>, line: &Line, y: i32) -> Result<(), Box<dyn Error>> {
     let color = if line.held() { HELD } else { SHORT };
     let name = format!("{}  ·  {}", line.name, line.peer);
-    write(canvas, &name, (BARS[0] - 12, y), HPos::Right, FontStyle::Normal, 12.0, INK)?;
+    write(canvas, &name, (BARS[0] - 12, y), HPos::Right, FontStyle::Normal, 13.5, INK)?;
     let mut ends = [place(1.0), place(line.ratio())];
     ends.sort_unstable();
-    bar(canvas, ends, y - ROW / 4, color)?;
-    mark(canvas, place(line.target), y - ROW / 4)?;
+    bar(canvas, ends, y - MIDDLE, color)?;
+    mark(canvas, place(line.target), y - MIDDLE)?;
     let ratio = format!("{:.2}", line.ratio());
-    write(canvas, &ratio, (WIDTH - 24, y), HPos::Right, FontStyle::Bold, 12.0, color)
+    write(canvas, &ratio, (WIDTH - 24, y), HPos::Right, FontStyle::Bold, 13.5, color)
 }
 
 /// Where a ratio lies; beyond the scale, at its end.
