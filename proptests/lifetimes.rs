@@ -11,6 +11,7 @@ use segheap::{
 };
 
 use crate::support::config;
+use crate::tally;
 
 /// What an object holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -631,6 +632,7 @@ proptest! {
         program in prop::collection::vec((0..100_u8, any::<u16>(), any::<u16>(), any::<u16>()), 1..120),
     ) {
         let mut world = World::new(seed);
+        tally::program(program.len());
         for op in program {
             world.step(op);
             world.check();

@@ -14,6 +14,9 @@
     unreachable_pub
 )]
 
+#[macro_use]
+mod tally;
+
 mod allocator;
 mod cells;
 mod codegen;

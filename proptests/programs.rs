@@ -19,6 +19,7 @@ use crate::naive::{Equality, Model, Naive, big};
 use crate::support::{
     config, float_bits, heap, index, integer, out_of_range, plain, resolve, text,
 };
+use crate::tally;
 
 /// A value to be stored or looked at.
 #[derive(Clone, Copy, Debug)]
@@ -235,6 +236,7 @@ pub struct World {
 
 impl World {
     pub fn new(heap: Heap, short: bool) -> World {
+        tally::program(0);
         let (naive, handles, known) = (Naive::default(), Vec::new(), HashSet::new());
         World { heap, naive, handles, known, short }
     }
@@ -386,6 +388,7 @@ impl World {
     /// Runs one operation on both heaps. An error is the heap's, and the twin
     /// answered the same one unless the heap was short of memory.
     pub fn run(&mut self, op: &Op) -> Result<(), Error> {
+        tally::operation();
         match op {
             Op::Str(text) => self.make(Str::new(text), Model::Str(text.clone())),
             Op::Text(text) => {
