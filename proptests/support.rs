@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 use segheap::{Cell, Error, Heap, Limits, Settings, abi};
 
+use crate::machine::Step;
+
 /// `cases` of a property, unless the environment says how many.
 pub fn config(cases: u32) -> Config {
     let config = Config { failure_persistence: None, ..Config::default() };
@@ -20,6 +22,13 @@ pub fn config(cases: u32) -> Config {
 pub fn heap(seed: u64) -> Heap {
     let limits = Limits { bytes: 256 << 20, ..Limits::default() };
     Heap::with(Settings::seeded(seed).limits(limits))
+}
+
+/// Programs of up to `len` instructions of a [`Machine`](crate::machine::Machine).
+pub fn programs(len: usize) -> impl Strategy<Value = Vec<Step>> {
+    let step = (any::<u16>(), any::<[u16; 3]>(), any::<[u16; 2]>());
+    let step = step.prop_map(|(op, cells, numbers)| Step { op, cells, numbers });
+    prop::collection::vec(step, 1..len)
 }
 
 /// Bits of a handle of slot `slot` in the arena with this selector, in this life.
