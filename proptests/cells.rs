@@ -72,7 +72,7 @@ proptest! {
         prop_assert_eq!(cell.is_some(), text.len() <= 5);
         if let Some(cell) = cell {
             let short = cell.as_short_str().unwrap();
-            prop_assert_eq!(short.as_str(), &text);
+            prop_assert_eq!((short.as_str(), short.as_bytes()), (text.as_str(), text.as_bytes()));
             prop_assert_eq!((short.len(), short.is_empty()), (text.len(), text.is_empty()));
             prop_assert_eq!(Cell::from(short), cell);
             readings_agree(cell);
@@ -258,6 +258,16 @@ fn constants() {
         readings_agree(cell);
     }
     assert_eq!((size_of::<Cell>(), size_of::<Option<Handle<List>>>()), (8, 8));
+}
+
+#[test]
+fn a_kind_is_a_selector_and_a_name() {
+    for (n, kind) in Kind::ALL.into_iter().enumerate() {
+        assert_eq!(kind.selector(), n as u64);
+        assert_eq!(forged(kind.selector(), 1, 2).kind(), Some(kind));
+        assert_eq!(format!("{kind}#2 {kind:?}"), format!("{0}#2 {0}", kind.name()));
+    }
+    assert_eq!([Kind::STR, Kind::MAP, Kind::U8ARR].map(Kind::name), ["Str", "Map", "U8Arr"]);
 }
 
 #[test]

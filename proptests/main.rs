@@ -22,6 +22,7 @@ mod cells;
 mod codegen;
 mod compaction;
 mod copies;
+mod coverage;
 mod equality;
 mod faults;
 mod frame;
