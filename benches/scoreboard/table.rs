@@ -33,7 +33,7 @@ const fn limit(contest: &'static str, limit: f64) -> Row {
     Row { contest, peer: Peer::Limit(limit), target: [1.00; 3] }
 }
 
-pub(crate) const TABLE: [Section; 6] = [
+pub(crate) const TABLE: [Section; 7] = [
     Section {
         name: "Access",
         rows: &[
@@ -155,6 +155,17 @@ pub(crate) const TABLE: [Section; 6] = [
             row("binary trees of depth 14", "gc-arena", 0.25),
             row("compact 100 MiB, every other object of 64 B dead", "copy", 4.00),
             row("compact 100 MiB, every other object of 4 KiB dead", "copy", 1.50),
+        ],
+    },
+    Section {
+        name: "Prices of guarantees",
+        rows: &[
+            row("price of handles: 10,000 gets", "without", 2.50),
+            row("price of UTF-8: 4 KiB into a new object", "without", 2.00),
+            row("price of all or nothing: 4,096 numbers", "without", 1.50),
+            row("price of separate arenas: copy of 4 KiB", "without", 1.20),
+            row("price of limits: 1,000 pairs", "without", 1.05),
+            row("price of a region: 1,000 pairs", "without", 2.00),
         ],
     },
 ];

@@ -20,6 +20,7 @@ pub(crate) mod contest;
 pub(crate) mod copies;
 pub(crate) mod fresh;
 pub(crate) mod maps;
+pub(crate) mod prices;
 pub(crate) mod values;
 
 use std::hint::black_box;
@@ -43,6 +44,7 @@ pub(crate) fn contests() -> impl Iterator<Item = Entry> {
         maps::CONTESTS,
         values::CONTESTS,
         collect::CONTESTS,
+        prices::CONTESTS,
     ]
     .into_iter()
     .flatten()

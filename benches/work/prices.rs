@@ -1,0 +1,199 @@
+//! What a guarantee costs: work that has it, beside the same work that goes
+//! without ("without"), which is also done by the crate wherever it can be.
+
+use std::hint::black_box;
+
+use segheap::{Bytes, Handle, Heap, I64Arr, Limits, List, Pair, Str, U8Arr};
+
+use super::contest::{Contest, Pass, contest};
+use super::{Entry, Random, cells, heap, reading, repeating, total, words};
+
+const KIB: usize = 1 << 10;
+const READS: usize = 10_000;
+const PAIRS: usize = 1_000;
+
+pub(crate) const CONTESTS: &[Entry] = &[
+    ("price of handles: 10,000 gets", handles),
+    ("price of UTF-8: 4 KiB into a new object", utf8),
+    ("price of all or nothing: 4,096 numbers", all_or_nothing),
+    ("price of separate arenas: copy of 4 KiB", separate),
+    ("price of limits: 1,000 pairs", limits),
+    ("price of a region: 1,000 pairs", region),
+];
+
+/// Elements of one array, whose indices are read from memory: each by its handle,
+/// or from one window, whose index is checked and nothing else.
+fn handles() -> Contest {
+    let mut random = Random(7);
+    let indices: Vec<usize> = (0..READS).map(|_| random.below(1_000)).collect();
+    contest(
+        READS,
+        indices,
+        [
+            ("segheap", |indices| {
+                let mut heap = heap();
+                let array = numbers(&mut heap);
+                reading(move || {
+                    let get = |&i: &usize| black_box(&heap).get(black_box(array)).unwrap().get(i);
+                    indices.iter().map(|i| get(i).unwrap().cast_unsigned()).sum()
+                })
+            }),
+            ("without", |indices| {
+                let mut heap = heap();
+                let array = numbers(&mut heap);
+                reading(move || {
+                    let window = heap.window(array, ..).unwrap();
+                    indices.iter().map(|&i| black_box(window)[i].cast_unsigned()).sum()
+                })
+            }),
+        ],
+    )
+}
+
+fn numbers(heap: &mut Heap) -> Handle<I64Arr> {
+    let numbers: Vec<i64> = (0..1_000).collect();
+    heap.alloc(I64Arr::of(&numbers)).unwrap()
+}
+
+/// Validated and copied, or copied.
+fn utf8() -> Contest {
+    fn pass(convert: impl Fn(&mut Heap, Handle<Bytes>) + 'static) -> Pass {
+        let mut heap = super::heap();
+        let source = heap.alloc(Bytes::of(&[b'a'; 4 * KIB])).unwrap();
+        repeating(16, move || {
+            convert(&mut heap, black_box(source));
+            4 * KIB as u64
+        })
+    }
+    contest(
+        16,
+        (),
+        [
+            ("segheap", |_| {
+                pass(|heap, source| {
+                    let made = heap.convert_across::<Str>(source, ..).unwrap();
+                    heap.kill(black_box(made)).unwrap();
+                })
+            }),
+            ("without", |_| {
+                pass(|heap, source| {
+                    let made = heap.convert_across::<U8Arr>(source, ..).unwrap();
+                    heap.kill(black_box(made)).unwrap();
+                })
+            }),
+        ],
+    )
+}
+
+/// Into an existing object, which must not change if an element does not fit, so
+/// that all are looked at first; or into one that can be taken back.
+fn all_or_nothing() -> Contest {
+    contest(
+        16,
+        cells(4_096),
+        [
+            ("segheap", |cells| {
+                let mut heap = heap();
+                let source = heap.alloc(List::of(&cells)).unwrap();
+                let target = heap.alloc(I64Arr::zeroed(cells.len())).unwrap();
+                let answer = total(&words(&cells));
+                repeating(16, move || {
+                    heap.copy_across(target, 0, black_box(source), ..).unwrap();
+                    answer
+                })
+            }),
+            ("without", |cells| {
+                let mut heap = heap();
+                let source = heap.alloc(List::of(&cells)).unwrap();
+                let answer = total(&words(&cells));
+                repeating(16, move || {
+                    let made = heap.convert_across::<I64Arr>(black_box(source), ..).unwrap();
+                    heap.kill(black_box(made)).unwrap();
+                    answer
+                })
+            }),
+        ],
+    )
+}
+
+/// From one arena into another, or inside one object.
+fn separate() -> Contest {
+    contest(
+        16,
+        (),
+        [
+            ("segheap", |_| {
+                let mut heap = heap();
+                let source = heap.alloc(Bytes::zeroed(4 * KIB)).unwrap();
+                let target = heap.alloc(U8Arr::zeroed(4 * KIB)).unwrap();
+                repeating(16, move || {
+                    heap.copy_across(black_box(target), 0, black_box(source), ..).unwrap();
+                    0
+                })
+            }),
+            ("without", |_| {
+                let mut heap = heap();
+                let both = heap.alloc(Bytes::zeroed(8 * KIB)).unwrap();
+                repeating(16, move || {
+                    let mut bytes = heap.get_mut(black_box(both)).unwrap();
+                    bytes.copy_within(..4 * KIB, 4 * KIB).unwrap();
+                    0
+                })
+            }),
+        ],
+    )
+}
+
+fn pairs(heap: &mut Heap) -> u64 {
+    for n in 0..PAIRS as u32 {
+        heap.alloc(Pair::of(n.into(), n.into())).unwrap();
+    }
+    PAIRS as u64
+}
+
+/// Every limit set, or none.
+fn limits() -> Contest {
+    fn pass(limits: Limits) -> Pass {
+        let mut heap = super::heap();
+        heap.set_limits(limits);
+        reading(move || {
+            let made = pairs(black_box(&mut heap));
+            heap.clear();
+            made
+        })
+    }
+    contest(
+        PAIRS,
+        (),
+        [
+            ("segheap", |_| pass(Limits { pages: 4, slots: 2_000, bytes: 1 << 20 })),
+            ("without", |_| pass(Limits::default())),
+        ],
+    )
+}
+
+/// In a region that frees them, or all freed by hand.
+fn region() -> Contest {
+    contest(
+        PAIRS,
+        (),
+        [
+            ("segheap", |_| {
+                let mut heap = heap();
+                reading(move || {
+                    let region = heap.open_region().unwrap();
+                    pairs(&mut heap);
+                    heap.close_region(region, [] as [segheap::Cell; 0]).unwrap()
+                })
+            }),
+            ("without", |_| {
+                let mut heap = heap();
+                reading(move || {
+                    let made = pairs(&mut heap);
+                    heap.clear();
+                    made
+                })
+            }),
+        ],
+    )
+}
