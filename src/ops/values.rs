@@ -13,7 +13,7 @@ impl Heap {
     /// null, by identity for all else.
     ///
     /// # Errors
-    /// [`Error::Stale`] if either object is gone.
+    /// [`Error::Stale`](crate::Error::Stale) if either object is gone.
     pub fn key_eq(&self, a: Cell, b: Cell) -> Result<bool> {
         let keys = self.keys();
         let key = keys.key(a)?;
@@ -25,7 +25,7 @@ impl Heap {
     /// the heap's hash seed. O(length) for text and large integers.
     ///
     /// # Errors
-    /// [`Error::Stale`] if the object is gone.
+    /// [`Error::Stale`](crate::Error::Stale) if the object is gone.
     pub fn hash(&self, cell: Cell) -> Result<u32> {
         Ok(self.keys().key(cell)?.hash)
     }
@@ -41,8 +41,8 @@ impl Heap {
     /// that look alike.
     ///
     /// # Errors
-    /// [`Error::Stale`] for a dead object that had to be looked at;
-    /// [`Error::Limit`] if the scratch memory does not hold the work list.
+    /// [`Error::Stale`](crate::Error::Stale) for a dead object that had to be looked at;
+    /// [`Error::Limit`](crate::Error::Limit) if the scratch memory does not hold the work list.
     ///
     /// ```
     /// use segheap::{Heap, Pair};
