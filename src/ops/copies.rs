@@ -353,9 +353,14 @@ impl Route {
 
     #[inline(always)]
     fn source(&self, heap: &Heap, cell: Cell, bounds: impl RangeBounds<usize>) -> Result<Source> {
+        let arena = heap.arena(self.from)?;
+        let slot = arena.check(cell)?;
         let range = match self.how {
-            How::Substring => char_range(heap.get::<Str>(cell)?.as_slice(), bounds)?,
-            _ => range(bounds, at(heap.arena(self.from)?.check(cell)?.len))?,
+            How::Substring => {
+                let whole = slot.span(self.shapes.0, 0..at(slot.len));
+                char_range(arena.memory().bytes().get(whole).ok_or(Error::Corrupt)?, bounds)?
+            }
+            _ => range(bounds, at(slot.len))?,
         };
         Ok(Source { cell, range })
     }

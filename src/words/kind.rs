@@ -115,10 +115,11 @@ impl Shape {
     /// How many words of a block of `cap` words are in use at `len` elements.
     #[inline(always)]
     pub(crate) const fn words(&self, len: u32, cap: u32) -> usize {
-        match self.elements {
-            Elements::Entries(_) => cap as usize,
-            _ if self.header > 0 && cap == 0 => 0,
-            _ => self.words_for(len as usize),
-        }
+        let body = match self.elements {
+            Elements::Bytes => (len as usize).div_ceil(8),
+            Elements::Ints | Elements::Floats | Elements::Cells => len as usize,
+            Elements::Entries(_) => return cap as usize,
+        };
+        body.saturating_add(if cap == 0 { 0 } else { self.header as usize })
     }
 }
