@@ -86,10 +86,14 @@ macro_rules! keyed {
             }
 
             fn locate_text(self, key: Cell) -> Result<(u32, Probe)> {
-                let found = self.sees.text(key).and_then(|text| {
-                    let same = |entry| entry == key || self.sees.is_text(entry, text);
-                    self.guess(self.sees.hash_text(text), same)
-                });
+                let found = if let Some(text) = key.as_short_str() {
+                    self.guess(self.sees.hash_text(text.as_bytes()), |entry| entry == key)
+                } else {
+                    self.sees.text(key).and_then(|text| {
+                        let same = |entry| entry == key || self.sees.is_text(entry, text);
+                        self.guess(self.sees.hash_text(text), same)
+                    })
+                };
                 found.map_or_else(|| self.locate_any(key), Ok)
             }
 
