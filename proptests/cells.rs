@@ -172,7 +172,7 @@ proptest! {
             let settings = segheap::Settings::seeded(7).generation_seed(seed);
             let mut heap = Heap::with(settings);
             inhabitants(&mut heap);
-            format!("{heap:?}")
+            format!("{settings:?} {heap:?}")
         };
         prop_assert_eq!(print(one), print(other));
     }

@@ -150,6 +150,28 @@ fn an_object_of_another_kind_is_refused_by_name() {
     }
 }
 
+/// The kind counts where slot and generation are the same, too: all 132 ordered
+/// pairs, and seals.
+#[test]
+fn the_kind_alone_is_enough_to_be_refused() {
+    let mut heap = heap(1);
+    let all = one_of_each(&mut heap);
+    for (cell, kind) in all.into_iter().zip(Kind::ALL) {
+        for selector in (0..=12).filter(|&selector| selector != kind.selector()) {
+            let bits = abi::bits(cell) & !(0xF << 44) | selector << 44;
+            let other = abi::cell(bits).unwrap();
+            let found = other.kind().unwrap();
+            let refused = match selector {
+                12 => Error::Sealed,
+                _ => Error::WrongKind { found, wanted: kind },
+            };
+            let mut answers = refusals(&mut heap, other).into_iter();
+            let (_, read, write, _) = answers.find(|answer| answer.0 == kind).unwrap();
+            assert_eq!((read, write), (Some(refused), Some(refused)));
+        }
+    }
+}
+
 #[test]
 fn a_list_is_no_map() {
     let mut heap = heap(1);

@@ -1030,3 +1030,17 @@ fn empty_windows() {
     let windows = heap.windows_mut(((ints, 1..1), none, list, (ints, ..)));
     assert_eq!(windows.map(|(a, b, c, d)| [a.len(), b.len(), c.len(), d.len()]), Ok([0, 0, 0, 3]));
 }
+
+/// A compaction moves what a hint was proved for.
+#[test]
+fn a_compaction_is_noticed() {
+    let mut heap = Heap::with(Settings::seeded(1));
+    let [gap, array, other] = [1, 2, 3].map(|n| heap.alloc(I64Arr::of(&[n; 8])).unwrap());
+    heap.kill(gap).unwrap();
+    let (mut reading, mut writing) = (heap.hint(array, ..).unwrap(), heap.hint(array, ..).unwrap());
+    heap.compact();
+    assert_eq!(reading.get(&heap, 7), Ok(2));
+    writing.set(&mut heap, 0, 4).unwrap();
+    assert_eq!(heap.get(array).unwrap().as_slice(), [4, 2, 2, 2, 2, 2, 2, 2]);
+    assert_eq!(heap.get(other).unwrap().as_slice(), [3; 8]);
+}

@@ -639,3 +639,16 @@ proptest! {
         }
     }
 }
+
+/// Regions are closed by the heap that opened them, though those of two heaps
+/// have the same depth and number.
+#[test]
+fn a_region_of_another_heap_ends_nothing() {
+    let [mut heap, mut other] = [1, 2].map(|seed| Heap::with(Settings::seeded(seed)));
+    let (region, foreign) = (heap.open_region().unwrap(), other.open_region().unwrap());
+    let list = heap.alloc(List::of(&[])).unwrap();
+    let none = [Cell::NULL; 0];
+    assert_eq!(heap.close_region(foreign, none), Err(Error::RegionClosed));
+    assert!(heap.contains(list));
+    assert_eq!(heap.close_region(region, none), Ok(1));
+}
