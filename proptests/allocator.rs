@@ -1,14 +1,18 @@
-//! A heap that has warmed up asks the global allocator for nothing.
+//! A heap that has warmed up asks the global allocator for nothing, and no heap
+//! for more than its limit.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell as Counter;
 
 use segheap::{
-    Bytes, Cell, Error, Handle, Heap, I64Arr, Limits, List, Map, Pair, Piece, Set, Settings, Str,
+    Bytes, Cell, Error, Handle, Heap, I64Arr, Limits, List, Map, Pair, Piece, Resource, Set,
+    Settings, Str,
 };
 
 thread_local! {
     static CALLS: Counter<u64> = const { Counter::new(0) };
+    /// Bytes held, and the most there were.
+    static HELD: Counter<(isize, isize)> = const { Counter::new((0, 0)) };
 }
 
 /// The system's allocator, which counts what this thread asks of it: tests run
@@ -19,19 +23,21 @@ struct Counting;
 // that needs neither memory nor a destructor.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
+        count(0, layout.size());
         // SAFETY: the caller's promises are passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count();
+        count(layout.size(), 0);
         // SAFETY: the caller's promises are passed on.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
+        // Old and new are held while one is copied to the other.
+        count(0, size);
+        count(layout.size(), 0);
         // SAFETY: the caller's promises are passed on.
         unsafe { System.realloc(pointer, layout, size) }
     }
@@ -40,9 +46,21 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-fn count() {
+fn count(freed: usize, taken: usize) {
     // A thread that is ending counts no more.
     let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
+    let _ = HELD.try_with(|held| {
+        let now = held.get().0 - freed as isize + taken as isize;
+        held.set((now, held.get().1.max(now)));
+    });
+}
+
+/// The most bytes that `work` holds at once, beside those that were held before.
+fn peak(work: impl FnOnce()) -> isize {
+    let before = HELD.get().0;
+    HELD.set((before, before));
+    work();
+    HELD.get().1 - before
 }
 
 /// How often `work` asks the global allocator for something.
@@ -72,6 +90,7 @@ fn numbers(heap: &mut Heap, n: i32) -> Handle<List> {
 fn the_counter_counts() {
     assert!(calls(|| drop(std::hint::black_box(vec![1_u8; 100]))) >= 2);
     assert_eq!(calls(|| ()), 0);
+    assert_eq!(peak(|| drop(std::hint::black_box(vec![1_u8; 100]))), 100);
 }
 
 #[test]
@@ -220,4 +239,27 @@ fn clearing() {
         heap.clear();
     };
     assert_eq!(once_warm(&mut heap, work), 0);
+}
+
+/// The work list of a collection is held to what the limit leaves.
+#[test]
+fn collecting_under_a_limit() {
+    let mut heap = Heap::with(Settings::seeded(1));
+    let many: Vec<Cell> = (0..20_000).map(|_| heap.alloc(List::new()).unwrap().cell()).collect();
+    let root = heap.alloc(List::of(&many)).unwrap().cell();
+    let collect = |heap: &mut Heap| peak(|| assert_eq!(heap.collect([root]).unwrap().live, 20_001));
+    assert!(collect(&mut heap) > 100_000);
+    let bytes = heap.usage().total_bytes as usize + 1000;
+    heap.set_limits(Limits { bytes, ..Limits::default() });
+    assert!(collect(&mut heap) <= 1000);
+}
+
+/// An integer too large for the limits is refused before there is one.
+#[test]
+fn powers_beyond_a_limit() {
+    let limits = Limits { bytes: 1 << 16, ..Limits::default() };
+    let mut heap = Heap::with(Settings::seeded(1).limits(limits));
+    let refused = Err(Error::Limit(Resource::Bytes));
+    let held = peak(|| assert_eq!(heap.pow(3.into(), 2_000_000.into()), refused));
+    assert!(held <= 1 << 16, "{held}");
 }
