@@ -626,7 +626,7 @@ fn bounds(raw: [u64; 2], len: usize) -> Bounds {
 
 /// What a random copy is made of.
 #[derive(Clone, Debug)]
-struct Recipe {
+pub struct Recipe {
     source: Vec<u64>,
     target: Vec<u64>,
     misfits: Vec<(usize, u64)>,
@@ -682,6 +682,23 @@ fn spread(seed: u64, len: usize) -> Vec<u64> {
 
 fn lens() -> impl Strategy<Value = usize> + Clone {
     prop_oneof![4 => 0..20_usize, 3 => 505..520_usize, 2 => 1018..1030_usize, 1 => 0..1600_usize]
+}
+
+/// A copy: route, way to call, data.
+pub type Copy = (usize, bool, Recipe);
+
+pub fn copy() -> impl Strategy<Value = Copy> {
+    (any::<usize>(), any::<bool>(), recipe(lens()))
+}
+
+/// Runs each beside its twin, on one heap.
+pub fn run(copies: &[Copy]) {
+    let routes: Vec<_> = routes().collect();
+    let (mut heap, handles) = populated();
+    for (route, typed, recipe) in copies {
+        recipe.check(&mut heap, routes[route % routes.len()], &handles, *typed);
+        assert_eq!(heap.verify(), Ok(()));
+    }
 }
 
 impl Recipe {
@@ -768,14 +785,8 @@ proptest! {
 
     /// Lengths around the blocks that elements are converted in.
     #[test]
-    fn around_blocks(
-        recipes in vec((any::<prop::sample::Index>(), any::<bool>(), recipe(lens())), 4),
-    ) {
-        let routes: Vec<_> = routes().collect();
-        let (mut heap, handles) = populated();
-        for (route, typed, recipe) in recipes {
-            recipe.check(&mut heap, *route.get(&routes), &handles, typed);
-        }
+    fn around_blocks(copies in vec(copy(), 4)) {
+        run(&copies);
     }
 
     /// Lengths around the blocks that text is validated in, with characters of

@@ -60,7 +60,7 @@ pub fn accounts_add_up(heap: &Heap) {
 }
 
 /// Runs a program on a heap that may be short of memory.
-fn program(world: &mut World, steps: &[(Op, Option<u64>)], limits: Limits) {
+pub fn program(world: &mut World, steps: &[(Op, Option<u64>)], limits: Limits) {
     for (op, refuse) in steps {
         let before = Snapshot::of(&world.heap);
         world.heap.refuse_growth(*refuse);
@@ -76,11 +76,12 @@ fn program(world: &mut World, steps: &[(Op, Option<u64>)], limits: Limits) {
             assert!(arena.live + arena.free + arena.retired <= limits.slots);
         }
         accounts_add_up(&world.heap);
+        assert_eq!(world.heap.verify(), Ok(()), "{op:?}");
     }
     world.compare_all();
 }
 
-fn limits() -> impl Strategy<Value = Limits> {
+pub fn limits() -> impl Strategy<Value = Limits> {
     let bytes = prop_oneof![
         1 => 0_usize..4096,
         3 => (0_usize..9, 0_usize..3000).prop_map(|(pages, more)| pages * 65_536 + more),

@@ -26,6 +26,7 @@ mod coverage;
 mod equality;
 mod faults;
 mod frame;
+mod fuzz;
 mod hints;
 mod kinds;
 mod lifetimes;

@@ -10,7 +10,7 @@ use crate::support::config;
 const PAGE: u64 = 65_536;
 
 #[derive(Clone, Debug)]
-enum Op {
+pub enum Op {
     Load { width: u32, address: u64, offset: u64 },
     Store { width: u32, address: u64, offset: u64, value: u64 },
     Fill { address: u64, value: u8, len: u64 },
@@ -33,7 +33,7 @@ fn len() -> impl Strategy<Value = u64> {
     prop_oneof![4 => 0_u64..20, 2 => Just(0), 2 => address()]
 }
 
-fn op() -> impl Strategy<Value = Op> {
+pub fn op() -> impl Strategy<Value = Op> {
     let width = || prop::sample::select(vec![1_u32, 2, 4, 8]);
     let offset = || prop_oneof![3 => Just(0), 1 => 0_u64..9, 1 => address()];
     prop_oneof![
@@ -135,29 +135,39 @@ fn step(memory: &mut Memory, twin: &mut Vec<u8>, other: &Memory, max: u64, op: &
     assert_eq!(memory.size() * PAGE, twin.len() as u64);
 }
 
+/// Wide addresses or not, pages, pages it may grow by.
+pub type Extent = (bool, u64, u64);
+
+pub fn extent() -> impl Strategy<Value = Extent> {
+    (any::<bool>(), 0_u64..3, 0_u64..2)
+}
+
+/// Runs a program beside the vector of bytes.
+pub fn run((wide, min, room): Extent, ops: &[Op]) {
+    let index = if wide { IndexType::I64 } else { IndexType::I32 };
+    let ty = MemoryType { index, min, max: Some(min + room) };
+    let mut memory = Memory::new(ty).unwrap();
+    assert_eq!(memory.ty(), ty);
+    let mut twin = vec![0; (min * PAGE) as usize];
+    let mut other = Memory::new(MemoryType { index: IndexType::I32, min: 1, max: None }).unwrap();
+    for (n, address) in (0..PAGE).step_by(8).enumerate() {
+        other.store_u64(address, 0, (n as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)).unwrap();
+    }
+    for op in ops {
+        step(&mut memory, &mut twin, &other, min + room, op);
+    }
+    assert_eq!(memory.ty(), ty);
+}
+
 proptest! {
     #![proptest_config(config(64))]
 
     #[test]
     fn agrees_with_a_vector_of_bytes(
-        wide in any::<bool>(),
-        min in 0_u64..3,
-        room in 0_u64..2,
+        extent in extent(),
         ops in prop::collection::vec(op(), 1..60),
     ) {
-        let index = if wide { IndexType::I64 } else { IndexType::I32 };
-        let ty = MemoryType { index, min, max: Some(min + room) };
-        let mut memory = Memory::new(ty).unwrap();
-        prop_assert_eq!(memory.ty(), ty);
-        let mut twin = vec![0; (min * PAGE) as usize];
-        let mut other = Memory::new(MemoryType { index: IndexType::I32, min: 1, max: None }).unwrap();
-        for (n, address) in (0..PAGE).step_by(8).enumerate() {
-            other.store_u64(address, 0, (n as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)).unwrap();
-        }
-        for op in &ops {
-            step(&mut memory, &mut twin, &other, min + room, op);
-        }
-        prop_assert_eq!(memory.ty(), ty);
+        run(extent, &ops);
     }
 
     /// A type whose limits contradict each other, or that no host could hold,
