@@ -431,6 +431,26 @@ fn no_operation_passes_the_limit_on_bytes() {
     }
 }
 
+/// What a refused transplant made does not bring the next collection nearer.
+#[test]
+fn a_refused_transplant_is_not_counted() {
+    let mut source = heap();
+    let head = chain(&mut source, 2_000);
+    let mut refusals = 0;
+    loop {
+        let mut heap = heap();
+        heap.set_policy(Policy { stress: 1, bytes_min: 1, ..Policy::DEFAULT });
+        heap.refuse_growth(Some(refusals));
+        let copied = heap.transplant(&source, head);
+        assert_eq!(heap.should_collect(), copied.is_ok(), "growth {refusals}");
+        if copied.is_ok() {
+            break;
+        }
+        refusals += 1;
+    }
+    assert!(refusals > 4);
+}
+
 /// A refused transplant leaves scratch memory, but none that others want.
 #[test]
 fn scratch_memory_gives_way_after_a_collection() {

@@ -12,10 +12,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 root=$PWD
 list=$root/proptests/seeded_faults.txt
+# Where files are taken from.
+sound=$root
 work=${CARGO_TARGET_DIR:-$root/target}/seeded_faults
 copy=$work/checkout
 seconds_max=180
-export CARGO_TARGET_DIR=$work/target CARGO_INCREMENTAL=1
+export CARGO_TARGET_DIR=$work/target CARGO_INCREMENTAL=1 CARGO_PROFILE_DEV_DEBUG=0
 export PROPTEST_RNG_SEED=${PROPTEST_RNG_SEED:-1} PROPTEST_MAX_SHRINK_ITERS=0
 
 die() {
@@ -51,7 +53,7 @@ read_fault() {
 # Writes the file of the fault with its lines replaced.
 seed() {
     local name=$1 to=$2 lines at n places=0
-    mapfile -t lines <"$root/$file"
+    mapfile -t lines <"$sound/$file"
     for ((at = 0; at + ${#old[@]} <= ${#lines[@]}; at++)); do
         for ((n = 0; n < ${#old[@]}; n++)); do
             [[ ${lines[at + n]} == *"${old[n]}"* ]] || continue 2
@@ -109,9 +111,13 @@ fi
 shown=3
 (($#)) && names=("$@") shown=1000
 
-rm -rf "$copy"
+# Two copies: the checkout may change meanwhile.
+sound=$work/sound
+rm -rf "$copy" "$sound"
 mkdir -p "$copy"
 git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$copy"
+cp -r "$copy" "$sound"
+list=$sound/proptests/seeded_faults.txt
 
 all=()
 for name in "${names[@]}"; do
@@ -134,7 +140,7 @@ for name in "${names[@]}"; do
     log=$work/$name.log
     run_tests "$tests" "$log" || status=$?
     # Not with its old time: cargo goes by times.
-    cp "$file" "$copy/$file"
+    cp "$sound/$file" "$copy/$file"
     mapfile -t red < <(sed -nE 's/^test (.*) \.\.\. FAILED$/`\1`/p' "$log" | sort -u)
     if ((status == 124)); then
         red+=("no end in $seconds_max s")

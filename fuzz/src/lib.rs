@@ -1,7 +1,11 @@
 //! The modules of `proptests/` that fuzzing needs: the targets are `fuzz.rs`,
 //! the rest is what it stands on. Their tests are not compiled here.
 
-#![allow(dead_code, unused_imports, unreachable_pub)]
+#![allow(dead_code, unused_imports, unused_macros, unreachable_pub)]
+
+#[macro_use]
+#[path = "../../proptests/tally.rs"]
+mod tally;
 
 #[path = "../../proptests/copies.rs"]
 mod copies;
@@ -9,6 +13,8 @@ mod copies;
 pub mod fuzz;
 #[path = "../../proptests/limits.rs"]
 mod limits;
+#[path = "../../proptests/machine/mod.rs"]
+mod machine;
 #[path = "../../proptests/memory.rs"]
 mod memory;
 #[path = "../../proptests/naive.rs"]
