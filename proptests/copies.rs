@@ -1150,3 +1150,19 @@ fn no_route() {
     }
     assert!(before == Seen::of(&heap));
 }
+
+/// A copy that fails takes nothing from what fits afterwards.
+#[test]
+fn a_misfit_leaves_free_blocks_whole() {
+    let limits = Limits { pages: 1, ..Limits::default() };
+    let mut heap = Heap::with(Settings::seeded(1).limits(limits));
+    let large = heap.alloc(Bytes::zeroed(4096 * 8)).unwrap();
+    heap.alloc(Bytes::zeroed(3584 * 8)).unwrap();
+    let mut cells = vec![Cell::from(1); 512 * 8];
+    cells.push(Cell::NULL);
+    let list = heap.alloc(List::of(&cells)).unwrap();
+    heap.kill(large).unwrap();
+    let misfit = Error::Misfit { index: 512 * 8, to: Kind::BYTES };
+    assert_eq!(heap.convert_across::<Bytes>(list, ..).map(drop), Err(misfit));
+    assert_eq!(heap.alloc(Bytes::zeroed(4096 * 8)).map(drop), Ok(()));
+}

@@ -157,6 +157,15 @@ impl Blocks {
         self.take(class_of(u32::try_from(words).ok()?))
     }
 
+    /// Whether [`Blocks::ready`] has one.
+    #[inline]
+    pub(crate) fn is_ready(&self, words: usize) -> bool {
+        let class = class_of(u32::try_from(words).unwrap_or(u32::MAX));
+        let end = self.top.saturating_add(u64::from(class_words(class)));
+        let free = self.memory.words().get(class).is_some_and(|&head| head != 0);
+        words == 0 || free || end <= wide(self.memory.words().len())
+    }
+
     /// A block of a class that is there to be taken, free or at the top.
     #[inline(always)]
     fn take(&mut self, class: usize) -> Option<Block> {

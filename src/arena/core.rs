@@ -466,6 +466,12 @@ impl<const BITS: u32> Arena<BITS> {
         self.blocks.verify_free(bits).map_err(|what| (None, what))
     }
 
+    /// Whether there is a block of so many words to be taken as it is.
+    #[inline]
+    pub(crate) fn is_ready(&self, words: usize) -> bool {
+        self.blocks.is_ready(words)
+    }
+
     /// Words of live pages that no live object owns.
     pub(crate) fn waste(&self) -> u64 {
         wide(self.memory().words().len()).saturating_sub(self.blocks.used)

@@ -250,6 +250,10 @@ fn text(source: &[u8], target: &mut [u8]) -> Result<(), Misfit> {
     }
 }
 
+fn is_text(source: &[u8]) -> Result<(), Misfit> {
+    simdutf8::basic::from_utf8(source).map(drop).map_err(|_| valid_up_to(source))
+}
+
 /// Where bytes stop being text.
 #[cold]
 fn valid_up_to(bytes: &[u8]) -> Misfit {
@@ -262,7 +266,7 @@ impl How {
         How::Convert { check, convert: convert::<S, T> }
     }
 
-    const TEXT: How = How::Convert { check: None, convert: text };
+    const TEXT: How = How::Convert { check: Some(is_text), convert: text };
 }
 
 /// There is a bulk copy from `Self` into new objects of kind `D`.
@@ -488,6 +492,10 @@ impl Route {
             let to = heap.arena(self.to)?.slot(made.slot())?.span(self.shapes.1, 0..len);
             self.pour(heap, &source, to)?;
             return Ok(made);
+        }
+        // A free block that was cut for a copy that fails would stay cut.
+        if !heap.arena(self.to)?.is_ready(words) {
+            self.check(heap, &source)?;
         }
         let log = heap.expect_birth()?;
         let (from, target, budget) = self.ends(heap, &source)?;
