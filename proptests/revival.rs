@@ -182,3 +182,21 @@ fn hints_from_before_a_revival_are_refused() {
     assert_eq!(new.get(&heap, 0), Ok(4.into()));
     assert_eq!(hints[0].get(&heap, 0), Err(Error::Stale { kind: Kind::LIST }));
 }
+
+/// While a list is sorted, its cells are in nobody's hands but the sort's.
+#[test]
+fn nothing_is_revived_in_a_sort() {
+    let mut heap = heap();
+    burn(&mut heap, LIVES - 1);
+    let retired = pair(&mut heap);
+    heap.kill(retired).unwrap();
+    let list = heap.alloc(List::of(&[2.into(), 1.into(), retired])).unwrap();
+    let mut revived = 0;
+    let sorted = heap.sort_by::<List, Error>(list, |heap, _, _| {
+        let _gone_already = heap.kill(list);
+        revived += heap.collect_and_revive(NOTHING, NOTHING)?.revived;
+        Ok(std::cmp::Ordering::Less)
+    });
+    assert_eq!((sorted, revived), (Err(Error::Stale { kind: Kind::LIST }), 0));
+    assert_eq!(heap.collect_and_revive(NOTHING, NOTHING).unwrap().revived, 1);
+}
