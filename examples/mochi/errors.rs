@@ -1,0 +1,65 @@
+//! Failures of a program, and how they are shown.
+
+use ariadne::{Color, Config, IndexType, Label, Report, ReportKind, Source};
+
+use crate::syntax::lexer;
+
+/// What is wrong, and where in the source it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Fault {
+    pub(crate) at: u32,
+    pub(crate) message: String,
+    /// Calls that led here, the innermost first: a name, and the place of the call.
+    pub(crate) trace: Vec<(String, u32)>,
+}
+
+pub(crate) type Result<T> = std::result::Result<T, Fault>;
+
+impl Fault {
+    pub(crate) fn new(at: u32, message: impl Into<String>) -> Fault {
+        Fault { at, message: message.into(), trace: Vec::new() }
+    }
+}
+
+pub(crate) fn fault<T>(at: u32, message: impl Into<String>) -> Result<T> {
+    Err(Fault::new(at, message))
+}
+
+/// Line and column of a place, both from 1.
+pub(crate) fn place(source: &str, at: u32) -> (usize, usize) {
+    let before = source.get(..at as usize).unwrap_or(source);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (line, column)
+}
+
+/// Shows the fault with the line of the source that it is in.
+pub(crate) fn show(fault: &Fault, name: &str, source: &str) -> String {
+    let (line, column) = place(source, fault.at);
+    let mut text = format!("{name}:{line}:{column}: {}\n", fault.message);
+    let start = (fault.at as usize).min(source.len());
+    let end = source
+        .get(start..)
+        .and_then(|rest| lexer::first_len(rest))
+        .map_or(start, |len| start + len);
+    let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let config = Config::default().with_color(colour).with_index_type(IndexType::Byte);
+    let span = (name, start..end);
+    let report = Report::build(ReportKind::Error, span.clone())
+        .with_config(config)
+        .with_message(&fault.message)
+        .with_label(Label::new(span).with_message("here").with_color(Color::Red))
+        .finish();
+    let mut shown = Vec::new();
+    if report.write((name, Source::from(source)), &mut shown).is_ok() {
+        text.push_str(&String::from_utf8_lossy(&shown));
+    }
+    for (function, at) in fault.trace.iter().take(8) {
+        let (line, column) = place(source, *at);
+        text.push_str(&format!("  in {function}, called at {name}:{line}:{column}\n"));
+    }
+    if fault.trace.len() > 8 {
+        text.push_str(&format!("  and {} calls more\n", fault.trace.len() - 8));
+    }
+    text
+}
