@@ -242,18 +242,12 @@ pub(crate) struct Function {
     pub(crate) frame: [u16; 4],
 }
 
-/// A type that a value is checked against at run time.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Constant {
-    Text(String),
-    Int(i64),
-}
-
 /// All that is compiled: grows with every input of the prompt.
 #[derive(Debug, Default)]
 pub(crate) struct Program {
     pub(crate) functions: Vec<Rc<Function>>,
-    pub(crate) constants: Vec<Constant>,
+    /// Texts.
+    pub(crate) constants: Vec<String>,
     pub(crate) ints: Vec<i64>,
     pub(crate) floats: Vec<f64>,
     pub(crate) names: Vec<String>,

@@ -18,7 +18,7 @@ use segheap::{
 };
 
 use crate::builtins::{self, Context};
-use crate::bytecode::{AnyOp, Compare, Constant, Op, Program};
+use crate::bytecode::{AnyOp, Compare, Op, Program};
 use crate::errors::{Fault, Result};
 use crate::values::{self, Outcome, Trap, trap};
 
@@ -135,10 +135,7 @@ impl Machine {
     /// Makes cells of what the program has in its tables.
     fn load(&mut self, program: &Program) -> Outcome<()> {
         for constant in &program.constants[self.constants.len()..] {
-            let cell = match constant {
-                Constant::Text(text) => self.heap.string(text)?,
-                Constant::Int(value) => self.heap.int(*value)?,
-            };
+            let cell = self.heap.string(constant)?;
             self.constants.push(cell);
         }
         for name in &program.names[self.names.len()..] {

@@ -580,7 +580,7 @@ enum Item {
     Owned(String),
     Line,
     /// The end of a list that is being shown.
-    End(Cell),
+    End,
 }
 
 /// A value as text.
@@ -597,7 +597,7 @@ pub(crate) fn shown(heap: &Heap, shapes: &[Shape], cell: Cell, style: Style) -> 
                 out.push('\n');
                 out.push_str(&"  ".repeat(depth));
             }
-            Item::End(_) => {
+            Item::End => {
                 open.pop();
                 depth = depth.saturating_sub(1);
             }
@@ -625,8 +625,8 @@ fn scalar(heap: &Heap, cell: Cell, style: Style, bare: bool, out: &mut String) {
             Style::Str => "<nil>",
             Style::Json => "null",
         }),
-        Unpacked::Float(float) if style == Style::Str || bare => out.push_str(&go_float(float)),
-        Unpacked::Float(float) if style == Style::Json => out.push_str(&go_float(float)),
+        Unpacked::Float(float) if style == Style::Str || bare => out.push_str(&go_float(float, -4..6)),
+        Unpacked::Float(float) if style == Style::Json => out.push_str(&go_float(float, -6..21)),
         Unpacked::Float(float) => {
             let text = plain_float(float);
             out.push_str(&text);
@@ -706,7 +706,7 @@ fn parts(heap: &Heap, shapes: &[Shape], cell: Cell, style: Style) -> Option<Vec<
                 _ => heap.get::<Bytes>(cell).ok()?.as_slice().iter().map(|it| Item::Owned(it.to_string())).collect(),
             };
             if values.is_empty() {
-                return Some(vec![Item::End(cell), Item::Text("[]")]);
+                return Some(vec![Item::End, Item::Text("[]")]);
             }
             let last = values.len() - 1;
             for (n, value) in values.drain(..).enumerate() {
@@ -749,13 +749,13 @@ fn parts(heap: &Heap, shapes: &[Shape], cell: Cell, style: Style) -> Option<Vec<
             comma = if style == Style::Str { " " } else if json { "," } else { ", " };
             if entries.is_empty() {
                 let empty = if style == Style::Str { "map[]" } else { "{}" };
-                return Some(vec![Item::End(cell), Item::Text(empty)]);
+                return Some(vec![Item::End, Item::Text(empty)]);
             }
             return Some(entries_shown(cell, entries, None, style, [begin, comma, end]));
         }
         _ => return None,
     }
-    items.push(Item::End(cell));
+    items.push(Item::End);
     if json {
         items.push(Item::Line);
     }
@@ -804,7 +804,7 @@ fn entries_shown(
             items.push(Item::Text(comma));
         }
     }
-    items.push(Item::End(cell));
+    items.push(Item::End);
     if json {
         items.push(Item::Line);
     }
@@ -823,15 +823,15 @@ fn plain_float(float: f64) -> String {
     }
 }
 
-/// The shortest form: with an exponent if that is below -4 or above 20.
-pub(crate) fn go_float(float: f64) -> String {
+/// The shortest form; with an exponent outside of these.
+fn go_float(float: f64, exponents: std::ops::Range<i32>) -> String {
     if !float.is_finite() || float == 0.0 {
         return plain_float(float);
     }
     let scientific = format!("{float:e}");
     let Some((digits, exponent)) = scientific.split_once('e') else { return scientific };
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    if (-4..21).contains(&exponent) {
+    if exponents.contains(&exponent) {
         return plain_float(float);
     }
     let sign = if exponent < 0 { '-' } else { '+' };

@@ -15,10 +15,12 @@ impl Compiler<'_> {
         name: &str,
         args: &[Expr],
         wanted: Wanted,
-        expected: &Type,
+        at: At,
     ) -> Result<Val> {
-        let _ = expected;
         let args: Vec<&Expr> = args.iter().collect();
+        if Builtin::named(name).is_none() {
+            return fault(at, format!("there is no function `{name}`"));
+        }
         self.call_builtin_with(name, &args, wanted)
     }
 

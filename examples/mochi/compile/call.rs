@@ -29,7 +29,6 @@ impl Compiler<'_> {
         callee: &Expr,
         args: &[Expr],
         wanted: Wanted,
-        expected: &Type,
     ) -> Result<Val> {
         match &callee.kind {
             ExprKind::Name(name) => {
@@ -47,7 +46,7 @@ impl Compiler<'_> {
                         let values = args.iter().map(Some).zip(fields.into_iter().map(|it| it.1));
                         return self.construct(shape, values.collect(), wanted);
                     }
-                    return self.call_builtin(name, args, wanted, expected);
+                    return self.call_builtin(name, args, wanted, callee.at);
                 }
                 self.call_value(callee, args, wanted)
             }

@@ -65,7 +65,7 @@ impl Compiler<'_> {
                 self.truth(expr, wanted)
             }
             ExprKind::Binary(op, a, b) => self.binary(*op, expr, a, b, wanted, expected),
-            ExprKind::Call(callee, args) => self.call(callee, args, wanted, expected),
+            ExprKind::Call(callee, args) => self.call(callee, args, wanted),
             ExprKind::Index(base, index) => self.index(base, index, wanted, false),
             ExprKind::SafeIndex(base, index) => self.index(base, index, wanted, true),
             ExprKind::Slice(base, start, end, step) => {
@@ -153,11 +153,6 @@ impl Compiler<'_> {
             ExprKind::Name(name) => self.load(name, expr.at, None, false),
             _ => self.expr(expr, None, expected),
         }
-    }
-
-    pub(super) fn borrowed_cell(&mut self, expr: &Expr) -> Result<Reg> {
-        let value = self.borrowed(expr, &Type::Any)?;
-        self.as_cell(value)
     }
 
     /// Whether the value of an expression is a list that was just made.

@@ -19,7 +19,7 @@ mod stmt;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use crate::bytecode::{Constant, Function, Idx, Op, Program, Reg};
+use crate::bytecode::{Function, Idx, Op, Program, Reg};
 use crate::errors::{Result, fault};
 use crate::syntax::ast::*;
 use crate::types::{Bank, Shape, Signature, Type};
@@ -92,6 +92,8 @@ struct Frame {
     hidden: Vec<(String, Option<Known>)>,
     /// The struct whose method this is: its fields can be named alone.
     this: Option<u16>,
+    /// The program itself, outside of all functions.
+    main: bool,
 }
 
 pub(crate) struct Compiler<'w> {
@@ -253,7 +255,7 @@ impl Compiler<'_> {
     }
 
     fn constant(&mut self, text: &str) -> Result<Idx> {
-        Self::intern(self.at, &mut self.world.program.constants, Constant::Text(text.to_owned()))
+        Self::intern(self.at, &mut self.world.program.constants, text.to_owned())
     }
 
     fn name(&mut self, name: &str) -> Result<Idx> {
@@ -495,7 +497,7 @@ impl Compiler<'_> {
 
     fn program(&mut self, program: &[Stmt], prompt: bool) -> Result<u16> {
         let main = self.reserve_function("the program")?;
-        let mut frame = Frame { name: "the program".to_owned(), ..Frame::default() };
+        let mut frame = Frame { name: "the program".to_owned(), main: true, ..Frame::default() };
         frame.scopes.push(Vec::new());
         names::analyse(program, &mut frame.shared, &mut frame.appended);
         self.frames.push(frame);

@@ -85,7 +85,7 @@ impl Compiler<'_> {
                 Ok(())
             }
             StmtKind::Type(name, _) => {
-                if self.frames.len() == 1 && self.world.types.contains_key(name) {
+                if self.here().main && self.world.types.contains_key(name) {
                     return Ok(());
                 }
                 fault(self.at, "types are declared at the top level")
@@ -164,7 +164,7 @@ impl Compiler<'_> {
             None => {}
         }
         self.at = at;
-        let top = self.frames.len() == 1 && self.here().scopes.len() == 1;
+        let top = self.here().main && self.here().scopes.len() == 1;
         if top && (self.all_global || self.global_names.contains(name)) {
             self.declare_global(name, bound, mutable, fresh)?;
             self.release(mark);
