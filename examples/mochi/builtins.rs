@@ -64,6 +64,10 @@ pub(crate) enum Builtin {
     Ord,
     Chr,
     Sha256,
+    Panic,
+    ParseInt,
+    ToJson,
+    GetOr,
     // What the compiler calls.
     Pair,
     SortPairs,
@@ -131,6 +135,13 @@ const NAMES: &[(&str, Builtin)] = &[
     ("ord", B::Ord),
     ("chr", B::Chr),
     ("sha256", B::Sha256),
+    ("panic", B::Panic),
+    ("parseIntStr", B::ParseInt),
+    ("to_json", B::ToJson),
+    ("toJson", B::ToJson),
+    ("get", B::GetOr),
+    ("starts_with", B::StartsWith),
+    ("ends_with", B::EndsWith),
 ];
 
 /// What built-ins may use of the machine.
@@ -149,8 +160,18 @@ impl Builtin {
     /// Whether the value is a list that nobody else holds.
     pub(crate) fn makes_list(name: &str) -> bool {
         let lists = [
-            B::Append, B::Concat, B::Slice, B::Split, B::Reverse, B::Keys, B::Values, B::Distinct,
-            B::Sort, B::Range, B::List, B::Sha256,
+            B::Append,
+            B::Concat,
+            B::Slice,
+            B::Split,
+            B::Reverse,
+            B::Keys,
+            B::Values,
+            B::Distinct,
+            B::Sort,
+            B::Range,
+            B::List,
+            B::Sha256,
         ];
         Builtin::named(name).is_some_and(|it| lists.contains(&it))
     }
@@ -161,7 +182,12 @@ impl Builtin {
             B::Print => (0, 100),
             B::Concat => (0, 100),
             B::Input | B::Now | B::Clock => (0, 0),
-            B::Append | B::Contains | B::IndexOf | B::Repeat | B::StartsWith | B::EndsWith
+            B::Append
+            | B::Contains
+            | B::IndexOf
+            | B::Repeat
+            | B::StartsWith
+            | B::EndsWith
             | B::Pow => (2, 2),
             B::Split => (1, 2),
             B::Join => (1, 2),
@@ -170,6 +196,8 @@ impl Builtin {
             B::Min | B::Max => (1, 100),
             B::Round => (1, 2),
             B::Range => (1, 3),
+            B::ParseInt => (1, 2),
+            B::GetOr => (2, 3),
             B::Trim => (1, 2),
             _ => (1, 1),
         }
@@ -185,19 +213,35 @@ impl Builtin {
         };
         match self {
             B::Print | B::Json => Type::Null,
-            B::Len | B::Int | B::IndexOf | B::Now | B::Count | B::Ord => Type::Int,
+            B::Len | B::Int | B::IndexOf | B::Now | B::Count | B::Ord | B::ParseInt => Type::Int,
             B::Float | B::Sqrt => Type::Float,
             B::Avg => Type::Any,
             B::Contains | B::Exists | B::StartsWith | B::EndsWith => Type::Bool,
-            B::Str | B::Substring | B::Lower | B::Upper | B::Trim | B::Join | B::Replace
-            | B::Repeat | B::PadStart | B::PadEnd | B::Input | B::Chr => Type::Text,
+            B::Str
+            | B::Substring
+            | B::Lower
+            | B::Upper
+            | B::Trim
+            | B::Join
+            | B::Replace
+            | B::Repeat
+            | B::PadStart
+            | B::PadEnd
+            | B::Input
+            | B::Chr
+            | B::ToJson => Type::Text,
             B::Split => Type::list(Type::Text),
             B::Append => match (first(), args.get(1)) {
                 (Type::List(element), Some(item)) if *element == *item => Type::List(element),
                 (Type::List(element), Some(item)) => Type::list(element.join(item)),
                 _ => Type::list(Type::Any),
             },
-            B::Concat => args.iter().cloned().reduce(|a, b| a.join(&b)).filter(|ty| matches!(ty, Type::List(_))).unwrap_or(Type::list(Type::Any)),
+            B::Concat => args
+                .iter()
+                .cloned()
+                .reduce(|a, b| a.join(&b))
+                .filter(|ty| matches!(ty, Type::List(_)))
+                .unwrap_or(Type::list(Type::Any)),
             B::Reverse | B::Slice => match first() {
                 Type::Text => Type::Text,
                 Type::Any => Type::Any,
@@ -260,8 +304,15 @@ impl Builtin {
             B::Int => to_int(heap, first),
             B::Float => to_float(heap, first),
             B::Append => {
-                if first.kind() == Some(Kind::STRUCT) || !first.is_null() && !values::is_list(first) && first.kind() != Some(Kind::BYTES) {
-                    return trap(format!("append expects a list, found {}", values::type_name(heap, first)));
+                if first.kind() == Some(Kind::STRUCT)
+                    || !first.is_null()
+                        && !values::is_list(first)
+                        && first.kind() != Some(Kind::BYTES)
+                {
+                    return trap(format!(
+                        "append expects a list, found {}",
+                        values::type_name(heap, first)
+                    ));
                 }
                 let copy = values::copied(heap, first)?;
                 values::push(heap, copy, second)
@@ -270,7 +321,11 @@ impl Builtin {
                 let mut all = heap.alloc(List::of(&[]))?.cell();
                 let mut empty = true;
                 for &list in args {
-                    all = if empty { values::copied(heap, list)? } else { values::joined(heap, all, list)? };
+                    all = if empty {
+                        values::copied(heap, list)?
+                    } else {
+                        values::joined(heap, all, list)?
+                    };
                     empty = false;
                 }
                 Ok(all)
@@ -310,10 +365,13 @@ impl Builtin {
             B::Join => {
                 let separator = if second.is_null() { String::new() } else { cx.text(second)? };
                 match first.kind() {
-                    Some(Kind::LIST) => Ok(cx.heap.join(first, .., &separator).map_err(not_text)?),
+                    Some(Kind::LIST) => {
+                        Ok(cx.heap.join(first, .., &separator).map_err(not_text)?)
+                    }
                     _ => {
                         let cells = values::elements(cx.heap, first)?;
-                        let texts: Vec<String> = cells.iter().map(|&it| values::text(cx.heap, cx.shapes, it)).collect();
+                        let texts: Vec<String> =
+                            cells.iter().map(|&it| values::text(cx.heap, cx.shapes, it)).collect();
                         Ok(cx.heap.string(&texts.join(&separator))?)
                     }
                 }
@@ -333,8 +391,10 @@ impl Builtin {
             B::StartsWith => Ok(cx.text(first)?.starts_with(&cx.text(second)?).into()),
             B::EndsWith => Ok(cx.text(first)?.ends_with(&cx.text(second)?).into()),
             B::PadStart | B::PadEnd => {
-                let (text, width, pad) = (cx.text(first)?, values::int(cx.heap, second)?, cx.text(third)?);
-                let missing = usize::try_from(width).unwrap_or(0).saturating_sub(text.chars().count());
+                let (text, width, pad) =
+                    (cx.text(first)?, values::int(cx.heap, second)?, cx.text(third)?);
+                let missing =
+                    usize::try_from(width).unwrap_or(0).saturating_sub(text.chars().count());
                 if missing > u32::MAX as usize {
                     return trap("this text would be too long");
                 }
@@ -359,7 +419,8 @@ impl Builtin {
             }
             B::Keys | B::Values => match first.kind() {
                 Some(Kind::MAP) => {
-                    let which = |(key, value): (Cell, Cell)| if self == B::Keys { key } else { value };
+                    let which =
+                        |(key, value): (Cell, Cell)| if self == B::Keys { key } else { value };
                     let cells: Vec<Cell> = heap.get::<Map>(first)?.iter().map(which).collect();
                     Ok(heap.alloc(List::of(&cells))?.into())
                 }
@@ -374,7 +435,8 @@ impl Builtin {
                 Ok(cells.last().copied().unwrap_or(Cell::NULL))
             }
             B::Min | B::Max => {
-                let cells = if args.len() > 1 { args.to_vec() } else { values::elements(heap, first)? };
+                let cells =
+                    if args.len() > 1 { args.to_vec() } else { values::elements(heap, first)? };
                 let mut best = None;
                 for cell in cells {
                     let better = match best {
@@ -402,13 +464,18 @@ impl Builtin {
                 Some(Kind::MAP) => Ok(heap.int(values::len(heap, first)? as i64)?),
                 _ => {
                     if values::is_text(first) || values::is_int(first) {
-                        return trap(format!("count expects a list, found {}", values::type_name(heap, first)));
+                        return trap(format!(
+                            "count expects a list, found {}",
+                            values::type_name(heap, first)
+                        ));
                     }
                     Ok(heap.int(values::len(heap, first)? as i64)?)
                 }
             },
             B::Exists => Ok(match first.unpack() {
-                Unpacked::Null | Unpacked::Int(_) | Unpacked::Float(_) | Unpacked::Bool(_) => Cell::FALSE,
+                Unpacked::Null | Unpacked::Int(_) | Unpacked::Float(_) | Unpacked::Bool(_) => {
+                    Cell::FALSE
+                }
                 _ => Cell::bool(values::len(heap, first)? > 0),
             }),
             B::Distinct => {
@@ -446,7 +513,8 @@ impl Builtin {
             B::Pair => Ok(heap.alloc(Pair::of(first, second))?.into()),
             B::SkipTake => {
                 let len = values::len(heap, first)? as i64;
-                let skip = if second.is_null() { 0 } else { values::int(heap, second)?.clamp(0, len) };
+                let skip =
+                    if second.is_null() { 0 } else { values::int(heap, second)?.clamp(0, len) };
                 let take = if third.is_null() { len } else { values::int(heap, third)?.max(0) };
                 let end = Cell::int(skip.saturating_add(take).min(len)).unwrap_or(Cell::NULL);
                 slice(heap, first, Cell::int(skip).unwrap_or(Cell::NULL), end)
@@ -543,7 +611,10 @@ impl Builtin {
                     Some(Kind::I64ARR | Kind::LIST | Kind::F64ARR | Kind::BYTES) => {
                         Ok(heap.convert_across_any(Kind::BYTES, first, ..).map_err(misfit)?)
                     }
-                    _ => trap(format!("bytes expects text or a list, found {}", values::type_name(heap, first))),
+                    _ => trap(format!(
+                        "bytes expects text or a list, found {}",
+                        values::type_name(heap, first)
+                    )),
                 }
             }
             B::List => match first.kind() {
@@ -568,11 +639,35 @@ impl Builtin {
                     cx.text(first)?.into_bytes()
                 } else {
                     let cells = values::elements(heap, first)?;
-                    cells.into_iter().map(|cell| Ok(values::int(heap, cell)? as u8)).collect::<Outcome<_>>()?
+                    cells
+                        .into_iter()
+                        .map(|cell| Ok(values::int(heap, cell)? as u8))
+                        .collect::<Outcome<_>>()?
                 };
-                let digest: Vec<i64> = crate::sha256::digest(&bytes).iter().map(|&byte| i64::from(byte)).collect();
+                let digest: Vec<i64> =
+                    crate::sha256::digest(&bytes).iter().map(|&byte| i64::from(byte)).collect();
                 Ok(cx.heap.alloc(I64Arr::of(&digest))?.into())
             }
+            B::Panic => trap(values::shown(heap, cx.shapes, first, Style::Print)),
+            B::ParseInt => {
+                let radix = if second.is_null() { 10 } else { values::int(heap, second)? };
+                let text = cx.text(first)?;
+                let radix = u32::try_from(radix).ok().filter(|radix| (2..=36).contains(radix));
+                match radix.and_then(|radix| i64::from_str_radix(&text, radix).ok()) {
+                    Some(value) => Ok(cx.heap.int(value)?),
+                    None => trap(format!("cannot read {text:?} as an integer")),
+                }
+            }
+            B::ToJson => {
+                let text = values::shown(heap, cx.shapes, first, Style::Compact);
+                Ok(heap.string(&text)?)
+            }
+            B::GetOr => match first.kind() {
+                Some(Kind::MAP) => {
+                    Ok(values::entry(heap, cx.shapes, first, second)?.unwrap_or(third))
+                }
+                _ => trap(format!("expected a map, found {}", values::type_name(heap, first))),
+            },
             B::CheckText => {
                 if values::is_text(first) {
                     return Ok(first);
@@ -596,11 +691,17 @@ impl Context<'_> {
         match self.heap.text(cell) {
             Ok(text) => Ok(text.to_str_lossy().into_owned()),
             Err(_) => match cell.kind() {
-                Some(Kind::BYTES) => match std::str::from_utf8(self.heap.get::<Bytes>(cell)?.as_slice()) {
-                    Ok(text) => Ok(text.to_owned()),
-                    Err(error) => trap(format!("these bytes are no text: byte {}", error.valid_up_to())),
-                },
-                _ => trap(format!("expected a string, found {}", values::type_name(self.heap, cell))),
+                Some(Kind::BYTES) => {
+                    match std::str::from_utf8(self.heap.get::<Bytes>(cell)?.as_slice()) {
+                        Ok(text) => Ok(text.to_owned()),
+                        Err(error) => {
+                            trap(format!("these bytes are no text: byte {}", error.valid_up_to()))
+                        }
+                    }
+                }
+                _ => {
+                    trap(format!("expected a string, found {}", values::type_name(self.heap, cell)))
+                }
             },
         }
     }
@@ -620,8 +721,10 @@ impl Context<'_> {
             let written = self.out.write_all(&text).and_then(|()| self.out.write_all(b"\n"));
             return written.map_err(|error| Trap::Message(format!("cannot write: {error}")));
         }
-        let shown: Vec<String> =
-            args.iter().map(|&cell| values::shown(self.heap, self.shapes, cell, Style::Print)).collect();
+        let shown: Vec<String> = args
+            .iter()
+            .map(|&cell| values::shown(self.heap, self.shapes, cell, Style::Print))
+            .collect();
         let line = shown.join(" ");
         self.line(if args.len() > 2 { line.trim() } else { &line })
     }
@@ -654,7 +757,9 @@ fn not_text(error: segheap::Error) -> Trap {
 
 fn misfit(error: segheap::Error) -> Trap {
     match error {
-        segheap::Error::Misfit { index, .. } => Trap::Message(format!("element {index} is no byte")),
+        segheap::Error::Misfit { index, .. } => {
+            Trap::Message(format!("element {index} is no byte"))
+        }
         error => Trap::Heap(error),
     }
 }
@@ -798,11 +903,14 @@ pub(crate) fn iterated(heap: &mut Heap, shapes: &[Shape], cell: Cell) -> Outcome
             Ok(heap.alloc(List::of(&keys))?.into())
         }
         Some(Kind::STR) => Ok(heap.convert_chars(cell, ..)?.into()),
-        Some(Kind::STRUCT) if heap.get::<Struct>(cell)?.shape() == 0 => Ok(heap.get::<Struct>(cell)?.get(1)?),
+        Some(Kind::STRUCT) if heap.get::<Struct>(cell)?.shape() == 0 => {
+            Ok(heap.get::<Struct>(cell)?.get(1)?)
+        }
         _ if cell.is_null() => Ok(heap.alloc(List::of(&[]))?.into()),
         _ => match cell.as_short_str() {
             Some(text) => {
-                let chars = |c: char| Cell::short_str(c.encode_utf8(&mut [0; 4])).unwrap_or_default();
+                let chars =
+                    |c: char| Cell::short_str(c.encode_utf8(&mut [0; 4])).unwrap_or_default();
                 let cells: Vec<Cell> = text.as_str().chars().map(chars).collect();
                 Ok(heap.alloc(List::of(&cells))?.into())
             }
@@ -850,9 +958,13 @@ pub(crate) fn cast(heap: &mut Heap, shapes: &[Shape], cell: Cell, ty: &Type) -> 
         Type::Map(..) if cell.kind() == Some(Kind::MAP) => Ok(cell),
         Type::Map(..) => wrong(heap, "map"),
         Type::Struct(shape) => match cell.kind() {
-            Some(Kind::STRUCT) if heap.get::<Struct>(cell)?.shape() == u32::from(*shape) => Ok(cell),
+            Some(Kind::STRUCT) if heap.get::<Struct>(cell)?.shape() == u32::from(*shape) => {
+                Ok(cell)
+            }
             Some(Kind::MAP) => {
-                let Some(shape_of) = shapes.get(usize::from(*shape)) else { return wrong(heap, "struct") };
+                let Some(shape_of) = shapes.get(usize::from(*shape)) else {
+                    return wrong(heap, "struct");
+                };
                 let mut fields = Vec::new();
                 for (name, ty) in &shape_of.fields {
                     let key = heap.string(name)?;

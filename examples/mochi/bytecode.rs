@@ -263,13 +263,16 @@ impl Program {
         let mut text = String::new();
         for (n, function) in self.functions.iter().enumerate() {
             let [i, f, c, h] = function.frame;
-            let _ = writeln!(text, "function {n} {:?}: {i} i, {f} f, {c} c, {h} hints", function.name);
+            let _ =
+                writeln!(text, "function {n} {:?}: {i} i, {f} f, {c} c, {h} hints", function.name);
             for (pc, op) in function.code.iter().enumerate() {
                 let note = match *op {
                     Op::Const(_, k) => {
                         self.constants.get(usize::from(k)).map(|constant| format!("{constant:?}"))
                     }
-                    Op::LoadF(_, k) => self.floats.get(usize::from(k)).map(|float| format!("{float}")),
+                    Op::LoadF(_, k) => {
+                        self.floats.get(usize::from(k)).map(|float| format!("{float}"))
+                    }
                     Op::WideI(_, k) => self.ints.get(usize::from(k)).map(|int| format!("{int}")),
                     Op::Call(f, ..) | Op::Closure(_, _, _, f) => {
                         self.functions.get(usize::from(f)).map(|callee| callee.name.clone())
@@ -277,7 +280,9 @@ impl Program {
                     Op::GetName(_, _, n) | Op::SetName(_, _, n) => {
                         self.names.get(usize::from(n)).cloned()
                     }
-                    Op::NewStruct(_, _, _, s) | Op::GetField(_, _, _, s) | Op::SetField(_, _, _, s)
+                    Op::NewStruct(_, _, _, s)
+                    | Op::GetField(_, _, _, s)
+                    | Op::SetField(_, _, _, s)
                     | Op::IsShape(_, _, s) => {
                         self.shapes.get(usize::from(s)).map(|shape| shape.name.clone())
                     }

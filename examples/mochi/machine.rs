@@ -222,7 +222,12 @@ impl Machine {
                     () => {
                         if heap.should_collect() {
                             let top = base[2] + usize::from(function.frame[2]);
-                            attempt!(collect(heap, pauses, &cells[..top], [&globals.2, constants, names]));
+                            attempt!(collect(
+                                heap,
+                                pauses,
+                                &cells[..top],
+                                [&globals.2, constants, names]
+                            ));
                             c = window(cells, base[2]);
                         }
                     };
@@ -250,7 +255,11 @@ impl Machine {
                         if frames.len() >= FRAMES_MAX {
                             break 'run too_deep();
                         }
-                        frames.push(Frame { function: current, pc: pc as u32, base: base.map(|n| n as u32) });
+                        frames.push(Frame {
+                            function: current,
+                            pc: pc as u32,
+                            base: base.map(|n| n as u32),
+                        });
                         base[0] += usize::from($i);
                         base[1] += usize::from($f);
                         base[2] += usize::from($c);
@@ -281,7 +290,9 @@ impl Machine {
                 }
                 macro_rules! leave {
                     () => {
-                        let Some(frame) = frames.pop() else { break 'run Trap::Message("there is no frame to return to".to_owned()) };
+                        let Some(frame) = frames.pop() else {
+                            break 'run Trap::Message("there is no frame to return to".to_owned());
+                        };
                         base = frame.base.map(|n| n as usize);
                         current = frame.function;
                         function = &*functions[current as usize];
@@ -291,7 +302,9 @@ impl Machine {
                     };
                 }
 
-                let Some(&op) = code.get(pc) else { break 'run Trap::Message("the code has no end".to_owned()) };
+                let Some(&op) = code.get(pc) else {
+                    break 'run Trap::Message("the code has no end".to_owned());
+                };
                 pc += 1;
                 match op {
                     Op::LoadI(d, value) => r!(i[d]) = i64::from(value),
@@ -318,8 +331,12 @@ impl Machine {
                     Op::AddIK(d, a, k) => arithmetic!(d, r!(i[a]), checked_add, i64::from(k)),
                     Op::MulIK(d, a, k) => arithmetic!(d, r!(i[a]), checked_mul, i64::from(k)),
                     // The compiler makes these with a positive constant only.
-                    Op::DivIK(d, a, k) => r!(i[d]) = r!(i[a]).checked_div(i64::from(k)).unwrap_or(0),
-                    Op::ModIK(d, a, k) => r!(i[d]) = r!(i[a]).checked_rem(i64::from(k)).unwrap_or(0),
+                    Op::DivIK(d, a, k) => {
+                        r!(i[d]) = r!(i[a]).checked_div(i64::from(k)).unwrap_or(0)
+                    }
+                    Op::ModIK(d, a, k) => {
+                        r!(i[d]) = r!(i[a]).checked_rem(i64::from(k)).unwrap_or(0)
+                    }
                     Op::NegI(d, a) => arithmetic!(d, 0_i64, checked_sub, r!(i[a])),
                     Op::LtI(d, a, b) => r!(i[d]) = i64::from(r!(i[a]) < r!(i[b])),
                     Op::LeI(d, a, b) => r!(i[d]) = i64::from(r!(i[a]) <= r!(i[b])),
@@ -353,26 +370,106 @@ impl Machine {
                     Op::NeF(d, a, b) => r!(i[d]) = i64::from(r!(f[a]) != r!(f[b])),
 
                     Op::Jump(to) => jump!(to),
-                    Op::JumpIf(a, to) => if r!(i[a]) != 0 { jump!(to) },
-                    Op::JumpIfNot(a, to) => if r!(i[a]) == 0 { jump!(to) },
-                    Op::JLtI(a, b, to) => if r!(i[a]) < r!(i[b]) { jump!(to) },
-                    Op::JLeI(a, b, to) => if r!(i[a]) <= r!(i[b]) { jump!(to) },
-                    Op::JEqI(a, b, to) => if r!(i[a]) == r!(i[b]) { jump!(to) },
-                    Op::JNeI(a, b, to) => if r!(i[a]) != r!(i[b]) { jump!(to) },
-                    Op::JLtIK(a, k, to) => if r!(i[a]) < i64::from(k) { jump!(to) },
-                    Op::JLeIK(a, k, to) => if r!(i[a]) <= i64::from(k) { jump!(to) },
-                    Op::JGtIK(a, k, to) => if r!(i[a]) > i64::from(k) { jump!(to) },
-                    Op::JGeIK(a, k, to) => if r!(i[a]) >= i64::from(k) { jump!(to) },
-                    Op::JEqIK(a, k, to) => if r!(i[a]) == i64::from(k) { jump!(to) },
-                    Op::JNeIK(a, k, to) => if r!(i[a]) != i64::from(k) { jump!(to) },
-                    Op::JLtF(a, b, to) => if r!(f[a]) < r!(f[b]) { jump!(to) },
-                    Op::JLeF(a, b, to) => if r!(f[a]) <= r!(f[b]) { jump!(to) },
-                    Op::JNotLtF(a, b, to) => if !(r!(f[a]) < r!(f[b])) { jump!(to) },
-                    Op::JNotLeF(a, b, to) => if !(r!(f[a]) <= r!(f[b])) { jump!(to) },
-                    Op::JEqC(a, b, to) => if attempt!(same(heap, r!(c[a]), r!(c[b]))) { jump!(to) },
-                    Op::JNeC(a, b, to) => if !attempt!(same(heap, r!(c[a]), r!(c[b]))) { jump!(to) },
-                    Op::JNull(a, to) => if r!(c[a]).is_null() { jump!(to) },
-                    Op::JNotNull(a, to) => if !r!(c[a]).is_null() { jump!(to) },
+                    Op::JumpIf(a, to) => {
+                        if r!(i[a]) != 0 {
+                            jump!(to)
+                        }
+                    }
+                    Op::JumpIfNot(a, to) => {
+                        if r!(i[a]) == 0 {
+                            jump!(to)
+                        }
+                    }
+                    Op::JLtI(a, b, to) => {
+                        if r!(i[a]) < r!(i[b]) {
+                            jump!(to)
+                        }
+                    }
+                    Op::JLeI(a, b, to) => {
+                        if r!(i[a]) <= r!(i[b]) {
+                            jump!(to)
+                        }
+                    }
+                    Op::JEqI(a, b, to) => {
+                        if r!(i[a]) == r!(i[b]) {
+                            jump!(to)
+                        }
+                    }
+                    Op::JNeI(a, b, to) => {
+                        if r!(i[a]) != r!(i[b]) {
+                            jump!(to)
+                        }
+                    }
+                    Op::JLtIK(a, k, to) => {
+                        if r!(i[a]) < i64::from(k) {
+                            jump!(to)
+                        }
+                    }
+                    Op::JLeIK(a, k, to) => {
+                        if r!(i[a]) <= i64::from(k) {
+                            jump!(to)
+                        }
+                    }
+                    Op::JGtIK(a, k, to) => {
+                        if r!(i[a]) > i64::from(k) {
+                            jump!(to)
+                        }
+                    }
+                    Op::JGeIK(a, k, to) => {
+                        if r!(i[a]) >= i64::from(k) {
+                            jump!(to)
+                        }
+                    }
+                    Op::JEqIK(a, k, to) => {
+                        if r!(i[a]) == i64::from(k) {
+                            jump!(to)
+                        }
+                    }
+                    Op::JNeIK(a, k, to) => {
+                        if r!(i[a]) != i64::from(k) {
+                            jump!(to)
+                        }
+                    }
+                    Op::JLtF(a, b, to) => {
+                        if r!(f[a]) < r!(f[b]) {
+                            jump!(to)
+                        }
+                    }
+                    Op::JLeF(a, b, to) => {
+                        if r!(f[a]) <= r!(f[b]) {
+                            jump!(to)
+                        }
+                    }
+                    Op::JNotLtF(a, b, to) => {
+                        if !(r!(f[a]) < r!(f[b])) {
+                            jump!(to)
+                        }
+                    }
+                    Op::JNotLeF(a, b, to) => {
+                        if !(r!(f[a]) <= r!(f[b])) {
+                            jump!(to)
+                        }
+                    }
+                    Op::JEqC(a, b, to) => {
+                        if attempt!(same(heap, r!(c[a]), r!(c[b]))) {
+                            jump!(to)
+                        }
+                    }
+                    Op::JNeC(a, b, to) => {
+                        if !attempt!(same(heap, r!(c[a]), r!(c[b]))) {
+                            jump!(to)
+                        }
+                    }
+                    Op::JNull(a, to) => {
+                        if r!(c[a]).is_null() {
+                            jump!(to)
+                        }
+                    }
+                    Op::JNotNull(a, to) => {
+                        if !r!(c[a]).is_null() {
+                            jump!(to)
+                        }
+                    }
                     Op::Loop(a, end, to) => {
                         let next = r!(i[a]).wrapping_add(1);
                         if next < r!(i[end]) && next != i64::MIN {
@@ -398,7 +495,9 @@ impl Machine {
                         Some(value) => r!(f[d]) = value,
                         None => r!(f[d]) = attempt!(values::float(heap, r!(c[a]))),
                     },
-                    Op::UnboxB(d, a) => r!(i[d]) = i64::from(attempt!(values::boolean(heap, r!(c[a])))),
+                    Op::UnboxB(d, a) => {
+                        r!(i[d]) = i64::from(attempt!(values::boolean(heap, r!(c[a]))))
+                    }
 
                     Op::GetGI(d, slot) => r!(i[d]) = globals.0[usize::from(slot)],
                     Op::GetGF(d, slot) => r!(f[d]) = globals.1[usize::from(slot)],
@@ -437,30 +536,43 @@ impl Machine {
                         safe_point!();
                         let first = usize::from(first);
                         let captured = &c[first..first + usize::from(count)];
-                        r!(c[d]) = attempt!(heap.alloc(Closure::of(u32::from(callee), captured))).into();
+                        r!(c[d]) =
+                            attempt!(heap.alloc(Closure::of(u32::from(callee), captured))).into();
                     }
-                    Op::Up(d, n) => r!(c[d]) = attempt!(attempt!(heap.get::<Closure>(c[0])).get(usize::from(n))),
+                    Op::Up(d, n) => {
+                        r!(c[d]) = attempt!(attempt!(heap.get::<Closure>(c[0])).get(usize::from(n)))
+                    }
                     Op::NewBox(d, a) => {
                         safe_point!();
                         r!(c[d]) = attempt!(heap.alloc(Pair::of(r!(c[a]), Cell::NULL))).into();
                     }
-                    Op::GetBox(d, a) => r!(c[d]) = attempt!(attempt!(heap.get::<Pair>(r!(c[a]))).first()),
-                    Op::SetBox(a, v) => attempt!(attempt!(heap.get_mut::<Pair>(r!(c[a]))).set(0, r!(c[v]))),
+                    Op::GetBox(d, a) => {
+                        r!(c[d]) = attempt!(attempt!(heap.get::<Pair>(r!(c[a]))).first())
+                    }
+                    Op::SetBox(a, v) => {
+                        attempt!(attempt!(heap.get_mut::<Pair>(r!(c[a]))).set(0, r!(c[v])))
+                    }
 
                     Op::NewList(d, first, count) => {
                         safe_point!();
                         let first = usize::from(first);
-                        r!(c[d]) = attempt!(heap.alloc(List::of(&c[first..first + usize::from(count)]))).into();
+                        r!(c[d]) =
+                            attempt!(heap.alloc(List::of(&c[first..first + usize::from(count)])))
+                                .into();
                     }
                     Op::NewI(d, first, count) => {
                         safe_point!();
                         let first = usize::from(first);
-                        r!(c[d]) = attempt!(heap.alloc(I64Arr::of(&i[first..first + usize::from(count)]))).into();
+                        r!(c[d]) =
+                            attempt!(heap.alloc(I64Arr::of(&i[first..first + usize::from(count)])))
+                                .into();
                     }
                     Op::NewF(d, first, count) => {
                         safe_point!();
                         let first = usize::from(first);
-                        r!(c[d]) = attempt!(heap.alloc(F64Arr::of(&f[first..first + usize::from(count)]))).into();
+                        r!(c[d]) =
+                            attempt!(heap.alloc(F64Arr::of(&f[first..first + usize::from(count)])))
+                                .into();
                     }
                     Op::PushC(list, a) => {
                         safe_point!();
@@ -490,7 +602,8 @@ impl Machine {
                         {
                             attempt!(view.push(r!(c[a])));
                         } else {
-                            r!(c[list]) = attempt!(append(heap, r!(c[list]), r!(c[a]), r!(i[own]) != 0));
+                            r!(c[list]) =
+                                attempt!(append(heap, r!(c[list]), r!(c[a]), r!(i[own]) != 0));
                             r!(i[own]) = 1;
                         }
                     }
@@ -502,7 +615,8 @@ impl Machine {
                             attempt!(view.push(r!(i[a])));
                         } else {
                             let value = attempt!(heap.int(r!(i[a])));
-                            r!(c[list]) = attempt!(append(heap, r!(c[list]), value, r!(i[own]) != 0));
+                            r!(c[list]) =
+                                attempt!(append(heap, r!(c[list]), value, r!(i[own]) != 0));
                             r!(i[own]) = 1;
                         }
                     }
@@ -514,13 +628,18 @@ impl Machine {
                             attempt!(view.push(r!(f[a])));
                         } else {
                             let value = Cell::float(r!(f[a]));
-                            r!(c[list]) = attempt!(append(heap, r!(c[list]), value, r!(i[own]) != 0));
+                            r!(c[list]) =
+                                attempt!(append(heap, r!(c[list]), value, r!(i[own]) != 0));
                             r!(i[own]) = 1;
                         }
                     }
                     Op::GetI(d, list, n) => {
                         let at = r!(i[n]);
-                        match heap.get::<I64Arr>(r!(c[list])).ok().and_then(|view| view.as_slice().get(at as usize).copied()) {
+                        match heap
+                            .get::<I64Arr>(r!(c[list]))
+                            .ok()
+                            .and_then(|view| view.as_slice().get(at as usize).copied())
+                        {
                             Some(value) => r!(i[d]) = value,
                             None => {
                                 let cell = attempt!(values::element(heap, r!(c[list]), at));
@@ -530,7 +649,11 @@ impl Machine {
                     }
                     Op::GetF(d, list, n) => {
                         let at = r!(i[n]);
-                        match heap.get::<F64Arr>(r!(c[list])).ok().and_then(|view| view.as_slice().get(at as usize).copied()) {
+                        match heap
+                            .get::<F64Arr>(r!(c[list]))
+                            .ok()
+                            .and_then(|view| view.as_slice().get(at as usize).copied())
+                        {
                             Some(value) => r!(f[d]) = value,
                             None => {
                                 let cell = attempt!(values::element(heap, r!(c[list]), at));
@@ -540,7 +663,11 @@ impl Machine {
                     }
                     Op::GetB(d, list, n) => {
                         let at = r!(i[n]);
-                        let cell = match heap.get::<List>(r!(c[list])).ok().and_then(|view| view.as_slice().get(at as usize).copied()) {
+                        let cell = match heap
+                            .get::<List>(r!(c[list]))
+                            .ok()
+                            .and_then(|view| view.as_slice().get(at as usize).copied())
+                        {
                             Some(cell) => cell,
                             None => attempt!(values::element(heap, r!(c[list]), at)),
                         };
@@ -548,7 +675,11 @@ impl Machine {
                     }
                     Op::GetC(d, list, n) => {
                         let at = r!(i[n]);
-                        match heap.get::<List>(r!(c[list])).ok().and_then(|view| view.as_slice().get(at as usize).copied()) {
+                        match heap
+                            .get::<List>(r!(c[list]))
+                            .ok()
+                            .and_then(|view| view.as_slice().get(at as usize).copied())
+                        {
                             Some(cell) => r!(c[d]) = cell,
                             None => {
                                 safe_point!();
@@ -574,7 +705,12 @@ impl Machine {
                         {
                             *place = r!(f[a]);
                         } else {
-                            attempt!(values::set_element(heap, r!(c[list]), at, Cell::float(r!(f[a]))));
+                            attempt!(values::set_element(
+                                heap,
+                                r!(c[list]),
+                                at,
+                                Cell::float(r!(f[a]))
+                            ));
                         }
                     }
                     Op::SetB(list, n, a) => {
@@ -644,7 +780,9 @@ impl Machine {
                         }
                     },
                     Op::HintF(d, h, n) => match &mut hints[base[3] + usize::from(h)] {
-                        Hint::Floats(hint) => r!(f[d]) = attempt!(hint.get(heap, r!(i[n]) as usize)),
+                        Hint::Floats(hint) => {
+                            r!(f[d]) = attempt!(hint.get(heap, r!(i[n]) as usize))
+                        }
                         hint => {
                             let cell = attempt!(hinted(heap, hint, r!(i[n])));
                             r!(f[d]) = attempt!(values::float(heap, cell));
@@ -668,11 +806,14 @@ impl Machine {
                         safe_point!();
                         let first = usize::from(first);
                         let fields = &c[first..first + usize::from(count)];
-                        r!(c[d]) = attempt!(heap.alloc(Struct::of(u32::from(shape), fields))).into();
+                        r!(c[d]) =
+                            attempt!(heap.alloc(Struct::of(u32::from(shape), fields))).into();
                     }
                     Op::GetField(d, a, n, shape) => {
                         let found = match heap.get::<Struct>(r!(c[a])) {
-                            Ok(view) if view.shape() == u32::from(shape) => view.as_slice().get(usize::from(n)).copied(),
+                            Ok(view) if view.shape() == u32::from(shape) => {
+                                view.as_slice().get(usize::from(n)).copied()
+                            }
                             _ => None,
                         };
                         match found {
@@ -684,9 +825,14 @@ impl Machine {
                         }
                     }
                     Op::SetField(a, n, v, shape) => {
-                        let fits = heap.get::<Struct>(r!(c[a])).is_ok_and(|view| view.shape() == u32::from(shape));
+                        let fits = heap
+                            .get::<Struct>(r!(c[a]))
+                            .is_ok_and(|view| view.shape() == u32::from(shape));
                         if fits {
-                            attempt!(attempt!(heap.get_mut::<Struct>(r!(c[a]))).set(usize::from(n), r!(c[v])));
+                            attempt!(
+                                attempt!(heap.get_mut::<Struct>(r!(c[a])))
+                                    .set(usize::from(n), r!(c[v]))
+                            );
                         } else {
                             let name = &shapes[usize::from(shape)].fields[usize::from(n)].0;
                             let key = attempt!(heap.string(name));
@@ -694,19 +840,25 @@ impl Machine {
                         }
                     }
                     Op::GetName(d, a, name) => {
-                        let (text, key) = (&program.names[usize::from(name)], names[usize::from(name)]);
+                        let (text, key) =
+                            (&program.names[usize::from(name)], names[usize::from(name)]);
                         match attempt!(values::field(heap, shapes, r!(c[a]), text, key)) {
                             Some(cell) => r!(c[d]) = cell,
-                            None => break 'run Trap::Message(format!("there is no field `{text}`")),
+                            None => {
+                                break 'run Trap::Message(format!("there is no field `{text}`"));
+                            }
                         }
                     }
                     Op::SetName(a, v, name) => {
                         safe_point!();
-                        let (text, key) = (&program.names[usize::from(name)], names[usize::from(name)]);
+                        let (text, key) =
+                            (&program.names[usize::from(name)], names[usize::from(name)]);
                         attempt!(set_field(heap, shapes, r!(c[a]), text, key, r!(c[v])));
                     }
                     Op::IsShape(d, a, shape) => {
-                        let is = heap.get::<Struct>(r!(c[a])).is_ok_and(|view| view.shape() == u32::from(shape));
+                        let is = heap
+                            .get::<Struct>(r!(c[a]))
+                            .is_ok_and(|view| view.shape() == u32::from(shape));
                         r!(i[d]) = i64::from(is);
                     }
 
@@ -741,7 +893,9 @@ impl Machine {
                         r!(c[d]) = match value.as_float() {
                             Some(float) => Cell::float(-float),
                             None if value.is_null() => value,
-                            None => attempt!(values::arithmetic(heap, AnyOp::Sub, Cell::from(0), value)),
+                            None => {
+                                attempt!(values::arithmetic(heap, AnyOp::Sub, Cell::from(0), value))
+                            }
                         };
                     }
                     Op::CmpC(compare, d, a, b) => {
@@ -753,7 +907,9 @@ impl Machine {
                             Compare::Le => attempt!(values::below(heap, x, y, true)),
                         });
                     }
-                    Op::Truthy(d, a) => r!(i[d]) = i64::from(attempt!(values::truthy(heap, r!(c[a])))),
+                    Op::Truthy(d, a) => {
+                        r!(i[d]) = i64::from(attempt!(values::truthy(heap, r!(c[a]))))
+                    }
                     Op::In(d, item, all) => {
                         safe_point!();
                         let (item, all) = (r!(c[item]), r!(c[all]));
@@ -771,7 +927,12 @@ impl Machine {
                     }
                     Op::Cast(d, a, ty) => {
                         safe_point!();
-                        r!(c[d]) = attempt!(builtins::cast(heap, shapes, r!(c[a]), &program.types[usize::from(ty)]));
+                        r!(c[d]) = attempt!(builtins::cast(
+                            heap,
+                            shapes,
+                            r!(c[a]),
+                            &program.types[usize::from(ty)]
+                        ));
                     }
                     Op::Builtin(builtin, d, first, count) => {
                         safe_point!();
@@ -796,10 +957,15 @@ impl Machine {
                         if let Some((_, name, _)) = test.take() {
                             tests.0 += 1;
                             let line = format!("ok      {}\n", values::text(heap, shapes, name));
-                            attempt!(out.write_all(line.as_bytes()).map_err(|error| Trap::Message(error.to_string())));
+                            attempt!(
+                                out.write_all(line.as_bytes())
+                                    .map_err(|error| Trap::Message(error.to_string()))
+                            );
                         }
                     }
-                    Op::NoMatch => break 'run Trap::Message("no pattern fits this value".to_owned()),
+                    Op::NoMatch => {
+                        break 'run Trap::Message("no pattern fits this value".to_owned());
+                    }
                 }
             };
 
@@ -822,7 +988,8 @@ impl Machine {
                 tests.1 += 1;
                 let (line, _) = (fault.at, 0);
                 let _ = line;
-                let text = format!("FAILED  {}: {}\n", values::text(heap, shapes, name), fault.message);
+                let text =
+                    format!("FAILED  {}: {}\n", values::text(heap, shapes, name), fault.message);
                 let _ = out.write_all(text.as_bytes());
                 frames.truncate(depth.max(1));
                 if depth == 0 && frames.len() == 1 {
@@ -843,7 +1010,12 @@ impl Machine {
 /// The failure with its place, and the calls that led to it.
 fn describe(trap: Trap, program: &Program, current: u32, pc: usize, frames: &[Frame]) -> Fault {
     let place = |function: u32, pc: usize| {
-        program.functions.get(function as usize).and_then(|it| it.places.get(pc)).copied().unwrap_or(0)
+        program
+            .functions
+            .get(function as usize)
+            .and_then(|it| it.places.get(pc))
+            .copied()
+            .unwrap_or(0)
     };
     let name = |function: u32| {
         program.functions.get(function as usize).map_or(String::new(), |it| it.name.clone())
@@ -902,7 +1074,12 @@ fn grow<T: Clone>(bank: &mut Vec<T>, base: usize, value: T) {
 }
 
 #[cold]
-fn collect(heap: &mut Heap, pauses: &mut Pauses, registers: &[Cell], others: [&Vec<Cell>; 3]) -> Outcome<()> {
+fn collect(
+    heap: &mut Heap,
+    pauses: &mut Pauses,
+    registers: &[Cell],
+    others: [&Vec<Cell>; 3],
+) -> Outcome<()> {
     let start = Instant::now();
     let roots = registers.iter().chain(others.into_iter().flatten()).copied();
     let collected = heap.collect(roots)?;
@@ -926,7 +1103,9 @@ fn same(heap: &mut Heap, x: Cell, y: Cell) -> Outcome<bool> {
     if x == y && x.as_float().is_none() {
         return Ok(true);
     }
-    if x.as_short_str().is_some() && values::is_text(y) || x.as_int().is_some() && y.as_int().is_some() {
+    if x.as_short_str().is_some() && values::is_text(y)
+        || x.as_int().is_some() && y.as_int().is_some()
+    {
         return Ok(false);
     }
     values::equal(heap, x, y)
@@ -1052,7 +1231,13 @@ fn get_or_null(
     Ok(get(heap, shapes, ascii, all, key)?.unwrap_or(Cell::NULL))
 }
 
-fn set(heap: &mut Heap, shapes: &[crate::types::Shape], all: Cell, key: Cell, value: Cell) -> Outcome<()> {
+fn set(
+    heap: &mut Heap,
+    shapes: &[crate::types::Shape],
+    all: Cell,
+    key: Cell,
+    value: Cell,
+) -> Outcome<()> {
     match all.kind() {
         Some(Kind::MAP) => {
             let key = values::key(heap, shapes, key)?;
@@ -1096,8 +1281,16 @@ fn set_field(
 
 /// A field of something that is not of the shape that its type says.
 #[cold]
-fn other_field(heap: &mut Heap, shapes: &[crate::types::Shape], base: Cell, shape: u16, n: u8) -> Outcome<Cell> {
-    let Some((name, _)) = shapes.get(usize::from(shape)).and_then(|it| it.fields.get(usize::from(n))) else {
+fn other_field(
+    heap: &mut Heap,
+    shapes: &[crate::types::Shape],
+    base: Cell,
+    shape: u16,
+    n: u8,
+) -> Outcome<Cell> {
+    let Some((name, _)) =
+        shapes.get(usize::from(shape)).and_then(|it| it.fields.get(usize::from(n)))
+    else {
         return trap("there is no such field");
     };
     if base.is_null() {
@@ -1131,7 +1324,7 @@ fn concat(heap: &mut Heap, parts: &[Cell]) -> Outcome<Cell> {
     let mut texts: Vec<String> = Vec::new();
     for &part in parts {
         if !values::is_text(part) {
-            texts.push(heap.display(part).to_string());
+            texts.push(heap.display(part).limit(usize::MAX).to_string());
         }
     }
     let mut numbers = texts.iter();
@@ -1234,7 +1427,13 @@ fn stepped(heap: &mut Heap, base: Cell, start: Cell, end: Cell, step: Cell) -> O
 }
 
 /// Operations on lists as sets.
-fn set_operation(heap: &mut Heap, shapes: &[crate::types::Shape], op: AnyOp, x: Cell, y: Cell) -> Outcome<Cell> {
+fn set_operation(
+    heap: &mut Heap,
+    shapes: &[crate::types::Shape],
+    op: AnyOp,
+    x: Cell,
+    y: Cell,
+) -> Outcome<Cell> {
     use segheap::Set;
     if op == AnyOp::UnionAll {
         return values::joined(heap, x, y);
@@ -1256,7 +1455,9 @@ fn set_operation(heap: &mut Heap, shapes: &[crate::types::Shape], op: AnyOp, x: 
         let key = values::key(heap, shapes, cell)?;
         let keep = match op {
             AnyOp::Except => !heap.get(other)?.contains(key)?,
-            AnyOp::Intersect => heap.get(other)?.contains(key)? && heap.get_mut(seen)?.insert(key)?,
+            AnyOp::Intersect => {
+                heap.get(other)?.contains(key)? && heap.get_mut(seen)?.insert(key)?
+            }
             _ => heap.get_mut(seen)?.insert(key)?,
         };
         if keep {

@@ -154,15 +154,22 @@ fn start(options: &Options) -> ExitCode {
     code
 }
 
-fn run(world: &mut World, machine: &mut Machine, source: &str, options: &Options) -> Result<(), Fault> {
+fn run(
+    world: &mut World,
+    machine: &mut Machine,
+    source: &str,
+    options: &Options,
+) -> Result<(), Fault> {
     let program = parse(source)?;
     let mode = Mode { prompt: false, testing: options.testing };
     let entry = compile(world, &program, mode)?;
     if options.emit {
         let listing = world.program.listing();
-        return machine.out.write_all(listing.as_bytes()).and_then(|()| machine.out.flush()).map_err(
-            |error| Fault::new(0, format!("cannot write: {error}")),
-        );
+        return machine
+            .out
+            .write_all(listing.as_bytes())
+            .and_then(|()| machine.out.flush())
+            .map_err(|error| Fault::new(0, format!("cannot write: {error}")));
     }
     machine.run(&world.program, entry)?;
     if options.testing {

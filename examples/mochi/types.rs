@@ -147,9 +147,9 @@ impl fmt::Display for Named<'_> {
             Type::List(element) => write!(f, "list<{}>", named(element)),
             Type::Group(element) => write!(f, "group<{}>", named(element)),
             Type::Map(key, value) => write!(f, "map<{}, {}>", named(key), named(value)),
-            Type::Struct(shape) => {
-                f.write_str(self.shapes.get(usize::from(*shape)).map_or("struct", |shape| &shape.name))
-            }
+            Type::Struct(shape) => f.write_str(
+                self.shapes.get(usize::from(*shape)).map_or("struct", |shape| &shape.name),
+            ),
             Type::Union(union) => {
                 f.write_str(self.unions.get(usize::from(*union)).map_or("union", String::as_str))
             }

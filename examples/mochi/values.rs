@@ -98,7 +98,7 @@ fn number(heap: &Heap, cell: Cell) -> Option<f64> {
         return Some(int as f64);
     }
     match cell.kind() {
-        Some(Kind::BIGNUM) => heap.display(cell).to_string().parse().ok(),
+        Some(Kind::BIGNUM) => heap.display(cell).limit(usize::MAX).to_string().parse().ok(),
         _ => None,
     }
 }
@@ -122,7 +122,9 @@ pub(crate) fn truthy(heap: &Heap, cell: Cell) -> Outcome<bool> {
         Unpacked::Int(value) => value != 0,
         Unpacked::Float(value) => value != 0.0,
         Unpacked::ShortStr(text) => !text.is_empty(),
-        Unpacked::Object(Kind::LIST | Kind::I64ARR | Kind::F64ARR | Kind::MAP) => len(heap, cell)? > 0,
+        Unpacked::Object(Kind::LIST | Kind::I64ARR | Kind::F64ARR | Kind::MAP) => {
+            len(heap, cell)? > 0
+        }
         _ => true,
     })
 }
@@ -145,7 +147,9 @@ pub(crate) fn len(heap: &Heap, cell: Cell) -> Outcome<usize> {
         Unpacked::Object(Kind::STRUCT) if heap.get::<Struct>(cell)?.shape() == 0 => {
             len(heap, heap.get::<Struct>(cell)?.get(1)?)?
         }
-        Unpacked::Object(Kind::BIGNUM) | Unpacked::Int(_) => heap.display(cell).to_string().len(),
+        Unpacked::Object(Kind::BIGNUM) | Unpacked::Int(_) => {
+            heap.display(cell).limit(usize::MAX).to_string().len()
+        }
         _ => return trap(format!("{} has no length", a(type_name(heap, cell)))),
     })
 }
@@ -154,9 +158,12 @@ pub(crate) fn len(heap: &Heap, cell: Cell) -> Outcome<usize> {
 pub(crate) fn elements(heap: &mut Heap, list: Cell) -> Outcome<Vec<Cell>> {
     match list.kind() {
         Some(Kind::LIST) => Ok(heap.get::<List>(list)?.as_slice().to_vec()),
-        Some(Kind::F64ARR) => {
-            Ok(heap.get::<F64Arr>(list)?.as_slice().iter().map(|&float| Cell::float(float)).collect())
-        }
+        Some(Kind::F64ARR) => Ok(heap
+            .get::<F64Arr>(list)?
+            .as_slice()
+            .iter()
+            .map(|&float| Cell::float(float))
+            .collect()),
         Some(Kind::I64ARR) => {
             let ints = heap.get::<I64Arr>(list)?.as_slice().to_vec();
             ints.into_iter().map(|value| Ok(heap.int(value)?)).collect()
@@ -253,7 +260,12 @@ pub(crate) fn key(heap: &mut Heap, shapes: &[Shape], cell: Cell) -> Outcome<Cell
 }
 
 /// The value of a key, or none.
-pub(crate) fn entry(heap: &mut Heap, shapes: &[Shape], map: Cell, at: Cell) -> Outcome<Option<Cell>> {
+pub(crate) fn entry(
+    heap: &mut Heap,
+    shapes: &[Shape],
+    map: Cell,
+    at: Cell,
+) -> Outcome<Option<Cell>> {
     let key = key(heap, shapes, at)?;
     Ok(heap.get::<Map>(map)?.get(key)?)
 }
@@ -501,7 +513,8 @@ pub(crate) fn order(heap: &mut Heap, x: Cell, y: Cell) -> Outcome<Ordering> {
             _ if x.kind() == Some(Kind::MAP) && y.kind() == Some(Kind::MAP) => {
                 let values = |cell: Cell| -> Outcome<Vec<(Cell, Cell)>> {
                     let mut entries: Vec<_> = heap.get::<Map>(cell)?.iter().collect();
-                    let text = |cell: Cell| heap.text(cell).map(|text| text.to_vec()).unwrap_or_default();
+                    let text =
+                        |cell: Cell| heap.text(cell).map(|text| text.to_vec()).unwrap_or_default();
                     entries.sort_by_key(|entry| text(entry.0));
                     Ok(entries)
                 };
@@ -528,7 +541,8 @@ pub(crate) fn order(heap: &mut Heap, x: Cell, y: Cell) -> Outcome<Ordering> {
 
 /// `<` or `<=`; nothing is below null, and no float below NaN.
 pub(crate) fn below(heap: &mut Heap, x: Cell, y: Cell, or_equal: bool) -> Outcome<bool> {
-    if x.is_null() || y.is_null() || [x, y].iter().any(|it| it.as_float().is_some_and(f64::is_nan)) {
+    if x.is_null() || y.is_null() || [x, y].iter().any(|it| it.as_float().is_some_and(f64::is_nan))
+    {
         return Ok(false);
     }
     let order = order(heap, x, y)?;
@@ -565,8 +579,23 @@ pub(crate) enum Style {
     Quoted,
     /// As `str` does: a list as `[1 a]`, a map as `map[k:v]`.
     Str,
-    /// JSON, with indentation.
+    /// JSON, with indentation and without.
     Json,
+    Compact,
+}
+
+impl Style {
+    fn is_json(self) -> bool {
+        matches!(self, Style::Json | Style::Compact)
+    }
+
+    fn comma(self) -> &'static str {
+        match self {
+            Style::Str => " ",
+            Style::Print | Style::Quoted => ", ",
+            Style::Json | Style::Compact => ",",
+        }
+    }
 }
 
 /// As `str` shows it.
@@ -623,10 +652,12 @@ fn scalar(heap: &Heap, cell: Cell, style: Style, bare: bool, out: &mut String) {
         Unpacked::Null => out.push_str(match style {
             Style::Print | Style::Quoted => "nil",
             Style::Str => "<nil>",
-            Style::Json => "null",
+            Style::Json | Style::Compact => "null",
         }),
-        Unpacked::Float(float) if style == Style::Str || bare => out.push_str(&go_float(float, -4..6)),
-        Unpacked::Float(float) if style == Style::Json => out.push_str(&go_float(float, -6..21)),
+        Unpacked::Float(float) if style == Style::Str || bare => {
+            out.push_str(&go_float(float, -4..6))
+        }
+        Unpacked::Float(float) if style.is_json() => out.push_str(&go_float(float, -6..21)),
         Unpacked::Float(float) => {
             let text = plain_float(float);
             out.push_str(&text);
@@ -635,10 +666,14 @@ fn scalar(heap: &Heap, cell: Cell, style: Style, bare: bool, out: &mut String) {
             }
         }
         Unpacked::Object(Kind::CLOSURE) => {
-            let _ = write!(out, "<function {}>", heap.get::<Closure>(cell).map_or(0, |it| it.function()));
+            let _ = write!(
+                out,
+                "<function {}>",
+                heap.get::<Closure>(cell).map_or(0, |it| it.function())
+            );
         }
         _ => match heap.text(cell) {
-            Ok(text) if style == Style::Json => {
+            Ok(text) if style.is_json() => {
                 let text = text.to_str_lossy();
                 out.push('"');
                 for c in text.chars() {
@@ -661,7 +696,7 @@ fn scalar(heap: &Heap, cell: Cell, style: Style, bare: bool, out: &mut String) {
             Ok(text) if bare || style == Style::Str => out.push_str(&text.to_str_lossy()),
             Ok(text) => quote(&text.to_str_lossy(), out),
             Err(_) => {
-                let _ = write!(out, "{}", heap.display(cell));
+                let _ = write!(out, "{}", heap.display(cell).limit(usize::MAX));
             }
         },
     }
@@ -692,125 +727,77 @@ fn quote(text: &str, out: &mut String) {
 
 /// What a list, a map or a record is shown as, the last part first.
 fn parts(heap: &Heap, shapes: &[Shape], cell: Cell, style: Style) -> Option<Vec<Item>> {
-    let json = style == Style::Json;
-    let mut items = Vec::new();
-    let (begin, end, comma);
-    match cell.kind()? {
-        Kind::LIST | Kind::I64ARR | Kind::F64ARR | Kind::BYTES => {
-            (begin, end) = ("[", "]");
-            comma = if style == Style::Str { " " } else if json { "," } else { ", " };
-            let mut values: Vec<Item> = match cell.kind()? {
-                Kind::LIST => heap.get::<List>(cell).ok()?.as_slice().iter().map(|&it| Item::Value(it, false)).collect(),
-                Kind::I64ARR => heap.get::<I64Arr>(cell).ok()?.as_slice().iter().map(|it| Item::Owned(it.to_string())).collect(),
-                Kind::F64ARR => heap.get::<F64Arr>(cell).ok()?.as_slice().iter().map(|&it| Item::Value(Cell::float(it), false)).collect(),
-                _ => heap.get::<Bytes>(cell).ok()?.as_slice().iter().map(|it| Item::Owned(it.to_string())).collect(),
-            };
-            if values.is_empty() {
-                return Some(vec![Item::End, Item::Text("[]")]);
-            }
-            let last = values.len() - 1;
-            for (n, value) in values.drain(..).enumerate() {
-                if json {
-                    items.push(Item::Line);
-                }
-                items.push(value);
-                if n < last {
-                    items.push(Item::Text(comma));
-                }
-            }
+    let values = |values: &[Cell]| values.iter().map(|&it| vec![Item::Value(it, false)]).collect();
+    let owned = |text: String| vec![Item::Owned(text)];
+    let (brackets, items): (_, Vec<Vec<Item>>) = match cell.kind()? {
+        Kind::LIST => (["[", "]"], values(heap.get::<List>(cell).ok()?.as_slice())),
+        Kind::I64ARR => {
+            let ints = heap.get::<I64Arr>(cell).ok()?.as_slice();
+            (["[", "]"], ints.iter().map(|it| owned(it.to_string())).collect())
         }
-        kind @ (Kind::MAP | Kind::STRUCT) => {
-            let mut entries: Vec<(String, Cell, bool)> = Vec::new();
-            let mut name = None;
-            if kind == Kind::MAP {
-                for (key, value) in heap.get::<Map>(cell).ok()?.iter() {
-                    let text = shown(heap, shapes, key, Style::Str);
-                    entries.push((text, value, true));
-                }
-            } else {
-                let view = heap.get::<Struct>(cell).ok()?;
-                let shape = shapes.get(view.shape() as usize)?;
-                if view.shape() != 0 {
-                    name = Some(shape.name.clone());
-                }
-                for ((field, _), value) in shape.fields.iter().zip(view.as_slice()) {
-                    entries.push((field.clone(), *value, true));
-                }
-            }
-            if let Some(name) = name {
-                entries.push((String::from("__name"), Cell::NULL, false));
-                sort_entries(&mut entries);
-                (begin, end) = if style == Style::Str { ("map[", "]") } else { ("{", "}") };
-                comma = if style == Style::Str { " " } else if json { "," } else { ", " };
-                return Some(entries_shown(cell, entries, Some(name), style, [begin, comma, end]));
-            }
-            sort_entries(&mut entries);
-            (begin, end) = if style == Style::Str { ("map[", "]") } else { ("{", "}") };
-            comma = if style == Style::Str { " " } else if json { "," } else { ", " };
-            if entries.is_empty() {
-                let empty = if style == Style::Str { "map[]" } else { "{}" };
-                return Some(vec![Item::End, Item::Text(empty)]);
-            }
-            return Some(entries_shown(cell, entries, None, style, [begin, comma, end]));
+        Kind::F64ARR => {
+            let floats = heap.get::<F64Arr>(cell).ok()?.as_slice().iter();
+            (["[", "]"], values(&floats.map(|&it| Cell::float(it)).collect::<Vec<_>>()))
+        }
+        Kind::BYTES => {
+            let bytes = heap.get::<Bytes>(cell).ok()?.as_slice();
+            (["[", "]"], bytes.iter().map(|it| owned(it.to_string())).collect())
+        }
+        Kind::MAP | Kind::STRUCT => {
+            let brackets = if style == Style::Str { ["map[", "]"] } else { ["{", "}"] };
+            (brackets, entries(heap, shapes, cell, style)?)
         }
         _ => return None,
+    };
+    let lines = style == Style::Json && !items.is_empty();
+    let last = items.len().saturating_sub(1);
+    let mut all = vec![Item::Text(brackets[0])];
+    for (n, item) in items.into_iter().enumerate() {
+        all.extend(lines.then_some(Item::Line));
+        all.extend(item);
+        all.extend((n < last).then_some(Item::Text(style.comma())));
     }
-    items.push(Item::End);
-    if json {
-        items.push(Item::Line);
-    }
-    items.push(Item::Text(end));
-    items.insert(0, Item::Text(begin));
-    items.reverse();
-    Some(items)
+    all.push(Item::End);
+    all.extend(lines.then_some(Item::Line));
+    all.push(Item::Text(brackets[1]));
+    all.reverse();
+    Some(all)
 }
 
-fn sort_entries(entries: &mut [(String, Cell, bool)]) {
+/// The entries of a map or a record, in the order of their keys.
+fn entries(heap: &Heap, shapes: &[Shape], cell: Cell, style: Style) -> Option<Vec<Vec<Item>>> {
+    let value = |cell: Cell| Item::Value(cell, false);
+    let mut entries: Vec<(String, Item)> = Vec::new();
+    if cell.kind() == Some(Kind::MAP) {
+        for (key, item) in heap.get::<Map>(cell).ok()?.iter() {
+            entries.push((shown(heap, shapes, key, Style::Str), value(item)));
+        }
+    } else {
+        let view = heap.get::<Struct>(cell).ok()?;
+        let shape = shapes.get(view.shape() as usize)?;
+        if view.shape() != 0 {
+            let mut name = shape.name.clone();
+            if style != Style::Str {
+                name = quoted(&name);
+            }
+            entries.push(("__name".to_owned(), Item::Owned(name)));
+        }
+        let fields = shape.fields.iter().zip(view.as_slice());
+        entries.extend(fields.map(|((field, _), &item)| (field.clone(), value(item))));
+    }
     entries.sort_by(|a, b| a.0.cmp(&b.0));
+    let colon = if matches!(style, Style::Str | Style::Compact) { ":" } else { ": " };
+    let shown = entries.into_iter().map(|(key, item)| {
+        let key = if style == Style::Str { key } else { quoted(&key) };
+        vec![Item::Owned(key), Item::Text(colon), item]
+    });
+    Some(shown.collect())
 }
 
-fn entries_shown(
-    cell: Cell,
-    entries: Vec<(String, Cell, bool)>,
-    name: Option<String>,
-    style: Style,
-    [begin, comma, end]: [&'static str; 3],
-) -> Vec<Item> {
-    let json = style == Style::Json;
-    let mut items = vec![Item::Text(begin)];
-    let last = entries.len() - 1;
-    for (n, (key, value, real)) in entries.into_iter().enumerate() {
-        if json {
-            items.push(Item::Line);
-        }
-        if style == Style::Str {
-            items.push(Item::Owned(key));
-            items.push(Item::Text(":"));
-        } else {
-            let mut quoted = String::new();
-            quote(&key, &mut quoted);
-            items.push(Item::Owned(quoted));
-            items.push(Item::Text(": "));
-        }
-        if real {
-            items.push(Item::Value(value, false));
-        } else {
-            let name = name.clone().unwrap_or_default();
-            let mut quoted = String::new();
-            quote(&name, &mut quoted);
-            items.push(Item::Owned(if style == Style::Str { name } else { quoted }));
-        }
-        if n < last {
-            items.push(Item::Text(comma));
-        }
-    }
-    items.push(Item::End);
-    if json {
-        items.push(Item::Line);
-    }
-    items.push(Item::Text(end));
-    items.reverse();
-    items
+fn quoted(text: &str) -> String {
+    let mut out = String::new();
+    quote(text, &mut out);
+    out
 }
 
 fn plain_float(float: f64) -> String {

@@ -35,7 +35,8 @@ impl Compiler<'_> {
         };
         let (least, most) = builtin.arity();
         if args.len() < least || args.len() > most {
-            let wanted = if least == most { least.to_string() } else { format!("{least} to {most}") };
+            let wanted =
+                if least == most { least.to_string() } else { format!("{least} to {most}") };
             return fault(self.at, format!("{name} takes {wanted} arguments, not {}", args.len()));
         }
         let mark = self.mark();
@@ -142,13 +143,23 @@ impl Compiler<'_> {
 
     /// Refuses arguments whose types are known to be wrong.
     fn check_arguments(&mut self, name: &str, builtin: Builtin, types: &[Type]) -> Result<()> {
-        let list = |ty: &Type| matches!(ty, Type::List(_) | Type::Group(_) | Type::Any | Type::Null);
+        let list =
+            |ty: &Type| matches!(ty, Type::List(_) | Type::Group(_) | Type::Any | Type::Null);
         let text = |ty: &Type| matches!(ty, Type::Text | Type::Any | Type::Null);
         let fine = match builtin {
             Builtin::Append => list(&types[0]) || types[0] == Type::Bytes,
-            Builtin::Sum | Builtin::Avg | Builtin::Distinct | Builtin::Sort | Builtin::First | Builtin::Last => list(&types[0]),
-            Builtin::Upper | Builtin::Lower | Builtin::Split | Builtin::Trim | Builtin::Ord => text(&types[0]),
-            Builtin::Keys | Builtin::Values => matches!(types[0], Type::Map(..) | Type::Any | Type::Null),
+            Builtin::Sum
+            | Builtin::Avg
+            | Builtin::Distinct
+            | Builtin::Sort
+            | Builtin::First
+            | Builtin::Last => list(&types[0]),
+            Builtin::Upper | Builtin::Lower | Builtin::Split | Builtin::Trim | Builtin::Ord => {
+                text(&types[0])
+            }
+            Builtin::Keys | Builtin::Values => {
+                matches!(types[0], Type::Map(..) | Type::Any | Type::Null)
+            }
             _ => true,
         };
         if fine {

@@ -17,6 +17,14 @@ use crate::types::{Bank, Signature, Type};
 
 type Wanted = Option<(Bank, Reg)>;
 
+/// The record of a method that is called: none, that of an expression, or that of the method
+/// that calls.
+enum This<'e> {
+    None,
+    Of(&'e Expr),
+    Own,
+}
+
 impl Compiler<'_> {
     pub(super) fn is_builtin(&mut self, name: &str) -> bool {
         Builtin::named(name).is_some()
@@ -24,23 +32,25 @@ impl Compiler<'_> {
             && self.find(name).is_none()
     }
 
-    pub(super) fn call(
-        &mut self,
-        callee: &Expr,
-        args: &[Expr],
-        wanted: Wanted,
-    ) -> Result<Val> {
+    pub(super) fn call(&mut self, callee: &Expr, args: &[Expr], wanted: Wanted) -> Result<Val> {
         match &callee.kind {
             ExprKind::Name(name) => {
                 if self.find(name).is_none() {
+                    if let Some(shape) = self.here().this
+                        && let Some(method) = self.shape(shape).methods.get(name).copied()
+                    {
+                        let known = self.method(shape, name, method)?;
+                        return self.call_known(name, &known, This::Own, args, wanted);
+                    }
                     if let Some(known) = self.world.functions.get(name).cloned() {
-                        return self.call_known(name, &known, None, args, wanted);
+                        return self.call_known(name, &known, This::None, args, wanted);
                     }
                     if let Some(Type::Struct(shape)) = self.world.types.get(name) {
                         let shape = *shape;
                         let fields = self.shape(shape).fields.clone();
                         if fields.len() != args.len() {
-                            let message = format!("{name} has {} fields, not {}", fields.len(), args.len());
+                            let message =
+                                format!("{name} has {} fields, not {}", fields.len(), args.len());
                             return fault(self.at, message);
                         }
                         let values = args.iter().map(Some).zip(fields.into_iter().map(|it| it.1));
@@ -56,11 +66,13 @@ impl Compiler<'_> {
                     && let Some(method) = self.shape(shape).methods.get(name).copied()
                 {
                     let known = self.method(shape, name, method)?;
-                    return self.call_known(name, &known, Some(base), args, wanted);
+                    return self.call_known(name, &known, This::Of(base), args, wanted);
                 }
                 let builtin = match ty {
                     Type::Text | Type::List(_) | Type::Group(_) | Type::Bytes => true,
-                    Type::Any | Type::Map(..) => matches!(name.as_str(), "contains" | "keys" | "values"),
+                    Type::Any | Type::Map(..) => {
+                        matches!(name.as_str(), "contains" | "keys" | "values" | "get")
+                    }
                     _ => false,
                 };
                 if builtin && Builtin::named(name).is_some() {
@@ -79,7 +91,9 @@ impl Compiler<'_> {
         let key = format!("{}.{name}", self.shape(shape).name);
         match self.world.functions.get(&key) {
             Some(known) => Ok(known.clone()),
-            None => fault(self.at, format!("the method {key} (function {index}) is not known here")),
+            None => {
+                fault(self.at, format!("the method {key} (function {index}) is not known here"))
+            }
         }
     }
 
@@ -88,12 +102,12 @@ impl Compiler<'_> {
         &mut self,
         name: &str,
         known: &Known,
-        this: Option<&Expr>,
+        this: This<'_>,
         args: &[Expr],
         wanted: Wanted,
     ) -> Result<Val> {
         let params = &known.signature.params;
-        if args.len() < params.len() && this.is_none() && !args.is_empty() {
+        if args.len() < params.len() && matches!(this, This::None) && !args.is_empty() {
             return self.partial(name, known, args, wanted);
         }
         if args.len() != params.len() {
@@ -102,9 +116,14 @@ impl Compiler<'_> {
         }
         let mark = self.mark();
         let at = self.at;
-        if let Some(this) = this {
+        if !matches!(this, This::None) {
             let reg = self.take(Bank::C)?;
-            self.boxed(this, Some(reg))?;
+            match this {
+                This::Of(record) => {
+                    self.boxed(record, Some(reg))?;
+                }
+                _ => self.move_to(Bank::C, reg, 0),
+            }
             self.release([mark[0], mark[1], u16::from(reg) + 1]);
         }
         for (arg, ty) in args.iter().zip(params) {
@@ -155,7 +174,8 @@ impl Compiler<'_> {
         }
         for (n, arg) in args.iter().enumerate() {
             let reg = self.take(Bank::C)?;
-            let ty = signature.as_ref().and_then(|it| it.params.get(n)).cloned().unwrap_or(Type::Any);
+            let ty =
+                signature.as_ref().and_then(|it| it.params.get(n)).cloned().unwrap_or(Type::Any);
             let cell = self.boxed_typed(arg, &ty)?;
             self.move_to(Bank::C, reg, cell.reg);
             self.release([mark[0], mark[1], u16::from(reg) + 1]);
@@ -165,7 +185,9 @@ impl Compiler<'_> {
         self.release(mark);
         let reg = self.take(Bank::C)?;
         let ty = match &signature {
-            Some(it) if it.params.len() == args.len() && it.result != Type::Null => it.result.clone(),
+            Some(it) if it.params.len() == args.len() && it.result != Type::Null => {
+                it.result.clone()
+            }
             _ => Type::Any,
         };
         if ty.bank() == Bank::C {
@@ -332,7 +354,8 @@ impl Compiler<'_> {
         this: Option<u16>,
     ) -> Result<()> {
         let name = if fun.name.is_empty() { "fun".to_owned() } else { fun.name.clone() };
-        let mut frame = Frame { name, result: Some(signature.result.clone()), this, ..Frame::default() };
+        let mut frame =
+            Frame { name, result: Some(signature.result.clone()), this, ..Frame::default() };
         names::analyse(&fun.body, &mut frame.shared, &mut frame.appended);
         frame.scopes.push(Vec::new());
         self.frames.push(frame);

@@ -44,7 +44,13 @@ impl Compiler<'_> {
             ) => return self.compare_and_jump(*op, a, b, sense),
             _ => {}
         }
-        let value = self.borrowed(expr, &Type::Any)?;
+        let value = match &expr.kind {
+            // A key that is missing is no reason to stop here.
+            ExprKind::Index(base, index) if self.may_be_map(base)? => {
+                self.index(base, index, None, true)?
+            }
+            _ => self.borrowed(expr, &Type::Any)?,
+        };
         let reg = match value.ty {
             Type::Bool => value.reg,
             _ => {
@@ -58,13 +64,27 @@ impl Compiler<'_> {
         Ok(vec![self.emit(jump)])
     }
 
-    fn compare_and_jump(&mut self, op: Binary, a: &Expr, b: &Expr, sense: bool) -> Result<Vec<usize>> {
+    fn may_be_map(&mut self, base: &Expr) -> Result<bool> {
+        Ok(matches!(self.probe(base, &Type::Any)?, Type::Map(..) | Type::Any | Type::Null))
+    }
+
+    fn compare_and_jump(
+        &mut self,
+        op: Binary,
+        a: &Expr,
+        b: &Expr,
+        sense: bool,
+    ) -> Result<Vec<usize>> {
         let null = |expr: &Expr| matches!(expr.kind, ExprKind::Null);
         if (null(a) || null(b)) && matches!(op, Binary::Eq | Binary::Ne) {
             let other = if null(a) { b } else { a };
             let cell = self.nullable(other)?;
             let equal = (op == Binary::Eq) == sense;
-            return Ok(vec![self.emit(if equal { Op::JNull(cell, 0) } else { Op::JNotNull(cell, 0) })]);
+            return Ok(vec![self.emit(if equal {
+                Op::JNull(cell, 0)
+            } else {
+                Op::JNotNull(cell, 0)
+            })]);
         }
         let negated = match op {
             Binary::Eq => Binary::Ne,
@@ -141,6 +161,7 @@ impl Compiler<'_> {
     /// A condition as a value.
     pub(super) fn truth(&mut self, expr: &Expr, wanted: Wanted) -> Result<Val> {
         if let ExprKind::Not(inner) = &expr.kind
+            && !matches!(inner.kind, ExprKind::Index(..))
             && self.probe(inner, &Type::Any)? == Type::Bool
         {
             let mark = self.mark();
@@ -217,7 +238,11 @@ impl Compiler<'_> {
         match (&a, &b) {
             _ if a == b => a,
             (Type::Null, other) | (other, Type::Null) => {
-                if other.bank() == Bank::C { other.clone() } else { Type::Any }
+                if other.bank() == Bank::C {
+                    other.clone()
+                } else {
+                    Type::Any
+                }
             }
             _ if *expected != Type::Any
                 && a.fits(expected, &self.world.program.shapes)
@@ -306,7 +331,13 @@ impl Compiler<'_> {
     }
 
     /// The type of a branch, with the variables of its pattern.
-    fn probe_case(&mut self, case: &Case, value: &Expr, target: &Type, expected: &Type) -> Result<Type> {
+    fn probe_case(
+        &mut self,
+        case: &Case,
+        value: &Expr,
+        target: &Type,
+        expected: &Type,
+    ) -> Result<Type> {
         let mark = self.mark();
         let code = self.here().code.len();
         let target = self.take_for(target)?;

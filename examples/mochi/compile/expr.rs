@@ -68,9 +68,7 @@ impl Compiler<'_> {
             ExprKind::Call(callee, args) => self.call(callee, args, wanted),
             ExprKind::Index(base, index) => self.index(base, index, wanted, false),
             ExprKind::SafeIndex(base, index) => self.index(base, index, wanted, true),
-            ExprKind::Slice(base, start, end, step) => {
-                self.slice(base, [start, end, step], wanted)
-            }
+            ExprKind::Slice(base, start, end, step) => self.slice(base, [start, end, step], wanted),
             ExprKind::Field(base, name) => self.field(base, name, wanted),
             ExprKind::SafeField(base, name) => {
                 let mark = self.mark();
@@ -306,7 +304,10 @@ impl Compiler<'_> {
             }
         }
         let values = declared.iter().map(|(field, ty)| {
-            (fields.iter().rev().find(|(name, _)| name == field).map(|(_, value)| value), ty.clone())
+            (
+                fields.iter().rev().find(|(name, _)| name == field).map(|(_, value)| value),
+                ty.clone(),
+            )
         });
         self.construct(shape, values.collect(), wanted)
     }
@@ -438,7 +439,8 @@ impl Compiler<'_> {
                 let (left, right) = (self.borrowed(a, expected)?, self.borrowed(b, expected)?);
                 let ty = left.ty.join(&right.ty);
                 for value in [&left, &right] {
-                    if !matches!(value.ty, Type::List(_) | Type::Any | Type::Null | Type::Group(_)) {
+                    if !matches!(value.ty, Type::List(_) | Type::Any | Type::Null | Type::Group(_))
+                    {
                         let ty = self.shown(&value.ty);
                         return fault(self.at, format!("expected lists, found {ty}"));
                     }
@@ -698,7 +700,9 @@ impl Compiler<'_> {
         let (l, r) = (&left.ty, &right.ty);
         let number = |ty: &Type| matches!(ty, Type::Int | Type::Float | Type::BigInt);
         let some = |ty: &Type| matches!(ty, Type::Any | Type::Null);
-        let fits = some(l) || some(r) || number(l) && number(r)
+        let fits = some(l)
+            || some(r)
+            || number(l) && number(r)
             || l.fits(r, &self.world.program.shapes)
             || r.fits(l, &self.world.program.shapes);
         let orderable = |ty: &Type| {
@@ -744,7 +748,13 @@ impl Compiler<'_> {
         self.as_cell(value)
     }
 
-    pub(super) fn index(&mut self, base: &Expr, index: &Expr, wanted: Wanted, safe: bool) -> Result<Val> {
+    pub(super) fn index(
+        &mut self,
+        base: &Expr,
+        index: &Expr,
+        wanted: Wanted,
+        safe: bool,
+    ) -> Result<Val> {
         let mark = self.mark();
         let at = self.at;
         let base = self.borrowed(base, &Type::Any)?;
@@ -782,7 +792,12 @@ impl Compiler<'_> {
                 self.emit(Op::TextAt(reg, base.reg, index.reg));
                 Ok(Val { ty: Type::Text, reg })
             }
-            Type::Map(..) | Type::Any | Type::Null | Type::Bytes | Type::Struct(_) | Type::Union(_)
+            Type::Map(..)
+            | Type::Any
+            | Type::Null
+            | Type::Bytes
+            | Type::Struct(_)
+            | Type::Union(_)
             | Type::Group(_) => {
                 let (key, ty) = match &base.ty {
                     Type::Map(key, value) => ((**key).clone(), (**value).clone()),
@@ -886,7 +901,9 @@ impl Compiler<'_> {
             }
             Type::Any | Type::Null | Type::Map(..) | Type::Union(_) => {
                 let ty = match &base.ty {
-                    Type::Map(key, value) if matches!(**key, Type::Text | Type::Any) => (**value).clone(),
+                    Type::Map(key, value) if matches!(**key, Type::Text | Type::Any) => {
+                        (**value).clone()
+                    }
                     _ => Type::Any,
                 };
                 let name = self.name(name)?;

@@ -122,7 +122,8 @@ pub(crate) struct Mode {
 /// Compiles a program into the world; answers the number of the function to run.
 pub(crate) fn compile(world: &mut World, program: &[Stmt], mode: Mode) -> Result<u16> {
     if world.program.shapes.is_empty() {
-        let fields = vec![("key".to_owned(), Type::Any), ("items".to_owned(), Type::list(Type::Any))];
+        let fields =
+            vec![("key".to_owned(), Type::Any), ("items".to_owned(), Type::list(Type::Any))];
         let name = "group".to_owned();
         world.program.shapes.push(Shape { name, fields, methods: HashMap::new(), union: None });
     }
@@ -241,13 +242,11 @@ impl Compiler<'_> {
 
     // Tables.
 
-    fn intern<T: PartialEq>(
-        at: At,
-        table: &mut Vec<T>,
-        entry: T,
-    ) -> Result<Idx> {
+    fn intern<T: PartialEq>(at: At, table: &mut Vec<T>, entry: T) -> Result<Idx> {
         let n = table.iter().position(|it| *it == entry).unwrap_or(table.len());
-        let Ok(index) = Idx::try_from(n) else { return fault(at, "the program has too many constants") };
+        let Ok(index) = Idx::try_from(n) else {
+            return fault(at, "the program has too many constants");
+        };
         if n == table.len() {
             table.push(entry);
         }
@@ -284,7 +283,9 @@ impl Compiler<'_> {
         if same.is_none() {
             floats.push(value);
         }
-        let Ok(k) = Idx::try_from(n) else { return fault(self.at, "the program has too many constants") };
+        let Ok(k) = Idx::try_from(n) else {
+            return fault(self.at, "the program has too many constants");
+        };
         self.emit(Op::LoadF(reg, k));
         Ok(())
     }
@@ -327,7 +328,12 @@ impl Compiler<'_> {
                 ("list", [element]) => Type::list(self.resolve(element)?),
                 ("map", [key, value]) => Type::map(self.resolve(key)?, self.resolve(value)?),
                 ("option" | "group", [_]) => Type::Any,
-                _ => return fault(*at, format!("there is no type `{name}` with {} parameters", args.len())),
+                _ => {
+                    return fault(
+                        *at,
+                        format!("there is no type `{name}` with {} parameters", args.len()),
+                    );
+                }
             },
             TypeRef::Name(name, at) => match name.as_str() {
                 "int" | "i64" | "int64" | "i32" => Type::Int,
@@ -397,7 +403,8 @@ impl Compiler<'_> {
                     for variant in variants {
                         let fields = self.fields(&variant.fields)?;
                         let shapes = &mut self.world.program.shapes;
-                        let Some(shape) = shapes.iter_mut().rev().find(|it| it.name == variant.name)
+                        let Some(shape) =
+                            shapes.iter_mut().rev().find(|it| it.name == variant.name)
                         else {
                             return fault(variant.at, "this variant is not known");
                         };
@@ -412,7 +419,9 @@ impl Compiler<'_> {
 
     fn new_shape(&mut self, name: &str, union: Option<u16>) -> Result<u16> {
         let shapes = &mut self.world.program.shapes;
-        let Ok(n) = u16::try_from(shapes.len()) else { return fault(self.at, "there are too many types") };
+        let Ok(n) = u16::try_from(shapes.len()) else {
+            return fault(self.at, "there are too many types");
+        };
         let (name, methods) = (name.to_owned(), HashMap::new());
         shapes.push(Shape { name, fields: Vec::new(), methods, union });
         Ok(n)
@@ -428,7 +437,9 @@ impl Compiler<'_> {
     fn signature(&self, fun: &Fun) -> Result<Rc<Signature>> {
         let generic = |ty: &Option<TypeRef>| match ty {
             Some(TypeRef::Name(name, _)) if fun.generics.contains(name) => Ok(Type::Any),
-            Some(TypeRef::Generic(..) | TypeRef::Fun(..)) if !fun.generics.is_empty() => Ok(Type::Any),
+            Some(TypeRef::Generic(..) | TypeRef::Fun(..)) if !fun.generics.is_empty() => {
+                Ok(Type::Any)
+            }
             ty => self.resolve_or_any(ty.as_ref()),
         };
         let params = fun.params.iter().map(|param| generic(&param.ty)).collect::<Result<_>>()?;
@@ -450,7 +461,9 @@ impl Compiler<'_> {
                     self.world.globals.remove(&fun.name);
                 }
                 StmtKind::Type(name, TypeBody::Struct(_, methods)) => {
-                    let Some(Type::Struct(shape)) = self.world.types.get(name).cloned() else { continue };
+                    let Some(Type::Struct(shape)) = self.world.types.get(name).cloned() else {
+                        continue;
+                    };
                     for method in methods {
                         let index = self.reserve_function(&format!("{name}.{}", method.name))?;
                         let shape = &mut self.world.program.shapes[usize::from(shape)];
@@ -469,7 +482,9 @@ impl Compiler<'_> {
     /// A number for a function whose code comes later.
     fn reserve_function(&mut self, name: &str) -> Result<u16> {
         let functions = &mut self.world.program.functions;
-        let Ok(n) = u16::try_from(functions.len()) else { return fault(self.at, "there are too many functions") };
+        let Ok(n) = u16::try_from(functions.len()) else {
+            return fault(self.at, "there are too many functions");
+        };
         functions.push(Rc::new(Function { name: name.to_owned(), ..Function::default() }));
         Ok(n)
     }
@@ -534,7 +549,9 @@ impl Compiler<'_> {
                         self.function(fun, known.index, &known.signature, None)?;
                     }
                 }
-                StmtKind::Type(name, TypeBody::Struct(_, methods)) => self.methods(name, methods)?,
+                StmtKind::Type(name, TypeBody::Struct(_, methods)) => {
+                    self.methods(name, methods)?
+                }
                 _ => {}
             }
         }
@@ -559,7 +576,8 @@ impl Compiler<'_> {
             return fault(self.at, format!("type mismatch: expected {wanted}, found {found}"));
         }
         let (from, bank) = (value.ty.bank(), wanted.bank());
-        let ty = if *wanted == Type::Any && bank == from { value.ty.clone() } else { wanted.clone() };
+        let ty =
+            if *wanted == Type::Any && bank == from { value.ty.clone() } else { wanted.clone() };
         if from == bank {
             // A truth value is no number.
             if from == Bank::I && value.ty != *wanted {

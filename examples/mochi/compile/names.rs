@@ -159,7 +159,9 @@ impl Walk<'_> {
             ExprKind::Query(query) => {
                 self.exprs(query.froms.iter().map(|(_, source)| source));
                 self.exprs(query.joins.iter().flat_map(|join| [&join.source, &join.on]));
-                self.exprs(query.group.iter().flat_map(|group| group.keys.iter().chain(&group.having)));
+                self.exprs(
+                    query.group.iter().flat_map(|group| group.keys.iter().chain(&group.having)),
+                );
                 let rest = [&query.condition, &query.sort, &query.skip, &query.take];
                 self.exprs(rest.into_iter().flatten());
                 self.expr(&query.select);

@@ -66,6 +66,7 @@ impl<'w> Compiler<'w> {
                         self.emit(Op::Null(reg));
                     }
                 }
+                self.release([mark[0], mark[1], u16::from(reg) + 1]);
             }
             self.emit(Op::Builtin(Builtin::SkipTake, out, out, 3));
         }
@@ -217,9 +218,8 @@ impl<'w> Compiler<'w> {
 
     fn nested(&mut self, query: &Query, level: usize, body: Body<'_, 'w>) -> Result<()> {
         if let Some((name, source)) = query.froms.get(level) {
-            return self.each_loop(name, source, &mut |compiler| {
-                compiler.nested(query, level + 1, body)
-            });
+            return self
+                .each_loop(name, source, &mut |compiler| compiler.nested(query, level + 1, body));
         }
         if let Some(join) = query.joins.get(level - query.froms.len()) {
             return self.each_loop(&join.name, &join.source, &mut |compiler| {
@@ -269,7 +269,8 @@ impl<'w> Compiler<'w> {
         let mark = self.mark();
         let row = self.take(Bank::C)?;
         let first = self.here().next[2] as Reg;
-        let names = vars.iter().map(|(name, _)| if nulls.is_some() { None } else { Some(name.as_str()) });
+        let names =
+            vars.iter().map(|(name, _)| if nulls.is_some() { None } else { Some(name.as_str()) });
         let mut count = 0;
         for name in names.chain(extra) {
             let at = self.take(Bank::C)?;

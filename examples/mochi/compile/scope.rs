@@ -155,7 +155,13 @@ impl Compiler<'_> {
         self.bind(name, value.ty, Place::Reg(value.reg), true, owned)
     }
 
-    pub(super) fn declare_global(&mut self, name: &str, value: Val, mutable: bool, fresh: bool) -> Result<()> {
+    pub(super) fn declare_global(
+        &mut self,
+        name: &str,
+        value: Val,
+        mutable: bool,
+        fresh: bool,
+    ) -> Result<()> {
         let bank = value.ty.bank();
         // At the prompt, and in a program that says the same name twice, the old slot will do
         // if the type is the old one.
@@ -182,7 +188,9 @@ impl Compiler<'_> {
 
     fn new_slot(&mut self, bank: Bank) -> Result<Idx> {
         let count = &mut self.world.program.globals[bank as usize];
-        let Ok(slot) = Idx::try_from(*count) else { return fault(self.at, "there are too many globals") };
+        let Ok(slot) = Idx::try_from(*count) else {
+            return fault(self.at, "there are too many globals");
+        };
         *count += 1;
         Ok(slot)
     }
@@ -233,7 +241,8 @@ impl Compiler<'_> {
                     return Ok(Val { ty: local.ty, reg });
                 }
                 let mark = self.mark();
-                let cell = self.target(wanted.filter(|_| local.ty.bank() == Bank::C), &Type::Any)?;
+                let cell =
+                    self.target(wanted.filter(|_| local.ty.bank() == Bank::C), &Type::Any)?;
                 match local.place {
                     Place::Boxed(reg) => {
                         self.emit(Op::GetBox(cell, reg));
@@ -251,7 +260,11 @@ impl Compiler<'_> {
                 if local.ty.bank() == Bank::C {
                     return Ok(Val { ty: local.ty, reg: cell });
                 }
-                let value = self.coerce(value, &local.ty, wanted.filter(|it| it.0 == local.ty.bank()).map(|it| it.1))?;
+                let value = self.coerce(
+                    value,
+                    &local.ty,
+                    wanted.filter(|it| it.0 == local.ty.bank()).map(|it| it.1),
+                )?;
                 self.frame().next[2] = mark[2];
                 Ok(value)
             }
@@ -279,8 +292,12 @@ impl Compiler<'_> {
         let fresh = self.is_fresh(value);
         let mark = self.mark();
         match named {
-            Named::Local(Local { mutable: false, .. }) | Named::Global(Global { mutable: false, .. }) => {
-                return fault(at, format!("`{name}` cannot be assigned to: it is declared with let"));
+            Named::Local(Local { mutable: false, .. })
+            | Named::Global(Global { mutable: false, .. }) => {
+                return fault(
+                    at,
+                    format!("`{name}` cannot be assigned to: it is declared with let"),
+                );
             }
             Named::Local(local) => match local.place {
                 Place::Reg(reg) => {

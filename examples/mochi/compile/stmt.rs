@@ -284,7 +284,10 @@ impl Compiler<'_> {
                     }
                     ty => {
                         let ty = self.shown(ty);
-                        return fault(place.at, format!("the elements of {ty} cannot be assigned to"));
+                        return fault(
+                            place.at,
+                            format!("the elements of {ty} cannot be assigned to"),
+                        );
                     }
                 }
             }

@@ -55,14 +55,24 @@ pub(crate) struct Stmt {
 
 #[derive(Debug)]
 pub(crate) enum StmtKind {
-    Bind { name: String, ty: Option<TypeRef>, value: Option<Expr>, mutable: bool },
+    Bind {
+        name: String,
+        ty: Option<TypeRef>,
+        value: Option<Expr>,
+        mutable: bool,
+    },
     /// An expression that names a place, and the value to put there.
     Assign(Expr, Expr),
     Fun(Rc<Fun>),
     Return(Option<Expr>),
     If(Expr, Vec<Stmt>, Vec<Stmt>),
     While(Expr, Vec<Stmt>),
-    For { name: String, from: Expr, to: Option<Expr>, body: Vec<Stmt> },
+    For {
+        name: String,
+        from: Expr,
+        to: Option<Expr>,
+        body: Vec<Stmt>,
+    },
     Break,
     Continue,
     Type(String, TypeBody),
@@ -70,7 +80,11 @@ pub(crate) enum StmtKind {
     Test(String, Vec<Stmt>),
     Bench(String, Vec<Stmt>),
     Expect(Expr),
-    Update { target: String, set: Vec<(String, Expr)>, condition: Option<Expr> },
+    Update {
+        target: String,
+        set: Vec<(String, Expr)>,
+        condition: Option<Expr>,
+    },
 }
 
 #[derive(Debug)]

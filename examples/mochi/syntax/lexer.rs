@@ -25,6 +25,9 @@ pub(crate) enum Token {
     Text,
     #[regex(r"==|!=|<=|>=|&&|\|\||=>|\.\.|\?\?|[-+*/%=<>!|{}\[\](),.:?]")]
     Sign,
+    /// The beginning of a comment that has no end.
+    #[token("/*")]
+    Unclosed,
     End,
 }
 
@@ -45,8 +48,8 @@ pub(crate) fn tokens(source: &str) -> Result<Vec<Spanned>> {
     for (token, span) in Token::lexer(source).spanned() {
         let (start, end) = (span.start as u32, span.end as u32);
         match token {
+            Ok(Token::Unclosed) | Err(()) => return Err(unknown(source, start)),
             Ok(token) => found.push(Spanned { token, start, end }),
-            Err(()) => return Err(unknown(source, start)),
         }
     }
     let end = source.trim_end().len() as u32;
@@ -80,6 +83,13 @@ pub(crate) fn unquote(quoted: &str, at: u32) -> Result<String> {
             let digits: String = chars.by_ref().take(digits).collect();
             u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32)
         };
+        let octal = |first: char, chars: &mut std::str::Chars<'_>| {
+            let digits: String = std::iter::once(first).chain(chars.by_ref().take(2)).collect();
+            u32::from_str_radix(&digits, 8)
+                .ok()
+                .filter(|_| digits.len() == 3)
+                .and_then(char::from_u32)
+        };
         let escaped = match chars.next() {
             Some('n') => Some('\n'),
             Some('t') => Some('\t'),
@@ -88,7 +98,7 @@ pub(crate) fn unquote(quoted: &str, at: u32) -> Result<String> {
             Some('b') => Some('\x08'),
             Some('f') => Some('\x0c'),
             Some('v') => Some('\x0b'),
-            Some('0') => Some('\0'),
+            Some(first @ '0'..='7') => octal(first, &mut chars),
             Some(c @ ('\\' | '"' | '\'')) => Some(c),
             Some('x') => code(&mut chars, 2),
             Some('u') => code(&mut chars, 4),
@@ -105,5 +115,9 @@ pub(crate) fn unquote(quoted: &str, at: u32) -> Result<String> {
 
 /// The length of the token at the start of `source`.
 pub(crate) fn first_len(source: &str) -> Option<usize> {
-    Token::lexer(source).spanned().next().filter(|(_, span)| span.start == 0).map(|(_, span)| span.end)
+    Token::lexer(source)
+        .spanned()
+        .next()
+        .filter(|(_, span)| span.start == 0)
+        .map(|(_, span)| span.end)
 }

@@ -143,11 +143,7 @@ impl<'s> Parser<'s> {
     }
 
     /// What stands in the head of a statement.
-    fn headed<T>(
-        &mut self,
-        head: bool,
-        parse: impl FnOnce(&mut Self) -> Result<T>,
-    ) -> Result<T> {
+    fn headed<T>(&mut self, head: bool, parse: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let before = std::mem::replace(&mut self.head, head);
         let parsed = parse(self);
         self.head = before;
@@ -223,7 +219,8 @@ impl<'s> Parser<'s> {
             }
             "return" => {
                 self.next += 1;
-                let ends = self.is("}") || self.peek().token == Token::End || self.starts_statement();
+                let ends =
+                    self.is("}") || self.peek().token == Token::End || self.starts_statement();
                 Ok(StmtKind::Return(if ends { None } else { Some(self.expr()?) }))
             }
             "if" => self.if_statement(),
@@ -285,7 +282,12 @@ impl<'s> Parser<'s> {
                 }
                 match expr.kind {
                     ExprKind::Name(_) | ExprKind::Index(..) | ExprKind::Field(..) => {}
-                    _ => return fault(expr.at, "only variables, elements and fields can be assigned to"),
+                    _ => {
+                        return fault(
+                            expr.at,
+                            "only variables, elements and fields can be assigned to",
+                        );
+                    }
                 }
                 self.next += 1;
                 Ok(StmtKind::Assign(expr, self.expr()?))
@@ -295,8 +297,9 @@ impl<'s> Parser<'s> {
 
     /// Whether the next token can only begin a statement.
     fn starts_statement(&self) -> bool {
-        const WORDS: &[&str] =
-            &["let", "var", "return", "while", "for", "break", "continue", "type", "expect", "test"];
+        const WORDS: &[&str] = &[
+            "let", "var", "return", "while", "for", "break", "continue", "type", "expect", "test",
+        ];
         self.peek().token == Token::Name && WORDS.contains(&self.text())
     }
 
@@ -588,14 +591,15 @@ impl<'s> Parser<'s> {
                 _ => return self.unexpected("an expression"),
             },
             Token::Name => return self.word(),
-            Token::End => return self.unexpected("an expression"),
+            Token::Unclosed | Token::End => return self.unexpected("an expression"),
         };
         Ok(Expr { at, kind })
     }
 
     /// A name before a colon is a text.
     fn map_key(&mut self) -> Result<Expr> {
-        if self.peek().token == Token::Name && self.is_ahead(1, ":") {
+        let value = matches!(self.text(), "true" | "false" | "none");
+        if self.peek().token == Token::Name && self.is_ahead(1, ":") && !value {
             let at = self.at();
             return Ok(Expr { at, kind: ExprKind::Text(self.label()?) });
         }
@@ -684,8 +688,7 @@ impl<'s> Parser<'s> {
                 let pattern = p.expr()?;
                 p.expect("=>")?;
                 // `{ name:` and `{ "text":` begin a map, all else a block.
-                let map = p.is("{")
-                    && (p.is_ahead(1, "}") || p.is_ahead(2, ":"));
+                let map = p.is("{") && (p.is_ahead(1, "}") || p.is_ahead(2, ":"));
                 let body = if p.is("{") && !map {
                     CaseBody::Block(p.block()?)
                 } else {
