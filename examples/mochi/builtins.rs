@@ -383,8 +383,8 @@ impl Builtin {
             B::Repeat => {
                 let (text, count) = (cx.text(first)?, values::int(cx.heap, second)?);
                 let count = usize::try_from(count).unwrap_or(0);
-                if text.len().saturating_mul(count) > u32::MAX as usize {
-                    return trap("this text would be too long");
+                if text.len().saturating_mul(count) > cx.text_max() {
+                    return trap("out of memory: this text would be too long");
                 }
                 Ok(cx.heap.string(&text.repeat(count))?)
             }
@@ -395,8 +395,8 @@ impl Builtin {
                     (cx.text(first)?, values::int(cx.heap, second)?, cx.text(third)?);
                 let missing =
                     usize::try_from(width).unwrap_or(0).saturating_sub(text.chars().count());
-                if missing > u32::MAX as usize {
-                    return trap("this text would be too long");
+                if missing > cx.text_max() {
+                    return trap("out of memory: this text would be too long");
                 }
                 let pad = if pad.is_empty() { " " } else { &pad };
                 let padding: String = pad.chars().cycle().take(missing).collect();
@@ -704,6 +704,11 @@ impl Context<'_> {
                 }
             },
         }
+    }
+
+    /// No text can be longer than this.
+    fn text_max(&self) -> usize {
+        self.heap.limits().bytes.min(u32::MAX as usize)
     }
 
     fn line(&mut self, text: &str) -> Outcome<()> {

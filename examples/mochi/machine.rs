@@ -26,8 +26,8 @@ use crate::values::{self, Outcome, Trap, trap};
 const WINDOW: usize = 256;
 /// Calls within calls.
 const FRAMES_MAX: usize = 1 << 20;
-/// Registers of one bank, of all frames together.
-const REGISTERS_MAX: usize = 1 << 25;
+/// Registers of one bank, of all frames together, if nothing else is said.
+const REGISTERS_MAX: usize = 1 << 24;
 /// The function number of a closure that keeps a function and some of its arguments.
 const PARTIAL: u32 = u32::MAX;
 
@@ -72,6 +72,7 @@ pub(crate) struct Machine {
     names: Vec<Cell>,
     ascii: Ascii,
     started: Instant,
+    registers_max: usize,
     /// Tests that passed and that failed.
     pub(crate) tests: (usize, usize),
 }
@@ -123,8 +124,14 @@ impl Machine {
             names: Vec::new(),
             ascii: Ascii::default(),
             started: Instant::now(),
+            registers_max: REGISTERS_MAX,
             tests: (0, 0),
         }
+    }
+
+    /// Holds the stack to about so many bytes: a third for each bank.
+    pub(crate) fn limit_stack(&mut self, bytes: usize) {
+        self.registers_max = (bytes / 64).clamp(WINDOW, REGISTERS_MAX);
     }
 
     /// Collects and verifies at every so many allocations.
@@ -178,6 +185,7 @@ impl Machine {
             names,
             ascii,
             started,
+            registers_max,
             tests,
         } = self;
         let functions = program.functions.as_slice();
@@ -189,8 +197,8 @@ impl Machine {
         // Where the windows begin: i, f, c, hints.
         let mut base = [0_usize; 4];
         let mut retried = usize::MAX;
-        // The test that is running: where to go on, its name, and the depth that it began at.
-        let mut test: Option<(usize, Cell, usize)> = None;
+        // The test that is running: where to go on, and its name. Tests are at the top level.
+        let mut test: Option<(usize, Cell)> = None;
         hints.resize(hints.len().max(usize::from(function.frame[3])), Hint::None);
 
         'again: loop {
@@ -272,7 +280,7 @@ impl Machine {
                             || base[1] + WINDOW > floats.len()
                             || base[2] + WINDOW > cells.len()
                         {
-                            if base[0].max(base[1]).max(base[2]) > REGISTERS_MAX {
+                            if base[0].max(base[1]).max(base[2]) > *registers_max {
                                 break 'run too_deep();
                             }
                             grow(ints, base[0], 0);
@@ -441,12 +449,14 @@ impl Machine {
                         }
                     }
                     Op::JNotLtF(a, b, to) => {
-                        if !(r!(f[a]) < r!(f[b])) {
+                        let below = r!(f[a]) < r!(f[b]);
+                        if !below {
                             jump!(to)
                         }
                     }
                     Op::JNotLeF(a, b, to) => {
-                        if !(r!(f[a]) <= r!(f[b])) {
+                        let below = r!(f[a]) <= r!(f[b]);
+                        if !below {
                             jump!(to)
                         }
                     }
@@ -509,10 +519,9 @@ impl Machine {
                     Op::Call(callee, wi, wf, wc) => enter!(callee, wi, wf, wc),
                     Op::CallV(a, count) => {
                         safe_point!();
-                        match attempt!(callee(heap, functions, c, a, count)) {
-                            Some(callee) => enter!(callee, function.frame[0], function.frame[1], a),
-                            // Too few arguments: what is there is kept for later.
-                            None => {}
+                        // Of too few arguments a closure was made.
+                        if let Some(callee) = attempt!(callee(heap, functions, c, a, count)) {
+                            enter!(callee, function.frame[0], function.frame[1], a)
                         }
                     }
                     Op::RetI(a) => {
@@ -951,10 +960,10 @@ impl Machine {
                         }
                     }
                     Op::Test(name, to) => {
-                        test = Some((to as usize, constants[usize::from(name)], frames.len()));
+                        test = Some((to as usize, constants[usize::from(name)]));
                     }
                     Op::Passed => {
-                        if let Some((_, name, _)) = test.take() {
+                        if let Some((_, name)) = test.take() {
                             tests.0 += 1;
                             let line = format!("ok      {}\n", values::text(heap, shapes, name));
                             attempt!(
@@ -984,17 +993,11 @@ impl Machine {
             }
             let fault = describe(failed, program, current, pc, frames);
             // A test that fails is reported, and the program goes on behind it.
-            if let Some((to, name, depth)) = test.take() {
+            if let Some((to, name)) = test.take() {
                 tests.1 += 1;
-                let (line, _) = (fault.at, 0);
-                let _ = line;
-                let text =
-                    format!("FAILED  {}: {}\n", values::text(heap, shapes, name), fault.message);
-                let _ = out.write_all(text.as_bytes());
-                frames.truncate(depth.max(1));
-                if depth == 0 && frames.len() == 1 {
-                    frames.clear();
-                }
+                let name = values::text(heap, shapes, name);
+                let _ = writeln!(out, "FAILED  {name}: {}", fault.message);
+                frames.clear();
                 base = [0; 4];
                 current = u32::from(entry);
                 function = &*functions[usize::from(entry)];
@@ -1316,10 +1319,10 @@ fn new_map(heap: &mut Heap, shapes: &[crate::types::Shape], entries: &[Cell]) ->
 fn concat(heap: &mut Heap, parts: &[Cell]) -> Outcome<Cell> {
     let mut digits = [[0_u8; 20]; 2];
     let [first, second] = &mut digits;
-    if let [a, b] = *parts {
-        if let (Some(a), Some(b)) = (piece(a, first), piece(b, second)) {
-            return Ok(heap.concat(&[a, b])?);
-        }
+    if let [a, b] = *parts
+        && let (Some(a), Some(b)) = (piece(a, first), piece(b, second))
+    {
+        return Ok(heap.concat(&[a, b])?);
     }
     let mut texts: Vec<String> = Vec::new();
     for &part in parts {

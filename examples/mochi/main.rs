@@ -129,6 +129,7 @@ fn start(options: &Options) -> ExitCode {
     let heap = Heap::with(Settings::random().limits(limits));
     let mut machine = Machine::new(heap, Box::new(BufWriter::with_capacity(1 << 16, io::stdout())));
     machine.stress(options.stress);
+    machine.limit_stack(options.memory.unwrap_or(usize::MAX));
     let mut world = World::default();
     let code = match &options.file {
         None => prompt::run(&mut world, &mut machine),

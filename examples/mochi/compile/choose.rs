@@ -179,10 +179,10 @@ impl Compiler<'_> {
         self.land_all(jumps);
         self.emit(Op::LoadI(reg, 0));
         self.land(end);
-        Ok(Val { ty: Type::Bool, reg: self.to_wanted(reg, wanted) })
+        Ok(Val { ty: Type::Bool, reg: self.deliver(reg, wanted) })
     }
 
-    fn to_wanted(&mut self, reg: Reg, wanted: Wanted) -> Reg {
+    fn deliver(&mut self, reg: Reg, wanted: Wanted) -> Reg {
         match wanted {
             Some((Bank::I, to)) => {
                 self.move_to(Bank::I, to, reg);

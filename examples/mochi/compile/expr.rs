@@ -122,10 +122,10 @@ impl Compiler<'_> {
     /// The value as a cell.
     pub(super) fn boxed(&mut self, expr: &Expr, to: Option<Reg>) -> Result<Reg> {
         let value = self.expr(expr, to.map(|reg| (Bank::C, reg)), &Type::Any)?;
-        Ok(self.coerce(value, &Type::Any, to).and_then(|value| self.into_cell(value, to))?.reg)
+        Ok(self.coerce(value, &Type::Any, to).and_then(|value| self.moved(value, to))?.reg)
     }
 
-    fn into_cell(&mut self, value: Val, to: Option<Reg>) -> Result<Val> {
+    fn moved(&mut self, value: Val, to: Option<Reg>) -> Result<Val> {
         match to {
             Some(to) if to != value.reg => {
                 self.move_to(Bank::C, to, value.reg);
@@ -522,7 +522,7 @@ impl Compiler<'_> {
             let inner = self.borrowed(arg, &Type::Any)?;
             if matches!(inner.ty, Type::Int | Type::BigInt | Type::Text) {
                 let cell = self.coerce(inner, &Type::Any, Some(to))?;
-                return self.into_cell(Val { ty: Type::Text, reg: cell.reg }, Some(to));
+                return self.moved(Val { ty: Type::Text, reg: cell.reg }, Some(to));
             }
             let cell = self.as_cell(inner)?;
             self.emit(Op::Builtin(Builtin::Str, to, cell, 1));

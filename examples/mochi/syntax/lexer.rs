@@ -7,8 +7,7 @@ use crate::errors::{Fault, Result, fault};
 /// A token; the words that are no names are told apart by the parser.
 #[derive(Logos, Clone, Copy, Debug, PartialEq, Eq)]
 #[logos(skip r"[ \t\r\n;\u{feff}]+")]
-#[logos(skip(r"//[^\n]*", allow_greedy = true))]
-#[logos(skip(r"#[^\n]*", allow_greedy = true))]
+#[logos(skip(r"(//|#)[^\n]*", allow_greedy = true))]
 #[logos(skip r"/\*[^*]*\*+([^/*][^*]*\*+)*/")]
 pub(crate) enum Token {
     #[regex(r"[\p{L}\p{So}_][\p{L}\p{So}\p{N}_]*")]
