@@ -55,6 +55,9 @@ pub(crate) struct Pauses {
     pub(crate) total: Duration,
     pub(crate) longest: Duration,
     pub(crate) freed: u64,
+    /// Safe points to pass before the next one: near a limit the heap asks for a collection at
+    /// every step, and each would cost as much as what is alive.
+    rest: u64,
 }
 
 pub(crate) struct Machine {
@@ -196,7 +199,6 @@ impl Machine {
         let mut pc = 0_usize;
         // Where the windows begin: i, f, c, hints.
         let mut base = [0_usize; 4];
-        let mut retried = usize::MAX;
         // The test that is running: where to go on, and its name. Tests are at the top level.
         let mut test: Option<(usize, Cell)> = None;
         hints.resize(hints.len().max(usize::from(function.frame[3])), Hint::None);
@@ -229,14 +231,14 @@ impl Machine {
                 macro_rules! safe_point {
                     () => {
                         if heap.should_collect() {
-                            let top = base[2] + usize::from(function.frame[2]);
-                            attempt!(collect(
-                                heap,
-                                pauses,
-                                &cells[..top],
-                                [&globals.2, constants, names]
-                            ));
-                            c = window(cells, base[2]);
+                            if pauses.rest > 0 {
+                                pauses.rest -= 1;
+                            } else {
+                                let top = base[2] + usize::from(function.frame[2]);
+                                let others = [&globals.2, constants, names];
+                                attempt!(collect(heap, pauses, &cells[..top], others));
+                                c = window(cells, base[2]);
+                            }
                         }
                     };
                 }
@@ -984,10 +986,10 @@ impl Machine {
                 Trap::Heap(Error::Limit(_) | Error::OutOfMemory | Error::ArenaFull { .. })
             );
             pc = pc.saturating_sub(1);
-            if refused && retried != pc {
-                retried = pc;
+            if refused {
                 let top = base[2] + usize::from(function.frame[2]);
-                if collect(heap, pauses, &cells[..top], [&globals.2, constants, names]).is_ok() {
+                let others = [&globals.2, constants, names];
+                if collect(heap, pauses, &cells[..top], others).is_ok_and(|worth| worth) {
                     continue 'again;
                 }
             }
@@ -1076,13 +1078,14 @@ fn grow<T: Clone>(bank: &mut Vec<T>, base: usize, value: T) {
     }
 }
 
+/// Collects; answers whether that was worth it.
 #[cold]
 fn collect(
     heap: &mut Heap,
     pauses: &mut Pauses,
     registers: &[Cell],
     others: [&Vec<Cell>; 3],
-) -> Outcome<()> {
+) -> Outcome<bool> {
     let start = Instant::now();
     let roots = registers.iter().chain(others.into_iter().flatten()).copied();
     let collected = heap.collect(roots)?;
@@ -1091,7 +1094,8 @@ fn collect(
     pauses.total += took;
     pauses.longest = pauses.longest.max(took);
     pauses.freed += collected.freed;
-    Ok(())
+    pauses.rest = if heap.policy().stress > 0 { 0 } else { collected.live / 8 };
+    Ok(collected.freed > collected.live / 16)
 }
 
 /// Whether a cell is a key by itself: no list, map or record.

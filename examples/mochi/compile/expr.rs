@@ -173,8 +173,7 @@ impl Compiler<'_> {
             Type::List(element) => Some((**element).clone()),
             _ => None,
         };
-        if element.as_ref().is_none_or(|ty| *ty == Type::Any) {
-            element = None;
+        if element.is_none() {
             for item in items {
                 let ty = self.probe(item, &Type::Any)?;
                 element = Some(element.map_or(ty.clone(), |known: Type| known.join(&ty)));
