@@ -619,8 +619,8 @@ impl Builtin {
             }
             B::List => match first.kind() {
                 Some(Kind::BYTES) => Ok(heap.convert_across_any(Kind::I64ARR, first, ..)?),
-                _ if values::is_text(first) => iterated(heap, cx.shapes, first),
-                Some(Kind::MAP) => iterated(heap, cx.shapes, first),
+                _ if values::is_text(first) => iterated(heap, first),
+                Some(Kind::MAP) => iterated(heap, first),
                 _ => values::copied(heap, first),
             },
             B::Ord => {
@@ -898,8 +898,7 @@ fn part(heap: &mut Heap, text: Cell, start: usize, end: usize) -> Outcome<Cell> 
 }
 
 /// What a `for` goes over, as a list.
-pub(crate) fn iterated(heap: &mut Heap, shapes: &[Shape], cell: Cell) -> Outcome<Cell> {
-    let _ = shapes;
+pub(crate) fn iterated(heap: &mut Heap, cell: Cell) -> Outcome<Cell> {
     match cell.kind() {
         Some(Kind::LIST | Kind::I64ARR | Kind::F64ARR) => Ok(cell),
         Some(Kind::BYTES) => Ok(heap.convert_across_any(Kind::I64ARR, cell, ..)?),

@@ -207,26 +207,19 @@ impl Machine {
             let mut i = window(ints, base[0]);
             let mut f = window(floats, base[1]);
             let mut c = window(cells, base[2]);
+            #[rustfmt::skip]
             let failed: Trap = 'run: loop {
                 macro_rules! attempt {
-                    ($outcome:expr) => {
-                        match $outcome {
-                            Ok(value) => value,
-                            Err(error) => break 'run error.into(),
-                        }
-                    };
+                    ($outcome:expr) => { match $outcome { Ok(value) => value, Err(error) => break 'run error.into() } };
                 }
-                macro_rules! r {
-                    ($bank:ident[$reg:expr]) => {
-                        $bank[usize::from($reg)]
+                macro_rules! r { ($bank:ident[$reg:expr]) => { $bank[usize::from($reg)] }; }
+                macro_rules! some {
+                    ($bank:ident, $first:expr, $count:expr) => {
+                        &$bank[usize::from($first)..usize::from($first) + usize::from($count)]
                     };
                 }
                 macro_rules! windows {
-                    () => {
-                        i = window(ints, base[0]);
-                        f = window(floats, base[1]);
-                        c = window(cells, base[2]);
-                    };
+                    () => { (i, f, c) = (window(ints, base[0]), window(floats, base[1]), window(cells, base[2])) };
                 }
                 macro_rules! safe_point {
                     () => {
@@ -235,89 +228,107 @@ impl Machine {
                                 pauses.rest -= 1;
                             } else {
                                 let top = base[2] + usize::from(function.frame[2]);
-                                let others = [&globals.2, constants, names];
-                                attempt!(collect(heap, pauses, &cells[..top], others));
+                                attempt!(collect(heap, pauses, &cells[..top], [&globals.2, constants, names]));
                                 c = window(cells, base[2]);
                             }
                         }
                     };
                 }
-                macro_rules! context {
-                    () => {
-                        Context { heap, shapes, out: &mut **out, started: *started }
+                macro_rules! when { ($condition:expr, $to:expr) => { if $condition { pc = $to as usize } }; }
+                macro_rules! set_i { ($d:expr, $value:expr) => { r!(i[$d]) = i64::from($value) }; }
+                macro_rules! checked {
+                    ($d:expr, $value:expr) => {
+                        match $value { Some(value) => r!(i[$d]) = value, None => break 'run overflow() }
                     };
                 }
-                macro_rules! jump {
-                    ($to:expr) => {
-                        pc = $to as usize
-                    };
+                macro_rules! divided {
+                    ($d:expr, $value:expr, $by:expr) => {{
+                        if $by == 0.0 { break 'run Trap::Heap(Error::DivisionByZero); }
+                        r!(f[$d]) = $value;
+                    }};
                 }
-                macro_rules! arithmetic {
-                    ($to:expr, $a:expr, $checked:ident, $b:expr) => {
-                        match $a.$checked($b) {
-                            Some(value) => r!(i[$to]) = value,
-                            None => break 'run overflow(),
+                // An operation that may allocate, and its value.
+                macro_rules! made {
+                    ($d:expr, $value:expr) => {{ safe_point!(); r!(c[$d]) = Cell::from(attempt!($value)); }};
+                }
+                macro_rules! push {
+                    ($Kind:ty, $list:expr, $value:expr) => {{
+                        safe_point!();
+                        let mut list = attempt!(heap.get_mut::<$Kind>(r!(c[$list])));
+                        attempt!(list.push($value));
+                    }};
+                }
+                macro_rules! append {
+                    ($Kind:ty, $list:expr, $own:expr, $value:expr, $cell:expr) => {{
+                        safe_point!();
+                        let own = r!(i[$own]) != 0;
+                        if own && let Ok(mut list) = heap.get_mut::<$Kind>(r!(c[$list])) {
+                            attempt!(list.push($value));
+                        } else {
+                            let cell = $cell;
+                            r!(c[$list]) = attempt!(append(heap, r!(c[$list]), cell, own));
+                            r!(i[$own]) = 1;
                         }
-                    };
+                    }};
+                }
+                macro_rules! get {
+                    ($Kind:ty, $list:expr, $n:expr, $value:ident => $found:expr, $cell:ident => $other:expr) => {{
+                        let (list, at) = (r!(c[$list]), r!(i[$n]));
+                        match heap.get::<$Kind>(list).ok().and_then(|it| it.as_slice().get(at as usize).copied()) {
+                            Some($value) => $found,
+                            None => { safe_point!(); let $cell = attempt!(values::element(heap, list, at)); $other }
+                        }
+                    }};
+                }
+                macro_rules! put {
+                    ($Kind:ty, $list:expr, $n:expr, $value:expr, $cell:expr) => {{
+                        let (list, at) = (r!(c[$list]), r!(i[$n]));
+                        if let Ok(mut view) = heap.get_mut::<$Kind>(list)
+                            && let Some(place) = attempt!(view.as_mut_slice()).get_mut(at as usize)
+                        {
+                            *place = $value;
+                        } else {
+                            let cell = $cell;
+                            attempt!(values::set_element(heap, list, at, cell));
+                        }
+                    }};
                 }
                 macro_rules! enter {
                     ($function:expr, $i:expr, $f:expr, $c:expr) => {{
-                        if frames.len() >= FRAMES_MAX {
-                            break 'run too_deep();
-                        }
-                        frames.push(Frame {
-                            function: current,
-                            pc: pc as u32,
-                            base: base.map(|n| n as u32),
-                        });
+                        if frames.len() >= FRAMES_MAX { break 'run too_deep(); }
+                        frames.push(Frame { function: current, pc: pc as u32, base: base.map(|n| n as u32) });
                         base[0] += usize::from($i);
                         base[1] += usize::from($f);
                         base[2] += usize::from($c);
                         base[3] += usize::from(function.frame[3]);
                         current = u32::from($function);
                         function = &*functions[current as usize];
-                        code = function.code.as_slice();
-                        pc = 0;
-                        if base[0] + WINDOW > ints.len()
-                            || base[1] + WINDOW > floats.len()
-                            || base[2] + WINDOW > cells.len()
-                        {
-                            if base[0].max(base[1]).max(base[2]) > *registers_max {
-                                break 'run too_deep();
-                            }
+                        (code, pc) = (function.code.as_slice(), 0);
+                        if base[0] + WINDOW > ints.len() || base[1] + WINDOW > floats.len() || base[2] + WINDOW > cells.len() {
+                            if base[0].max(base[1]).max(base[2]) > *registers_max { break 'run too_deep(); }
                             grow(ints, base[0], 0);
                             grow(floats, base[1], 0.0);
                             grow(cells, base[2], Cell::NULL);
                         }
-                        if function.frame[3] > 0 {
-                            let hints_end = base[3] + usize::from(function.frame[3]);
-                            if hints.len() < hints_end {
-                                hints.resize(hints_end * 2, Hint::None);
-                            }
-                        }
+                        if function.frame[3] > 0 { grow(hints, base[3], Hint::None); }
                         windows!();
                     }};
                 }
                 macro_rules! leave {
-                    () => {
-                        let Some(frame) = frames.pop() else {
-                            break 'run Trap::Message("there is no frame to return to".to_owned());
-                        };
+                    () => {{
+                        let Some(frame) = frames.pop() else { break 'run Trap::Message("no frame".to_owned()) };
                         base = frame.base.map(|n| n as usize);
                         current = frame.function;
                         function = &*functions[current as usize];
-                        code = function.code.as_slice();
-                        pc = frame.pc as usize;
+                        (code, pc) = (function.code.as_slice(), frame.pc as usize);
                         windows!();
-                    };
+                    }};
                 }
 
-                let Some(&op) = code.get(pc) else {
-                    break 'run Trap::Message("the code has no end".to_owned());
-                };
+                let Some(&op) = code.get(pc) else { break 'run Trap::Message("the code has no end".to_owned()) };
                 pc += 1;
                 match op {
-                    Op::LoadI(d, value) => r!(i[d]) = i64::from(value),
+                    Op::LoadI(d, value) => set_i!(d, value),
                     Op::WideI(d, k) => r!(i[d]) = program.ints[usize::from(k)],
                     Op::LoadF(d, k) => r!(f[d]) = program.floats[usize::from(k)],
                     Op::Const(d, k) => r!(c[d]) = constants[usize::from(k)],
@@ -326,176 +337,74 @@ impl Machine {
                     Op::MoveF(d, a) => r!(f[d]) = r!(f[a]),
                     Op::MoveC(d, a) => r!(c[d]) = r!(c[a]),
 
-                    Op::AddI(d, a, b) => arithmetic!(d, r!(i[a]), checked_add, r!(i[b])),
-                    Op::SubI(d, a, b) => arithmetic!(d, r!(i[a]), checked_sub, r!(i[b])),
-                    Op::MulI(d, a, b) => arithmetic!(d, r!(i[a]), checked_mul, r!(i[b])),
+                    Op::AddI(d, a, b) => checked!(d, r!(i[a]).checked_add(r!(i[b]))),
+                    Op::SubI(d, a, b) => checked!(d, r!(i[a]).checked_sub(r!(i[b]))),
+                    Op::MulI(d, a, b) => checked!(d, r!(i[a]).checked_mul(r!(i[b]))),
                     Op::DivI(d, a, b) => match r!(i[a]).checked_div(r!(i[b])) {
                         Some(value) => r!(i[d]) = value,
                         None => break 'run bad_division(r!(i[b])),
                     },
+                    Op::ModI(d, _, b) if r!(i[b]) == -1 => r!(i[d]) = 0,
                     Op::ModI(d, a, b) => match r!(i[a]).checked_rem(r!(i[b])) {
                         Some(value) => r!(i[d]) = value,
-                        None if r!(i[b]) == -1 => r!(i[d]) = 0,
                         None => break 'run bad_division(r!(i[b])),
                     },
-                    Op::AddIK(d, a, k) => arithmetic!(d, r!(i[a]), checked_add, i64::from(k)),
-                    Op::MulIK(d, a, k) => arithmetic!(d, r!(i[a]), checked_mul, i64::from(k)),
+                    Op::AddIK(d, a, k) => checked!(d, r!(i[a]).checked_add(i64::from(k))),
+                    Op::MulIK(d, a, k) => checked!(d, r!(i[a]).checked_mul(i64::from(k))),
                     // The compiler makes these with a positive constant only.
-                    Op::DivIK(d, a, k) => {
-                        r!(i[d]) = r!(i[a]).checked_div(i64::from(k)).unwrap_or(0)
-                    }
-                    Op::ModIK(d, a, k) => {
-                        r!(i[d]) = r!(i[a]).checked_rem(i64::from(k)).unwrap_or(0)
-                    }
-                    Op::NegI(d, a) => arithmetic!(d, 0_i64, checked_sub, r!(i[a])),
-                    Op::LtI(d, a, b) => r!(i[d]) = i64::from(r!(i[a]) < r!(i[b])),
-                    Op::LeI(d, a, b) => r!(i[d]) = i64::from(r!(i[a]) <= r!(i[b])),
-                    Op::EqI(d, a, b) => r!(i[d]) = i64::from(r!(i[a]) == r!(i[b])),
-                    Op::NeI(d, a, b) => r!(i[d]) = i64::from(r!(i[a]) != r!(i[b])),
+                    Op::DivIK(d, a, k) => checked!(d, r!(i[a]).checked_div(i64::from(k))),
+                    Op::ModIK(d, a, k) => checked!(d, r!(i[a]).checked_rem(i64::from(k))),
+                    Op::NegI(d, a) => checked!(d, r!(i[a]).checked_neg()),
+                    Op::LtI(d, a, b) => set_i!(d, r!(i[a]) < r!(i[b])),
+                    Op::LeI(d, a, b) => set_i!(d, r!(i[a]) <= r!(i[b])),
+                    Op::EqI(d, a, b) => set_i!(d, r!(i[a]) == r!(i[b])),
+                    Op::NeI(d, a, b) => set_i!(d, r!(i[a]) != r!(i[b])),
                     Op::Not(d, a) => r!(i[d]) = r!(i[a]) ^ 1,
 
                     Op::AddF(d, a, b) => r!(f[d]) = r!(f[a]) + r!(f[b]),
                     Op::SubF(d, a, b) => r!(f[d]) = r!(f[a]) - r!(f[b]),
                     Op::MulF(d, a, b) => r!(f[d]) = r!(f[a]) * r!(f[b]),
-                    Op::DivF(d, a, b) => {
-                        if r!(f[b]) == 0.0 {
-                            break 'run Trap::Heap(Error::DivisionByZero);
-                        }
-                        r!(f[d]) = r!(f[a]) / r!(f[b]);
-                    }
-                    Op::ModF(d, a, b) => {
-                        if r!(f[b]) == 0.0 {
-                            break 'run Trap::Heap(Error::DivisionByZero);
-                        }
-                        r!(f[d]) = r!(f[a]) % r!(f[b]);
-                    }
+                    Op::DivF(d, a, b) => divided!(d, r!(f[a]) / r!(f[b]), r!(f[b])),
+                    Op::ModF(d, a, b) => divided!(d, r!(f[a]) % r!(f[b]), r!(f[b])),
                     Op::PowF(d, a, b) => r!(f[d]) = r!(f[a]).powf(r!(f[b])),
                     Op::NegF(d, a) => r!(f[d]) = -r!(f[a]),
                     Op::SqrtF(d, a) => r!(f[d]) = r!(f[a]).sqrt(),
                     Op::FloatOf(d, a) => r!(f[d]) = r!(i[a]) as f64,
                     Op::IntOf(d, a) => r!(i[d]) = r!(f[a]) as i64,
-                    Op::LtF(d, a, b) => r!(i[d]) = i64::from(r!(f[a]) < r!(f[b])),
-                    Op::LeF(d, a, b) => r!(i[d]) = i64::from(r!(f[a]) <= r!(f[b])),
-                    Op::EqF(d, a, b) => r!(i[d]) = i64::from(r!(f[a]) == r!(f[b])),
-                    Op::NeF(d, a, b) => r!(i[d]) = i64::from(r!(f[a]) != r!(f[b])),
+                    Op::LtF(d, a, b) => set_i!(d, r!(f[a]) < r!(f[b])),
+                    Op::LeF(d, a, b) => set_i!(d, r!(f[a]) <= r!(f[b])),
+                    Op::EqF(d, a, b) => set_i!(d, r!(f[a]) == r!(f[b])),
+                    Op::NeF(d, a, b) => set_i!(d, r!(f[a]) != r!(f[b])),
 
-                    Op::Jump(to) => jump!(to),
-                    Op::JumpIf(a, to) => {
-                        if r!(i[a]) != 0 {
-                            jump!(to)
-                        }
-                    }
-                    Op::JumpIfNot(a, to) => {
-                        if r!(i[a]) == 0 {
-                            jump!(to)
-                        }
-                    }
-                    Op::JLtI(a, b, to) => {
-                        if r!(i[a]) < r!(i[b]) {
-                            jump!(to)
-                        }
-                    }
-                    Op::JLeI(a, b, to) => {
-                        if r!(i[a]) <= r!(i[b]) {
-                            jump!(to)
-                        }
-                    }
-                    Op::JEqI(a, b, to) => {
-                        if r!(i[a]) == r!(i[b]) {
-                            jump!(to)
-                        }
-                    }
-                    Op::JNeI(a, b, to) => {
-                        if r!(i[a]) != r!(i[b]) {
-                            jump!(to)
-                        }
-                    }
-                    Op::JLtIK(a, k, to) => {
-                        if r!(i[a]) < i64::from(k) {
-                            jump!(to)
-                        }
-                    }
-                    Op::JLeIK(a, k, to) => {
-                        if r!(i[a]) <= i64::from(k) {
-                            jump!(to)
-                        }
-                    }
-                    Op::JGtIK(a, k, to) => {
-                        if r!(i[a]) > i64::from(k) {
-                            jump!(to)
-                        }
-                    }
-                    Op::JGeIK(a, k, to) => {
-                        if r!(i[a]) >= i64::from(k) {
-                            jump!(to)
-                        }
-                    }
-                    Op::JEqIK(a, k, to) => {
-                        if r!(i[a]) == i64::from(k) {
-                            jump!(to)
-                        }
-                    }
-                    Op::JNeIK(a, k, to) => {
-                        if r!(i[a]) != i64::from(k) {
-                            jump!(to)
-                        }
-                    }
-                    Op::JLtF(a, b, to) => {
-                        if r!(f[a]) < r!(f[b]) {
-                            jump!(to)
-                        }
-                    }
-                    Op::JLeF(a, b, to) => {
-                        if r!(f[a]) <= r!(f[b]) {
-                            jump!(to)
-                        }
-                    }
-                    Op::JNotLtF(a, b, to) => {
-                        let below = r!(f[a]) < r!(f[b]);
-                        if !below {
-                            jump!(to)
-                        }
-                    }
-                    Op::JNotLeF(a, b, to) => {
-                        let below = r!(f[a]) <= r!(f[b]);
-                        if !below {
-                            jump!(to)
-                        }
-                    }
-                    Op::JEqC(a, b, to) => {
-                        if attempt!(same(heap, r!(c[a]), r!(c[b]))) {
-                            jump!(to)
-                        }
-                    }
-                    Op::JNeC(a, b, to) => {
-                        if !attempt!(same(heap, r!(c[a]), r!(c[b]))) {
-                            jump!(to)
-                        }
-                    }
-                    Op::JNull(a, to) => {
-                        if r!(c[a]).is_null() {
-                            jump!(to)
-                        }
-                    }
-                    Op::JNotNull(a, to) => {
-                        if !r!(c[a]).is_null() {
-                            jump!(to)
-                        }
-                    }
+                    Op::Jump(to) => pc = to as usize,
+                    Op::JumpIf(a, to) => when!(r!(i[a]) != 0, to),
+                    Op::JumpIfNot(a, to) => when!(r!(i[a]) == 0, to),
+                    Op::JLtI(a, b, to) => when!(r!(i[a]) < r!(i[b]), to),
+                    Op::JLeI(a, b, to) => when!(r!(i[a]) <= r!(i[b]), to),
+                    Op::JEqI(a, b, to) => when!(r!(i[a]) == r!(i[b]), to),
+                    Op::JNeI(a, b, to) => when!(r!(i[a]) != r!(i[b]), to),
+                    Op::JLtIK(a, k, to) => when!(r!(i[a]) < i64::from(k), to),
+                    Op::JLeIK(a, k, to) => when!(r!(i[a]) <= i64::from(k), to),
+                    Op::JGtIK(a, k, to) => when!(r!(i[a]) > i64::from(k), to),
+                    Op::JGeIK(a, k, to) => when!(r!(i[a]) >= i64::from(k), to),
+                    Op::JEqIK(a, k, to) => when!(r!(i[a]) == i64::from(k), to),
+                    Op::JNeIK(a, k, to) => when!(r!(i[a]) != i64::from(k), to),
+                    Op::JLtF(a, b, to) => when!(r!(f[a]) < r!(f[b]), to),
+                    Op::JLeF(a, b, to) => when!(r!(f[a]) <= r!(f[b]), to),
+                    Op::JNotLtF(a, b, to) => if r!(f[a]) < r!(f[b]) {} else { pc = to as usize },
+                    Op::JNotLeF(a, b, to) => if r!(f[a]) <= r!(f[b]) {} else { pc = to as usize },
+                    Op::JEqC(a, b, to) => when!(attempt!(same(heap, r!(c[a]), r!(c[b]))), to),
+                    Op::JNeC(a, b, to) => when!(!attempt!(same(heap, r!(c[a]), r!(c[b]))), to),
+                    Op::JNull(a, to) => when!(r!(c[a]).is_null(), to),
+                    Op::JNotNull(a, to) => when!(!r!(c[a]).is_null(), to),
                     Op::Loop(a, end, to) => {
-                        let next = r!(i[a]).wrapping_add(1);
-                        if next < r!(i[end]) && next != i64::MIN {
-                            r!(i[a]) = next;
-                            jump!(to);
-                        }
+                        r!(i[a]) = r!(i[a]).saturating_add(1);
+                        when!(r!(i[a]) < r!(i[end]), to);
                     }
 
                     Op::BoxI(d, a) => match Cell::int(r!(i[a])) {
                         Some(cell) => r!(c[d]) = cell,
-                        None => {
-                            safe_point!();
-                            r!(c[d]) = attempt!(heap.int(r!(i[a])));
-                        }
+                        None => made!(d, heap.int(r!(i[a]))),
                     },
                     Op::BoxF(d, a) => r!(c[d]) = Cell::float(r!(f[a])),
                     Op::BoxB(d, a) => r!(c[d]) = Cell::bool(r!(i[a]) != 0),
@@ -507,9 +416,7 @@ impl Machine {
                         Some(value) => r!(f[d]) = value,
                         None => r!(f[d]) = attempt!(values::float(heap, r!(c[a]))),
                     },
-                    Op::UnboxB(d, a) => {
-                        r!(i[d]) = i64::from(attempt!(values::boolean(heap, r!(c[a]))))
-                    }
+                    Op::UnboxB(d, a) => set_i!(d, attempt!(values::boolean(heap, r!(c[a])))),
 
                     Op::GetGI(d, slot) => r!(i[d]) = globals.0[usize::from(slot)],
                     Op::GetGF(d, slot) => r!(f[d]) = globals.1[usize::from(slot)],
@@ -526,324 +433,83 @@ impl Machine {
                             enter!(callee, function.frame[0], function.frame[1], a)
                         }
                     }
-                    Op::RetI(a) => {
-                        i[0] = r!(i[a]);
-                        leave!();
-                    }
-                    Op::RetF(a) => {
-                        f[0] = r!(f[a]);
-                        leave!();
-                    }
+                    Op::RetI(a) => { i[0] = r!(i[a]); leave!() }
+                    Op::RetF(a) => { f[0] = r!(f[a]); leave!() }
                     Op::RetC(a) => {
-                        let value = r!(c[a]);
-                        c[0] = value;
-                        if frames.is_empty() {
-                            return Ok(value);
-                        }
-                        leave!();
+                        c[0] = r!(c[a]);
+                        if frames.is_empty() { return Ok(c[0]); }
+                        leave!()
                     }
 
-                    Op::Closure(d, first, count, callee) => {
-                        safe_point!();
-                        let first = usize::from(first);
-                        let captured = &c[first..first + usize::from(count)];
-                        r!(c[d]) =
-                            attempt!(heap.alloc(Closure::of(u32::from(callee), captured))).into();
-                    }
-                    Op::Up(d, n) => {
-                        r!(c[d]) = attempt!(attempt!(heap.get::<Closure>(c[0])).get(usize::from(n)))
-                    }
-                    Op::NewBox(d, a) => {
-                        safe_point!();
-                        r!(c[d]) = attempt!(heap.alloc(Pair::of(r!(c[a]), Cell::NULL))).into();
-                    }
-                    Op::GetBox(d, a) => {
-                        r!(c[d]) = attempt!(attempt!(heap.get::<Pair>(r!(c[a]))).first())
-                    }
-                    Op::SetBox(a, v) => {
-                        attempt!(attempt!(heap.get_mut::<Pair>(r!(c[a]))).set(0, r!(c[v])))
-                    }
+                    Op::Closure(d, first, n, callee) => made!(d, heap.alloc(Closure::of(u32::from(callee), some!(c, first, n)))),
+                    Op::Up(d, n) => r!(c[d]) = attempt!(heap.get::<Closure>(c[0]).and_then(|it| it.get(usize::from(n)))),
+                    Op::NewBox(d, a) => made!(d, heap.alloc(Pair::of(r!(c[a]), Cell::NULL))),
+                    Op::GetBox(d, a) => r!(c[d]) = attempt!(heap.get::<Pair>(r!(c[a])).and_then(|it| it.first())),
+                    Op::SetBox(a, v) => attempt!(attempt!(heap.get_mut::<Pair>(r!(c[a]))).set(0, r!(c[v]))),
 
-                    Op::NewList(d, first, count) => {
-                        safe_point!();
-                        let first = usize::from(first);
-                        r!(c[d]) =
-                            attempt!(heap.alloc(List::of(&c[first..first + usize::from(count)])))
-                                .into();
-                    }
-                    Op::NewI(d, first, count) => {
-                        safe_point!();
-                        let first = usize::from(first);
-                        r!(c[d]) =
-                            attempt!(heap.alloc(I64Arr::of(&i[first..first + usize::from(count)])))
-                                .into();
-                    }
-                    Op::NewF(d, first, count) => {
-                        safe_point!();
-                        let first = usize::from(first);
-                        r!(c[d]) =
-                            attempt!(heap.alloc(F64Arr::of(&f[first..first + usize::from(count)])))
-                                .into();
-                    }
-                    Op::PushC(list, a) => {
-                        safe_point!();
-                        match heap.get_mut::<List>(r!(c[list])) {
-                            Ok(mut view) => attempt!(view.push(r!(c[a]))),
-                            Err(error) => break 'run error.into(),
-                        }
-                    }
-                    Op::PushI(list, a) => {
-                        safe_point!();
-                        match heap.get_mut::<I64Arr>(r!(c[list])) {
-                            Ok(mut view) => attempt!(view.push(r!(i[a]))),
-                            Err(error) => break 'run error.into(),
-                        }
-                    }
-                    Op::PushF(list, a) => {
-                        safe_point!();
-                        match heap.get_mut::<F64Arr>(r!(c[list])) {
-                            Ok(mut view) => attempt!(view.push(r!(f[a]))),
-                            Err(error) => break 'run error.into(),
-                        }
-                    }
-                    Op::AppendC(list, a, own) => {
-                        safe_point!();
-                        if r!(i[own]) != 0
-                            && let Ok(mut view) = heap.get_mut::<List>(r!(c[list]))
-                        {
-                            attempt!(view.push(r!(c[a])));
-                        } else {
-                            r!(c[list]) =
-                                attempt!(append(heap, r!(c[list]), r!(c[a]), r!(i[own]) != 0));
-                            r!(i[own]) = 1;
-                        }
-                    }
-                    Op::AppendI(list, a, own) => {
-                        safe_point!();
-                        if r!(i[own]) != 0
-                            && let Ok(mut view) = heap.get_mut::<I64Arr>(r!(c[list]))
-                        {
-                            attempt!(view.push(r!(i[a])));
-                        } else {
-                            let value = attempt!(heap.int(r!(i[a])));
-                            r!(c[list]) =
-                                attempt!(append(heap, r!(c[list]), value, r!(i[own]) != 0));
-                            r!(i[own]) = 1;
-                        }
-                    }
-                    Op::AppendF(list, a, own) => {
-                        safe_point!();
-                        if r!(i[own]) != 0
-                            && let Ok(mut view) = heap.get_mut::<F64Arr>(r!(c[list]))
-                        {
-                            attempt!(view.push(r!(f[a])));
-                        } else {
-                            let value = Cell::float(r!(f[a]));
-                            r!(c[list]) =
-                                attempt!(append(heap, r!(c[list]), value, r!(i[own]) != 0));
-                            r!(i[own]) = 1;
-                        }
-                    }
-                    Op::GetI(d, list, n) => {
-                        let at = r!(i[n]);
-                        match heap
-                            .get::<I64Arr>(r!(c[list]))
-                            .ok()
-                            .and_then(|view| view.as_slice().get(at as usize).copied())
-                        {
-                            Some(value) => r!(i[d]) = value,
-                            None => {
-                                let cell = attempt!(values::element(heap, r!(c[list]), at));
-                                r!(i[d]) = attempt!(values::int(heap, cell));
-                            }
-                        }
-                    }
-                    Op::GetF(d, list, n) => {
-                        let at = r!(i[n]);
-                        match heap
-                            .get::<F64Arr>(r!(c[list]))
-                            .ok()
-                            .and_then(|view| view.as_slice().get(at as usize).copied())
-                        {
-                            Some(value) => r!(f[d]) = value,
-                            None => {
-                                let cell = attempt!(values::element(heap, r!(c[list]), at));
-                                r!(f[d]) = attempt!(values::float(heap, cell));
-                            }
-                        }
-                    }
-                    Op::GetB(d, list, n) => {
-                        let at = r!(i[n]);
-                        let cell = match heap
-                            .get::<List>(r!(c[list]))
-                            .ok()
-                            .and_then(|view| view.as_slice().get(at as usize).copied())
-                        {
-                            Some(cell) => cell,
-                            None => attempt!(values::element(heap, r!(c[list]), at)),
-                        };
-                        r!(i[d]) = i64::from(attempt!(values::boolean(heap, cell)));
-                    }
-                    Op::GetC(d, list, n) => {
-                        let at = r!(i[n]);
-                        match heap
-                            .get::<List>(r!(c[list]))
-                            .ok()
-                            .and_then(|view| view.as_slice().get(at as usize).copied())
-                        {
-                            Some(cell) => r!(c[d]) = cell,
-                            None => {
-                                safe_point!();
-                                r!(c[d]) = attempt!(values::element(heap, r!(c[list]), at));
-                            }
-                        }
-                    }
-                    Op::SetI(list, n, a) => {
-                        let at = r!(i[n]);
-                        if let Ok(mut view) = heap.get_mut::<I64Arr>(r!(c[list]))
-                            && let Some(place) = attempt!(view.as_mut_slice()).get_mut(at as usize)
-                        {
-                            *place = r!(i[a]);
-                        } else {
-                            let value = attempt!(heap.int(r!(i[a])));
-                            attempt!(values::set_element(heap, r!(c[list]), at, value));
-                        }
-                    }
-                    Op::SetF(list, n, a) => {
-                        let at = r!(i[n]);
-                        if let Ok(mut view) = heap.get_mut::<F64Arr>(r!(c[list]))
-                            && let Some(place) = attempt!(view.as_mut_slice()).get_mut(at as usize)
-                        {
-                            *place = r!(f[a]);
-                        } else {
-                            attempt!(values::set_element(
-                                heap,
-                                r!(c[list]),
-                                at,
-                                Cell::float(r!(f[a]))
-                            ));
-                        }
-                    }
-                    Op::SetB(list, n, a) => {
-                        let (at, value) = (r!(i[n]), Cell::bool(r!(i[a]) != 0));
-                        if let Ok(mut view) = heap.get_mut::<List>(r!(c[list]))
-                            && let Some(place) = attempt!(view.as_mut_slice()).get_mut(at as usize)
-                        {
-                            *place = value;
-                        } else {
-                            attempt!(values::set_element(heap, r!(c[list]), at, value));
-                        }
-                    }
-                    Op::SetC(list, n, a) => {
-                        let at = r!(i[n]);
-                        if let Ok(mut view) = heap.get_mut::<List>(r!(c[list]))
-                            && let Some(place) = attempt!(view.as_mut_slice()).get_mut(at as usize)
-                        {
-                            *place = r!(c[a]);
-                        } else {
-                            attempt!(values::set_element(heap, r!(c[list]), at, r!(c[a])));
-                        }
-                    }
+                    Op::NewList(d, first, n) => made!(d, heap.alloc(List::of(some!(c, first, n)))),
+                    Op::NewI(d, first, n) => made!(d, heap.alloc(I64Arr::of(some!(i, first, n)))),
+                    Op::NewF(d, first, n) => made!(d, heap.alloc(F64Arr::of(some!(f, first, n)))),
+                    Op::PushC(list, a) => push!(List, list, r!(c[a])),
+                    Op::PushI(list, a) => push!(I64Arr, list, r!(i[a])),
+                    Op::PushF(list, a) => push!(F64Arr, list, r!(f[a])),
+                    Op::AppendC(list, a, own) => append!(List, list, own, r!(c[a]), r!(c[a])),
+                    Op::AppendI(list, a, own) => append!(I64Arr, list, own, r!(i[a]), attempt!(heap.int(r!(i[a])))),
+                    Op::AppendF(list, a, own) => append!(F64Arr, list, own, r!(f[a]), Cell::float(r!(f[a]))),
+                    Op::GetI(d, list, n) => get!(I64Arr, list, n, value => r!(i[d]) = value, cell => r!(i[d]) = attempt!(values::int(heap, cell))),
+                    Op::GetF(d, list, n) => get!(F64Arr, list, n, value => r!(f[d]) = value, cell => r!(f[d]) = attempt!(values::float(heap, cell))),
+                    Op::GetB(d, list, n) => get!(List, list, n, cell => set_i!(d, attempt!(values::boolean(heap, cell))), cell => set_i!(d, attempt!(values::boolean(heap, cell)))),
+                    Op::GetC(d, list, n) => get!(List, list, n, cell => r!(c[d]) = cell, cell => r!(c[d]) = cell),
+                    Op::SetI(list, n, a) => put!(I64Arr, list, n, r!(i[a]), attempt!(heap.int(r!(i[a])))),
+                    Op::SetF(list, n, a) => put!(F64Arr, list, n, r!(f[a]), Cell::float(r!(f[a]))),
+                    Op::SetB(list, n, a) => put!(List, list, n, Cell::bool(r!(i[a]) != 0), Cell::bool(r!(i[a]) != 0)),
+                    Op::SetC(list, n, a) => put!(List, list, n, r!(c[a]), r!(c[a])),
                     Op::Get(d, all, key) => {
                         let (all, key) = (r!(c[all]), r!(c[key]));
                         let found = match heap.get::<Map>(all) {
                             Ok(map) if is_plain_key(key) => attempt!(map.get(key)),
-                            _ => {
-                                safe_point!();
-                                attempt!(get(heap, shapes, ascii, all, key))
-                            }
+                            _ => { safe_point!(); attempt!(get(heap, shapes, ascii, all, key)) }
                         };
                         match found {
                             Some(cell) => r!(c[d]) = cell,
                             None => break 'run missing(heap, shapes, key),
                         }
                     }
-                    Op::GetOrNull(d, all, key) => {
-                        safe_point!();
-                        let (all, key) = (r!(c[all]), r!(c[key]));
-                        r!(c[d]) = attempt!(get_or_null(heap, shapes, ascii, all, key));
-                    }
+                    Op::GetOrNull(d, all, key) => made!(d, get_or_null(heap, shapes, ascii, r!(c[all]), r!(c[key]))),
                     Op::Set(all, key, a) => {
                         safe_point!();
                         let (all, key, value) = (r!(c[all]), r!(c[key]), r!(c[a]));
-                        if is_plain_key(key)
-                            && let Ok(mut map) = heap.get_mut::<Map>(all)
-                        {
+                        if is_plain_key(key) && let Ok(mut map) = heap.get_mut::<Map>(all) {
                             attempt!(map.insert(key, value));
                         } else {
                             attempt!(set(heap, shapes, all, key, value));
                         }
                     }
                     Op::Len(d, a) => r!(i[d]) = attempt!(values::len(heap, r!(c[a]))) as i64,
-                    Op::Iter(d, a) => {
-                        safe_point!();
-                        r!(c[d]) = attempt!(builtins::iterated(heap, shapes, r!(c[a])));
-                    }
-                    Op::Hint(h, list) => {
-                        let hint = attempt!(hint(heap, r!(c[list])));
-                        hints[base[3] + usize::from(h)] = hint;
-                    }
+                    Op::Iter(d, a) => made!(d, builtins::iterated(heap, r!(c[a]))),
+                    Op::Hint(h, list) => hints[base[3] + usize::from(h)] = attempt!(hint(heap, r!(c[list]))),
                     Op::HintI(d, h, n) => match &mut hints[base[3] + usize::from(h)] {
                         Hint::Ints(hint) => r!(i[d]) = attempt!(hint.get(heap, r!(i[n]) as usize)),
-                        hint => {
-                            let cell = attempt!(hinted(heap, hint, r!(i[n])));
-                            r!(i[d]) = attempt!(values::int(heap, cell));
-                        }
+                        hint => { let cell = attempt!(hinted(heap, hint, r!(i[n]))); r!(i[d]) = attempt!(values::int(heap, cell)) }
                     },
                     Op::HintF(d, h, n) => match &mut hints[base[3] + usize::from(h)] {
-                        Hint::Floats(hint) => {
-                            r!(f[d]) = attempt!(hint.get(heap, r!(i[n]) as usize))
-                        }
-                        hint => {
-                            let cell = attempt!(hinted(heap, hint, r!(i[n])));
-                            r!(f[d]) = attempt!(values::float(heap, cell));
-                        }
+                        Hint::Floats(hint) => r!(f[d]) = attempt!(hint.get(heap, r!(i[n]) as usize)),
+                        hint => { let cell = attempt!(hinted(heap, hint, r!(i[n]))); r!(f[d]) = attempt!(values::float(heap, cell)) }
                     },
                     Op::HintC(d, h, n) => match &mut hints[base[3] + usize::from(h)] {
                         Hint::Cells(hint) => r!(c[d]) = attempt!(hint.get(heap, r!(i[n]) as usize)),
-                        hint => {
-                            safe_point!();
-                            r!(c[d]) = attempt!(hinted(heap, hint, r!(i[n])));
-                        }
+                        hint => made!(d, hinted(heap, hint, r!(i[n]))),
                     },
 
-                    Op::NewMap(d, first, count) => {
-                        safe_point!();
-                        let first = usize::from(first);
-                        let entries = &c[first..first + 2 * usize::from(count)];
-                        r!(c[d]) = attempt!(new_map(heap, shapes, entries));
-                    }
-                    Op::NewStruct(d, first, count, shape) => {
-                        safe_point!();
-                        let first = usize::from(first);
-                        let fields = &c[first..first + usize::from(count)];
-                        r!(c[d]) =
-                            attempt!(heap.alloc(Struct::of(u32::from(shape), fields))).into();
-                    }
-                    Op::GetField(d, a, n, shape) => {
-                        let found = match heap.get::<Struct>(r!(c[a])) {
-                            Ok(view) if view.shape() == u32::from(shape) => {
-                                view.as_slice().get(usize::from(n)).copied()
-                            }
-                            _ => None,
-                        };
-                        match found {
-                            Some(cell) => r!(c[d]) = cell,
-                            None => {
-                                safe_point!();
-                                r!(c[d]) = attempt!(other_field(heap, shapes, r!(c[a]), shape, n));
-                            }
-                        }
-                    }
+                    Op::NewMap(d, first, n) => made!(d, new_map(heap, shapes, some!(c, first, 2 * u16::from(n)))),
+                    Op::NewStruct(d, first, n, shape) => made!(d, heap.alloc(Struct::of(u32::from(shape), some!(c, first, n)))),
+                    Op::GetField(d, a, n, shape) => match heap.get::<Struct>(r!(c[a])) {
+                        Ok(view) if view.shape() == u32::from(shape) => r!(c[d]) = attempt!(view.get(usize::from(n))),
+                        _ => made!(d, other_field(heap, shapes, r!(c[a]), shape, n)),
+                    },
                     Op::SetField(a, n, v, shape) => {
-                        let fits = heap
-                            .get::<Struct>(r!(c[a]))
-                            .is_ok_and(|view| view.shape() == u32::from(shape));
-                        if fits {
-                            attempt!(
-                                attempt!(heap.get_mut::<Struct>(r!(c[a])))
-                                    .set(usize::from(n), r!(c[v]))
-                            );
+                        if heap.get::<Struct>(r!(c[a])).is_ok_and(|view| view.shape() == u32::from(shape)) {
+                            attempt!(attempt!(heap.get_mut::<Struct>(r!(c[a]))).set(usize::from(n), r!(c[v])));
                         } else {
                             let name = &shapes[usize::from(shape)].fields[usize::from(n)].0;
                             let key = attempt!(heap.string(name));
@@ -851,132 +517,72 @@ impl Machine {
                         }
                     }
                     Op::GetName(d, a, name) => {
-                        let (text, key) =
-                            (&program.names[usize::from(name)], names[usize::from(name)]);
+                        let (text, key) = (&program.names[usize::from(name)], names[usize::from(name)]);
                         match attempt!(values::field(heap, shapes, r!(c[a]), text, key)) {
                             Some(cell) => r!(c[d]) = cell,
-                            None => {
-                                break 'run Trap::Message(format!("there is no field `{text}`"));
-                            }
+                            None => break 'run Trap::Message(format!("there is no field `{text}`")),
                         }
                     }
                     Op::SetName(a, v, name) => {
                         safe_point!();
-                        let (text, key) =
-                            (&program.names[usize::from(name)], names[usize::from(name)]);
+                        let (text, key) = (&program.names[usize::from(name)], names[usize::from(name)]);
                         attempt!(set_field(heap, shapes, r!(c[a]), text, key, r!(c[v])));
                     }
                     Op::IsShape(d, a, shape) => {
-                        let is = heap
-                            .get::<Struct>(r!(c[a]))
-                            .is_ok_and(|view| view.shape() == u32::from(shape));
-                        r!(i[d]) = i64::from(is);
+                        set_i!(d, heap.get::<Struct>(r!(c[a])).is_ok_and(|view| view.shape() == u32::from(shape)));
                     }
 
-                    Op::Concat(d, first, count) => {
-                        safe_point!();
-                        let first = usize::from(first);
-                        r!(c[d]) = attempt!(concat(heap, &c[first..first + usize::from(count)]));
-                    }
-                    Op::TextAt(d, a, n) => {
-                        safe_point!();
-                        r!(c[d]) = attempt!(text_at(heap, ascii, r!(c[a]), r!(i[n])));
-                    }
-                    Op::SubText(d, a, n) => {
-                        safe_point!();
-                        let (start, end) = (r!(i[n]), i[(usize::from(n) + 1) % WINDOW]);
-                        r!(c[d]) = attempt!(sub_text(heap, ascii, r!(c[a]), start, end));
-                    }
+                    Op::Concat(d, first, n) => made!(d, concat(heap, some!(c, first, n))),
+                    Op::TextAt(d, a, n) => made!(d, text_at(heap, ascii, r!(c[a]), r!(i[n]))),
+                    Op::SubText(d, a, n) => made!(d, sub_text(heap, ascii, r!(c[a]), r!(i[n]), i[(usize::from(n) + 1) % WINDOW])),
 
-                    Op::Any(op, d, a, b) => {
-                        safe_point!();
-                        let (x, y) = (r!(c[a]), r!(c[b]));
-                        r!(c[d]) = match op {
-                            AnyOp::Union | AnyOp::UnionAll | AnyOp::Except | AnyOp::Intersect => {
-                                attempt!(set_operation(heap, shapes, op, x, y))
-                            }
-                            _ => attempt!(values::arithmetic(heap, op, x, y)),
-                        };
-                    }
-                    Op::NegAny(d, a) => {
-                        safe_point!();
-                        let value = r!(c[a]);
-                        r!(c[d]) = match value.as_float() {
-                            Some(float) => Cell::float(-float),
-                            None if value.is_null() => value,
-                            None => {
-                                attempt!(values::arithmetic(heap, AnyOp::Sub, Cell::from(0), value))
-                            }
-                        };
-                    }
-                    Op::CmpC(compare, d, a, b) => {
-                        let (x, y) = (r!(c[a]), r!(c[b]));
-                        r!(i[d]) = i64::from(match compare {
-                            Compare::Eq => attempt!(same(heap, x, y)),
-                            Compare::Ne => !attempt!(same(heap, x, y)),
-                            Compare::Lt => attempt!(values::below(heap, x, y, false)),
-                            Compare::Le => attempt!(values::below(heap, x, y, true)),
-                        });
-                    }
-                    Op::Truthy(d, a) => {
-                        r!(i[d]) = i64::from(attempt!(values::truthy(heap, r!(c[a]))))
-                    }
+                    Op::Any(op, d, a, b) => made!(d, match op {
+                        AnyOp::Union | AnyOp::UnionAll | AnyOp::Except | AnyOp::Intersect => {
+                            set_operation(heap, shapes, op, r!(c[a]), r!(c[b]))
+                        }
+                        _ => values::arithmetic(heap, op, r!(c[a]), r!(c[b])),
+                    }),
+                    Op::NegAny(d, a) => match r!(c[a]).as_float() {
+                        Some(float) => r!(c[d]) = Cell::float(-float),
+                        None => made!(d, values::arithmetic(heap, AnyOp::Sub, Cell::from(0), r!(c[a]))),
+                    },
+                    Op::CmpC(compare, d, a, b) => set_i!(d, match compare {
+                        Compare::Eq => attempt!(same(heap, r!(c[a]), r!(c[b]))),
+                        Compare::Ne => !attempt!(same(heap, r!(c[a]), r!(c[b]))),
+                        Compare::Lt => attempt!(values::below(heap, r!(c[a]), r!(c[b]), false)),
+                        Compare::Le => attempt!(values::below(heap, r!(c[a]), r!(c[b]), true)),
+                    }),
+                    Op::Truthy(d, a) => set_i!(d, attempt!(values::truthy(heap, r!(c[a])))),
                     Op::In(d, item, all) => {
                         safe_point!();
                         let (item, all) = (r!(c[item]), r!(c[all]));
-                        let found = match heap.get::<Map>(all) {
+                        set_i!(d, match heap.get::<Map>(all) {
                             Ok(map) if is_plain_key(item) => attempt!(map.contains(item)),
                             _ => attempt!(values::contains(heap, shapes, all, item)),
-                        };
-                        r!(i[d]) = i64::from(found);
+                        });
                     }
                     Op::Slice(d, a, first) => {
-                        safe_point!();
-                        let at = |n: usize| (usize::from(first) + n) % WINDOW;
-                        let (start, end, step) = (c[at(0)], c[at(1)], c[at(2)]);
-                        r!(c[d]) = attempt!(stepped(heap, r!(c[a]), start, end, step));
+                        let parts = [0, 1, 2].map(|n| c[(usize::from(first) + n) % WINDOW]);
+                        made!(d, stepped(heap, r!(c[a]), parts));
                     }
-                    Op::Cast(d, a, ty) => {
-                        safe_point!();
-                        r!(c[d]) = attempt!(builtins::cast(
-                            heap,
-                            shapes,
-                            r!(c[a]),
-                            &program.types[usize::from(ty)]
-                        ));
+                    Op::Cast(d, a, ty) => made!(d, builtins::cast(heap, shapes, r!(c[a]), &program.types[usize::from(ty)])),
+                    Op::Builtin(builtin, d, first, n) => made!(d, {
+                        let mut context = Context { heap, shapes, out: &mut **out, started: *started };
+                        builtin.call(&mut context, some!(c, first, n))
+                    }),
+                    Op::Print(first, n) => {
+                        let mut context = Context { heap, shapes, out: &mut **out, started: *started };
+                        attempt!(context.print(some!(c, first, n)));
                     }
-                    Op::Builtin(builtin, d, first, count) => {
-                        safe_point!();
-                        let first = usize::from(first);
-                        let args = &c[first..first + usize::from(count)];
-                        let value = attempt!(builtin.call(&mut context!(), args));
-                        r!(c[d]) = value;
-                    }
-                    Op::Print(first, count) => {
-                        let first = usize::from(first);
-                        attempt!(context!().print(&c[first..first + usize::from(count)]));
-                    }
-                    Op::Expect(a) => {
-                        if r!(i[a]) == 0 {
-                            break 'run Trap::Message("this expectation is not met".to_owned());
-                        }
-                    }
-                    Op::Test(name, to) => {
-                        test = Some((to as usize, constants[usize::from(name)]));
-                    }
-                    Op::Passed => {
-                        if let Some((_, name)) = test.take() {
-                            tests.0 += 1;
-                            let line = format!("ok      {}\n", values::text(heap, shapes, name));
-                            attempt!(
-                                out.write_all(line.as_bytes())
-                                    .map_err(|error| Trap::Message(error.to_string()))
-                            );
-                        }
-                    }
-                    Op::NoMatch => {
-                        break 'run Trap::Message("no pattern fits this value".to_owned());
-                    }
+                    Op::Expect(a) => if r!(i[a]) == 0 {
+                        break 'run Trap::Message("this expectation is not met".to_owned());
+                    },
+                    Op::Test(name, to) => test = Some((to as usize, constants[usize::from(name)])),
+                    Op::Passed => if let Some((_, name)) = test.take() {
+                        tests.0 += 1;
+                        let _ = writeln!(out, "ok      {}", values::text(heap, shapes, name));
+                    },
+                    Op::NoMatch => break 'run Trap::Message("no pattern fits this value".to_owned()),
                 }
             };
 
@@ -1406,7 +1012,7 @@ fn sub_text(heap: &mut Heap, ascii: &mut Ascii, text: Cell, start: i64, end: i64
 }
 
 /// A slice with a step.
-fn stepped(heap: &mut Heap, base: Cell, start: Cell, end: Cell, step: Cell) -> Outcome<Cell> {
+fn stepped(heap: &mut Heap, base: Cell, [start, end, step]: [Cell; 3]) -> Outcome<Cell> {
     let part = builtins::slice(heap, base, start, end)?;
     if step.is_null() {
         return Ok(part);
