@@ -76,8 +76,8 @@ pub(crate) struct Machine {
     ascii: Ascii,
     started: Instant,
     registers_max: usize,
-    /// Tests that passed and that failed.
-    pub(crate) tests: (usize, usize),
+    /// How many tests passed, and why the others failed.
+    pub(crate) tests: (usize, Vec<Fault>),
 }
 
 /// Which of the texts that were looked at last are all ASCII: their characters are their bytes.
@@ -128,7 +128,7 @@ impl Machine {
             ascii: Ascii::default(),
             started: Instant::now(),
             registers_max: REGISTERS_MAX,
-            tests: (0, 0),
+            tests: (0, Vec::new()),
         }
     }
 
@@ -602,9 +602,8 @@ impl Machine {
             let fault = describe(failed, program, current, pc, frames);
             // A test that fails is reported, and the program goes on behind it.
             if let Some((to, name)) = test.take() {
-                tests.1 += 1;
-                let name = values::text(heap, shapes, name);
-                let _ = writeln!(out, "FAILED  {name}: {}", fault.message);
+                let _ = writeln!(out, "FAILED  {}", values::text(heap, shapes, name));
+                tests.1.push(fault);
                 frames.clear();
                 base = [0; 4];
                 current = u32::from(entry);
