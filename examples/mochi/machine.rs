@@ -977,18 +977,18 @@ fn text_at(heap: &mut Heap, ascii: &mut Ascii, text: Cell, at: i64) -> Outcome<C
     if let Some(short) = text.as_short_str() {
         let text = short.as_str();
         let len = if text.is_ascii() { text.len() } else { text.chars().count() };
-        let at = values::position(heap, at, len)?;
+        let at = values::position(at, len)?;
         let c = text.chars().nth(at).unwrap_or_default();
         return Ok(Cell::short_str(c.encode_utf8(&mut [0; 4])).unwrap_or_default());
     }
     if ascii.is(heap, text)? {
         let bytes = heap.get::<Str>(text)?.as_slice();
-        let at = values::position(heap, at, bytes.len())?;
+        let at = values::position(at, bytes.len())?;
         let c = char::from(bytes[at]);
         return Ok(Cell::short_str(c.encode_utf8(&mut [0; 4])).unwrap_or_default());
     }
     let view = heap.get::<Str>(text)?.text();
-    let at = values::position(heap, at, view.chars().count())?;
+    let at = values::position(at, view.chars().count())?;
     let c = view.chars().nth(at).unwrap_or_default();
     Ok(Cell::short_str(c.encode_utf8(&mut [0; 4])).unwrap_or_default())
 }

@@ -181,14 +181,11 @@ pub(crate) fn elements(heap: &mut Heap, list: Cell) -> Outcome<Vec<Cell>> {
 }
 
 /// A place in a list; negative ones count from the end.
-pub(crate) fn position(heap: &Heap, index: i64, len: usize) -> Outcome<usize> {
+pub(crate) fn position(index: i64, len: usize) -> Outcome<usize> {
     let from_end = if index < 0 { index + len as i64 } else { index };
     match usize::try_from(from_end) {
         Ok(index) if index < len => Ok(index),
-        _ => {
-            let _ = heap;
-            trap(format!("index out of range: index {index}, length {len}"))
-        }
+        _ => trap(format!("index out of range: index {index}, length {len}")),
     }
 }
 
@@ -196,20 +193,20 @@ pub(crate) fn element(heap: &mut Heap, list: Cell, index: i64) -> Outcome<Cell> 
     match list.kind() {
         Some(Kind::LIST) => {
             let view = heap.get::<List>(list)?;
-            Ok(view.get(position(heap, index, view.len())?)?)
+            Ok(view.get(position(index, view.len())?)?)
         }
         Some(Kind::I64ARR) => {
             let view = heap.get::<I64Arr>(list)?;
-            let value = view.get(position(heap, index, view.len())?)?;
+            let value = view.get(position(index, view.len())?)?;
             Ok(heap.int(value)?)
         }
         Some(Kind::F64ARR) => {
             let view = heap.get::<F64Arr>(list)?;
-            Ok(Cell::float(view.get(position(heap, index, view.len())?)?))
+            Ok(Cell::float(view.get(position(index, view.len())?)?))
         }
         Some(Kind::BYTES) => {
             let view = heap.get::<Bytes>(list)?;
-            Ok(Cell::from(view.get(position(heap, index, view.len())?)?))
+            Ok(Cell::from(view.get(position(index, view.len())?)?))
         }
         Some(Kind::STRUCT) if heap.get::<Struct>(list)?.shape() == 0 => {
             let items = heap.get::<Struct>(list)?.get(1)?;
@@ -223,7 +220,7 @@ pub(crate) fn element(heap: &mut Heap, list: Cell, index: i64) -> Outcome<Cell> 
 }
 
 pub(crate) fn set_element(heap: &mut Heap, list: Cell, index: i64, value: Cell) -> Outcome<()> {
-    let at = |heap: &Heap| position(heap, index, len(heap, list)?);
+    let at = |heap: &Heap| position(index, len(heap, list)?);
     match list.kind() {
         Some(Kind::LIST) => {
             let at = at(heap)?;

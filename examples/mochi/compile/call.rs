@@ -403,22 +403,8 @@ impl Compiler<'_> {
             self.statement(stmt)?;
         }
         let ty = if *result == Type::Null { Type::Any } else { result.clone() };
-        let value = self.default_field_of(&ty)?;
+        let value = self.default_field(&ty)?;
         self.return_from(value, ty.bank())
-    }
-
-    fn default_field_of(&mut self, ty: &Type) -> Result<Val> {
-        let value = self.take_for(ty)?;
-        match ty.bank() {
-            Bank::I => {
-                self.emit(Op::LoadI(value.reg, 0));
-            }
-            Bank::F => self.load_float(value.reg, 0.0)?,
-            Bank::C => {
-                self.emit(Op::Null(value.reg));
-            }
-        }
-        Ok(value)
     }
 
     /// A function inside a function. If it knows none of the variables around it, it is like one

@@ -194,7 +194,6 @@ impl Compiler<'_> {
 
     pub(super) fn if_expr(
         &mut self,
-        whole: &Expr,
         condition: &Expr,
         then: &Expr,
         otherwise: Option<&Expr>,
@@ -209,7 +208,6 @@ impl Compiler<'_> {
             }
             None => ty = Type::Any,
         }
-        let _ = whole;
         let mark = self.mark();
         let reg = self.take(ty.bank())?;
         let skip = self.condition(condition, false)?;
@@ -375,11 +373,9 @@ impl Compiler<'_> {
                     return self.equality(pattern, target);
                 }
                 // A new name takes the whole value.
-                let mark = self.mark();
                 let reg = self.take(target.ty.bank())?;
                 self.move_to(target.ty.bank(), reg, target.reg);
                 let value = Val { ty: target.ty.clone(), reg };
-                let _ = mark;
                 self.declare_in(name, value)?;
                 Ok(Vec::new())
             }

@@ -83,7 +83,7 @@ impl Compiler<'_> {
             }
             ExprKind::Cast(inner, ty) => self.cast(inner, ty, wanted),
             ExprKind::If(condition, then, otherwise) => {
-                self.if_expr(expr, condition, then, otherwise.as_deref(), wanted, expected)
+                self.if_expr(condition, then, otherwise.as_deref(), wanted, expected)
             }
             ExprKind::Match(target, cases) => self.match_expr(target, cases, wanted, expected),
             ExprKind::Fun(fun) => self.lambda(fun, wanted, expected),
@@ -342,7 +342,7 @@ impl Compiler<'_> {
     }
 
     /// What a field that is left out holds.
-    fn default_field(&mut self, ty: &Type) -> Result<Val> {
+    pub(super) fn default_field(&mut self, ty: &Type) -> Result<Val> {
         let value = self.take_for(ty)?;
         match ty.bank() {
             Bank::I => {
@@ -390,7 +390,7 @@ impl Compiler<'_> {
         match op {
             Binary::Add => self.sum(whole, wanted),
             Binary::Sub | Binary::Mul | Binary::Div | Binary::Mod => {
-                let left = self.operand(a, &Type::Any)?;
+                let left = self.borrowed(a, &Type::Any)?;
                 // A literal beside a float is one.
                 let hint = &if left.ty == Type::Float { Type::Float } else { Type::Any };
                 if left.ty == Type::Int
@@ -407,14 +407,14 @@ impl Compiler<'_> {
                         Binary::Div if k > 0 => Op::DivIK(reg, left.reg, k),
                         Binary::Mod if k > 0 => Op::ModIK(reg, left.reg, k),
                         _ => {
-                            let value = self.operand(b, hint)?;
+                            let value = self.borrowed(b, hint)?;
                             return self.arithmetic(op, left, value, mark, wanted);
                         }
                     };
                     self.emit(instruction);
                     return Ok(Val { ty: Type::Int, reg });
                 }
-                let right = self.operand(b, hint)?;
+                let right = self.borrowed(b, hint)?;
                 self.arithmetic(op, left, right, mark, wanted)
             }
             Binary::Coalesce => {
@@ -460,11 +460,6 @@ impl Compiler<'_> {
         }
     }
 
-    /// An operand of a calculation.
-    fn operand(&mut self, expr: &Expr, expected: &Type) -> Result<Val> {
-        self.borrowed(expr, expected)
-    }
-
     /// A chain of `+`: a sum, or texts put together by one instruction.
     fn sum(&mut self, whole: &Expr, wanted: Wanted) -> Result<Val> {
         let mut parts = Vec::new();
@@ -505,7 +500,7 @@ impl Compiler<'_> {
                 continue;
             }
             let hint = if total.ty == Type::Float { Type::Float } else { Type::Any };
-            let right = self.operand(part, &hint)?;
+            let right = self.borrowed(part, &hint)?;
             total = self.arithmetic(Binary::Add, total, right, mark, last)?;
         }
         Ok(total)

@@ -161,9 +161,9 @@ impl<'w> Compiler<'w> {
         }
         self.release([mark[0], mark[1], u16::from(key) + 1]);
         let item = self.take(Bank::C)?;
-        let mut names = query.froms.iter().map(|(name, _)| name);
-        let names: Vec<String> =
-            names.by_ref().chain(query.joins.iter().map(|join| &join.name)).cloned().collect();
+        let froms = query.froms.iter().map(|(name, _)| name);
+        let joins = query.joins.iter().map(|join| &join.name);
+        let names: Vec<String> = froms.chain(joins).cloned().collect();
         let ty;
         if let [name] = names.as_slice() {
             let value = self.load(name, self.at, Some((Bank::C, item)), true)?;
