@@ -103,9 +103,8 @@ fn check(program: &Path, name: &str, options: &[&str]) -> Result<(), String> {
     }
     let wanted = wanted.unwrap_or_default();
     if run.out != wanted {
-        let (ours, theirs) =
-            run.out.lines().zip(wanted.lines()).find(|(a, b)| a != b).unwrap_or_default();
-        return Err(format!("printed {ours:?} instead of {theirs:?}; {}", said()));
+        let same = run.out.lines().zip(wanted.lines()).take_while(|(ours, theirs)| ours == theirs);
+        return Err(format!("line {} of what it prints is wrong; {}", same.count() + 1, said()));
     }
     let Some(failure) = failure else {
         return if run.status.code() == Some(0) && run.err.is_empty() {
