@@ -11,7 +11,6 @@ mod builtin;
 mod call;
 mod choose;
 mod expr;
-mod names;
 mod query;
 mod scope;
 mod stmt;
@@ -24,8 +23,10 @@ use crate::errors::{Result, fault};
 use crate::syntax::ast::*;
 use crate::types::{Bank, Shape, Signature, Type};
 
-pub(crate) use scope::Global;
 use scope::Local;
+
+/// The register that a value should land in, if it suits.
+type Wanted = Option<(Bank, Reg)>;
 
 /// Registers that a function may use of each bank; the rest of the 256 is room for windows.
 const REGISTERS_MAX: u16 = 250;
@@ -54,7 +55,7 @@ struct Known {
 #[derive(Default)]
 pub(crate) struct World {
     pub(crate) program: Program,
-    pub(crate) globals: HashMap<String, Global>,
+    globals: HashMap<String, Local>,
     functions: HashMap<String, Known>,
     types: HashMap<String, Type>,
     unions: Vec<String>,
@@ -81,7 +82,7 @@ struct Frame {
     captures: Vec<(String, Local)>,
     /// Arguments and result are cells: the function is called as a value.
     boxed_call: bool,
-    /// The declared type of the result.
+    /// The declared type of the result; the program itself has none.
     result: Option<Type>,
     loops: Vec<Loop>,
     /// Variables that are captured and assigned to: they live in boxes.
@@ -92,8 +93,19 @@ struct Frame {
     hidden: Vec<(String, Option<Known>)>,
     /// The struct whose method this is: its fields can be named alone.
     this: Option<u16>,
-    /// The program itself, outside of all functions.
-    main: bool,
+}
+
+impl Frame {
+    fn of(fun: &Fun) -> Frame {
+        let name = if fun.name.is_empty() { "fun" } else { &fun.name };
+        Frame {
+            name: name.to_owned(),
+            scopes: vec![Vec::new()],
+            shared: fun.uses.assigned.intersection(&fun.uses.inner).cloned().collect(),
+            appended: fun.uses.appended.clone(),
+            ..Frame::default()
+        }
+    }
 }
 
 pub(crate) struct Compiler<'w> {
@@ -104,7 +116,7 @@ pub(crate) struct Compiler<'w> {
     /// Where the code is that is being made.
     at: At,
     /// Top-level variables are globals if functions know them, or at the prompt.
-    global_names: HashSet<String>,
+    global_names: &'w HashSet<String>,
     all_global: bool,
     /// Tests are reported one by one.
     testing: bool,
@@ -120,29 +132,49 @@ pub(crate) struct Mode {
 }
 
 /// Compiles a program into the world; answers the number of the function to run.
-pub(crate) fn compile(world: &mut World, program: &[Stmt], mode: Mode) -> Result<u16> {
-    if world.program.shapes.is_empty() {
-        let fields =
-            vec![("key".to_owned(), Type::Any), ("items".to_owned(), Type::list(Type::Any))];
-        let name = "group".to_owned();
-        world.program.shapes.push(Shape { name, fields, methods: HashMap::new(), union: None });
-    }
-    let mut global_names = HashSet::new();
-    names::used_in_functions(program, &mut global_names);
-    let count = program.iter().filter(|stmt| matches!(stmt.kind, StmtKind::Bind { .. })).count();
+pub(crate) fn compile(world: &mut World, program: &Fun, mode: Mode) -> Result<u16> {
+    let body = &program.body;
+    let count = body.iter().filter(|stmt| matches!(stmt.kind, StmtKind::Bind { .. })).count();
     let mut compiler = Compiler {
         world,
         frames: Vec::new(),
         probed: HashMap::new(),
         at: 0,
-        global_names,
+        global_names: &program.uses.inner,
         all_global: mode.prompt || count > TOP_LEVEL_MAX,
         testing: mode.testing,
         kept: 0,
     };
-    compiler.declare_types(program)?;
-    compiler.declare_functions(program)?;
+    if compiler.world.program.shapes.is_empty() {
+        let group = usize::from(compiler.new_shape("group", None)?);
+        compiler.world.program.shapes[group].fields =
+            vec![("key".to_owned(), Type::Any), ("items".to_owned(), Type::list(Type::Any))];
+    }
+    compiler.declare_types(body)?;
+    compiler.declare_functions(body)?;
     compiler.program(program, mode.prompt)
+}
+
+/// The number of an entry of a table, as instructions name it.
+fn numbered(at: At, n: usize, what: &str) -> Result<Idx> {
+    Idx::try_from(n).or_else(|_| fault(at, format!("there are too many {what}")))
+}
+
+/// The functions and methods of a program, methods with the name of their type.
+fn functions(program: &[Stmt]) -> impl Iterator<Item = (Option<&String>, &Rc<Fun>)> {
+    program.iter().flat_map(|stmt| {
+        let (owner, functions) = match &stmt.kind {
+            StmtKind::Fun(fun) => (None, std::slice::from_ref(fun)),
+            StmtKind::Type(name, TypeBody::Struct(_, methods)) => (Some(name), methods.as_slice()),
+            _ => (None, [].as_slice()),
+        };
+        functions.iter().map(move |fun| (owner, fun))
+    })
+}
+
+/// What a function is known by.
+fn full_name(owner: Option<&String>, fun: &Fun) -> String {
+    owner.map_or_else(|| fun.name.clone(), |owner| format!("{owner}.{}", fun.name))
 }
 
 impl Compiler<'_> {
@@ -169,20 +201,32 @@ impl Compiler<'_> {
         self.here().code.len() as u32
     }
 
-    /// Makes the jump at `from` lead to here.
-    fn land(&mut self, from: usize) {
-        let to = self.label();
-        self.land_at(from, to);
-    }
-
     fn land_at(&mut self, from: usize, to: u32) {
         if let Some(target) = self.frame().code[from].target() {
             *target = to;
         }
     }
 
+    /// Makes the jump at `from` lead to here.
+    fn land(&mut self, from: usize) {
+        let to = self.label();
+        self.land_at(from, to);
+    }
+
     fn land_all(&mut self, from: Vec<usize>) {
         from.into_iter().for_each(|jump| self.land(jump));
+    }
+
+    /// Does something if a condition holds, or if there is none.
+    fn guarded(
+        &mut self,
+        condition: Option<&Expr>,
+        body: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        let skip = condition.map_or(Ok(Vec::new()), |it| self.condition(it, false))?;
+        body(self)?;
+        self.land_all(skip);
+        Ok(())
     }
 
     // Registers.
@@ -212,11 +256,49 @@ impl Compiler<'_> {
     }
 
     /// The register to put a result in: the wanted one if it is of the right bank.
-    fn target(&mut self, wanted: Option<(Bank, Reg)>, ty: &Type) -> Result<Reg> {
+    fn target(&mut self, wanted: Wanted, ty: &Type) -> Result<Reg> {
         match wanted {
             Some((bank, reg)) if bank == ty.bank() => Ok(reg),
             _ => self.take(ty.bank()),
         }
+    }
+
+    /// Ends an operation: what it read is given back, and its result has a register.
+    fn done(
+        &mut self,
+        mark: [u16; 3],
+        ty: Type,
+        wanted: Wanted,
+        op: impl FnOnce(Reg) -> Op,
+    ) -> Result<Val> {
+        self.release(mark);
+        let reg = self.target(wanted, &ty)?;
+        self.emit(op(reg));
+        Ok(Val { ty, reg })
+    }
+
+    /// The value as a cell in the next register: so are those passed that follow each other.
+    fn argument(&mut self, expr: &Expr, ty: &Type) -> Result<Reg> {
+        let reg = self.take(Bank::C)?;
+        let mark = self.mark();
+        if *ty == Type::Any {
+            self.boxed(expr, Some(reg))?;
+        } else {
+            let cell = self.boxed_typed(expr, ty)?;
+            self.move_to(Bank::C, reg, cell.reg);
+        }
+        self.release(mark);
+        Ok(reg)
+    }
+
+    /// An argument, or null in its place.
+    fn optional_argument(&mut self, expr: Option<&Expr>, ty: &Type) -> Result<Reg> {
+        if let Some(expr) = expr {
+            return self.argument(expr, ty);
+        }
+        let reg = self.take(Bank::C)?;
+        self.emit(Op::Null(reg));
+        Ok(reg)
     }
 
     /// Compiles to find the type out, and forgets the code.
@@ -225,7 +307,7 @@ impl Compiler<'_> {
             return Ok(ty.clone());
         }
         let (code, next) = (self.here().code.len(), self.here().next);
-        let (at, hints) = (self.at, self.here().hints);
+        let at = self.at;
         let functions = self.world.program.functions.len();
         let ty = self.expr(expr, None, expected)?.ty;
         let functions = functions.max(self.kept);
@@ -235,57 +317,53 @@ impl Compiler<'_> {
         frame.code.truncate(code);
         frame.places.truncate(code);
         frame.next = next;
-        frame.hints = hints;
         self.probed.insert(expr, ty.clone());
         Ok(ty)
     }
 
     // Tables.
 
-    fn intern<T: PartialEq>(at: At, table: &mut Vec<T>, entry: T) -> Result<Idx> {
-        let n = table.iter().position(|it| *it == entry).unwrap_or(table.len());
-        let Ok(index) = Idx::try_from(n) else {
-            return fault(at, "the program has too many constants");
-        };
+    fn intern<T>(
+        at: At,
+        table: &mut Vec<T>,
+        entry: T,
+        same: impl Fn(&T, &T) -> bool,
+    ) -> Result<Idx> {
+        let n = table.iter().position(|it| same(it, &entry)).unwrap_or(table.len());
         if n == table.len() {
             table.push(entry);
         }
-        Ok(index)
+        numbered(at, n, "constants")
     }
 
     fn constant(&mut self, text: &str) -> Result<Idx> {
-        Self::intern(self.at, &mut self.world.program.constants, text.to_owned())
+        Self::intern(self.at, &mut self.world.program.constants, text.to_owned(), String::eq)
     }
 
     fn name(&mut self, name: &str) -> Result<Idx> {
-        Self::intern(self.at, &mut self.world.program.names, name.to_owned())
+        Self::intern(self.at, &mut self.world.program.names, name.to_owned(), String::eq)
     }
 
     fn type_index(&mut self, ty: &Type) -> Result<Idx> {
-        Self::intern(self.at, &mut self.world.program.types, ty.clone())
+        Self::intern(self.at, &mut self.world.program.types, ty.clone(), Type::eq)
     }
 
     fn load_int(&mut self, reg: Reg, value: i64) -> Result<()> {
-        match i32::try_from(value) {
-            Ok(value) => self.emit(Op::LoadI(reg, value)),
+        let op = match i32::try_from(value) {
+            Ok(value) => Op::LoadI(reg, value),
             Err(_) => {
-                let k = Self::intern(self.at, &mut self.world.program.ints, value)?;
-                self.emit(Op::WideI(reg, k))
+                let ints = &mut self.world.program.ints;
+                Op::WideI(reg, Self::intern(self.at, ints, value, i64::eq)?)
             }
         };
+        self.emit(op);
         Ok(())
     }
 
     fn load_float(&mut self, reg: Reg, value: f64) -> Result<()> {
-        let floats = &mut self.world.program.floats;
-        let same = floats.iter().position(|it| it.to_bits() == value.to_bits());
-        let n = same.unwrap_or(floats.len());
-        if same.is_none() {
-            floats.push(value);
-        }
-        let Ok(k) = Idx::try_from(n) else {
-            return fault(self.at, "the program has too many constants");
-        };
+        // 0.0 and -0.0 are two constants.
+        let same = |a: &f64, b: &f64| a.to_bits() == b.to_bits();
+        let k = Self::intern(self.at, &mut self.world.program.floats, value, same)?;
         self.emit(Op::LoadF(reg, k));
         Ok(())
     }
@@ -317,67 +395,60 @@ impl Compiler<'_> {
     }
 
     fn resolve(&self, ty: &TypeRef) -> Result<Type> {
-        Ok(match ty {
-            TypeRef::Record | TypeRef::Optional(_) => Type::Any,
+        let (name, args, at) = match ty {
             TypeRef::Fun(params, result) => {
                 let params = params.iter().map(|ty| self.resolve(ty)).collect::<Result<_>>()?;
                 let result = result.as_ref().map_or(Ok(Type::Null), |ty| self.resolve(ty))?;
-                Type::Fun(Rc::new(Signature { params, result }))
+                return Ok(Type::Fun(Rc::new(Signature { params, result })));
             }
-            TypeRef::Generic(name, args, at) => match (name.as_str(), args.as_slice()) {
-                ("list", [element]) => Type::list(self.resolve(element)?),
-                ("map", [key, value]) => Type::map(self.resolve(key)?, self.resolve(value)?),
-                ("option" | "group", [_]) => Type::Any,
-                _ => {
-                    return fault(
-                        *at,
-                        format!("there is no type `{name}` with {} parameters", args.len()),
-                    );
-                }
+            TypeRef::Named(name, args, at) => (name.as_str(), args.as_slice(), *at),
+        };
+        Ok(match (name, args) {
+            ("int" | "i64" | "int64" | "i32", []) => Type::Int,
+            ("float" | "f64", []) => Type::Float,
+            ("bool", []) => Type::Bool,
+            ("string", []) => Type::Text,
+            ("bigint", []) => Type::BigInt,
+            ("bytes", []) => Type::Bytes,
+            ("list", []) => Type::list(Type::Any),
+            ("list", [element]) => Type::list(self.resolve(element)?),
+            ("map", []) => Type::map(Type::Any, Type::Any),
+            ("map", [key, value]) => Type::map(self.resolve(key)?, self.resolve(value)?),
+            ("any" | "null", []) | ("option" | "group", [_]) => Type::Any,
+            ("void" | "unit", []) => Type::Null,
+            (_, []) => match self.world.types.get(name) {
+                Some(ty) => ty.clone(),
+                None => return fault(at, format!("there is no type `{name}`")),
             },
-            TypeRef::Name(name, at) => match name.as_str() {
-                "int" | "i64" | "int64" | "i32" => Type::Int,
-                "float" | "f64" => Type::Float,
-                "bool" => Type::Bool,
-                "string" => Type::Text,
-                "bigint" => Type::BigInt,
-                "bytes" => Type::Bytes,
-                "list" => Type::list(Type::Any),
-                "map" => Type::map(Type::Any, Type::Any),
-                "any" | "null" => Type::Any,
-                "void" | "unit" => Type::Null,
-                _ => match self.world.types.get(name) {
-                    Some(ty) => ty.clone(),
-                    None => return fault(*at, format!("there is no type `{name}`")),
-                },
-            },
+            _ => {
+                let count = args.len();
+                return fault(at, format!("there is no type `{name}` with {count} parameters"));
+            }
         })
     }
 
-    fn resolve_or_any(&self, ty: Option<&TypeRef>) -> Result<Type> {
-        ty.map_or(Ok(Type::Any), |ty| self.resolve(ty))
-    }
-
     fn declare_types(&mut self, program: &[Stmt]) -> Result<()> {
-        let bodies = || {
-            program.iter().filter_map(|stmt| match &stmt.kind {
-                StmtKind::Type(name, body) => Some((name, body, stmt.at)),
-                _ => None,
-            })
-        };
+        let types = program.iter().filter_map(|stmt| match &stmt.kind {
+            StmtKind::Type(name, body) => Some((name, body, stmt.at)),
+            _ => None,
+        });
         // Names first: types may refer to each other.
-        for (name, body, at) in bodies() {
+        let mut shapes = Vec::new();
+        for (name, body, at) in types.clone() {
             self.at = at;
             let ty = match body {
-                TypeBody::Struct(..) => Type::Struct(self.new_shape(name, None)?),
+                TypeBody::Struct(fields, _) => {
+                    let shape = self.new_shape(name, None)?;
+                    shapes.push((shape, fields));
+                    Type::Struct(shape)
+                }
                 TypeBody::Union(variants) => {
                     let union = self.world.unions.len() as u16;
                     self.world.unions.push(name.clone());
-                    for variant in variants {
-                        let shape = self.new_shape(&variant.name, Some(union))?;
-                        if variant.name != *name {
-                            self.world.types.insert(variant.name.clone(), Type::Struct(shape));
-                        }
+                    for (variant, fields) in variants {
+                        let shape = self.new_shape(variant, Some(union))?;
+                        shapes.push((shape, fields));
+                        self.world.types.insert(variant.clone(), Type::Struct(shape));
                     }
                     Type::Union(union)
                 }
@@ -385,96 +456,70 @@ impl Compiler<'_> {
             };
             self.world.types.insert(name.clone(), ty);
         }
-        for (name, body, _) in bodies() {
+        for (name, body, _) in types {
             if let TypeBody::Alias(alias) = body {
                 let ty = self.resolve(alias)?;
                 self.world.types.insert(name.clone(), ty);
             }
         }
-        for (name, body, _) in bodies() {
-            match body {
-                TypeBody::Struct(fields, _) => {
-                    let fields = self.fields(fields)?;
-                    if let Some(Type::Struct(shape)) = self.world.types.get(name) {
-                        self.world.program.shapes[usize::from(*shape)].fields = fields;
-                    }
-                }
-                TypeBody::Union(variants) => {
-                    for variant in variants {
-                        let fields = self.fields(&variant.fields)?;
-                        let shapes = &mut self.world.program.shapes;
-                        let Some(shape) =
-                            shapes.iter_mut().rev().find(|it| it.name == variant.name)
-                        else {
-                            return fault(variant.at, "this variant is not known");
-                        };
-                        shape.fields = fields;
-                    }
-                }
-                TypeBody::Alias(_) => {}
+        for (shape, fields) in shapes {
+            if fields.len() > 200 {
+                return fault(self.at, "a type has at most 200 fields");
             }
+            let resolved = fields.iter().map(|(name, ty)| Ok((name.clone(), self.resolve(ty)?)));
+            let resolved = resolved.collect::<Result<_>>()?;
+            self.world.program.shapes[usize::from(shape)].fields = resolved;
         }
         Ok(())
     }
 
     fn new_shape(&mut self, name: &str, union: Option<u16>) -> Result<u16> {
         let shapes = &mut self.world.program.shapes;
-        let Ok(n) = u16::try_from(shapes.len()) else {
-            return fault(self.at, "there are too many types");
-        };
         let (name, methods) = (name.to_owned(), HashMap::new());
         shapes.push(Shape { name, fields: Vec::new(), methods, union });
-        Ok(n)
-    }
-
-    fn fields(&self, fields: &[(String, TypeRef)]) -> Result<Vec<(String, Type)>> {
-        if fields.len() > 200 {
-            return fault(self.at, "a type has at most 200 fields");
-        }
-        fields.iter().map(|(name, ty)| Ok((name.clone(), self.resolve(ty)?))).collect()
+        numbered(self.at, shapes.len() - 1, "types")
     }
 
     fn signature(&self, fun: &Fun) -> Result<Rc<Signature>> {
-        let generic = |ty: &Option<TypeRef>| match ty {
-            Some(TypeRef::Name(name, _)) if fun.generics.contains(name) => Ok(Type::Any),
-            Some(TypeRef::Generic(..) | TypeRef::Fun(..)) if !fun.generics.is_empty() => {
+        let resolve = |ty: &Option<TypeRef>| match ty {
+            None => Ok(Type::Any),
+            // A type that is made of type parameters is not looked at.
+            Some(TypeRef::Named(name, args, _))
+                if fun.generics.contains(name) || !args.is_empty() && !fun.generics.is_empty() =>
+            {
                 Ok(Type::Any)
             }
-            ty => self.resolve_or_any(ty.as_ref()),
+            Some(TypeRef::Fun(..)) if !fun.generics.is_empty() => Ok(Type::Any),
+            Some(ty) => self.resolve(ty),
         };
-        let params = fun.params.iter().map(|param| generic(&param.ty)).collect::<Result<_>>()?;
-        Ok(Rc::new(Signature { params, result: generic(&fun.result)? }))
+        let params = fun.params.iter().map(|param| resolve(&param.ty)).collect::<Result<_>>()?;
+        Ok(Rc::new(Signature { params, result: resolve(&fun.result)? }))
+    }
+
+    /// The shape of the struct whose methods are declared.
+    fn shape_of(&self, owner: Option<&String>) -> Option<u16> {
+        match self.world.types.get(owner?) {
+            Some(Type::Struct(shape)) => Some(*shape),
+            _ => None,
+        }
     }
 
     /// Top-level functions and methods are known before any code is compiled.
     fn declare_functions(&mut self, program: &[Stmt]) -> Result<()> {
-        for stmt in program {
-            self.at = stmt.at;
-            match &stmt.kind {
-                StmtKind::Fun(fun) => {
-                    let known = Known {
-                        index: self.reserve_function(&fun.name)?,
-                        signature: self.signature(fun)?,
-                        wrapper: None,
-                    };
-                    self.world.functions.insert(fun.name.clone(), known);
-                    self.world.globals.remove(&fun.name);
+        for (owner, fun) in functions(program) {
+            self.at = fun.at;
+            let name = full_name(owner, fun);
+            let (index, signature) = (self.reserve_function(&name)?, self.signature(fun)?);
+            match self.shape_of(owner) {
+                Some(shape) => {
+                    let shape = &mut self.world.program.shapes[usize::from(shape)];
+                    shape.methods.insert(fun.name.clone(), index);
                 }
-                StmtKind::Type(name, TypeBody::Struct(_, methods)) => {
-                    let Some(Type::Struct(shape)) = self.world.types.get(name).cloned() else {
-                        continue;
-                    };
-                    for method in methods {
-                        let index = self.reserve_function(&format!("{name}.{}", method.name))?;
-                        let shape = &mut self.world.program.shapes[usize::from(shape)];
-                        shape.methods.insert(method.name.clone(), index);
-                        let signature = self.signature(method)?;
-                        let known = Known { index, signature, wrapper: None };
-                        self.world.functions.insert(format!("{name}.{}", method.name), known);
-                    }
+                None => {
+                    self.world.globals.remove(&name);
                 }
-                _ => {}
             }
+            self.world.functions.insert(name, Known { index, signature, wrapper: None });
         }
         Ok(())
     }
@@ -482,11 +527,8 @@ impl Compiler<'_> {
     /// A number for a function whose code comes later.
     fn reserve_function(&mut self, name: &str) -> Result<u16> {
         let functions = &mut self.world.program.functions;
-        let Ok(n) = u16::try_from(functions.len()) else {
-            return fault(self.at, "there are too many functions");
-        };
         functions.push(Rc::new(Function { name: name.to_owned(), ..Function::default() }));
-        Ok(n)
+        numbered(self.at, functions.len() - 1, "functions")
     }
 
     /// Ends the innermost function and puts its code in the place kept for it.
@@ -510,91 +552,52 @@ impl Compiler<'_> {
         frame.captures
     }
 
-    fn program(&mut self, program: &[Stmt], prompt: bool) -> Result<u16> {
-        let main = self.reserve_function("the program")?;
-        let mut frame = Frame { name: "the program".to_owned(), main: true, ..Frame::default() };
-        frame.scopes.push(Vec::new());
-        names::analyse(program, &mut frame.shared, &mut frame.appended);
-        self.frames.push(frame);
+    fn program(&mut self, program: &Fun, prompt: bool) -> Result<u16> {
+        let main = self.reserve_function(&program.name)?;
+        self.frames.push(Frame::of(program));
+        let mut body = program.body.as_slice();
         let mut last = None;
-        for (n, stmt) in program.iter().enumerate() {
-            self.at = stmt.at;
-            match &stmt.kind {
-                StmtKind::Fun(_) => {}
-                StmtKind::Expr(expr) if prompt && n + 1 == program.len() => {
-                    let mark = self.mark();
-                    let value = self.boxed(expr, None)?;
-                    self.release(mark);
-                    last = Some(value);
-                }
-                _ => self.statement(stmt)?,
-            }
+        if let ([before @ .., Stmt { kind: StmtKind::Expr(expr), .. }], true) = (body, prompt) {
+            (body, last) = (before, Some(expr));
         }
-        match last {
-            Some(reg) => self.emit(Op::RetC(reg)),
-            None => {
-                let reg = self.take(Bank::C)?;
-                self.emit(Op::Null(reg));
-                self.emit(Op::RetC(reg))
-            }
-        };
+        for stmt in body.iter().filter(|stmt| !matches!(stmt.kind, StmtKind::Fun(_))) {
+            self.statement(stmt)?;
+        }
+        let result = self.optional_argument(last, &Type::Any)?;
+        self.emit(Op::RetC(result));
         self.finish(main, 0);
         // Functions come last: by then the types of the globals are known.
-        for stmt in program {
-            self.at = stmt.at;
-            match &stmt.kind {
-                StmtKind::Fun(fun) => {
-                    // Of functions with one name, the last one counts.
-                    if let Some(known) = self.world.functions.get(&fun.name).cloned() {
-                        self.function(fun, known.index, &known.signature, None)?;
-                    }
-                }
-                StmtKind::Type(name, TypeBody::Struct(_, methods)) => {
-                    self.methods(name, methods)?
-                }
-                _ => {}
+        for (owner, fun) in functions(&program.body) {
+            // Of functions with one name, the last one counts.
+            if let Some(known) = self.world.functions.get(&full_name(owner, fun)).cloned() {
+                let signature = self.signature(fun)?;
+                self.function(fun, known.index, &signature, self.shape_of(owner))?;
             }
         }
         Ok(main)
     }
 
-    fn methods(&mut self, name: &str, methods: &[Rc<Fun>]) -> Result<()> {
-        let Some(Type::Struct(shape)) = self.world.types.get(name).cloned() else { return Ok(()) };
-        for method in methods {
-            let signature = self.signature(method)?;
-            if let Some(index) = self.shape(shape).methods.get(&method.name).copied() {
-                self.function(method, index, &signature, Some(shape))?;
-            }
-        }
-        Ok(())
-    }
-
     /// Makes a value be of the type that is wanted, in the register that is wanted if one is.
     fn coerce(&mut self, value: Val, wanted: &Type, to: Option<Reg>) -> Result<Val> {
-        if !value.ty.fits(wanted, &self.world.program.shapes) {
+        let (from, bank) = (value.ty.bank(), wanted.bank());
+        // A truth value is no number.
+        let other = from == Bank::I && bank == Bank::I && value.ty != *wanted;
+        if other || !value.ty.fits(wanted, &self.world.program.shapes) {
             let (found, wanted) = (self.shown(&value.ty), self.shown(wanted));
             return fault(self.at, format!("type mismatch: expected {wanted}, found {found}"));
         }
-        let (from, bank) = (value.ty.bank(), wanted.bank());
-        let ty =
-            if *wanted == Type::Any && bank == from { value.ty.clone() } else { wanted.clone() };
-        if from == bank {
-            // A truth value is no number.
-            if from == Bank::I && value.ty != *wanted {
-                let (found, wanted) = (self.shown(&value.ty), self.shown(wanted));
-                return fault(self.at, format!("type mismatch: expected {wanted}, found {found}"));
-            }
-            if let Some(to) = to {
-                self.move_to(bank, to, value.reg);
-                return Ok(Val { ty, reg: to });
-            }
-            return Ok(Val { ty, reg: value.reg });
-        }
+        let known = *wanted == Type::Any && bank == from;
+        let ty = if known { value.ty.clone() } else { wanted.clone() };
+        let v = value.reg;
         let reg = match to {
             Some(reg) => reg,
+            None if from == bank => v,
             None => self.take(bank)?,
         };
-        let v = value.reg;
+        if from == bank {
+            self.move_to(bank, reg, v);
+            return Ok(Val { ty, reg });
+        }
         self.emit(match (&value.ty, wanted) {
             (Type::Int, Type::Float) => Op::FloatOf(reg, v),
             (Type::Int, _) => Op::BoxI(reg, v),

@@ -1,7 +1,7 @@
-//! Queries become loops. A group is a record of shape [`GROUP`]; a sorted query makes pairs of a
-//! key and a value, and sorts those.
+//! Queries become loops. A group is a record of shape [`GROUP`](super::GROUP); a sorted query makes
+//! pairs of a key and a value, and sorts those.
 
-use super::{Compiler, Val};
+use super::{Compiler, Val, Wanted};
 use crate::builtins::Builtin;
 use crate::bytecode::{Op, Reg};
 use crate::errors::Result;
@@ -12,39 +12,35 @@ use std::rc::Rc;
 type Body<'b, 'w> = &'b mut dyn FnMut(&mut Compiler<'w>) -> Result<()>;
 
 impl<'w> Compiler<'w> {
-    pub(super) fn query(&mut self, query: &Query, wanted: Option<(Bank, Reg)>) -> Result<Val> {
+    pub(super) fn query(&mut self, query: &Query, wanted: Wanted) -> Result<Val> {
         let mark = self.mark();
         let out = self.take(Bank::C)?;
         let made = self.emit(Op::NewList(out, 0, 0));
         // `select sum(x)` without groups is the sum of all rows.
         let whole = if query.group.is_none() { self.aggregate(&query.select) } else { None };
         let select = whole.map_or(&query.select, |(_, inner)| inner);
-        self.open();
         let mut element = Type::Any;
+        let mut push = |compiler: &mut Compiler<'w>| {
+            element = compiler.push_selected(query, select, out, made)?;
+            Ok(())
+        };
+        self.open();
         if let Some(group) = &query.group {
             let groups = self.take(Bank::C)?;
             self.emit(Op::NewMap(groups, 0, 0));
             let mut item_type = Type::Any;
             self.rows(query, &mut |compiler| {
-                item_type = compiler.group_row(query, group, groups)?;
+                item_type = compiler.group_row(group, groups)?;
                 Ok(())
             })?;
             self.emit(Op::Builtin(Builtin::Groups, groups, groups, 1));
             let group_type = Type::Group(Rc::new(item_type));
+            let having = group.having.as_ref();
             self.loop_over(&group.name, groups, &group_type, &mut |compiler| {
-                let skip = match &group.having {
-                    Some(having) => compiler.condition(having, false)?,
-                    None => Vec::new(),
-                };
-                element = compiler.push_row(query, select, out, made)?;
-                compiler.land_all(skip);
-                Ok(())
+                compiler.guarded(having, &mut push)
             })?;
         } else {
-            self.rows(query, &mut |compiler| {
-                element = compiler.push_row(query, select, out, made)?;
-                Ok(())
-            })?;
+            self.rows(query, &mut push)?;
         }
         self.frame().scopes.pop();
         if query.sort.is_some() {
@@ -56,31 +52,17 @@ impl<'w> Compiler<'w> {
         if query.skip.is_some() || query.take.is_some() {
             self.release([mark[0], mark[1], mark[2] + 1]);
             for part in [&query.skip, &query.take] {
-                let reg = self.take(Bank::C)?;
-                match part {
-                    Some(part) => {
-                        let value = self.boxed_typed(part, &Type::Int)?;
-                        self.move_to(Bank::C, reg, value.reg);
-                    }
-                    None => {
-                        self.emit(Op::Null(reg));
-                    }
-                }
-                self.release([mark[0], mark[1], u16::from(reg) + 1]);
+                self.optional_argument(part.as_ref(), &Type::Int)?;
             }
             self.emit(Op::Builtin(Builtin::SkipTake, out, out, 3));
         }
-        let mut ty = Type::list(element.clone());
+        let mut value = Val { ty: Type::list(element), reg: out };
         if let Some((builtin, _)) = whole {
             self.emit(Op::Builtin(builtin, out, out, 1));
-            ty = builtin.result(&[ty]);
-            let value = self.unbox(out, &ty, wanted)?;
-            return Ok(self.keep(mark, value));
-        }
-        let mut value = Val { ty, reg: out };
-        if let Some((Bank::C, to)) = wanted {
-            self.move_to(Bank::C, to, out);
-            value.reg = to;
+            let ty = builtin.result(&[value.ty]);
+            value = self.unbox(out, &ty, wanted)?;
+        } else {
+            value = self.deliver(value, wanted);
         }
         Ok(self.keep(mark, value))
     }
@@ -96,94 +78,48 @@ impl<'w> Compiler<'w> {
         sums.contains(&builtin).then_some((builtin, arg))
     }
 
-    /// Puts what a row selects into the result; answers its type.
-    fn push_row(&mut self, query: &Query, select: &Expr, out: Reg, made: usize) -> Result<Type> {
+    /// Puts what a row selects into the result; answers its type. Numbers go into an array: then
+    /// the instruction that made the result is changed.
+    fn push_selected(
+        &mut self,
+        query: &Query,
+        select: &Expr,
+        out: Reg,
+        made: usize,
+    ) -> Result<Type> {
         let mark = self.mark();
-        let ty;
+        let value;
         if let Some(sort) = &query.sort {
-            let pair = self.take(Bank::C)?;
+            let pair = self.argument(sort, &Type::Any)?;
             let second = self.take(Bank::C)?;
-            self.boxed(sort, Some(pair))?;
-            let value = self.expr(select, Some((Bank::C, second)), &Type::Any)?;
-            ty = value.ty.clone();
-            let cell = self.as_cell(value)?;
-            self.move_to(Bank::C, second, cell);
+            value = self.expr(select, Some((Bank::C, second)), &Type::Any)?;
+            self.coerce(value.clone(), &Type::Any, Some(second))?;
             self.emit(Op::Builtin(Builtin::Pair, pair, pair, 2));
             self.emit(Op::PushC(out, pair));
         } else {
-            let value = self.expr(select, None, &Type::Any)?;
-            ty = value.ty.clone();
-            match value.ty {
-                Type::Int => {
-                    self.frame().code[made] = Op::NewI(out, 0, 0);
-                    self.emit(Op::PushI(out, value.reg));
-                }
-                Type::Float => {
-                    self.frame().code[made] = Op::NewF(out, 0, 0);
-                    self.emit(Op::PushF(out, value.reg));
-                }
-                _ => {
-                    let cell = self.as_cell(value)?;
-                    self.emit(Op::PushC(out, cell));
-                }
-            }
+            value = self.expr(select, None, &Type::Any)?;
+            let (new, push) = match value.ty {
+                Type::Int => (Op::NewI(out, 0, 0), Op::PushI(out, value.reg)),
+                Type::Float => (Op::NewF(out, 0, 0), Op::PushF(out, value.reg)),
+                _ => (Op::NewList(out, 0, 0), Op::PushC(out, self.as_cell(value.clone())?)),
+            };
+            self.frame().code[made] = new;
+            self.emit(push);
         }
         self.release(mark);
-        Ok(ty)
+        Ok(value.ty)
     }
 
     /// Puts a row into its group; answers the type of the items.
-    fn group_row(&mut self, query: &Query, group: &Group, groups: Reg) -> Result<Type> {
+    fn group_row(&mut self, group: &Group, groups: Reg) -> Result<Type> {
         let mark = self.mark();
         let base = self.take(Bank::C)?;
         self.move_to(Bank::C, base, groups);
-        let key = self.take(Bank::C)?;
-        match group.keys.as_slice() {
-            [only] => {
-                self.boxed(only, Some(key))?;
-            }
-            keys => {
-                // Several keys make a record, by the last of their names.
-                let first = self.here().next[2] as Reg;
-                for (n, expr) in keys.iter().enumerate() {
-                    let name = match &expr.kind {
-                        ExprKind::Field(_, name) | ExprKind::Name(name) => name.clone(),
-                        _ => format!("key{n}"),
-                    };
-                    let at = self.take(Bank::C)?;
-                    self.load_text(at, &name)?;
-                    let at = self.take(Bank::C)?;
-                    self.boxed(expr, Some(at))?;
-                    self.release([mark[0], mark[1], u16::from(at) + 1]);
-                }
-                self.emit(Op::NewMap(key, first, keys.len() as Reg));
-            }
-        }
-        self.release([mark[0], mark[1], u16::from(key) + 1]);
+        self.argument(&group.key, &Type::Any)?;
         let item = self.take(Bank::C)?;
-        let froms = query.froms.iter().map(|(name, _)| name);
-        let joins = query.joins.iter().map(|join| &join.name);
-        let names: Vec<String> = froms.chain(joins).cloned().collect();
-        let ty;
-        if let [name] = names.as_slice() {
-            let value = self.load(name, self.at, Some((Bank::C, item)), true)?;
-            ty = value.ty.clone();
-            let cell = self.as_cell(value)?;
-            self.move_to(Bank::C, item, cell);
-        } else {
-            ty = Type::map(Type::Text, Type::Any);
-            let first = self.here().next[2] as Reg;
-            for name in &names {
-                let at = self.take(Bank::C)?;
-                self.load_text(at, name)?;
-                let at = self.take(Bank::C)?;
-                let value = self.load(name, self.at, Some((Bank::C, at)), true)?;
-                let cell = self.as_cell(value)?;
-                self.move_to(Bank::C, at, cell);
-                self.release([mark[0], mark[1], u16::from(at) + 1]);
-            }
-            self.emit(Op::NewMap(item, first, names.len() as Reg));
-        }
+        let value = self.expr(&group.item, Some((Bank::C, item)), &Type::Any)?;
+        let ty = value.ty.clone();
+        self.coerce(value, &Type::Any, Some(item))?;
         self.emit(Op::Builtin(Builtin::GroupAdd, base, base, 3));
         self.release(mark);
         Ok(ty)
@@ -191,179 +127,110 @@ impl<'w> Compiler<'w> {
 
     /// Does the body for every row.
     fn rows(&mut self, query: &Query, body: Body<'_, 'w>) -> Result<()> {
-        if query.joins.iter().all(|join| join.side == Side::Inner) {
-            return self.nested(query, 0, body);
+        let condition = query.condition.as_ref();
+        if query.sources.iter().all(|source| source.side == Side::Inner) {
+            return self.nested(&query.sources, condition, body);
         }
         // Rows that have no partner cannot come out of nested loops: all rows are put into a
-        // list, join by join.
+        // list, source by source. It begins with a row of nothing.
         let mut rows = self.take(Bank::C)?;
         self.emit(Op::NewList(rows, 0, 0));
-        let mut vars: Vec<(String, Type)> = Vec::new();
-        self.cross(query, 0, &mut vars, rows)?;
-        for join in &query.joins {
-            rows = self.join(join, rows, &mut vars)?;
+        self.push_row(&[], rows)?;
+        let mut names = Vec::new();
+        for source in &query.sources {
+            rows = self.join(source, rows, &names)?;
+            names.push(source.name.as_str());
         }
-        let condition = query.condition.as_ref();
-        self.loop_over(" row", rows, &Self::list_of_any(), &mut |compiler| {
-            compiler.unpack(&vars)?;
-            let skip = match condition {
-                Some(condition) => compiler.condition(condition, false)?,
-                None => Vec::new(),
-            };
-            body(compiler)?;
-            compiler.land_all(skip);
-            Ok(())
+        self.each_row(rows, &names, &mut |compiler| compiler.guarded(condition, &mut *body))
+    }
+
+    fn nested(
+        &mut self,
+        sources: &[Source],
+        condition: Option<&Expr>,
+        body: Body<'_, 'w>,
+    ) -> Result<()> {
+        let [source, rest @ ..] = sources else { return self.guarded(condition, body) };
+        self.each_loop(&source.name, &source.list, &mut |compiler| {
+            compiler.guarded(source.on.as_ref(), |compiler| compiler.nested(rest, condition, body))
         })
     }
 
-    fn nested(&mut self, query: &Query, level: usize, body: Body<'_, 'w>) -> Result<()> {
-        if let Some((name, source)) = query.froms.get(level) {
-            return self
-                .each_loop(name, source, &mut |compiler| compiler.nested(query, level + 1, body));
-        }
-        if let Some(join) = query.joins.get(level - query.froms.len()) {
-            return self.each_loop(&join.name, &join.source, &mut |compiler| {
-                let skip = compiler.condition(&join.on, false)?;
-                compiler.nested(query, level + 1, body)?;
-                compiler.land_all(skip);
-                Ok(())
-            });
-        }
-        let skip = match &query.condition {
-            Some(condition) => self.condition(condition, false)?,
-            None => Vec::new(),
+    /// Adds a row: the values of variables, and null where there is no name.
+    fn push_row(&mut self, names: &[Option<&str>], rows: Reg) -> Result<()> {
+        let at = self.at;
+        let item = |name: &Option<&str>| match name {
+            Some(name) => Expr { at, kind: ExprKind::Name((*name).to_owned()) },
+            None => Expr { at, kind: ExprKind::Null },
         };
-        body(self)?;
-        self.land_all(skip);
-        Ok(())
-    }
-
-    /// All combinations of what the `from`s give, as lists.
-    fn cross(
-        &mut self,
-        query: &Query,
-        level: usize,
-        vars: &mut Vec<(String, Type)>,
-        rows: Reg,
-    ) -> Result<()> {
-        let Some((name, source)) = query.froms.get(level) else {
-            return self.push_vars(vars, rows, None, None);
-        };
-        self.each_loop(name, source, &mut |compiler| {
-            let at = compiler.at;
-            let ty = compiler.load(name, at, None, true)?.ty;
-            vars.truncate(level);
-            vars.push((name.clone(), ty));
-            compiler.cross(query, level + 1, vars, rows)
-        })
-    }
-
-    /// Adds a row: the variables, or as many nulls, and perhaps one value more.
-    fn push_vars(
-        &mut self,
-        vars: &[(String, Type)],
-        rows: Reg,
-        nulls: Option<()>,
-        extra: Option<Option<&str>>,
-    ) -> Result<()> {
+        let row = Expr { at, kind: ExprKind::List(names.iter().map(item).collect()) };
         let mark = self.mark();
-        let row = self.take(Bank::C)?;
-        let first = self.here().next[2] as Reg;
-        let names =
-            vars.iter().map(|(name, _)| if nulls.is_some() { None } else { Some(name.as_str()) });
-        let mut count = 0;
-        for name in names.chain(extra) {
-            let at = self.take(Bank::C)?;
-            match name {
-                Some(name) => {
-                    let value = self.load(name, self.at, Some((Bank::C, at)), true)?;
-                    let cell = self.as_cell(value)?;
-                    self.move_to(Bank::C, at, cell);
-                }
-                None => {
-                    self.emit(Op::Null(at));
-                }
-            }
-            self.release([mark[0], mark[1], u16::from(at) + 1]);
-            count += 1;
-        }
-        self.emit(Op::NewList(row, first, count));
-        self.emit(Op::PushC(rows, row));
+        let row = self.expr(&row, None, &Self::list_of_any())?;
+        self.emit(Op::PushC(rows, row.reg));
         self.release(mark);
         Ok(())
     }
 
-    /// Makes variables of the values of a row.
-    fn unpack(&mut self, vars: &[(String, Type)]) -> Result<()> {
-        let at = self.at;
-        let row = self.load(" row", at, None, false)?.reg;
-        for (n, (name, ty)) in vars.iter().enumerate() {
-            let mark = self.mark();
-            let value = self.take_for(ty)?;
-            let index = self.take(Bank::I)?;
-            self.load_int(index, n as i64)?;
-            let cell = if ty.bank() == Bank::C { value.reg } else { self.take(Bank::C)? };
-            self.emit(Op::GetC(cell, row, index));
-            self.coerce(Val { ty: Type::Any, reg: cell }, ty, Some(value.reg))?;
-            let value = self.keep(mark, value);
-            self.declare_in(name, value)?;
-        }
-        Ok(())
+    /// Does the body for every row of a list, with the values of the row as variables.
+    fn each_row(&mut self, rows: Reg, names: &[&str], body: Body<'_, 'w>) -> Result<()> {
+        self.loop_over(" row", rows, &Self::list_of_any(), &mut |compiler| {
+            let row = compiler.load(" row", compiler.at, None, false)?.reg;
+            let index = compiler.take(Bank::I)?;
+            for (n, name) in names.iter().enumerate() {
+                let value = compiler.take_for(&Type::Any)?;
+                compiler.load_int(index, n as i64)?;
+                compiler.emit(Op::GetC(value.reg, row, index));
+                compiler.declare_in(name, value)?;
+            }
+            body(compiler)
+        })
     }
 
-    fn join(&mut self, join: &Join, rows: Reg, vars: &mut Vec<(String, Type)>) -> Result<Reg> {
+    /// Rows with one source more; answers the list of those.
+    fn join(&mut self, source: &Source, rows: Reg, names: &[&str]) -> Result<Reg> {
+        let (side, name, on) = (source.side, source.name.as_str(), source.on.as_ref());
         let joined = self.take(Bank::C)?;
         self.emit(Op::NewList(joined, 0, 0));
-        let source = self.borrowed(&join.source, &Type::Any)?;
-        let element = source.ty.element().unwrap_or(Type::Any);
-        let right = self.take(Bank::C)?;
-        self.emit(Op::Iter(right, source.reg));
         let matched = self.take(Bank::I)?;
-        let before = vars.clone();
-        let row_type = Self::list_of_any();
-        let name = join.name.as_str();
-        if join.side != Side::Right {
-            self.loop_over(" row", rows, &row_type, &mut |compiler| {
-                compiler.unpack(&before)?;
+        let left: Vec<Option<&str>> = names.iter().copied().map(Some).collect();
+        let both = [left.as_slice(), &[Some(name)]].concat();
+        if side != Side::Right {
+            self.each_row(rows, names, &mut |compiler| {
                 compiler.emit(Op::LoadI(matched, 0));
-                compiler.loop_over(name, right, &element, &mut |compiler| {
-                    let skip = compiler.condition(&join.on, false)?;
-                    compiler.emit(Op::LoadI(matched, 1));
-                    compiler.push_vars(&before, joined, None, Some(Some(name)))?;
-                    compiler.land_all(skip);
-                    Ok(())
+                compiler.each_loop(name, &source.list, &mut |compiler| {
+                    compiler.guarded(on, |compiler| {
+                        compiler.emit(Op::LoadI(matched, 1));
+                        compiler.push_row(&both, joined)
+                    })
                 })?;
-                if join.side != Side::Inner {
-                    let skip = compiler.emit(Op::JumpIf(matched, 0));
-                    compiler.push_vars(&before, joined, None, Some(None))?;
-                    compiler.land(skip);
+                if side != Side::Inner {
+                    let alone = [left.as_slice(), &[None]].concat();
+                    compiler.push_unless(matched, &alone, joined)?;
                 }
                 Ok(())
             })?;
         }
-        if matches!(join.side, Side::Right | Side::Outer) {
-            let pairs = join.side == Side::Right;
-            self.loop_over(name, right, &element, &mut |compiler| {
+        if matches!(side, Side::Right | Side::Outer) {
+            self.each_loop(name, &source.list, &mut |compiler| {
                 compiler.emit(Op::LoadI(matched, 0));
-                compiler.loop_over(" row", rows, &row_type, &mut |compiler| {
-                    compiler.unpack(&before)?;
-                    let skip = compiler.condition(&join.on, false)?;
-                    compiler.emit(Op::LoadI(matched, 1));
-                    if pairs {
-                        compiler.push_vars(&before, joined, None, Some(Some(name)))?;
-                    }
-                    compiler.land_all(skip);
-                    Ok(())
+                compiler.each_row(rows, names, &mut |compiler| {
+                    compiler.guarded(on, |compiler| {
+                        compiler.emit(Op::LoadI(matched, 1));
+                        if side == Side::Right { compiler.push_row(&both, joined) } else { Ok(()) }
+                    })
                 })?;
-                let skip = compiler.emit(Op::JumpIf(matched, 0));
-                compiler.push_vars(&before, joined, Some(()), Some(Some(name)))?;
-                compiler.land(skip);
-                Ok(())
+                let mut alone = vec![None; names.len()];
+                alone.push(Some(name));
+                compiler.push_unless(matched, &alone, joined)
             })?;
-            vars.iter_mut().for_each(|(_, ty)| *ty = Type::Any);
         }
-        let nullable = matches!(join.side, Side::Left | Side::Outer);
-        vars.push((join.name.clone(), if nullable { Type::Any } else { element }));
         Ok(joined)
+    }
+
+    fn push_unless(&mut self, matched: Reg, names: &[Option<&str>], rows: Reg) -> Result<()> {
+        let skip = self.emit(Op::JumpIf(matched, 0));
+        self.push_row(names, rows)?;
+        self.land(skip);
+        Ok(())
     }
 }

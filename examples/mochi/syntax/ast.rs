@@ -1,28 +1,27 @@
 //! The tree of a program. Every node knows its place in the source.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 /// A byte offset into the source.
 pub(crate) type At = u32;
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 pub(crate) enum TypeRef {
-    Name(String, At),
-    Generic(String, Vec<TypeRef>, At),
+    /// A name with the types in its angle brackets.
+    Named(String, Vec<TypeRef>, At),
     Fun(Vec<TypeRef>, Option<Box<TypeRef>>),
-    Record,
-    /// `T?`: may be null.
-    Optional(Box<TypeRef>),
 }
 
-#[derive(Debug)]
+pub(crate) type Fields = Vec<(String, TypeRef)>;
+
 pub(crate) struct Param {
     pub(crate) name: String,
     pub(crate) ty: Option<TypeRef>,
 }
 
-/// A function, named or not.
-#[derive(Debug)]
+/// A function, named or not; the program is one too.
+#[derive(Default)]
 pub(crate) struct Fun {
     pub(crate) name: String,
     pub(crate) params: Vec<Param>,
@@ -30,30 +29,33 @@ pub(crate) struct Fun {
     pub(crate) body: Vec<Stmt>,
     /// Names of type parameters: they stand for any type.
     pub(crate) generics: Vec<String>,
+    pub(crate) uses: Uses,
     pub(crate) at: At,
 }
 
-#[derive(Debug)]
-pub(crate) struct Variant {
-    pub(crate) name: String,
-    pub(crate) fields: Vec<(String, TypeRef)>,
-    pub(crate) at: At,
+/// What a function and those inside it do with names: the parser sees every name anyway, so it
+/// takes notes, and nobody has to walk over the tree again.
+#[derive(Default)]
+pub(crate) struct Uses {
+    pub(crate) names: HashSet<String>,
+    /// The names that occur in inner functions.
+    pub(crate) inner: HashSet<String>,
+    pub(crate) assigned: HashSet<String>,
+    /// Lists that grow by `xs = append(xs, x)`.
+    pub(crate) appended: HashSet<String>,
 }
 
-#[derive(Debug)]
 pub(crate) enum TypeBody {
-    Struct(Vec<(String, TypeRef)>, Vec<Rc<Fun>>),
-    Union(Vec<Variant>),
+    Struct(Fields, Vec<Rc<Fun>>),
+    Union(Vec<(String, Fields)>),
     Alias(TypeRef),
 }
 
-#[derive(Debug)]
 pub(crate) struct Stmt {
     pub(crate) at: At,
     pub(crate) kind: StmtKind,
 }
 
-#[derive(Debug)]
 pub(crate) enum StmtKind {
     Bind {
         name: String,
@@ -67,12 +69,8 @@ pub(crate) enum StmtKind {
     Return(Option<Expr>),
     If(Expr, Vec<Stmt>, Vec<Stmt>),
     While(Expr, Vec<Stmt>),
-    For {
-        name: String,
-        from: Expr,
-        to: Option<Expr>,
-        body: Vec<Stmt>,
-    },
+    /// A variable, what it goes over or begins with, the end of a range, the body.
+    For(String, Expr, Option<Expr>, Vec<Stmt>),
     Break,
     Continue,
     Type(String, TypeBody),
@@ -80,20 +78,28 @@ pub(crate) enum StmtKind {
     Test(String, Vec<Stmt>),
     Bench(String, Vec<Stmt>),
     Expect(Expr),
-    Update {
-        target: String,
-        set: Vec<(String, Expr)>,
-        condition: Option<Expr>,
-    },
+    /// A list, what fields are set to, a condition.
+    Update(String, Vec<(String, Expr)>, Option<Expr>),
 }
 
-#[derive(Debug)]
 pub(crate) struct Expr {
     pub(crate) at: At,
     pub(crate) kind: ExprKind,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+impl Expr {
+    /// The value that is appended, if this is `append(name, value)`.
+    pub(crate) fn appended_to(&self, name: &str) -> Option<&Expr> {
+        let ExprKind::Call(callee, args) = &self.kind else { return None };
+        let is = |expr: &Expr, wanted| matches!(&expr.kind, ExprKind::Name(it) if it == wanted);
+        match args.as_slice() {
+            [list, value] if is(callee, "append") && is(list, name) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Binary {
     Add,
     Sub,
@@ -116,7 +122,6 @@ pub(crate) enum Binary {
     Intersect,
 }
 
-#[derive(Debug)]
 pub(crate) enum ExprKind {
     Null,
     Int(i64),
@@ -144,19 +149,17 @@ pub(crate) enum ExprKind {
     Query(Box<Query>),
 }
 
-#[derive(Debug)]
 pub(crate) struct Case {
     pub(crate) pattern: Expr,
     pub(crate) body: CaseBody,
 }
 
-#[derive(Debug)]
 pub(crate) enum CaseBody {
     Value(Expr),
     Block(Vec<Stmt>),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
     Inner,
     Left,
@@ -164,25 +167,24 @@ pub(crate) enum Side {
     Outer,
 }
 
-#[derive(Debug)]
-pub(crate) struct Join {
+/// A `from`, or a `join` with its condition.
+pub(crate) struct Source {
     pub(crate) side: Side,
     pub(crate) name: String,
-    pub(crate) source: Expr,
-    pub(crate) on: Expr,
+    pub(crate) list: Expr,
+    pub(crate) on: Option<Expr>,
 }
 
-#[derive(Debug)]
 pub(crate) struct Group {
-    pub(crate) keys: Vec<Expr>,
+    pub(crate) key: Expr,
+    /// What of a row goes into its group.
+    pub(crate) item: Expr,
     pub(crate) name: String,
     pub(crate) having: Option<Expr>,
 }
 
-#[derive(Debug)]
 pub(crate) struct Query {
-    pub(crate) froms: Vec<(String, Expr)>,
-    pub(crate) joins: Vec<Join>,
+    pub(crate) sources: Vec<Source>,
     pub(crate) condition: Option<Expr>,
     pub(crate) group: Option<Group>,
     pub(crate) sort: Option<Expr>,

@@ -30,34 +30,32 @@ pub(crate) enum Token {
     End,
 }
 
-/// Where a token lies in the source.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Spanned {
+/// A token with its text and its place in the source.
+#[derive(Clone, Copy)]
+pub(crate) struct Spanned<'s> {
     pub(crate) token: Token,
-    pub(crate) start: u32,
-    pub(crate) end: u32,
+    pub(crate) text: &'s str,
+    pub(crate) at: u32,
 }
 
 /// Cuts the source into tokens, with one `End` at the end.
-pub(crate) fn tokens(source: &str) -> Result<Vec<Spanned>> {
+pub(crate) fn tokens(source: &str) -> Result<Vec<Spanned<'_>>> {
     if u32::try_from(source.len()).is_err() {
         return fault(0, "the source is longer than 4 GiB");
     }
     let mut found = Vec::new();
     for (token, span) in Token::lexer(source).spanned() {
-        let (start, end) = (span.start as u32, span.end as u32);
+        let at = span.start as u32;
         match token {
-            Ok(Token::Unclosed) | Err(()) => return Err(unknown(source, start)),
-            Ok(token) => found.push(Spanned { token, start, end }),
+            Ok(Token::Unclosed) | Err(()) => return Err(unknown(&source[span.start..], at)),
+            Ok(token) => found.push(Spanned { token, text: &source[span], at }),
         }
     }
-    let end = source.trim_end().len() as u32;
-    found.push(Spanned { token: Token::End, start: end, end });
+    found.push(Spanned { token: Token::End, text: "", at: source.trim_end().len() as u32 });
     Ok(found)
 }
 
-fn unknown(source: &str, start: u32) -> Fault {
-    let rest = source.get(start as usize..).unwrap_or_default();
+fn unknown(rest: &str, at: u32) -> Fault {
     let message = if rest.starts_with('"') {
         "this text has no end: a \" is missing".to_owned()
     } else if rest.starts_with("/*") {
@@ -65,8 +63,11 @@ fn unknown(source: &str, start: u32) -> Fault {
     } else {
         format!("{:?} begins no token", rest.chars().next().unwrap_or(' '))
     };
-    Fault::new(start, message)
+    Fault::new(at, message)
 }
+
+/// What may stand behind a backslash, and what each of it means.
+const ESCAPES: (&str, &str) = ("ntrabfv\\\"'", "\n\t\r\x07\x08\x0c\x0b\\\"'");
 
 /// What a literal in quotes says.
 pub(crate) fn unquote(quoted: &str, at: u32) -> Result<String> {
@@ -78,31 +79,19 @@ pub(crate) fn unquote(quoted: &str, at: u32) -> Result<String> {
             text.push(c);
             continue;
         }
-        let code = |chars: &mut std::str::Chars<'_>, digits: usize| {
-            let digits: String = chars.by_ref().take(digits).collect();
-            u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32)
-        };
-        let octal = |first: char, chars: &mut std::str::Chars<'_>| {
-            let digits: String = std::iter::once(first).chain(chars.by_ref().take(2)).collect();
-            u32::from_str_radix(&digits, 8)
-                .ok()
-                .filter(|_| digits.len() == 3)
-                .and_then(char::from_u32)
-        };
+        let code =
+            |chars: &mut std::str::Chars<'_>, first: Option<char>, count: usize, radix: u32| {
+                let digits: String = first.into_iter().chain(chars.by_ref().take(count)).collect();
+                let whole = digits.len() == count + usize::from(first.is_some());
+                u32::from_str_radix(&digits, radix).ok().filter(|_| whole).and_then(char::from_u32)
+            };
         let escaped = match chars.next() {
-            Some('n') => Some('\n'),
-            Some('t') => Some('\t'),
-            Some('r') => Some('\r'),
-            Some('a') => Some('\x07'),
-            Some('b') => Some('\x08'),
-            Some('f') => Some('\x0c'),
-            Some('v') => Some('\x0b'),
-            Some(first @ '0'..='7') => octal(first, &mut chars),
-            Some(c @ ('\\' | '"' | '\'')) => Some(c),
-            Some('x') => code(&mut chars, 2),
-            Some('u') => code(&mut chars, 4),
-            Some('U') => code(&mut chars, 8),
-            _ => None,
+            first @ Some('0'..='7') => code(&mut chars, first, 2, 8),
+            Some('x') => code(&mut chars, None, 2, 16),
+            Some('u') => code(&mut chars, None, 4, 16),
+            Some('U') => code(&mut chars, None, 8, 16),
+            Some(c) => ESCAPES.0.find(c).and_then(|n| ESCAPES.1.chars().nth(n)),
+            None => None,
         };
         match escaped {
             Some(c) => text.push(c),

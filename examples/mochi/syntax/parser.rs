@@ -19,80 +19,93 @@ const RESERVED: &[&str] = &[
     "none", "true", "false",
 ];
 
-/// What the language has and this VM does not.
-const OUT_OF_SCOPE: &[(&str, &str)] = &[
-    ("agent", "agents"),
-    ("stream", "streams"),
-    ("on", "stream handlers"),
-    ("emit", "streams"),
-    ("intent", "agents"),
-    ("model", "language models"),
-    ("generate", "generative calls"),
-    ("fetch", "network access"),
-    ("load", "loading of files"),
-    ("save", "saving of files"),
-    ("import", "imports of foreign modules"),
-    ("extern", "foreign functions"),
-    ("fact", "logic programs"),
-    ("rule", "logic programs"),
+/// Words that can only begin a statement: `return` has no value before them.
+const STARTS: &[&str] =
+    &["let", "var", "return", "while", "for", "break", "continue", "type", "expect", "test"];
+
+/// What the language has and this VM does not, and the words that begin it.
+const OUT_OF_SCOPE: &[(&str, &[&str])] = &[
+    ("agents", &["agent", "intent"]),
+    ("streams", &["stream", "emit"]),
+    ("stream handlers", &["on"]),
+    ("language models", &["model"]),
+    ("generative calls", &["generate"]),
+    ("network access", &["fetch"]),
+    ("loading of files", &["load"]),
+    ("saving of files", &["save"]),
+    ("imports of foreign modules", &["import"]),
+    ("foreign functions", &["extern"]),
+    ("logic programs", &["fact", "rule"]),
 ];
 
+/// The operators, those that bind least first.
+const OPERATORS: &[&[(&str, Binary)]] = {
+    use Binary::*;
+    &[
+        &[("union", Union), ("except", Except), ("intersect", Intersect)],
+        &[("??", Coalesce)],
+        &[("||", Or)],
+        &[("&&", And)],
+        &[("==", Eq), ("!=", Ne), ("in", In)],
+        &[("<", Lt), ("<=", Le), (">", Gt), (">=", Ge)],
+        &[("+", Add), ("-", Sub)],
+        &[("*", Mul), ("/", Div), ("%", Mod)],
+    ]
+};
+
 struct Parser<'s> {
-    source: &'s str,
-    tokens: Vec<Spanned>,
+    tokens: Vec<Spanned<'s>>,
     next: usize,
     depth: u32,
     /// Inside the head of an `if`, a `while`, a `for` or a `match`, where `x {` begins the body.
     head: bool,
+    /// What is known of the functions around: the program, and those inside each other.
+    uses: Vec<Uses>,
 }
 
-/// Parses a whole program.
-pub(crate) fn parse(source: &str) -> Result<Vec<Stmt>> {
-    let mut parser = Parser { source, tokens: tokens(source)?, next: 0, depth: 0, head: false };
-    if parser.accept("package") {
-        parser.name()?;
+/// Parses a whole program, which is a function without parameters.
+pub(crate) fn parse(source: &str) -> Result<Fun> {
+    let tokens = tokens(source)?;
+    let uses = vec![Uses::default()];
+    let mut parser = Parser { tokens, next: 0, depth: 0, head: false, uses };
+    parser.after("package", Parser::name)?;
+    let mut body = Vec::new();
+    while parser.token() != Token::End {
+        body.push(parser.statement()?);
     }
-    let mut program = Vec::new();
-    while parser.peek().token != Token::End {
-        program.push(parser.statement()?);
-    }
-    Ok(program)
+    let uses = parser.uses.pop().unwrap_or_default();
+    Ok(Fun { body, uses, name: "the program".to_owned(), ..Fun::default() })
 }
 
 impl<'s> Parser<'s> {
-    fn ahead(&self, n: usize) -> Spanned {
+    fn ahead(&self, n: usize) -> Spanned<'s> {
         let last = self.tokens.len() - 1;
         self.tokens[(self.next + n).min(last)]
     }
 
-    fn peek(&self) -> Spanned {
-        self.ahead(0)
-    }
-
-    fn text_ahead(&self, n: usize) -> &'s str {
-        let token = self.ahead(n);
-        self.source.get(token.start as usize..token.end as usize).unwrap_or_default()
+    fn token(&self) -> Token {
+        self.ahead(0).token
     }
 
     fn text(&self) -> &'s str {
-        self.text_ahead(0)
+        self.ahead(0).text
     }
 
     fn at(&self) -> At {
-        self.peek().start
+        self.ahead(0).at
     }
 
     fn is(&self, text: &str) -> bool {
         self.is_ahead(0, text)
     }
 
+    /// Whether a token is this word or sign; literals begin with a digit or a quote.
     fn is_ahead(&self, n: usize, text: &str) -> bool {
-        let token = self.ahead(n).token;
-        matches!(token, Token::Name | Token::Sign) && self.text_ahead(n) == text
+        self.ahead(n).text == text
     }
 
     fn is_name(&self, n: usize) -> bool {
-        self.ahead(n).token == Token::Name && !RESERVED.contains(&self.text_ahead(n))
+        self.ahead(n).token == Token::Name && !RESERVED.contains(&self.ahead(n).text)
     }
 
     fn accept(&mut self, text: &str) -> bool {
@@ -102,29 +115,29 @@ impl<'s> Parser<'s> {
     }
 
     fn unexpected<T>(&self, wanted: &str) -> Result<T> {
-        match self.peek().token {
-            Token::End => fault(self.at(), format!("expected {wanted}, found the end")),
-            _ => fault(self.at(), format!("expected {wanted}, found `{}`", self.text())),
+        let end = self.token() == Token::End;
+        let found = if end { "the end" } else { &format!("`{}`", self.text()) };
+        fault(self.at(), format!("expected {wanted}, found {found}"))
+    }
+
+    fn in_scope(&self, word: &str, at: At) -> Result<()> {
+        match OUT_OF_SCOPE.iter().find(|(_, words)| words.contains(&word)) {
+            Some((what, _)) => fault(at, format!("{what} are not part of this VM")),
+            None => Ok(()),
         }
     }
 
-    fn expect(&mut self, text: &str) -> Result<At> {
-        let at = self.at();
-        if self.accept(text) { Ok(at) } else { self.unexpected(&format!("`{text}`")) }
+    fn expect(&mut self, text: &str) -> Result<()> {
+        if self.accept(text) { Ok(()) } else { self.unexpected(&format!("`{text}`")) }
     }
 
     fn name(&mut self) -> Result<String> {
-        if !self.is_name(0) {
-            return self.unexpected("a name");
-        }
-        let name = self.text().to_owned();
-        self.next += 1;
-        Ok(name)
+        if self.is_name(0) { self.label() } else { self.unexpected("a name") }
     }
 
     /// A name behind a point or before a colon, where every word may stand.
     fn label(&mut self) -> Result<String> {
-        if self.peek().token != Token::Name {
+        if self.token() != Token::Name {
             return self.unexpected("a name");
         }
         let name = self.text().to_owned();
@@ -132,17 +145,40 @@ impl<'s> Parser<'s> {
         Ok(name)
     }
 
-    fn deeper<T>(&mut self, parse: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        if self.depth >= DEPTH_MAX {
-            return fault(self.at(), "nested too deeply");
-        }
+    /// A part that may be missing: it begins with a sign or a word.
+    fn after<T>(
+        &mut self,
+        sign: &str,
+        parse: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<Option<T>> {
+        if self.accept(sign) { parse(self).map(Some) } else { Ok(None) }
+    }
+
+    /// `name: value`.
+    fn labelled<T>(&mut self, parse: impl FnOnce(&mut Self) -> Result<T>) -> Result<(String, T)> {
+        let name = self.label()?;
+        self.expect(":")?;
+        Ok((name, parse(self)?))
+    }
+
+    fn field(&mut self) -> Result<(String, TypeRef)> {
+        self.labelled(Self::type_ref)
+    }
+
+    /// The tree becomes one higher.
+    fn climb(&mut self, message: &str) -> Result<()> {
         self.depth += 1;
+        if self.depth > DEPTH_MAX { fault(self.at(), message) } else { Ok(()) }
+    }
+
+    fn deeper<T>(&mut self, parse: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.climb("nested too deeply")?;
         let parsed = parse(self);
         self.depth -= 1;
         parsed
     }
 
-    /// What stands in the head of a statement.
+    /// What stands in the head of a statement, or not.
     fn headed<T>(&mut self, head: bool, parse: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let before = std::mem::replace(&mut self.head, head);
         let parsed = parse(self);
@@ -150,6 +186,18 @@ impl<'s> Parser<'s> {
         parsed
     }
 
+    fn head(&mut self) -> Result<Expr> {
+        self.headed(true, Self::expr)
+    }
+
+    /// An expression in brackets that are open.
+    fn inner(&mut self, end: &str) -> Result<Expr> {
+        let inner = self.headed(false, Self::expr)?;
+        self.expect(end)?;
+        Ok(inner)
+    }
+
+    /// Items with commas between them.
     fn list<T>(
         &mut self,
         end: &str,
@@ -168,20 +216,25 @@ impl<'s> Parser<'s> {
         })
     }
 
+    /// Items in braces, to their end.
+    fn braces<T>(&mut self, mut item: impl FnMut(&mut Self) -> Result<T>) -> Result<Vec<T>> {
+        self.expect("{")?;
+        self.headed(false, |p| {
+            let mut items = Vec::new();
+            while !p.accept("}") {
+                if p.token() == Token::End {
+                    return p.unexpected("`}`");
+                }
+                items.push(item(p)?);
+            }
+            Ok(items)
+        })
+    }
+
     // Statements.
 
     fn block(&mut self) -> Result<Vec<Stmt>> {
-        self.expect("{")?;
-        self.headed(false, |p| {
-            let mut body = Vec::new();
-            while !p.accept("}") {
-                if p.peek().token == Token::End {
-                    return p.unexpected("`}`");
-                }
-                body.push(p.statement()?);
-            }
-            Ok(body)
-        })
+        self.braces(Self::statement)
     }
 
     fn statement(&mut self) -> Result<Stmt> {
@@ -192,237 +245,192 @@ impl<'s> Parser<'s> {
     }
 
     fn statement_kind(&mut self) -> Result<StmtKind> {
-        let word = if self.peek().token == Token::Name { self.text() } else { "" };
+        let word = if self.token() == Token::Name { self.text() } else { "" };
         let named = self.is_name(1);
-        if let Some((_, what)) = OUT_OF_SCOPE.iter().find(|(it, _)| *it == word)
-            && (word != "model" || named)
-        {
-            return fault(self.at(), format!("{what} are not part of this VM"));
+        if word != "model" || named {
+            self.in_scope(word, self.at())?;
         }
-        match word {
+        self.next += 1;
+        Ok(match word {
             "let" | "var" => {
-                self.next += 1;
                 let name = self.name()?;
-                let ty = if self.accept(":") { Some(self.type_ref()?) } else { None };
-                let value = if self.accept("=") { Some(self.expr()?) } else { None };
-                Ok(StmtKind::Bind { name, ty, value, mutable: word == "var" })
+                let ty = self.after(":", Self::type_ref)?;
+                let value = self.after("=", Self::expr)?;
+                StmtKind::Bind { name, ty, value, mutable: word == "var" }
             }
-            "export" => {
-                self.next += 1;
-                self.statement_kind()
-            }
-            "fun" if named => {
-                self.next += 1;
-                let at = self.at();
-                let name = self.name()?;
-                Ok(StmtKind::Fun(Rc::new(self.function(name, at)?)))
-            }
+            "export" => self.statement_kind()?,
+            "fun" if named => StmtKind::Fun(self.named_function()?),
             "return" => {
-                self.next += 1;
-                let ends =
-                    self.is("}") || self.peek().token == Token::End || self.starts_statement();
-                Ok(StmtKind::Return(if ends { None } else { Some(self.expr()?) }))
+                let ends = matches!(self.text(), "}" | "") || STARTS.contains(&self.text());
+                StmtKind::Return(if ends { None } else { Some(self.expr()?) })
             }
-            "if" => self.if_statement(),
-            "while" => {
-                self.next += 1;
-                let condition = self.headed(true, Self::expr)?;
-                Ok(StmtKind::While(condition, self.block()?))
+            "if" => {
+                let (condition, then) = (self.head()?, self.block()?);
+                let otherwise = self.after("else", |p| {
+                    if p.is("if") { Ok(vec![p.statement()?]) } else { p.block() }
+                })?;
+                StmtKind::If(condition, then, otherwise.unwrap_or_default())
             }
+            "while" => StmtKind::While(self.head()?, self.block()?),
             "for" => {
-                self.next += 1;
                 let name = self.name()?;
                 self.expect("in")?;
-                let from = self.headed(true, Self::expr)?;
-                let to =
-                    if self.accept("..") { Some(self.headed(true, Self::expr)?) } else { None };
-                Ok(StmtKind::For { name, from, to, body: self.block()? })
+                let from = self.head()?;
+                let to = self.after("..", Self::head)?;
+                StmtKind::For(name, from, to, self.block()?)
             }
-            "break" => {
-                self.next += 1;
-                Ok(StmtKind::Break)
-            }
-            "continue" => {
-                self.next += 1;
-                Ok(StmtKind::Continue)
-            }
-            "type" => self.type_declaration(),
-            "test" | "bench" if self.ahead(1).token == Token::Text => {
-                self.next += 1;
+            "break" => StmtKind::Break,
+            "continue" => StmtKind::Continue,
+            "type" => StmtKind::Type(self.name()?, self.type_body()?),
+            "test" | "bench" if self.token() == Token::Text => {
                 let name = unquote(self.text(), self.at())?;
                 self.next += 1;
-                let body = self.block()?;
-                Ok(if word == "test" {
-                    StmtKind::Test(name, body)
-                } else {
-                    StmtKind::Bench(name, body)
-                })
+                let kind = if word == "test" { StmtKind::Test } else { StmtKind::Bench };
+                kind(name, self.block()?)
             }
-            "expect" => {
-                self.next += 1;
-                Ok(StmtKind::Expect(self.expr()?))
-            }
-            "update" if named && self.is_ahead(2, "set") => {
-                self.next += 1;
+            "expect" => StmtKind::Expect(self.expr()?),
+            "update" if named && self.is_ahead(1, "set") => {
                 let target = self.name()?;
+                self.used(&target);
                 self.next += 1;
                 self.expect("{")?;
-                let set = self.list("}", |p| {
-                    let name = p.label()?;
-                    p.expect(":")?;
-                    Ok((name, p.expr()?))
-                })?;
-                let condition = if self.accept("where") { Some(self.expr()?) } else { None };
-                Ok(StmtKind::Update { target, set, condition })
+                let set = self.list("}", |p| p.labelled(Self::expr))?;
+                StmtKind::Update(target, set, self.after("where", Self::expr)?)
             }
             _ => {
-                let expr = self.expr()?;
+                self.next -= 1;
+                let place = self.expr()?;
                 if !self.is("=") {
-                    return Ok(StmtKind::Expr(expr));
+                    return Ok(StmtKind::Expr(place));
                 }
-                match expr.kind {
-                    ExprKind::Name(_) | ExprKind::Index(..) | ExprKind::Field(..) => {}
-                    _ => {
-                        return fault(
-                            expr.at,
-                            "only variables, elements and fields can be assigned to",
-                        );
-                    }
+                if !matches!(
+                    place.kind,
+                    ExprKind::Name(_) | ExprKind::Index(..) | ExprKind::Field(..)
+                ) {
+                    let message = "only variables, elements and fields can be assigned to";
+                    return fault(place.at, message);
                 }
                 self.next += 1;
-                Ok(StmtKind::Assign(expr, self.expr()?))
+                let value = self.expr()?;
+                if let ExprKind::Name(name) = &place.kind {
+                    let uses = self.uses();
+                    uses.assigned.insert(name.clone());
+                    if value.appended_to(name).is_some() {
+                        uses.appended.insert(name.clone());
+                    }
+                }
+                StmtKind::Assign(place, value)
             }
-        }
+        })
     }
 
-    /// Whether the next token can only begin a statement.
-    fn starts_statement(&self) -> bool {
-        const WORDS: &[&str] = &[
-            "let", "var", "return", "while", "for", "break", "continue", "type", "expect", "test",
-        ];
-        self.peek().token == Token::Name && WORDS.contains(&self.text())
+    fn uses(&mut self) -> &mut Uses {
+        let last = self.uses.len() - 1;
+        &mut self.uses[last]
     }
 
-    fn if_statement(&mut self) -> Result<StmtKind> {
-        self.expect("if")?;
-        let condition = self.headed(true, Self::expr)?;
-        let then = self.block()?;
-        let otherwise = if !self.accept("else") {
-            Vec::new()
-        } else if self.is("if") {
-            vec![self.statement()?]
-        } else {
-            self.block()?
-        };
-        Ok(StmtKind::If(condition, then, otherwise))
+    fn used(&mut self, name: &str) {
+        self.uses().names.insert(name.to_owned());
     }
 
-    fn function(&mut self, name: String, at: At) -> Result<Fun> {
-        let mut generics = Vec::new();
-        if self.accept("<") {
-            generics = self.list(">", Self::name)?;
-        }
+    fn named_function(&mut self) -> Result<Rc<Fun>> {
+        let at = self.at();
+        let name = self.name()?;
+        self.function(name, at)
+    }
+
+    fn function(&mut self, name: String, at: At) -> Result<Rc<Fun>> {
+        self.uses.push(Uses::default());
+        let generics = self.after("<", |p| p.list(">", Self::name))?.unwrap_or_default();
         self.expect("(")?;
-        let params = self.list(")", |p| {
-            let name = p.name()?;
-            let ty = if p.accept(":") { Some(p.type_ref()?) } else { None };
-            Ok(Param { name, ty })
-        })?;
-        let result = if self.accept(":") { Some(self.type_ref()?) } else { None };
+        let params =
+            self.list(")", |p| Ok(Param { name: p.name()?, ty: p.after(":", Self::type_ref)? }))?;
+        let result = self.after(":", Self::type_ref)?;
         if self.accept("!") {
             self.name()?; // effects are not looked at
             while self.accept(",") {
                 self.name()?;
             }
         }
-        let body = if self.is("=>") {
-            let at = self.expect("=>")?;
-            let value = self.expr()?;
-            vec![Stmt { at, kind: StmtKind::Return(Some(value)) }]
+        let arrow = self.at();
+        let body = if self.accept("=>") {
+            vec![Stmt { at: arrow, kind: StmtKind::Return(Some(self.expr()?)) }]
         } else {
             self.block()?
         };
-        Ok(Fun { name, params, result, body, generics, at })
+        let uses = self.uses.pop().unwrap_or_default();
+        let around = self.uses();
+        around.inner.extend(uses.names.iter().cloned());
+        around.names.extend(uses.names.iter().cloned());
+        around.assigned.extend(uses.assigned.iter().cloned());
+        around.appended.extend(uses.appended.iter().cloned());
+        Ok(Rc::new(Fun { name, params, result, body, generics, uses, at }))
     }
 
-    fn type_declaration(&mut self) -> Result<StmtKind> {
-        self.expect("type")?;
-        let name = self.name()?;
+    fn type_body(&mut self) -> Result<TypeBody> {
         let equals = self.accept("=");
         if self.is("{") {
-            self.expect("{")?;
             let (mut fields, mut methods) = (Vec::new(), Vec::new());
-            while !self.accept("}") {
-                if self.accept("fun") {
-                    let at = self.at();
-                    let name = self.name()?;
-                    methods.push(Rc::new(self.function(name, at)?));
+            self.braces(|p| {
+                if p.accept("fun") {
+                    methods.push(p.named_function()?);
                 } else {
-                    fields.push(self.field()?);
+                    fields.push(p.field()?);
                 }
-                self.accept(",");
-            }
-            return Ok(StmtKind::Type(name, TypeBody::Struct(fields, methods)));
+                p.accept(",");
+                Ok(())
+            })?;
+            return Ok(TypeBody::Struct(fields, methods));
         }
         if !equals {
             return self.unexpected("`{` or `=`");
         }
         self.accept("|");
-        let body = self.is_name(0) && {
-            let next = self.text_ahead(1);
-            next == "|" || next == "(" || next == "{"
-        };
-        if !body {
-            return Ok(StmtKind::Type(name, TypeBody::Alias(self.type_ref()?)));
+        if !self.is_name(0) || !matches!(self.ahead(1).text, "|" | "(" | "{") {
+            return Ok(TypeBody::Alias(self.type_ref()?));
         }
         let mut variants = vec![self.variant()?];
         while self.accept("|") {
             variants.push(self.variant()?);
         }
-        Ok(StmtKind::Type(name, TypeBody::Union(variants)))
+        Ok(TypeBody::Union(variants))
     }
 
-    fn field(&mut self) -> Result<(String, TypeRef)> {
-        let name = self.label()?;
-        self.expect(":")?;
-        Ok((name, self.type_ref()?))
-    }
-
-    fn variant(&mut self) -> Result<Variant> {
-        let at = self.at();
+    fn variant(&mut self) -> Result<(String, Fields)> {
         let name = self.name()?;
-        let mut fields = Vec::new();
-        if self.accept("(") {
-            fields = self.list(")", Self::field)?;
-        } else if self.accept("{") {
-            while !self.accept("}") {
-                fields.push(self.field()?);
-                self.accept(",");
-            }
-        }
-        Ok(Variant { name, fields, at })
+        let fields = if self.accept("(") {
+            self.list(")", Self::field)?
+        } else if self.is("{") {
+            self.braces(|p| {
+                let field = p.field()?;
+                p.accept(",");
+                Ok(field)
+            })?
+        } else {
+            Vec::new()
+        };
+        Ok((name, fields))
     }
 
     fn type_ref(&mut self) -> Result<TypeRef> {
+        let at = self.at();
+        let any = TypeRef::Named("any".to_owned(), Vec::new(), at);
         let ty = self.deeper(|p| {
-            let at = p.at();
             if p.accept("fun") {
                 p.expect("(")?;
                 let params = p.list(")", Self::type_ref)?;
-                let result = if p.accept(":") { Some(Box::new(p.type_ref()?)) } else { None };
-                return Ok(TypeRef::Fun(params, result));
+                return Ok(TypeRef::Fun(params, p.after(":", Self::type_ref)?.map(Box::new)));
             }
             if p.accept("{") {
                 p.list("}", Self::field)?;
-                return Ok(TypeRef::Record);
+                return Ok(any.clone());
             }
             let name = p.name()?;
-            if p.accept("<") {
-                return Ok(TypeRef::Generic(name, p.list(">", Self::type_ref)?, at));
-            }
-            Ok(TypeRef::Name(name, at))
+            let args = p.after("<", |p| p.list(">", Self::type_ref))?;
+            Ok(TypeRef::Named(name, args.unwrap_or_default(), at))
         })?;
-        Ok(if self.accept("?") { TypeRef::Optional(Box::new(ty)) } else { ty })
+        // `T?` may be null: a value whose type shows at run time.
+        Ok(if self.accept("?") { any } else { ty })
     }
 
     // Expressions.
@@ -431,47 +439,25 @@ impl<'s> Parser<'s> {
         self.deeper(|p| p.binary(0))
     }
 
-    fn operator(&self) -> Option<(Binary, u32)> {
-        if !matches!(self.peek().token, Token::Name | Token::Sign) {
-            return None;
-        }
-        Some(match self.text() {
-            "union" if self.is_ahead(1, "all") => (Binary::UnionAll, 1),
-            "union" => (Binary::Union, 1),
-            "except" => (Binary::Except, 1),
-            "intersect" => (Binary::Intersect, 1),
-            "??" => (Binary::Coalesce, 2),
-            "||" => (Binary::Or, 3),
-            "&&" => (Binary::And, 4),
-            "==" => (Binary::Eq, 5),
-            "!=" => (Binary::Ne, 5),
-            "in" => (Binary::In, 5),
-            "<" => (Binary::Lt, 6),
-            "<=" => (Binary::Le, 6),
-            ">" => (Binary::Gt, 6),
-            ">=" => (Binary::Ge, 6),
-            "+" => (Binary::Add, 7),
-            "-" => (Binary::Sub, 7),
-            "*" => (Binary::Mul, 8),
-            "/" => (Binary::Div, 8),
-            "%" => (Binary::Mod, 8),
-            _ => return None,
-        })
+    fn operator(&self) -> Option<(Binary, usize)> {
+        let here = |(sign, operator): &(&str, Binary)| self.is(sign).then_some(*operator);
+        let mut levels = OPERATORS.iter().enumerate();
+        levels.find_map(|(n, level)| Some((level.iter().find_map(here)?, n + 1)))
     }
 
-    fn binary(&mut self, least: u32) -> Result<Expr> {
+    fn binary(&mut self, least: usize) -> Result<Expr> {
         let mut left = self.unary()?;
         let depth = self.depth;
-        while let Some((operator, level)) = self.operator()
+        while let Some((mut operator, level)) = self.operator()
             && level > least
         {
             // A chain leans to the left: each link makes the tree one higher.
-            self.depth += 1;
-            if self.depth >= DEPTH_MAX {
-                return fault(self.at(), "too many operators in one expression");
-            }
+            self.climb("too many operators in one expression")?;
             let at = self.at();
-            self.next += if operator == Binary::UnionAll { 2 } else { 1 };
+            self.next += 1;
+            if operator == Binary::Union && self.accept("all") {
+                operator = Binary::UnionAll;
+            }
             let right = self.deeper(|p| p.binary(level))?;
             left = Expr { at, kind: ExprKind::Binary(operator, Box::new(left), Box::new(right)) };
         }
@@ -481,45 +467,38 @@ impl<'s> Parser<'s> {
 
     fn unary(&mut self) -> Result<Expr> {
         let at = self.at();
-        if self.accept("-") {
+        let kind = if self.accept("-") {
             let inner = self.deeper(Self::unary)?;
-            let kind = match inner.kind {
+            match inner.kind {
                 ExprKind::Int(value) => ExprKind::Int(value.wrapping_neg()),
                 ExprKind::Float(value) => ExprKind::Float(-value),
                 _ => ExprKind::Neg(Box::new(inner)),
-            };
-            return Ok(Expr { at, kind });
-        }
-        if self.accept("!") {
-            let inner = self.deeper(Self::unary)?;
-            return Ok(Expr { at, kind: ExprKind::Not(Box::new(inner)) });
-        }
-        self.postfix()
+            }
+        } else if self.accept("!") {
+            ExprKind::Not(Box::new(self.deeper(Self::unary)?))
+        } else {
+            return self.postfix();
+        };
+        Ok(Expr { at, kind })
     }
 
     fn postfix(&mut self) -> Result<Expr> {
         let mut expr = self.primary()?;
         let depth = self.depth;
         loop {
-            self.depth += 1;
-            if self.depth >= DEPTH_MAX {
-                return fault(self.at(), "too many calls and selections in one expression");
-            }
+            self.climb("too many calls and selections in one expression")?;
             let at = self.at();
+            let safe = self.is("?") && (self.is_ahead(1, ".") || self.is_ahead(1, "["));
+            self.next += usize::from(safe);
             let kind = if self.accept("(") {
                 ExprKind::Call(Box::new(expr), self.list(")", Self::expr)?)
-            } else if self.is("?") && self.is_ahead(1, ".") {
-                self.next += 2;
-                ExprKind::SafeField(Box::new(expr), self.label()?)
-            } else if self.is("?") && self.is_ahead(1, "[") {
-                self.next += 2;
-                let index = self.headed(false, Self::expr)?;
-                self.expect("]")?;
-                ExprKind::SafeIndex(Box::new(expr), Box::new(index))
+            } else if safe && self.accept("[") {
+                ExprKind::SafeIndex(Box::new(expr), Box::new(self.inner("]")?))
             } else if self.accept("[") {
                 self.headed(false, |p| p.index(expr))?
             } else if self.accept(".") {
-                ExprKind::Field(Box::new(expr), self.label()?)
+                let kind = if safe { ExprKind::SafeField } else { ExprKind::Field };
+                kind(Box::new(expr), self.label()?)
             } else if self.accept("as") {
                 ExprKind::Cast(Box::new(expr), self.type_ref()?)
             } else {
@@ -540,8 +519,7 @@ impl<'s> Parser<'s> {
             (None, false) => return self.unexpected("an index"),
             (start, true) => {
                 let end = part(self)?;
-                let step = if self.accept(":") { part(self)? } else { None };
-                ExprKind::Slice(Box::new(base), start, end, step)
+                ExprKind::Slice(Box::new(base), start, end, self.after(":", part)?.flatten())
             }
         };
         self.expect("]")?;
@@ -549,49 +527,51 @@ impl<'s> Parser<'s> {
     }
 
     fn primary(&mut self) -> Result<Expr> {
-        let at = self.at();
-        let kind = match self.peek().token {
-            Token::Int => {
-                let value = int(self.text());
-                let Some(value) = value else {
-                    return fault(at, "this number does not fit into 64 bits");
-                };
-                self.next += 1;
-                ExprKind::Int(value)
-            }
-            Token::Float => {
-                let value = self.text().parse().unwrap_or(f64::NAN);
-                self.next += 1;
-                ExprKind::Float(value)
-            }
-            Token::Text => {
-                let text = unquote(self.text(), at)?;
-                self.next += 1;
-                ExprKind::Text(text)
-            }
-            Token::Sign => match self.text() {
-                "(" => {
-                    self.next += 1;
-                    let inner = self.headed(false, Self::expr)?;
-                    self.expect(")")?;
-                    return Ok(inner);
-                }
-                "[" => {
-                    self.next += 1;
-                    ExprKind::List(self.list("]", Self::expr)?)
-                }
-                "{" => {
-                    self.next += 1;
-                    ExprKind::Map(self.list("}", |p| {
-                        let key = p.map_key()?;
-                        p.expect(":")?;
-                        Ok((key, p.expr()?))
-                    })?)
-                }
-                _ => return self.unexpected("an expression"),
+        let (at, token, text) = (self.at(), self.token(), self.text());
+        self.next += 1;
+        let kind = match (token, text) {
+            (Token::Int, _) => match int(text) {
+                Some(value) => ExprKind::Int(value),
+                None => return fault(at, "this number does not fit into 64 bits"),
             },
-            Token::Name => return self.word(),
-            Token::Unclosed | Token::End => return self.unexpected("an expression"),
+            (Token::Float, _) => ExprKind::Float(text.parse().unwrap_or(f64::NAN)),
+            (Token::Text, _) => ExprKind::Text(unquote(text, at)?),
+            (_, "(") => return self.inner(")"),
+            (_, "[") => ExprKind::List(self.list("]", Self::expr)?),
+            (_, "{") => ExprKind::Map(self.list("}", |p| {
+                let key = p.map_key()?;
+                p.expect(":")?;
+                Ok((key, p.expr()?))
+            })?),
+            (_, "true" | "false") => ExprKind::Bool(text == "true"),
+            (_, "none") => ExprKind::Null,
+            (_, "fun") => ExprKind::Fun(self.function(String::new(), at)?),
+            (_, "if") => self.deeper(Self::if_expr)?,
+            (_, "match") => self.match_expr()?,
+            (_, "from") if self.is_name(0) && self.is_ahead(1, "in") => {
+                ExprKind::Query(Box::new(self.query()?))
+            }
+            (_, "generate" | "fetch" | "load" | "save") => {
+                self.in_scope(text, at)?;
+                ExprKind::Null
+            }
+            (Token::Name, _) if !RESERVED.contains(&text) => {
+                let literal = self.is("{")
+                    && (self.ahead(1).token == Token::Name && self.is_ahead(2, ":")
+                        || !self.head && self.is_ahead(1, "}"));
+                if literal {
+                    self.next += 1;
+                    let fields = self.list("}", |p| p.labelled(Self::expr))?;
+                    ExprKind::Struct(text.to_owned(), fields)
+                } else {
+                    self.used(text);
+                    ExprKind::Name(text.to_owned())
+                }
+            }
+            _ => {
+                self.next -= 1;
+                return self.unexpected("an expression");
+            }
         };
         Ok(Expr { at, kind })
     }
@@ -599,173 +579,113 @@ impl<'s> Parser<'s> {
     /// A name before a colon is a text.
     fn map_key(&mut self) -> Result<Expr> {
         let value = matches!(self.text(), "true" | "false" | "none");
-        if self.peek().token == Token::Name && self.is_ahead(1, ":") && !value {
+        if self.token() == Token::Name && self.is_ahead(1, ":") && !value {
             let at = self.at();
             return Ok(Expr { at, kind: ExprKind::Text(self.label()?) });
         }
         self.expr()
     }
 
-    fn word(&mut self) -> Result<Expr> {
-        let at = self.at();
-        let word = self.text();
-        let kind = match word {
-            "true" | "false" => {
-                self.next += 1;
-                ExprKind::Bool(word == "true")
-            }
-            "none" => {
-                self.next += 1;
-                ExprKind::Null
-            }
-            "fun" => {
-                self.next += 1;
-                ExprKind::Fun(Rc::new(self.function(String::new(), at)?))
-            }
-            "if" => return self.deeper(Self::if_expr),
-            "match" => self.match_expr()?,
-            "from" if self.is_name(1) && self.is_ahead(2, "in") => {
-                ExprKind::Query(Box::new(self.query()?))
-            }
-            "generate" | "fetch" | "load" | "save" => return self.out_of_scope(word),
-            _ if RESERVED.contains(&word) => return self.unexpected("an expression"),
-            _ => {
-                self.next += 1;
-                let literal = self.is("{")
-                    && (self.ahead(1).token == Token::Name && self.is_ahead(2, ":")
-                        || !self.head && self.is_ahead(1, "}"));
-                if literal {
-                    self.next += 1;
-                    let fields = self.list("}", |p| {
-                        let name = p.label()?;
-                        p.expect(":")?;
-                        Ok((name, p.expr()?))
-                    })?;
-                    ExprKind::Struct(word.to_owned(), fields)
-                } else {
-                    ExprKind::Name(word.to_owned())
-                }
-            }
-        };
-        Ok(Expr { at, kind })
-    }
-
-    fn out_of_scope(&self, word: &str) -> Result<Expr> {
-        let what = OUT_OF_SCOPE.iter().find(|(it, _)| *it == word).map_or("this", |(_, what)| what);
-        fault(self.at(), format!("{what} are not part of this VM"))
-    }
-
-    fn if_expr(&mut self) -> Result<Expr> {
-        let at = self.expect("if")?;
-        let condition = self.headed(true, Self::expr)?;
+    fn if_expr(&mut self) -> Result<ExprKind> {
+        let condition = Box::new(self.head()?);
         let then = if self.accept("then") { self.expr()? } else { self.braced()? };
-        let otherwise = if !self.accept("else") {
-            None
-        } else if self.is("if") {
-            Some(Box::new(self.deeper(Self::if_expr)?))
-        } else if self.is("{") {
-            Some(Box::new(self.braced()?))
-        } else {
-            Some(Box::new(self.expr()?))
-        };
-        Ok(Expr { at, kind: ExprKind::If(Box::new(condition), Box::new(then), otherwise) })
+        let otherwise = self.after("else", |p| match p.text() {
+            "if" => p.primary(),
+            "{" => p.braced(),
+            _ => p.expr(),
+        })?;
+        Ok(ExprKind::If(condition, Box::new(then), otherwise.map(Box::new)))
     }
 
     fn braced(&mut self) -> Result<Expr> {
         self.expect("{")?;
-        let inner = self.headed(false, Self::expr)?;
-        self.expect("}")?;
-        Ok(inner)
+        self.inner("}")
     }
 
     fn match_expr(&mut self) -> Result<ExprKind> {
-        self.expect("match")?;
-        let target = self.headed(true, Self::expr)?;
-        self.expect("{")?;
-        self.headed(false, |p| {
-            let mut cases = Vec::new();
-            while !p.accept("}") {
-                let pattern = p.expr()?;
-                p.expect("=>")?;
-                // `{ name:` and `{ "text":` begin a map, all else a block.
-                let map = p.is("{") && (p.is_ahead(1, "}") || p.is_ahead(2, ":"));
-                let body = if p.is("{") && !map {
-                    CaseBody::Block(p.block()?)
-                } else {
-                    CaseBody::Value(p.expr()?)
-                };
-                p.accept(",");
-                cases.push(Case { pattern, body });
-            }
-            Ok(ExprKind::Match(Box::new(target), cases))
-        })
+        let target = Box::new(self.head()?);
+        let cases = self.braces(|p| {
+            let pattern = p.expr()?;
+            p.expect("=>")?;
+            // `{ name:` and `{ "text":` begin a map, all else a block.
+            let map = p.is_ahead(1, "}") || p.is_ahead(2, ":");
+            let body = if p.is("{") && !map {
+                CaseBody::Block(p.block()?)
+            } else {
+                CaseBody::Value(p.expr()?)
+            };
+            p.accept(",");
+            Ok(Case { pattern, body })
+        })?;
+        Ok(ExprKind::Match(target, cases))
     }
 
-    fn from(&mut self) -> Result<(String, Expr)> {
-        self.expect("from")?;
+    fn source(&mut self, side: Side) -> Result<Source> {
         let name = self.name()?;
         self.expect("in")?;
-        Ok((name, self.expr()?))
+        Ok(Source { side, name, list: self.expr()?, on: None })
     }
 
     fn query(&mut self) -> Result<Query> {
-        let mut froms = vec![self.from()?];
-        while self.is("from") {
-            froms.push(self.from()?);
-        }
-        let mut joins = Vec::new();
-        while let Some(side) = self.join_side() {
-            self.expect("join")?;
-            self.accept("from");
-            let name = self.name()?;
-            self.expect("in")?;
-            let source = self.expr()?;
-            self.expect("on")?;
-            joins.push(Join { side, name, source, on: self.expr()? });
-        }
-        let clause = |p: &mut Self, word: &str| -> Result<Option<Expr>> {
-            if p.accept(word) { Ok(Some(p.expr()?)) } else { Ok(None) }
-        };
-        let condition = clause(self, "where")?;
-        let mut group = None;
-        if self.accept("group") {
-            self.expect("by")?;
-            let mut keys = vec![self.expr()?];
-            while self.accept(",") {
-                keys.push(self.expr()?);
+        let mut sources = vec![self.source(Side::Inner)?];
+        loop {
+            let side = match self.text() {
+                "left" => Side::Left,
+                "right" => Side::Right,
+                "outer" => Side::Outer,
+                _ => Side::Inner,
+            };
+            self.next += usize::from(side != Side::Inner && self.is_ahead(1, "join"));
+            if self.accept("join") {
+                self.accept("from");
+                let source = self.source(side)?;
+                self.expect("on")?;
+                sources.push(Source { on: Some(self.expr()?), ..source });
+            } else if self.accept("from") {
+                sources.push(self.source(Side::Inner)?);
+            } else {
+                break;
             }
-            self.expect("into")?;
-            let name = self.name()?;
-            group = Some(Group { keys, name, having: clause(self, "having")? });
         }
+        let condition = self.after("where", Self::expr)?;
+        let group = self.after("group", |p| {
+            p.expect("by")?;
+            let mut keys = vec![p.expr()?];
+            while p.accept(",") {
+                keys.push(p.expr()?);
+            }
+            p.expect("into")?;
+            let item = |it: &Source| Expr { at: it.list.at, kind: ExprKind::Name(it.name.clone()) };
+            let (key, item) = (record(keys), record(sources.iter().map(item).collect()));
+            Ok(Group { key, item, name: p.name()?, having: p.after("having", Self::expr)? })
+        })?;
         let mut sort = None;
         if self.accept("sort") || self.accept("order") {
             self.expect("by")?;
             sort = Some(self.expr()?);
         }
-        let (skip, take) = (clause(self, "skip")?, clause(self, "take")?);
+        let (skip, take) = (self.after("skip", Self::expr)?, self.after("take", Self::expr)?);
         self.expect("select")?;
         let distinct = self.accept("distinct");
         let select = self.expr()?;
-        Ok(Query { froms, joins, condition, group, sort, skip, take, distinct, select })
+        Ok(Query { sources, condition, group, sort, skip, take, distinct, select })
     }
+}
 
-    fn join_side(&mut self) -> Option<Side> {
-        if self.is("join") {
-            return Some(Side::Inner);
-        }
-        let side = match self.text() {
-            "left" => Side::Left,
-            "right" => Side::Right,
-            "outer" => Side::Outer,
-            _ => return None,
-        };
-        if !self.is_ahead(1, "join") {
-            return None;
-        }
-        self.next += 1;
-        Some(side)
+/// Several keys or variables make one value: a map from their names.
+fn record(mut parts: Vec<Expr>) -> Expr {
+    if parts.len() == 1 {
+        return parts.remove(0);
     }
+    let at = parts[0].at;
+    let entry = |(n, part): (usize, Expr)| {
+        let name = match &part.kind {
+            ExprKind::Field(_, name) | ExprKind::Name(name) => name.clone(),
+            _ => format!("key{n}"),
+        };
+        (Expr { at, kind: ExprKind::Text(name) }, part)
+    };
+    Expr { at, kind: ExprKind::Map(parts.into_iter().enumerate().map(entry).collect()) }
 }
 
 fn int(text: &str) -> Option<i64> {
