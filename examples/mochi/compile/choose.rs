@@ -44,12 +44,7 @@ impl Compiler<'_> {
         }
         let value = match &expr.kind {
             // A key that is missing is no reason to stop here.
-            ExprKind::Index(base, _)
-                if matches!(
-                    self.probe(base, &Type::Any)?,
-                    Type::Map(..) | Type::Any | Type::Null
-                ) =>
-            {
+            ExprKind::Index(base, _) if self.may_miss(base)? => {
                 Val { ty: Type::Any, reg: self.nullable(expr)? }
             }
             _ => self.borrowed(expr, &Type::Any)?,
@@ -61,6 +56,10 @@ impl Compiler<'_> {
             self.emit(Op::Truthy(reg, cell));
         }
         Ok(vec![self.jump_on(reg, sense)])
+    }
+
+    fn may_miss(&mut self, base: &Expr) -> Result<bool> {
+        Ok(matches!(self.probe(base, &Type::Any)?, Type::Map(..) | Type::Any | Type::Null))
     }
 
     fn jump_on(&mut self, reg: Reg, sense: bool) -> usize {

@@ -504,26 +504,21 @@ impl Compiler<'_> {
         let hint = if left.ty == Type::Float { Type::Float } else { Type::Any };
         let right = self.borrowed(part, &hint)?;
         let number = |ty: &Type| matches!(ty, Type::Int | Type::Float | Type::BigInt | Type::Any);
-        let list = |ty: &Type| matches!(ty, Type::List(_) | Type::Any);
-        let text = |ty: &Type| matches!(ty, Type::Text | Type::Any);
-        let (l, r) = (&left.ty, &right.ty);
-        let numbers = number(l) && number(r);
-        let fine = numbers
-            || op == Binary::Add && (list(l) && list(r) || text(l) && text(r))
-            || *l == Type::Null
-            || *r == Type::Null;
         let (sign, ints, floats, any) = ARITHMETIC[op as usize];
-        if !fine {
-            let (l, r) = (self.shown(l), self.shown(r));
-            return fault(self.at, format!("type mismatch: {sign} of {l} and {r}"));
-        }
+        let (l, r, sum) = (&left.ty, &right.ty, op == Binary::Add);
         let ty = match (l, r) {
+            (Type::Null, _) | (_, Type::Null) => Type::Any,
             (Type::Int, Type::Int) => Type::Int,
-            (Type::Float, _) | (_, Type::Float) if numbers => Type::Float,
+            (Type::Float, other) | (other, Type::Float) if number(other) => Type::Float,
             (Type::BigInt, Type::BigInt | Type::Int) | (Type::Int, Type::BigInt) => Type::BigInt,
-            (Type::List(_), Type::List(_)) => l.join(r),
-            (Type::Text, Type::Text) => Type::Text,
-            _ => Type::Any,
+            (Type::Any, other) | (other, Type::Any) if number(other) => Type::Any,
+            (Type::Any, Type::List(_) | Type::Text) if sum => Type::Any,
+            (Type::List(_) | Type::Text, Type::Any) if sum => Type::Any,
+            (Type::List(_), Type::List(_)) | (Type::Text, Type::Text) if sum => l.join(r),
+            _ => {
+                let (l, r) = (self.shown(l), self.shown(r));
+                return fault(self.at, format!("type mismatch: {sign} of {l} and {r}"));
+            }
         };
         let (bank, cell) = (ty.bank(), Type::Any);
         let operand = if bank == Bank::C { &cell } else { &ty };
@@ -648,10 +643,7 @@ impl Compiler<'_> {
         }
         let first = self.mark()[2] as Reg;
         for part in parts {
-            match part {
-                Some(part) => self.next(Bank::C, part, &Type::Int)?,
-                None => self.default_field(&Type::Any)?.reg,
-            };
+            self.optional_argument(part.as_deref(), &Type::Int)?;
         }
         self.done(mark, ty, wanted, |reg| Op::Slice(reg, base.reg, first))
     }
