@@ -26,6 +26,8 @@ use crate::values::{self, Outcome, Trap, trap};
 const WINDOW: usize = 256;
 /// Calls within calls.
 const FRAMES_MAX: usize = 1 << 20;
+/// The same where every allocation collects.
+const STRESSED_FRAMES: usize = 10_000;
 /// Registers of one bank, of all frames together, if nothing else is said.
 const REGISTERS_MAX: usize = 1 << 24;
 /// The function number of a closure that keeps a function and some of its arguments.
@@ -76,6 +78,7 @@ pub(crate) struct Machine {
     ascii: Ascii,
     started: Instant,
     registers_max: usize,
+    frames_max: usize,
     /// How many tests passed, and why the others failed.
     pub(crate) tests: (usize, Vec<Fault>),
 }
@@ -128,6 +131,7 @@ impl Machine {
             ascii: Ascii::default(),
             started: Instant::now(),
             registers_max: REGISTERS_MAX,
+            frames_max: FRAMES_MAX,
             tests: (0, Vec::new()),
         }
     }
@@ -137,8 +141,12 @@ impl Machine {
         self.registers_max = (bytes / 64).clamp(WINDOW, REGISTERS_MAX);
     }
 
-    /// Collects and verifies at every so many allocations.
+    /// Collects and verifies at every so many allocations. Each costs as much as the stack is
+    /// deep, so the stack is held to where recursion without end is found in seconds.
     pub(crate) fn stress(&mut self, every: u32) {
+        if every > 0 {
+            self.frames_max = FRAMES_MAX.min(STRESSED_FRAMES * every.isqrt() as usize);
+        }
         self.heap.set_policy(Policy { stress: every, ..self.heap.policy() });
     }
 
@@ -189,6 +197,7 @@ impl Machine {
             ascii,
             started,
             registers_max,
+            frames_max,
             tests,
         } = self;
         let functions = program.functions.as_slice();
@@ -295,7 +304,7 @@ impl Machine {
                 }
                 macro_rules! enter {
                     ($function:expr, $i:expr, $f:expr, $c:expr) => {{
-                        if frames.len() >= FRAMES_MAX { break 'run too_deep(); }
+                        if frames.len() >= *frames_max { break 'run too_deep(); }
                         frames.push(Frame { function: current, pc: pc as u32, base: base.map(|n| n as u32) });
                         base[0] += usize::from($i);
                         base[1] += usize::from($f);
