@@ -983,22 +983,14 @@ fn piece(cell: Cell, digits: &mut [u8; 20]) -> Option<Piece<'_>> {
 
 /// The character of a text at a place.
 fn text_at(heap: &mut Heap, ascii: &mut Ascii, text: Cell, at: i64) -> Outcome<Cell> {
-    if let Some(short) = text.as_short_str() {
-        let text = short.as_str();
-        let len = if text.is_ascii() { text.len() } else { text.chars().count() };
-        let at = values::position(at, len)?;
-        let c = text.chars().nth(at).unwrap_or_default();
-        return Ok(Cell::short_str(c.encode_utf8(&mut [0; 4])).unwrap_or_default());
-    }
-    if ascii.is(heap, text)? {
+    let c = if text.kind() == Some(Kind::STR) && ascii.is(heap, text)? {
         let bytes = heap.get::<Str>(text)?.as_slice();
-        let at = values::position(at, bytes.len())?;
-        let c = char::from(bytes[at]);
-        return Ok(Cell::short_str(c.encode_utf8(&mut [0; 4])).unwrap_or_default());
-    }
-    let view = heap.get::<Str>(text)?.text();
-    let at = values::position(at, view.chars().count())?;
-    let c = view.chars().nth(at).unwrap_or_default();
+        char::from(bytes[values::position(at, bytes.len())?])
+    } else {
+        let text = heap.text(text)?;
+        let at = values::position(at, text.chars().count())?;
+        text.chars().nth(at).unwrap_or_default()
+    };
     Ok(Cell::short_str(c.encode_utf8(&mut [0; 4])).unwrap_or_default())
 }
 
@@ -1031,20 +1023,18 @@ fn stepped(heap: &mut Heap, base: Cell, [start, end, step]: [Cell; 3]) -> Outcom
     };
     if values::is_text(part) {
         let text = heap.text(part)?.to_str_lossy().into_owned();
-        let kept: String = if step > 0 {
-            text.chars().step_by(by).collect()
-        } else {
-            text.chars().rev().step_by(by).collect()
-        };
+        let kept: String = every(text.chars().collect(), by, step < 0).into_iter().collect();
         return Ok(heap.string(&kept)?);
     }
-    let cells = values::elements(heap, part)?;
-    let kept: Vec<Cell> = if step > 0 {
-        cells.into_iter().step_by(by).collect()
-    } else {
-        cells.into_iter().rev().step_by(by).collect()
-    };
+    let kept = every(values::elements(heap, part)?, by, step < 0);
     Ok(heap.alloc(List::of(&kept))?.into())
+}
+
+fn every<T>(mut all: Vec<T>, by: usize, backwards: bool) -> Vec<T> {
+    if backwards {
+        all.reverse();
+    }
+    all.into_iter().step_by(by).collect()
 }
 
 /// Operations on lists as sets.
