@@ -32,8 +32,6 @@ pub(crate) enum AnyOp {
 /// A comparison of two values whose types are only known at run time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compare {
-    Eq,
-    Ne,
     Lt,
     Le,
 }
@@ -61,11 +59,6 @@ pub(crate) enum Op {
     DivIK(Reg, Reg, i16),
     ModIK(Reg, Reg, i16),
     NegI(Reg, Reg),
-    LtI(Reg, Reg, Reg),
-    LeI(Reg, Reg, Reg),
-    EqI(Reg, Reg, Reg),
-    NeI(Reg, Reg, Reg),
-    Not(Reg, Reg),
     // Floats.
     AddF(Reg, Reg, Reg),
     SubF(Reg, Reg, Reg),
@@ -77,10 +70,7 @@ pub(crate) enum Op {
     SqrtF(Reg, Reg),
     FloatOf(Reg, Reg),
     IntOf(Reg, Reg),
-    LtF(Reg, Reg, Reg),
-    LeF(Reg, Reg, Reg),
     EqF(Reg, Reg, Reg),
-    NeF(Reg, Reg, Reg),
     // Jumps: to an instruction of the same function.
     Jump(u32),
     JumpIf(Reg, u32),

@@ -364,11 +364,6 @@ impl Machine {
                     Op::DivIK(d, a, k) => checked!(d, r!(i[a]).checked_div(i64::from(k))),
                     Op::ModIK(d, a, k) => checked!(d, r!(i[a]).checked_rem(i64::from(k))),
                     Op::NegI(d, a) => checked!(d, r!(i[a]).checked_neg()),
-                    Op::LtI(d, a, b) => set_i!(d, r!(i[a]) < r!(i[b])),
-                    Op::LeI(d, a, b) => set_i!(d, r!(i[a]) <= r!(i[b])),
-                    Op::EqI(d, a, b) => set_i!(d, r!(i[a]) == r!(i[b])),
-                    Op::NeI(d, a, b) => set_i!(d, r!(i[a]) != r!(i[b])),
-                    Op::Not(d, a) => r!(i[d]) = r!(i[a]) ^ 1,
 
                     Op::AddF(d, a, b) => r!(f[d]) = r!(f[a]) + r!(f[b]),
                     Op::SubF(d, a, b) => r!(f[d]) = r!(f[a]) - r!(f[b]),
@@ -380,10 +375,7 @@ impl Machine {
                     Op::SqrtF(d, a) => r!(f[d]) = r!(f[a]).sqrt(),
                     Op::FloatOf(d, a) => r!(f[d]) = r!(i[a]) as f64,
                     Op::IntOf(d, a) => r!(i[d]) = r!(f[a]) as i64,
-                    Op::LtF(d, a, b) => set_i!(d, r!(f[a]) < r!(f[b])),
-                    Op::LeF(d, a, b) => set_i!(d, r!(f[a]) <= r!(f[b])),
                     Op::EqF(d, a, b) => set_i!(d, r!(f[a]) == r!(f[b])),
-                    Op::NeF(d, a, b) => set_i!(d, r!(f[a]) != r!(f[b])),
 
                     Op::Jump(to) => pc = to as usize,
                     Op::JumpIf(a, to) => when!(r!(i[a]) != 0, to),
@@ -556,8 +548,6 @@ impl Machine {
                         None => made!(d, values::arithmetic(heap, AnyOp::Sub, Cell::from(0), r!(c[a]))),
                     },
                     Op::CmpC(compare, d, a, b) => set_i!(d, match compare {
-                        Compare::Eq => attempt!(same(heap, r!(c[a]), r!(c[b]))),
-                        Compare::Ne => !attempt!(same(heap, r!(c[a]), r!(c[b]))),
                         Compare::Lt => attempt!(values::below(heap, r!(c[a]), r!(c[b]), false)),
                         Compare::Le => attempt!(values::below(heap, r!(c[a]), r!(c[b]), true)),
                     }),

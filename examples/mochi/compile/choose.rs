@@ -99,7 +99,8 @@ impl Compiler<'_> {
         };
         let null = *l == Type::Null || *r == Type::Null;
         let fits = null || l.fits(r, shapes) || r.fits(l, shapes);
-        if !fits || !equality && !(orderable(l) && orderable(r)) {
+        let ordered = orderable(l) && orderable(r);
+        if !fits || !(equality || ordered) {
             let (l, r) = (self.shown(l), self.shown(r));
             return fault(self.at, format!("type mismatch: {l} and {r} cannot be compared"));
         }

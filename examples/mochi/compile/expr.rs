@@ -25,6 +25,9 @@ const ARITHMETIC: [(char, Three, Three, AnyOp); 5] = [
     ('%', Op::ModI, Op::ModF, AnyOp::Mod),
 ];
 
+/// An instruction with a small constant.
+type Short = fn(Reg, Reg, i16) -> Op;
+
 impl Compiler<'_> {
     /// Compiles an expression; its value lands in the wanted register if that suits it.
     /// `expected` is a type that the value will have to fit.
@@ -488,7 +491,7 @@ impl Compiler<'_> {
             && let ExprKind::Int(value) = part.kind
             && let Ok(k) = i16::try_from(value)
         {
-            let short: Option<(fn(Reg, Reg, i16) -> Op, i16)> = match op {
+            let short: Option<(Short, i16)> = match op {
                 Binary::Add => Some((Op::AddIK, k)),
                 Binary::Sub => k.checked_neg().map(|k| (Op::AddIK as _, k)),
                 Binary::Mul => Some((Op::MulIK, k)),
