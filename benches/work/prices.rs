@@ -166,7 +166,7 @@ fn limits() -> Contest {
         PAIRS,
         (),
         [
-            ("segheap", |_| pass(Limits { pages: 4, slots: 2_000, bytes: 1 << 20 })),
+            ("segheap", |_| pass(Limits { pages: 1 << 10, slots: 1 << 24, bytes: 1 << 30 })),
             ("without", |_| pass(Limits::default())),
         ],
     )
