@@ -1,7 +1,13 @@
 //! The modules of `proptests/` that fuzzing needs: the targets are `fuzz.rs`,
 //! the rest is what it stands on. Their tests are not compiled here.
 
-#![allow(dead_code, unused_imports, unused_macros, unreachable_pub)]
+#![allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    unreachable_pub,
+    reason = "modules of the property tests, of which each target uses a part"
+)]
 
 #[macro_use]
 #[path = "../../proptests/tally.rs"]
