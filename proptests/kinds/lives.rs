@@ -60,7 +60,7 @@ fn wrong(found: Kind, wanted: Kind) -> Error {
     Error::WrongKind { found, wanted }
 }
 
-fn no_window<K>(heap: &mut Heap, handle: Handle<K>)
+fn no_window<K: segheap::Object>(heap: &mut Heap, handle: Handle<K>)
 where
     Handle<K>: Part,
 {

@@ -66,19 +66,27 @@ impl Block {
     }
 }
 
-/// Classes of the smaller sizes: sizes vary from one object to the next, and
-/// branches on them are mispredicted.
+/// A size of blocks: its number, and its words.
+#[derive(Clone, Copy, Debug)]
+struct Class {
+    number: usize,
+    words: u32,
+}
+
+/// Classes of the smaller sizes, number and words: sizes vary from one object
+/// to the next, and branches on them are mispredicted.
 #[allow(
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
     reason = "at compile time"
 )]
-const SMALL: [u8; 256] = {
-    let mut classes = [0; 256];
+const SMALL: [(u8, u16); 256] = {
+    let mut classes = [(0, 0); 256];
     let mut last = 0;
     while last < classes.len() {
-        classes[last] = computed_class(last as u32) as u8;
+        let class = computed_class(last as u32);
+        classes[last] = (class as u8, computed_words(class) as u16);
         last += 1;
     }
     classes
@@ -96,11 +104,18 @@ const WORDS: [u32; CLASSES] = {
     words
 };
 
-/// Class of the smallest blocks of at least `words` (1 ..= u32::MAX) words.
+/// The smallest class of at least so many (1 ..= u32::MAX) words.
 #[inline(always)]
-fn class_of(words: u32) -> usize {
+fn class_of(words: u32) -> Class {
     let last = words.wrapping_sub(1);
-    SMALL.get(at(last)).map_or_else(|| computed_class(last), |&class| usize::from(class))
+    match SMALL.get(at(last)) {
+        Some(&(number, words)) => Class { number: usize::from(number), words: u32::from(words) },
+        // In line: around a call, registers would have to be saved for all.
+        None => {
+            let number = computed_class(last);
+            Class { number, words: class_words(number) }
+        }
+    }
 }
 
 /// Words in a block of `class`.
@@ -110,6 +125,7 @@ fn class_words(class: usize) -> u32 {
 }
 
 /// Class of blocks of more than `last` words.
+#[inline(always)]
 const fn computed_class(last: u32) -> usize {
     if last < EXACT {
         return at(last);
@@ -161,18 +177,18 @@ impl Blocks {
     #[inline]
     pub(crate) fn is_ready(&self, words: usize) -> bool {
         let class = class_of(u32::try_from(words).unwrap_or(u32::MAX));
-        let end = self.top.saturating_add(u64::from(class_words(class)));
-        let free = self.memory.words().get(class).is_some_and(|&head| head != 0);
+        let end = self.top.saturating_add(u64::from(class.words));
+        let free = self.memory.words().get(class.number).is_some_and(|&head| head != 0);
         words == 0 || free || end <= wide(self.memory.words().len())
     }
 
     /// A block of a class that is there to be taken, free or at the top.
     #[inline(always)]
-    fn take(&mut self, class: usize) -> Option<Block> {
+    fn take(&mut self, class: Class) -> Option<Block> {
         let block = match self.pop(class) {
             Some(block) => block,
             None => {
-                let cap = class_words(class);
+                let cap = class.words;
                 let end = self.top.wrapping_add(u64::from(cap));
                 let off = u32::try_from(self.top).ok()?;
                 if end > wide(self.memory.words().len()) {
@@ -203,36 +219,35 @@ impl Blocks {
             self.used = self.used.wrapping_add(u64::from(block.cap));
             return Ok(block);
         }
-        self.extend_to(budget, kind, self.top.saturating_add(u64::from(class_words(class))))?;
+        self.extend_to(budget, kind, self.top.saturating_add(u64::from(class.words)))?;
         self.take(class).ok_or(Error::ArenaFull { kind })
     }
 
     /// Takes the first free block of a class.
     #[inline(always)]
-    fn pop(&mut self, class: usize) -> Option<Block> {
+    fn pop(&mut self, class: Class) -> Option<Block> {
         let words = self.memory.words_mut();
-        let head = *words.get(class)?;
-        if head == 0 {
+        let (_, off) = halves(*words.get(class.number)?);
+        if off == 0 {
             return None;
         }
-        let off = u32::try_from(head).ok()?;
         let next = *words.get(at(off))?;
-        *words.get_mut(class)? = next;
-        Some(Block { off, cap: class_words(class) })
+        *words.get_mut(class.number)? = next;
+        Some(Block { off, cap: class.words })
     }
 
     /// Cuts a block of `class` off a larger free one.
     #[cold]
-    fn split(&mut self, class: usize) -> Option<Block> {
+    fn split(&mut self, class: Class) -> Option<Block> {
         let is_there =
-            |class: &usize| self.memory.words().get(*class).is_some_and(|&head| head != 0);
-        let from = (class.saturating_add(1)..CLASSES).find(is_there)?;
-        let whole = self.pop(from)?;
-        let cap = class_words(class);
+            |number: &usize| self.memory.words().get(*number).is_some_and(|&head| head != 0);
+        let number = (class.number.saturating_add(1)..CLASSES).find(is_there)?;
+        let whole = self.pop(Class { number, words: class_words(number) })?;
+        let cap = class.words;
         let mut rest = Block { off: whole.off.wrapping_add(cap), cap: whole.cap.wrapping_sub(cap) };
         while rest.cap > 0 {
-            let class = class_of(rest.cap);
-            let class = if class_words(class) > rest.cap { class.wrapping_sub(1) } else { class };
+            let Class { number, words } = class_of(rest.cap);
+            let class = if words > rest.cap { number.wrapping_sub(1) } else { number };
             let piece = class_words(class);
             self.push(Block { off: rest.off, cap: piece }, class);
             rest = Block { off: rest.off.wrapping_add(piece), cap: rest.cap.wrapping_sub(piece) };
@@ -274,7 +289,7 @@ impl Blocks {
         if u64::from(block.off).wrapping_add(u64::from(block.cap)) == self.top {
             self.top = u64::from(block.off);
         } else {
-            self.push(block, class_of(block.cap));
+            self.push(block, class_of(block.cap).number);
         }
     }
 
@@ -283,6 +298,7 @@ impl Blocks {
     ///
     /// # Errors
     /// As [`Blocks::alloc`]; nothing has changed then.
+    #[inline(always)]
     pub(crate) fn grow(
         &mut self,
         budget: &mut Budget,
@@ -291,11 +307,7 @@ impl Blocks {
         keep: usize,
         words: usize,
     ) -> Result<Block> {
-        let class = class_of(u32::try_from(words).map_err(|_| Error::ObjectTooLarge)?);
-        let cap = class_words(class);
-        if cap <= block.cap {
-            return Ok(block);
-        }
+        let cap = class_of(u32::try_from(words).map_err(|_| Error::ObjectTooLarge)?).words;
         if block.cap != 0 && u64::from(block.off).wrapping_add(u64::from(block.cap)) == self.top {
             let end = u64::from(block.off).wrapping_add(u64::from(cap));
             if end > wide(self.memory.words().len()) {
@@ -372,7 +384,7 @@ impl Blocks {
                         words.copy_within(from..end, top);
                     }
                     slot.off = u32::try_from(top).unwrap_or(0);
-                    slot.cap = class_words(class_of(u32::try_from(used).unwrap_or(u32::MAX)));
+                    slot.cap = class_of(u32::try_from(used).unwrap_or(u32::MAX)).words;
                     self.used = self.used.wrapping_add(u64::from(slot.cap));
                     top = top.saturating_add(at(slot.cap));
                 }
@@ -397,7 +409,7 @@ impl Blocks {
         if start < CLASSES || end > self.top || end > wide(self.memory.words().len()) {
             return Err("a block lies outside the memory in use");
         }
-        if class_words(class_of(block.cap)) != block.cap {
+        if class_of(block.cap).words != block.cap {
             return Err("a block has no size of a class");
         }
         for word in start..start.saturating_add(cap) {
@@ -439,7 +451,10 @@ mod tests {
         let mut last = 0;
         for class in 0..CLASSES {
             let words = class_words(class);
-            assert!(words > last && class_of(words) == class && class_of(last + 1) == class);
+            assert!(
+                words > last && words == class_of(words).words && words == class_of(last + 1).words
+            );
+            assert!(class_of(words).number == class && class_of(last + 1).number == class);
             assert!(class < at(EXACT) || u64::from(words) * 4 <= (u64::from(last) + 1) * 5);
             last = words;
         }

@@ -31,9 +31,8 @@ pub(crate) struct Extent {
     memory: (u64, usize),
 }
 
-/// A block for a new object, and what there was before if that had to change:
-/// the arena's extent, and words of bits.
-type Room = (Block, Option<(Extent, usize)>);
+/// What there was before an allocation: the arena's extent, and words of bits.
+type Before = Option<(Extent, usize)>;
 
 /// One arena, with generations of `BITS` bits.
 #[derive(Debug)]
@@ -160,11 +159,14 @@ impl<const BITS: u32> Arena<BITS> {
         fill: impl FnOnce(&mut [u64]) -> Result<()>,
     ) -> Result<Cell> {
         // What is there to be taken, in line; the rest in one function.
-        let slots = self.slots.len();
-        let slot = self.free != NONE || slots < self.slots.capacity().min(budget.slots_calm());
-        let (block, before) = match if slot { self.blocks.ready(words) } else { None } {
-            Some(block) => (block, None),
-            None => self.make_room(budget, words)?,
+        let slot = self.slots.get_mut(at(self.free));
+        let block = slot.as_ref().and_then(|_| self.blocks.ready(words));
+        let (slot, block, before) = match (slot, block) {
+            (Some(slot), Some(block)) => (slot, block, None),
+            _ => {
+                let (block, before) = self.make_room(budget, words)?;
+                (self.slots.get_mut(at(self.free)).ok_or(Error::Corrupt)?, block, before)
+            }
         };
         let off = at(block.off);
         let place = self.blocks.memory.words_mut().get_mut(off..off.saturating_add(words));
@@ -172,55 +174,57 @@ impl<const BITS: u32> Arena<BITS> {
             self.undo(budget, block, before);
             return Err(error);
         }
-        budget.born = budget.born.wrapping_add(1);
-        let bytes = u64::from(block.cap).wrapping_mul(8).wrapping_add(16);
-        budget.allocated = budget.allocated.wrapping_add(bytes);
-        let made = self.take_slot(len, block);
+        let index = core::mem::replace(&mut self.free, slot.off);
+        let key = self.generations.revived(slot.key);
+        *slot = Slot { key, len, off: block.off, cap: block.cap };
+        self.free_len = self.free_len.wrapping_sub(1);
+        budget.bear(block.cap);
         // The last free slot: the next one may be refused.
-        budget.pressed |= self.free == NONE && slots >= budget.slots_calm();
-        Ok(made)
+        if self.free == NONE {
+            budget.press_slots(self.slots.len());
+        }
+        Ok(Cell::of_slot(key, index))
     }
 
-    /// A block, and a slot ready; and what there was before.
+    /// A free slot and a block; and the extent and the words of bits before.
     #[cold]
-    fn make_room(&mut self, budget: &mut Budget, words: usize) -> Result<Room> {
+    fn make_room(&mut self, budget: &mut Budget, words: usize) -> Result<(Block, Before)> {
         let before = Some((self.extent(), budget.bits()));
-        if self.free == NONE {
-            let len = self.slots.len().saturating_add(1);
-            budget.check_slots(self.kind, len)?;
-            budget.reserve_slots(&mut self.slots, len.max(4))?;
-        }
-        let block = self.blocks.alloc(budget, self.kind, words);
+        let slots = self.add_slots(budget);
+        let block = slots.and_then(|()| self.blocks.alloc(budget, self.kind, words));
         let block = block.inspect_err(|_| self.undo(budget, Block::default(), before))?;
         Ok((block, before))
     }
 
+    /// Makes free slots where there is none: many at a time, but one at a time
+    /// near a limit.
+    fn add_slots(&mut self, budget: &mut Budget) -> Result<()> {
+        if self.free != NONE {
+            return Ok(());
+        }
+        let first = self.slots.len();
+        let needed = first.saturating_add(1);
+        budget.check_slots(self.kind, needed)?;
+        budget.reserve_slots(&mut self.slots, needed.max(4))?;
+        let many = first.saturating_add(64).min(self.slots.capacity()).min(budget.slots_calm());
+        let range = object_len(first)?..object_len(many.max(needed))?;
+        for index in range.clone() {
+            let next = index.wrapping_add(1);
+            let off = if next < range.end { next } else { NONE };
+            self.slots.push(Slot { key: self.generations.fresh(index), len: 0, off, cap: 0 });
+        }
+        (self.free, self.free_len) = (range.start, range.end.wrapping_sub(range.start));
+        Ok(())
+    }
+
     /// Gives back what an allocation that fails has taken.
     #[cold]
-    fn undo(&mut self, budget: &mut Budget, block: Block, before: Option<(Extent, usize)>) {
+    fn undo(&mut self, budget: &mut Budget, block: Block, before: Before) {
         self.blocks.free(block);
         if let Some((extent, bits)) = before {
             self.shrink(budget, extent);
             budget.shrink_bits(bits);
         }
-    }
-
-    /// There has to be one, or room for one.
-    #[inline(always)]
-    fn take_slot(&mut self, len: u32, block: Block) -> Cell {
-        let index = self.free;
-        let mut taken = Slot { key: 0, len, off: block.off, cap: block.cap };
-        if let Some(slot) = self.slots.get_mut(at(index)) {
-            taken.key = self.generations.revived(slot.key);
-            self.free = slot.off;
-            self.free_len = self.free_len.wrapping_sub(1);
-            *slot = taken;
-            return Cell::of_slot(taken.key, index);
-        }
-        let index = u32::try_from(self.slots.len()).unwrap_or(NONE);
-        taken.key = self.generations.revived(self.generations.fresh(index));
-        self.slots.push(taken);
-        Cell::of_slot(taken.key, index)
     }
 
     /// Frees the object that `cell` names.
@@ -229,26 +233,28 @@ impl<const BITS: u32> Arena<BITS> {
     /// As [`Arena::check`].
     #[inline]
     pub(crate) fn free(&mut self, budget: &mut Budget, cell: Cell) -> Result<()> {
-        let slot = self.check(cell)?;
-        self.blocks.free(slot.block());
+        self.check(cell)?;
         let retired = self.retired;
-        self.end(cell.slot(), slot.key);
+        self.end(cell.slot());
         if self.retired != retired {
             budget.allocated = budget.allocated.wrapping_add(RETIRED_BYTES);
         }
         Ok(())
     }
 
-    /// Ends the life of a slot, whose block has been taken back.
+    /// Ends the life of a slot, and takes its block back.
     #[inline]
-    fn end(&mut self, index: u32, key: u32) {
+    fn end(&mut self, index: u32) {
+        let Some(slot) = self.slots.get_mut(at(index)) else { return };
+        self.blocks.free(slot.block());
         self.epoch.advance();
-        let key = self.generations.ended(key, index);
-        if !Generations::<BITS>::is_retired(key) {
-            self.release(index, key);
-        } else if let Some(slot) = self.slots.get_mut(at(index)) {
+        let key = self.generations.ended(slot.key, index);
+        if Generations::<BITS>::is_retired(key) {
             *slot = Slot { key, len: 0, off: NONE, cap: 0 };
             self.retired = self.retired.wrapping_add(1);
+        } else {
+            (slot.key, slot.off) = (key, core::mem::replace(&mut self.free, index));
+            self.free_len = self.free_len.wrapping_add(1);
         }
     }
 
@@ -299,12 +305,17 @@ impl<const BITS: u32> Arena<BITS> {
             return Ok(());
         }
         let doubled = at(slot.cap).saturating_mul(2).clamp(FIRST_GROWTH, at(u32::MAX));
-        let roomy = self.grow(budget, index, words.max(doubled));
-        roomy.or_else(|_| self.grow(budget, index, words))
+        let mut grown = Ok(());
+        _ = [words.max(doubled), words].iter().any(|&words| {
+            grown = self.grow(budget, index, words);
+            grown.is_ok()
+        });
+        grown
     }
 
     /// Gives the object that slot `index` names room for `words` words; its
     /// words in use are kept.
+    #[inline(always)]
     fn grow(&mut self, budget: &mut Budget, index: u32, words: usize) -> Result<()> {
         let slot = self.slot(index)?;
         let keep = self.shape.words(slot.len, slot.cap);
@@ -342,16 +353,11 @@ impl<const BITS: u32> Arena<BITS> {
     }
 
     /// Takes back the youngest object, of which nobody has heard: as if it had
-    /// never been since `extent` was read.
-    pub(crate) fn unmake(&mut self, cell: Cell, extent: Extent) {
-        let (Ok(slot), index) = (self.check(cell), cell.slot()) else { return };
+    /// never been.
+    pub(crate) fn unmake(&mut self, cell: Cell) {
+        let Ok(slot) = self.check(cell) else { return };
         self.blocks.free(slot.block());
-        let key = self.generations.unborn(slot.key);
-        if at(index) >= extent.len {
-            self.slots.pop();
-        } else {
-            self.release(index, key);
-        }
+        self.release(cell.slot(), self.generations.unborn(slot.key));
     }
 
     /// Capacity for slots, and the memory's extent.
@@ -363,8 +369,22 @@ impl<const BITS: u32> Arena<BITS> {
         }
     }
 
-    /// Goes back to an earlier extent, after all that came later was unmade.
+    /// Goes back to an earlier extent, after all that came later was unmade, the
+    /// youngest first: slots made since are the last ones in the free list.
     pub(crate) fn shrink(&mut self, budget: &mut Budget, extent: Extent) {
+        if self.slots.len() > extent.len {
+            let (mut last, mut index, mut kept) = (NONE, self.free, 0_u32);
+            while at(index) < extent.len {
+                (last, index) = (index, self.slot(index).map_or(NONE, |slot| slot.off));
+                kept = kept.wrapping_add(1);
+            }
+            match self.slots.get_mut(at(last)) {
+                Some(slot) => slot.off = NONE,
+                None => self.free = NONE,
+            }
+            self.slots.truncate(extent.len);
+            self.free_len = kept;
+        }
         self.blocks.shrink(budget, extent.memory);
         budget.shrink_slots(&mut self.slots, extent.slots);
     }
@@ -398,8 +418,7 @@ impl<const BITS: u32> Arena<BITS> {
         for index in unmarked(marked, self.slots.len()) {
             let Ok(slot) = self.slot(index) else { continue };
             if Self::is_live(&slot) {
-                self.blocks.free(slot.block());
-                self.end(index, slot.key);
+                self.end(index);
                 freed = freed.wrapping_add(1);
             }
         }

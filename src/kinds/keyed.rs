@@ -40,7 +40,7 @@ macro_rules! keyed {
         $Kind:ident, $stride:literal cells, entries $Entry:ty = $entry:expr, $open:literal
     ) => {
         $(#[$doc])*
-        #[derive(Debug)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum $Kind {}
 
         impl Object for $Kind {
@@ -80,9 +80,9 @@ macro_rules! keyed {
             fn locate(self, key: Cell) -> Result<(u32, Probe)> {
                 if let Some(int) = key.as_int() {
                     let found = self.guess(self.sees.hash_int(int), |entry| entry == key);
-                    return found.map_or_else(|| self.locate_any(key), Ok);
+                    return found.map_or_else(|| self.apart().locate_any(key), Ok);
                 }
-                self.locate_text(key)
+                self.apart().locate_text(key)
             }
 
             fn locate_text(self, key: Cell) -> Result<(u32, Probe)> {
@@ -101,7 +101,7 @@ macro_rules! keyed {
             /// its hash.
             #[inline(always)]
             fn guess(self, hash: u32, same: impl Fn(Cell) -> bool) -> Option<(u32, Probe)> {
-                let found = self.table().first(hash);
+                let found = self.table().probe(hash, |_| true);
                 let right = |position| self.table().key(position).is_some_and(same);
                 let wrong = found.is_ok_and(|(_, position)| !right(position));
                 if wrong { None } else { Some((hash, found)) }

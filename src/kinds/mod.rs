@@ -88,7 +88,7 @@ impl core::fmt::Debug for Kind {
 macro_rules! sequence {
     ($(#[$doc:meta])* $Kind:ident of $Element:ty, $shape:expr) => {
         $(#[$doc])*
-        #[derive(Debug)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum $Kind {}
 
         impl crate::object::Object for $Kind {

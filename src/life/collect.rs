@@ -35,7 +35,7 @@ pub struct Collected {
 }
 
 /// Entries in a stage of the pipeline that hides the misses of slot and payload.
-const BATCH: usize = 16;
+const BATCH: usize = 32;
 /// Entries of the work list that lie on the stack.
 const INLINE: usize = 256;
 
@@ -264,7 +264,7 @@ impl Heap {
     /// near, so that the answer is yes before one is met. O(1), for safe points.
     #[inline]
     pub fn should_collect(&self) -> bool {
-        let stress = u64::from(self.policy.stress);
+        let stress = self.policy.stress;
         self.budget.allocated >= self.collect_at
             || self.budget.pressed
             || stress > 0 && self.budget.born >= stress
@@ -343,7 +343,7 @@ impl Heap {
         // A comparison of a sort holds cells that its caller cannot name.
         let revive = revive && !self.budget.sorting();
         self.prune_births();
-        let Heap { arenas, budget, pins, watches, births, .. } = self;
+        let Heap { arenas, budget, pins, watches, .. } = self;
         budget.with_bits(total, |budget, bits| {
             let mut walk = Walk::<true>::new(bits, base);
             for (position, root) in roots.into_iter().enumerate() {
@@ -357,8 +357,7 @@ impl Heap {
             pins.iter().for_each(|&(pinned, _)| walk.visit(arenas, budget, pinned));
             // What only names a slot holds its revival back and nothing else.
             let weak = weak.into_iter().map(Into::into);
-            let named =
-                weak.chain(watches.iter().map(|watch| watch.0)).chain(births.iter().copied());
+            let named = weak.chain(watches.iter().map(|watch| watch.0));
             for cell in named.filter(|cell: &Cell| revive && cell.is_handle()) {
                 let arena = arenas.get(cell.selector().index());
                 if arena.is_some_and(|arena| arena.is_retired(cell.slot())) {

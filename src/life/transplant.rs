@@ -44,7 +44,7 @@ impl Heap {
             if copied.is_err() {
                 for (arena, extent) in heap.arenas.iter_mut().zip(extents) {
                     // Those of other arenas are none of this one's objects.
-                    twins.iter().rev().for_each(|&(_, copy)| arena.unmake(copy, extent));
+                    twins.iter().rev().for_each(|&(_, copy)| arena.unmake(copy));
                     arena.shrink(&mut heap.budget, extent);
                 }
                 heap.budget.shrink_bits(before.0);

@@ -128,10 +128,16 @@ fn start(words: &mut [u64], layout: Layout, next: u64) {
     }
 }
 
-/// The first bucket on the way of a hash.
+/// The first group on the way of a hash; there are a power of two.
 #[inline(always)]
-fn home(hash: u32, mask: usize) -> usize {
-    at(hash) & mask & !GROUP.wrapping_sub(1)
+fn home(hash: u32, groups: usize) -> usize {
+    (at(hash) / GROUP) & groups.wrapping_sub(1)
+}
+
+/// Buckets of a group that are not free.
+#[inline(always)]
+fn filled(group: &[u64; GROUP]) -> usize {
+    group.iter().filter(|&&bucket| bucket != 0).count()
 }
 
 const fn bucket_of(hash: u32, position: u32) -> u64 {
@@ -172,17 +178,11 @@ impl<'h> Table<&'h [u64]> {
         entry.first().filter(|&&key| key != HOLE).map(|_| Cell::slice(entry))
     }
 
-    /// The first entry of this hash: mostly the one looked for.
-    #[inline(always)]
-    pub(crate) fn first(&self, hash: u32) -> Probe {
-        self.probe(hash, |_, _| true)
-    }
-
     /// Bucket and position of the entry of this hash for which `same` holds, or
     /// the bucket where it belongs.
     #[inline(always)]
     pub(crate) fn find(&self, hash: u32, mut same: impl FnMut(Cell) -> bool) -> Probe {
-        self.probe(hash, |table, position| table.key(position).is_some_and(&mut same))
+        self.probe(hash, |position| self.key(position).is_some_and(&mut same))
     }
 
     /// The key at a position.
@@ -191,15 +191,15 @@ impl<'h> Table<&'h [u64]> {
         self.entry(position).and_then(|entry| entry.first()).copied()
     }
 
-    /// Compares a group of buckets at a time, as a branch for each could not be
-    /// foretold. The free buckets of a group are its last ones.
+    /// [`Table::find`] by positions. Compares a group of buckets at a time, as a
+    /// branch for each could not be foretold. The free buckets of a group are its
+    /// last ones.
     #[inline(always)]
-    fn probe(&self, hash: u32, mut hit: impl FnMut(&Self, u32) -> bool) -> Probe {
+    pub(crate) fn probe(&self, hash: u32, mut hit: impl FnMut(u32) -> bool) -> Probe {
         const NOWHERE: Probe = Err(usize::MAX);
         let Some(buckets) = self.words.get(self.layout().range()) else { return NOWHERE };
         let (groups, _) = buckets.as_chunks::<GROUP>();
-        let mask = groups.len().wrapping_sub(1);
-        let mut n = (at(hash) / GROUP) & mask;
+        let mut n = home(hash, groups.len());
         for _ in 0..groups.len() {
             let Some(group) = groups.get(n) else { return NOWHERE };
             let mut hits = 0_u32;
@@ -210,23 +210,22 @@ impl<'h> Table<&'h [u64]> {
                 let lane = at(hits.trailing_zeros()) % GROUP;
                 let position = group.get(lane).map_or(0, |&bucket| halves(bucket).1);
                 let position = position.wrapping_sub(1);
-                if hit(self, position) {
+                if hit(position) {
                     return Ok((n.wrapping_mul(GROUP).wrapping_add(lane), position));
                 }
                 hits &= hits.wrapping_sub(1);
             }
             if group.last() == Some(&0) {
-                let filled = group.iter().filter(|&&bucket| bucket != 0).count();
-                return Err(n.wrapping_mul(GROUP).wrapping_add(filled));
+                return Err(n.wrapping_mul(GROUP).wrapping_add(filled(group)));
             }
-            n = n.wrapping_add(1) & mask;
+            n = n.wrapping_add(1) & groups.len().wrapping_sub(1);
         }
         NOWHERE
     }
 
     /// The bucket where a new entry of this hash belongs.
     pub(crate) fn vacancy(&self, hash: u32) -> usize {
-        self.probe(hash, |_, _| false).err().unwrap_or(usize::MAX)
+        self.probe(hash, |_| false).err().unwrap_or(usize::MAX)
     }
 
     /// The bucket that leads to a position. O(index size).
@@ -287,7 +286,10 @@ impl<'h> Table<&'h [u64]> {
 
     /// Entries in order.
     pub(crate) fn iter(self) -> impl Iterator<Item = &'h [Cell]> {
-        (0..self.used).filter_map(move |position| self.entry(position))
+        let end = self.place(self.used);
+        let entries = self.words.get(at(HEADER)..end).unwrap_or_default();
+        let entries = entries.chunks_exact(self.stride);
+        entries.filter(|entry| entry.first() != Some(&HOLE)).map(Cell::slice)
     }
 
     /// What a rebuilt table with room for one more entry looks like: as large as
@@ -327,7 +329,7 @@ impl<'h> Table<&'h [u64]> {
             if hash(*key).is_some_and(|hash| hash != other) {
                 return Err("an entry has another hash");
             }
-            if self.probe(other, |_, found| found == position) != Ok((place, position)) {
+            if self.probe(other, |found| found == position) != Ok((place, position)) {
                 return Err("an entry is not found");
             }
         }
@@ -422,7 +424,7 @@ impl<'h> Table<&'h mut [u64]> {
                 break;
             }
             // It may move up if its home is not between the gap and itself.
-            let home = home(hash, mask);
+            let home = home(hash, mask.wrapping_add(1) / GROUP).wrapping_mul(GROUP);
             if here.wrapping_sub(home) & mask >= here.wrapping_sub(gap) & mask {
                 *buckets.get_mut(gap)? = moved;
                 gap = here;
@@ -472,13 +474,24 @@ impl<'h> Table<&'h mut [u64]> {
         }
         new.put(LIVE, u64::from(new.used));
         let buckets = new.words.get_mut(plan.layout.range()).unwrap_or_default();
-        for &bucket in self.words.get(old.range()).unwrap_or_default() {
-            let (hash, position) = halves(bucket);
-            let Some(mut to) = position.checked_sub(1) else { continue };
-            if holes {
-                to = halves(self.read().header(self.read().place(to))).1;
+        let (groups, _) = buckets.as_chunks_mut::<GROUP>();
+        for chunk in self.words.get(old.range()).unwrap_or_default().chunks(64) {
+            // Which buckets are free could not be foretold either.
+            let (mut taken, mut n) = ([0; 64], 0_usize);
+            for &bucket in chunk {
+                if let Some(place) = taken.get_mut(n) {
+                    *place = bucket;
+                }
+                n = n.wrapping_add(usize::from(bucket != 0));
             }
-            link(buckets, bucket_of(hash, to));
+            for &bucket in taken.get(..n).unwrap_or_default() {
+                let (hash, position) = halves(bucket);
+                let mut to = position.wrapping_sub(1);
+                if holes {
+                    to = halves(self.read().header(self.read().place(to))).1;
+                }
+                link(groups, bucket_of(hash, to));
+            }
         }
         new.used
     }
@@ -486,16 +499,19 @@ impl<'h> Table<&'h mut [u64]> {
 
 /// Puts a word into the first free bucket for its hash.
 #[inline(always)]
-fn link(buckets: &mut [u64], word: u64) {
-    let mask = buckets.len().wrapping_sub(1);
-    let mut place = home(halves(word).0, mask);
-    for _ in 0..buckets.len() {
-        match buckets.get_mut(place) {
-            Some(bucket) if *bucket == 0 => {
-                *bucket = word;
+fn link(groups: &mut [[u64; GROUP]], word: u64) {
+    let mask = groups.len().wrapping_sub(1);
+    let mut n = home(halves(word).0, groups.len());
+    for _ in 0..groups.len() {
+        match groups.get_mut(n) {
+            Some(group) if group.last() == Some(&0) => {
+                let free = filled(group);
+                if let Some(bucket) = group.get_mut(free) {
+                    *bucket = word;
+                }
                 return;
             }
-            _ => place = place.wrapping_add(1) & mask,
+            _ => n = n.wrapping_add(1) & mask,
         }
     }
 }

@@ -9,7 +9,8 @@ use core::ops::RangeBounds;
 use super::keys::Sees;
 use crate::arena::{Arena, Slot};
 use crate::words::{
-    Budget, Element, Error, HasKind, Result, Sealed, Shape, at, object_len, out_of_range, range,
+    Budget, Element, Error, HasKind, Result, Sealed, Shape, at, copy, object_len, out_of_range,
+    range,
 };
 
 /// A kind of object, as a type: one of the twelve. What the heap has to know of
@@ -38,6 +39,7 @@ pub trait Growable: Mutable {}
 type Seen<'h, K> = <<K as Object>::Sees as Sees>::For<'h>;
 
 /// An object to read; lives for one instruction.
+#[derive(Clone, Copy)]
 pub struct View<'h, K: Object> {
     pub(crate) words: &'h [u64],
     pub(crate) len: u32,
@@ -45,19 +47,18 @@ pub struct View<'h, K: Object> {
     kind: PhantomData<K>,
 }
 
-impl<K: Object> Clone for View<'_, K> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<K: Object> Copy for View<'_, K> {}
-
 impl<'h, K: Object> View<'h, K> {
     #[inline(always)]
     pub(crate) fn new(arena: &'h Arena, slot: Slot, sees: Seen<'h, K>) -> Result<Self> {
         let words = arena.words(slot, K::SHAPE.words(slot.len, slot.cap))?;
         Ok(View { words, len: slot.len, sees, kind: PhantomData })
+    }
+
+    /// The same view, in memory of its own: a call that is rarely made is given
+    /// this one, so that the view itself may stay in registers.
+    #[inline(always)]
+    pub(crate) fn apart(self) -> Self {
+        View { words: self.words, len: self.len, sees: self.sees, kind: PhantomData }
     }
 
     /// Header word `n`; 0 in an object that has no block.
@@ -447,7 +448,7 @@ impl<K: Sequence> Init for New<'_, K> {
         match self.contents {
             Contents::Slice(elements) => {
                 if let Some(body) = body.get_mut(..elements.len()) {
-                    body.copy_from_slice(elements);
+                    copy(body, elements);
                 }
             }
             Contents::Two(two) => body.iter_mut().zip(two).for_each(|(place, one)| *place = one),

@@ -21,7 +21,7 @@ use crate::kinds::*;
 use crate::object::{Growable, Mutable, Object, Sequence};
 use crate::words::{
     Budget, Cell, Element, Error, Handle, HasKind, Kind, Of, PAYLOAD, Result, Shape, TAG_INT,
-    TAG_SHIFT, at, char_range, object_len, out_of_range, range,
+    TAG_SHIFT, at, char_range, copy, object_len, out_of_range, range,
 };
 
 /// Elements between two looks at the error bits.
@@ -239,10 +239,12 @@ fn text(source: &[u8], target: &mut [u8]) -> Result<(), Misfit> {
         else {
             return Ok(());
         };
-        if simdutf8::basic::from_utf8(block).is_err() {
+        // For a short text, the set-up of the other is most of its cost.
+        let ascii = block.len() <= 128 && block.is_ascii();
+        if !ascii && simdutf8::basic::from_utf8(block).is_err() {
             return Err(valid_up_to(source));
         }
-        place.copy_from_slice(block);
+        copy(place, block);
         if rest.is_empty() {
             return Ok(());
         }
@@ -406,7 +408,7 @@ impl Route {
     fn convert(&self, from: &[u8], to: &mut [u8], source: &Source) -> Result<()> {
         match self.how {
             How::Verbatim | How::Substring => {
-                to.get_mut(..from.len()).ok_or(Error::Corrupt)?.copy_from_slice(from);
+                copy(to.get_mut(..from.len()).ok_or(Error::Corrupt)?, from);
             }
             How::Convert { convert, .. } => {
                 convert(from, to).map_err(|misfit| self.misfit(source.range.start, misfit))?;

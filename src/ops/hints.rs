@@ -50,6 +50,7 @@ use crate::words::{
 /// assert_eq!(total, [9, 9, 9]);
 /// # Ok::<(), Error>(())
 /// ```
+#[derive(Clone, Copy)]
 pub struct RangeHint<K> {
     epoch: Epoch,
     heap: Epoch,
@@ -63,14 +64,6 @@ pub struct RangeHint<K> {
 }
 
 const _: () = assert!(size_of::<RangeHint<()>>() == 40);
-
-impl<K> Clone for RangeHint<K> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<K> Copy for RangeHint<K> {}
 
 impl<K> fmt::Debug for RangeHint<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

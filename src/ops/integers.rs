@@ -51,11 +51,10 @@ impl Heap {
     /// # Errors
     /// A limit or no memory; the heap is as it was then.
     pub fn int128(&mut self, value: i128) -> Result<Cell> {
-        if let Ok(small) = i64::try_from(value) {
-            return self.int(small);
+        match i64::try_from(value) {
+            Ok(small) => self.int(small),
+            Err(_) => self.integer(&BigInt::from(value)),
         }
-        let limbs: [u64; 2] = bytemuck::cast(value.unsigned_abs());
-        self.alloc(Bignum::of(value < 0, &limbs)).map(Cell::from)
     }
 
     /// The integer that decimal text says: an optional sign, and digits.
@@ -241,23 +240,14 @@ impl Heap {
         self.sub(Cell::from(0), a)
     }
 
-    /// The order of two integers of either form. O(n).
+    /// The order of two integers of either form. O(n), and allocates for large ones.
     ///
     /// # Errors
     /// Those of [`Heap::as_int`].
     pub fn cmp_int(&self, a: Cell, b: Cell) -> Result<Ordering> {
-        let sign = |large: &Integer<'_>| {
-            if large.negative { Ordering::Less } else { Ordering::Greater }
-        };
         Ok(match (self.operand(a)?, self.operand(b)?) {
             (Operand::Small(a), Operand::Small(b)) => a.cmp(&b),
-            (Operand::Large(a), Operand::Large(b)) if a.negative == b.negative => {
-                let (low, high) = if a.negative { (b.limbs, a.limbs) } else { (a.limbs, b.limbs) };
-                let lengths = low.len().cmp(&high.len());
-                lengths.then_with(|| low.iter().rev().cmp(high.iter().rev()))
-            }
-            (Operand::Large(a), _) => sign(&a),
-            (Operand::Small(_), Operand::Large(b)) => sign(&b).reverse(),
+            (a, b) => a.big().cmp(&b.big()),
         })
     }
 }

@@ -44,6 +44,29 @@ pub trait Element: Copy + PartialEq + 'static {
     }
 }
 
+/// Copies elements to as many others. The smallest copies are two chunks that
+/// may overlap: a call would cost more.
+#[inline(always)]
+pub(crate) fn copy<T: Element>(to: &mut [T], from: &[T]) {
+    let small = match T::PER_WORD {
+        1 => copy_chunks::<T, 2>(to, from),
+        _ => copy_chunks::<T, 8>(to, from).or_else(|| copy_chunks::<T, 16>(to, from)),
+    };
+    if small.is_none() && to.len() == from.len() {
+        to.copy_from_slice(from);
+    }
+}
+
+/// Copies `N` to `2 * N` elements; no others.
+#[inline(always)]
+fn copy_chunks<T: Copy, const N: usize>(to: &mut [T], from: &[T]) -> Option<()> {
+    let fits = from.len() <= 2_usize.saturating_mul(N) && to.len() == from.len();
+    let (first, last) = (from.first_chunk::<N>().filter(|_| fits)?, from.last_chunk::<N>()?);
+    *to.first_chunk_mut()? = *first;
+    *to.last_chunk_mut()? = *last;
+    Some(())
+}
+
 macro_rules! elements {
     ($($type:ty as $plain:ty: $zero:expr, $wrap:expr, $wrap_mut:expr;)*) => {$(
         impl Element for $type {

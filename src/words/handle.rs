@@ -14,6 +14,7 @@ use super::kind::{HasKind, Sealed};
 /// A handle comes from an allocation or from copying a handle. It does not keep
 /// its object alive; a handle whose object is gone answers
 /// [`Error::Stale`](crate::Error::Stale), for ever.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Handle<K> {
     bits: NonZeroU64,
     kind: PhantomData<fn() -> K>,
@@ -61,29 +62,13 @@ impl<K> From<Handle<K>> for Cell {
     }
 }
 
-impl<K> Clone for Handle<K> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<K> Copy for Handle<K> {}
-
-impl<K> PartialEq for Handle<K> {
-    fn eq(&self, other: &Self) -> bool {
-        self.bits == other.bits
-    }
-}
-
-impl<K> Eq for Handle<K> {}
-
-impl<K> Hash for Handle<K> {
+impl<K: HasKind> Hash for Handle<K> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         Cell::from(*self).hash(state);
     }
 }
 
-impl<K> fmt::Debug for Handle<K> {
+impl<K: HasKind> fmt::Debug for Handle<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&Cell::from(*self), f)
     }
@@ -98,6 +83,6 @@ impl<K> fmt::Debug for Handle<K> {
 pub trait Of<K>: Into<Cell> + Copy + Sealed {}
 
 impl<K> Sealed for Handle<K> {}
-impl<K> Of<K> for Handle<K> {}
+impl<K: HasKind> Of<K> for Handle<K> {}
 impl Sealed for Cell {}
 impl<K: HasKind> Of<K> for Cell {}

@@ -32,7 +32,7 @@ impl Kind {
 
 /// A type that stands for a kind; the list of the twelve gives each its
 /// selector. [`Object`](crate::Object) says the rest.
-pub trait HasKind: Sealed + Sized + 'static {
+pub trait HasKind: Sealed + Copy + Eq + 'static {
     /// The same at run time.
     const KIND: Kind;
 }

@@ -92,7 +92,7 @@ pub struct ArenaUsage {
     pub reserved_bytes: u64,
     /// Slots that name a live object.
     pub live: u32,
-    /// Slots that wait for their next object.
+    /// Slots that wait for an object; some are made in advance.
     pub free: u32,
     /// Slots that have used up their generations.
     pub retired: u32,
@@ -153,7 +153,7 @@ pub(crate) struct Budget {
     slots: usize,
     /// Bytes and objects allocated since the last collection.
     pub(crate) allocated: u64,
-    pub(crate) born: u64,
+    pub(crate) born: u32,
     /// A limit is near: seven eighths are used.
     pub(crate) pressed: bool,
     pub(crate) loan: Loan,
@@ -193,9 +193,22 @@ impl Budget {
     }
 
     /// Slots of an arena from which on the limit is near.
-    #[inline(always)]
     pub(crate) fn slots_calm(&self) -> usize {
         at(self.limits.slots.saturating_sub(self.limits.slots / 8))
+    }
+
+    /// Counts a birth, in a block of so many words.
+    #[inline(always)]
+    pub(crate) fn bear(&mut self, words: u32) {
+        self.born = self.born.wrapping_add(1);
+        let bytes = u64::from(words).wrapping_mul(8).wrapping_add(16);
+        self.allocated = self.allocated.wrapping_add(bytes);
+    }
+
+    /// Where an arena has no slot left to take: its next one may be refused.
+    #[cold]
+    pub(crate) fn press_slots(&mut self, slots: usize) {
+        self.pressed |= slots >= self.slots_calm();
     }
 
     fn press(&mut self, used: u64, limit: u64) {

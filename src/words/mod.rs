@@ -13,7 +13,7 @@ mod range;
 
 pub use cell::{Cell, ShortStr, Unpacked};
 pub(crate) use cell::{GENERATION_MASK, HOLE, PAYLOAD, TAG_INT, TAG_SHIFT};
-pub(crate) use element::Element;
+pub(crate) use element::{Element, copy};
 pub(crate) use epoch::Epoch;
 pub(crate) use error::Result;
 pub use error::{Error, Resource};
