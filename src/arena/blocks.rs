@@ -12,6 +12,9 @@ use super::memory::{IndexType, Memory, MemoryType};
 use crate::words::{Budget, Error, Kind, PAGE_BYTES, Result, Shape, at, wide};
 
 const CLASSES: usize = 124;
+/// First word of the first block: of a memory that the allocator has mapped, 16
+/// bytes behind the beginning of a page, the first one of a cache line.
+const START: usize = 126;
 const EXACT: u32 = 8;
 
 /// High and low half of a word.
@@ -160,7 +163,7 @@ pub(crate) struct Blocks {
 impl Blocks {
     pub(crate) const fn new() -> Blocks {
         let ty = MemoryType { index: IndexType::I64, min: 0, max: None };
-        Blocks { memory: Memory::empty(ty), top: wide(CLASSES), used: 0 }
+        Blocks { memory: Memory::empty(ty), top: wide(START), used: 0 }
     }
 
     /// A block that is there to be taken, free or at the top; its content
@@ -330,12 +333,6 @@ impl Blocks {
         Ok(moved)
     }
 
-    /// Gives back the pages that were not there at an earlier
-    /// [`Memory::extent`]; the blocks in them are free.
-    pub(crate) fn shrink(&mut self, budget: &mut Budget, extent: (u64, usize)) {
-        self.memory.give_back(budget, extent);
-    }
-
     /// Closes the gaps: blocks move down in the order they lie in, each cut to
     /// the words it needs; then the free pages go back. `slots` has the live
     /// objects' blocks; `words_of` tells the words in use. O(slots + payload).
@@ -368,7 +365,7 @@ impl Blocks {
                     slot.off = low;
                 }
             }
-            let mut top = CLASSES;
+            let mut top = START;
             for (n, bits) in bits.iter_mut().enumerate() {
                 let mut bits = core::mem::take(bits);
                 while bits != 0 {
@@ -393,7 +390,7 @@ impl Blocks {
             top
         });
         self.top = wide(top);
-        let empty = top == CLASSES;
+        let empty = top == START;
         let pages = if empty { 0 } else { self.top.saturating_mul(8).div_ceil(PAGE_BYTES) };
         self.memory.give_back(budget, (pages, 0));
     }
@@ -406,7 +403,7 @@ impl Blocks {
             return Ok(());
         }
         let end = wide(start).saturating_add(wide(cap));
-        if start < CLASSES || end > self.top || end > wide(self.memory.words().len()) {
+        if start < START || end > self.top || end > wide(self.memory.words().len()) {
             return Err("a block lies outside the memory in use");
         }
         if class_of(block.cap).words != block.cap {
@@ -437,7 +434,7 @@ impl Blocks {
     /// Takes all blocks back; pages stay.
     pub(crate) fn clear(&mut self) {
         self.memory.words_mut().iter_mut().take(CLASSES).for_each(|head| *head = 0);
-        (self.top, self.used) = (wide(CLASSES), 0);
+        (self.top, self.used) = (wide(START), 0);
     }
 }
 

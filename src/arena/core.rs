@@ -385,7 +385,7 @@ impl<const BITS: u32> Arena<BITS> {
             self.slots.truncate(extent.len);
             self.free_len = kept;
         }
-        self.blocks.shrink(budget, extent.memory);
+        self.blocks.memory.give_back(budget, extent.memory);
         budget.shrink_slots(&mut self.slots, extent.slots);
     }
 
