@@ -604,8 +604,8 @@ proptest! {
         let part = range.clone().map(|range| &floats[0][range]);
         let same = |a: f64, b: f64| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
         let lanes = |values: &mut dyn Iterator<Item = f64>| {
-            let mut sums = [0.0; 8];
-            values.enumerate().for_each(|(n, value)| sums[n % 8] += value);
+            let mut sums = [0.0; 32];
+            values.enumerate().for_each(|(n, value)| sums[n % 32] += value);
             sums.into_iter().fold(0.0, |sum, lane| sum + lane)
         };
         match (outside(a.sum(bounds)), &part) {
