@@ -225,6 +225,32 @@ fn should_collect_says_yes_before_the_limits_on_pages_and_bytes() {
     no_surprise(Limits { bytes: 4 << 20, ..Limits::NONE }, 5_000);
 }
 
+/// With little room left, the answer is not yes at every step; what is refused makes it yes.
+#[test]
+fn near_a_limit_collections_are_paid_for() {
+    let limits = Limits { slots: 1_000, ..Limits::NONE };
+    let mut heap = limited(limits);
+    let kept: Vec<Cell> = (0..950).map(|_| pair(&mut heap)).collect();
+    let mut collections = 0;
+    for _ in 0..10_000 {
+        if heap.should_collect() {
+            heap.collect(kept.iter().copied()).unwrap();
+            assert!(!heap.should_collect(), "twice at one step");
+            collections += 1;
+        }
+        pair(&mut heap);
+    }
+    // A 32nd of 950 pairs are some 30.
+    assert!((100..=400).contains(&collections), "{collections} collections");
+
+    heap.collect(kept.iter().copied()).unwrap();
+    let more: Vec<Cell> = (0..50).map(|_| pair(&mut heap)).collect();
+    heap.collect(kept.iter().chain(&more).copied()).unwrap();
+    assert!(!heap.should_collect());
+    assert!(heap.alloc(Pair::of(Cell::NULL, Cell::NULL)).is_err());
+    assert!(heap.should_collect());
+}
+
 #[test]
 fn a_policy_of_stress_asks_at_every_so_many() {
     let mut heap = heap();

@@ -261,12 +261,14 @@ impl<'w, const VISITED: bool> Walk<'w, VISITED> {
 impl Heap {
     /// Whether a collection pays, by the [`Policy`]: enough was allocated since
     /// the last one (a slot that retires counts as 256 bytes), or a limit is
-    /// near, so that the answer is yes before one is met. O(1), for safe points.
+    /// near, so that the answer is yes before one is met. Near a limit it is yes
+    /// again once a 32nd of what was left alive has been allocated, or something
+    /// was refused. O(1), for safe points.
     #[inline]
     pub fn should_collect(&self) -> bool {
         let stress = self.policy.stress;
         self.budget.allocated >= self.collect_at
-            || self.budget.pressed
+            || self.budget.pressed && self.budget.allocated >= self.budget.press_at
             || stress > 0 && self.budget.born >= stress
     }
 
@@ -387,6 +389,7 @@ impl Heap {
         let live_bytes = self.payload_bytes().saturating_add(done.live.saturating_mul(16));
         let growth = (live_bytes / 100).saturating_mul(u64::from(self.policy.growth_percent));
         self.collect_at = growth.max(self.policy.bytes_min);
+        self.budget.press_at = live_bytes / 32;
         (self.budget.allocated, self.budget.born, self.budget.pressed) = (0, 0, false);
         if self.policy.stress > 0 {
             self.verify().map_err(|_| Error::Corrupt)?;

@@ -156,6 +156,8 @@ pub(crate) struct Budget {
     pub(crate) born: u32,
     /// A limit is near: seven eighths are used.
     pub(crate) pressed: bool,
+    /// Bytes allocated from which on that makes a collection pay.
+    pub(crate) press_at: u64,
     pub(crate) loan: Loan,
 }
 
@@ -170,6 +172,7 @@ impl Budget {
             allocated: 0,
             born: 0,
             pressed: false,
+            press_at: 0,
             loan: Loan { bytes: 0, sorting: false },
         }
     }
@@ -189,7 +192,14 @@ impl Budget {
             return Err(Error::ArenaFull { kind });
         }
         self.press(n, u64::from(limit));
-        if n > u64::from(limit) { Err(Error::Limit(of)) } else { Ok(()) }
+        if n > u64::from(limit) { Err(self.limit(of)) } else { Ok(()) }
+    }
+
+    /// What is refused makes a collection pay at once.
+    #[cold]
+    fn limit(&mut self, of: Resource) -> Error {
+        self.press_at = 0;
+        Error::Limit(of)
     }
 
     /// Slots of an arena from which on the limit is near.
@@ -341,7 +351,7 @@ impl Budget {
         }
         let needed = len.saturating_sub(old).saturating_mul(size);
         self.press(wide(self.used.saturating_add(needed)), wide(self.limits.bytes));
-        let left = self.left().checked_sub(needed).ok_or(Error::Limit(Resource::Bytes))?;
+        let left = self.left().checked_sub(needed).ok_or_else(|| self.limit(Resource::Bytes))?;
         if self.refused() {
             return Err(Error::OutOfMemory);
         }
