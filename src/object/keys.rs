@@ -167,7 +167,7 @@ impl<'h> Keys<'h> {
     fn hash_bytes(&self, class: u64, bytes: &[u8]) -> u32 {
         let mut hasher = self.hasher();
         hasher.write(bytes);
-        low(hasher.finish() ^ class.rotate_right(8))
+        low(hasher.finish() ^ class)
     }
 
     #[inline(always)]
