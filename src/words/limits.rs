@@ -225,15 +225,13 @@ impl Budget {
         self.pressed |= used >= limit.saturating_sub(limit / 8);
     }
 
-    /// [`Budget::reserve`] for the slots of an arena, with the bits for them.
+    /// [`Budget::reserve`] for the slots of an arena, with the bits for them; what
+    /// an error leaves, [`Budget::shrink_slots`] takes back.
     pub(crate) fn reserve_slots<T>(&mut self, slots: &mut Vec<T>, len: usize) -> Result<()> {
         let old = slots.capacity();
         self.reserve(slots, len)?;
-        let total = self.slots.saturating_add(slots.capacity().saturating_sub(old));
-        let bits = self.reserve_bits(total.saturating_mul(2));
-        bits.inspect_err(|_| self.shrink(slots, old))?;
-        self.slots = total;
-        Ok(())
+        self.slots = self.slots.saturating_add(slots.capacity().saturating_sub(old));
+        self.reserve_bits(self.slots.saturating_mul(2))
     }
 
     /// [`Budget::shrink`] for the slots of an arena.
