@@ -421,9 +421,10 @@ fn what_is_refused_changes_nothing() {
         &|heap, _| heap.alloc(Bytes::zeroed(20_000)).map(drop),
         &|heap, _| heap.transplant(&source, root).map(drop),
     ];
+    let slots = |heap: &Heap| Kind::ALL.map(|kind| abi::slots(heap, kind).unwrap().to_vec());
     let wanted = {
         let (mut heap, ..) = build();
-        trace(&mut heap)
+        (slots(&heap), trace(&mut heap))
     };
     for (n, work) in works.iter().enumerate() {
         let mut failed = 0;
@@ -438,7 +439,11 @@ fn what_is_refused_changes_nothing() {
             }
             if work(&mut heap, cell).is_err() {
                 failed += 1;
-                assert_eq!(trace(&mut heap), wanted, "operation {n}, refusal {refuse}");
+                assert_eq!(
+                    (slots(&heap), trace(&mut heap)),
+                    wanted,
+                    "operation {n}, refusal {refuse}"
+                );
             }
         }
         assert!(failed > 0, "operation {n}");

@@ -253,7 +253,7 @@ impl<const BITS: u32> Arena<BITS> {
             *slot = Slot { key, len: 0, off: NONE, cap: 0 };
             self.retired = self.retired.wrapping_add(1);
         } else {
-            (slot.key, slot.off) = (key, core::mem::replace(&mut self.free, index));
+            *slot = Slot { key, len: 0, off: core::mem::replace(&mut self.free, index), cap: 0 };
             self.free_len = self.free_len.wrapping_add(1);
         }
     }
