@@ -32,7 +32,7 @@ use std::process::ExitCode;
 
 use segheap::{Heap, Limits, Settings};
 
-use crate::compile::{Mode, World, compile};
+use crate::compile::{World, compile};
 use crate::errors::{Fault, show};
 use crate::machine::Machine;
 use crate::syntax::parser::parse;
@@ -171,8 +171,7 @@ fn run(
     options: &Options,
 ) -> Result<(), Fault> {
     let program = parse(source)?;
-    let mode = Mode { prompt: false, testing: options.testing };
-    let entry = compile(world, &program, mode)?;
+    let entry = compile(world, &program, false, options.testing)?;
     if options.emit {
         let listing = world.program.listing();
         return machine

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 
-use crate::compile::{Mode, World, compile};
+use crate::compile::{World, compile};
 use crate::errors::{Result, show};
 use crate::machine::Machine;
 use crate::syntax::parser::parse;
@@ -66,7 +66,7 @@ pub(crate) fn run(world: &mut World, machine: &mut Machine) -> ExitCode {
 
 fn input(world: &mut World, machine: &mut Machine, source: &str) -> Result<()> {
     let program = parse(source)?;
-    let entry = compile(world, &program, Mode { prompt: true, testing: false })?;
+    let entry = compile(world, &program, true, false)?;
     let value = machine.run(&world.program, entry)?;
     if !value.is_null() {
         let text = values::shown(&machine.heap, &world.program.shapes, value, Style::Quoted);

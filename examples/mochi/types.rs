@@ -4,7 +4,6 @@
 //! is said of the inside of a list, a map or a function is a promise that is checked where an
 //! element is used: a list of integers is mostly an `I64Arr`, but a `List` will do.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 
@@ -41,8 +40,6 @@ pub(crate) struct Signature {
 pub(crate) struct Shape {
     pub(crate) name: String,
     pub(crate) fields: Vec<(String, Type)>,
-    /// Methods: numbers of functions whose first parameter is the record.
-    pub(crate) methods: HashMap<String, u16>,
     pub(crate) union: Option<u16>,
 }
 

@@ -1,75 +1,57 @@
 //! Calls of built-in functions: those with instructions of their own, and all others.
 
-use super::{Compiler, Val, Wanted};
+use super::{ANY, Compiler, Val, Want};
 use crate::builtins::Builtin;
 use crate::bytecode::{Op, Reg};
 use crate::errors::{Result, fault};
-use crate::syntax::ast::*;
+use crate::syntax::ast::{Expr, ExprKind};
 use crate::types::{Bank, Type};
 
 impl Compiler<'_> {
     pub(super) fn call_builtin(
         &mut self,
-        name: &str,
-        args: &[Expr],
-        wanted: Wanted,
-        at: At,
-    ) -> Result<Val> {
-        let args: Vec<&Expr> = args.iter().collect();
-        if Builtin::named(name).is_none() {
-            return fault(at, format!("there is no function `{name}`"));
-        }
-        self.call_builtin_with(name, &args, wanted)
-    }
-
-    pub(super) fn call_builtin_with(
-        &mut self,
+        builtin: Builtin,
         name: &str,
         args: &[&Expr],
-        wanted: Wanted,
+        want: Want<'_>,
     ) -> Result<Val> {
-        let Some(builtin) = Builtin::named(name) else {
-            return fault(self.at, format!("there is no function `{name}`"));
-        };
         let (least, most) = builtin.arity();
         if args.len() < least || args.len() > most {
             let wanted =
                 if least == most { least.to_string() } else { format!("{least} to {most}") };
             return fault(self.at, format!("{name} takes {wanted} arguments, not {}", args.len()));
         }
-        let mark = self.mark();
         match (builtin, args) {
             (Builtin::Len, [arg]) => {
-                let value = self.borrowed(arg, &Type::Any)?;
+                let value = self.borrowed(arg, ANY)?;
                 let cell = self.as_cell(value)?;
-                return self.done(mark, Type::Int, wanted, |reg| Op::Len(reg, cell));
+                return self.done(want, Type::Int, |reg| Op::Len(reg, cell));
             }
             (Builtin::Int | Builtin::Float, [arg]) => {
                 let ty = if builtin == Builtin::Int { Type::Int } else { Type::Float };
-                let value = self.expr(arg, None, &Type::Any)?;
-                return self.cast_to(value, &ty, mark, wanted);
+                let value = self.expr(arg, ANY, None)?;
+                return self.cast_to(value, &ty, want);
             }
             (Builtin::Substring, [text, start, end]) => {
                 let text = self.borrowed(text, &Type::Text)?;
                 if text.ty == Type::Text {
                     let (first, last) = (self.take(Bank::I)?, self.take(Bank::I)?);
-                    self.expr_into(start, first, &Type::Int)?;
-                    self.expr_into(end, last, &Type::Int)?;
-                    return self
-                        .done(mark, Type::Text, wanted, |reg| Op::SubText(reg, text.reg, first));
+                    self.typed(start, &Type::Int, Some(first))?;
+                    self.typed(end, &Type::Int, Some(last))?;
+                    return self.done(want, Type::Text, |reg| Op::SubText(reg, text.reg, first));
                 }
-                self.release(mark);
+                self.release(want.mark);
             }
             (Builtin::Sqrt, [arg]) => {
-                let value = self.typed(arg, &Type::Float)?;
-                return self.done(mark, Type::Float, wanted, |reg| Op::SqrtF(reg, value.reg));
+                let value = self.typed(arg, &Type::Float, None)?;
+                return self.done(want, Type::Float, |reg| Op::SqrtF(reg, value.reg));
             }
             (Builtin::Pow, [base, exponent]) => {
-                let types = [self.probe(base, &Type::Any)?, self.probe(exponent, &Type::Any)?];
+                let types = [self.probe(base, ANY)?, self.probe(exponent, ANY)?];
                 if types.contains(&Type::Float) {
-                    let a = self.typed(base, &Type::Float)?;
-                    let b = self.typed(exponent, &Type::Float)?;
-                    return self.done(mark, Type::Float, wanted, |reg| Op::PowF(reg, a.reg, b.reg));
+                    let a = self.typed(base, &Type::Float, None)?;
+                    let b = self.typed(exponent, &Type::Float, None)?;
+                    return self.done(want, Type::Float, |reg| Op::PowF(reg, a.reg, b.reg));
                 }
             }
             _ => {}
@@ -84,23 +66,23 @@ impl Compiler<'_> {
             let reg = self.take(Bank::C)?;
             // What is appended is held by the list; what is only looked at is not.
             let value = if keeps && n > 0 || !keeps && !matches!(arg.kind, ExprKind::Name(_)) {
-                self.expr(arg, Some((Bank::C, reg)), &Type::Any)?
+                self.expr(arg, ANY, Some(reg))?
             } else {
-                self.borrowed(arg, &Type::Any)?
+                self.borrowed(arg, ANY)?
             };
             types.push(value.ty.clone());
-            self.coerce(value, &Type::Any, Some(reg))?;
-            self.release([mark[0], mark[1], u16::from(reg) + 1]);
+            self.coerce(value, ANY, Some(reg))?;
+            self.release([want.mark[0], want.mark[1], u16::from(reg) + 1]);
         }
         self.check_arguments(name, builtin, &types)?;
-        self.release(mark);
+        self.release(want.mark);
         let ty = builtin.result(&types);
         if builtin == Builtin::Print {
             self.emit(Op::Print(first, args.len() as Reg));
-            return self.done(mark, Type::Null, wanted, Op::Null);
+            return self.done(want, Type::Null, Op::Null);
         }
         let count = args.len() as Reg;
-        self.emit_unboxed(mark, wanted, &ty, |cell| Op::Builtin(builtin, cell, first, count))
+        self.unboxed(want, &ty, |cell| Op::Builtin(builtin, cell, first, count))
     }
 
     /// Refuses arguments whose types are known to be wrong.

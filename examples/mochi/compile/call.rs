@@ -4,14 +4,15 @@
 //! is called as a value gets itself and all its arguments as cells; a named function that is used
 //! as a value is wrapped in one that unboxes the arguments and calls it.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::scope::{Local, Place};
-use super::{Compiler, Frame, Known, Val, Wanted};
+use super::{ANY, Compiler, Frame, Known, Mark, Val, Want};
 use crate::builtins::Builtin;
 use crate::bytecode::{Op, Reg};
 use crate::errors::{Result, fault};
-use crate::syntax::ast::*;
+use crate::syntax::ast::{Expr, ExprKind, Fun};
 use crate::types::{Bank, Signature, Type};
 
 impl Compiler<'_> {
@@ -21,55 +22,51 @@ impl Compiler<'_> {
             && self.find(name).is_none()
     }
 
-    pub(super) fn call(&mut self, callee: &Expr, args: &[Expr], wanted: Wanted) -> Result<Val> {
-        let mark = self.mark();
+    pub(super) fn call(&mut self, callee: &Expr, args: &[Expr], want: Want<'_>) -> Result<Val> {
         match &callee.kind {
             ExprKind::Name(name) if self.find(name).is_none() => {
                 if let Some(method) = self.here().this.and_then(|shape| self.method(shape, name)) {
                     // The record of the method that calls is in its first register.
-                    let own = Val { ty: Type::Any, reg: 0 };
-                    return self.call_known(name, &method, Some(own), args, mark, wanted);
+                    return self.call_known(&method, Some(Val::cell(0)), args, want);
                 }
                 if let Some(known) = self.world.functions.get(name).cloned() {
-                    return self.call_known(name, &known, None, args, mark, wanted);
+                    return self.call_known(&known, None, args, want);
                 }
                 if let Some(Type::Struct(shape)) = self.world.types.get(name).cloned() {
                     self.check_fields(name, shape, args.len())?;
                     let values: Vec<_> = args.iter().map(Some).collect();
-                    return self.construct(shape, &values, wanted);
+                    return self.construct(shape, &values, want);
                 }
-                self.call_builtin(name, args, wanted, callee.at)
+                let Some(builtin) = Builtin::named(name) else {
+                    return fault(callee.at, format!("there is no function `{name}`"));
+                };
+                let args: Vec<&Expr> = args.iter().collect();
+                self.call_builtin(builtin, name, &args, want)
             }
             ExprKind::Field(base, name) => {
-                let builtin = match self.probe(base, &Type::Any)? {
+                let builtin = match self.probe(base, ANY)? {
                     Type::Struct(shape) => {
                         if let Some(method) = self.method(shape, name) {
-                            let record = self.expr(base, None, &Type::Any)?;
-                            return self.call_known(
-                                name,
-                                &method,
-                                Some(record),
-                                args,
-                                mark,
-                                wanted,
-                            );
+                            let record = self.expr(base, ANY, None)?;
+                            return self.call_known(&method, Some(record), args, want);
                         }
-                        false
+                        None
                     }
-                    Type::Text | Type::List(_) | Type::Group(_) | Type::Bytes => true,
+                    Type::Text | Type::List(_) | Type::Group(_) | Type::Bytes => {
+                        Builtin::named(name)
+                    }
                     // A key may have the name of a function.
-                    Type::Any | Type::Map(..) => {
-                        matches!(name.as_str(), "contains" | "keys" | "values" | "get")
-                    }
-                    _ => false,
+                    Type::Any | Type::Map(..) => ["contains", "keys", "values", "get"]
+                        .contains(&name.as_str())
+                        .then(|| Builtin::named(name))
+                        .flatten(),
+                    _ => None,
                 };
-                if builtin && Builtin::named(name).is_some() {
-                    let all: Vec<&Expr> = std::iter::once(&**base).chain(args).collect();
-                    return self.call_builtin_with(name, &all, wanted);
-                }
-                self.call_value(callee, args, wanted)
+                let Some(builtin) = builtin else { return self.call_value(callee, args, want) };
+                let args: Vec<&Expr> = std::iter::once(&**base).chain(args).collect();
+                self.call_builtin(builtin, name, &args, want)
             }
-            _ => self.call_value(callee, args, wanted),
+            _ => self.call_value(callee, args, want),
         }
     }
 
@@ -84,40 +81,35 @@ impl Compiler<'_> {
 
     /// Methods are functions by the name of their type and their own.
     pub(super) fn method(&self, shape: u16, name: &str) -> Option<Known> {
-        let shape = self.shape(shape);
-        shape.methods.get(name)?;
-        self.world.functions.get(&format!("{}.{name}", shape.name)).cloned()
+        self.world.functions.get(&format!("{}.{name}", self.shape(shape).name)).cloned()
     }
 
     fn call_known(
         &mut self,
-        name: &str,
         known: &Known,
         this: Option<Val>,
         args: &[Expr],
-        mark: [u16; 3],
-        wanted: Wanted,
+        want: Want<'_>,
     ) -> Result<Val> {
-        let params = &known.signature.params;
+        let params = &known.signature.params[usize::from(this.is_some())..];
         if args.len() < params.len() && this.is_none() && !args.is_empty() {
-            return self.partial(name, known, None, args, mark, wanted);
+            return self.partial(known, None, args);
         }
         if args.len() != params.len() {
-            let message = format!("{name} takes {} arguments, not {}", params.len(), args.len());
-            return fault(self.at, message);
+            let (name, wanted, found) = (&known.name, params.len(), args.len());
+            return fault(self.at, format!("{name} takes {wanted} arguments, not {found}"));
         }
         if let Some(record) = this {
-            self.settle(mark, Bank::C, record)?;
+            self.settle(want.mark, Bank::C, record)?;
         }
         for (arg, ty) in args.iter().zip(params) {
             self.next(ty.bank(), arg, ty)?;
         }
-        let value = self.call_window(known, mark)?;
-        Ok(self.deliver(value, wanted))
+        self.call_window(known, want.mark)
     }
 
     /// Calls a function whose arguments begin at the mark: its result lands there.
-    fn call_window(&mut self, known: &Known, mark: [u16; 3]) -> Result<Val> {
+    fn call_window(&mut self, known: &Known, mark: Mark) -> Result<Val> {
         let [i, f, c] = mark.map(|n| n as Reg);
         self.emit(Op::Call(known.index, i, f, c));
         self.release(mark);
@@ -125,9 +117,8 @@ impl Compiler<'_> {
     }
 
     /// Calls a closure.
-    fn call_value(&mut self, callee: &Expr, args: &[Expr], wanted: Wanted) -> Result<Val> {
-        let mark = self.mark();
-        let function = self.expr(callee, None, &Type::Any)?;
+    fn call_value(&mut self, callee: &Expr, args: &[Expr], want: Want<'_>) -> Result<Val> {
+        let function = self.expr(callee, ANY, None)?;
         let signature = match &function.ty {
             Type::Fun(signature) => Some(Rc::clone(signature)),
             Type::Any | Type::Null => None,
@@ -136,94 +127,85 @@ impl Compiler<'_> {
         if args.len() > 100 {
             return fault(self.at, "a call has at most 100 arguments");
         }
-        let base = self.settle(mark, Bank::C, function)?;
+        let base = self.settle(want.mark, Bank::C, function)?;
         for (n, arg) in args.iter().enumerate() {
             let ty = signature.as_ref().and_then(|it| it.params.get(n));
-            self.next(Bank::C, arg, ty.unwrap_or(&Type::Any))?;
+            self.next(Bank::C, arg, ty.unwrap_or(ANY))?;
         }
         // A call with fewer arguments answers a function.
         let full = signature
             .filter(|it| it.params.len() == args.len() && it.result != Type::Null)
             .map_or(Type::Any, |it| it.result.clone());
         self.emit(Op::CallV(base, args.len() as Reg));
-        let value = self.unbox(base, &full, wanted)?;
-        let value = self.keep(mark, value);
-        Ok(self.deliver(value, wanted))
+        self.fit(Val::cell(base), &full, want.reg(full.bank()))
     }
 
     /// Some of the arguments of a function or the record of a method, kept for later.
     pub(super) fn partial(
         &mut self,
-        name: &str,
         known: &Known,
-        this: Option<Reg>,
+        this: Option<Val>,
         args: &[Expr],
-        mark: [u16; 3],
-        wanted: Wanted,
     ) -> Result<Val> {
+        let Signature { params, result } = &*known.signature;
+        let first = usize::from(this.is_some());
         let base = self.take(Bank::C)?;
-        self.known_as_value(name, known, this.is_some(), base)?;
+        self.known_as_value(known, base)?;
         if let Some(record) = this {
-            let reg = self.take(Bank::C)?;
-            self.move_to(Bank::C, reg, record);
+            self.settle(self.mark(), Bank::C, record)?;
         }
-        for (arg, ty) in args.iter().zip(&known.signature.params) {
+        for (arg, ty) in args.iter().zip(&params[first..]) {
             self.next(Bank::C, arg, ty)?;
         }
-        self.emit(Op::CallV(base, (args.len() + usize::from(this.is_some())) as Reg));
-        let Signature { params, result } = &*known.signature;
-        let (params, result) = (params[args.len()..].to_vec(), result.clone());
-        let ty = Type::Fun(Rc::new(Signature { params, result }));
-        let value = self.deliver(Val { ty, reg: base }, wanted);
-        Ok(self.keep(mark, value))
+        let given = first + args.len();
+        self.emit(Op::CallV(base, given as Reg));
+        let (params, result) = (params[given..].to_vec(), result.clone());
+        Ok(Val { ty: Type::Fun(Rc::new(Signature { params, result })), reg: base })
     }
 
     /// A name that is no variable: a function as a value, or a variant without fields.
-    pub(super) fn load_function(&mut self, name: &str, at: At, wanted: Wanted) -> Result<Val> {
+    pub(super) fn load_function(&mut self, name: &str, want: Want<'_>) -> Result<Val> {
         if let Some(known) = self.world.functions.get(name).cloned() {
             let ty = Type::Fun(Rc::clone(&known.signature));
-            let reg = self.target(wanted, &ty)?;
-            self.known_as_value(name, &known, false, reg)?;
+            let reg = self.target(want, &ty)?;
+            self.known_as_value(&known, reg)?;
             return Ok(Val { ty, reg });
         }
         if let Some(Type::Struct(shape)) = self.world.types.get(name).cloned()
             && self.shape(shape).fields.is_empty()
         {
-            return self.construct(shape, &[], wanted);
+            return self.construct(shape, &[], want);
         }
-        let mark = self.mark();
         if matches!(name, "nil" | "null") {
-            return self.done(mark, Type::Null, wanted, Op::Null);
+            return self.done(want, Type::Null, Op::Null);
         }
         let Some(builtin) = Builtin::named(name) else {
-            return fault(at, format!("there is no variable or function `{name}`"));
+            return fault(self.at, format!("there is no variable or function `{name}`"));
         };
         // A built-in as a value: a function of one argument.
         let index = self.wrapper(name, 1, |compiler| {
             compiler.emit(Op::Builtin(builtin, 1, 1, 1));
             Ok(1)
         })?;
-        self.done(mark, Type::Any, wanted, |reg| Op::Closure(reg, 0, 0, index))
+        self.done(want, Type::Any, |reg| Op::Closure(reg, 0, 0, index))
     }
 
-    fn known_as_value(&mut self, name: &str, known: &Known, method: bool, reg: Reg) -> Result<()> {
+    fn known_as_value(&mut self, known: &Known, reg: Reg) -> Result<()> {
         let params = &known.signature.params;
-        let arity = params.len() + usize::from(method);
         let wrapper = match known.wrapper {
             Some(wrapper) => wrapper,
-            None => self.wrapper(name, arity, |compiler| {
+            None => self.wrapper(&known.name, params.len(), |compiler| {
                 let mark = compiler.mark();
-                let record = method.then_some(&Type::Any);
-                for (n, ty) in record.into_iter().chain(params).enumerate() {
+                for (n, ty) in params.iter().enumerate() {
                     let inner = compiler.mark();
-                    let value = compiler.unbox((n + 1) as Reg, ty, None)?;
+                    let value = compiler.fit(Val::cell((n + 1) as Reg), ty, None)?;
                     compiler.settle(inner, ty.bank(), value)?;
                 }
                 let result = compiler.call_window(known, mark)?;
                 compiler.as_cell(result)
             })?,
         };
-        if let Some(known) = self.world.functions.get_mut(name) {
+        if let Some(known) = self.world.functions.get_mut(&known.name) {
             known.wrapper = Some(wrapper);
         }
         self.emit(Op::Closure(reg, 0, 0, wrapper));
@@ -250,20 +232,8 @@ impl Compiler<'_> {
         Ok(index)
     }
 
-    /// Compiles a function that is called by its number.
-    pub(super) fn function(
-        &mut self,
-        fun: &Fun,
-        index: u16,
-        signature: &Rc<Signature>,
-        this: Option<u16>,
-    ) -> Result<()> {
-        let frame = Frame { this, ..Frame::of(fun) };
-        self.compile_function(fun, index, signature, frame).map(drop)
-    }
-
     /// Compiles a function; answers what it captures.
-    fn compile_function(
+    pub(super) fn function(
         &mut self,
         fun: &Fun,
         index: u16,
@@ -271,99 +241,107 @@ impl Compiler<'_> {
         frame: Frame,
     ) -> Result<Vec<(String, Local)>> {
         self.frames.push(Frame { result: Some(signature.result.clone()), ..frame });
-        // Type parameters stand for any type while their function is compiled.
-        let hide = |name: &String| (name.clone(), self.world.types.insert(name.clone(), Type::Any));
+        self.generic(fun, |compiler| {
+            compiler.placed(fun.at, |compiler| compiler.body(fun, signature))
+        })?;
+        Ok(self.finish(index, signature.params.len()))
+    }
+
+    /// Does something while the type parameters of a function stand for any type.
+    pub(super) fn generic<T>(
+        &mut self,
+        fun: &Fun,
+        body: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let types = &mut self.world.types;
+        let hide = |name: &String| (name.clone(), types.insert(name.clone(), Type::Any));
         let hidden: Vec<_> = fun.generics.iter().map(hide).collect();
-        let compiled = self.placed(fun.at, |compiler| compiler.body(fun, signature));
-        for (name, ty) in hidden {
-            match ty {
-                Some(ty) => self.world.types.insert(name, ty),
-                None => self.world.types.remove(&name),
-            };
-        }
-        compiled?;
-        Ok(self.finish(index, fun.params.len()))
+        let result = body(self);
+        restore(&mut self.world.types, hidden);
+        result
     }
 
     fn body(&mut self, fun: &Fun, signature: &Rc<Signature>) -> Result<()> {
         let boxed = self.here().boxed_call;
-        if boxed || self.here().this.is_some() {
-            // The closure itself, or the record of the method.
+        if boxed {
+            // The closure itself.
             let own = self.take(Bank::C)?;
-            if boxed && !fun.name.is_empty() {
+            if !fun.name.is_empty() {
                 let ty = Type::Fun(Rc::clone(signature));
-                self.bind(&fun.name, ty, Place::Reg(own), false, None)?;
+                self.bind(&fun.name, ty, Place::Reg(own), false, None);
             }
         }
         // All parameters have their registers before any of them needs another.
         let mut values = Vec::new();
         for ty in &signature.params {
-            values.push(self.take_for(if boxed { &Type::Any } else { ty })?);
+            let reg = self.take(if boxed { Bank::C } else { ty.bank() })?;
+            values.push((reg, ty));
         }
-        for ((param, ty), mut value) in fun.params.iter().zip(&signature.params).zip(values) {
-            if boxed {
-                value = self.unbox(value.reg, ty, None)?;
-            }
-            self.declare_in(&param.name, value)?;
+        // The first parameter of a method is the record.
+        let own = usize::from(self.here().this.is_some());
+        for ((name, _), (reg, ty)) in fun.params.iter().zip(values.drain(own..)) {
+            let value = match boxed {
+                true => self.fit(Val::cell(reg), ty, None)?,
+                false => Val { ty: ty.clone(), reg },
+            };
+            self.declare_in(name, value)?;
         }
         for stmt in &fun.body {
             self.statement(stmt)?;
         }
-        let ty = match &signature.result {
-            Type::Null => &Type::Any,
-            ty => ty,
-        };
-        let value = self.default_field(ty)?;
+        let ty = if signature.result == Type::Null { ANY } else { &signature.result };
+        let value = self.default_value(ty)?;
         self.return_from(value, ty.bank())
     }
 
     /// A function inside a function. If it knows none of the variables around it, it is like one
     /// of the top level; else it is a closure.
     pub(super) fn inner_function(&mut self, fun: &Rc<Fun>) -> Result<()> {
-        let own = |name: &String| *name == fun.name || fun.params.iter().any(|it| it.name == *name);
+        let own = |name: &String| *name == fun.name || fun.params.iter().any(|it| it.0 == *name);
         let mut around = self.frames.iter().flat_map(|frame| frame.scopes.iter().flatten());
         let around = around.any(|local| fun.uses.names.contains(&local.name) && !own(&local.name));
-        let signature = self.signature(fun)?;
-        let mark = self.mark();
+        let signature = self.signature(fun, None)?;
         if around || self.here().this.is_some() || self.here().shared.contains(&fun.name) {
+            let mark = self.mark();
             let reg = self.take(Bank::C)?;
-            let value = self.closure(fun, &signature, reg)?;
+            let value = self.closure(fun, signature, reg)?;
             return self.declare(&fun.name, value, mark, true, false);
         }
         let index = self.reserve_function(&fun.name)?;
         self.kept = self.kept.max(usize::from(index) + 1);
-        let known = Known { index, signature: Rc::clone(&signature), wrapper: None };
+        let name = fun.name.clone();
+        let known = Known { name, index, signature: Rc::clone(&signature), wrapper: None };
         let hidden = self.world.functions.insert(fun.name.clone(), known);
         // Its name ends with the function around it.
         self.frame().hidden.push((fun.name.clone(), hidden));
-        self.function(fun, index, &signature, None)
+        self.function(fun, index, &signature, Frame::of(fun)).map(drop)
     }
 
     /// A function without a name: what it does not say of its types, the place where it is used
     /// may know.
-    pub(super) fn lambda(&mut self, fun: &Rc<Fun>, wanted: Wanted, expected: &Type) -> Result<Val> {
-        let mut signature = Signature::clone(&*self.signature(fun)?);
-        if let Type::Fun(expected) = expected
+    pub(super) fn lambda(&mut self, fun: &Fun, want: Want<'_>) -> Result<Val> {
+        let mut signature = self.signature(fun, None)?;
+        if let (Type::Fun(expected), known) = (want.ty, Rc::make_mut(&mut signature))
             && expected.params.len() == fun.params.len()
         {
-            for (n, param) in fun.params.iter().enumerate() {
-                if param.ty.is_none() {
-                    signature.params[n] = expected.params[n].clone();
+            for (n, (_, ty)) in fun.params.iter().enumerate() {
+                if ty.is_none() {
+                    known.params[n] = expected.params[n].clone();
                 }
             }
             if fun.result.is_none() {
-                signature.result = expected.result.clone();
+                known.result = expected.result.clone();
             }
         }
-        let reg = self.target(wanted, &Type::Any)?;
-        self.closure(fun, &Rc::new(signature), reg)
+        let reg = self.target(want, ANY)?;
+        self.closure(fun, signature, reg)
     }
 
     /// Compiles a function that is called as a value, and makes the closure.
-    fn closure(&mut self, fun: &Fun, signature: &Rc<Signature>, reg: Reg) -> Result<Val> {
+    fn closure(&mut self, fun: &Fun, signature: Rc<Signature>, reg: Reg) -> Result<Val> {
         let index = self.reserve_function(&fun.name)?;
         let frame = Frame { boxed_call: true, ..Frame::of(fun) };
-        let captures = self.compile_function(fun, index, signature, frame)?;
+        let captures = self.function(fun, index, &signature, frame)?;
         let mark = self.mark();
         for (_, local) in &captures {
             let to = self.take(Bank::C)?;
@@ -371,6 +349,16 @@ impl Compiler<'_> {
         }
         self.emit(Op::Closure(reg, mark[2] as Reg, captures.len() as Reg, index));
         self.release(mark);
-        Ok(Val { ty: Type::Fun(Rc::clone(signature)), reg })
+        Ok(Val { ty: Type::Fun(signature), reg })
+    }
+}
+
+/// Puts back what other things of the same names have hidden, the last first.
+pub(super) fn restore<T>(table: &mut HashMap<String, T>, hidden: Vec<(String, Option<T>)>) {
+    for (name, entry) in hidden.into_iter().rev() {
+        match entry {
+            Some(entry) => table.insert(name, entry),
+            None => table.remove(&name),
+        };
     }
 }

@@ -1,6 +1,6 @@
-//! Conditions, `if` and `match` as expressions.
+//! Conditions, `if` and `match`.
 
-use super::{Compiler, Val, Wanted};
+use super::{ANY, Compiler, Val, Want};
 use crate::bytecode::{Compare, Op, Reg};
 use crate::errors::{Result, fault};
 use crate::syntax::ast::*;
@@ -9,6 +9,16 @@ use crate::types::{Bank, Type};
 /// A jump that compares two registers, and one that compares a register with a number.
 type Jump = fn(Reg, Reg, u32) -> Op;
 type ShortJump = fn(Reg, i16, u32) -> Op;
+
+/// The jumps that compare with a number, in the order of [`Binary`]: if it is so, and if not.
+const SHORT: [(ShortJump, ShortJump); 6] = [
+    (Op::JEqIK, Op::JNeIK),
+    (Op::JNeIK, Op::JEqIK),
+    (Op::JLtIK, Op::JGeIK),
+    (Op::JLeIK, Op::JGtIK),
+    (Op::JGtIK, Op::JLeIK),
+    (Op::JGeIK, Op::JLtIK),
+];
 
 impl Compiler<'_> {
     /// Jumps if the condition is `sense`, else goes on. Answers the jumps.
@@ -35,19 +45,15 @@ impl Compiler<'_> {
                 self.land_all(decided);
                 return Ok(jumps);
             }
-            ExprKind::Binary(
-                op @ (Binary::Eq | Binary::Ne | Binary::Lt | Binary::Le | Binary::Gt | Binary::Ge),
-                a,
-                b,
-            ) => return Ok(vec![self.comparison(*op, a, b, sense)?]),
+            ExprKind::Binary(op, a, b) if op.compares() => {
+                return Ok(vec![self.comparison(*op, a, b, sense)?]);
+            }
             _ => {}
         }
         let value = match &expr.kind {
             // A key that is missing is no reason to stop here.
-            ExprKind::Index(base, _) if self.may_miss(base)? => {
-                Val { ty: Type::Any, reg: self.nullable(expr)? }
-            }
-            _ => self.borrowed(expr, &Type::Any)?,
+            ExprKind::Index(base, _) if self.may_miss(base)? => Val::cell(self.nullable(expr)?),
+            _ => self.borrowed(expr, ANY)?,
         };
         let mut reg = value.reg;
         if value.ty != Type::Bool {
@@ -59,7 +65,7 @@ impl Compiler<'_> {
     }
 
     fn may_miss(&mut self, base: &Expr) -> Result<bool> {
-        Ok(matches!(self.probe(base, &Type::Any)?, Type::Map(..) | Type::Any | Type::Null))
+        Ok(matches!(self.probe(base, ANY)?, Type::Map(..) | Type::Any | Type::Null))
     }
 
     fn jump_on(&mut self, reg: Reg, sense: bool) -> usize {
@@ -74,19 +80,12 @@ impl Compiler<'_> {
             let equal = (op == Binary::Eq) == sense;
             return Ok(self.emit(if equal { Op::JNull(cell, 0) } else { Op::JNotNull(cell, 0) }));
         }
-        let left = self.borrowed(a, &Type::Any)?;
+        let left = self.borrowed(a, ANY)?;
         if left.ty == Type::Int
             && let ExprKind::Int(value) = b.kind
             && let Ok(k) = i16::try_from(value)
         {
-            let (yes, no): (ShortJump, ShortJump) = match op {
-                Binary::Eq => (Op::JEqIK, Op::JNeIK),
-                Binary::Ne => (Op::JNeIK, Op::JEqIK),
-                Binary::Lt => (Op::JLtIK, Op::JGeIK),
-                Binary::Le => (Op::JLeIK, Op::JGtIK),
-                Binary::Gt => (Op::JGtIK, Op::JLeIK),
-                _ => (Op::JGeIK, Op::JLtIK),
-            };
+            let (yes, no) = SHORT[op as usize - Binary::Eq as usize];
             let jump = if sense { yes } else { no };
             return Ok(self.emit(jump(left.reg, k, 0)));
         }
@@ -148,7 +147,7 @@ impl Compiler<'_> {
     }
 
     /// A condition as a value.
-    pub(super) fn truth(&mut self, expr: &Expr, wanted: Wanted) -> Result<Val> {
+    pub(super) fn truth(&mut self, expr: &Expr) -> Result<Val> {
         // The wanted register may be a variable of the condition.
         let value = self.take_for(&Type::Bool)?;
         let jumps = self.condition(expr, false)?;
@@ -157,38 +156,7 @@ impl Compiler<'_> {
         self.land_all(jumps);
         self.emit(Op::LoadI(value.reg, 0));
         self.land(end);
-        Ok(self.deliver(value, wanted))
-    }
-
-    pub(super) fn if_expr(
-        &mut self,
-        condition: &Expr,
-        then: &Expr,
-        otherwise: Option<&Expr>,
-        wanted: Wanted,
-        expected: &Type,
-    ) -> Result<Val> {
-        let mut ty = self.probe(then, expected)?;
-        match otherwise {
-            Some(otherwise) => {
-                let other = self.probe(otherwise, expected)?;
-                ty = self.joined(ty, other, expected);
-            }
-            None => ty = Type::Any,
-        }
-        let mark = self.mark();
-        let value = self.take_for(&ty)?;
-        let skip = self.condition(condition, false)?;
-        self.expr_into(then, value.reg, &ty)?;
-        let end = self.emit(Op::Jump(0));
-        self.land_all(skip);
-        match otherwise {
-            Some(otherwise) => self.expr_into(otherwise, value.reg, &ty)?,
-            None => drop(self.emit(Op::Null(value.reg))),
-        }
-        self.land(end);
-        let value = self.deliver(value, wanted);
-        Ok(self.keep(mark, value))
+        Ok(value)
     }
 
     /// The type of what comes from one of several branches.
@@ -213,83 +181,110 @@ impl Compiler<'_> {
 
     pub(super) fn match_expr(
         &mut self,
-        target: &Expr,
+        target: Option<&Expr>,
         cases: &[Case],
-        wanted: Wanted,
-        expected: &Type,
+        want: Want<'_>,
     ) -> Result<Val> {
-        let mark = self.mark();
-        let at = self.at;
         // The type of the result: that of all branches together.
-        let target_type = self.probe(target, &Type::Any)?;
+        let target_type = target.map(|target| self.probe(target, ANY)).transpose()?;
         let mut ty: Option<Type> = None;
         for case in cases {
-            let found = self.case_type(case, &target_type, expected)?;
+            let found = self.case_type(case, target_type.as_ref(), want.ty)?;
             ty = Some(match ty {
                 None => found,
-                Some(ty) => self.joined(ty, found, expected),
+                Some(ty) => self.joined(ty, found, want.ty),
             });
         }
-        let result = self.take_for(&ty.filter(|ty| *ty != Type::Null).unwrap_or(Type::Any))?;
-        let target = self.expr(target, None, &Type::Any)?;
-        let mut ends = Vec::new();
-        let mut certain = false;
-        for case in cases {
-            let inner = self.mark();
+        let is_else = |case: &Case| matches!(case.pattern.kind, ExprKind::Bool(true));
+        let open = target.is_none() && !cases.last().is_some_and(is_else);
+        let result =
+            self.take_for(&ty.filter(|ty| !open && *ty != Type::Null).unwrap_or(Type::Any))?;
+        self.branches(target, cases, Some(&result))?;
+        Ok(result)
+    }
+
+    /// Does what the first case says that fits; its value goes into `result`, if there is one.
+    pub(super) fn branches(
+        &mut self,
+        target: Option<&Expr>,
+        cases: &[Case],
+        result: Option<&Val>,
+    ) -> Result<()> {
+        let at = self.at;
+        let target = target.map(|target| self.expr(target, ANY, None)).transpose()?;
+        let (mut ends, mut certain) = (Vec::new(), false);
+        for (n, case) in cases.iter().enumerate() {
+            let mark = self.mark();
             self.open();
-            self.at = case.pattern.at;
-            let fails = self.pattern(&case.pattern, &target, false)?;
-            match &case.body {
-                CaseBody::Value(value) => self.expr_into(value, result.reg, &result.ty)?,
-                CaseBody::Block(body) => {
+            let fails = self.test(case, target.as_ref())?;
+            match (&case.body, result) {
+                (CaseBody::Value(value), Some(result)) => {
+                    self.typed(value, &result.ty, Some(result.reg))?;
+                }
+                (CaseBody::Value(value), None) => drop(self.expr(value, ANY, None)?),
+                (CaseBody::Block(body), result) => {
                     self.block(body)?;
-                    self.emit(Op::Null(result.reg));
+                    result.map(|result| self.emit(Op::Null(result.reg)));
                 }
             }
-            self.close(inner);
+            self.close(mark);
             certain |= fails.is_empty();
-            ends.push(self.emit(Op::Jump(0)));
+            if n + 1 < cases.len() || result.is_some() && !certain {
+                ends.push(self.emit(Op::Jump(0)));
+            }
             self.land_all(fails);
         }
         self.at = at;
-        if !certain {
+        if let (Some(result), false) = (result, certain) {
             let null = result.ty.bank() == Bank::C;
             self.emit(if null { Op::Null(result.reg) } else { Op::NoMatch });
         }
         self.land_all(ends);
-        let value = self.deliver(result, wanted);
-        Ok(self.keep(mark, value))
+        Ok(())
+    }
+
+    /// The jumps that are taken if a case is not the one.
+    fn test(&mut self, case: &Case, target: Option<&Val>) -> Result<Vec<usize>> {
+        self.at = case.pattern.at;
+        match target {
+            Some(target) => self.pattern(&case.pattern, target, false),
+            None => self.condition(&case.pattern, false),
+        }
     }
 
     /// The type of a branch, with the variables of its pattern; the code is forgotten.
-    fn case_type(&mut self, case: &Case, target: &Type, expected: &Type) -> Result<Type> {
+    fn case_type(&mut self, case: &Case, target: Option<&Type>, expected: &Type) -> Result<Type> {
         let CaseBody::Value(value) = &case.body else { return Ok(Type::Any) };
-        if let Some(ty) = self.probed.get(&std::ptr::from_ref(value)) {
-            return Ok(ty.clone());
-        }
-        let mark = self.mark();
-        let code = self.here().code.len();
-        let target = self.take_for(target)?;
-        self.open();
-        self.at = case.pattern.at;
-        self.pattern(&case.pattern, &target, false)?;
-        let ty = self.probe(value, expected)?;
-        self.close(mark);
-        let frame = self.frame();
-        frame.code.truncate(code);
-        frame.places.truncate(code);
-        Ok(ty)
+        self.probe_by(value, |compiler| {
+            compiler.open();
+            if let Some(target) = target {
+                let target = compiler.take_for(target)?;
+                compiler.test(case, Some(&target))?;
+            }
+            let ty = compiler.expr(value, expected, None)?.ty;
+            compiler.frame().scopes.pop();
+            Ok(ty)
+        })
     }
 
     /// Tests whether a value fits a pattern and binds its variables; answers the jumps that are
     /// taken if it does not. A `part` of a value has a register of its own already.
     fn pattern(&mut self, pattern: &Expr, target: &Val, part: bool) -> Result<Vec<usize>> {
-        let mut parts = Vec::new();
-        let shape = match &pattern.kind {
-            ExprKind::Name(name) if name == "_" => return Ok(Vec::new()),
-            ExprKind::Name(name) => {
-                let shape = self.shape_named(name);
-                if shape.is_none() && (part || self.find(name).is_none()) {
+        let (shape, parts) = if let Some((name, args)) = pattern.named_call()
+            && let Some(shape) = self.shape_named(name)
+        {
+            self.placed(pattern.at, |it| it.check_fields(name, shape, args.len()))?;
+            (Some(shape), args.iter().enumerate().collect())
+        } else if let ExprKind::Struct(name, fields) = &pattern.kind {
+            let (shape, parts) = self.placed(pattern.at, |it| it.fields_of(name, fields))?;
+            (Some(shape), parts)
+        } else {
+            (pattern.name().and_then(|name| self.shape_named(name)), Vec::new())
+        };
+        let Some(shape) = shape else {
+            return match pattern.name() {
+                Some("_") => Ok(Vec::new()),
+                Some(name) if part || self.find(name).is_none() => {
                     // A new name takes the whole value.
                     let mut value = target.clone();
                     if !part {
@@ -297,51 +292,25 @@ impl Compiler<'_> {
                         self.move_to(target.ty.bank(), value.reg, target.reg);
                     }
                     self.declare_in(name, value)?;
-                    return Ok(Vec::new());
+                    Ok(Vec::new())
                 }
-                shape
-            }
-            ExprKind::Call(callee, args) => {
-                let shape = match &callee.kind {
-                    ExprKind::Name(name) => self.shape_named(name).map(|shape| (shape, name)),
-                    _ => None,
-                };
-                if let Some((shape, name)) = shape {
-                    self.placed(pattern.at, |it| it.check_fields(name, shape, args.len()))?;
-                    parts.extend(args.iter().enumerate());
+                _ => {
+                    let value = self.expr(pattern, &target.ty, None)?;
+                    Ok(vec![self.compare_and_jump(Binary::Eq, value, target.clone(), false)?])
                 }
-                shape.map(|it| it.0)
-            }
-            ExprKind::Struct(name, fields) => {
-                let Some(shape) = self.shape_named(name) else {
-                    return fault(pattern.at, format!("there is no struct `{name}`"));
-                };
-                for (field, part) in fields {
-                    match self.shape(shape).field(field) {
-                        Some(n) => parts.push((n, part)),
-                        None => return fault(pattern.at, format!("{name} has no field `{field}`")),
-                    }
-                }
-                Some(shape)
-            }
-            _ => None,
-        };
-        let Some(shape) = shape else {
-            let value = self.expr(pattern, None, &target.ty)?;
-            return Ok(vec![self.compare_and_jump(Binary::Eq, value, target.clone(), false)?]);
+            };
         };
         if target.ty.bank() != Bank::C {
-            let wanted = self.shown(&Type::Struct(shape));
-            let found = self.shown(&target.ty);
-            return fault(self.at, format!("type mismatch: {found} is no {wanted}"));
+            return self.mismatch(&Type::Struct(shape), &target.ty);
         }
         let reg = self.take(Bank::I)?;
         self.emit(Op::IsShape(reg, target.reg, shape));
         let mut fails = vec![self.jump_on(reg, false)];
         for (n, part) in parts {
-            if !matches!(&part.kind, ExprKind::Name(name) if name == "_") {
+            if part.name() != Some("_") {
                 let ty = self.shape(shape).fields[n].1.clone();
-                let value = self.get_field(target.reg, shape, n, &ty, None)?;
+                let get = |cell| Op::GetField(cell, target.reg, n as Reg, shape);
+                let value = self.unboxed(self.want(ANY), &ty, get)?;
                 fails.extend(self.pattern(part, &value, true)?);
             }
         }

@@ -1,6 +1,6 @@
 //! Expressions.
 
-use super::{Compiler, GROUP, Val, Wanted};
+use super::{ANY, Compiler, GROUP, Mark, Val, Want, intern};
 use crate::builtins::Builtin;
 use crate::bytecode::{AnyOp, Op, Reg};
 use crate::errors::{Result, fault};
@@ -28,65 +28,63 @@ const ARITHMETIC: [(char, Three, Three, AnyOp); 5] = [
 /// An instruction with a small constant.
 type Short = fn(Reg, Reg, i16) -> Op;
 
+/// The one of four instructions that is for elements of this type.
+pub(super) fn by_element<T>(element: &Type, [int, float, truth, cell]: [T; 4]) -> T {
+    match element {
+        Type::Int => int,
+        Type::Float => float,
+        Type::Bool => truth,
+        _ => cell,
+    }
+}
+
 impl Compiler<'_> {
-    /// Compiles an expression; its value lands in the wanted register if that suits it.
-    /// `expected` is a type that the value will have to fit.
-    pub(super) fn expr(&mut self, expr: &Expr, wanted: Wanted, expected: &Type) -> Result<Val> {
-        self.placed(expr.at, |compiler| compiler.expr_kind(expr, wanted, expected))
+    /// Compiles an expression. Its value lands in the register `to`, if one is given and of the
+    /// bank that the value needs. `expected` is a type that the value will have to fit.
+    pub(super) fn expr(&mut self, expr: &Expr, expected: &Type, to: Option<Reg>) -> Result<Val> {
+        let want = Want { to, ..self.want(expected) };
+        let mut value = self.placed(expr.at, |compiler| compiler.expr_kind(expr, want))?;
+        let bank = value.ty.bank();
+        if let Some(reg) = want.reg(bank) {
+            self.move_to(bank, reg, value.reg);
+            value.reg = reg;
+        }
+        // All registers taken since are given back, save that of the value.
+        self.release(want.mark);
+        let next = &mut self.frame().next[bank as usize];
+        *next = (*next).max(u16::from(value.reg) + 1);
+        Ok(value)
     }
 
-    fn expr_kind(&mut self, expr: &Expr, wanted: Wanted, expected: &Type) -> Result<Val> {
-        let mark = self.mark();
+    fn expr_kind(&mut self, expr: &Expr, want: Want<'_>) -> Result<Val> {
         match &expr.kind {
-            ExprKind::Null => self.done(mark, Type::Null, wanted, Op::Null),
+            ExprKind::Null => self.done(want, Type::Null, Op::Null),
             ExprKind::Bool(value) => {
-                self.done(mark, Type::Bool, wanted, |reg| Op::LoadI(reg, i32::from(*value)))
+                self.done(want, Type::Bool, |reg| Op::LoadI(reg, i32::from(*value)))
             }
-            ExprKind::Int(value) if *expected == Type::Float => {
-                self.literal(Type::Float, wanted, |it, reg| it.load_float(reg, *value as f64))
-            }
-            ExprKind::Int(value) => {
-                self.literal(Type::Int, wanted, |it, reg| it.load_int(reg, *value))
-            }
-            ExprKind::Float(value) => {
-                self.literal(Type::Float, wanted, |it, reg| it.load_float(reg, *value))
-            }
-            ExprKind::Text(text) => {
-                self.literal(Type::Text, wanted, |it, reg| it.load_text(reg, text))
-            }
-            ExprKind::Name(name) => self.load(name, expr.at, wanted, true),
-            ExprKind::List(items) => self.list(items, wanted, expected),
-            ExprKind::Map(items) => self.map(items, wanted, expected),
-            ExprKind::Struct(name, fields) => self.record(name, fields, wanted),
-            ExprKind::Neg(inner) => self.negative(inner, wanted),
-            ExprKind::Not(_) => self.truth(expr, wanted),
-            ExprKind::Binary(op, a, b) => self.binary(*op, expr, a, b, wanted, expected),
-            ExprKind::Call(callee, args) => self.call(callee, args, wanted),
-            ExprKind::Index(base, index) => self.index(base, index, wanted, false),
-            ExprKind::SafeIndex(base, index) => self.index(base, index, wanted, true),
-            ExprKind::Slice(base, start, end, step) => self.slice(base, [start, end, step], wanted),
-            ExprKind::Field(base, name) => self.field(base, name, wanted),
-            ExprKind::SafeField(base, name) => {
-                let value = self.take_for(&Type::Any)?;
-                self.boxed(base, Some(value.reg))?;
-                let skip = self.emit(Op::JNull(value.reg, 0));
-                let name = self.name(name)?;
-                self.emit(Op::GetName(value.reg, value.reg, name));
-                self.land(skip);
-                let value = self.deliver(value, wanted);
-                Ok(self.keep(mark, value))
-            }
+            ExprKind::Int(value) if *want.ty == Type::Float => self.float(*value as f64, want),
+            ExprKind::Int(value) => self.int(*value, want),
+            ExprKind::Float(value) => self.float(*value, want),
+            ExprKind::Text(text) => self.text(text, want),
+            ExprKind::Name(name) => self.load(name, want, true),
+            ExprKind::List(items) => self.list(items, want),
+            ExprKind::Map(items) => self.map(items, want),
+            ExprKind::Struct(name, fields) => self.record(name, fields, want),
+            ExprKind::Neg(inner) => self.negative(inner, want),
+            ExprKind::Not(_) => self.truth(expr),
+            ExprKind::Binary(op, a, b) => self.binary(*op, expr, a, b, want),
+            ExprKind::Call(callee, args) => self.call(callee, args, want),
+            ExprKind::Index(base, index) => self.index(base, index, want, false),
+            ExprKind::Slice(base, start, end, step) => self.slice(base, [start, end, step], want),
+            ExprKind::Field(base, name) => self.field(base, name, want),
             ExprKind::Cast(inner, ty) => {
                 let ty = self.resolve(ty)?;
-                let value = self.expr(inner, None, &ty)?;
-                self.cast_to(value, &ty, mark, wanted)
+                let value = self.expr(inner, &ty, None)?;
+                self.cast_to(value, &ty, want)
             }
-            ExprKind::If(condition, then, otherwise) => {
-                self.if_expr(condition, then, otherwise.as_deref(), wanted, expected)
-            }
-            ExprKind::Match(target, cases) => self.match_expr(target, cases, wanted, expected),
-            ExprKind::Fun(fun) => self.lambda(fun, wanted, expected),
-            ExprKind::Query(query) => self.query(query, wanted),
+            ExprKind::Match(target, cases) => self.match_expr(target.as_deref(), cases, want),
+            ExprKind::Fun(fun) => self.lambda(fun, want),
+            ExprKind::Query(query) => self.query(query, want),
         }
     }
 
@@ -109,70 +107,25 @@ impl Compiler<'_> {
         fault(self.at, format!("{} {why}", self.shown(ty)))
     }
 
-    fn literal(
-        &mut self,
-        ty: Type,
-        wanted: Wanted,
-        load: impl FnOnce(&mut Self, Reg) -> Result<()>,
-    ) -> Result<Val> {
-        let reg = self.target(wanted, &ty)?;
-        load(self, reg)?;
-        Ok(Val { ty, reg })
+    pub(super) fn mismatch<T>(&self, wanted: &Type, found: &Type) -> Result<T> {
+        let (wanted, found) = (self.shown(wanted), self.shown(found));
+        fault(self.at, format!("type mismatch: expected {wanted}, found {found}"))
     }
 
-    /// Like `done`, for an instruction whose result is a cell that holds a value of this type.
-    pub(super) fn emit_unboxed(
-        &mut self,
-        mark: [u16; 3],
-        wanted: Wanted,
-        ty: &Type,
-        op: impl FnOnce(Reg) -> Op,
-    ) -> Result<Val> {
-        let cell = self.done(mark, Type::Any, wanted, op)?.reg;
-        let value = self.unbox(cell, ty, wanted)?;
-        Ok(self.keep(mark, value))
-    }
-
-    /// A cell as a value of this type, in its bank.
-    pub(super) fn unbox(&mut self, cell: Reg, ty: &Type, wanted: Wanted) -> Result<Val> {
-        self.fit(Val { ty: Type::Any, reg: cell }, ty, wanted)
-    }
-
-    /// The value as one of this type, in the wanted register if that suits it.
-    fn fit(&mut self, value: Val, ty: &Type, wanted: Wanted) -> Result<Val> {
-        let to = wanted.filter(|it| it.0 == ty.bank()).map(|it| it.1);
+    /// The value as one of this type.
+    pub(super) fn fit(&mut self, value: Val, ty: &Type, to: Option<Reg>) -> Result<Val> {
         Ok(Val { ty: ty.clone(), ..self.coerce(value, ty, to)? })
-    }
-
-    /// Moves a value that could not be computed where it is wanted.
-    pub(super) fn deliver(&mut self, value: Val, wanted: Wanted) -> Val {
-        match wanted {
-            Some((bank, reg)) if bank == value.ty.bank() => {
-                self.move_to(bank, reg, value.reg);
-                Val { reg, ..value }
-            }
-            _ => value,
-        }
-    }
-
-    /// Gives back all registers taken since, save that of the value.
-    pub(super) fn keep(&mut self, mark: [u16; 3], value: Val) -> Val {
-        self.release(mark);
-        let next = &mut self.frame().next[value.ty.bank() as usize];
-        *next = (*next).max(u16::from(value.reg) + 1);
-        value
     }
 
     /// Puts a value computed since the mark into the first register that was free then. Arguments
     /// and elements come to stand in a row that way.
-    pub(super) fn settle(&mut self, mark: [u16; 3], bank: Bank, value: Val) -> Result<Reg> {
+    pub(super) fn settle(&mut self, mark: Mark, bank: Bank, value: Val) -> Result<Reg> {
         self.release(mark);
         let reg = self.take(bank)?;
-        match bank {
-            Bank::C => {
-                self.coerce(value, &Type::Any, Some(reg))?;
-            }
-            _ => self.move_to(bank, reg, value.reg),
+        if bank == Bank::C {
+            self.coerce(value, ANY, Some(reg))?;
+        } else {
+            self.move_to(bank, reg, value.reg);
         }
         Ok(reg)
     }
@@ -180,56 +133,45 @@ impl Compiler<'_> {
     /// Puts the value of an expression into the next register of a bank.
     pub(super) fn next(&mut self, bank: Bank, expr: &Expr, ty: &Type) -> Result<Reg> {
         let mark = self.mark();
-        let value = self.typed(expr, ty)?;
+        let value = self.typed(expr, ty, None)?;
         self.settle(mark, bank, value)
     }
 
-    /// The value as one of this type.
-    pub(super) fn typed(&mut self, expr: &Expr, ty: &Type) -> Result<Val> {
-        let value = self.expr(expr, None, ty)?;
-        self.placed(expr.at, |compiler| compiler.coerce(value, ty, None))
+    /// The value as one of this type, in a given register or in any of the bank of the type.
+    pub(super) fn typed(&mut self, expr: &Expr, ty: &Type, to: Option<Reg>) -> Result<Val> {
+        let value = self.expr(expr, ty, to)?;
+        self.placed(expr.at, |compiler| compiler.coerce(value, ty, to))
     }
 
-    /// The value as one of this type, in this register.
-    pub(super) fn expr_into(&mut self, expr: &Expr, reg: Reg, ty: &Type) -> Result<()> {
-        let mark = self.mark();
-        let value = self.expr(expr, Some((ty.bank(), reg)), ty)?;
-        self.placed(expr.at, |compiler| compiler.coerce(value, ty, Some(reg)))?;
-        self.release(mark);
-        Ok(())
-    }
-
-    /// The value as a cell.
-    pub(super) fn boxed(&mut self, expr: &Expr, to: Option<Reg>) -> Result<Reg> {
-        let value = self.expr(expr, to.map(|reg| (Bank::C, reg)), &Type::Any)?;
-        Ok(self.coerce(value, &Type::Any, to)?.reg)
+    /// The register of a value of this type, as a cell where one is asked for.
+    pub(super) fn operand(&mut self, bank: Bank, expr: &Expr, ty: &Type) -> Result<Reg> {
+        let value = self.typed(expr, ty, None)?;
+        if bank == Bank::C { self.as_cell(value) } else { Ok(value.reg) }
     }
 
     pub(super) fn as_cell(&mut self, value: Val) -> Result<Reg> {
-        Ok(self.coerce(value, &Type::Any, None)?.reg)
-    }
-
-    /// The value as a cell, checked to fit a type.
-    pub(super) fn boxed_typed(&mut self, expr: &Expr, ty: &Type) -> Result<Val> {
-        let value = self.typed(expr, ty)?;
-        self.coerce(value, &Type::Any, None)
+        Ok(self.coerce(value, ANY, None)?.reg)
     }
 
     /// A value that is only looked at: a list stays its variable's own.
     pub(super) fn borrowed(&mut self, expr: &Expr, expected: &Type) -> Result<Val> {
         match &expr.kind {
-            ExprKind::Name(name) => self.load(name, expr.at, None, false),
-            _ => self.expr(expr, None, expected),
+            ExprKind::Name(name) => {
+                let want = self.want(expected);
+                self.placed(expr.at, |compiler| compiler.load(name, want, false))
+            }
+            _ => self.expr(expr, expected, None),
         }
     }
 
     /// A cell where a key that is missing gives null.
     pub(super) fn nullable(&mut self, expr: &Expr) -> Result<Reg> {
+        let want = self.want(ANY);
         let value = match &expr.kind {
             ExprKind::Index(base, index) => {
-                self.placed(expr.at, |compiler| compiler.index(base, index, None, true))?
+                self.placed(expr.at, |compiler| compiler.index(base, index, want, true))?
             }
-            _ => self.borrowed(expr, &Type::Any)?,
+            _ => self.borrowed(expr, ANY)?,
         };
         self.as_cell(value)
     }
@@ -239,13 +181,52 @@ impl Compiler<'_> {
         match &expr.kind {
             ExprKind::List(_) | ExprKind::Slice(..) | ExprKind::Query(_) => true,
             ExprKind::Binary(op, ..) => !matches!(op, Binary::Coalesce),
-            ExprKind::Call(callee, _) => matches!(&callee.kind, ExprKind::Name(name)
-                if !self.world.functions.contains_key(name) && Builtin::makes_list(name)),
+            ExprKind::Call(callee, _) => callee.name().is_some_and(|name| {
+                !self.world.functions.contains_key(name) && Builtin::makes_list(name)
+            }),
             _ => false,
         }
     }
 
     // Literals.
+
+    fn int(&mut self, value: i64, want: Want<'_>) -> Result<Val> {
+        if let Ok(value) = i32::try_from(value) {
+            return self.done(want, Type::Int, |reg| Op::LoadI(reg, value));
+        }
+        let k = intern(self.at, &mut self.world.program.ints, value, i64::eq)?;
+        self.done(want, Type::Int, |reg| Op::WideI(reg, k))
+    }
+
+    fn float(&mut self, value: f64, want: Want<'_>) -> Result<Val> {
+        // 0.0 and -0.0 are two constants.
+        let same = |a: &f64, b: &f64| a.to_bits() == b.to_bits();
+        let k = intern(self.at, &mut self.world.program.floats, value, same)?;
+        self.done(want, Type::Float, |reg| Op::LoadF(reg, k))
+    }
+
+    fn text(&mut self, text: &str, want: Want<'_>) -> Result<Val> {
+        let k = self.constant(text)?;
+        self.done(want, Type::Text, |reg| Op::Const(reg, k))
+    }
+
+    /// What a variable without a value holds, and a field that is left out.
+    pub(super) fn default_value(&mut self, ty: &Type) -> Result<Val> {
+        let want = self.want(ty);
+        let new: fn(Reg) -> Op = match ty {
+            Type::Float => return self.float(0.0, want),
+            Type::Text => return self.text("", want),
+            Type::Int | Type::Bool => |reg| Op::LoadI(reg, 0),
+            Type::List(element) => match **element {
+                Type::Int => |reg| Op::NewI(reg, 0, 0),
+                Type::Float => |reg| Op::NewF(reg, 0, 0),
+                _ => |reg| Op::NewList(reg, 0, 0),
+            },
+            Type::Map(..) => |reg| Op::NewMap(reg, 0, 0),
+            _ => Op::Null,
+        };
+        self.done(want, ty.clone(), new)
+    }
 
     /// The type of all elements: the declared one, or what they have in common.
     fn element_type<'e>(
@@ -256,15 +237,15 @@ impl Compiler<'_> {
         let mut element = declared.cloned();
         if declared.is_none() {
             for item in items {
-                let ty = self.probe(item, &Type::Any)?;
+                let ty = self.probe(item, ANY)?;
                 element = Some(element.map_or(ty.clone(), |known| known.join(&ty)));
             }
         }
         Ok(element.filter(|ty| *ty != Type::Null).unwrap_or(Type::Any))
     }
 
-    fn list(&mut self, items: &[Expr], wanted: Wanted, expected: &Type) -> Result<Val> {
-        let declared = match expected {
+    fn list(&mut self, items: &[Expr], want: Want<'_>) -> Result<Val> {
+        let declared = match want.ty {
             Type::List(element) => Some(&**element),
             _ => None,
         };
@@ -275,10 +256,9 @@ impl Compiler<'_> {
             _ => (Bank::C, Op::NewList, Op::PushC),
         };
         let (first, rest) = items.split_at(items.len().min(CHUNK));
-        let mark = self.mark();
         // The wanted register may be a variable that the later elements read.
-        let ty = Type::list(element.clone());
-        let list = self.target(wanted.filter(|_| rest.is_empty()), &ty)?;
+        let list = want.reg(Bank::C).filter(|_| rest.is_empty());
+        let list = list.map_or_else(|| self.take(Bank::C), Ok)?;
         let inner = self.mark();
         for item in first {
             self.next(bank, item, &element)?;
@@ -289,30 +269,26 @@ impl Compiler<'_> {
             let reg = self.next(bank, item, &element)?;
             self.emit(push(list, reg));
         }
-        let value = self.deliver(Val { ty, reg: list }, wanted);
-        Ok(self.keep(mark, value))
+        Ok(Val { ty: Type::list(element), reg: list })
     }
 
-    fn map(&mut self, items: &[(Expr, Expr)], wanted: Wanted, expected: &Type) -> Result<Val> {
-        let (key, value) = match expected {
+    fn map(&mut self, items: &[(Expr, Expr)], want: Want<'_>) -> Result<Val> {
+        let (key, value) = match want.ty {
             Type::Map(key, value) => (Some(&**key), Some(&**value)),
             _ => (None, None),
         };
         let key = self.element_type(key, items.iter().map(|item| &item.0))?;
         let value = self.element_type(value, items.iter().map(|item| &item.1))?;
-        let mark = self.mark();
-        let ty = Type::map(key.clone(), value.clone());
-        let map = self.target(wanted.filter(|_| items.is_empty()), &ty)?;
+        let map = self.take(Bank::C)?;
         self.emit(Op::NewMap(map, 0, 0));
         let inner = self.mark();
         for (k, v) in items {
-            let k = self.next(Bank::C, k, &key)?;
-            let v = self.next(Bank::C, v, &value)?;
+            let k = self.operand(Bank::C, k, &key)?;
+            let v = self.operand(Bank::C, v, &value)?;
             self.emit(Op::Set(map, k, v));
             self.release(inner);
         }
-        let value = self.deliver(Val { ty, reg: map }, wanted);
-        Ok(self.keep(mark, value))
+        Ok(Val { ty: Type::map(key, value), reg: map })
     }
 
     /// The shape of a struct or of a variant.
@@ -330,19 +306,27 @@ impl Compiler<'_> {
     }
 
     /// A struct or a variant by the names of its fields.
-    fn record(&mut self, name: &str, fields: &[(String, Expr)], wanted: Wanted) -> Result<Val> {
+    fn record(&mut self, name: &str, fields: &[(String, Expr)], want: Want<'_>) -> Result<Val> {
+        let (shape, given) = self.fields_of(name, fields)?;
+        let value = |n| given.iter().rev().find(|it| it.0 == n).map(|it| it.1);
+        let values: Vec<_> = (0..self.shape(shape).fields.len()).map(value).collect();
+        self.construct(shape, &values, want)
+    }
+
+    /// The shape of a struct or a variant, and the numbers of fields that are named.
+    pub(super) fn fields_of<'e>(
+        &self,
+        name: &str,
+        fields: &'e [(String, Expr)],
+    ) -> Result<(u16, Vec<(usize, &'e Expr)>)> {
         let Some(shape) = self.shape_named(name) else {
             return fault(self.at, format!("there is no struct `{name}`"));
         };
-        let declared = self.shape(shape);
-        for (field, value) in fields {
-            if declared.field(field).is_none() {
-                return fault(value.at, format!("{name} has no field `{field}`"));
-            }
-        }
-        let value = |field: &str| fields.iter().rev().find(|it| it.0 == field).map(|it| &it.1);
-        let values: Vec<_> = declared.fields.iter().map(|(field, _)| value(field)).collect();
-        self.construct(shape, &values, wanted)
+        let number = |(field, value): &'e (String, Expr)| match self.shape(shape).field(field) {
+            Some(n) => Ok((n, value)),
+            None => fault(value.at, format!("{name} has no field `{field}`")),
+        };
+        Ok((shape, fields.iter().map(number).collect::<Result<_>>()?))
     }
 
     /// A record of the values of all its fields.
@@ -350,41 +334,26 @@ impl Compiler<'_> {
         &mut self,
         shape: u16,
         values: &[Option<&Expr>],
-        wanted: Wanted,
+        want: Want<'_>,
     ) -> Result<Val> {
-        let mark = self.mark();
         let fields = self.shape(shape).fields.clone();
+        let first = self.mark()[2] as Reg;
         for (value, (_, ty)) in values.iter().zip(&fields) {
-            match value {
-                Some(value) => self.next(Bank::C, value, ty)?,
-                None => {
-                    let inner = self.mark();
-                    let value = self.default_field(ty)?;
-                    self.settle(inner, Bank::C, value)?
-                }
+            let mark = self.mark();
+            let value = match value {
+                Some(value) => self.typed(value, ty, None)?,
+                None => self.default_value(ty)?,
             };
+            self.settle(mark, Bank::C, value)?;
         }
-        let (first, count) = (mark[2] as Reg, fields.len() as Reg);
-        let ty = Type::Struct(shape);
-        self.done(mark, ty, wanted, |reg| Op::NewStruct(reg, first, count, shape))
-    }
-
-    /// What a field that is left out holds, and what a function answers that returns nothing.
-    pub(super) fn default_field(&mut self, ty: &Type) -> Result<Val> {
-        let value = self.take_for(ty)?;
-        match ty.bank() {
-            Bank::I => self.load_int(value.reg, 0)?,
-            Bank::F => self.load_float(value.reg, 0.0)?,
-            Bank::C => drop(self.emit(Op::Null(value.reg))),
-        }
-        Ok(value)
+        let count = fields.len() as Reg;
+        self.done(want, Type::Struct(shape), |reg| Op::NewStruct(reg, first, count, shape))
     }
 
     // Operators.
 
-    fn negative(&mut self, inner: &Expr, wanted: Wanted) -> Result<Val> {
-        let mark = self.mark();
-        let value = self.expr(inner, None, &Type::Any)?;
+    fn negative(&mut self, inner: &Expr, want: Want<'_>) -> Result<Val> {
+        let value = self.expr(inner, ANY, None)?;
         let (op, ty): (Two, Type) = match value.ty {
             Type::Int => (Op::NegI, Type::Int),
             Type::Float => (Op::NegF, Type::Float),
@@ -392,7 +361,7 @@ impl Compiler<'_> {
             Type::Any | Type::Null => (Op::NegAny, Type::Any),
             ty => return self.refuse(&ty, "has no negative"),
         };
-        self.done(mark, ty, wanted, |reg| op(reg, value.reg))
+        self.done(want, ty, |reg| op(reg, value.reg))
     }
 
     fn binary(
@@ -401,62 +370,54 @@ impl Compiler<'_> {
         whole: &Expr,
         a: &Expr,
         b: &Expr,
-        wanted: Wanted,
-        expected: &Type,
+        want: Want<'_>,
     ) -> Result<Val> {
-        let mark = self.mark();
         let lists = match op {
             Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Mod => {
-                return self.chain(whole, wanted);
+                return self.chain(whole, want);
             }
             Binary::In => {
-                let item = self.boxed(a, None)?;
-                let all = self.borrowed(b, &Type::Any)?;
+                let item = self.operand(Bank::C, a, ANY)?;
+                let all = self.borrowed(b, ANY)?;
                 if all.ty.bank() != Bank::C {
-                    let ty = self.shown(&all.ty);
-                    return fault(self.at, format!("nothing can be in {ty}"));
+                    return self.refuse(&all.ty, "has no elements");
                 }
-                return self.done(mark, Type::Bool, wanted, |reg| Op::In(reg, item, all.reg));
+                return self.done(want, Type::Bool, |reg| Op::In(reg, item, all.reg));
             }
             Binary::Coalesce => {
-                let first = self.probe(a, expected)?;
-                let other = self.probe(b, expected)?;
-                let ty = match first.bank() {
-                    Bank::C => first.join(&other),
-                    _ => first,
-                };
+                let (first, other) = (self.probe(a, want.ty)?, self.probe(b, want.ty)?);
+                let ty = if first.bank() == Bank::C { first.join(&other) } else { first };
                 let ty = if ty == Type::Any { other } else { ty };
                 let reg = self.take(Bank::C)?;
                 let first = self.nullable(a)?;
                 self.move_to(Bank::C, reg, first);
                 let skip = self.emit(Op::JNotNull(reg, 0));
-                self.boxed(b, Some(reg))?;
+                self.typed(b, ANY, Some(reg))?;
                 self.land(skip);
-                let value = self.fit(Val { ty: Type::Any, reg }, &ty, wanted)?;
-                return Ok(self.keep(mark, value));
+                return self.fit(Val::cell(reg), &ty, want.reg(ty.bank()));
             }
             Binary::Union => AnyOp::Union,
             Binary::UnionAll => AnyOp::UnionAll,
             Binary::Except => AnyOp::Except,
             Binary::Intersect => AnyOp::Intersect,
-            _ => return self.truth(whole, wanted),
+            _ => return self.truth(whole),
         };
-        let (left, right) = (self.borrowed(a, expected)?, self.borrowed(b, expected)?);
+        let (left, right) = (self.borrowed(a, want.ty)?, self.borrowed(b, want.ty)?);
         for ty in [&left.ty, &right.ty] {
             if !matches!(ty, Type::List(_) | Type::Any | Type::Null | Type::Group(_)) {
-                return fault(self.at, format!("expected lists, found {}", self.shown(ty)));
+                return self.refuse(ty, "is no list");
             }
         }
         let ty = match left.ty.join(&right.ty) {
             ty @ Type::List(_) => ty,
-            _ => Self::list_of_any(),
+            _ => Type::list(Type::Any),
         };
-        self.done(mark, ty, wanted, |reg| Op::Any(lists, reg, left.reg, right.reg))
+        self.done(want, ty, |reg| Op::Any(lists, reg, left.reg, right.reg))
     }
 
     /// A chain of calculations like `a + b - c`, from the left. All that is added to a text is put
     /// together by one instruction.
-    fn chain(&mut self, whole: &Expr, wanted: Wanted) -> Result<Val> {
+    fn chain(&mut self, whole: &Expr, want: Want<'_>) -> Result<Val> {
         let (mut steps, mut rest): (Vec<Step<'_>>, _) = (Vec::new(), whole);
         while let ExprKind::Binary(op, a, b) = &rest.kind
             && (*op as usize) < ARITHMETIC.len()
@@ -464,29 +425,22 @@ impl Compiler<'_> {
             steps.push((*op, &**b, rest.at));
             rest = a;
         }
-        let mark = self.mark();
-        let mut total = self.text_part(rest, &Type::Any)?;
+        let mut total = self.text_part(rest, ANY)?;
         while let Some((op, part, at)) = steps.pop() {
             if op == Binary::Add && total.ty == Type::Text {
                 steps.push((op, part, at));
-                total = self.concat(total, &mut steps, mark, wanted)?;
+                total = self.concat(total, &mut steps, want)?;
                 continue;
             }
-            let last = wanted.filter(|_| steps.is_empty());
-            total = self.placed(at, |compiler| compiler.step(op, total, part, mark, last))?;
+            // Only the last result lands where it is wanted: that may be a variable of the chain.
+            let want = Want { to: want.to.filter(|_| steps.is_empty()), ..want };
+            total = self.placed(at, |compiler| compiler.step(op, total, part, want))?;
         }
         Ok(total)
     }
 
     /// One calculation; its left side was computed since the mark.
-    fn step(
-        &mut self,
-        op: Binary,
-        left: Val,
-        part: &Expr,
-        mark: [u16; 3],
-        wanted: Wanted,
-    ) -> Result<Val> {
+    fn step(&mut self, op: Binary, left: Val, part: &Expr, want: Want<'_>) -> Result<Val> {
         if left.ty == Type::Int
             && let ExprKind::Int(value) = part.kind
             && let Ok(k) = i16::try_from(value)
@@ -500,12 +454,12 @@ impl Compiler<'_> {
                 _ => None,
             };
             if let Some((short, k)) = short {
-                return self.done(mark, Type::Int, wanted, |reg| short(reg, left.reg, k));
+                return self.done(want, Type::Int, |reg| short(reg, left.reg, k));
             }
         }
         // A literal beside a float is one.
-        let hint = if left.ty == Type::Float { Type::Float } else { Type::Any };
-        let right = self.borrowed(part, &hint)?;
+        let hint = if left.ty == Type::Float { &left.ty } else { ANY };
+        let right = self.borrowed(part, hint)?;
         let number = |ty: &Type| matches!(ty, Type::Int | Type::Float | Type::BigInt | Type::Any);
         let (sign, ints, floats, any) = ARITHMETIC[op as usize];
         let (l, r, sum) = (&left.ty, &right.ty, op == Binary::Add);
@@ -523,11 +477,11 @@ impl Compiler<'_> {
                 return fault(self.at, format!("type mismatch: {sign} of {l} and {r}"));
             }
         };
-        let (bank, cell) = (ty.bank(), Type::Any);
-        let operand = if bank == Bank::C { &cell } else { &ty };
+        let bank = ty.bank();
+        let operand = if bank == Bank::C { ANY } else { &ty };
         let a = self.coerce(left, operand, None)?.reg;
         let b = self.coerce(right, operand, None)?.reg;
-        self.done(mark, ty, wanted, |reg| match bank {
+        self.done(want, ty, |reg| match bank {
             Bank::I => ints(reg, a, b),
             Bank::F => floats(reg, a, b),
             Bank::C => Op::Any(any, reg, a, b),
@@ -535,14 +489,8 @@ impl Compiler<'_> {
     }
 
     /// Adds to a text what the next steps add.
-    fn concat(
-        &mut self,
-        first: Val,
-        steps: &mut Vec<Step<'_>>,
-        mark: [u16; 3],
-        wanted: Wanted,
-    ) -> Result<Val> {
-        let base = self.settle(mark, Bank::C, first)?;
+    fn concat(&mut self, first: Val, steps: &mut Vec<Step<'_>>, want: Want<'_>) -> Result<Val> {
+        let base = self.settle(want.mark, Bank::C, first)?;
         let start = self.mark();
         let mut count = 1;
         while let Some((_, part, at)) = steps.pop_if(|step| step.0 == Binary::Add) {
@@ -564,24 +512,22 @@ impl Compiler<'_> {
             }
             count += 1;
         }
-        self.done(mark, Type::Text, wanted, |reg| Op::Concat(reg, base, count as Reg))
+        self.done(want, Type::Text, |reg| Op::Concat(reg, base, count as Reg))
     }
 
     /// A part of a text that is put together: integers need not become text first.
     fn text_part(&mut self, part: &Expr, expected: &Type) -> Result<Val> {
-        if let ExprKind::Call(callee, args) = &part.kind
-            && let (ExprKind::Name(name), [arg]) = (&callee.kind, args.as_slice())
-            && name == "str"
+        if let Some((name @ "str", [arg])) = part.named_call()
             && self.is_builtin(name)
         {
-            let mark = self.mark();
-            let inner = self.borrowed(arg, &Type::Any)?;
+            let want = self.want(ANY);
+            let inner = self.borrowed(arg, ANY)?;
             let whole = matches!(inner.ty, Type::Int | Type::BigInt | Type::Text);
             let reg = self.as_cell(inner)?;
             if whole {
                 return Ok(Val { ty: Type::Text, reg });
             }
-            return self.done(mark, Type::Text, None, |to| Op::Builtin(Builtin::Str, to, reg, 1));
+            return self.done(want, Type::Text, |to| Op::Builtin(Builtin::Str, to, reg, 1));
         }
         self.borrowed(part, expected)
     }
@@ -589,25 +535,13 @@ impl Compiler<'_> {
     // Elements and fields.
 
     /// An element of a list, a map or a text; if it is `safe`, null where there is none.
-    pub(super) fn index(
-        &mut self,
-        base: &Expr,
-        index: &Expr,
-        wanted: Wanted,
-        safe: bool,
-    ) -> Result<Val> {
-        let mark = self.mark();
-        let base = self.borrowed(base, &Type::Any)?;
+    fn index(&mut self, base: &Expr, index: &Expr, want: Want<'_>, safe: bool) -> Result<Val> {
+        let base = self.borrowed(base, ANY)?;
         let (get, key, ty): (Three, Type, Type) = match &base.ty {
             _ if safe => (Op::GetOrNull, Type::Any, Type::Any),
             Type::Text => (Op::TextAt, Type::Int, Type::Text),
             Type::List(element) => {
-                let get = match **element {
-                    Type::Int => Op::GetI,
-                    Type::Float => Op::GetF,
-                    Type::Bool => Op::GetB,
-                    _ => Op::GetC,
-                };
+                let get = by_element(element, [Op::GetI, Op::GetF, Op::GetB, Op::GetC]);
                 (get, Type::Int, (**element).clone())
             }
             Type::Map(key, value) => (Op::Get, (**key).clone(), (**value).clone()),
@@ -618,22 +552,21 @@ impl Compiler<'_> {
             ty => return self.refuse(ty, "has no elements"),
         };
         if !safe && matches!(base.ty, Type::List(_) | Type::Text) {
-            let index = self.typed(index, &key)?.reg;
-            return self.done(mark, ty, wanted, |reg| get(reg, base.reg, index));
+            let index = self.typed(index, &key, None)?.reg;
+            return self.done(want, ty, |reg| get(reg, base.reg, index));
         }
-        let key = self.boxed_typed(index, &key)?.reg;
+        let key = self.operand(Bank::C, index, &key)?;
         let base = self.as_cell(base)?;
-        self.emit_unboxed(mark, wanted, &ty, |cell| get(cell, base, key))
+        self.unboxed(want, &ty, |cell| get(cell, base, key))
     }
 
     fn slice(
         &mut self,
         base: &Expr,
         parts: [&Option<Box<Expr>>; 3],
-        wanted: Wanted,
+        want: Want<'_>,
     ) -> Result<Val> {
-        let mark = self.mark();
-        let base = self.borrowed(base, &Type::Any)?;
+        let base = self.borrowed(base, ANY)?;
         let ty = match base.ty {
             Type::List(_) | Type::Text | Type::Bytes => base.ty,
             Type::Any | Type::Null => Type::Any,
@@ -642,84 +575,55 @@ impl Compiler<'_> {
         if let (Type::Text, [Some(start), Some(end), None]) = (&ty, &parts) {
             let first = self.next(Bank::I, start, &Type::Int)?;
             self.next(Bank::I, end, &Type::Int)?;
-            return self.done(mark, ty, wanted, |reg| Op::SubText(reg, base.reg, first));
+            return self.done(want, ty, |reg| Op::SubText(reg, base.reg, first));
         }
         let first = self.mark()[2] as Reg;
         for part in parts {
-            self.optional_argument(part.as_deref(), &Type::Int)?;
+            self.next_or_null(part.as_deref(), &Type::Int)?;
         }
-        self.done(mark, ty, wanted, |reg| Op::Slice(reg, base.reg, first))
+        self.done(want, ty, |reg| Op::Slice(reg, base.reg, first))
     }
 
-    fn field(&mut self, base: &Expr, name: &str, wanted: Wanted) -> Result<Val> {
-        let mark = self.mark();
-        let base = self.borrowed(base, &Type::Any)?;
-        let found = match &base.ty {
-            Type::Struct(shape) => {
-                let known = self.shape(*shape);
-                if let Some(method) = self.method(*shape, name)
-                    && known.field(name).is_none()
-                {
-                    let name = format!("{}.{name}", known.name);
-                    return self.partial(&name, &method, Some(base.reg), &[], mark, wanted);
-                }
-                known.field(name).map(|n| (*shape, n, known.fields[n].1.clone()))
-            }
-            Type::Group(_) if name == "key" => Some((GROUP, 0, Type::Any)),
-            Type::Group(item) if name == "items" => Some((GROUP, 1, Type::List(item.clone()))),
+    fn field(&mut self, base: &Expr, name: &str, want: Want<'_>) -> Result<Val> {
+        let base = self.borrowed(base, ANY)?;
+        let (shape, n, ty) = match &base.ty {
+            Type::Struct(shape) => match self.field_named(*shape, name) {
+                Some((n, ty)) => (*shape, n, ty),
+                None => match self.method(*shape, name) {
+                    Some(method) => return self.partial(&method, Some(base), &[]),
+                    None => return self.no_field(&base.ty, name),
+                },
+            },
+            Type::Group(_) if name == "key" => (GROUP, 0, Type::Any),
+            Type::Group(item) if name == "items" => (GROUP, 1, Type::List(item.clone())),
             Type::Any | Type::Null | Type::Map(..) | Type::Union(_) => {
                 let ty = match &base.ty {
-                    Type::Map(key, ty) if matches!(**key, Type::Text | Type::Any) => (**ty).clone(),
-                    _ => Type::Any,
+                    Type::Map(key, ty) if matches!(**key, Type::Text | Type::Any) => ty,
+                    _ => ANY,
                 };
                 let name = self.name(name)?;
-                return self
-                    .emit_unboxed(mark, wanted, &ty, |cell| Op::GetName(cell, base.reg, name));
+                return self.unboxed(want, ty, |cell| Op::GetName(cell, base.reg, name));
             }
-            _ => None,
+            _ => return self.no_field(&base.ty, name),
         };
-        let Some((shape, n, ty)) = found else {
-            return self.refuse(&base.ty, &format!("has no field `{name}`"));
-        };
-        self.release(mark);
-        self.get_field(base.reg, shape, n, &ty, wanted)
+        self.unboxed(want, &ty, |cell| Op::GetField(cell, base.reg, n as Reg, shape))
     }
 
-    pub(super) fn get_field(
-        &mut self,
-        record: Reg,
-        shape: u16,
-        field: usize,
-        ty: &Type,
-        wanted: Wanted,
-    ) -> Result<Val> {
-        let get = |cell| Op::GetField(cell, record, field as Reg, shape);
-        self.emit_unboxed(self.mark(), wanted, ty, get)
+    pub(super) fn no_field<T>(&self, ty: &Type, name: &str) -> Result<T> {
+        self.refuse(ty, &format!("has no field `{name}`"))
     }
 
     /// The value as one of another type.
-    pub(super) fn cast_to(
-        &mut self,
-        value: Val,
-        ty: &Type,
-        mark: [u16; 3],
-        wanted: Wanted,
-    ) -> Result<Val> {
+    pub(super) fn cast_to(&mut self, value: Val, ty: &Type, want: Want<'_>) -> Result<Val> {
         match (&value.ty, ty) {
             (from, to) if from == to => Ok(value),
-            (Type::Float, Type::Int) => {
-                self.done(mark, Type::Int, wanted, |reg| Op::IntOf(reg, value.reg))
-            }
-            (Type::Int, Type::Float) | (_, Type::Any) => self.fit(value, ty, wanted),
+            (Type::Float, Type::Int) => self.done(want, Type::Int, |reg| Op::IntOf(reg, value.reg)),
+            (Type::Int, Type::Float) | (_, Type::Any) => self.fit(value, ty, want.reg(ty.bank())),
             _ => {
                 let cell = self.as_cell(value)?;
-                let index = self.type_index(ty)?;
-                self.emit_unboxed(mark, wanted, ty, |reg| Op::Cast(reg, cell, index))
+                let index = intern(self.at, &mut self.world.program.types, ty.clone(), Type::eq)?;
+                self.unboxed(want, ty, |reg| Op::Cast(reg, cell, index))
             }
         }
-    }
-
-    pub(super) fn list_of_any() -> Type {
-        Type::list(Type::Any)
     }
 }

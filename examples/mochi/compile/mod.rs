@@ -23,10 +23,33 @@ use crate::errors::{Result, fault};
 use crate::syntax::ast::*;
 use crate::types::{Bank, Shape, Signature, Type};
 
+use call::restore;
 use scope::Local;
 
-/// The register that a value should land in, if it suits.
-type Wanted = Option<(Bank, Reg)>;
+/// How many registers of each bank are taken.
+type Mark = [u16; 3];
+
+/// What is asked of the code for an expression.
+#[derive(Clone, Copy)]
+struct Want<'t> {
+    /// A type that the value will have to fit.
+    ty: &'t Type,
+    /// The register where the value should land, if it suits: it is of the bank of this type.
+    to: Option<Reg>,
+    /// What was taken before: all registers behind are given back.
+    mark: Mark,
+}
+
+impl Want<'_> {
+    fn reg(&self, bank: Bank) -> Option<Reg> {
+        self.to.filter(|_| self.ty.bank() == bank)
+    }
+}
+
+/// What a loop does with each element: the register that it is in goes along.
+type Body<'b, 'w> = &'b mut dyn FnMut(&mut Compiler<'w>, Reg) -> Result<()>;
+
+const ANY: &Type = &Type::Any;
 
 /// Registers that a function may use of each bank; the rest of the 256 is room for windows.
 const REGISTERS_MAX: u16 = 250;
@@ -42,9 +65,16 @@ struct Val {
     reg: Reg,
 }
 
+impl Val {
+    fn cell(reg: Reg) -> Val {
+        Val { ty: Type::Any, reg }
+    }
+}
+
 /// A function that is called by its number, with its arguments in all three banks.
 #[derive(Clone, Debug)]
 struct Known {
+    name: String,
     index: u16,
     signature: Rc<Signature>,
     /// The function that takes all arguments as cells, if there is one already.
@@ -124,15 +154,14 @@ pub(crate) struct Compiler<'w> {
     kept: usize,
 }
 
-/// How a program is compiled.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Mode {
-    pub(crate) prompt: bool,
-    pub(crate) testing: bool,
-}
-
-/// Compiles a program into the world; answers the number of the function to run.
-pub(crate) fn compile(world: &mut World, program: &Fun, mode: Mode) -> Result<u16> {
+/// Compiles a program into the world, or an input of the prompt; answers the number of the
+/// function to run.
+pub(crate) fn compile(
+    world: &mut World,
+    program: &Fun,
+    prompt: bool,
+    testing: bool,
+) -> Result<u16> {
     let body = &program.body;
     let count = body.iter().filter(|stmt| matches!(stmt.kind, StmtKind::Bind { .. })).count();
     let mut compiler = Compiler {
@@ -141,8 +170,8 @@ pub(crate) fn compile(world: &mut World, program: &Fun, mode: Mode) -> Result<u1
         probed: HashMap::new(),
         at: 0,
         global_names: &program.uses.inner,
-        all_global: mode.prompt || count > TOP_LEVEL_MAX,
-        testing: mode.testing,
+        all_global: prompt || count > TOP_LEVEL_MAX,
+        testing,
         kept: 0,
     };
     if compiler.world.program.shapes.is_empty() {
@@ -151,13 +180,22 @@ pub(crate) fn compile(world: &mut World, program: &Fun, mode: Mode) -> Result<u1
             vec![("key".to_owned(), Type::Any), ("items".to_owned(), Type::list(Type::Any))];
     }
     compiler.declare_types(body)?;
-    compiler.declare_functions(body)?;
-    compiler.program(program, mode.prompt)
+    let declared = compiler.declare_functions(body)?;
+    compiler.program(program, declared, prompt)
 }
 
 /// The number of an entry of a table, as instructions name it.
 fn numbered(at: At, n: usize, what: &str) -> Result<Idx> {
     Idx::try_from(n).or_else(|_| fault(at, format!("there are too many {what}")))
+}
+
+/// The number of an entry of a table, which has each but once.
+fn intern<T>(at: At, table: &mut Vec<T>, entry: T, same: fn(&T, &T) -> bool) -> Result<Idx> {
+    let n = table.iter().position(|it| same(it, &entry)).unwrap_or(table.len());
+    if n == table.len() {
+        table.push(entry);
+    }
+    numbered(at, n, "constants")
 }
 
 /// The functions and methods of a program, methods with the name of their type.
@@ -172,10 +210,8 @@ fn functions(program: &[Stmt]) -> impl Iterator<Item = (Option<&String>, &Rc<Fun
     })
 }
 
-/// What a function is known by.
-fn full_name(owner: Option<&String>, fun: &Fun) -> String {
-    owner.map_or_else(|| fun.name.clone(), |owner| format!("{owner}.{}", fun.name))
-}
+/// A function of the top level, and the struct whose method it is.
+type Declared<'p> = (&'p Rc<Fun>, Option<u16>, Known);
 
 impl Compiler<'_> {
     fn frame(&mut self) -> &mut Frame {
@@ -213,7 +249,7 @@ impl Compiler<'_> {
         self.land_at(from, to);
     }
 
-    fn land_all(&mut self, from: Vec<usize>) {
+    fn land_all(&mut self, from: impl IntoIterator<Item = usize>) {
         from.into_iter().for_each(|jump| self.land(jump));
     }
 
@@ -231,11 +267,11 @@ impl Compiler<'_> {
 
     // Registers.
 
-    fn mark(&self) -> [u16; 3] {
+    fn mark(&self) -> Mark {
         self.here().next
     }
 
-    fn release(&mut self, mark: [u16; 3]) {
+    fn release(&mut self, mark: Mark) {
         self.frame().next = mark;
     }
 
@@ -255,132 +291,77 @@ impl Compiler<'_> {
         Ok(Val { ty: ty.clone(), reg: self.take(ty.bank())? })
     }
 
+    fn want<'t>(&self, ty: &'t Type) -> Want<'t> {
+        Want { ty, to: None, mark: self.mark() }
+    }
+
     /// The register to put a result in: the wanted one if it is of the right bank.
-    fn target(&mut self, wanted: Wanted, ty: &Type) -> Result<Reg> {
-        match wanted {
-            Some((bank, reg)) if bank == ty.bank() => Ok(reg),
-            _ => self.take(ty.bank()),
-        }
+    fn target(&mut self, want: Want<'_>, ty: &Type) -> Result<Reg> {
+        want.reg(ty.bank()).map_or_else(|| self.take(ty.bank()), Ok)
     }
 
     /// Ends an operation: what it read is given back, and its result has a register.
-    fn done(
-        &mut self,
-        mark: [u16; 3],
-        ty: Type,
-        wanted: Wanted,
-        op: impl FnOnce(Reg) -> Op,
-    ) -> Result<Val> {
-        self.release(mark);
-        let reg = self.target(wanted, &ty)?;
+    fn done(&mut self, want: Want<'_>, ty: Type, op: impl FnOnce(Reg) -> Op) -> Result<Val> {
+        self.release(want.mark);
+        let reg = self.target(want, &ty)?;
         self.emit(op(reg));
         Ok(Val { ty, reg })
     }
 
-    /// The value as a cell in the next register: so are those passed that follow each other.
-    fn argument(&mut self, expr: &Expr, ty: &Type) -> Result<Reg> {
-        let reg = self.take(Bank::C)?;
-        let mark = self.mark();
-        if *ty == Type::Any {
-            self.boxed(expr, Some(reg))?;
-        } else {
-            let cell = self.boxed_typed(expr, ty)?;
-            self.move_to(Bank::C, reg, cell.reg);
-        }
-        self.release(mark);
-        Ok(reg)
+    /// Like `done`, for an instruction whose result is a cell that holds a value of this type.
+    fn unboxed(&mut self, want: Want<'_>, ty: &Type, op: impl FnOnce(Reg) -> Op) -> Result<Val> {
+        let cell = self.done(want, Type::Any, op)?;
+        self.fit(cell, ty, want.reg(ty.bank()))
     }
 
-    /// An argument, or null in its place.
-    fn optional_argument(&mut self, expr: Option<&Expr>, ty: &Type) -> Result<Reg> {
+    /// The next cell: the value of an expression, or null.
+    fn next_or_null(&mut self, expr: Option<&Expr>, ty: &Type) -> Result<Reg> {
         if let Some(expr) = expr {
-            return self.argument(expr, ty);
+            return self.next(Bank::C, expr, ty);
         }
         let reg = self.take(Bank::C)?;
         self.emit(Op::Null(reg));
         Ok(reg)
     }
 
-    /// Compiles to find the type out, and forgets the code.
+    /// Compiles to find a type out, and forgets the code.
     fn probe(&mut self, expr: &Expr, expected: &Type) -> Result<Type> {
+        self.probe_by(expr, |compiler| Ok(compiler.expr(expr, expected, None)?.ty))
+    }
+
+    fn probe_by(
+        &mut self,
+        expr: &Expr,
+        compile: impl FnOnce(&mut Self) -> Result<Type>,
+    ) -> Result<Type> {
         if let Some(ty) = self.probed.get(&std::ptr::from_ref(expr)) {
             return Ok(ty.clone());
         }
-        let (code, next) = (self.here().code.len(), self.here().next);
-        let at = self.at;
+        let (code, mark, at) = (self.here().code.len(), self.mark(), self.at);
         let functions = self.world.program.functions.len();
-        let ty = self.expr(expr, None, expected)?.ty;
-        let functions = functions.max(self.kept);
-        self.world.program.functions.truncate(functions);
+        let ty = compile(self)?;
+        self.world.program.functions.truncate(functions.max(self.kept));
         self.at = at;
-        let frame = self.frame();
-        frame.code.truncate(code);
-        frame.places.truncate(code);
-        frame.next = next;
+        self.release(mark);
+        self.frame().code.truncate(code);
+        self.frame().places.truncate(code);
         self.probed.insert(expr, ty.clone());
         Ok(ty)
     }
 
     // Tables.
 
-    fn intern<T>(
-        at: At,
-        table: &mut Vec<T>,
-        entry: T,
-        same: impl Fn(&T, &T) -> bool,
-    ) -> Result<Idx> {
-        let n = table.iter().position(|it| same(it, &entry)).unwrap_or(table.len());
-        if n == table.len() {
-            table.push(entry);
-        }
-        numbered(at, n, "constants")
-    }
-
     fn constant(&mut self, text: &str) -> Result<Idx> {
-        Self::intern(self.at, &mut self.world.program.constants, text.to_owned(), String::eq)
+        intern(self.at, &mut self.world.program.constants, text.to_owned(), String::eq)
     }
 
     fn name(&mut self, name: &str) -> Result<Idx> {
-        Self::intern(self.at, &mut self.world.program.names, name.to_owned(), String::eq)
-    }
-
-    fn type_index(&mut self, ty: &Type) -> Result<Idx> {
-        Self::intern(self.at, &mut self.world.program.types, ty.clone(), Type::eq)
-    }
-
-    fn load_int(&mut self, reg: Reg, value: i64) -> Result<()> {
-        let op = match i32::try_from(value) {
-            Ok(value) => Op::LoadI(reg, value),
-            Err(_) => {
-                let ints = &mut self.world.program.ints;
-                Op::WideI(reg, Self::intern(self.at, ints, value, i64::eq)?)
-            }
-        };
-        self.emit(op);
-        Ok(())
-    }
-
-    fn load_float(&mut self, reg: Reg, value: f64) -> Result<()> {
-        // 0.0 and -0.0 are two constants.
-        let same = |a: &f64, b: &f64| a.to_bits() == b.to_bits();
-        let k = Self::intern(self.at, &mut self.world.program.floats, value, same)?;
-        self.emit(Op::LoadF(reg, k));
-        Ok(())
-    }
-
-    fn load_text(&mut self, reg: Reg, text: &str) -> Result<()> {
-        let k = self.constant(text)?;
-        self.emit(Op::Const(reg, k));
-        Ok(())
+        intern(self.at, &mut self.world.program.names, name.to_owned(), String::eq)
     }
 
     fn move_to(&mut self, bank: Bank, to: Reg, from: Reg) {
         if to != from {
-            self.emit(match bank {
-                Bank::I => Op::MoveI(to, from),
-                Bank::F => Op::MoveF(to, from),
-                Bank::C => Op::MoveC(to, from),
-            });
+            self.emit([Op::MoveI, Op::MoveF, Op::MoveC][bank as usize](to, from));
         }
     }
 
@@ -392,6 +373,12 @@ impl Compiler<'_> {
 
     fn shape(&self, shape: u16) -> &Shape {
         &self.world.program.shapes[usize::from(shape)]
+    }
+
+    /// The number of a field, and its type.
+    fn field_named(&self, shape: u16, name: &str) -> Option<(usize, Type)> {
+        let shape = self.shape(shape);
+        shape.field(name).map(|n| (n, shape.fields[n].1.clone()))
     }
 
     fn resolve(&self, ty: &TypeRef) -> Result<Type> {
@@ -475,53 +462,39 @@ impl Compiler<'_> {
 
     fn new_shape(&mut self, name: &str, union: Option<u16>) -> Result<u16> {
         let shapes = &mut self.world.program.shapes;
-        let (name, methods) = (name.to_owned(), HashMap::new());
-        shapes.push(Shape { name, fields: Vec::new(), methods, union });
+        shapes.push(Shape { name: name.to_owned(), fields: Vec::new(), union });
         numbered(self.at, shapes.len() - 1, "types")
     }
 
-    fn signature(&self, fun: &Fun) -> Result<Rc<Signature>> {
-        let resolve = |ty: &Option<TypeRef>| match ty {
-            None => Ok(Type::Any),
-            // A type that is made of type parameters is not looked at.
-            Some(TypeRef::Named(name, args, _))
-                if fun.generics.contains(name) || !args.is_empty() && !fun.generics.is_empty() =>
-            {
-                Ok(Type::Any)
-            }
-            Some(TypeRef::Fun(..)) if !fun.generics.is_empty() => Ok(Type::Any),
-            Some(ty) => self.resolve(ty),
-        };
-        let params = fun.params.iter().map(|param| resolve(&param.ty)).collect::<Result<_>>()?;
-        Ok(Rc::new(Signature { params, result: resolve(&fun.result)? }))
-    }
-
-    /// The shape of the struct whose methods are declared.
-    fn shape_of(&self, owner: Option<&String>) -> Option<u16> {
-        match self.world.types.get(owner?) {
-            Some(Type::Struct(shape)) => Some(*shape),
-            _ => None,
-        }
+    fn signature(&mut self, fun: &Fun, this: Option<u16>) -> Result<Rc<Signature>> {
+        self.generic(fun, |compiler| {
+            let resolve = |ty: &Option<TypeRef>| match ty {
+                Some(ty) => compiler.resolve(ty),
+                None => Ok(Type::Any),
+            };
+            let own = this.map(|shape| Ok(Type::Struct(shape)));
+            let params = own.into_iter().chain(fun.params.iter().map(|(_, ty)| resolve(ty)));
+            Ok(Rc::new(Signature {
+                params: params.collect::<Result<_>>()?,
+                result: resolve(&fun.result)?,
+            }))
+        })
     }
 
     /// Top-level functions and methods are known before any code is compiled.
-    fn declare_functions(&mut self, program: &[Stmt]) -> Result<()> {
+    fn declare_functions<'p>(&mut self, program: &'p [Stmt]) -> Result<Vec<Declared<'p>>> {
+        let mut declared = Vec::new();
         for (owner, fun) in functions(program) {
             self.at = fun.at;
-            let name = full_name(owner, fun);
-            let (index, signature) = (self.reserve_function(&name)?, self.signature(fun)?);
-            match self.shape_of(owner) {
-                Some(shape) => {
-                    let shape = &mut self.world.program.shapes[usize::from(shape)];
-                    shape.methods.insert(fun.name.clone(), index);
-                }
-                None => {
-                    self.world.globals.remove(&name);
-                }
-            }
-            self.world.functions.insert(name, Known { index, signature, wrapper: None });
+            let name = owner.map_or_else(|| fun.name.clone(), |it| format!("{it}.{}", fun.name));
+            let this = owner.and_then(|owner| self.shape_named(owner));
+            let (index, signature) = (self.reserve_function(&name)?, self.signature(fun, this)?);
+            self.world.globals.remove(&name);
+            let known = Known { name: name.clone(), index, signature, wrapper: None };
+            self.world.functions.insert(name, known.clone());
+            declared.push((fun, this, known));
         }
-        Ok(())
+        Ok(declared)
     }
 
     /// A number for a function whose code comes later.
@@ -534,12 +507,7 @@ impl Compiler<'_> {
     /// Ends the innermost function and puts its code in the place kept for it.
     fn finish(&mut self, index: u16, arity: usize) -> Vec<(String, Local)> {
         let frame = self.frames.pop().unwrap_or_default();
-        for (name, hidden) in frame.hidden.into_iter().rev() {
-            match hidden {
-                Some(known) => self.world.functions.insert(name, known),
-                None => self.world.functions.remove(&name),
-            };
-        }
+        restore(&mut self.world.functions, frame.hidden);
         let [i, f, c] = frame.most;
         let function = Function {
             name: frame.name,
@@ -552,7 +520,7 @@ impl Compiler<'_> {
         frame.captures
     }
 
-    fn program(&mut self, program: &Fun, prompt: bool) -> Result<u16> {
+    fn program(&mut self, program: &Fun, declared: Vec<Declared<'_>>, prompt: bool) -> Result<u16> {
         let main = self.reserve_function(&program.name)?;
         self.frames.push(Frame::of(program));
         let mut body = program.body.as_slice();
@@ -563,16 +531,13 @@ impl Compiler<'_> {
         for stmt in body.iter().filter(|stmt| !matches!(stmt.kind, StmtKind::Fun(_))) {
             self.statement(stmt)?;
         }
-        let result = self.optional_argument(last, &Type::Any)?;
+        let result = self.next_or_null(last, ANY)?;
         self.emit(Op::RetC(result));
         self.finish(main, 0);
         // Functions come last: by then the types of the globals are known.
-        for (owner, fun) in functions(&program.body) {
-            // Of functions with one name, the last one counts.
-            if let Some(known) = self.world.functions.get(&full_name(owner, fun)).cloned() {
-                let signature = self.signature(fun)?;
-                self.function(fun, known.index, &signature, self.shape_of(owner))?;
-            }
+        for (fun, this, known) in declared {
+            let frame = Frame { this, ..Frame::of(fun) };
+            self.function(fun, known.index, &known.signature, frame)?;
         }
         Ok(main)
     }
@@ -583,8 +548,7 @@ impl Compiler<'_> {
         // A truth value is no number.
         let other = from == Bank::I && bank == Bank::I && value.ty != *wanted;
         if other || !value.ty.fits(wanted, &self.world.program.shapes) {
-            let (found, wanted) = (self.shown(&value.ty), self.shown(wanted));
-            return fault(self.at, format!("type mismatch: expected {wanted}, found {found}"));
+            return self.mismatch(wanted, &value.ty);
         }
         let known = *wanted == Type::Any && bank == from;
         let ty = if known { value.ty.clone() } else { wanted.clone() };

@@ -1,7 +1,7 @@
 //! Queries become loops. A group is a record of shape [`GROUP`](super::GROUP); a sorted query makes
 //! pairs of a key and a value, and sorts those.
 
-use super::{Compiler, Val, Wanted};
+use super::{ANY, Body, Compiler, Val, Want};
 use crate::builtins::Builtin;
 use crate::bytecode::{Op, Reg};
 use crate::errors::Result;
@@ -9,18 +9,15 @@ use crate::syntax::ast::*;
 use crate::types::{Bank, Type};
 use std::rc::Rc;
 
-type Body<'b, 'w> = &'b mut dyn FnMut(&mut Compiler<'w>) -> Result<()>;
-
 impl<'w> Compiler<'w> {
-    pub(super) fn query(&mut self, query: &Query, wanted: Wanted) -> Result<Val> {
-        let mark = self.mark();
+    pub(super) fn query(&mut self, query: &Query, want: Want<'_>) -> Result<Val> {
         let out = self.take(Bank::C)?;
         let made = self.emit(Op::NewList(out, 0, 0));
         // `select sum(x)` without groups is the sum of all rows.
         let whole = if query.group.is_none() { self.aggregate(&query.select) } else { None };
         let select = whole.map_or(&query.select, |(_, inner)| inner);
         let mut element = Type::Any;
-        let mut push = |compiler: &mut Compiler<'w>| {
+        let mut push = |compiler: &mut Compiler<'w>, _| {
             element = compiler.push_selected(query, select, out, made)?;
             Ok(())
         };
@@ -29,15 +26,15 @@ impl<'w> Compiler<'w> {
             let groups = self.take(Bank::C)?;
             self.emit(Op::NewMap(groups, 0, 0));
             let mut item_type = Type::Any;
-            self.rows(query, &mut |compiler| {
+            self.rows(query, &mut |compiler, _| {
                 item_type = compiler.group_row(group, groups)?;
                 Ok(())
             })?;
             self.emit(Op::Builtin(Builtin::Groups, groups, groups, 1));
             let group_type = Type::Group(Rc::new(item_type));
             let having = group.having.as_ref();
-            self.loop_over(&group.name, groups, &group_type, &mut |compiler| {
-                compiler.guarded(having, &mut push)
+            self.loop_over(&group.name, groups, &group_type, &mut |compiler, item| {
+                compiler.guarded(having, |compiler| push(compiler, item))
             })?;
         } else {
             self.rows(query, &mut push)?;
@@ -50,26 +47,21 @@ impl<'w> Compiler<'w> {
             self.emit(Op::Builtin(Builtin::Distinct, out, out, 1));
         }
         if query.skip.is_some() || query.take.is_some() {
-            self.release([mark[0], mark[1], mark[2] + 1]);
+            self.release([want.mark[0], want.mark[1], u16::from(out) + 1]);
             for part in [&query.skip, &query.take] {
-                self.optional_argument(part.as_ref(), &Type::Int)?;
+                self.next_or_null(part.as_ref(), &Type::Int)?;
             }
             self.emit(Op::Builtin(Builtin::SkipTake, out, out, 3));
         }
-        let mut value = Val { ty: Type::list(element), reg: out };
-        if let Some((builtin, _)) = whole {
-            self.emit(Op::Builtin(builtin, out, out, 1));
-            let ty = builtin.result(&[value.ty]);
-            value = self.unbox(out, &ty, wanted)?;
-        } else {
-            value = self.deliver(value, wanted);
-        }
-        Ok(self.keep(mark, value))
+        let ty = Type::list(element);
+        let Some((builtin, _)) = whole else { return Ok(Val { ty, reg: out }) };
+        self.emit(Op::Builtin(builtin, out, out, 1));
+        let ty = builtin.result(&[ty]);
+        self.fit(Val::cell(out), &ty, want.reg(ty.bank()))
     }
 
     fn aggregate<'e>(&mut self, select: &'e Expr) -> Option<(Builtin, &'e Expr)> {
-        let ExprKind::Call(callee, args) = &select.kind else { return None };
-        let (ExprKind::Name(name), [arg]) = (&callee.kind, args.as_slice()) else { return None };
+        let (name, [arg]) = select.named_call()? else { return None };
         if matches!(arg.kind, ExprKind::Query(_)) || !self.is_builtin(name) {
             return None;
         }
@@ -90,14 +82,14 @@ impl<'w> Compiler<'w> {
         let mark = self.mark();
         let value;
         if let Some(sort) = &query.sort {
-            let pair = self.argument(sort, &Type::Any)?;
+            let pair = self.next(Bank::C, sort, ANY)?;
             let second = self.take(Bank::C)?;
-            value = self.expr(select, Some((Bank::C, second)), &Type::Any)?;
-            self.coerce(value.clone(), &Type::Any, Some(second))?;
+            value = self.expr(select, ANY, Some(second))?;
+            self.coerce(value.clone(), ANY, Some(second))?;
             self.emit(Op::Builtin(Builtin::Pair, pair, pair, 2));
             self.emit(Op::PushC(out, pair));
         } else {
-            value = self.expr(select, None, &Type::Any)?;
+            value = self.expr(select, ANY, None)?;
             let (new, push) = match value.ty {
                 Type::Int => (Op::NewI(out, 0, 0), Op::PushI(out, value.reg)),
                 Type::Float => (Op::NewF(out, 0, 0), Op::PushF(out, value.reg)),
@@ -115,11 +107,11 @@ impl<'w> Compiler<'w> {
         let mark = self.mark();
         let base = self.take(Bank::C)?;
         self.move_to(Bank::C, base, groups);
-        self.argument(&group.key, &Type::Any)?;
+        self.next(Bank::C, &group.key, ANY)?;
         let item = self.take(Bank::C)?;
-        let value = self.expr(&group.item, Some((Bank::C, item)), &Type::Any)?;
+        let value = self.expr(&group.item, ANY, Some(item))?;
         let ty = value.ty.clone();
-        self.coerce(value, &Type::Any, Some(item))?;
+        self.coerce(value, ANY, Some(item))?;
         self.emit(Op::Builtin(Builtin::GroupAdd, base, base, 3));
         self.release(mark);
         Ok(ty)
@@ -135,13 +127,15 @@ impl<'w> Compiler<'w> {
         // list, source by source. It begins with a row of nothing.
         let mut rows = self.take(Bank::C)?;
         self.emit(Op::NewList(rows, 0, 0));
-        self.push_row(&[], rows)?;
+        self.push_row(&[], |_| true, rows)?;
         let mut names = Vec::new();
         for source in &query.sources {
             rows = self.join(source, rows, &names)?;
             names.push(source.name.as_str());
         }
-        self.each_row(rows, &names, &mut |compiler| compiler.guarded(condition, &mut *body))
+        self.each(None, rows, &names, &mut |compiler, row| {
+            compiler.guarded(condition, |compiler| body(compiler, row))
+        })
     }
 
     fn nested(
@@ -150,87 +144,85 @@ impl<'w> Compiler<'w> {
         condition: Option<&Expr>,
         body: Body<'_, 'w>,
     ) -> Result<()> {
-        let [source, rest @ ..] = sources else { return self.guarded(condition, body) };
-        self.each_loop(&source.name, &source.list, &mut |compiler| {
+        let [source, rest @ ..] = sources else {
+            return self.guarded(condition, |compiler| body(compiler, 0));
+        };
+        self.each_loop(&source.name, &source.list, &mut |compiler, _| {
             compiler.guarded(source.on.as_ref(), |compiler| compiler.nested(rest, condition, body))
         })
     }
 
-    /// Adds a row: the values of variables, and null where there is no name.
-    fn push_row(&mut self, names: &[Option<&str>], rows: Reg) -> Result<()> {
+    /// Adds a row: the values of the variables that are known, and null for the others.
+    fn push_row(&mut self, names: &[&str], known: impl Fn(usize) -> bool, rows: Reg) -> Result<()> {
         let at = self.at;
-        let item = |name: &Option<&str>| match name {
-            Some(name) => Expr { at, kind: ExprKind::Name((*name).to_owned()) },
-            None => Expr { at, kind: ExprKind::Null },
+        let item = |(n, name): (usize, &&str)| match known(n) {
+            true => Expr { at, kind: ExprKind::Name((*name).to_owned()) },
+            false => Expr { at, kind: ExprKind::Null },
         };
-        let row = Expr { at, kind: ExprKind::List(names.iter().map(item).collect()) };
+        let row = ExprKind::List(names.iter().enumerate().map(item).collect());
         let mark = self.mark();
-        let row = self.expr(&row, None, &Self::list_of_any())?;
+        let row = self.expr(&Expr { at, kind: row }, &Type::list(Type::Any), None)?;
         self.emit(Op::PushC(rows, row.reg));
         self.release(mark);
         Ok(())
     }
 
-    /// Does the body for every row of a list, with the values of the row as variables.
-    fn each_row(&mut self, rows: Reg, names: &[&str], body: Body<'_, 'w>) -> Result<()> {
-        self.loop_over(" row", rows, &Self::list_of_any(), &mut |compiler| {
-            let row = compiler.load(" row", compiler.at, None, false)?.reg;
+    /// Does the body for every row of a list, with the values of the row as variables; or for
+    /// every element of a source.
+    fn each(
+        &mut self,
+        source: Option<&Source>,
+        rows: Reg,
+        names: &[&str],
+        body: Body<'_, 'w>,
+    ) -> Result<()> {
+        if let Some(source) = source {
+            return self.each_loop(&source.name, &source.list, body);
+        }
+        self.loop_over(" row", rows, &Type::list(Type::Any), &mut |compiler, row| {
             let index = compiler.take(Bank::I)?;
             for (n, name) in names.iter().enumerate() {
-                let value = compiler.take_for(&Type::Any)?;
-                compiler.load_int(index, n as i64)?;
+                let value = compiler.take_for(ANY)?;
+                compiler.emit(Op::LoadI(index, n as i32));
                 compiler.emit(Op::GetC(value.reg, row, index));
                 compiler.declare_in(name, value)?;
             }
-            body(compiler)
+            body(compiler, row)
         })
     }
 
     /// Rows with one source more; answers the list of those.
     fn join(&mut self, source: &Source, rows: Reg, names: &[&str]) -> Result<Reg> {
-        let (side, name, on) = (source.side, source.name.as_str(), source.on.as_ref());
         let joined = self.take(Bank::C)?;
         self.emit(Op::NewList(joined, 0, 0));
         let matched = self.take(Bank::I)?;
-        let left: Vec<Option<&str>> = names.iter().copied().map(Some).collect();
-        let both = [left.as_slice(), &[Some(name)]].concat();
-        if side != Side::Right {
-            self.each_row(rows, names, &mut |compiler| {
+        let all = [names, &[source.name.as_str()]].concat();
+        // Each pass goes over one side, and inside over the other. It says whether the source is
+        // outside, whether pairs are put out, and whether those without a partner are.
+        let passes: &[(bool, bool, bool)] = match source.side {
+            Side::Inner => &[(false, true, false)],
+            Side::Left => &[(false, true, true)],
+            Side::Right => &[(true, true, true)],
+            Side::Outer => &[(false, true, true), (true, false, true)],
+        };
+        for &(turned, pairs, alone) in passes {
+            let (outer, inner) = if turned { (Some(source), None) } else { (None, Some(source)) };
+            self.each(outer, rows, names, &mut |compiler, _| {
                 compiler.emit(Op::LoadI(matched, 0));
-                compiler.each_loop(name, &source.list, &mut |compiler| {
-                    compiler.guarded(on, |compiler| {
+                compiler.each(inner, rows, names, &mut |compiler, _| {
+                    compiler.guarded(source.on.as_ref(), |compiler| {
                         compiler.emit(Op::LoadI(matched, 1));
-                        compiler.push_row(&both, joined)
+                        if pairs { compiler.push_row(&all, |_| true, joined) } else { Ok(()) }
                     })
                 })?;
-                if side != Side::Inner {
-                    let alone = [left.as_slice(), &[None]].concat();
-                    compiler.push_unless(matched, &alone, joined)?;
+                if alone {
+                    let skip = compiler.emit(Op::JumpIf(matched, 0));
+                    compiler.push_row(&all, |n| (n == names.len()) == turned, joined)?;
+                    compiler.land(skip);
                 }
                 Ok(())
             })?;
         }
-        if matches!(side, Side::Right | Side::Outer) {
-            self.each_loop(name, &source.list, &mut |compiler| {
-                compiler.emit(Op::LoadI(matched, 0));
-                compiler.each_row(rows, names, &mut |compiler| {
-                    compiler.guarded(on, |compiler| {
-                        compiler.emit(Op::LoadI(matched, 1));
-                        if side == Side::Right { compiler.push_row(&both, joined) } else { Ok(()) }
-                    })
-                })?;
-                let mut alone = vec![None; names.len()];
-                alone.push(Some(name));
-                compiler.push_unless(matched, &alone, joined)
-            })?;
-        }
         Ok(joined)
-    }
-
-    fn push_unless(&mut self, matched: Reg, names: &[Option<&str>], rows: Reg) -> Result<()> {
-        let skip = self.emit(Op::JumpIf(matched, 0));
-        self.push_row(names, rows)?;
-        self.land(skip);
-        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Names and where their values are.
 
-use super::{Compiler, Val, Wanted, numbered};
+use super::{ANY, Compiler, Mark, Val, Want, numbered};
 use crate::bytecode::{Idx, Op, Reg};
 use crate::errors::{Result, fault};
 use crate::syntax::ast::*;
@@ -38,11 +38,10 @@ impl Compiler<'_> {
             return Some(local);
         }
         if let Some(shape) = self.here().this
-            && let Some(field) = self.shape(shape).field(name)
+            && let Some((field, ty)) = self.field_named(shape, name)
         {
-            let (name, ty) = self.shape(shape).fields[field].clone();
             let place = Place::Field(shape, field);
-            return Some(Local { name, ty, place, mutable: true, owned: None });
+            return Some(Local { name: name.to_owned(), ty, place, mutable: true, owned: None });
         }
         self.world.globals.get(name).cloned()
     }
@@ -70,7 +69,7 @@ impl Compiler<'_> {
     pub(super) fn capture(&mut self, local: &Local, to: Reg) -> Result<()> {
         if let Place::Reg(reg) = local.place {
             self.set_owned(local, false)?;
-            self.coerce(Val { ty: local.ty.clone(), reg }, &Type::Any, Some(to))?;
+            self.coerce(Val { ty: local.ty.clone(), reg }, ANY, Some(to))?;
         } else {
             let held = self.held(local.place, to);
             self.move_to(Bank::C, to, held);
@@ -92,7 +91,7 @@ impl Compiler<'_> {
         self.frame().scopes.push(Vec::new());
     }
 
-    pub(super) fn close(&mut self, mark: [u16; 3]) {
+    pub(super) fn close(&mut self, mark: Mark) {
         self.frame().scopes.pop();
         self.release(mark);
     }
@@ -102,21 +101,21 @@ impl Compiler<'_> {
         &mut self,
         name: &str,
         value: Val,
-        mark: [u16; 3],
+        mark: Mark,
         mutable: bool,
         fresh: bool,
     ) -> Result<()> {
         self.release(mark);
+        let bank = value.ty.bank();
         if self.here().shared.contains(name) {
-            let reg = self.take(Bank::C)?;
+            let (reg, ty) = (self.take(Bank::C)?, value.ty.clone());
             let inner = self.mark();
-            let ty = value.ty.clone();
             let cell = self.as_cell(value)?;
             self.emit(Op::NewBox(reg, cell));
             self.release(inner);
-            return self.bind(name, ty, Place::Boxed(reg), mutable, None);
+            self.bind(name, ty, Place::Boxed(reg), mutable, None);
+            return Ok(());
         }
-        let bank = value.ty.bank();
         let reg = self.take(bank)?;
         self.move_to(bank, reg, value.reg);
         self.bind_flagged(name, Val { reg, ..value }, mutable, fresh)
@@ -125,8 +124,7 @@ impl Compiler<'_> {
     /// Declares a variable that has a register of its own already.
     pub(super) fn declare_in(&mut self, name: &str, value: Val) -> Result<()> {
         if self.here().shared.contains(name) {
-            let mark = self.mark();
-            return self.declare(name, value, mark, true, false);
+            return self.declare(name, value, self.mark(), true, false);
         }
         self.bind_flagged(name, value, true, false)
     }
@@ -138,7 +136,8 @@ impl Compiler<'_> {
             self.emit(Op::LoadI(flag, i32::from(fresh)));
             owned = Some(Idx::from(flag));
         }
-        self.bind(name, value.ty, Place::Reg(value.reg), mutable, owned)
+        self.bind(name, value.ty, Place::Reg(value.reg), mutable, owned);
+        Ok(())
     }
 
     pub(super) fn bind(
@@ -148,12 +147,11 @@ impl Compiler<'_> {
         place: Place,
         mutable: bool,
         owned: Option<Idx>,
-    ) -> Result<()> {
+    ) {
         let local = Local { name: name.to_owned(), ty, place, mutable, owned };
         if let Some(scope) = self.frame().scopes.last_mut() {
             scope.push(local);
         }
-        Ok(())
     }
 
     pub(super) fn declare_global(
@@ -210,43 +208,35 @@ impl Compiler<'_> {
     }
 
     fn set_global(&mut self, bank: Bank, slot: Idx, reg: Reg) {
-        self.emit(match bank {
-            Bank::I => Op::SetGI(slot, reg),
-            Bank::F => Op::SetGF(slot, reg),
-            Bank::C => Op::SetGC(slot, reg),
-        });
+        self.emit([Op::SetGI, Op::SetGF, Op::SetGC][bank as usize](slot, reg));
     }
 
     /// The value of a name. If somebody else may hold it afterwards, `shared`, a list is no
     /// longer the variable's own.
-    pub(super) fn load(&mut self, name: &str, at: At, wanted: Wanted, shared: bool) -> Result<Val> {
+    pub(super) fn load(&mut self, name: &str, want: Want<'_>, shared: bool) -> Result<Val> {
         let Some(local) = self.find(name) else {
-            return self.load_function(name, at, wanted);
+            return self.load_function(name, want);
         };
         if shared {
             self.set_owned(&local, false)?;
         }
-        let mark = self.mark();
-        let ty = local.ty;
+        let (ty, bank) = (local.ty.clone(), local.ty.bank());
         match local.place {
             Place::Reg(reg) => Ok(Val { ty, reg }),
             Place::Global(slot) => {
-                let bank = ty.bank();
-                self.done(mark, ty, wanted, |reg| match bank {
-                    Bank::I => Op::GetGI(reg, slot),
-                    Bank::F => Op::GetGF(reg, slot),
-                    Bank::C => Op::GetGC(reg, slot),
-                })
+                let get = [Op::GetGI, Op::GetGF, Op::GetGC][bank as usize];
+                self.done(want, ty, |reg| get(reg, slot))
             }
-            Place::Field(shape, field) => self.get_field(0, shape, field, &ty, wanted),
+            Place::Field(shape, n) => {
+                self.unboxed(want, &ty, |cell| Op::GetField(cell, 0, n as Reg, shape))
+            }
             Place::Boxed(_) | Place::Captured(_) | Place::CapturedBox(_) => {
-                let cell = self.target(wanted, &Type::Any)?;
+                let cell = self.target(want, ANY)?;
                 let held = self.held(local.place, cell);
                 if !matches!(local.place, Place::Captured(_)) {
                     self.emit(Op::GetBox(cell, held));
                 }
-                let value = self.unbox(cell, &ty, wanted)?;
-                Ok(self.keep(mark, value))
+                self.fit(Val::cell(cell), &ty, want.reg(bank))
             }
         }
     }
@@ -264,21 +254,21 @@ impl Compiler<'_> {
         let fresh = self.is_fresh(value);
         let mark = self.mark();
         match local.place {
-            Place::Reg(reg) => self.expr_into(value, reg, &local.ty)?,
+            Place::Reg(reg) => drop(self.typed(value, &local.ty, Some(reg))?),
             Place::Boxed(_) | Place::CapturedBox(_) => {
-                let value = self.boxed_typed(value, &local.ty)?;
+                let value = self.operand(Bank::C, value, &local.ty)?;
                 let cell = self.take(Bank::C)?;
                 let held = self.held(local.place, cell);
-                self.emit(Op::SetBox(held, value.reg));
+                self.emit(Op::SetBox(held, value));
             }
             Place::Captured(_) => return fault(at, format!("`{name}` cannot be assigned to")),
             Place::Global(slot) => {
-                let value = self.typed(value, &local.ty)?;
+                let value = self.typed(value, &local.ty, None)?;
                 self.set_global(local.ty.bank(), slot, value.reg);
             }
             Place::Field(shape, field) => {
-                let value = self.boxed_typed(value, &local.ty)?;
-                self.emit(Op::SetField(0, field as Reg, value.reg, shape));
+                let value = self.operand(Bank::C, value, &local.ty)?;
+                self.emit(Op::SetField(0, field as Reg, value, shape));
             }
         }
         self.set_owned(&local, fresh)?;

@@ -1,14 +1,15 @@
 //! Statements.
 
+use super::expr::by_element;
 use super::scope::{Local, Place};
-use super::{Compiler, Loop, Val};
+use super::{ANY, Body, Compiler, Loop, Val};
 use crate::builtins::Builtin;
 use crate::bytecode::{Op, Reg};
 use crate::errors::{Result, fault};
 use crate::syntax::ast::*;
 use crate::types::{Bank, Type};
 
-impl Compiler<'_> {
+impl<'w> Compiler<'w> {
     pub(super) fn block(&mut self, body: &[Stmt]) -> Result<()> {
         let mark = self.mark();
         self.open();
@@ -30,21 +31,11 @@ impl Compiler<'_> {
             StmtKind::Fun(fun) => return self.inner_function(fun),
             StmtKind::Assign(place, value) => self.assign(place, value)?,
             StmtKind::Return(value) => self.return_value(value.as_ref())?,
-            StmtKind::If(condition, then, otherwise) => {
-                let skip = self.condition(condition, false)?;
-                self.block(then)?;
-                let end = if otherwise.is_empty() { None } else { Some(self.emit(Op::Jump(0))) };
-                self.land_all(skip);
-                self.block(otherwise)?;
-                self.land_all(end.into_iter().collect());
-            }
             StmtKind::While(condition, body) => {
                 // The condition stands at the end: one jump a turn.
                 let enter = self.emit(Op::Jump(0));
                 let start = self.label();
-                self.frame().loops.push(Loop::default());
-                self.block(body)?;
-                let done = self.frame().loops.pop().unwrap_or_default();
+                let done = self.looping(|compiler| compiler.block(body))?;
                 self.land(enter);
                 self.land_all(done.continues);
                 for jump in self.condition(condition, true)? {
@@ -54,15 +45,15 @@ impl Compiler<'_> {
             }
             StmtKind::For(name, from, Some(to), body) => {
                 let (counter, end) = (self.take(Bank::I)?, self.take(Bank::I)?);
-                self.expr_into(from, counter, &Type::Int)?;
-                self.expr_into(to, end, &Type::Int)?;
+                self.typed(from, &Type::Int, Some(counter))?;
+                self.typed(to, &Type::Int, Some(end))?;
                 self.counted(counter, end, |compiler| {
                     compiler.declare_in(name, Val { ty: Type::Int, reg: counter })?;
                     compiler.block(body)
                 })?;
             }
             StmtKind::For(name, source, None, body) => {
-                self.each_loop(name, source, &mut |compiler| compiler.block(body))?;
+                self.each_loop(name, source, &mut |compiler, _| compiler.block(body))?;
             }
             StmtKind::Break | StmtKind::Continue => {
                 let jump = self.emit(Op::Jump(0));
@@ -78,9 +69,11 @@ impl Compiler<'_> {
                     return fault(stmt.at, "types are declared at the top level");
                 }
             }
-            StmtKind::Expr(expr) => {
-                self.expr(expr, None, &Type::Any)?;
+            // Nobody looks at the value of a statement.
+            StmtKind::Expr(Expr { kind: ExprKind::Match(target, cases), .. }) => {
+                self.branches(target.as_deref(), cases, None)?;
             }
+            StmtKind::Expr(expr) => drop(self.expr(expr, ANY, None)?),
             StmtKind::Test(name, body) if self.testing => {
                 let name = self.constant(name)?;
                 let start = self.emit(Op::Test(name, 0));
@@ -91,14 +84,14 @@ impl Compiler<'_> {
             StmtKind::Test(_, body) => self.block(body)?,
             StmtKind::Bench(name, body) => {
                 let (base, start) = (self.take(Bank::C)?, self.take(Bank::C)?);
-                self.load_text(base, name)?;
+                let name = self.constant(name)?;
+                self.emit(Op::Const(base, name));
                 self.emit(Op::Builtin(Builtin::Clock, start, start, 0));
                 self.block(body)?;
                 self.emit(Op::Builtin(Builtin::Bench, base, base, 2));
             }
             StmtKind::Expect(condition) => {
-                let value = self.expr(condition, None, &Type::Bool)?;
-                let value = self.coerce(value, &Type::Bool, None)?;
+                let value = self.typed(condition, &Type::Bool, None)?;
                 self.emit(Op::Expect(value.reg));
             }
             StmtKind::Update(target, set, condition) => {
@@ -118,14 +111,14 @@ impl Compiler<'_> {
     ) -> Result<()> {
         let mark = self.mark();
         let declared = ty.map(|ty| self.resolve(ty)).transpose()?;
-        let expected = declared.as_ref().unwrap_or(&Type::Any);
+        let expected = declared.as_ref().unwrap_or(ANY);
         let fresh = value.is_none_or(|value| self.is_fresh(value));
         let mut bound = match value {
-            Some(value) => self.expr(value, None, expected)?,
+            Some(value) => self.expr(value, expected, None)?,
             None => self.default_value(expected)?,
         };
         if let Some(ty) = declared {
-            bound = Val { reg: self.coerce(bound, &ty, None)?.reg, ty };
+            bound = self.fit(bound, &ty, None)?;
         } else if bound.ty == Type::Null {
             // A variable that begins as nothing can become anything.
             bound.ty = Type::Any;
@@ -137,25 +130,6 @@ impl Compiler<'_> {
             return Ok(());
         }
         self.declare(name, bound, mark, mutable, fresh)
-    }
-
-    fn default_value(&mut self, ty: &Type) -> Result<Val> {
-        let value = self.take_for(ty)?;
-        let reg = value.reg;
-        let op = match ty {
-            Type::Int | Type::Bool => Op::LoadI(reg, 0),
-            Type::Float => return self.load_float(reg, 0.0).map(|()| value),
-            Type::Text => return self.load_text(reg, "").map(|()| value),
-            Type::List(element) => match **element {
-                Type::Int => Op::NewI(reg, 0, 0),
-                Type::Float => Op::NewF(reg, 0, 0),
-                _ => Op::NewList(reg, 0, 0),
-            },
-            Type::Map(..) => Op::NewMap(reg, 0, 0),
-            _ => Op::Null(reg),
-        };
-        self.emit(op);
-        Ok(value)
     }
 
     fn return_value(&mut self, value: Option<&Expr>) -> Result<()> {
@@ -202,58 +176,44 @@ impl Compiler<'_> {
                 }
             }
             ExprKind::Index(base, index) => {
-                let base = self.borrowed(base, &Type::Any)?;
+                let base = self.borrowed(base, ANY)?;
                 let (key, element) = match &base.ty {
-                    Type::List(element) => (Type::Int, (**element).clone()),
-                    Type::Map(key, element) => ((**key).clone(), (**element).clone()),
+                    Type::List(element) => (&Type::Int, &**element),
+                    Type::Map(key, element) => (&**key, &**element),
                     Type::Any | Type::Null | Type::Bytes | Type::Struct(_) | Type::Union(_) => {
-                        (Type::Any, Type::Any)
+                        (ANY, ANY)
                     }
-                    ty => {
-                        let ty = self.shown(ty);
-                        let message = format!("the elements of {ty} cannot be assigned to");
-                        return fault(place.at, message);
-                    }
+                    ty => return self.refuse(ty, "has no elements that can be assigned to"),
                 };
                 let list = matches!(base.ty, Type::List(_));
-                let b = base.reg;
-                let i = self.operand_in(index, &key, list)?;
-                let x = self.operand_in(value, &element, list)?;
-                self.emit(match element {
-                    _ if !list => Op::Set(b, i, x),
-                    Type::Int => Op::SetI(b, i, x),
-                    Type::Float => Op::SetF(b, i, x),
-                    Type::Bool => Op::SetB(b, i, x),
-                    _ => Op::SetC(b, i, x),
-                });
+                let bank = |ty: &Type| if list { ty.bank() } else { Bank::C };
+                let i = self.operand(bank(key), index, key)?;
+                let x = self.operand(bank(element), value, element)?;
+                let set = by_element(element, [Op::SetI, Op::SetF, Op::SetB, Op::SetC]);
+                let op = if list { set } else { Op::Set };
+                self.emit(op(base.reg, i, x));
             }
             ExprKind::Field(base, field) => {
-                let base = self.borrowed(base, &Type::Any)?;
-                let known = match base.ty {
-                    Type::Struct(shape) => self.shape(shape).field(field).map(|n| (shape, n)),
-                    _ => None,
-                };
-                if let Some((shape, n)) = known {
-                    let ty = self.shape(shape).fields[n].1.clone();
-                    let value = self.boxed_typed(value, &ty)?;
-                    self.emit(Op::SetField(base.reg, n as Reg, value.reg, shape));
-                } else if matches!(base.ty, Type::Struct(_)) || base.ty.bank() != Bank::C {
-                    return self.refuse(&base.ty, &format!("has no field `{field}`"));
-                } else {
-                    let value = self.boxed(value, None)?;
-                    let name = self.name(field)?;
-                    self.emit(Op::SetName(base.reg, value, name));
+                let base = self.borrowed(base, ANY)?;
+                match base.ty {
+                    Type::Struct(shape) => match self.field_named(shape, field) {
+                        Some((n, ty)) => {
+                            let value = self.operand(Bank::C, value, &ty)?;
+                            self.emit(Op::SetField(base.reg, n as Reg, value, shape));
+                        }
+                        None => return self.no_field(&base.ty, field),
+                    },
+                    _ if base.ty.bank() == Bank::C => {
+                        let value = self.operand(Bank::C, value, ANY)?;
+                        let name = self.name(field)?;
+                        self.emit(Op::SetName(base.reg, value, name));
+                    }
+                    _ => return self.no_field(&base.ty, field),
                 }
             }
             _ => return fault(place.at, "this cannot be assigned to"),
         }
         Ok(())
-    }
-
-    /// The register of a value: in the bank of its type, or else as a cell.
-    fn operand_in(&mut self, expr: &Expr, ty: &Type, own_bank: bool) -> Result<Reg> {
-        let value = if own_bank { self.typed(expr, ty)? } else { self.boxed_typed(expr, ty)? };
-        if ty.bank() == Bank::C { self.as_cell(value) } else { Ok(value.reg) }
     }
 
     /// `xs = append(xs, x)` for a variable that has a flag; answers whether it was one.
@@ -263,16 +223,13 @@ impl Compiler<'_> {
             return Ok(false);
         };
         let element = match &ty {
-            Type::List(element) => (**element).clone(),
-            Type::Any => Type::Any,
+            Type::List(element) => &**element,
+            Type::Any => ANY,
             _ => return Ok(false),
         };
-        let op = match element {
-            Type::Int => Op::AppendI,
-            Type::Float => Op::AppendF,
-            _ => Op::AppendC,
-        };
-        let x = self.operand_in(value, &element, element != Type::Bool)?;
+        let bank = if *element == Type::Bool { Bank::C } else { element.bank() };
+        let op = [Op::AppendI, Op::AppendF, Op::AppendC][bank as usize];
+        let x = self.operand(bank, value, element)?;
         if let Place::Global(slot) = place {
             let (list, flag) = (self.take(Bank::C)?, self.take(Bank::I)?);
             self.emit(Op::GetGC(list, slot));
@@ -295,12 +252,13 @@ impl Compiler<'_> {
     ) -> Result<()> {
         let skip = self.emit(Op::JLeI(end, counter, 0));
         let start = self.label();
-        self.frame().loops.push(Loop::default());
-        self.open();
-        let mark = self.mark();
-        body(self)?;
-        self.close(mark);
-        let done = self.frame().loops.pop().unwrap_or_default();
+        let done = self.looping(|compiler| {
+            let mark = compiler.mark();
+            compiler.open();
+            body(compiler)?;
+            compiler.close(mark);
+            Ok(())
+        })?;
         self.land_all(done.continues);
         self.emit(Op::Loop(counter, end, start));
         self.land_all(done.breaks);
@@ -308,17 +266,23 @@ impl Compiler<'_> {
         Ok(())
     }
 
+    /// The body of a loop; answers what jumps out of it.
+    fn looping(&mut self, body: impl FnOnce(&mut Self) -> Result<()>) -> Result<Loop> {
+        self.frame().loops.push(Loop::default());
+        body(self)?;
+        Ok(self.frame().loops.pop().unwrap_or_default())
+    }
+
     /// A loop over the elements of a list, the keys of a map, the characters of a text.
     pub(super) fn each_loop(
         &mut self,
         name: &str,
         source: &Expr,
-        body: &mut dyn FnMut(&mut Self) -> Result<()>,
+        body: Body<'_, 'w>,
     ) -> Result<()> {
-        let source = self.borrowed(source, &Type::Any)?;
+        let source = self.borrowed(source, ANY)?;
         let Some(element) = source.ty.element() else {
-            let ty = self.shown(&source.ty);
-            return fault(self.at, format!("a `for` cannot go over {ty}"));
+            return self.refuse(&source.ty, "cannot be gone over by a `for`");
         };
         let list = self.take(Bank::C)?;
         self.emit(Op::Iter(list, source.reg));
@@ -331,7 +295,7 @@ impl Compiler<'_> {
         name: &str,
         list: Reg,
         element: &Type,
-        body: &mut dyn FnMut(&mut Self) -> Result<()>,
+        body: Body<'_, 'w>,
     ) -> Result<()> {
         let (counter, end) = (self.take(Bank::I)?, self.take(Bank::I)?);
         // Hints have the numbers of the counters: loops inside each other have different ones.
@@ -343,13 +307,14 @@ impl Compiler<'_> {
         self.counted(counter, end, |compiler| {
             let item = compiler.take_for(element)?;
             compiler.emit(match element {
-                Type::Int => Op::HintI(item.reg, hint, counter),
-                Type::Float => Op::HintF(item.reg, hint, counter),
                 Type::Bool => Op::GetB(item.reg, list, counter),
-                _ => Op::HintC(item.reg, hint, counter),
+                ty => {
+                    [Op::HintI, Op::HintF, Op::HintC][ty.bank() as usize](item.reg, hint, counter)
+                }
             });
+            let reg = item.reg;
             compiler.declare_in(name, item)?;
-            body(compiler)
+            body(compiler, reg)
         })
     }
 
@@ -360,30 +325,25 @@ impl Compiler<'_> {
         set: &[(String, Expr)],
         condition: Option<&Expr>,
     ) -> Result<()> {
-        let at = self.at;
-        let list = self.load(target, at, None, false)?;
-        let Type::List(element) = list.ty.clone() else {
-            return fault(at, "only a list can be updated");
-        };
-        let Type::Struct(shape) = *element else {
-            return fault(at, "only a list of structs can be updated");
+        let list = self.load(target, self.want(ANY), false)?;
+        let element = list.ty.element().unwrap_or(Type::Any);
+        let Type::Struct(shape) = element else {
+            return self.refuse(&list.ty, "is no list of structs");
         };
         let fields = self.shape(shape).fields.clone();
         let source = self.take(Bank::C)?;
         self.move_to(Bank::C, source, list.reg);
-        self.loop_over(" item", source, &element, &mut |compiler| {
-            let item = compiler.load(" item", at, None, false)?;
+        self.loop_over(" item", source, &element, &mut |compiler, item| {
             for (n, (name, ty)) in fields.iter().enumerate() {
-                let value = compiler.get_field(item.reg, shape, n, ty, None)?;
+                let get = |cell| Op::GetField(cell, item, n as Reg, shape);
+                let value = compiler.unboxed(compiler.want(ANY), ty, get)?;
                 compiler.declare_in(name, value)?;
             }
             compiler.guarded(condition, |compiler| {
-                for (name, value) in set {
-                    let Some(n) = fields.iter().position(|(field, _)| field == name) else {
-                        return fault(at, format!("there is no field `{name}`"));
-                    };
-                    let value = compiler.boxed_typed(value, &fields[n].1)?;
-                    compiler.emit(Op::SetField(item.reg, n as Reg, value.reg, shape));
+                let (_, set) = compiler.fields_of(&compiler.shape(shape).name, set)?;
+                for (n, value) in set {
+                    let value = compiler.operand(Bank::C, value, &fields[n].1)?;
+                    compiler.emit(Op::SetField(item, n as Reg, value, shape));
                 }
                 Ok(())
             })

@@ -15,16 +15,11 @@ pub(crate) enum TypeRef {
 
 pub(crate) type Fields = Vec<(String, TypeRef)>;
 
-pub(crate) struct Param {
-    pub(crate) name: String,
-    pub(crate) ty: Option<TypeRef>,
-}
-
 /// A function, named or not; the program is one too.
 #[derive(Default)]
 pub(crate) struct Fun {
     pub(crate) name: String,
-    pub(crate) params: Vec<Param>,
+    pub(crate) params: Vec<(String, Option<TypeRef>)>,
     pub(crate) result: Option<TypeRef>,
     pub(crate) body: Vec<Stmt>,
     /// Names of type parameters: they stand for any type.
@@ -67,7 +62,6 @@ pub(crate) enum StmtKind {
     Assign(Expr, Expr),
     Fun(Rc<Fun>),
     Return(Option<Expr>),
-    If(Expr, Vec<Stmt>, Vec<Stmt>),
     While(Expr, Vec<Stmt>),
     /// A variable, what it goes over or begins with, the end of a range, the body.
     For(String, Expr, Option<Expr>, Vec<Stmt>),
@@ -88,12 +82,25 @@ pub(crate) struct Expr {
 }
 
 impl Expr {
+    pub(crate) fn name(&self) -> Option<&str> {
+        match &self.kind {
+            ExprKind::Name(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The name and the arguments, if this is a call of something by its name.
+    pub(crate) fn named_call(&self) -> Option<(&str, &[Expr])> {
+        match &self.kind {
+            ExprKind::Call(callee, args) => Some((callee.name()?, args)),
+            _ => None,
+        }
+    }
+
     /// The value that is appended, if this is `append(name, value)`.
     pub(crate) fn appended_to(&self, name: &str) -> Option<&Expr> {
-        let ExprKind::Call(callee, args) = &self.kind else { return None };
-        let is = |expr: &Expr, wanted| matches!(&expr.kind, ExprKind::Name(it) if it == wanted);
-        match args.as_slice() {
-            [list, value] if is(callee, "append") && is(list, name) => Some(value),
+        match self.named_call()? {
+            ("append", [list, value]) if list.name() == Some(name) => Some(value),
             _ => None,
         }
     }
@@ -122,6 +129,13 @@ pub(crate) enum Binary {
     Intersect,
 }
 
+impl Binary {
+    pub(crate) fn compares(self) -> bool {
+        use Binary::*;
+        matches!(self, Eq | Ne | Lt | Le | Gt | Ge)
+    }
+}
+
 pub(crate) enum ExprKind {
     Null,
     Int(i64),
@@ -137,14 +151,11 @@ pub(crate) enum ExprKind {
     Binary(Binary, Box<Expr>, Box<Expr>),
     Call(Box<Expr>, Vec<Expr>),
     Index(Box<Expr>, Box<Expr>),
-    /// `a?[i]`: null where there is nothing.
-    SafeIndex(Box<Expr>, Box<Expr>),
     Slice(Box<Expr>, Option<Box<Expr>>, Option<Box<Expr>>, Option<Box<Expr>>),
     Field(Box<Expr>, String),
-    SafeField(Box<Expr>, String),
     Cast(Box<Expr>, TypeRef),
-    If(Box<Expr>, Box<Expr>, Option<Box<Expr>>),
-    Match(Box<Expr>, Vec<Case>),
+    /// Without a value its patterns are conditions: that is `if`.
+    Match(Option<Box<Expr>>, Vec<Case>),
     Fun(Rc<Fun>),
     Query(Box<Query>),
 }

@@ -246,9 +246,9 @@ impl<'s> Parser<'s> {
 
     fn statement_kind(&mut self) -> Result<StmtKind> {
         let word = if self.token() == Token::Name { self.text() } else { "" };
-        let named = self.is_name(1);
+        let (at, named) = (self.at(), self.is_name(1));
         if word != "model" || named {
-            self.in_scope(word, self.at())?;
+            self.in_scope(word, at)?;
         }
         self.next += 1;
         Ok(match word {
@@ -265,11 +265,8 @@ impl<'s> Parser<'s> {
                 StmtKind::Return(if ends { None } else { Some(self.expr()?) })
             }
             "if" => {
-                let (condition, then) = (self.head()?, self.block()?);
-                let otherwise = self.after("else", |p| {
-                    if p.is("if") { Ok(vec![p.statement()?]) } else { p.block() }
-                })?;
-                StmtKind::If(condition, then, otherwise.unwrap_or_default())
+                let kind = self.if_kind(|p| Ok(CaseBody::Block(p.block()?)))?;
+                StmtKind::Expr(Expr { at, kind })
             }
             "while" => StmtKind::While(self.head()?, self.block()?),
             "for" => {
@@ -343,8 +340,7 @@ impl<'s> Parser<'s> {
         self.uses.push(Uses::default());
         let generics = self.after("<", |p| p.list(">", Self::name))?.unwrap_or_default();
         self.expect("(")?;
-        let params =
-            self.list(")", |p| Ok(Param { name: p.name()?, ty: p.after(":", Self::type_ref)? }))?;
+        let params = self.list(")", |p| Ok((p.name()?, p.after(":", Self::type_ref)?)))?;
         let result = self.after(":", Self::type_ref)?;
         if self.accept("!") {
             self.name()?; // effects are not looked at
@@ -488,17 +484,12 @@ impl<'s> Parser<'s> {
         loop {
             self.climb("too many calls and selections in one expression")?;
             let at = self.at();
-            let safe = self.is("?") && (self.is_ahead(1, ".") || self.is_ahead(1, "["));
-            self.next += usize::from(safe);
             let kind = if self.accept("(") {
                 ExprKind::Call(Box::new(expr), self.list(")", Self::expr)?)
-            } else if safe && self.accept("[") {
-                ExprKind::SafeIndex(Box::new(expr), Box::new(self.inner("]")?))
             } else if self.accept("[") {
                 self.headed(false, |p| p.index(expr))?
             } else if self.accept(".") {
-                let kind = if safe { ExprKind::SafeField } else { ExprKind::Field };
-                kind(Box::new(expr), self.label()?)
+                ExprKind::Field(Box::new(expr), self.label()?)
             } else if self.accept("as") {
                 ExprKind::Cast(Box::new(expr), self.type_ref()?)
             } else {
@@ -546,7 +537,7 @@ impl<'s> Parser<'s> {
             (_, "true" | "false") => ExprKind::Bool(text == "true"),
             (_, "none") => ExprKind::Null,
             (_, "fun") => ExprKind::Fun(self.function(String::new(), at)?),
-            (_, "if") => self.deeper(Self::if_expr)?,
+            (_, "if") => self.deeper(|p| p.if_kind(Self::branch))?,
             (_, "match") => self.match_expr()?,
             (_, "from") if self.is_name(0) && self.is_ahead(1, "in") => {
                 ExprKind::Query(Box::new(self.query()?))
@@ -586,24 +577,36 @@ impl<'s> Parser<'s> {
         self.expr()
     }
 
-    fn if_expr(&mut self) -> Result<ExprKind> {
-        let condition = Box::new(self.head()?);
-        let then = if self.accept("then") { self.expr()? } else { self.braced()? };
-        let otherwise = self.after("else", |p| match p.text() {
-            "if" => p.primary(),
-            "{" => p.braced(),
-            _ => p.expr(),
-        })?;
-        Ok(ExprKind::If(condition, Box::new(then), otherwise.map(Box::new)))
+    /// `if` is a `match` without a value: `else` is the case that is always true.
+    fn if_kind(&mut self, body: fn(&mut Self) -> Result<CaseBody>) -> Result<ExprKind> {
+        let mut cases = vec![Case { pattern: self.head()?, body: body(self)? }];
+        loop {
+            let at = self.at();
+            if !self.accept("else") {
+                return Ok(ExprKind::Match(None, cases));
+            }
+            if self.accept("if") {
+                cases.push(Case { pattern: self.head()?, body: body(self)? });
+                continue;
+            }
+            let pattern = Expr { at, kind: ExprKind::Bool(true) };
+            cases.push(Case { pattern, body: body(self)? });
+            return Ok(ExprKind::Match(None, cases));
+        }
     }
 
-    fn braced(&mut self) -> Result<Expr> {
-        self.expect("{")?;
-        self.inner("}")
+    fn branch(&mut self) -> Result<CaseBody> {
+        let value = if self.accept("{") {
+            self.inner("}")?
+        } else {
+            self.accept("then");
+            self.expr()?
+        };
+        Ok(CaseBody::Value(value))
     }
 
     fn match_expr(&mut self) -> Result<ExprKind> {
-        let target = Box::new(self.head()?);
+        let target = Some(Box::new(self.head()?));
         let cases = self.braces(|p| {
             let pattern = p.expr()?;
             p.expect("=>")?;
