@@ -1,995 +1,597 @@
-//! The built-in functions, as far as they have no instruction of their own.
+//! The built-in functions: a table of all that is known of them.
 
+use std::cmp::Ordering;
 use std::io::{BufRead, Write};
-use std::rc::Rc;
-use std::time::Instant;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use segheap::bstr::ByteSlice;
-use segheap::{
-    Bytes, Cell, F64Arr, Handle, Heap, I64Arr, Kind, List, Map, Pair, Set, Str, Struct, Unpacked,
-};
+use segheap::{Bytes, Cell, Handle, Heap, I64Arr, Kind, List, Map, Pair, Str, Struct, Unpacked};
 
-use crate::types::{Shape, Type};
-use crate::values::{self, Outcome, Style, Trap, trap};
+use crate::bytecode::AnyOp;
+use crate::compile::GROUP;
+use crate::show::Style;
+use crate::types::Type;
+use crate::values::*;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Builtin {
-    Print,
-    Len,
-    Str,
-    Int,
-    Float,
-    Append,
-    Concat,
-    Contains,
-    IndexOf,
-    Substring,
-    Slice,
-    Lower,
-    Upper,
-    Trim,
-    Split,
-    Join,
-    Replace,
-    Repeat,
-    StartsWith,
-    EndsWith,
-    PadStart,
-    PadEnd,
-    Reverse,
-    Keys,
-    Values,
-    First,
-    Last,
-    Min,
-    Max,
-    Sum,
-    Avg,
-    Count,
-    Exists,
-    Distinct,
-    Sort,
-    Range,
-    Input,
-    Now,
-    Json,
-    Pow,
-    Sqrt,
-    Abs,
-    Floor,
-    Ceil,
-    Round,
-    Bytes,
+/// What the first argument has to be.
+#[derive(Clone, Copy)]
+enum Takes {
+    Any,
     List,
-    Ord,
-    Chr,
-    Sha256,
-    Panic,
-    ParseInt,
-    ToJson,
-    GetOr,
-    // What the compiler calls.
-    Pair,
-    SortPairs,
-    SkipTake,
-    GroupAdd,
-    Groups,
-    CheckText,
-    Clock,
-    Bench,
+    Text,
+    Map,
 }
 
-use Builtin as B;
+struct Row {
+    /// What programs call it; none if only the compiler does.
+    names: &'static [&'static str],
+    takes: Takes,
+    /// How many arguments: at least, at most.
+    arity: (usize, usize),
+    /// The type of the value, from those of the arguments.
+    result: fn(&[Type]) -> Type,
+    /// The code, given the first three arguments and all of them.
+    code: fn(&mut Context, &[Cell]) -> Outcome<Cell>,
+}
 
-/// The names that programs call them by.
-const NAMES: &[(&str, Builtin)] = &[
-    ("print", B::Print),
-    ("len", B::Len),
-    ("str", B::Str),
-    ("int", B::Int),
-    ("float", B::Float),
-    ("append", B::Append),
-    ("push", B::Append),
-    ("concat", B::Concat),
-    ("contains", B::Contains),
-    ("indexOf", B::IndexOf),
-    ("substring", B::Substring),
-    ("substr", B::Substring),
-    ("slice", B::Slice),
-    ("lower", B::Lower),
-    ("upper", B::Upper),
-    ("trim", B::Trim),
-    ("split", B::Split),
-    ("join", B::Join),
-    ("replace", B::Replace),
-    ("repeat", B::Repeat),
-    ("startsWith", B::StartsWith),
-    ("endsWith", B::EndsWith),
-    ("padStart", B::PadStart),
-    ("padEnd", B::PadEnd),
-    ("reverse", B::Reverse),
-    ("keys", B::Keys),
-    ("values", B::Values),
-    ("first", B::First),
-    ("last", B::Last),
-    ("min", B::Min),
-    ("max", B::Max),
-    ("sum", B::Sum),
-    ("avg", B::Avg),
-    ("count", B::Count),
-    ("exists", B::Exists),
-    ("distinct", B::Distinct),
-    ("sort", B::Sort),
-    ("range", B::Range),
-    ("input", B::Input),
-    ("now", B::Now),
-    ("json", B::Json),
-    ("pow", B::Pow),
-    ("sqrt", B::Sqrt),
-    ("abs", B::Abs),
-    ("floor", B::Floor),
-    ("ceil", B::Ceil),
-    ("round", B::Round),
-    ("bytes", B::Bytes),
-    ("list", B::List),
-    ("ord", B::Ord),
-    ("chr", B::Chr),
-    ("sha256", B::Sha256),
-    ("panic", B::Panic),
-    ("parseIntStr", B::ParseInt),
-    ("to_json", B::ToJson),
-    ("toJson", B::ToJson),
-    ("get", B::GetOr),
-    ("starts_with", B::StartsWith),
-    ("ends_with", B::EndsWith),
-];
+macro_rules! builtins {
+    ($($Name:ident $names:tt $Takes:ident $arity:tt => $result:expr, $code:expr;)*) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Builtin {
+            $($Name),*
+        }
 
-/// What built-ins may use of the machine.
-pub(crate) struct Context<'m> {
-    pub(crate) heap: &'m mut Heap,
-    pub(crate) shapes: &'m [Shape],
-    pub(crate) out: &'m mut dyn Write,
-    pub(crate) started: Instant,
+        const TABLE: &[(Builtin, Row)] = &[$((Builtin::$Name, Row {
+            names: &$names,
+            takes: Takes::$Takes,
+            arity: $arity,
+            result: $result,
+            code: |cx, args| {
+                let code: fn(&mut Context, [Cell; 3], &[Cell]) -> Outcome<_> = $code;
+                let first = [0, 1, 2].map(|n| args.get(n).copied().unwrap_or_default());
+                code(cx, first, args)?.cell(cx)
+            },
+        })),*];
+    };
+}
+
+/// More arguments than anybody writes.
+const MANY: usize = 100;
+
+// The name here, the names in programs, what the first argument is, how many there are: the type
+// of the value, and the code.
+builtins! {
+    // Of any value.
+    Print ["print"] Any (0, MANY) => |_| Type::Null, |cx, _, all| cx.print(all);
+    Len ["len"] Any (1, 1) => |_| Type::Int, |cx, [x, ..], _| Ok(len(cx, x)? as i64);
+    Str ["str"] Any (1, 1) => |_| Type::Text, |cx, [x, ..], _| cx.str(x);
+    Int ["int"] Any (1, 1) => |_| Type::Int, |cx, [x, ..], _| cx.cast(x, &Type::Int);
+    Float ["float"] Any (1, 1) => |_| Type::Float, |cx, [x, ..], _| cx.cast(x, &Type::Float);
+    Json ["json"] Any (1, 1) => |_| Type::Null,
+        |cx, [x, ..], _| cx.line(&cx.shown(x, Style::Json));
+    ToJson ["to_json", "toJson"] Any (1, 1) => |_| Type::Text,
+        |cx, [x, ..], _| Ok(cx.shown(x, Style::Compact));
+    Panic ["panic"] Any (1, 1) => |_| Type::Any,
+        |cx, [x, ..], _| trap::<Cell>(cx.shown(x, Style::Print));
+    Exists ["exists"] Any (1, 1) => |_| Type::Bool,
+        |cx, [x, ..], _| Ok((x.kind().is_some() || is_text(x)) && len(cx, x)? > 0);
+    Contains ["contains"] Any (2, 2) => |_| Type::Bool, |cx, [x, y, _], _| cx.contains(x, y);
+    IndexOf ["indexOf"] Any (2, 2) => |_| Type::Int, |cx, [x, y, _], _| index_of(cx, x, y);
+    Slice ["slice"] Any (3, 3) => sliced,
+        |cx, [x, y, z], _| cx.slice(x, int(cx, y)?, int(cx, z)?);
+    Reverse ["reverse"] Any (1, 1) => sliced, |cx, [x, ..], _| reversed(cx, x);
+
+    // Texts.
+    Substring ["substring", "substr"] Any (2, 3) => |_| Type::Text,
+        |cx, [x, y, z], _| cx.slice(x, int(cx, y)?, optional(cx, z, i64::MAX)?);
+    Lower ["lower"] Text (1, 1) => |_| Type::Text,
+        |cx, [x, ..], _| Ok(cx.shown(x, Style::Str).to_lowercase());
+    Upper ["upper"] Text (1, 1) => |_| Type::Text,
+        |cx, [x, ..], _| Ok(text(cx, x)?.to_uppercase());
+    Trim ["trim"] Text (1, 2) => |_| Type::Text, |cx, [x, y, _], _| {
+        let (text, cut) = (text(cx, x)?, if y.is_null() { None } else { Some(text(cx, y)?) });
+        let cuts = |c: char| cut.as_ref().map_or(c.is_whitespace(), |cut| cut.contains(c));
+        Ok(text.trim_matches(cuts).to_owned())
+    };
+    Split ["split"] Text (1, 2) => |_| Type::list(Type::Text), |cx, [x, y, _], _| split(cx, x, y);
+    Join ["join"] Any (1, 2) => |_| Type::Text, |cx, [x, y, _], _| {
+        let separator = if y.is_null() { String::new() } else { text(cx, y)? };
+        let mut texts = elements(cx, x)?;
+        for cell in &mut texts {
+            *cell = cx.str(*cell)?;
+        }
+        let texts = cx.alloc(segheap::List::of(&texts))?;
+        Ok(cx.join(texts, .., &separator)?)
+    };
+    Replace ["replace"] Any (3, 3) => |_| Type::Text,
+        |cx, [x, y, z], _| Ok(text(cx, x)?.replace(&text(cx, y)?, &text(cx, z)?));
+    Repeat ["repeat"] Any (2, 2) => |_| Type::Text, |cx, [x, y, _], _| {
+        let (text, count) = (text(cx, x)?, usize::try_from(int(cx, y)?).unwrap_or(0));
+        check_room(cx, text.len().saturating_mul(count))?;
+        Ok(text.repeat(count))
+    };
+    StartsWith ["startsWith", "starts_with"] Any (2, 2) => |_| Type::Bool,
+        |cx, [x, y, _], _| Ok(text(cx, x)?.starts_with(&text(cx, y)?));
+    EndsWith ["endsWith", "ends_with"] Any (2, 2) => |_| Type::Bool,
+        |cx, [x, y, _], _| Ok(text(cx, x)?.ends_with(&text(cx, y)?));
+    PadStart ["padStart"] Any (3, 3) => |_| Type::Text,
+        |cx, args, _| Ok(padding(cx, args)? + &text(cx, args[0])?);
+    PadEnd ["padEnd"] Any (3, 3) => |_| Type::Text,
+        |cx, args, _| Ok(text(cx, args[0])? + &padding(cx, args)?);
+    Ord ["ord"] Text (1, 1) => |_| Type::Int,
+        |cx, [x, ..], _| Ok(text(cx, x)?.chars().next().map_or(0, |c| i64::from(u32::from(c))));
+    Chr ["chr"] Any (1, 1) => |_| Type::Text, |cx, [x, ..], _| {
+        let code = int(cx, x)?;
+        let c = u32::try_from(code).ok().and_then(char::from_u32);
+        c.map_or_else(|| trap(format!("{code} is no character")), |c| Ok(character(c)))
+    };
+    ParseInt ["parseIntStr"] Any (1, 2) => |_| Type::Int, |cx, [x, y, _], _| {
+        let (text, radix) = (text(cx, x)?, optional(cx, y, 10)?);
+        let radix = u32::try_from(radix).ok().filter(|radix| (2..=36).contains(radix));
+        let parsed = radix.and_then(|radix| i64::from_str_radix(&text, radix).ok());
+        parsed.map_or_else(|| trap(format!("cannot read {text:?} as an integer")), Ok)
+    };
+    Input ["input"] Any (0, 0) => |_| Type::Text, |cx, _, _| {
+        cx.out.flush().ok();
+        let mut line = String::new();
+        match std::io::stdin().lock().read_line(&mut line) {
+            Ok(_) => Ok(line.trim_end_matches(['\n', '\r']).to_owned()),
+            Err(_) => trap("the input cannot be read as text"),
+        }
+    };
+
+    // Lists, maps and bytes.
+    Append ["append", "push"] List (2, 2) => appended, |cx, [x, y, _], _| {
+        let copy = copied(cx, x)?;
+        push(cx, copy, y)
+    };
+    Concat ["concat"] List (0, MANY) => concatenated, |cx, [x, ..], all| {
+        let mut made = copied(cx, x)?;
+        for &list in all.iter().skip(1) {
+            made = joined(cx, made, list)?;
+        }
+        Ok(made)
+    };
+    First ["first"] List (1, 1) => |_| Type::Any,
+        |cx, [x, ..], _| Ok(elements(cx, x)?.first().copied().unwrap_or_default());
+    Last ["last"] List (1, 1) => |_| Type::Any,
+        |cx, [x, ..], _| Ok(elements(cx, x)?.last().copied().unwrap_or_default());
+    Count ["count"] Any (1, 1) => |_| Type::Int, |cx, [x, ..], _| {
+        if is_text(x) || is_int(x) { expected(cx, "list", x) } else { Ok(len(cx, x)? as i64) }
+    };
+    Distinct ["distinct"] List (1, 1) => list_of,
+        |cx, [x, ..], _| cx.set_operation(AnyOp::Union, x, Cell::NULL);
+    Sort ["sort"] List (1, 1) => list_of, |cx, [x, ..], _| {
+        let cells = elements(cx, x)?;
+        let list = cx.alloc(List::of(&cells))?;
+        cx.sort_by(list, order)?;
+        like(cx, list.into(), x)
+    };
+    Range ["range"] Any (1, 3) => |_| Type::list(Type::Int), |cx, [x, y, z], _| {
+        let (start, end) = if y.is_null() { (0, int(cx, x)?) } else { (int(cx, x)?, int(cx, y)?) };
+        let step = optional(cx, z, 1)?;
+        let inside = |at: &i64| if step > 0 { *at < end } else { step < 0 && *at > end };
+        let list = cx.alloc(I64Arr::of(&[]))?;
+        for at in std::iter::successors(Some(start), |at| at.checked_add(step)).take_while(inside) {
+            cx.get_mut(list)?.push(at)?;
+        }
+        Ok(Cell::from(list))
+    };
+    Keys ["keys"] Map (1, 1) => |args| match args {
+        [Type::Map(key, _), ..] => Type::List(key.clone()),
+        _ => Type::list(Type::Any),
+    }, |cx, [x, ..], _| entries(cx, x, |(key, _)| key);
+    Values ["values"] Map (1, 1) => |args| match args {
+        [Type::Map(_, value), ..] => Type::List(value.clone()),
+        _ => Type::list(Type::Any),
+    }, |cx, [x, ..], _| entries(cx, x, |(_, value)| value);
+    GetOr ["get"] Any (2, 3) => |_| Type::Any, |cx, [x, y, z], _| match x.kind() {
+        Some(Kind::MAP) => Ok(cx.at(x, y)?.unwrap_or(z)),
+        _ => expected(cx, "map", x),
+    };
+    Bytes ["bytes"] Any (1, 1) => |_| Type::Bytes, |cx, [x, ..], _| {
+        let source = if is_text(x) { str_object(cx, x)?.into() } else { x };
+        Ok(cx.convert_across_any(Kind::BYTES, source, ..)?)
+    };
+    List ["list"] Any (1, 1) => |args| match args {
+        [Type::Bytes, ..] => Type::list(Type::Int),
+        [Type::Text, ..] => Type::list(Type::Text),
+        _ => list_of(args),
+    }, |cx, [x, ..], _| {
+        let list = iterated(cx, x)?;
+        if list == x { copied(cx, x) } else { Ok(list) }
+    };
+    Sha256 ["sha256"] Any (1, 1) => |_| Type::list(Type::Int), |cx, [x, ..], _| {
+        let source = if is_text(x) { str_object(cx, x)?.into() } else { x };
+        let bytes = cx.convert_across_any(Kind::BYTES, source, ..)?;
+        let digest = hmac_sha256::Hash::hash(cx.get::<segheap::Bytes>(bytes)?.as_slice());
+        Ok(Cell::from(cx.alloc(I64Arr::of(&digest.map(i64::from)))?))
+    };
+
+    // Numbers.
+    Min ["min"] Any (1, MANY) => |_| Type::Any, |cx, _, all| best(cx, all, Ordering::Less);
+    Max ["max"] Any (1, MANY) => |_| Type::Any, |cx, _, all| best(cx, all, Ordering::Greater);
+    Sum ["sum"] List (1, 1) => |args| match args {
+        [Type::List(ty) | Type::Group(ty), ..] => number_or_any(&[(**ty).clone()]),
+        _ => Type::Any,
+    }, |cx, [x, ..], _| sum(cx, x);
+    Avg ["avg"] List (1, 1) => |_| Type::Any, |cx, [x, ..], _| {
+        let mut numbers = elements(cx, x)?;
+        numbers.retain(|cell| !cell.is_null());
+        let numbers: Vec<f64> =
+            numbers.into_iter().map(|cell| float(cx, cell)).collect::<Outcome<_>>()?;
+        Ok(if numbers.is_empty() { 0.0 } else { numbers.iter().sum::<f64>() / numbers.len() as f64 })
+    };
+    Pow ["pow"] Any (2, 2) => |_| Type::Any, |cx, [x, y, _], _| match is_int(x) && is_int(y) {
+        true => Ok(cx.pow(x, y)?),
+        false => Ok(Cell::float(float(cx, x)?.powf(float(cx, y)?))),
+    };
+    Sqrt ["sqrt"] Any (1, 1) => |_| Type::Float, |cx, [x, ..], _| Ok(float(cx, x)?.sqrt());
+    Abs ["abs"] Any (1, 1) => number_or_any, |cx, [x, ..], _| match is_int(x) {
+        true if cx.cmp_int(x, Cell::from(0))?.is_lt() => Ok(cx.neg(x)?),
+        true => Ok(x),
+        false => Ok(Cell::float(float(cx, x)?.abs())),
+    };
+    Floor ["floor"] Any (1, 1) => |_| Type::Any,
+        |cx, [x, ..], _| if is_int(x) { Ok(x) } else { float(cx, x)?.floor().cell(cx) };
+    Ceil ["ceil"] Any (1, 1) => |_| Type::Any,
+        |cx, [x, ..], _| if is_int(x) { Ok(x) } else { float(cx, x)?.ceil().cell(cx) };
+    Round ["round"] Any (1, 2) => |_| Type::Any, |cx, [x, y, _], _| {
+        let digits = optional(cx, y, 0)?;
+        let factor = 10_f64.powi(digits.clamp(-400, 400) as i32);
+        let rounded = (float(cx, x)? * factor).round() / factor;
+        Ok(if digits == 0 && is_int(x) { x } else { Cell::float(rounded) })
+    };
+    Now ["now"] Any (0, 0) => |_| Type::Int, |cx, _, _| Ok(now(cx));
+
+    // What the compiler calls.
+    Pair [] Any (2, 2) => |_| Type::Any,
+        |cx, [x, y, _], _| Ok(Cell::from(cx.alloc(segheap::Pair::of(x, y))?));
+    SortPairs [] List (1, 1) => list_of, |cx, [x, ..], _| sort_pairs(cx, x);
+    SkipTake [] List (3, 3) => list_of, |cx, [x, y, z], _| {
+        let (skip, take) = (optional(cx, y, 0)?.max(0), optional(cx, z, i64::MAX)?.max(0));
+        cx.slice(x, skip, skip.saturating_add(take))
+    };
+    GroupAdd [] Map (3, 3) => |_| Type::Any, |cx, [x, y, z], _| {
+        let key = cx.key(y)?;
+        let known = cx.get::<segheap::Map>(x)?.get(key)?;
+        let group = match known {
+            Some(group) => group,
+            None => {
+                let items = new_list(cx, &[])?;
+                let group = cx.alloc(Struct::of(u32::from(GROUP), &[y, items]))?.cell();
+                cx.get_mut::<segheap::Map>(x)?.insert(key, group)?;
+                group
+            }
+        };
+        let items = ungrouped(cx, group);
+        cx.get_mut::<segheap::List>(items)?.push(z)?;
+        Ok(Cell::NULL)
+    };
+    CheckText [] Any (1, 1) => |_| Type::Any,
+        |cx, [x, ..], _| if is_text(x) { Ok(x) } else { expected(cx, "string", x) };
+    Clock [] Any (0, 0) => |_| Type::Int, |cx, _, _| Ok(cx.started.elapsed().as_micros() as i64);
+    Bench [] Any (2, 2) => |_| Type::Null, |cx, [x, y, _], _| {
+        let took = cx.started.elapsed().as_micros() as i64 - int(cx, y)?;
+        let (name, memory) = (cx.shown(x, Style::Quoted), cx.usage().total_bytes);
+        cx.line(&format!(
+            "{{\n  \"duration_us\": {took},\n  \"memory_bytes\": {memory},\n  \"name\": {name}\n}}"
+        ))
+    };
+}
+
+// The types of values.
+
+/// What may be a text, and else is a list.
+fn sliced(args: &[Type]) -> Type {
+    match args {
+        [ty @ (Type::Text | Type::Any), ..] => ty.clone(),
+        _ => list_of(args),
+    }
+}
+
+fn list_of(args: &[Type]) -> Type {
+    match args {
+        [Type::List(element) | Type::Group(element), ..] => Type::List(element.clone()),
+        _ => Type::list(Type::Any),
+    }
+}
+
+fn appended(args: &[Type]) -> Type {
+    match args {
+        [Type::List(element), item] => Type::list(element.join(item)),
+        _ => Type::list(Type::Any),
+    }
+}
+
+fn concatenated(args: &[Type]) -> Type {
+    let joined = args.iter().cloned().reduce(|a, b| a.join(&b));
+    joined.filter(|ty| matches!(ty, Type::List(_))).unwrap_or(Type::list(Type::Any))
+}
+
+fn number_or_any(args: &[Type]) -> Type {
+    match args {
+        [ty @ (Type::Int | Type::Float), ..] => ty.clone(),
+        _ => Type::Any,
+    }
 }
 
 impl Builtin {
+    fn row(self) -> &'static Row {
+        &TABLE[self as usize].1
+    }
+
     pub(crate) fn named(name: &str) -> Option<Builtin> {
-        NAMES.iter().find(|(it, _)| *it == name).map(|(_, builtin)| *builtin)
+        TABLE.iter().find(|(_, row)| row.names.contains(&name)).map(|(builtin, _)| *builtin)
     }
 
-    /// Whether the value is a list that nobody else holds.
+    /// Whether the value is a list that nobody else holds: it is one if the argument is.
     pub(crate) fn makes_list(name: &str) -> bool {
-        let lists = [
-            B::Append,
-            B::Concat,
-            B::Slice,
-            B::Split,
-            B::Reverse,
-            B::Keys,
-            B::Values,
-            B::Distinct,
-            B::Sort,
-            B::Range,
-            B::List,
-            B::Sha256,
-        ];
-        Builtin::named(name).is_some_and(|it| lists.contains(&it))
+        let result = Builtin::named(name).map(|it| it.result(&[Type::list(Type::Any)]));
+        matches!(result, Some(Type::List(_)))
     }
 
-    /// How many arguments it takes: at least, at most.
     pub(crate) fn arity(self) -> (usize, usize) {
-        match self {
-            B::Print => (0, 100),
-            B::Concat => (0, 100),
-            B::Input | B::Now | B::Clock => (0, 0),
-            B::Append
-            | B::Contains
-            | B::IndexOf
-            | B::Repeat
-            | B::StartsWith
-            | B::EndsWith
-            | B::Pow => (2, 2),
-            B::Split => (1, 2),
-            B::Join => (1, 2),
-            B::Substring => (2, 3),
-            B::Slice | B::Replace | B::PadStart | B::PadEnd => (3, 3),
-            B::Min | B::Max => (1, 100),
-            B::Round => (1, 2),
-            B::Range => (1, 3),
-            B::ParseInt => (1, 2),
-            B::GetOr => (2, 3),
-            B::Trim => (1, 2),
-            _ => (1, 1),
-        }
+        self.row().arity
     }
 
-    /// The type of the value, from those of the arguments.
     pub(crate) fn result(self, args: &[Type]) -> Type {
-        let first = || args.first().cloned().unwrap_or(Type::Any);
-        let element = || first().element().unwrap_or(Type::Any);
-        let list = || match first() {
-            Type::List(element) | Type::Group(element) => Type::List(element),
-            _ => Type::list(Type::Any),
-        };
-        match self {
-            B::Print | B::Json => Type::Null,
-            B::Len | B::Int | B::IndexOf | B::Now | B::Count | B::Ord | B::ParseInt => Type::Int,
-            B::Float | B::Sqrt => Type::Float,
-            B::Avg => Type::Any,
-            B::Contains | B::Exists | B::StartsWith | B::EndsWith => Type::Bool,
-            B::Str
-            | B::Substring
-            | B::Lower
-            | B::Upper
-            | B::Trim
-            | B::Join
-            | B::Replace
-            | B::Repeat
-            | B::PadStart
-            | B::PadEnd
-            | B::Input
-            | B::Chr
-            | B::ToJson => Type::Text,
-            B::Split => Type::list(Type::Text),
-            B::Append => match (first(), args.get(1)) {
-                (Type::List(element), Some(item)) if *element == *item => Type::List(element),
-                (Type::List(element), Some(item)) => Type::list(element.join(item)),
-                _ => Type::list(Type::Any),
-            },
-            B::Concat => args
-                .iter()
-                .cloned()
-                .reduce(|a, b| a.join(&b))
-                .filter(|ty| matches!(ty, Type::List(_)))
-                .unwrap_or(Type::list(Type::Any)),
-            B::Reverse | B::Slice => match first() {
-                Type::Text => Type::Text,
-                Type::Any => Type::Any,
-                _ => list(),
-            },
-            B::Distinct | B::Sort | B::SkipTake | B::SortPairs => list(),
-            B::Keys => match first() {
-                Type::Map(key, _) => Type::List(key),
-                _ => Type::list(Type::Any),
-            },
-            B::Values => match first() {
-                Type::Map(_, value) => Type::List(value),
-                _ => Type::list(Type::Any),
-            },
-            B::List => match first() {
-                Type::Bytes => Type::list(Type::Int),
-                Type::Text => Type::list(Type::Text),
-                _ => list(),
-            },
-            B::Bytes => Type::Bytes,
-            B::Range | B::Sha256 => Type::list(Type::Int),
-            B::Sum => match element() {
-                ty @ (Type::Int | Type::Float) => ty,
-                _ => Type::Any,
-            },
-            B::Abs => match first() {
-                ty @ (Type::Int | Type::Float) => ty,
-                _ => Type::Any,
-            },
-            _ => Type::Any,
+        (self.row().result)(args)
+    }
+
+    /// Whether the first argument may be of this type.
+    pub(crate) fn takes(self, first: &Type) -> bool {
+        match (self.row().takes, first) {
+            (Takes::Any, _) | (_, Type::Any | Type::Null) => true,
+            (Takes::List, ty) => matches!(ty, Type::List(_) | Type::Group(_) | Type::Bytes),
+            (Takes::Text, ty) => *ty == Type::Text,
+            (Takes::Map, ty) => matches!(ty, Type::Map(..)),
         }
     }
 
-    pub(crate) fn call(self, cx: &mut Context<'_>, args: &[Cell]) -> Outcome<Cell> {
-        let first = args.first().copied().unwrap_or(Cell::NULL);
-        let second = args.get(1).copied().unwrap_or(Cell::NULL);
-        let third = args.get(2).copied().unwrap_or(Cell::NULL);
-        let heap = &mut *cx.heap;
-        match self {
-            B::Print => {
-                cx.print(args)?;
-                Ok(Cell::NULL)
-            }
-            B::Len => Ok(heap.int(values::len(heap, first)? as i64)?),
-            B::Str => match first.kind() {
-                _ if values::is_text(first) => Ok(first),
-                Some(Kind::BYTES) => {
-                    let bytes: Handle<Bytes> = first.to()?;
-                    if heap.get(bytes)?.len() <= 5 {
-                        let text = cx.text(first)?;
-                        return Ok(cx.heap.string(&text)?);
-                    }
-                    Ok(heap.convert_across::<Str>(bytes, ..)?.into())
-                }
-                _ => {
-                    let text = values::text(heap, cx.shapes, first);
-                    Ok(heap.string(&text)?)
-                }
-            },
-            B::Int => to_int(heap, first),
-            B::Float => to_float(heap, first),
-            B::Append => {
-                if first.kind() == Some(Kind::STRUCT)
-                    || !first.is_null()
-                        && !values::is_list(first)
-                        && first.kind() != Some(Kind::BYTES)
-                {
-                    return trap(format!(
-                        "append expects a list, found {}",
-                        values::type_name(heap, first)
-                    ));
-                }
-                let copy = values::copied(heap, first)?;
-                values::push(heap, copy, second)
-            }
-            B::Concat => {
-                let mut all = heap.alloc(List::of(&[]))?.cell();
-                let mut empty = true;
-                for &list in args {
-                    all = if empty {
-                        values::copied(heap, list)?
-                    } else {
-                        values::joined(heap, all, list)?
-                    };
-                    empty = false;
-                }
-                Ok(all)
-            }
-            B::Contains => Ok(values::contains(heap, cx.shapes, first, second)?.into()),
-            B::IndexOf => {
-                if values::is_text(first) {
-                    let (all, part) = (cx.text(first)?, cx.text(second)?);
-                    let at = all.find(&part).map(|at| all[..at].chars().count() as i64);
-                    return Ok(cx.heap.int(at.unwrap_or(-1))?);
-                }
-                for (n, element) in values::elements(heap, first)?.into_iter().enumerate() {
-                    if values::equal(heap, element, second)? {
-                        return Ok(heap.int(n as i64)?);
-                    }
-                }
-                Ok(heap.int(-1)?)
-            }
-            B::Substring | B::Slice => slice(heap, first, second, third),
-            B::Lower => {
-                let text = values::text(heap, cx.shapes, first).to_lowercase();
-                Ok(heap.string(&text)?)
-            }
-            B::Upper => {
-                let text = cx.text(first)?.to_uppercase();
-                Ok(cx.heap.string(&text)?)
-            }
-            B::Trim => {
-                let text = cx.text(first)?;
-                if second.is_null() {
-                    return Ok(cx.heap.string(text.trim())?);
-                }
-                let cut: Vec<char> = cx.text(second)?.chars().collect();
-                Ok(cx.heap.string(text.trim_matches(cut.as_slice()))?)
-            }
-            B::Split => cx.split(first, second),
-            B::Join => {
-                let separator = if second.is_null() { String::new() } else { cx.text(second)? };
-                match first.kind() {
-                    Some(Kind::LIST) => {
-                        Ok(cx.heap.join(first, .., &separator).map_err(not_text)?)
-                    }
-                    _ => {
-                        let cells = values::elements(cx.heap, first)?;
-                        let texts: Vec<String> =
-                            cells.iter().map(|&it| values::text(cx.heap, cx.shapes, it)).collect();
-                        Ok(cx.heap.string(&texts.join(&separator))?)
-                    }
-                }
-            }
-            B::Replace => {
-                let text = cx.text(first)?.replace(&cx.text(second)?, &cx.text(third)?);
-                Ok(cx.heap.string(&text)?)
-            }
-            B::Repeat => {
-                let (text, count) = (cx.text(first)?, values::int(cx.heap, second)?);
-                let count = usize::try_from(count).unwrap_or(0);
-                if text.len().saturating_mul(count) > cx.text_max() {
-                    return trap("out of memory: this text would be too long");
-                }
-                Ok(cx.heap.string(&text.repeat(count))?)
-            }
-            B::StartsWith => Ok(cx.text(first)?.starts_with(&cx.text(second)?).into()),
-            B::EndsWith => Ok(cx.text(first)?.ends_with(&cx.text(second)?).into()),
-            B::PadStart | B::PadEnd => {
-                let (text, width, pad) =
-                    (cx.text(first)?, values::int(cx.heap, second)?, cx.text(third)?);
-                let missing =
-                    usize::try_from(width).unwrap_or(0).saturating_sub(text.chars().count());
-                if missing > cx.text_max() {
-                    return trap("out of memory: this text would be too long");
-                }
-                let pad = if pad.is_empty() { " " } else { &pad };
-                let padding: String = pad.chars().cycle().take(missing).collect();
-                let text = if self == B::PadStart { padding + &text } else { text + &padding };
-                Ok(cx.heap.string(&text)?)
-            }
-            B::Reverse => {
-                if values::is_text(first) {
-                    let text: String = cx.text(first)?.chars().rev().collect();
-                    return Ok(cx.heap.string(&text)?);
-                }
-                let copy = values::copied(heap, first)?;
-                match copy.kind() {
-                    Some(Kind::I64ARR) => heap.get_mut::<I64Arr>(copy)?.reverse()?,
-                    Some(Kind::F64ARR) => heap.get_mut::<F64Arr>(copy)?.reverse()?,
-                    Some(Kind::BYTES) => heap.get_mut::<Bytes>(copy)?.reverse()?,
-                    _ => heap.get_mut::<List>(copy)?.reverse()?,
-                }
-                Ok(copy)
-            }
-            B::Keys | B::Values => match first.kind() {
-                Some(Kind::MAP) => {
-                    let which =
-                        |(key, value): (Cell, Cell)| if self == B::Keys { key } else { value };
-                    let cells: Vec<Cell> = heap.get::<Map>(first)?.iter().map(which).collect();
-                    Ok(heap.alloc(List::of(&cells))?.into())
-                }
-                _ => trap(format!("expected a map, found {}", values::type_name(heap, first))),
-            },
-            B::First => {
-                let cells = values::elements(heap, first)?;
-                Ok(cells.first().copied().unwrap_or(Cell::NULL))
-            }
-            B::Last => {
-                let cells = values::elements(heap, first)?;
-                Ok(cells.last().copied().unwrap_or(Cell::NULL))
-            }
-            B::Min | B::Max => {
-                let cells =
-                    if args.len() > 1 { args.to_vec() } else { values::elements(heap, first)? };
-                let mut best = None;
-                for cell in cells {
-                    let better = match best {
-                        None => true,
-                        Some(known) if self == B::Min => values::below(heap, cell, known, false)?,
-                        Some(known) => values::below(heap, known, cell, false)?,
-                    };
-                    if better {
-                        best = Some(cell);
-                    }
-                }
-                Ok(best.unwrap_or(Cell::from(0)))
-            }
-            B::Sum => sum(heap, first),
-            B::Avg => {
-                let cells = values::elements(heap, first)?;
-                let numbers: Vec<Cell> = cells.into_iter().filter(|cell| !cell.is_null()).collect();
-                let mut sum = 0.0;
-                for &cell in &numbers {
-                    sum += values::float(heap, cell)?;
-                }
-                Ok(Cell::float(if numbers.is_empty() { 0.0 } else { sum / numbers.len() as f64 }))
-            }
-            B::Count => match first.kind() {
-                Some(Kind::MAP) => Ok(heap.int(values::len(heap, first)? as i64)?),
-                _ => {
-                    if values::is_text(first) || values::is_int(first) {
-                        return trap(format!(
-                            "count expects a list, found {}",
-                            values::type_name(heap, first)
-                        ));
-                    }
-                    Ok(heap.int(values::len(heap, first)? as i64)?)
-                }
-            },
-            B::Exists => Ok(match first.unpack() {
-                Unpacked::Null | Unpacked::Int(_) | Unpacked::Float(_) | Unpacked::Bool(_) => {
-                    Cell::FALSE
-                }
-                _ => Cell::bool(values::len(heap, first)? > 0),
-            }),
-            B::Distinct => {
-                let cells = values::elements(heap, first)?;
-                let seen = heap.alloc(Set::with_capacity(cells.len()))?;
-                let kept = heap.alloc(List::of(&[]))?;
-                for cell in cells {
-                    let key = values::key(heap, cx.shapes, cell)?;
-                    if heap.get_mut(seen)?.insert(key)? {
-                        heap.get_mut(kept)?.push(cell)?;
-                    }
-                }
-                heap.kill(seen)?;
-                like(heap, kept, first)
-            }
-            B::Sort => {
-                let cells = values::elements(heap, first)?;
-                let list = heap.alloc(List::of(&cells))?;
-                heap.sort_by(list, values::order)?;
-                like(heap, list, first)
-            }
-            B::SortPairs => {
-                heap.sort_by(first.to::<List>()?, |heap, a, b| -> Outcome<std::cmp::Ordering> {
-                    let (a, b) = (heap.get::<Pair>(a)?.first()?, heap.get::<Pair>(b)?.first()?);
-                    values::order(heap, a, b)
-                })?;
-                let pairs = heap.get::<List>(first)?.as_slice().to_vec();
-                for (n, pair) in pairs.into_iter().enumerate() {
-                    let value = heap.get::<Pair>(pair)?.second()?;
-                    heap.get_mut::<List>(first)?.set(n, value)?;
-                    heap.kill(pair)?;
-                }
-                Ok(first)
-            }
-            B::Pair => Ok(heap.alloc(Pair::of(first, second))?.into()),
-            B::SkipTake => {
-                let len = values::len(heap, first)? as i64;
-                let skip =
-                    if second.is_null() { 0 } else { values::int(heap, second)?.clamp(0, len) };
-                let take = if third.is_null() { len } else { values::int(heap, third)?.max(0) };
-                let end = Cell::int(skip.saturating_add(take).min(len)).unwrap_or(Cell::NULL);
-                slice(heap, first, Cell::int(skip).unwrap_or(Cell::NULL), end)
-            }
-            B::GroupAdd => {
-                let key = values::key(heap, cx.shapes, second)?;
-                let known = heap.get::<Map>(first)?.get(key)?;
-                let group = match known {
-                    Some(group) => group,
-                    None => {
-                        let items = heap.alloc(List::of(&[]))?.cell();
-                        let group = heap.alloc(Struct::of(0, &[second, items]))?.cell();
-                        heap.get_mut::<Map>(first)?.insert(key, group)?;
-                        group
-                    }
-                };
-                let items = heap.get::<Struct>(group)?.get(1)?;
-                heap.get_mut::<List>(items)?.push(third)?;
-                Ok(Cell::NULL)
-            }
-            B::Groups => B::Values.call(cx, args),
-            B::Range => {
-                let part = |n: usize| args.get(n).map_or(Ok(0), |&cell| values::int(heap, cell));
-                let (a, b, step) = (part(0)?, part(1)?, part(2)?);
-                let (start, end) = if args.len() == 1 { (0, a) } else { (a, b) };
-                let step = if args.len() < 3 { 1 } else { step };
-                if step == 0 {
-                    return trap("a range needs a step");
-                }
-                let list = heap.alloc(I64Arr::of(&[]))?;
-                let mut at = start;
-                while if step > 0 { at < end } else { at > end } {
-                    heap.get_mut(list)?.push(at)?;
-                    at = match at.checked_add(step) {
-                        Some(next) => next,
-                        None => break,
-                    };
-                }
-                Ok(list.into())
-            }
-            B::Input => {
-                cx.out.flush().ok();
-                let mut line = String::new();
-                if std::io::stdin().lock().read_line(&mut line).is_err() {
-                    return trap("the input cannot be read as text");
-                }
-                Ok(heap.string(line.trim_end_matches(['\n', '\r']))?)
-            }
-            B::Now => Ok(heap.int(now())?),
-            B::Json => {
-                let text = values::shown(heap, cx.shapes, first, Style::Json);
-                cx.line(&text)?;
-                Ok(Cell::NULL)
-            }
-            B::Pow => {
-                if values::is_int(first) && values::is_int(second) {
-                    return Ok(heap.pow(first, second)?);
-                }
-                Ok(values::float(heap, first)?.powf(values::float(heap, second)?).into())
-            }
-            B::Sqrt => Ok(values::float(heap, first)?.sqrt().into()),
-            B::Abs => {
-                if values::is_int(first) {
-                    let negative = heap.cmp_int(first, Cell::from(0))?.is_lt();
-                    return Ok(if negative { heap.neg(first)? } else { first });
-                }
-                Ok(values::float(heap, first)?.abs().into())
-            }
-            B::Floor | B::Ceil => {
-                if values::is_int(first) {
-                    return Ok(first);
-                }
-                let float = values::float(heap, first)?;
-                Ok((if self == B::Floor { float.floor() } else { float.ceil() }).into())
-            }
-            B::Round => {
-                let digits = if second.is_null() { 0 } else { values::int(heap, second)? };
-                let factor = 10_f64.powi(digits.clamp(-400, 400) as i32);
-                let rounded = (values::float(heap, first)? * factor).round() / factor;
-                if digits == 0 && values::is_int(first) { Ok(first) } else { Ok(rounded.into()) }
-            }
-            B::Bytes => {
-                if values::is_text(first) {
-                    let made = match first.kind() {
-                        Some(_) => heap.convert_across::<Bytes>(first.to::<Str>()?, ..)?,
-                        None => {
-                            let text = cx.text(first)?;
-                            cx.heap.alloc(Bytes::of(text.as_bytes()))?
-                        }
-                    };
-                    return Ok(made.into());
-                }
-                match first.kind() {
-                    Some(Kind::I64ARR | Kind::LIST | Kind::F64ARR | Kind::BYTES) => {
-                        Ok(heap.convert_across_any(Kind::BYTES, first, ..).map_err(misfit)?)
-                    }
-                    _ => trap(format!(
-                        "bytes expects text or a list, found {}",
-                        values::type_name(heap, first)
-                    )),
-                }
-            }
-            B::List => match first.kind() {
-                Some(Kind::BYTES) => Ok(heap.convert_across_any(Kind::I64ARR, first, ..)?),
-                _ if values::is_text(first) => iterated(heap, first),
-                Some(Kind::MAP) => iterated(heap, first),
-                _ => values::copied(heap, first),
-            },
-            B::Ord => {
-                let text = cx.text(first)?;
-                Ok(cx.heap.int(text.chars().next().map_or(0, |c| i64::from(u32::from(c))))?)
-            }
-            B::Chr => {
-                let code = values::int(heap, first)?;
-                match u32::try_from(code).ok().and_then(char::from_u32) {
-                    Some(c) => Ok(heap.string(c.encode_utf8(&mut [0; 4]))?),
-                    None => trap(format!("{code} is no character")),
-                }
-            }
-            B::Sha256 => {
-                let bytes = if values::is_text(first) {
-                    cx.text(first)?.into_bytes()
-                } else {
-                    let cells = values::elements(heap, first)?;
-                    cells
-                        .into_iter()
-                        .map(|cell| Ok(values::int(heap, cell)? as u8))
-                        .collect::<Outcome<_>>()?
-                };
-                let digest: Vec<i64> =
-                    crate::sha256::digest(&bytes).iter().map(|&byte| i64::from(byte)).collect();
-                Ok(cx.heap.alloc(I64Arr::of(&digest))?.into())
-            }
-            B::Panic => trap(values::shown(heap, cx.shapes, first, Style::Print)),
-            B::ParseInt => {
-                let radix = if second.is_null() { 10 } else { values::int(heap, second)? };
-                let text = cx.text(first)?;
-                let radix = u32::try_from(radix).ok().filter(|radix| (2..=36).contains(radix));
-                match radix.and_then(|radix| i64::from_str_radix(&text, radix).ok()) {
-                    Some(value) => Ok(cx.heap.int(value)?),
-                    None => trap(format!("cannot read {text:?} as an integer")),
-                }
-            }
-            B::ToJson => {
-                let text = values::shown(heap, cx.shapes, first, Style::Compact);
-                Ok(heap.string(&text)?)
-            }
-            B::GetOr => match first.kind() {
-                Some(Kind::MAP) => {
-                    Ok(values::entry(heap, cx.shapes, first, second)?.unwrap_or(third))
-                }
-                _ => trap(format!("expected a map, found {}", values::type_name(heap, first))),
-            },
-            B::CheckText => {
-                if values::is_text(first) {
-                    return Ok(first);
-                }
-                trap(format!("type mismatch: + of string and {}", values::type_name(heap, first)))
-            }
-            B::Clock => Ok(heap.int(cx.started.elapsed().as_micros() as i64)?),
-            B::Bench => {
-                let took = cx.started.elapsed().as_micros() as i64 - values::int(heap, second)?;
-                let memory = heap.usage().total_bytes;
-                let name = cx.text(first)?;
-                cx.line(&format!("{{\n  \"duration_us\": {took},\n  \"memory_bytes\": {memory},\n  \"name\": {name:?}\n}}"))?;
-                Ok(Cell::NULL)
-            }
-        }
+    pub(crate) fn call(self, cx: &mut Context, args: &[Cell]) -> Outcome<Cell> {
+        (self.row().code)(cx, args)
     }
 }
 
-impl Context<'_> {
-    fn text(&self, cell: Cell) -> Outcome<String> {
-        match self.heap.text(cell) {
-            Ok(text) => Ok(text.to_str_lossy().into_owned()),
-            Err(_) => match cell.kind() {
-                Some(Kind::BYTES) => {
-                    match std::str::from_utf8(self.heap.get::<Bytes>(cell)?.as_slice()) {
-                        Ok(text) => Ok(text.to_owned()),
-                        Err(error) => {
-                            trap(format!("these bytes are no text: byte {}", error.valid_up_to()))
-                        }
-                    }
-                }
-                _ => {
-                    trap(format!("expected a string, found {}", values::type_name(self.heap, cell)))
-                }
-            },
-        }
-    }
-
-    /// No text can be longer than this.
-    fn text_max(&self) -> usize {
-        self.heap.limits().bytes.min(u32::MAX as usize)
-    }
-
-    fn line(&mut self, text: &str) -> Outcome<()> {
-        match writeln!(self.out, "{text}") {
-            Ok(()) => Ok(()),
-            Err(error) => trap(format!("cannot write: {error}")),
-        }
+impl Context {
+    fn line(&mut self, text: &str) -> Outcome<Cell> {
+        let written = writeln!(self.out, "{text}");
+        written.map_or_else(|error| trap(format!("cannot write: {error}")), |()| Ok(Cell::NULL))
     }
 
     /// Prints values with spaces between them.
-    pub(crate) fn print(&mut self, args: &[Cell]) -> Outcome<()> {
-        if let [only] = args
-            && let Ok(text) = self.heap.text(*only)
-        {
-            let written = self.out.write_all(&text).and_then(|()| self.out.write_all(b"\n"));
-            return written.map_err(|error| Trap::Message(format!("cannot write: {error}")));
-        }
-        let shown: Vec<String> = args
-            .iter()
-            .map(|&cell| values::shown(self.heap, self.shapes, cell, Style::Print))
-            .collect();
+    pub(crate) fn print(&mut self, args: &[Cell]) -> Outcome<Cell> {
+        let shown: Vec<_> = args.iter().map(|&cell| self.shown(cell, Style::Print)).collect();
         let line = shown.join(" ");
         self.line(if args.len() > 2 { line.trim() } else { &line })
     }
 
-    fn split(&mut self, text: Cell, separator: Cell) -> Outcome<Cell> {
-        let text = self.text(text)?;
-        let list = self.heap.alloc(List::of(&[]))?;
-        let separator = if separator.is_null() { " ".to_owned() } else { self.text(separator)? };
-        let mut add = |part: &str| -> Outcome<()> {
-            let cell = self.heap.string(part)?;
-            Ok(self.heap.get_mut(list)?.push(cell)?)
-        };
-        if separator.is_empty() {
-            text.chars().try_for_each(|c| add(c.encode_utf8(&mut [0; 4])))?;
-        } else {
-            text.split(&separator).try_for_each(add)?;
-        }
-        Ok(list.into())
-    }
-}
-
-fn not_text(error: segheap::Error) -> Trap {
-    match error {
-        segheap::Error::NotText | segheap::Error::WrongKind { .. } => {
-            Trap::Message("join expects a list of strings".to_owned())
-        }
-        error => Trap::Heap(error),
-    }
-}
-
-fn misfit(error: segheap::Error) -> Trap {
-    match error {
-        segheap::Error::Misfit { index, .. } => {
-            Trap::Message(format!("element {index} is no byte"))
-        }
-        error => Trap::Heap(error),
-    }
-}
-
-/// Seconds are not enough for a clock: nanoseconds, or a row of numbers that a seed begins.
-fn now() -> i64 {
-    use std::cell::Cell as Slot;
-    thread_local!(static SEED: Slot<Option<i64>> = Slot::new(
-        std::env::var("MOCHI_NOW_SEED").ok().and_then(|seed| seed.parse().ok())
-    ));
-    SEED.with(|slot| match slot.get() {
-        Some(seed) => {
-            let next = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223) % 2_147_483_647;
-            slot.set(Some(next));
-            next
-        }
-        None => std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |since| since.as_nanos() as i64),
-    })
-}
-
-/// What the cells of a list make: an array again, if the list that they come from is one.
-fn like(heap: &mut Heap, list: Handle<List>, source: Cell) -> Outcome<Cell> {
-    match source.kind() {
-        Some(kind @ (Kind::I64ARR | Kind::F64ARR)) => {
-            let made = heap.convert_across_any(kind, list.into(), ..)?;
-            heap.kill(list)?;
-            Ok(made)
-        }
-        _ => Ok(list.into()),
-    }
-}
-
-fn to_int(heap: &mut Heap, cell: Cell) -> Outcome<Cell> {
-    match cell.unpack() {
-        Unpacked::Int(_) => Ok(cell),
-        Unpacked::Null => Ok(Cell::from(0)),
-        Unpacked::Float(float) => Ok(heap.int(float as i64)?),
-        Unpacked::Object(Kind::BIGNUM) => Ok(cell),
-        _ => match heap.text(cell) {
-            Ok(text) => {
-                let text = text.to_str_lossy().into_owned();
-                match text.parse::<i64>() {
-                    Ok(value) => Ok(heap.int(value)?),
-                    Err(_) => trap(format!("cannot cast {text:?} to int")),
-                }
+    fn str(&mut self, cell: Cell) -> Outcome<Cell> {
+        match cell.to::<Bytes>() {
+            Ok(bytes) => {
+                let text = self.convert_across::<Str>(bytes, ..)?.cell();
+                // A text of up to five bytes is to be in the cell.
+                let short = self.get(bytes)?.len() <= 5;
+                if short { Ok(self.concat(&[text.into()])?) } else { Ok(text) }
             }
-            Err(_) => trap(format!("cannot cast {} to int", values::type_name(heap, cell))),
-        },
+            Err(_) if is_text(cell) => Ok(cell),
+            Err(_) => self.shown(cell, Style::Str).cell(self),
+        }
     }
-}
 
-fn to_float(heap: &mut Heap, cell: Cell) -> Outcome<Cell> {
-    if cell.is_null() {
-        return Ok(Cell::float(0.0));
+    /// The part of a list or a text between two places; negative ones count from the end, and
+    /// what lies outside is cut off.
+    pub(crate) fn slice(&mut self, base: Cell, start: i64, end: i64) -> Outcome<Cell> {
+        let base = ungrouped(self, base);
+        match base.kind() {
+            _ if is_text(base) => self.sub_text(base, start, end),
+            Some(kind) if is_list(base) => {
+                let (start, end) = clamp(len(self, base)?, start, end);
+                Ok(self.convert_across_any(kind, base, start..end)?)
+            }
+            _ => trap(format!("{} cannot be sliced", type_name(self, base))),
+        }
     }
-    if let Ok(text) = heap.text(cell) {
-        let text = text.to_str_lossy().into_owned();
-        return match text.parse::<f64>() {
-            Ok(value) => Ok(Cell::float(value)),
-            Err(_) => trap(format!("cannot cast {text:?} to float")),
+
+    /// A value as one of another type.
+    pub(crate) fn cast(&mut self, cell: Cell, ty: &Type) -> Outcome<Cell> {
+        let read = self.heap.text(cell).map(|text| text.to_string()).ok();
+        let made = match (ty, cell.unpack()) {
+            (Type::Int, Unpacked::Null) => Some(Cell::from(0)),
+            (Type::Float, Unpacked::Null) => Some(Cell::float(0.0)),
+            (Type::Int, Unpacked::Float(float)) => Some(self.int(float as i64)?),
+            (Type::BigInt, Unpacked::Float(float)) => {
+                Some(self.parse_int(&format!("{:.0}", float.trunc()))?)
+            }
+            (Type::Int | Type::BigInt, _) if is_int(cell) => Some(cell),
+            (Type::Int, _) => match read.as_ref().and_then(|text| text.parse().ok()) {
+                Some(value) => Some(self.int(value)?),
+                None => None,
+            },
+            (Type::BigInt, _) => read.as_ref().and_then(|text| self.parse_int(text).ok()),
+            (Type::Float, _) => match &read {
+                Some(text) => text.parse().ok().map(Cell::float),
+                None => float(self, cell).ok().map(Cell::float),
+            },
+            (Type::Text, _) => Some(cell).filter(|_| read.is_some()),
+            (Type::Bool, _) => Some(cell).filter(|_| cell.as_bool().is_some()),
+            (Type::Map(..), _) => Some(cell).filter(|_| cell.kind() == Some(Kind::MAP)),
+            (Type::List(element), _) if is_list(cell) => {
+                let mut made = elements(self, cell)?;
+                let mut changed = false;
+                for item in made.iter_mut().filter(|_| **element != Type::Any) {
+                    let cast = self.cast(*item, element)?;
+                    changed |= cast != *item;
+                    *item = cast;
+                }
+                Some(if changed { new_list(self, &made)? } else { cell })
+            }
+            (Type::List(_), _) => None,
+            (Type::Struct(shape), _) => self.cast_to_struct(cell, *shape)?,
+            _ => Some(cell),
         };
+        let found = read.map_or_else(|| type_name(self, cell).to_owned(), |it| format!("{it:?}"));
+        let wanted = ty.named(&self.shapes, &[]);
+        made.map_or_else(|| trap(format!("cannot cast {found} to {wanted}")), Ok)
     }
-    match values::float(heap, cell) {
-        Ok(float) => Ok(Cell::float(float)),
-        Err(_) => trap(format!("cannot cast {} to float", values::type_name(heap, cell))),
+
+    /// A record of a shape: the value itself, or one of the entries of a map.
+    fn cast_to_struct(&mut self, cell: Cell, shape: u16) -> Outcome<Option<Cell>> {
+        if self.get::<Struct>(cell).is_ok_and(|it| it.shape() == u32::from(shape)) {
+            return Ok(Some(cell));
+        }
+        let (Ok(map), Some(wanted)) =
+            (cell.to::<Map>(), self.shapes.get(usize::from(shape)).cloned())
+        else {
+            return Ok(None);
+        };
+        let mut fields = Vec::new();
+        for (name, ty) in &wanted.fields {
+            let key = self.string(name)?;
+            match self.get(map)?.get(key)? {
+                Some(value) => fields.push(self.cast(value, ty)?),
+                None => return trap(format!("missing field {name} for {}", wanted.name)),
+            }
+        }
+        Ok(Some(self.alloc(Struct::of(u32::from(shape), &fields))?.into()))
     }
 }
 
-fn sum(heap: &mut Heap, list: Cell) -> Outcome<Cell> {
-    match list.kind() {
-        Some(Kind::I64ARR) => {
-            let sum = heap.get::<I64Arr>(list)?.sum(..)?;
-            return Ok(heap.int128(sum)?);
-        }
-        Some(Kind::F64ARR) => {
-            let floats = heap.get::<F64Arr>(list)?.as_slice();
-            return Ok(Cell::float(floats.iter().sum()));
-        }
-        _ => {}
-    }
-    let (mut ints, mut floats, mut all_ints) = (Cell::from(0), 0.0, true);
-    for cell in values::elements(heap, list)? {
-        if values::is_int(cell) {
-            ints = heap.add(ints, cell)?;
-        } else {
-            all_ints = false;
-            floats += values::float(heap, cell)?;
-        }
-    }
-    if all_ints { Ok(ints) } else { Ok(Cell::float(floats + values::float(heap, ints)?)) }
+/// An integer that may be left out.
+pub(crate) fn optional(heap: &Heap, cell: Cell, default: i64) -> Outcome<i64> {
+    if cell.is_null() { Ok(default) } else { int(heap, cell) }
 }
 
-/// The part of a list or a text between two places; negative ones count from the end, and what
-/// lies outside is cut off.
-pub(crate) fn slice(heap: &mut Heap, base: Cell, start: Cell, end: Cell) -> Outcome<Cell> {
-    let len = if base.kind() == Some(Kind::MAP) || base.is_null() {
-        return trap(format!("{} cannot be sliced", values::type_name(heap, base)));
-    } else {
-        values::len(heap, base)? as i64
+/// No text can be longer than this.
+fn check_room(heap: &Heap, len: usize) -> Outcome<()> {
+    let most = heap.limits().bytes.min(u32::MAX as usize);
+    if len > most { trap("out of memory: this text would be too long") } else { Ok(()) }
+}
+
+/// What a text lacks to a width.
+fn padding(heap: &Heap, [x, width, pad]: [Cell; 3]) -> Outcome<String> {
+    let (width, pad) = (usize::try_from(int(heap, width)?).unwrap_or(0), text(heap, pad)?);
+    let missing = width.saturating_sub(len(heap, x)?);
+    check_room(heap, missing)?;
+    let pad = if pad.is_empty() { " " } else { &pad };
+    Ok(pad.chars().cycle().take(missing).collect())
+}
+
+fn split(heap: &mut Heap, whole: Cell, separator: Cell) -> Outcome<Cell> {
+    let whole = text(heap, whole)?;
+    let separator = if separator.is_null() { " ".to_owned() } else { text(heap, separator)? };
+    let parts: Vec<String> = match separator.as_str() {
+        "" => whole.chars().map(String::from).collect(),
+        separator => whole.split(separator).map(str::to_owned).collect(),
     };
-    let start = if start.is_null() { 0 } else { values::int(heap, start)? };
-    let end = if end.is_null() { len } else { values::int(heap, end)? };
-    let (start, end) = clamp(len, start, end);
-    match base.kind() {
-        Some(kind @ (Kind::LIST | Kind::I64ARR | Kind::F64ARR | Kind::BYTES)) => {
-            Ok(heap.convert_across_any(kind, base, start..end)?)
+    let parts: Vec<Cell> = parts.iter().map(|it| heap.string(it)).collect::<Result<_, _>>()?;
+    new_list(heap, &parts)
+}
+
+fn index_of(heap: &mut Heap, all: Cell, item: Cell) -> Outcome<i64> {
+    if is_text(all) {
+        let (all, part) = (text(heap, all)?, text(heap, item)?);
+        return Ok(all.find(&part).map_or(-1, |at| all[..at].chars().count() as i64));
+    }
+    for (n, element) in elements(heap, all)?.into_iter().enumerate() {
+        if equal(heap, element, item)? {
+            return Ok(n as i64);
         }
-        _ if values::is_text(base) => part(heap, base, start, end),
-        _ => {
-            let cells = values::elements(heap, base)?;
-            Ok(heap.alloc(List::of(cells.get(start..end).unwrap_or_default()))?.into())
-        }
+    }
+    Ok(-1)
+}
+
+fn reversed(heap: &mut Heap, base: Cell) -> Outcome<Cell> {
+    if is_text(base) {
+        return text(heap, base)?.chars().rev().collect::<String>().cell(heap);
+    }
+    let copy = copied(heap, base)?;
+    by_kind!(copy, K => heap.get_mut::<K>(copy)?.reverse()?, {});
+    Ok(copy)
+}
+
+/// A text as an object, also if it is short enough for a cell.
+fn str_object(heap: &mut Heap, text: Cell) -> Outcome<Handle<Str>> {
+    match text.as_short_str() {
+        Some(short) => Ok(heap.alloc(Str::new(short.as_str()))?),
+        None => Ok(text.to()?),
     }
 }
 
-pub(crate) fn clamp(len: i64, start: i64, end: i64) -> (usize, usize) {
-    let from_end = |at: i64| if at < 0 { at + len } else { at };
-    let (start, end) = (from_end(start).clamp(0, len), from_end(end).min(len));
-    (start.min(end.max(0)) as usize, end.max(0) as usize)
-}
-
-/// The characters of a text from `start` to `end`, which lie inside it.
-fn part(heap: &mut Heap, text: Cell, start: usize, end: usize) -> Outcome<Cell> {
-    let bytes = heap.text(text)?;
-    let mut places = bytes.char_indices().map(|(at, _, _)| at).chain([bytes.len()]);
-    let from = places.nth(start).unwrap_or(bytes.len());
-    let to = if end > start { places.nth(end - start - 1).unwrap_or(bytes.len()) } else { from };
-    Ok(heap.concat(&[segheap::Piece::Part(text, from..to)])?)
+/// The keys or the values of a map.
+fn entries(heap: &mut Heap, map: Cell, which: fn((Cell, Cell)) -> Cell) -> Outcome<Cell> {
+    let Ok(view) = heap.get::<Map>(map) else { return expected(heap, "map", map) };
+    let cells: Vec<Cell> = view.iter().map(which).collect();
+    new_list(heap, &cells)
 }
 
 /// What a `for` goes over, as a list.
 pub(crate) fn iterated(heap: &mut Heap, cell: Cell) -> Outcome<Cell> {
+    let cell = ungrouped(heap, cell);
     match cell.kind() {
-        Some(Kind::LIST | Kind::I64ARR | Kind::F64ARR) => Ok(cell),
+        _ if is_text(cell) => {
+            let text = str_object(heap, cell)?;
+            Ok(heap.convert_chars(text, ..)?.into())
+        }
         Some(Kind::BYTES) => Ok(heap.convert_across_any(Kind::I64ARR, cell, ..)?),
-        Some(Kind::MAP) => {
-            let keys: Vec<Cell> = heap.get::<Map>(cell)?.iter().map(|(key, _)| key).collect();
-            Ok(heap.alloc(List::of(&keys))?.into())
-        }
-        Some(Kind::STR) => Ok(heap.convert_chars(cell, ..)?.into()),
-        Some(Kind::STRUCT) if heap.get::<Struct>(cell)?.shape() == 0 => {
-            Ok(heap.get::<Struct>(cell)?.get(1)?)
-        }
-        _ if cell.is_null() => Ok(heap.alloc(List::of(&[]))?.into()),
-        _ => match cell.as_short_str() {
-            Some(text) => {
-                let chars =
-                    |c: char| Cell::short_str(c.encode_utf8(&mut [0; 4])).unwrap_or_default();
-                let cells: Vec<Cell> = text.as_str().chars().map(chars).collect();
-                Ok(heap.alloc(List::of(&cells))?.into())
-            }
-            None => trap(format!("a `for` cannot go over {}", values::type_name(heap, cell))),
-        },
+        Some(Kind::MAP) => entries(heap, cell, |(key, _)| key),
+        _ if cell.is_null() => new_list(heap, &[]),
+        _ if is_list(cell) => Ok(cell),
+        _ => trap(format!("a `for` cannot go over {}", type_name(heap, cell))),
     }
 }
 
-/// A value as one of another type.
-pub(crate) fn cast(heap: &mut Heap, shapes: &[Shape], cell: Cell, ty: &Type) -> Outcome<Cell> {
-    let wrong = |heap: &Heap, wanted: &str| {
-        trap(format!("cannot cast {} to {wanted}", values::type_name(heap, cell)))
-    };
-    match ty {
-        Type::Int => to_int(heap, cell),
-        Type::Float => to_float(heap, cell),
-        Type::BigInt => match cell.as_float() {
-            Some(float) => {
-                let text = format!("{:.0}", float.trunc());
-                Ok(heap.parse_int(&text)?)
-            }
-            None if values::is_text(cell) => {
-                let text = heap.text(cell)?.to_str_lossy().into_owned();
-                heap.parse_int(&text).or_else(|_| trap(format!("cannot cast {text:?} to bigint")))
-            }
-            None if values::is_int(cell) => Ok(cell),
-            None => wrong(heap, "bigint"),
-        },
-        Type::Text if values::is_text(cell) => Ok(cell),
-        Type::Text => wrong(heap, "string"),
-        Type::Bool if cell.as_bool().is_some() => Ok(cell),
-        Type::Bool => wrong(heap, "bool"),
-        Type::List(element) if values::is_list(cell) => {
-            if **element == Type::Any {
-                return Ok(cell);
-            }
-            for item in values::elements(heap, cell)? {
-                if cast(heap, shapes, item, element)? != item {
-                    return cast_elements(heap, shapes, cell, element);
-                }
-            }
-            Ok(cell)
+/// The first of the values that is below or above all others: of a list or of the arguments.
+fn best(heap: &mut Heap, args: &[Cell], wanted: Ordering) -> Outcome<Cell> {
+    let cells = if let [list] = args { elements(heap, *list)? } else { args.to_vec() };
+    let mut cells = cells.into_iter();
+    let Some(mut best) = cells.next() else { return Ok(Cell::from(0)) };
+    for cell in cells {
+        let (x, y) = if wanted.is_lt() { (cell, best) } else { (best, cell) };
+        if below(heap, x, y, false)? {
+            best = cell;
         }
-        Type::List(_) => wrong(heap, "list"),
-        Type::Map(..) if cell.kind() == Some(Kind::MAP) => Ok(cell),
-        Type::Map(..) => wrong(heap, "map"),
-        Type::Struct(shape) => match cell.kind() {
-            Some(Kind::STRUCT) if heap.get::<Struct>(cell)?.shape() == u32::from(*shape) => {
-                Ok(cell)
-            }
-            Some(Kind::MAP) => {
-                let Some(shape_of) = shapes.get(usize::from(*shape)) else {
-                    return wrong(heap, "struct");
-                };
-                let mut fields = Vec::new();
-                for (name, ty) in &shape_of.fields {
-                    let key = heap.string(name)?;
-                    match heap.get::<Map>(cell)?.get(key)? {
-                        Some(value) => fields.push(cast(heap, shapes, value, ty)?),
-                        None => return trap(format!("missing field {name} for {}", shape_of.name)),
-                    }
-                }
-                Ok(heap.alloc(Struct::of(u32::from(*shape), &fields))?.into())
-            }
-            _ => wrong(heap, "struct"),
-        },
-        _ => Ok(cell),
     }
+    Ok(best)
 }
 
-fn cast_elements(heap: &mut Heap, shapes: &[Shape], list: Cell, ty: &Rc<Type>) -> Outcome<Cell> {
-    let made = heap.alloc(List::of(&[]))?;
-    for item in values::elements(heap, list)? {
-        let item = cast(heap, shapes, item, ty)?;
-        heap.get_mut(made)?.push(item)?;
+fn sum(heap: &mut Heap, list: Cell) -> Outcome<Cell> {
+    if let Ok(ints) = heap.get::<I64Arr>(list) {
+        let sum = ints.sum(..)?;
+        return Ok(heap.int128(sum)?);
     }
-    Ok(made.into())
+    let (mut ints, mut floats, mut all_ints) = (Cell::from(0), 0.0, true);
+    for cell in elements(heap, list)? {
+        if is_int(cell) {
+            ints = heap.add(ints, cell)?;
+        } else {
+            all_ints = false;
+            floats += float(heap, cell)?;
+        }
+    }
+    if all_ints { Ok(ints) } else { Ok(Cell::float(floats + float(heap, ints)?)) }
+}
+
+/// Sorts pairs by what is first in them, and leaves what is second.
+fn sort_pairs(heap: &mut Heap, list: Cell) -> Outcome<Cell> {
+    heap.sort_by(list.to::<List>()?, |heap, a, b| -> Outcome<Ordering> {
+        let (a, b) = (heap.get::<Pair>(a)?.first()?, heap.get::<Pair>(b)?.first()?);
+        order(heap, a, b)
+    })?;
+    for n in 0..len(heap, list)? {
+        let pair = heap.get::<List>(list)?.get(n)?;
+        let value = heap.get::<Pair>(pair)?.second()?;
+        heap.get_mut::<List>(list)?.set(n, value)?;
+        heap.kill(pair)?;
+    }
+    Ok(list)
+}
+
+/// Seconds are not enough for a clock: nanoseconds, or a row of numbers that a seed begins.
+fn now(cx: &mut Context) -> i64 {
+    if let Some(seed) = &mut cx.seed {
+        *seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223) % 2_147_483_647;
+        return *seed;
+    }
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i64)
 }

@@ -21,7 +21,7 @@ mod compile;
 mod errors;
 mod machine;
 mod prompt;
-mod sha256;
+mod show;
 mod stats;
 mod syntax;
 mod types;
@@ -175,9 +175,10 @@ fn run(
     if options.emit {
         let listing = world.program.listing();
         return machine
+            .context
             .out
             .write_all(listing.as_bytes())
-            .and_then(|()| machine.out.flush())
+            .and_then(|()| machine.context.out.flush())
             .map_err(|error| Fault::new(0, format!("cannot write: {error}")));
     }
     machine.run(&world.program, entry)?;

@@ -9,8 +9,8 @@ use rustyline::error::ReadlineError;
 use crate::compile::{World, compile};
 use crate::errors::{Result, show};
 use crate::machine::Machine;
+use crate::show::Style;
 use crate::syntax::parser::parse;
-use crate::values::{self, Style};
 
 const NAME: &str = "<prompt>";
 
@@ -57,7 +57,7 @@ pub(crate) fn run(world: &mut World, machine: &mut Machine) -> ExitCode {
         }
         if let Err(fault) = input(world, machine, &source) {
             failed = true;
-            let _ = machine.out.flush();
+            let _ = machine.context.out.flush();
             crate::complain(&show(&fault, NAME, &source));
         }
     }
@@ -69,10 +69,10 @@ fn input(world: &mut World, machine: &mut Machine, source: &str) -> Result<()> {
     let entry = compile(world, &program, true, false)?;
     let value = machine.run(&world.program, entry)?;
     if !value.is_null() {
-        let text = values::shown(&machine.heap, &world.program.shapes, value, Style::Quoted);
-        let _ = writeln!(machine.out, "{text}");
+        let text = machine.context.shown(value, Style::Quoted);
+        let _ = writeln!(machine.context.out, "{text}");
     }
-    let _ = machine.out.flush();
+    let _ = machine.context.out.flush();
     Ok(())
 }
 

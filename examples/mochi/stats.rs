@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::machine::Machine;
 
 pub(crate) fn table(machine: &Machine) -> String {
-    let usage = machine.heap.usage();
+    let usage = machine.context.usage();
     let mut text = String::from("arena      pages      live      free  payload bytes\n");
     for arena in &usage.arenas {
         let _ = writeln!(

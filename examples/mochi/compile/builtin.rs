@@ -74,7 +74,9 @@ impl Compiler<'_> {
             self.coerce(value, ANY, Some(reg))?;
             self.release([want.mark[0], want.mark[1], u16::from(reg) + 1]);
         }
-        self.check_arguments(name, builtin, &types)?;
+        if let Some(first) = types.first().filter(|first| !builtin.takes(first)) {
+            return fault(self.at, format!("type mismatch: {name} of {}", self.shown(first)));
+        }
         self.release(want.mark);
         let ty = builtin.result(&types);
         if builtin == Builtin::Print {
@@ -83,25 +85,5 @@ impl Compiler<'_> {
         }
         let count = args.len() as Reg;
         self.unboxed(want, &ty, |cell| Op::Builtin(builtin, cell, first, count))
-    }
-
-    /// Refuses arguments whose types are known to be wrong.
-    fn check_arguments(&mut self, name: &str, builtin: Builtin, types: &[Type]) -> Result<()> {
-        let Some(first) = types.first() else { return Ok(()) };
-        let list = matches!(first, Type::List(_) | Type::Group(_));
-        use Builtin::*;
-        let fine = match builtin {
-            _ if matches!(first, Type::Any | Type::Null) => true,
-            Append => list || *first == Type::Bytes,
-            Sum | Avg | Distinct | Sort | First | Last => list,
-            Upper | Lower | Split | Trim | Ord => *first == Type::Text,
-            Keys | Values => matches!(first, Type::Map(..)),
-            _ => true,
-        };
-        if fine {
-            return Ok(());
-        }
-        let ty = self.shown(first);
-        fault(self.at, format!("type mismatch: {name} of {ty}"))
     }
 }

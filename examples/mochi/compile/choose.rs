@@ -1,7 +1,7 @@
 //! Conditions, `if` and `match`.
 
 use super::{ANY, Compiler, Val, Want};
-use crate::bytecode::{Compare, Op, Reg};
+use crate::bytecode::{Op, Reg};
 use crate::errors::{Result, fault};
 use crate::syntax::ast::*;
 use crate::types::{Bank, Type};
@@ -129,8 +129,7 @@ impl Compiler<'_> {
             (Bank::C, Binary::Ne) => (Op::JNeC, Op::JEqC),
             (Bank::C, _) => {
                 let reg = self.take(Bank::I)?;
-                let compare = if below { Compare::Lt } else { Compare::Le };
-                self.emit(Op::CmpC(compare, reg, x, y));
+                self.emit(Op::CmpC(!below, reg, x, y));
                 return Ok(self.jump_on(reg, sense));
             }
             (Bank::F, Binary::Eq | Binary::Ne) => {

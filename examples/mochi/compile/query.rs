@@ -30,7 +30,7 @@ impl<'w> Compiler<'w> {
                 item_type = compiler.group_row(group, groups)?;
                 Ok(())
             })?;
-            self.emit(Op::Builtin(Builtin::Groups, groups, groups, 1));
+            self.emit(Op::Builtin(Builtin::Values, groups, groups, 1));
             let group_type = Type::Group(Rc::new(item_type));
             let having = group.having.as_ref();
             self.loop_over(&group.name, groups, &group_type, &mut |compiler, item| {

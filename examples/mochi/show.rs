@@ -1,0 +1,221 @@
+//! Values as text.
+
+use std::fmt::Write;
+use std::ops::Range;
+
+use segheap::bstr::ByteSlice;
+use segheap::{Cell, Closure, Kind, Map, Struct, Unpacked};
+
+use crate::compile::GROUP;
+use crate::values::{Context, by_kind, digits};
+
+/// In what form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// As `print` does: a text as it is, a list as `[1, "a"]`.
+    Print,
+    /// As inside a list that is printed.
+    Quoted,
+    /// As `str` does: a list as `[1 a]`, a map as `map[k:v]`.
+    Str,
+    /// JSON, with indentation and without.
+    Json,
+    Compact,
+}
+
+impl Style {
+    fn is_json(self) -> bool {
+        matches!(self, Style::Json | Style::Compact)
+    }
+}
+
+/// A part of what is being shown.
+enum Part {
+    /// A value, and whether it stands alone.
+    Value(Cell, bool),
+    Text(&'static str),
+    Owned(String),
+    Line,
+    /// The end of a list.
+    End,
+}
+
+/// What lists hold, as a part.
+trait Element {
+    fn part(&self) -> Part;
+}
+
+macro_rules! elements {
+    ($($Element:ty: $part:expr;)*) => {$(
+        impl Element for $Element {
+            fn part(&self) -> Part {
+                let part: fn(&$Element) -> Part = $part;
+                part(self)
+            }
+        }
+    )*};
+}
+
+elements! {
+    Cell: |&cell| Part::Value(cell, false);
+    f64: |&float| Part::Value(Cell::float(float), false);
+    i64: |int| Part::Owned(int.to_string());
+    u8: |byte| Part::Owned(byte.to_string());
+}
+
+impl Context {
+    /// A value as text. Values inside of values wait in a list: nothing recurs.
+    pub(crate) fn shown(&self, cell: Cell, style: Style) -> String {
+        let mut out = String::new();
+        let mut work = vec![Part::Value(cell, style == Style::Print)];
+        let mut open = Vec::new();
+        while let Some(part) = work.pop() {
+            match part {
+                Part::Text(text) => out.push_str(text),
+                Part::Owned(text) => out.push_str(&text),
+                Part::Line => {
+                    out.push('\n');
+                    out.push_str(&"  ".repeat(open.len()));
+                }
+                Part::End => drop(open.pop()),
+                Part::Value(cell, _)
+                    if cell.kind().is_some() && open.contains(&cell) || open.len() > 10_000 =>
+                {
+                    out.push_str(if cell.kind() == Some(Kind::MAP) { "{...}" } else { "[...]" });
+                }
+                Part::Value(cell, alone) => match self.parts(cell, style) {
+                    Some(parts) => {
+                        open.push(cell);
+                        work.extend(parts);
+                    }
+                    None => self.scalar(cell, style, alone, &mut out),
+                },
+            }
+        }
+        out
+    }
+
+    fn scalar(&self, cell: Cell, style: Style, alone: bool, out: &mut String) {
+        match cell.unpack() {
+            Unpacked::Null => out.push_str(match style {
+                Style::Print | Style::Quoted => "nil",
+                Style::Str => "<nil>",
+                Style::Json | Style::Compact => "null",
+            }),
+            Unpacked::Float(float) if style == Style::Str || alone => {
+                out.push_str(&go_float(float, -4..6));
+            }
+            Unpacked::Float(float) if style.is_json() => out.push_str(&go_float(float, -6..21)),
+            Unpacked::Float(float) => {
+                let text = plain_float(float);
+                out.push_str(&text);
+                out.push_str(if text.contains('.') { "" } else { ".0" });
+            }
+            Unpacked::Object(Kind::CLOSURE) => {
+                let function = self.get::<Closure>(cell).map_or(0, |it| it.function());
+                let _ = write!(out, "<function {function}>");
+            }
+            _ => match self.heap.text(cell) {
+                Ok(text) if alone || style == Style::Str => out.push_str(&text.to_str_lossy()),
+                Ok(text) => out.push_str(&quoted(&text.to_str_lossy(), style.is_json())),
+                Err(_) => out.push_str(&digits(self, cell)),
+            },
+        }
+    }
+
+    /// What a list, a map or a record is shown as, the last part first.
+    fn parts(&self, cell: Cell, style: Style) -> Option<Vec<Part>> {
+        let mut brackets = ["[", "]"];
+        let items: Vec<Vec<Part>> = by_kind!(cell, K => {
+            let items = self.get::<K>(cell).ok()?.as_slice();
+            items.iter().map(|item| vec![item.part()]).collect()
+        }, {
+            brackets = if style == Style::Str { ["map[", "]"] } else { ["{", "}"] };
+            self.entries(cell, style)?
+        });
+        let comma = match style {
+            Style::Str => " ",
+            Style::Print | Style::Quoted => ", ",
+            Style::Json | Style::Compact => ",",
+        };
+        let lines = style == Style::Json && !items.is_empty();
+        let mut all = vec![Part::Text(brackets[0])];
+        for (n, item) in items.into_iter().enumerate() {
+            all.extend((n > 0).then_some(Part::Text(comma)));
+            all.extend(lines.then_some(Part::Line));
+            all.extend(item);
+        }
+        all.push(Part::End);
+        all.extend(lines.then_some(Part::Line));
+        all.push(Part::Text(brackets[1]));
+        all.reverse();
+        Some(all)
+    }
+
+    /// The entries of a map or a record, in the order of their keys.
+    fn entries(&self, cell: Cell, style: Style) -> Option<Vec<Vec<Part>>> {
+        let key_of = |key: &str| match style {
+            Style::Str => key.to_owned(),
+            _ => quoted(key, style.is_json()),
+        };
+        let mut entries: Vec<(String, Part)> = Vec::new();
+        if let Ok(map) = self.get::<Map>(cell) {
+            entries.extend(map.iter().map(|(key, it)| (self.shown(key, Style::Str), it.part())));
+        } else {
+            let record = self.get::<Struct>(cell).ok()?;
+            let shape = self.shapes.get(record.shape() as usize)?;
+            if record.shape() != u32::from(GROUP) {
+                entries.push(("__name".to_owned(), Part::Owned(key_of(&shape.name))));
+            }
+            let fields = shape.fields.iter().zip(record.as_slice());
+            entries.extend(fields.map(|((field, _), value)| (field.clone(), value.part())));
+        }
+        entries.sort_by(|a, b| a.0.cmp(&b.0));
+        let colon = if matches!(style, Style::Str | Style::Compact) { ":" } else { ": " };
+        let parts =
+            |(key, value): (String, _)| vec![Part::Owned(key_of(&key)), Part::Text(colon), value];
+        Some(entries.into_iter().map(parts).collect())
+    }
+}
+
+/// Text in quotes: the characters that have a letter behind a backslash, the first seven of them
+/// in JSON too, and those that have a number.
+fn quoted(text: &str, json: bool) -> String {
+    let (special, letters) = ("\"\\\n\r\t\u{8}\u{c}\u{7}\u{b}", "\"\\nrtbfav");
+    let mut out = String::from('"');
+    for c in text.chars() {
+        let place = special.chars().take(if json { 7 } else { 9 }).position(|it| it == c);
+        let _ = match place.and_then(|n| letters.chars().nth(n)) {
+            Some(letter) => write!(out, "\\{letter}"),
+            None if json && (c < ' ' || "<>&\u{2028}\u{2029}".contains(c)) => {
+                write!(out, "\\u{:04x}", u32::from(c))
+            }
+            None if !json && c.is_control() && c < '\u{100}' => {
+                write!(out, "\\x{:02x}", u32::from(c))
+            }
+            None => out.write_char(c),
+        };
+    }
+    out.push('"');
+    out
+}
+
+fn plain_float(float: f64) -> String {
+    if float.is_infinite() {
+        format!("{float:+}").replace("inf", "Inf")
+    } else {
+        format!("{float}")
+    }
+}
+
+/// The shortest form; with an exponent outside of these.
+fn go_float(float: f64, exponents: Range<i32>) -> String {
+    let scientific = format!("{float:e}");
+    let Some((digits, exponent)) = scientific.split_once('e') else { return plain_float(float) };
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if exponents.contains(&exponent) {
+        return plain_float(float);
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{digits}e{sign}{:02}", exponent.abs())
+}
