@@ -64,7 +64,7 @@ instructions! {
         (Reg): Null;
         (Reg, Reg): MoveI MoveF MoveC;
         // Numbers.
-        (Reg, Reg, Reg): AddI SubI MulI DivI ModI AddF SubF MulF DivF ModF PowF EqF;
+        (Reg, Reg, Reg): AddI SubI MulI DivI ModI AddF SubF MulF DivF ModF EqF;
         (Reg, Reg, i16): AddIK MulIK DivIK ModIK;
         (Reg, Reg): NegI NegF SqrtF FloatOf IntOf;
         // Between the banks.
@@ -144,11 +144,10 @@ pub(crate) struct Function {
 #[derive(Debug, Default)]
 pub(crate) struct Program {
     pub(crate) functions: Vec<Rc<Function>>,
-    /// Texts.
+    /// Texts, and names of fields that are looked up at run time.
     pub(crate) constants: Vec<String>,
     pub(crate) ints: Vec<i64>,
     pub(crate) floats: Vec<f64>,
-    pub(crate) names: Vec<String>,
     pub(crate) shapes: Vec<Shape>,
     pub(crate) types: Vec<crate::types::Type>,
     /// How many globals there are in each bank: i, f, c.
@@ -175,13 +174,14 @@ impl Program {
     /// What an instruction names by a number.
     fn note(&self, op: Op) -> Option<String> {
         Some(match op {
-            Op::Const(_, k) => format!("{:?}", self.constants.get(usize::from(k))?),
+            Op::Const(_, k) | Op::GetName(_, _, k) | Op::SetName(_, _, k) => {
+                format!("{:?}", self.constants.get(usize::from(k))?)
+            }
             Op::LoadF(_, k) => self.floats.get(usize::from(k))?.to_string(),
             Op::WideI(_, k) => self.ints.get(usize::from(k))?.to_string(),
             Op::Call(f, ..) | Op::Closure(_, _, _, f) => {
                 self.functions.get(usize::from(f))?.name.clone()
             }
-            Op::GetName(_, _, n) | Op::SetName(_, _, n) => self.names.get(usize::from(n))?.clone(),
             Op::NewStruct(_, _, _, s)
             | Op::GetField(_, _, _, s)
             | Op::SetField(_, _, _, s)

@@ -74,8 +74,6 @@ pub(crate) struct Machine {
     frames: Vec<Frame>,
     globals: (Vec<i64>, Vec<f64>, Vec<Cell>),
     constants: Vec<Cell>,
-    /// Names as keys of maps.
-    names: Vec<Cell>,
     registers_max: usize,
     frames_max: usize,
     /// How many tests passed, and why the others failed.
@@ -105,7 +103,6 @@ impl Machine {
             frames: Vec::new(),
             globals: Default::default(),
             constants: Vec::new(),
-            names: Vec::new(),
             registers_max: REGISTERS_MAX,
             frames_max: FRAMES_MAX,
             tests: (0, Vec::new()),
@@ -129,11 +126,8 @@ impl Machine {
 
     /// Makes cells of what the program has in its tables.
     fn load(&mut self, program: &Program) -> Outcome<()> {
-        let tables = [(&program.constants, &mut self.constants), (&program.names, &mut self.names)];
-        for (texts, cells) in tables {
-            for text in &texts[cells.len()..] {
-                cells.push(self.context.string(text)?);
-            }
+        for text in &program.constants[self.constants.len()..] {
+            self.constants.push(self.context.string(text)?);
         }
         self.context.shapes.clone_from(&program.shapes);
         let [i, f, c] = program.globals;
@@ -155,20 +149,30 @@ impl Machine {
     fn execute(&mut self, program: &Program, entry: u16) -> Result<Cell> {
         let cx = &mut self.context;
         let functions = program.functions.as_slice();
-        let mut current = u32::from(entry);
-        let mut function = &*functions[usize::from(entry)];
-        let mut code = function.code.as_slice();
-        let mut pc = 0_usize;
-        // Where the windows begin: i, f, c, self.hints.
+        let (mut current, mut function, mut code, mut pc);
+        macro_rules! begin {
+            ($function:expr, $pc:expr) => {
+                current = u32::from($function);
+                function = &*functions[current as usize];
+                (code, pc) = (function.code.as_slice(), $pc as usize);
+            };
+        }
+        begin!(entry, 0);
+        // Where the windows begin: i, f, c, hints.
         let mut base = [0_usize; 4];
         // The test that is running: where to go on, and its name. Tests are at the top level.
-        let mut test: Option<(usize, Cell)> = None;
+        let mut test: Option<(u32, Cell)> = None;
         self.hints.resize(self.hints.len().max(usize::from(function.frame[3])), Hint::None);
 
         'again: loop {
-            let mut i = window(&mut self.ints, base[0]);
-            let mut f = window(&mut self.floats, base[1]);
-            let mut c = window(&mut self.cells, base[2]);
+            macro_rules! windows {
+                () => {{
+                    let (i, f) =
+                        (window(&mut self.ints, base[0]), window(&mut self.floats, base[1]));
+                    (i, f, window(&mut self.cells, base[2]))
+                }};
+            }
+            let (mut i, mut f, mut c) = windows!();
             #[rustfmt::skip]
             let failed: Trap = 'run: loop {
                 macro_rules! attempt {
@@ -180,9 +184,6 @@ impl Machine {
                         &$bank[usize::from($first)..usize::from($first) + usize::from($count)]
                     };
                 }
-                macro_rules! windows {
-                    () => { (i, f, c) = (window(&mut self.ints, base[0]), window(&mut self.floats, base[1]), window(&mut self.cells, base[2])) };
-                }
                 macro_rules! safe_point {
                     () => {
                         if cx.should_collect() {
@@ -190,7 +191,7 @@ impl Machine {
                                 self.pauses.rest -= 1;
                             } else {
                                 let top = base[2] + usize::from(function.frame[2]);
-                                attempt!(collect(cx, &mut self.pauses, &self.cells[..top], [&self.globals.2, &self.constants, &self.names]));
+                                attempt!(collect(cx, &mut self.pauses, &self.cells[..top], [&self.globals.2, &self.constants]));
                                 c = window(&mut self.cells, base[2]);
                             }
                         }
@@ -264,9 +265,7 @@ impl Machine {
                         base[1] += usize::from($f);
                         base[2] += usize::from($c);
                         base[3] += usize::from(function.frame[3]);
-                        current = u32::from($function);
-                        function = &*functions[current as usize];
-                        (code, pc) = (function.code.as_slice(), 0);
+                        begin!($function, 0);
                         if base[0] + WINDOW > self.ints.len() || base[1] + WINDOW > self.floats.len() || base[2] + WINDOW > self.cells.len() {
                             if base[0].max(base[1]).max(base[2]) > self.registers_max { break 'run failure(TOO_DEEP); }
                             grow(&mut self.ints, base[0], 0);
@@ -274,17 +273,15 @@ impl Machine {
                             grow(&mut self.cells, base[2], Cell::NULL);
                         }
                         if function.frame[3] > 0 { grow(&mut self.hints, base[3], Hint::None); }
-                        windows!();
+                        (i, f, c) = windows!();
                     }};
                 }
                 macro_rules! leave {
                     () => {{
                         let Some(frame) = self.frames.pop() else { break 'run failure("no frame") };
                         base = frame.base.map(|n| n as usize);
-                        current = frame.function;
-                        function = &*functions[current as usize];
-                        (code, pc) = (function.code.as_slice(), frame.pc as usize);
-                        windows!();
+                        begin!(frame.function, frame.pc);
+                        (i, f, c) = windows!();
                     }};
                 }
 
@@ -318,7 +315,6 @@ impl Machine {
                     Op::MulF(d, a, b) => r!(f[d]) = r!(f[a]) * r!(f[b]),
                     Op::DivF(d, a, b) => divided!(d, r!(f[a]) / r!(f[b]), r!(f[b])),
                     Op::ModF(d, a, b) => divided!(d, r!(f[a]) % r!(f[b]), r!(f[b])),
-                    Op::PowF(d, a, b) => r!(f[d]) = r!(f[a]).powf(r!(f[b])),
                     Op::NegF(d, a) => r!(f[d]) = -r!(f[a]),
                     Op::SqrtF(d, a) => r!(f[d]) = r!(f[a]).sqrt(),
                     Op::FloatOf(d, a) => r!(f[d]) = r!(i[a]) as f64,
@@ -464,10 +460,10 @@ impl Machine {
                             attempt!(cx.set_field(r!(c[a]), name, r!(c[v])));
                         }
                     }
-                    Op::GetName(d, a, name) => r!(c[d]) = attempt!(cx.field(r!(c[a]), self.names[usize::from(name)])),
+                    Op::GetName(d, a, name) => r!(c[d]) = attempt!(cx.field(r!(c[a]), self.constants[usize::from(name)])),
                     Op::SetName(a, v, name) => {
                         safe_point!();
-                        attempt!(cx.set_field(r!(c[a]), self.names[usize::from(name)], r!(c[v])));
+                        attempt!(cx.set_field(r!(c[a]), self.constants[usize::from(name)], r!(c[v])));
                     }
                     Op::IsShape(d, a, shape) => {
                         set_i!(d, cx.get::<Struct>(r!(c[a])).is_ok_and(|view| view.shape() == u32::from(shape)));
@@ -505,7 +501,7 @@ impl Machine {
                     Op::Builtin(builtin, d, first, n) => made!(d, builtin.call(cx, some!(c, first, n))),
                     Op::Print(first, n) => { attempt!(cx.print(some!(c, first, n))); }
                     Op::Expect(a) => if r!(i[a]) == 0 { break 'run failure("this expectation is not met") },
-                    Op::Test(name, to) => test = Some((to as usize, self.constants[usize::from(name)])),
+                    Op::Test(name, to) => test = Some((to, self.constants[usize::from(name)])),
                     Op::Passed => if let Some((_, name)) = test.take() {
                         self.tests.0 += 1;
                         let _ = writeln!(cx.out, "ok      {}", cx.heap.display(name));
@@ -514,18 +510,14 @@ impl Machine {
                 }
             };
 
-            // Memory that was refused may be there after a collection.
-            let refused = matches!(
-                failed,
-                Trap::Heap(Error::Limit(_) | Error::OutOfMemory | Error::ArenaFull { .. })
-            );
             pc = pc.saturating_sub(1);
-            if refused {
+            // Memory that was refused may be there after a collection.
+            if let Trap::Heap(Error::Limit(_) | Error::OutOfMemory | Error::ArenaFull { .. }) =
+                failed
+            {
                 let top = base[2] + usize::from(function.frame[2]);
-                let others = [&self.globals.2, &self.constants, &self.names];
-                if collect(cx, &mut self.pauses, &self.cells[..top], others)
-                    .is_ok_and(|worth| worth)
-                {
+                let others = [&self.globals.2, &self.constants];
+                if let Ok(true) = collect(cx, &mut self.pauses, &self.cells[..top], others) {
                     continue 'again;
                 }
             }
@@ -536,10 +528,7 @@ impl Machine {
                 self.tests.1.push(fault);
                 self.frames.clear();
                 base = [0; 4];
-                current = u32::from(entry);
-                function = &*functions[usize::from(entry)];
-                code = function.code.as_slice();
-                pc = to;
+                begin!(entry, to);
                 continue 'again;
             }
             return Err(fault);
@@ -600,7 +589,7 @@ fn collect(
     heap: &mut Heap,
     pauses: &mut Pauses,
     registers: &[Cell],
-    others: [&Vec<Cell>; 3],
+    others: [&Vec<Cell>; 2],
 ) -> Outcome<bool> {
     let start = Instant::now();
     let roots = registers.iter().chain(others.into_iter().flatten()).copied();

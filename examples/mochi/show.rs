@@ -40,27 +40,28 @@ enum Part {
     End,
 }
 
-/// What lists hold, as a part.
-trait Element {
-    fn part(&self) -> Part;
+impl From<Cell> for Part {
+    fn from(cell: Cell) -> Part {
+        Part::Value(cell, false)
+    }
 }
 
-macro_rules! elements {
-    ($($Element:ty: $part:expr;)*) => {$(
-        impl Element for $Element {
-            fn part(&self) -> Part {
-                let part: fn(&$Element) -> Part = $part;
-                part(self)
-            }
-        }
-    )*};
+impl From<f64> for Part {
+    fn from(float: f64) -> Part {
+        Cell::float(float).into()
+    }
 }
 
-elements! {
-    Cell: |&cell| Part::Value(cell, false);
-    f64: |&float| Part::Value(Cell::float(float), false);
-    i64: |int| Part::Owned(int.to_string());
-    u8: |byte| Part::Owned(byte.to_string());
+impl From<i64> for Part {
+    fn from(int: i64) -> Part {
+        Part::Owned(int.to_string())
+    }
+}
+
+impl From<u8> for Part {
+    fn from(byte: u8) -> Part {
+        i64::from(byte).into()
+    }
 }
 
 impl Context {
@@ -128,7 +129,7 @@ impl Context {
         let mut brackets = ["[", "]"];
         let items: Vec<Vec<Part>> = by_kind!(cell, K => {
             let items = self.get::<K>(cell).ok()?.as_slice();
-            items.iter().map(|item| vec![item.part()]).collect()
+            items.iter().map(|&item| vec![item.into()]).collect()
         }, {
             brackets = if style == Style::Str { ["map[", "]"] } else { ["{", "}"] };
             self.entries(cell, style)?
@@ -160,7 +161,7 @@ impl Context {
         };
         let mut entries: Vec<(String, Part)> = Vec::new();
         if let Ok(map) = self.get::<Map>(cell) {
-            entries.extend(map.iter().map(|(key, it)| (self.shown(key, Style::Str), it.part())));
+            entries.extend(map.iter().map(|(key, it)| (self.shown(key, Style::Str), it.into())));
         } else {
             let record = self.get::<Struct>(cell).ok()?;
             let shape = self.shapes.get(record.shape() as usize)?;
@@ -168,7 +169,7 @@ impl Context {
                 entries.push(("__name".to_owned(), Part::Owned(key_of(&shape.name))));
             }
             let fields = shape.fields.iter().zip(record.as_slice());
-            entries.extend(fields.map(|((field, _), value)| (field.clone(), value.part())));
+            entries.extend(fields.map(|((field, _), value)| (field.clone(), (*value).into())));
         }
         entries.sort_by(|a, b| a.0.cmp(&b.0));
         let colon = if matches!(style, Style::Str | Style::Compact) { ":" } else { ": " };

@@ -5,7 +5,6 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::io::Write;
 use std::ops::{Deref, DerefMut};
-use std::time::Instant;
 
 use segheap::bstr::ByteSlice;
 use segheap::{Cell, Error, Heap, Kind, List, Map, Set, Str, Struct, Unpacked};
@@ -50,7 +49,6 @@ pub(crate) struct Context {
     pub(crate) heap: Heap,
     pub(crate) shapes: Vec<Shape>,
     pub(crate) out: Box<dyn Write>,
-    pub(crate) started: Instant,
     /// What the row of numbers begins with that is `now` where a test sets it.
     pub(crate) seed: Option<i64>,
     /// Which of the texts that were looked at last are all ASCII: their characters are their
@@ -463,7 +461,6 @@ impl Context {
             heap,
             shapes: Vec::new(),
             out,
-            started: Instant::now(),
             seed: std::env::var("MOCHI_NOW_SEED").ok().and_then(|seed| seed.parse().ok()),
             ascii: Default::default(),
             next: 0,

@@ -46,14 +46,6 @@ impl Compiler<'_> {
                 let value = self.typed(arg, &Type::Float, None)?;
                 return self.done(want, Type::Float, |reg| Op::SqrtF(reg, value.reg));
             }
-            (Builtin::Pow, [base, exponent]) => {
-                let types = [self.probe(base, ANY)?, self.probe(exponent, ANY)?];
-                if types.contains(&Type::Float) {
-                    let a = self.typed(base, &Type::Float, None)?;
-                    let b = self.typed(exponent, &Type::Float, None)?;
-                    return self.done(want, Type::Float, |reg| Op::PowF(reg, a.reg, b.reg));
-                }
-            }
             _ => {}
         }
         let keeps = matches!(

@@ -601,7 +601,7 @@ impl Compiler<'_> {
                     Type::Map(key, ty) if matches!(**key, Type::Text | Type::Any) => ty,
                     _ => ANY,
                 };
-                let name = self.name(name)?;
+                let name = self.constant(name)?;
                 return self.unboxed(want, ty, |cell| Op::GetName(cell, base.reg, name));
             }
             _ => return self.no_field(&base.ty, name),

@@ -355,10 +355,6 @@ impl Compiler<'_> {
         intern(self.at, &mut self.world.program.constants, text.to_owned(), String::eq)
     }
 
-    fn name(&mut self, name: &str) -> Result<Idx> {
-        intern(self.at, &mut self.world.program.names, name.to_owned(), String::eq)
-    }
-
     fn move_to(&mut self, bank: Bank, to: Reg, from: Reg) {
         if to != from {
             self.emit([Op::MoveI, Op::MoveF, Op::MoveC][bank as usize](to, from));

@@ -86,7 +86,7 @@ impl<'w> Compiler<'w> {
                 let (base, start) = (self.take(Bank::C)?, self.take(Bank::C)?);
                 let name = self.constant(name)?;
                 self.emit(Op::Const(base, name));
-                self.emit(Op::Builtin(Builtin::Clock, start, start, 0));
+                self.emit(Op::Builtin(Builtin::Now, start, start, 0));
                 self.block(body)?;
                 self.emit(Op::Builtin(Builtin::Bench, base, base, 2));
             }
@@ -205,7 +205,7 @@ impl<'w> Compiler<'w> {
                     },
                     _ if base.ty.bank() == Bank::C => {
                         let value = self.operand(Bank::C, value, ANY)?;
-                        let name = self.name(field)?;
+                        let name = self.constant(field)?;
                         self.emit(Op::SetName(base.reg, value, name));
                     }
                     _ => return self.no_field(&base.ty, field),
