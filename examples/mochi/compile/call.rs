@@ -4,10 +4,9 @@
 //! is called as a value gets itself and all its arguments as cells; a named function that is used
 //! as a value is wrapped in one that unboxes the arguments and calls it.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::scope::{Local, Place};
+use super::scope::{Local, New, Place};
 use super::{ANY, Compiler, Frame, Known, Mark, Val, Want};
 use crate::builtins::Builtin;
 use crate::bytecode::{Op, Reg};
@@ -16,21 +15,22 @@ use crate::syntax::ast::{Expr, ExprKind, Fun};
 use crate::types::{Bank, Signature, Type};
 
 impl Compiler<'_> {
-    pub(super) fn is_builtin(&mut self, name: &str) -> bool {
-        Builtin::named(name).is_some()
-            && !self.world.functions.contains_key(name)
-            && self.find(name).is_none()
-    }
-
     pub(super) fn call(&mut self, callee: &Expr, args: &[Expr], want: Want<'_>) -> Result<Val> {
         match &callee.kind {
-            ExprKind::Name(name) if self.find(name).is_none() => {
-                if let Some(method) = self.here().this.and_then(|shape| self.method(shape, name)) {
-                    // The record of the method that calls is in its first register.
+            ExprKind::Name(name) => {
+                let found = self.find(name);
+                // The record of the method that calls is in its first register.
+                if found.as_ref().is_none_or(Local::is_function)
+                    && let Some(method) = self.here().this.and_then(|it| self.method(it, name))
+                {
                     return self.call_known(&method, Some(Val::cell(0)), args, want);
                 }
-                if let Some(known) = self.world.functions.get(name).cloned() {
-                    return self.call_known(&known, None, args, want);
+                match found.map(|local| local.place) {
+                    Some(Place::Function(known)) => {
+                        return self.call_known(&known, None, args, want);
+                    }
+                    Some(_) => return self.call_value(callee, args, want),
+                    None => {}
                 }
                 if let Some(Type::Struct(shape)) = self.world.types.get(name).cloned() {
                     self.check_fields(name, shape, args.len())?;
@@ -80,8 +80,12 @@ impl Compiler<'_> {
     }
 
     /// Methods are functions by the name of their type and their own.
-    pub(super) fn method(&self, shape: u16, name: &str) -> Option<Known> {
-        self.world.functions.get(&format!("{}.{name}", self.shape(shape).name)).cloned()
+    pub(super) fn method(&self, shape: u16, name: &str) -> Option<Rc<Known>> {
+        let name = format!("{}.{name}", self.shape(shape).name);
+        match &self.world.globals.get(&name)?.place {
+            Place::Function(known) => Some(Rc::clone(known)),
+            _ => None,
+        }
     }
 
     fn call_known(
@@ -163,14 +167,8 @@ impl Compiler<'_> {
         Ok(Val { ty: Type::Fun(Rc::new(Signature { params, result })), reg: base })
     }
 
-    /// A name that is no variable: a function as a value, or a variant without fields.
-    pub(super) fn load_function(&mut self, name: &str, want: Want<'_>) -> Result<Val> {
-        if let Some(known) = self.world.functions.get(name).cloned() {
-            let ty = Type::Fun(Rc::clone(&known.signature));
-            let reg = self.target(want, &ty)?;
-            self.known_as_value(&known, reg)?;
-            return Ok(Val { ty, reg });
-        }
+    /// A name that nothing was declared by: a variant without fields, null, or a built-in.
+    pub(super) fn load_constant(&mut self, name: &str, want: Want<'_>) -> Result<Val> {
         if let Some(Type::Struct(shape)) = self.world.types.get(name).cloned()
             && self.shape(shape).fields.is_empty()
         {
@@ -190,9 +188,9 @@ impl Compiler<'_> {
         self.done(want, Type::Any, |reg| Op::Closure(reg, 0, 0, index))
     }
 
-    fn known_as_value(&mut self, known: &Known, reg: Reg) -> Result<()> {
+    pub(super) fn known_as_value(&mut self, known: &Known, reg: Reg) -> Result<()> {
         let params = &known.signature.params;
-        let wrapper = match known.wrapper {
+        let wrapper = match known.wrapper.get() {
             Some(wrapper) => wrapper,
             None => self.wrapper(&known.name, params.len(), |compiler| {
                 let mark = compiler.mark();
@@ -205,9 +203,7 @@ impl Compiler<'_> {
                 compiler.as_cell(result)
             })?,
         };
-        if let Some(known) = self.world.functions.get_mut(&known.name) {
-            known.wrapper = Some(wrapper);
-        }
+        known.wrapper.set(Some(wrapper));
         self.emit(Op::Closure(reg, 0, 0, wrapper));
         Ok(())
     }
@@ -239,7 +235,7 @@ impl Compiler<'_> {
         index: u16,
         signature: &Rc<Signature>,
         frame: Frame,
-    ) -> Result<Vec<(String, Local)>> {
+    ) -> Result<Vec<Local>> {
         self.frames.push(Frame { result: Some(signature.result.clone()), ..frame });
         self.generic(fun, |compiler| {
             compiler.placed(fun.at, |compiler| compiler.body(fun, signature))
@@ -257,7 +253,12 @@ impl Compiler<'_> {
         let hide = |name: &String| (name.clone(), types.insert(name.clone(), Type::Any));
         let hidden: Vec<_> = fun.generics.iter().map(hide).collect();
         let result = body(self);
-        restore(&mut self.world.types, hidden);
+        for (name, ty) in hidden.into_iter().rev() {
+            match ty {
+                Some(ty) => self.world.types.insert(name, ty),
+                None => self.world.types.remove(&name),
+            };
+        }
         result
     }
 
@@ -268,7 +269,8 @@ impl Compiler<'_> {
             let own = self.take(Bank::C)?;
             if !fun.name.is_empty() {
                 let ty = Type::Fun(Rc::clone(signature));
-                self.bind(&fun.name, ty, Place::Reg(own), false, None);
+                let own = Local::new(&fun.name, ty, Place::Reg(own));
+                self.bind(Local { mutable: false, ..own });
             }
         }
         // All parameters have their registers before any of them needs another.
@@ -284,7 +286,7 @@ impl Compiler<'_> {
                 true => self.fit(Val::cell(reg), ty, None)?,
                 false => Val { ty: ty.clone(), reg },
             };
-            self.declare_in(name, value)?;
+            self.declare_in(New::variable(name), value)?;
         }
         for stmt in &fun.body {
             self.statement(stmt)?;
@@ -299,21 +301,21 @@ impl Compiler<'_> {
     pub(super) fn inner_function(&mut self, fun: &Rc<Fun>) -> Result<()> {
         let own = |name: &String| *name == fun.name || fun.params.iter().any(|it| it.0 == *name);
         let mut around = self.frames.iter().flat_map(|frame| frame.scopes.iter().flatten());
-        let around = around.any(|local| fun.uses.names.contains(&local.name) && !own(&local.name));
+        let around = around.any(|local| {
+            fun.uses.names.contains(&local.name) && !local.is_function() && !own(&local.name)
+        });
         let signature = self.signature(fun, None)?;
         if around || self.here().this.is_some() || self.here().shared.contains(&fun.name) {
             let mark = self.mark();
             let reg = self.take(Bank::C)?;
             let value = self.closure(fun, signature, reg)?;
-            return self.declare(&fun.name, value, mark, true, false);
+            self.release(mark);
+            return self.declare(New::variable(&fun.name), value);
         }
         let index = self.reserve_function(&fun.name)?;
         self.kept = self.kept.max(usize::from(index) + 1);
-        let name = fun.name.clone();
-        let known = Known { name, index, signature: Rc::clone(&signature), wrapper: None };
-        let hidden = self.world.functions.insert(fun.name.clone(), known);
-        // Its name ends with the function around it.
-        self.frame().hidden.push((fun.name.clone(), hidden));
+        let local = Known::local(&fun.name, index, &signature);
+        self.bind(local);
         self.function(fun, index, &signature, Frame::of(fun)).map(drop)
     }
 
@@ -343,22 +345,12 @@ impl Compiler<'_> {
         let frame = Frame { boxed_call: true, ..Frame::of(fun) };
         let captures = self.function(fun, index, &signature, frame)?;
         let mark = self.mark();
-        for (_, local) in &captures {
+        for local in &captures {
             let to = self.take(Bank::C)?;
             self.capture(local, to)?;
         }
         self.emit(Op::Closure(reg, mark[2] as Reg, captures.len() as Reg, index));
         self.release(mark);
         Ok(Val { ty: Type::Fun(signature), reg })
-    }
-}
-
-/// Puts back what other things of the same names have hidden, the last first.
-pub(super) fn restore<T>(table: &mut HashMap<String, T>, hidden: Vec<(String, Option<T>)>) {
-    for (name, entry) in hidden.into_iter().rev() {
-        match entry {
-            Some(entry) => table.insert(name, entry),
-            None => table.remove(&name),
-        };
     }
 }

@@ -1,5 +1,6 @@
 //! Conditions, `if` and `match`.
 
+use super::scope::New;
 use super::{ANY, Compiler, Val, Want};
 use crate::bytecode::{Op, Reg};
 use crate::errors::{Result, fault};
@@ -283,14 +284,14 @@ impl Compiler<'_> {
         let Some(shape) = shape else {
             return match pattern.name() {
                 Some("_") => Ok(Vec::new()),
-                Some(name) if part || self.find(name).is_none() => {
+                Some(name) if part || self.find(name).is_none_or(|it| it.is_function()) => {
                     // A new name takes the whole value.
                     let mut value = target.clone();
                     if !part {
                         value = self.take_for(&target.ty)?;
                         self.move_to(target.ty.bank(), value.reg, target.reg);
                     }
-                    self.declare_in(name, value)?;
+                    self.declare_in(New::variable(name), value)?;
                     Ok(Vec::new())
                 }
                 _ => {

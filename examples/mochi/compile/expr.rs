@@ -177,13 +177,13 @@ impl Compiler<'_> {
     }
 
     /// Whether the value of an expression is a list that was just made.
-    pub(super) fn is_fresh(&self, expr: &Expr) -> bool {
+    pub(super) fn is_fresh(&mut self, expr: &Expr) -> bool {
         match &expr.kind {
             ExprKind::List(_) | ExprKind::Slice(..) | ExprKind::Query(_) => true,
             ExprKind::Binary(op, ..) => !matches!(op, Binary::Coalesce),
-            ExprKind::Call(callee, _) => callee.name().is_some_and(|name| {
-                !self.world.functions.contains_key(name) && Builtin::makes_list(name)
-            }),
+            ExprKind::Call(callee, _) => callee
+                .name()
+                .is_some_and(|name| self.builtin(name).is_some() && Builtin::makes_list(name)),
             _ => false,
         }
     }
@@ -518,7 +518,7 @@ impl Compiler<'_> {
     /// A part of a text that is put together: integers need not become text first.
     fn text_part(&mut self, part: &Expr, expected: &Type) -> Result<Val> {
         if let Some((name @ "str", [arg])) = part.named_call()
-            && self.is_builtin(name)
+            && self.builtin(name).is_some()
         {
             let want = self.want(ANY);
             let inner = self.borrowed(arg, ANY)?;

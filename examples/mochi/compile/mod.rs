@@ -15,6 +15,7 @@ mod query;
 mod scope;
 mod stmt;
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
@@ -23,8 +24,7 @@ use crate::errors::{Result, fault};
 use crate::syntax::ast::*;
 use crate::types::{Bank, Shape, Signature, Type};
 
-use call::restore;
-use scope::Local;
+use scope::{Local, Place};
 
 /// How many registers of each bank are taken.
 type Mark = [u16; 3];
@@ -72,13 +72,21 @@ impl Val {
 }
 
 /// A function that is called by its number, with its arguments in all three banks.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Known {
     name: String,
     index: u16,
     signature: Rc<Signature>,
     /// The function that takes all arguments as cells, if there is one already.
-    wrapper: Option<u16>,
+    wrapper: Cell<Option<u16>>,
+}
+
+impl Known {
+    fn local(name: &str, index: u16, signature: &Rc<Signature>) -> Local {
+        let (ty, signature) = (Type::Fun(Rc::clone(signature)), Rc::clone(signature));
+        let known = Known { name: name.to_owned(), index, signature, wrapper: Cell::new(None) };
+        Local { mutable: false, ..Local::new(name, ty, Place::Function(Rc::new(known))) }
+    }
 }
 
 /// What outlives the compilation of one input.
@@ -86,7 +94,6 @@ struct Known {
 pub(crate) struct World {
     pub(crate) program: Program,
     globals: HashMap<String, Local>,
-    functions: HashMap<String, Known>,
     types: HashMap<String, Type>,
     unions: Vec<String>,
 }
@@ -109,7 +116,7 @@ struct Frame {
     most: [u16; 3],
     hints: u16,
     /// What the function takes with it from the function around it.
-    captures: Vec<(String, Local)>,
+    captures: Vec<Local>,
     /// Arguments and result are cells: the function is called as a value.
     boxed_call: bool,
     /// The declared type of the result; the program itself has none.
@@ -119,8 +126,6 @@ struct Frame {
     shared: HashSet<String>,
     /// Variables that are appended to: they carry a flag that says whether the list is theirs.
     appended: HashSet<String>,
-    /// Functions that inner ones of the same names hide.
-    hidden: Vec<(String, Option<Known>)>,
     /// The struct whose method this is: its fields can be named alone.
     this: Option<u16>,
 }
@@ -211,7 +216,7 @@ fn functions(program: &[Stmt]) -> impl Iterator<Item = (Option<&String>, &Rc<Fun
 }
 
 /// A function of the top level, and the struct whose method it is.
-type Declared<'p> = (&'p Rc<Fun>, Option<u16>, Known);
+type Declared<'p> = (&'p Rc<Fun>, Option<u16>, u16, Rc<Signature>);
 
 impl Compiler<'_> {
     fn frame(&mut self) -> &mut Frame {
@@ -485,10 +490,9 @@ impl Compiler<'_> {
             let name = owner.map_or_else(|| fun.name.clone(), |it| format!("{it}.{}", fun.name));
             let this = owner.and_then(|owner| self.shape_named(owner));
             let (index, signature) = (self.reserve_function(&name)?, self.signature(fun, this)?);
-            self.world.globals.remove(&name);
-            let known = Known { name: name.clone(), index, signature, wrapper: None };
-            self.world.functions.insert(name, known.clone());
-            declared.push((fun, this, known));
+            let function = Known::local(&name, index, &signature);
+            self.world.globals.insert(name, function);
+            declared.push((fun, this, index, signature));
         }
         Ok(declared)
     }
@@ -501,9 +505,8 @@ impl Compiler<'_> {
     }
 
     /// Ends the innermost function and puts its code in the place kept for it.
-    fn finish(&mut self, index: u16, arity: usize) -> Vec<(String, Local)> {
+    fn finish(&mut self, index: u16, arity: usize) -> Vec<Local> {
         let frame = self.frames.pop().unwrap_or_default();
-        restore(&mut self.world.functions, frame.hidden);
         let [i, f, c] = frame.most;
         let function = Function {
             name: frame.name,
@@ -531,9 +534,9 @@ impl Compiler<'_> {
         self.emit(Op::RetC(result));
         self.finish(main, 0);
         // Functions come last: by then the types of the globals are known.
-        for (fun, this, known) in declared {
+        for (fun, this, index, signature) in declared {
             let frame = Frame { this, ..Frame::of(fun) };
-            self.function(fun, known.index, &known.signature, frame)?;
+            self.function(fun, index, &signature, frame)?;
         }
         Ok(main)
     }

@@ -1,6 +1,7 @@
 //! Queries become loops. A group is a record of shape [`GROUP`](super::GROUP); a sorted query makes
 //! pairs of a key and a value, and sorts those.
 
+use super::scope::New;
 use super::{ANY, Body, Compiler, Val, Want};
 use crate::builtins::Builtin;
 use crate::bytecode::{Op, Reg};
@@ -62,10 +63,7 @@ impl<'w> Compiler<'w> {
 
     fn aggregate<'e>(&mut self, select: &'e Expr) -> Option<(Builtin, &'e Expr)> {
         let (name, [arg]) = select.named_call()? else { return None };
-        if matches!(arg.kind, ExprKind::Query(_)) || !self.is_builtin(name) {
-            return None;
-        }
-        let builtin = Builtin::named(name)?;
+        let builtin = self.builtin(name).filter(|_| !matches!(arg.kind, ExprKind::Query(_)))?;
         let sums = [Builtin::Sum, Builtin::Avg, Builtin::Min, Builtin::Max, Builtin::Count];
         sums.contains(&builtin).then_some((builtin, arg))
     }
@@ -185,7 +183,7 @@ impl<'w> Compiler<'w> {
                 let value = compiler.take_for(ANY)?;
                 compiler.emit(Op::LoadI(index, n as i32));
                 compiler.emit(Op::GetC(value.reg, row, index));
-                compiler.declare_in(name, value)?;
+                compiler.declare_in(New::variable(name), value)?;
             }
             body(compiler, row)
         })

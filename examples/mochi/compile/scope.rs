@@ -1,14 +1,17 @@
 //! Names and where their values are.
 
-use super::{ANY, Compiler, Mark, Val, Want, numbered};
+use std::rc::Rc;
+
+use super::{ANY, Compiler, Known, Mark, Val, Want, numbered};
+use crate::builtins::Builtin;
 use crate::bytecode::{Idx, Op, Reg};
 use crate::errors::{Result, fault};
-use crate::syntax::ast::*;
+use crate::syntax::ast::Expr;
 use crate::types::{Bank, Type};
 
-/// Where the value of a variable is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+/// Where the value of a name is.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
     /// In a register of the bank of its type.
     Reg(Reg),
     /// In a box, which is in a register: inner functions share it.
@@ -20,16 +23,42 @@ pub(crate) enum Place {
     Global(Idx),
     /// A field of the record whose method this is: its shape, and which one.
     Field(u16, usize),
+    /// A function that is called by its number.
+    Function(Rc<Known>),
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Local {
+pub(super) struct Local {
     pub(super) name: String,
     pub(super) ty: Type,
     pub(super) place: Place,
     pub(super) mutable: bool,
     /// The register, or the slot, of the flag that says that nobody else holds the list.
     pub(super) owned: Option<Idx>,
+}
+
+impl Local {
+    pub(super) fn new(name: &str, ty: Type, place: Place) -> Local {
+        Local { name: name.to_owned(), ty, place, mutable: true, owned: None }
+    }
+
+    pub(super) fn is_function(&self) -> bool {
+        matches!(self.place, Place::Function(_))
+    }
+}
+
+/// A variable that is declared; its list is its own if it is `fresh`.
+#[derive(Clone, Copy)]
+pub(super) struct New<'n> {
+    pub(super) name: &'n str,
+    pub(super) mutable: bool,
+    pub(super) fresh: bool,
+}
+
+impl New<'_> {
+    pub(super) fn variable(name: &str) -> New<'_> {
+        New { name, mutable: true, fresh: false }
+    }
 }
 
 impl Compiler<'_> {
@@ -40,10 +69,14 @@ impl Compiler<'_> {
         if let Some(shape) = self.here().this
             && let Some((field, ty)) = self.field_named(shape, name)
         {
-            let place = Place::Field(shape, field);
-            return Some(Local { name: name.to_owned(), ty, place, mutable: true, owned: None });
+            return Some(Local::new(name, ty, Place::Field(shape, field)));
         }
         self.world.globals.get(name).cloned()
+    }
+
+    /// A built-in function, if nothing of the program has its name.
+    pub(super) fn builtin(&mut self, name: &str) -> Option<Builtin> {
+        Builtin::named(name).filter(|_| self.find(name).is_none())
     }
 
     /// Looks for a variable of a function or of those around it, from which it is captured.
@@ -54,11 +87,13 @@ impl Compiler<'_> {
             return Some(local);
         }
         let local = self.find_in(level.checked_sub(1)?, name)?;
+        if local.is_function() {
+            return Some(local);
+        }
         let captures = &mut self.frames[level].captures;
-        let known = captures.iter().position(|(it, _)| it == name);
-        let n = known.unwrap_or(captures.len());
-        if known.is_none() {
-            captures.push((name.to_owned(), local.clone()));
+        let n = captures.iter().position(|it| it.name == name).unwrap_or(captures.len());
+        if n == captures.len() {
+            captures.push(local.clone());
         }
         let boxed = matches!(local.place, Place::Boxed(_) | Place::CapturedBox(_));
         let place = if boxed { Place::CapturedBox } else { Place::Captured };
@@ -71,19 +106,19 @@ impl Compiler<'_> {
             self.set_owned(local, false)?;
             self.coerce(Val { ty: local.ty.clone(), reg }, ANY, Some(to))?;
         } else {
-            let held = self.held(local.place, to);
+            let held = self.held(&local.place, to);
             self.move_to(Bank::C, to, held);
         }
         Ok(())
     }
 
     /// The register of a box; what is captured is fetched into `to`.
-    fn held(&mut self, place: Place, to: Reg) -> Reg {
-        match place {
+    fn held(&mut self, place: &Place, to: Reg) -> Reg {
+        match *place {
             Place::Boxed(reg) => return reg,
-            Place::Captured(n) | Place::CapturedBox(n) => self.emit(Op::Up(to, n)),
-            _ => 0,
-        };
+            Place::Captured(n) | Place::CapturedBox(n) => drop(self.emit(Op::Up(to, n))),
+            _ => {}
+        }
         to
     }
 
@@ -96,93 +131,64 @@ impl Compiler<'_> {
         self.release(mark);
     }
 
-    /// Makes a variable of a value; takes a register for it, or the value's own if that is free.
-    pub(super) fn declare(
-        &mut self,
-        name: &str,
-        value: Val,
-        mark: Mark,
-        mutable: bool,
-        fresh: bool,
-    ) -> Result<()> {
-        self.release(mark);
-        let bank = value.ty.bank();
-        if self.here().shared.contains(name) {
-            let (reg, ty) = (self.take(Bank::C)?, value.ty.clone());
-            let inner = self.mark();
-            let cell = self.as_cell(value)?;
-            self.emit(Op::NewBox(reg, cell));
-            self.release(inner);
-            self.bind(name, ty, Place::Boxed(reg), mutable, None);
-            return Ok(());
-        }
-        let reg = self.take(bank)?;
-        self.move_to(bank, reg, value.reg);
-        self.bind_flagged(name, Val { reg, ..value }, mutable, fresh)
-    }
-
-    /// Declares a variable that has a register of its own already.
-    pub(super) fn declare_in(&mut self, name: &str, value: Val) -> Result<()> {
-        if self.here().shared.contains(name) {
-            return self.declare(name, value, self.mark(), true, false);
-        }
-        self.bind_flagged(name, value, true, false)
-    }
-
-    fn bind_flagged(&mut self, name: &str, value: Val, mutable: bool, fresh: bool) -> Result<()> {
-        let mut owned = None;
-        if value.ty.bank() == Bank::C && self.here().appended.contains(name) {
-            let flag = self.take(Bank::I)?;
-            self.emit(Op::LoadI(flag, i32::from(fresh)));
-            owned = Some(Idx::from(flag));
-        }
-        self.bind(name, value.ty, Place::Reg(value.reg), mutable, owned);
-        Ok(())
-    }
-
-    pub(super) fn bind(
-        &mut self,
-        name: &str,
-        ty: Type,
-        place: Place,
-        mutable: bool,
-        owned: Option<Idx>,
-    ) {
-        let local = Local { name: name.to_owned(), ty, place, mutable, owned };
+    pub(super) fn bind(&mut self, local: Local) {
         if let Some(scope) = self.frame().scopes.last_mut() {
             scope.push(local);
         }
     }
 
-    pub(super) fn declare_global(
-        &mut self,
-        name: &str,
-        value: Val,
-        mutable: bool,
-        fresh: bool,
-    ) -> Result<()> {
+    /// Makes a variable of a value, in the next register.
+    pub(super) fn declare(&mut self, new: New<'_>, mut value: Val) -> Result<()> {
+        if !self.here().shared.contains(new.name) {
+            let bank = value.ty.bank();
+            let reg = self.take(bank)?;
+            self.move_to(bank, reg, value.reg);
+            value.reg = reg;
+        }
+        self.declare_in(new, value)
+    }
+
+    /// Declares a variable that has a register of its own already.
+    pub(super) fn declare_in(&mut self, new: New<'_>, value: Val) -> Result<()> {
+        let New { name, mutable, fresh } = new;
+        let local = Local { mutable, ..Local::new(name, value.ty.clone(), Place::Reg(value.reg)) };
+        if self.here().shared.contains(name) {
+            let reg = self.take(Bank::C)?;
+            let mark = self.mark();
+            let cell = self.as_cell(value)?;
+            self.emit(Op::NewBox(reg, cell));
+            self.release(mark);
+            self.bind(Local { place: Place::Boxed(reg), ..local });
+        } else if value.ty.bank() == Bank::C && self.here().appended.contains(name) {
+            let flag = self.take(Bank::I)?;
+            self.emit(Op::LoadI(flag, i32::from(fresh)));
+            self.bind(Local { owned: Some(Idx::from(flag)), ..local });
+        } else {
+            self.bind(local);
+        }
+        Ok(())
+    }
+
+    pub(super) fn declare_global(&mut self, new: New<'_>, value: Val) -> Result<()> {
+        let New { name, mutable, fresh } = new;
         let bank = value.ty.bank();
         // At the prompt, and in a program that says the same name twice, the old slot will do
         // if the type is the old one.
-        let old = self.world.globals.get(name).filter(|old| old.ty == value.ty).cloned();
-        let place = match &old {
-            Some(old) => old.place,
-            None => Place::Global(self.new_slot(bank)?),
+        let (slot, mut owned) = match self.world.globals.get(name) {
+            Some(&Local { place: Place::Global(slot), owned, ref ty, .. }) if *ty == value.ty => {
+                (slot, owned)
+            }
+            _ => (self.new_slot(bank)?, None),
         };
-        let mut owned = None;
-        if bank == Bank::C && (self.here().appended.contains(name) || self.all_global) {
-            owned = match old.and_then(|old| old.owned) {
-                None => Some(self.new_slot(Bank::I)?),
-                flag => flag,
-            };
+        let appended = self.here().appended.contains(name) || self.all_global;
+        if bank == Bank::C && appended && owned.is_none() {
+            owned = Some(self.new_slot(Bank::I)?);
         }
-        let global = Local { name: name.to_owned(), ty: value.ty, place, mutable, owned };
+        let place = Place::Global(slot);
+        let global = Local { mutable, owned, ..Local::new(name, value.ty, place) };
         self.set_owned(&global, fresh)?;
-        if let Place::Global(slot) = place {
-            self.set_global(bank, slot, value.reg);
-        }
+        self.set_global(bank, slot, value.reg);
         self.world.globals.insert(name.to_owned(), global);
-        self.world.functions.remove(name);
         Ok(())
     }
 
@@ -215,7 +221,7 @@ impl Compiler<'_> {
     /// longer the variable's own.
     pub(super) fn load(&mut self, name: &str, want: Want<'_>, shared: bool) -> Result<Val> {
         let Some(local) = self.find(name) else {
-            return self.load_function(name, want);
+            return self.load_constant(name, want);
         };
         if shared {
             self.set_owned(&local, false)?;
@@ -230,10 +236,15 @@ impl Compiler<'_> {
             Place::Field(shape, n) => {
                 self.unboxed(want, &ty, |cell| Op::GetField(cell, 0, n as Reg, shape))
             }
-            Place::Boxed(_) | Place::Captured(_) | Place::CapturedBox(_) => {
+            Place::Function(known) => {
+                let reg = self.target(want, ANY)?;
+                self.known_as_value(&known, reg)?;
+                Ok(Val { ty, reg })
+            }
+            ref place => {
                 let cell = self.target(want, ANY)?;
-                let held = self.held(local.place, cell);
-                if !matches!(local.place, Place::Captured(_)) {
+                let held = self.held(place, cell);
+                if !matches!(place, Place::Captured(_)) {
                     self.emit(Op::GetBox(cell, held));
                 }
                 self.fit(Val::cell(cell), &ty, want.reg(bank))
@@ -244,7 +255,7 @@ impl Compiler<'_> {
     /// Puts a value into a variable.
     pub(super) fn store(&mut self, name: &str, value: &Expr) -> Result<()> {
         let at = self.at;
-        let Some(local) = self.find(name) else {
+        let Some(local) = self.find(name).filter(|it| !it.is_function()) else {
             return fault(at, format!("there is no variable `{name}`"));
         };
         if !local.mutable {
@@ -258,10 +269,12 @@ impl Compiler<'_> {
             Place::Boxed(_) | Place::CapturedBox(_) => {
                 let value = self.operand(Bank::C, value, &local.ty)?;
                 let cell = self.take(Bank::C)?;
-                let held = self.held(local.place, cell);
+                let held = self.held(&local.place, cell);
                 self.emit(Op::SetBox(held, value));
             }
-            Place::Captured(_) => return fault(at, format!("`{name}` cannot be assigned to")),
+            Place::Captured(_) | Place::Function(_) => {
+                return fault(at, format!("`{name}` cannot be assigned to"));
+            }
             Place::Global(slot) => {
                 let value = self.typed(value, &local.ty, None)?;
                 self.set_global(local.ty.bank(), slot, value.reg);

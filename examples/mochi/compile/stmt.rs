@@ -1,7 +1,7 @@
 //! Statements.
 
 use super::expr::by_element;
-use super::scope::{Local, Place};
+use super::scope::{Local, New, Place};
 use super::{ANY, Body, Compiler, Loop, Val};
 use crate::builtins::Builtin;
 use crate::bytecode::{Op, Reg};
@@ -48,7 +48,8 @@ impl<'w> Compiler<'w> {
                 self.typed(from, &Type::Int, Some(counter))?;
                 self.typed(to, &Type::Int, Some(end))?;
                 self.counted(counter, end, |compiler| {
-                    compiler.declare_in(name, Val { ty: Type::Int, reg: counter })?;
+                    compiler
+                        .declare_in(New::variable(name), Val { ty: Type::Int, reg: counter })?;
                     compiler.block(body)
                 })?;
             }
@@ -113,6 +114,7 @@ impl<'w> Compiler<'w> {
         let declared = ty.map(|ty| self.resolve(ty)).transpose()?;
         let expected = declared.as_ref().unwrap_or(ANY);
         let fresh = value.is_none_or(|value| self.is_fresh(value));
+        let new = New { name, mutable, fresh };
         let mut bound = match value {
             Some(value) => self.expr(value, expected, None)?,
             None => self.default_value(expected)?,
@@ -125,11 +127,12 @@ impl<'w> Compiler<'w> {
         }
         let top = self.here().result.is_none() && self.here().scopes.len() == 1;
         if top && (self.all_global || self.global_names.contains(name)) {
-            self.declare_global(name, bound, mutable, fresh)?;
+            self.declare_global(new, bound)?;
             self.release(mark);
             return Ok(());
         }
-        self.declare(name, bound, mark, mutable, fresh)
+        self.release(mark);
+        self.declare(new, bound)
     }
 
     fn return_value(&mut self, value: Option<&Expr>) -> Result<()> {
@@ -166,10 +169,9 @@ impl<'w> Compiler<'w> {
         self.at = place.at;
         match &place.kind {
             ExprKind::Name(name) => {
-                let own = !self.world.functions.contains_key("append");
                 let in_place = match value.appended_to(name) {
-                    Some(item) if own => self.append_in_place(name, item)?,
-                    _ => false,
+                    Some(item) => self.append_in_place(name, item)?,
+                    None => false,
                 };
                 if !in_place {
                     self.store(name, value)?;
@@ -222,6 +224,9 @@ impl<'w> Compiler<'w> {
         else {
             return Ok(false);
         };
+        if self.builtin("append").is_none() {
+            return Ok(false);
+        }
         let element = match &ty {
             Type::List(element) => &**element,
             Type::Any => ANY,
@@ -313,7 +318,7 @@ impl<'w> Compiler<'w> {
                 }
             });
             let reg = item.reg;
-            compiler.declare_in(name, item)?;
+            compiler.declare_in(New::variable(name), item)?;
             body(compiler, reg)
         })
     }
@@ -337,7 +342,7 @@ impl<'w> Compiler<'w> {
             for (n, (name, ty)) in fields.iter().enumerate() {
                 let get = |cell| Op::GetField(cell, item, n as Reg, shape);
                 let value = compiler.unboxed(compiler.want(ANY), ty, get)?;
-                compiler.declare_in(name, value)?;
+                compiler.declare_in(New::variable(name), value)?;
             }
             compiler.guarded(condition, |compiler| {
                 let (_, set) = compiler.fields_of(&compiler.shape(shape).name, set)?;
