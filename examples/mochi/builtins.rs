@@ -430,12 +430,11 @@ impl Context {
                 Some(if changed { new_list(self, &made)? } else { cell })
             }
             (Type::List(_), _) => None,
-            (Type::Struct(shape), _) => self.cast_to_struct(cell, *shape)?,
+            (Type::Struct(record), _) => self.cast_to_struct(cell, record.shape)?,
             _ => Some(cell),
         };
         let found = read.map_or_else(|| type_name(self, cell).to_owned(), |it| format!("{it:?}"));
-        let wanted = ty.named(&self.shapes, &[]);
-        made.map_or_else(|| trap(format!("cannot cast {found} to {wanted}")), Ok)
+        made.map_or_else(|| trap(format!("cannot cast {found} to {ty}")), Ok)
     }
 
     /// A record of a shape: the value itself, or one of the entries of a map.

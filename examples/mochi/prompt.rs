@@ -1,10 +1,9 @@
 //! The prompt: each input is compiled into the same world, and runs on the same machine.
 
-use std::io::{BufRead, IsTerminal, Write};
-use std::process::ExitCode;
+use std::io::{IsTerminal, Write};
 
-use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
+use rustyline::{Config, DefaultEditor};
 
 use crate::compile::{World, compile};
 use crate::errors::{Result, show};
@@ -12,61 +11,35 @@ use crate::machine::Machine;
 use crate::show::Style;
 use crate::syntax::parser::parse;
 
-const NAME: &str = "<prompt>";
-
-/// Where lines come from: a person, or a pipe.
-enum Lines {
-    Editor(Box<DefaultEditor>),
-    Pipe(std::io::Lines<std::io::StdinLock<'static>>),
-}
-
-impl Lines {
-    fn next(&mut self, prompt: &str) -> Option<String> {
-        match self {
-            Lines::Editor(editor) => loop {
-                match editor.readline(prompt) {
-                    Ok(line) => {
-                        let _ = editor.add_history_entry(&line);
-                        return Some(line);
-                    }
-                    Err(ReadlineError::Interrupted) => {}
-                    Err(_) => return None,
-                }
-            },
-            Lines::Pipe(lines) => lines.next()?.ok(),
+/// Answers whether all went well; a person is told of faults and need not hear of them again.
+pub(crate) fn run(world: &mut World, machine: &mut Machine) -> bool {
+    let config = Config::builder().auto_add_history(true).build();
+    let Ok(mut lines) = DefaultEditor::with_config(config) else { return false };
+    let (mut source, mut ended, mut fine) = (String::new(), false, true);
+    while !ended {
+        match lines.readline(if source.is_empty() { "mochi> " } else { "  ...> " }) {
+            Ok(line) => source += &(line + "\n"),
+            Err(ReadlineError::Interrupted) => source.clear(),
+            Err(_) => ended = true,
         }
-    }
-}
-
-pub(crate) fn run(world: &mut World, machine: &mut Machine) -> ExitCode {
-    let terminal = std::io::stdin().is_terminal();
-    let mut lines = match DefaultEditor::new() {
-        Ok(editor) if terminal => Lines::Editor(Box::new(editor)),
-        _ => Lines::Pipe(std::io::stdin().lock().lines()),
-    };
-    let mut failed = false;
-    while let Some(mut source) = lines.next("mochi> ") {
-        // An input goes on until its brackets are closed.
-        while open_brackets(&source) > 0 {
-            let Some(line) = lines.next("  ...> ") else { break };
-            source.push('\n');
-            source.push_str(&line);
-        }
-        if source.trim().is_empty() {
+        // An input goes on until its brackets are closed. Those in texts and comments count too,
+        // which asks for one line more at worst.
+        let count = |brackets: &[char]| source.matches(brackets).count();
+        if !ended && count(&['{', '(', '[']) > count(&['}', ')', ']']) {
             continue;
         }
         if let Err(fault) = input(world, machine, &source) {
-            failed = true;
+            fine = false;
             let _ = machine.context.out.flush();
-            crate::complain(&show(&fault, NAME, &source));
+            crate::complain(&show(&fault, "<prompt>", &source));
         }
+        source.clear();
     }
-    if failed && !terminal { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    fine || std::io::stdin().is_terminal()
 }
 
 fn input(world: &mut World, machine: &mut Machine, source: &str) -> Result<()> {
-    let program = parse(source)?;
-    let entry = compile(world, &program, true, false)?;
+    let entry = compile(world, &parse(source)?, true, false)?;
     let value = machine.run(&world.program, entry)?;
     if !value.is_null() {
         let text = machine.context.shown(value, Style::Quoted);
@@ -74,14 +47,4 @@ fn input(world: &mut World, machine: &mut Machine, source: &str) -> Result<()> {
     }
     let _ = machine.context.out.flush();
     Ok(())
-}
-
-/// How many brackets are open at the end; those in texts and comments count too, which asks for
-/// one line more at worst.
-fn open_brackets(source: &str) -> i32 {
-    source.chars().fold(0, |open, c| match c {
-        '{' | '(' | '[' => open + 1,
-        '}' | ')' | ']' => open - 1,
-        _ => open,
-    })
 }

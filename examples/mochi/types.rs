@@ -20,10 +20,10 @@ pub(crate) enum Type {
     Bytes,
     List(Rc<Type>),
     Map(Rc<Type>, Rc<Type>),
-    /// A struct or a variant: the number of its shape.
-    Struct(u16),
-    /// A union: its number.
-    Union(u16),
+    /// A struct or a variant.
+    Struct(Rc<Record>),
+    /// A union: its name.
+    Union(Rc<str>),
     Fun(Rc<Signature>),
     /// A group of a query: what its items are.
     Group(Rc<Type>),
@@ -35,12 +35,20 @@ pub(crate) struct Signature {
     pub(crate) result: Type,
 }
 
-/// A struct type, or a variant of a union.
+/// What is known of a struct, or of a variant of a union.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Record {
+    pub(crate) shape: u16,
+    pub(crate) name: String,
+    /// The name of the union.
+    pub(crate) union: Option<Rc<str>>,
+}
+
+/// What a record holds at run time.
 #[derive(Debug, Clone)]
 pub(crate) struct Shape {
     pub(crate) name: String,
     pub(crate) fields: Vec<(String, Type)>,
-    pub(crate) union: Option<u16>,
 }
 
 impl Shape {
@@ -86,73 +94,77 @@ impl Type {
         }
     }
 
+    fn union(&self) -> Option<&Rc<str>> {
+        match self {
+            Type::Struct(record) => record.union.as_ref(),
+            Type::Union(union) => Some(union),
+            _ => None,
+        }
+    }
+
     /// A type that values of both have.
     pub(crate) fn join(&self, other: &Type) -> Type {
         match (self, other) {
             (a, b) if a == b => a.clone(),
             (Type::List(a), Type::List(b)) => Type::list(a.join(b)),
             (Type::Map(k, v), Type::Map(l, w)) => Type::map(k.join(l), v.join(w)),
+            (a, b) if a.union() == b.union() => a.union().cloned().map_or(Type::Any, Type::Union),
             _ => Type::Any,
         }
     }
 
     /// Whether a value of this type may be used where `wanted` is; what is not certain is
     /// checked at run time.
-    pub(crate) fn fits(&self, wanted: &Type, shapes: &[Shape]) -> bool {
-        let union_of = |shape: u16| shapes.get(usize::from(shape)).and_then(|shape| shape.union);
+    pub(crate) fn fits(&self, wanted: &Type) -> bool {
         match (self, wanted) {
             (a, b) if a == b => true,
             (Type::Any, _) | (_, Type::Any) => true,
             (Type::Int, Type::Float | Type::BigInt) => true,
             (Type::BigInt, Type::Int | Type::Float) => true,
             (Type::Null, b) => b.bank() == Bank::C,
-            (Type::List(a), Type::List(b)) | (Type::Group(a), Type::List(b)) => a.fits(b, shapes),
-            (Type::List(a) | Type::Group(a), Type::Group(b)) => a.fits(b, shapes),
-            (Type::Map(k, v), Type::Map(l, w)) => k.fits(l, shapes) && v.fits(w, shapes),
-            (Type::Struct(shape), Type::Union(union)) => union_of(*shape) == Some(*union),
-            (Type::Union(union), Type::Struct(shape)) => union_of(*shape) == Some(*union),
+            (Type::List(a) | Type::Group(a), Type::List(b) | Type::Group(b)) => a.fits(b),
+            (Type::Map(k, v), Type::Map(l, w)) => k.fits(l) && v.fits(w),
+            (Type::Struct(_), Type::Union(_)) | (Type::Union(_), Type::Struct(_)) => {
+                self.union() == wanted.union()
+            }
             (Type::Fun(a), Type::Fun(b)) => a.params.len() == b.params.len(),
             _ => false,
         }
     }
 
-    /// The type with the names of structs and unions.
-    pub(crate) fn named<'a>(&'a self, shapes: &'a [Shape], unions: &'a [String]) -> Named<'a> {
-        Named { ty: self, shapes, unions }
+    /// The type of a name that every program knows.
+    pub(crate) fn simple(name: &str) -> Option<Type> {
+        SIMPLE.iter().find(|it| it.1.contains(&name)).map(|it| it.0.clone())
     }
 }
 
-/// Shows a type.
-pub(crate) struct Named<'a> {
-    ty: &'a Type,
-    shapes: &'a [Shape],
-    unions: &'a [String],
-}
+/// Types without parts and their names; errors use the first.
+const SIMPLE: [(Type, &[&str]); 8] = [
+    (Type::Int, &["int", "i64", "int64", "i32"]),
+    (Type::Float, &["float", "f64"]),
+    (Type::Bool, &["bool"]),
+    (Type::Text, &["string"]),
+    (Type::BigInt, &["bigint"]),
+    (Type::Bytes, &["bytes"]),
+    (Type::Any, &["any", "null"]),
+    (Type::Null, &["void", "unit"]),
+];
 
-impl fmt::Display for Named<'_> {
+impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = |ty: &Type| ty.named(self.shapes, self.unions).to_string();
-        match self.ty {
-            Type::Any => f.write_str("any"),
-            Type::Null => f.write_str("nothing"),
-            Type::Int => f.write_str("int"),
-            Type::Float => f.write_str("float"),
-            Type::Bool => f.write_str("bool"),
-            Type::Text => f.write_str("string"),
-            Type::BigInt => f.write_str("bigint"),
-            Type::Bytes => f.write_str("bytes"),
-            Type::List(element) => write!(f, "list<{}>", named(element)),
-            Type::Group(element) => write!(f, "group<{}>", named(element)),
-            Type::Map(key, value) => write!(f, "map<{}, {}>", named(key), named(value)),
-            Type::Struct(shape) => f.write_str(
-                self.shapes.get(usize::from(*shape)).map_or("struct", |shape| &shape.name),
-            ),
-            Type::Union(union) => {
-                f.write_str(self.unions.get(usize::from(*union)).map_or("union", String::as_str))
-            }
+        match self {
+            Type::List(element) => write!(f, "list<{element}>"),
+            Type::Group(element) => write!(f, "group<{element}>"),
+            Type::Map(key, value) => write!(f, "map<{key}, {value}>"),
+            Type::Struct(record) => f.write_str(&record.name),
+            Type::Union(name) => f.write_str(name),
             Type::Fun(signature) => {
-                let params: Vec<String> = signature.params.iter().map(named).collect();
-                write!(f, "fun({}): {}", params.join(", "), named(&signature.result))
+                let params: Vec<String> = signature.params.iter().map(Type::to_string).collect();
+                write!(f, "fun({}): {}", params.join(", "), signature.result)
+            }
+            simple => {
+                let names = SIMPLE.iter().find(|it| it.0 == *simple);
+                f.write_str(names.map_or("", |it| it.1[0]))
             }
         }
     }

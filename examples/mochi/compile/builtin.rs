@@ -67,7 +67,7 @@ impl Compiler<'_> {
             self.release([want.mark[0], want.mark[1], u16::from(reg) + 1]);
         }
         if let Some(first) = types.first().filter(|first| !builtin.takes(first)) {
-            return fault(self.at, format!("type mismatch: {name} of {}", self.shown(first)));
+            return fault(self.at, format!("type mismatch: {name} of {first}"));
         }
         self.release(want.mark);
         let ty = builtin.result(&types);

@@ -12,7 +12,7 @@ use crate::builtins::Builtin;
 use crate::bytecode::{Op, Reg};
 use crate::errors::{Result, fault};
 use crate::syntax::ast::{Expr, ExprKind, Fun};
-use crate::types::{Bank, Signature, Type};
+use crate::types::{Bank, Record, Signature, Type};
 
 impl Compiler<'_> {
     pub(super) fn call(&mut self, callee: &Expr, args: &[Expr], want: Want<'_>) -> Result<Val> {
@@ -21,7 +21,8 @@ impl Compiler<'_> {
                 let found = self.find(name);
                 // The record of the method that calls is in its first register.
                 if found.as_ref().is_none_or(Local::is_function)
-                    && let Some(method) = self.here().this.and_then(|it| self.method(it, name))
+                    && let Some(method) =
+                        self.here().this.as_ref().and_then(|it| self.method(it, name))
                 {
                     return self.call_known(&method, Some(Val::cell(0)), args, want);
                 }
@@ -32,10 +33,10 @@ impl Compiler<'_> {
                     Some(_) => return self.call_value(callee, args, want),
                     None => {}
                 }
-                if let Some(Type::Struct(shape)) = self.world.types.get(name).cloned() {
-                    self.check_fields(name, shape, args.len())?;
+                if let Some(record) = self.world.records.get(name).cloned() {
+                    self.check_fields(&record, args.len())?;
                     let values: Vec<_> = args.iter().map(Some).collect();
-                    return self.construct(shape, &values, want);
+                    return self.construct(record, &values, want);
                 }
                 let Some(builtin) = Builtin::named(name) else {
                     return fault(callee.at, format!("there is no function `{name}`"));
@@ -45,8 +46,8 @@ impl Compiler<'_> {
             }
             ExprKind::Field(base, name) => {
                 let builtin = match self.probe(base, ANY)? {
-                    Type::Struct(shape) => {
-                        if let Some(method) = self.method(shape, name) {
+                    Type::Struct(record) => {
+                        if let Some(method) = self.method(&record, name) {
                             let record = self.expr(base, ANY, None)?;
                             return self.call_known(&method, Some(record), args, want);
                         }
@@ -71,8 +72,8 @@ impl Compiler<'_> {
     }
 
     /// All fields of a record are named by their order.
-    pub(super) fn check_fields(&self, name: &str, shape: u16, given: usize) -> Result<()> {
-        let count = self.shape(shape).fields.len();
+    pub(super) fn check_fields(&self, record: &Record, given: usize) -> Result<()> {
+        let (name, count) = (&record.name, self.shape(record.shape).fields.len());
         if count != given {
             return fault(self.at, format!("{name} has {count} fields, not {given}"));
         }
@@ -80,9 +81,8 @@ impl Compiler<'_> {
     }
 
     /// Methods are functions by the name of their type and their own.
-    pub(super) fn method(&self, shape: u16, name: &str) -> Option<Rc<Known>> {
-        let name = format!("{}.{name}", self.shape(shape).name);
-        match &self.world.globals.get(&name)?.place {
+    pub(super) fn method(&self, record: &Record, name: &str) -> Option<Rc<Known>> {
+        match &self.world.globals.get(&format!("{}.{name}", record.name))?.place {
             Place::Function(known) => Some(Rc::clone(known)),
             _ => None,
         }
@@ -169,10 +169,10 @@ impl Compiler<'_> {
 
     /// A name that nothing was declared by: a variant without fields, null, or a built-in.
     pub(super) fn load_constant(&mut self, name: &str, want: Want<'_>) -> Result<Val> {
-        if let Some(Type::Struct(shape)) = self.world.types.get(name).cloned()
-            && self.shape(shape).fields.is_empty()
+        if let Some(record) = self.world.records.get(name).cloned()
+            && self.shape(record.shape).fields.is_empty()
         {
-            return self.construct(shape, &[], want);
+            return self.construct(record, &[], want);
         }
         if matches!(name, "nil" | "null") {
             return self.done(want, Type::Null, Op::Null);
@@ -234,9 +234,14 @@ impl Compiler<'_> {
         fun: &Fun,
         index: u16,
         signature: &Rc<Signature>,
-        frame: Frame,
+        boxed_call: bool,
     ) -> Result<Vec<Local>> {
-        self.frames.push(Frame { result: Some(signature.result.clone()), ..frame });
+        let this = match (&fun.owner, signature.params.first()) {
+            (Some(_), Some(Type::Struct(record))) => Some(Rc::clone(record)),
+            _ => None,
+        };
+        let result = Some(signature.result.clone());
+        self.frames.push(Frame { result, this, boxed_call, ..Frame::of(fun) });
         self.generic(fun, |compiler| {
             compiler.placed(fun.at, |compiler| compiler.body(fun, signature))
         })?;
@@ -269,8 +274,7 @@ impl Compiler<'_> {
             let own = self.take(Bank::C)?;
             if !fun.name.is_empty() {
                 let ty = Type::Fun(Rc::clone(signature));
-                let own = Local::new(&fun.name, ty, Place::Reg(own));
-                self.bind(Local { mutable: false, ..own });
+                self.declare_in(New::variable(&fun.name), Val { ty, reg: own })?;
             }
         }
         // All parameters have their registers before any of them needs another.
@@ -304,7 +308,7 @@ impl Compiler<'_> {
         let around = around.any(|local| {
             fun.uses.names.contains(&local.name) && !local.is_function() && !own(&local.name)
         });
-        let signature = self.signature(fun, None)?;
+        let signature = self.signature(fun)?;
         if around || self.here().this.is_some() || self.here().shared.contains(&fun.name) {
             let mark = self.mark();
             let reg = self.take(Bank::C)?;
@@ -316,13 +320,13 @@ impl Compiler<'_> {
         self.kept = self.kept.max(usize::from(index) + 1);
         let local = Known::local(&fun.name, index, &signature);
         self.bind(local);
-        self.function(fun, index, &signature, Frame::of(fun)).map(drop)
+        self.function(fun, index, &signature, false).map(drop)
     }
 
     /// A function without a name: what it does not say of its types, the place where it is used
     /// may know.
     pub(super) fn lambda(&mut self, fun: &Fun, want: Want<'_>) -> Result<Val> {
-        let mut signature = self.signature(fun, None)?;
+        let mut signature = self.signature(fun)?;
         if let (Type::Fun(expected), known) = (want.ty, Rc::make_mut(&mut signature))
             && expected.params.len() == fun.params.len()
         {
@@ -342,12 +346,12 @@ impl Compiler<'_> {
     /// Compiles a function that is called as a value, and makes the closure.
     fn closure(&mut self, fun: &Fun, signature: Rc<Signature>, reg: Reg) -> Result<Val> {
         let index = self.reserve_function(&fun.name)?;
-        let frame = Frame { boxed_call: true, ..Frame::of(fun) };
-        let captures = self.function(fun, index, &signature, frame)?;
+        let captures = self.function(fun, index, &signature, true)?;
         let mark = self.mark();
         for local in &captures {
             let to = self.take(Bank::C)?;
-            self.capture(local, to)?;
+            let held = self.held(&local.place, to);
+            self.move_to(Bank::C, to, held);
         }
         self.emit(Op::Closure(reg, mark[2] as Reg, captures.len() as Reg, index));
         self.release(mark);

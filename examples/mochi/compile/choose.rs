@@ -11,14 +11,14 @@ use crate::types::{Bank, Type};
 type Jump = fn(Reg, Reg, u32) -> Op;
 type ShortJump = fn(Reg, i16, u32) -> Op;
 
-/// The jumps that compare with a number, in the order of [`Binary`]: if it is so, and if not.
-const SHORT: [(ShortJump, ShortJump); 6] = [
-    (Op::JEqIK, Op::JNeIK),
-    (Op::JNeIK, Op::JEqIK),
-    (Op::JLtIK, Op::JGeIK),
-    (Op::JLeIK, Op::JGtIK),
-    (Op::JGtIK, Op::JLeIK),
-    (Op::JGeIK, Op::JLtIK),
+/// The comparisons, and the jumps that compare with a number: if it is so, and if not.
+const SHORT: [(Binary, ShortJump, ShortJump); 6] = [
+    (Binary::Eq, Op::JEqIK, Op::JNeIK),
+    (Binary::Ne, Op::JNeIK, Op::JEqIK),
+    (Binary::Lt, Op::JLtIK, Op::JGeIK),
+    (Binary::Le, Op::JLeIK, Op::JGtIK),
+    (Binary::Gt, Op::JGtIK, Op::JLeIK),
+    (Binary::Ge, Op::JGeIK, Op::JLtIK),
 ];
 
 impl Compiler<'_> {
@@ -46,8 +46,10 @@ impl Compiler<'_> {
                 self.land_all(decided);
                 return Ok(jumps);
             }
-            ExprKind::Binary(op, a, b) if op.compares() => {
-                return Ok(vec![self.comparison(*op, a, b, sense)?]);
+            ExprKind::Binary(op, a, b) => {
+                if let Some(row) = SHORT.iter().find(|row| row.0 == *op) {
+                    return Ok(vec![self.comparison(*row, a, b, sense)?]);
+                }
             }
             _ => {}
         }
@@ -73,7 +75,13 @@ impl Compiler<'_> {
         self.emit(if sense { Op::JumpIf(reg, 0) } else { Op::JumpIfNot(reg, 0) })
     }
 
-    fn comparison(&mut self, op: Binary, a: &Expr, b: &Expr, sense: bool) -> Result<usize> {
+    fn comparison(
+        &mut self,
+        (op, yes, no): (Binary, ShortJump, ShortJump),
+        a: &Expr,
+        b: &Expr,
+        sense: bool,
+    ) -> Result<usize> {
         let equality = matches!(op, Binary::Eq | Binary::Ne);
         let null = |expr: &Expr| matches!(expr.kind, ExprKind::Null);
         if equality && (null(a) || null(b)) {
@@ -86,22 +94,19 @@ impl Compiler<'_> {
             && let ExprKind::Int(value) = b.kind
             && let Ok(k) = i16::try_from(value)
         {
-            let (yes, no) = SHORT[op as usize - Binary::Eq as usize];
             let jump = if sense { yes } else { no };
             return Ok(self.emit(jump(left.reg, k, 0)));
         }
         let right = self.borrowed(b, &left.ty)?;
-        let shapes = &self.world.program.shapes;
         let (l, r) = (&left.ty, &right.ty);
         let orderable = |ty: &Type| {
             !matches!(ty, Type::Map(..) | Type::Struct(_) | Type::Union(_) | Type::Bytes)
                 && !matches!(ty, Type::Fun(_) | Type::Group(_))
         };
         let null = *l == Type::Null || *r == Type::Null;
-        let fits = null || l.fits(r, shapes) || r.fits(l, shapes);
+        let fits = null || l.fits(r) || r.fits(l);
         let ordered = orderable(l) && orderable(r);
         if !fits || !(equality || ordered) {
-            let (l, r) = (self.shown(l), self.shown(r));
             return fault(self.at, format!("type mismatch: {l} and {r} cannot be compared"));
         }
         self.compare_and_jump(op, left, right, sense)
@@ -160,22 +165,13 @@ impl Compiler<'_> {
     }
 
     /// The type of what comes from one of several branches.
-    fn joined(&self, a: Type, b: Type, expected: &Type) -> Type {
-        let fits = |ty: &Type| ty.fits(expected, &self.world.program.shapes);
-        let union = |ty: &Type| match ty {
-            Type::Struct(shape) => self.shape(*shape).union,
-            Type::Union(union) => Some(*union),
-            _ => None,
-        };
+    fn joined(a: Type, b: Type, expected: &Type) -> Type {
         match (&a, &b) {
             _ if a == b => a,
             (Type::Null, other) | (other, Type::Null) if other.bank() == Bank::C => other.clone(),
             (Type::Null, _) | (_, Type::Null) => Type::Any,
-            _ if *expected != Type::Any && fits(&a) && fits(&b) => expected.clone(),
-            _ => match union(&a) {
-                Some(common) if union(&b) == Some(common) => Type::Union(common),
-                _ => a.join(&b),
-            },
+            _ if *expected != Type::Any && a.fits(expected) && b.fits(expected) => expected.clone(),
+            _ => a.join(&b),
         }
     }
 
@@ -192,7 +188,7 @@ impl Compiler<'_> {
             let found = self.case_type(case, target_type.as_ref(), want.ty)?;
             ty = Some(match ty {
                 None => found,
-                Some(ty) => self.joined(ty, found, want.ty),
+                Some(ty) => Self::joined(ty, found, want.ty),
             });
         }
         let is_else = |case: &Case| matches!(case.pattern.kind, ExprKind::Bool(true));
@@ -270,18 +266,19 @@ impl Compiler<'_> {
     /// Tests whether a value fits a pattern and binds its variables; answers the jumps that are
     /// taken if it does not. A `part` of a value has a register of its own already.
     fn pattern(&mut self, pattern: &Expr, target: &Val, part: bool) -> Result<Vec<usize>> {
-        let (shape, parts) = if let Some((name, args)) = pattern.named_call()
-            && let Some(shape) = self.shape_named(name)
+        let named = |name: &str| self.world.records.get(name).cloned();
+        let (record, parts) = if let Some((name, args)) = pattern.named_call()
+            && let Some(record) = named(name)
         {
-            self.placed(pattern.at, |it| it.check_fields(name, shape, args.len()))?;
-            (Some(shape), args.iter().enumerate().collect())
+            self.placed(pattern.at, |it| it.check_fields(&record, args.len()))?;
+            (Some(record), args.iter().enumerate().collect())
         } else if let ExprKind::Struct(name, fields) = &pattern.kind {
-            let (shape, parts) = self.placed(pattern.at, |it| it.fields_of(name, fields))?;
-            (Some(shape), parts)
+            let (record, parts) = self.placed(pattern.at, |it| it.fields_of(name, fields))?;
+            (Some(record), parts)
         } else {
-            (pattern.name().and_then(|name| self.shape_named(name)), Vec::new())
+            (pattern.name().and_then(named), Vec::new())
         };
-        let Some(shape) = shape else {
+        let Some(record) = record else {
             return match pattern.name() {
                 Some("_") => Ok(Vec::new()),
                 Some(name) if part || self.find(name).is_none_or(|it| it.is_function()) => {
@@ -301,8 +298,9 @@ impl Compiler<'_> {
             };
         };
         if target.ty.bank() != Bank::C {
-            return self.mismatch(&Type::Struct(shape), &target.ty);
+            return self.mismatch(&Type::Struct(record), &target.ty);
         }
+        let shape = record.shape;
         let reg = self.take(Bank::I)?;
         self.emit(Op::IsShape(reg, target.reg, shape));
         let mut fails = vec![self.jump_on(reg, false)];

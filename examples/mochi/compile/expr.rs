@@ -1,11 +1,13 @@
 //! Expressions.
 
+use std::rc::Rc;
+
 use super::{ANY, Compiler, GROUP, Mark, Val, Want, intern};
 use crate::builtins::Builtin;
 use crate::bytecode::{AnyOp, Op, Reg};
 use crate::errors::{Result, fault};
 use crate::syntax::ast::*;
-use crate::types::{Bank, Type};
+use crate::types::{Bank, Record, Type};
 
 /// Elements of a literal, or parts of a text, that are computed before they are put together.
 const CHUNK: usize = 32;
@@ -13,16 +15,19 @@ const CHUNK: usize = 32;
 type Two = fn(Reg, Reg) -> Op;
 type Three = fn(Reg, Reg, Reg) -> Op;
 
-/// What is left to do in a chain of calculations: the operator, its right side and its place.
-type Step<'e> = (Binary, &'e Expr, At);
+/// Values of fields, with the numbers of these.
+type Numbered<'e> = Vec<(usize, &'e Expr)>;
 
-/// The calculations in the order of [`Binary`]: of integers, of floats, and of anything.
-const ARITHMETIC: [(char, Three, Three, AnyOp); 5] = [
-    ('+', Op::AddI, Op::AddF, AnyOp::Add),
-    ('-', Op::SubI, Op::SubF, AnyOp::Sub),
-    ('*', Op::MulI, Op::MulF, AnyOp::Mul),
-    ('/', Op::DivI, Op::DivF, AnyOp::Div),
-    ('%', Op::ModI, Op::ModF, AnyOp::Mod),
+/// What is left to do in a chain of calculations: the operator, its right side and its place.
+type Step<'e> = (AnyOp, &'e Expr, At);
+
+/// The calculations in the order of [`AnyOp`]: of integers, and of floats.
+const ARITHMETIC: [(char, Three, Three); 5] = [
+    ('+', Op::AddI, Op::AddF),
+    ('-', Op::SubI, Op::SubF),
+    ('*', Op::MulI, Op::MulF),
+    ('/', Op::DivI, Op::DivF),
+    ('%', Op::ModI, Op::ModF),
 ];
 
 /// An instruction with a small constant.
@@ -104,11 +109,10 @@ impl Compiler<'_> {
 
     /// Refuses a value for its type.
     pub(super) fn refuse<T>(&self, ty: &Type, why: &str) -> Result<T> {
-        fault(self.at, format!("{} {why}", self.shown(ty)))
+        fault(self.at, format!("{ty} {why}"))
     }
 
     pub(super) fn mismatch<T>(&self, wanted: &Type, found: &Type) -> Result<T> {
-        let (wanted, found) = (self.shown(wanted), self.shown(found));
         fault(self.at, format!("type mismatch: expected {wanted}, found {found}"))
     }
 
@@ -291,26 +295,12 @@ impl Compiler<'_> {
         Ok(Val { ty: Type::map(key, value), reg: map })
     }
 
-    /// The shape of a struct or of a variant.
-    pub(super) fn shape_named(&self, name: &str) -> Option<u16> {
-        match self.world.types.get(name)? {
-            Type::Struct(shape) => Some(*shape),
-            // A union may have a variant of its own name.
-            Type::Union(union) => {
-                let mut shapes = self.world.program.shapes.iter();
-                let shape = shapes.position(|it| it.union == Some(*union) && it.name == name)?;
-                Some(shape as u16)
-            }
-            _ => None,
-        }
-    }
-
     /// A struct or a variant by the names of its fields.
     fn record(&mut self, name: &str, fields: &[(String, Expr)], want: Want<'_>) -> Result<Val> {
-        let (shape, given) = self.fields_of(name, fields)?;
+        let (record, given) = self.fields_of(name, fields)?;
         let value = |n| given.iter().rev().find(|it| it.0 == n).map(|it| it.1);
-        let values: Vec<_> = (0..self.shape(shape).fields.len()).map(value).collect();
-        self.construct(shape, &values, want)
+        let values: Vec<_> = (0..self.shape(record.shape).fields.len()).map(value).collect();
+        self.construct(record, &values, want)
     }
 
     /// The shape of a struct or a variant, and the numbers of fields that are named.
@@ -318,25 +308,27 @@ impl Compiler<'_> {
         &self,
         name: &str,
         fields: &'e [(String, Expr)],
-    ) -> Result<(u16, Vec<(usize, &'e Expr)>)> {
-        let Some(shape) = self.shape_named(name) else {
+    ) -> Result<(Rc<Record>, Numbered<'e>)> {
+        let Some(record) = self.world.records.get(name).cloned() else {
             return fault(self.at, format!("there is no struct `{name}`"));
         };
-        let number = |(field, value): &'e (String, Expr)| match self.shape(shape).field(field) {
-            Some(n) => Ok((n, value)),
-            None => fault(value.at, format!("{name} has no field `{field}`")),
-        };
-        Ok((shape, fields.iter().map(number).collect::<Result<_>>()?))
+        let number =
+            |(field, value): &'e (String, Expr)| match self.shape(record.shape).field(field) {
+                Some(n) => Ok((n, value)),
+                None => fault(value.at, format!("{name} has no field `{field}`")),
+            };
+        let numbers = fields.iter().map(number).collect::<Result<_>>()?;
+        Ok((record, numbers))
     }
 
     /// A record of the values of all its fields.
     pub(super) fn construct(
         &mut self,
-        shape: u16,
+        record: Rc<Record>,
         values: &[Option<&Expr>],
         want: Want<'_>,
     ) -> Result<Val> {
-        let fields = self.shape(shape).fields.clone();
+        let (shape, fields) = (record.shape, self.shape(record.shape).fields.clone());
         let first = self.mark()[2] as Reg;
         for (value, (_, ty)) in values.iter().zip(&fields) {
             let mark = self.mark();
@@ -347,7 +339,7 @@ impl Compiler<'_> {
             self.settle(mark, Bank::C, value)?;
         }
         let count = fields.len() as Reg;
-        self.done(want, Type::Struct(shape), |reg| Op::NewStruct(reg, first, count, shape))
+        self.done(want, Type::Struct(record), |reg| Op::NewStruct(reg, first, count, shape))
     }
 
     // Operators.
@@ -373,9 +365,8 @@ impl Compiler<'_> {
         want: Want<'_>,
     ) -> Result<Val> {
         let lists = match op {
-            Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Mod => {
-                return self.chain(whole, want);
-            }
+            Binary::Any(op) if (op as usize) < ARITHMETIC.len() => return self.chain(whole, want),
+            Binary::Any(op) => op,
             Binary::In => {
                 let item = self.operand(Bank::C, a, ANY)?;
                 let all = self.borrowed(b, ANY)?;
@@ -396,10 +387,6 @@ impl Compiler<'_> {
                 self.land(skip);
                 return self.fit(Val::cell(reg), &ty, want.reg(ty.bank()));
             }
-            Binary::Union => AnyOp::Union,
-            Binary::UnionAll => AnyOp::UnionAll,
-            Binary::Except => AnyOp::Except,
-            Binary::Intersect => AnyOp::Intersect,
             _ => return self.truth(whole),
         };
         let (left, right) = (self.borrowed(a, want.ty)?, self.borrowed(b, want.ty)?);
@@ -419,7 +406,7 @@ impl Compiler<'_> {
     /// together by one instruction.
     fn chain(&mut self, whole: &Expr, want: Want<'_>) -> Result<Val> {
         let (mut steps, mut rest): (Vec<Step<'_>>, _) = (Vec::new(), whole);
-        while let ExprKind::Binary(op, a, b) = &rest.kind
+        while let ExprKind::Binary(Binary::Any(op), a, b) = &rest.kind
             && (*op as usize) < ARITHMETIC.len()
         {
             steps.push((*op, &**b, rest.at));
@@ -427,7 +414,7 @@ impl Compiler<'_> {
         }
         let mut total = self.text_part(rest, ANY)?;
         while let Some((op, part, at)) = steps.pop() {
-            if op == Binary::Add && total.ty == Type::Text {
+            if op == AnyOp::Add && total.ty == Type::Text {
                 steps.push((op, part, at));
                 total = self.concat(total, &mut steps, want)?;
                 continue;
@@ -440,17 +427,17 @@ impl Compiler<'_> {
     }
 
     /// One calculation; its left side was computed since the mark.
-    fn step(&mut self, op: Binary, left: Val, part: &Expr, want: Want<'_>) -> Result<Val> {
+    fn step(&mut self, op: AnyOp, left: Val, part: &Expr, want: Want<'_>) -> Result<Val> {
         if left.ty == Type::Int
             && let ExprKind::Int(value) = part.kind
             && let Ok(k) = i16::try_from(value)
         {
             let short: Option<(Short, i16)> = match op {
-                Binary::Add => Some((Op::AddIK, k)),
-                Binary::Sub => k.checked_neg().map(|k| (Op::AddIK as _, k)),
-                Binary::Mul => Some((Op::MulIK, k)),
-                Binary::Div if k > 0 => Some((Op::DivIK, k)),
-                Binary::Mod if k > 0 => Some((Op::ModIK, k)),
+                AnyOp::Add => Some((Op::AddIK, k)),
+                AnyOp::Sub => k.checked_neg().map(|k| (Op::AddIK as _, k)),
+                AnyOp::Mul => Some((Op::MulIK, k)),
+                AnyOp::Div if k > 0 => Some((Op::DivIK, k)),
+                AnyOp::Mod if k > 0 => Some((Op::ModIK, k)),
                 _ => None,
             };
             if let Some((short, k)) = short {
@@ -461,8 +448,8 @@ impl Compiler<'_> {
         let hint = if left.ty == Type::Float { &left.ty } else { ANY };
         let right = self.borrowed(part, hint)?;
         let number = |ty: &Type| matches!(ty, Type::Int | Type::Float | Type::BigInt | Type::Any);
-        let (sign, ints, floats, any) = ARITHMETIC[op as usize];
-        let (l, r, sum) = (&left.ty, &right.ty, op == Binary::Add);
+        let (sign, ints, floats) = ARITHMETIC[op as usize];
+        let (l, r, sum) = (&left.ty, &right.ty, op == AnyOp::Add);
         let ty = match (l, r) {
             (Type::Null, _) | (_, Type::Null) => Type::Any,
             (Type::Int, Type::Int) => Type::Int,
@@ -473,7 +460,6 @@ impl Compiler<'_> {
             (Type::List(_) | Type::Text, Type::Any) if sum => Type::Any,
             (Type::List(_), Type::List(_)) | (Type::Text, Type::Text) if sum => l.join(r),
             _ => {
-                let (l, r) = (self.shown(l), self.shown(r));
                 return fault(self.at, format!("type mismatch: {sign} of {l} and {r}"));
             }
         };
@@ -484,7 +470,7 @@ impl Compiler<'_> {
         self.done(want, ty, |reg| match bank {
             Bank::I => ints(reg, a, b),
             Bank::F => floats(reg, a, b),
-            Bank::C => Op::Any(any, reg, a, b),
+            Bank::C => Op::Any(op, reg, a, b),
         })
     }
 
@@ -493,7 +479,7 @@ impl Compiler<'_> {
         let base = self.settle(want.mark, Bank::C, first)?;
         let start = self.mark();
         let mut count = 1;
-        while let Some((_, part, at)) = steps.pop_if(|step| step.0 == Binary::Add) {
+        while let Some((_, part, at)) = steps.pop_if(|step| step.0 == AnyOp::Add) {
             if count == CHUNK {
                 self.emit(Op::Concat(base, base, CHUNK as Reg));
                 self.release(start);
@@ -503,8 +489,7 @@ impl Compiler<'_> {
             let value = self.text_part(part, &Type::Text)?;
             let certain = value.ty == Type::Text;
             if !certain && !matches!(value.ty, Type::Any | Type::Null) {
-                let ty = self.shown(&value.ty);
-                return fault(at, format!("type mismatch: + of string and {ty}"));
+                return fault(at, format!("type mismatch: + of string and {}", value.ty));
             }
             let reg = self.settle(inner, Bank::C, value)?;
             if !certain {
@@ -537,19 +522,13 @@ impl Compiler<'_> {
     /// An element of a list, a map or a text; if it is `safe`, null where there is none.
     fn index(&mut self, base: &Expr, index: &Expr, want: Want<'_>, safe: bool) -> Result<Val> {
         let base = self.borrowed(base, ANY)?;
-        let (get, key, ty): (Three, Type, Type) = match &base.ty {
-            _ if safe => (Op::GetOrNull, Type::Any, Type::Any),
-            Type::Text => (Op::TextAt, Type::Int, Type::Text),
-            Type::List(element) => {
-                let get = by_element(element, [Op::GetI, Op::GetF, Op::GetB, Op::GetC]);
-                (get, Type::Int, (**element).clone())
-            }
-            Type::Map(key, value) => (Op::Get, (**key).clone(), (**value).clone()),
-            Type::Bytes => (Op::Get, Type::Int, Type::Int),
-            Type::Any | Type::Null | Type::Struct(_) | Type::Union(_) | Type::Group(_) => {
-                (Op::Get, Type::Any, Type::Any)
-            }
-            ty => return self.refuse(ty, "has no elements"),
+        let any = (Type::Any, Type::Any);
+        let (key, ty) = if safe { any } else { self.elements(&base.ty)? };
+        let get = match &base.ty {
+            _ if safe => Op::GetOrNull,
+            Type::Text => Op::TextAt,
+            Type::List(_) => by_element(&ty, [Op::GetI, Op::GetF, Op::GetB, Op::GetC]),
+            _ => Op::Get,
         };
         if !safe && matches!(base.ty, Type::List(_) | Type::Text) {
             let index = self.typed(index, &key, None)?.reg;
@@ -558,6 +537,20 @@ impl Compiler<'_> {
         let key = self.operand(Bank::C, index, &key)?;
         let base = self.as_cell(base)?;
         self.unboxed(want, &ty, |cell| get(cell, base, key))
+    }
+
+    /// The types of the keys of a value and of its elements.
+    pub(super) fn elements(&self, base: &Type) -> Result<(Type, Type)> {
+        Ok(match base {
+            Type::Text => (Type::Int, Type::Text),
+            Type::List(element) => (Type::Int, (**element).clone()),
+            Type::Map(key, value) => ((**key).clone(), (**value).clone()),
+            Type::Bytes => (Type::Int, Type::Int),
+            Type::Any | Type::Null | Type::Struct(_) | Type::Union(_) | Type::Group(_) => {
+                (Type::Any, Type::Any)
+            }
+            ty => return self.refuse(ty, "has no elements"),
+        })
     }
 
     fn slice(
@@ -586,31 +579,37 @@ impl Compiler<'_> {
 
     fn field(&mut self, base: &Expr, name: &str, want: Want<'_>) -> Result<Val> {
         let base = self.borrowed(base, ANY)?;
-        let (shape, n, ty) = match &base.ty {
-            Type::Struct(shape) => match self.field_named(*shape, name) {
-                Some((n, ty)) => (*shape, n, ty),
-                None => match self.method(*shape, name) {
-                    Some(method) => return self.partial(&method, Some(base), &[]),
-                    None => return self.no_field(&base.ty, name),
-                },
-            },
-            Type::Group(_) if name == "key" => (GROUP, 0, Type::Any),
-            Type::Group(item) if name == "items" => (GROUP, 1, Type::List(item.clone())),
-            Type::Any | Type::Null | Type::Map(..) | Type::Union(_) => {
-                let ty = match &base.ty {
-                    Type::Map(key, ty) if matches!(**key, Type::Text | Type::Any) => ty,
-                    _ => ANY,
-                };
-                let name = self.constant(name)?;
-                return self.unboxed(want, ty, |cell| Op::GetName(cell, base.reg, name));
-            }
-            _ => return self.no_field(&base.ty, name),
+        if let Type::Struct(record) = &base.ty
+            && self.field_named(record.shape, name).is_none()
+            && let Some(method) = self.method(record, name)
+        {
+            return self.partial(&method, Some(base), &[]);
+        }
+        let (field, ty) = self.field_of(&base.ty, name)?;
+        let Some((shape, n)) = field else {
+            let name = self.constant(name)?;
+            return self.unboxed(want, &ty, |cell| Op::GetName(cell, base.reg, name));
         };
         self.unboxed(want, &ty, |cell| Op::GetField(cell, base.reg, n as Reg, shape))
     }
 
-    pub(super) fn no_field<T>(&self, ty: &Type, name: &str) -> Result<T> {
-        self.refuse(ty, &format!("has no field `{name}`"))
+    /// A field of a value of this type: its shape and which one, if that is known, and its type.
+    pub(super) fn field_of(&self, base: &Type, name: &str) -> Result<(Option<(u16, usize)>, Type)> {
+        let found = match base {
+            Type::Struct(record) => {
+                self.field_named(record.shape, name).map(|(n, ty)| (Some((record.shape, n)), ty))
+            }
+            Type::Group(_) if name == "key" => Some((Some((GROUP, 0)), Type::Any)),
+            Type::Group(item) if name == "items" => {
+                Some((Some((GROUP, 1)), Type::List(item.clone())))
+            }
+            Type::Map(key, ty) if matches!(**key, Type::Text | Type::Any) => {
+                Some((None, (**ty).clone()))
+            }
+            Type::Any | Type::Null | Type::Map(..) | Type::Union(_) => Some((None, Type::Any)),
+            _ => None,
+        };
+        found.map_or_else(|| self.refuse(base, &format!("has no field `{name}`")), Ok)
     }
 
     /// The value as one of another type.

@@ -22,7 +22,7 @@ use std::rc::Rc;
 use crate::bytecode::{Function, Idx, Op, Program, Reg};
 use crate::errors::{Result, fault};
 use crate::syntax::ast::*;
-use crate::types::{Bank, Shape, Signature, Type};
+use crate::types::{Bank, Record, Shape, Signature, Type};
 
 use scope::{Local, Place};
 
@@ -95,7 +95,7 @@ pub(crate) struct World {
     pub(crate) program: Program,
     globals: HashMap<String, Local>,
     types: HashMap<String, Type>,
-    unions: Vec<String>,
+    records: HashMap<String, Rc<Record>>,
 }
 
 #[derive(Default)]
@@ -122,12 +122,12 @@ struct Frame {
     /// The declared type of the result; the program itself has none.
     result: Option<Type>,
     loops: Vec<Loop>,
-    /// Variables that are captured and assigned to: they live in boxes.
+    /// Variables that inner functions know: they live in boxes.
     shared: HashSet<String>,
     /// Variables that are appended to: they carry a flag that says whether the list is theirs.
     appended: HashSet<String>,
     /// The struct whose method this is: its fields can be named alone.
-    this: Option<u16>,
+    this: Option<Rc<Record>>,
 }
 
 impl Frame {
@@ -136,7 +136,7 @@ impl Frame {
         Frame {
             name: name.to_owned(),
             scopes: vec![Vec::new()],
-            shared: fun.uses.assigned.intersection(&fun.uses.inner).cloned().collect(),
+            shared: fun.uses.inner.clone(),
             appended: fun.uses.appended.clone(),
             ..Frame::default()
         }
@@ -180,13 +180,12 @@ pub(crate) fn compile(
         kept: 0,
     };
     if compiler.world.program.shapes.is_empty() {
-        let group = usize::from(compiler.new_shape("group", None)?);
-        compiler.world.program.shapes[group].fields =
-            vec![("key".to_owned(), Type::Any), ("items".to_owned(), Type::list(Type::Any))];
+        let fields = [("key", Type::Any), ("items", Type::list(Type::Any))];
+        let fields = fields.map(|(name, ty)| (name.to_owned(), ty)).to_vec();
+        compiler.world.program.shapes.push(Shape { name: "group".to_owned(), fields });
     }
     compiler.declare_types(body)?;
-    let declared = compiler.declare_functions(body)?;
-    compiler.program(program, declared, prompt)
+    compiler.program(program, prompt)
 }
 
 /// The number of an entry of a table, as instructions name it.
@@ -202,21 +201,6 @@ fn intern<T>(at: At, table: &mut Vec<T>, entry: T, same: fn(&T, &T) -> bool) -> 
     }
     numbered(at, n, "constants")
 }
-
-/// The functions and methods of a program, methods with the name of their type.
-fn functions(program: &[Stmt]) -> impl Iterator<Item = (Option<&String>, &Rc<Fun>)> {
-    program.iter().flat_map(|stmt| {
-        let (owner, functions) = match &stmt.kind {
-            StmtKind::Fun(fun) => (None, std::slice::from_ref(fun)),
-            StmtKind::Type(name, TypeBody::Struct(_, methods)) => (Some(name), methods.as_slice()),
-            _ => (None, [].as_slice()),
-        };
-        functions.iter().map(move |fun| (owner, fun))
-    })
-}
-
-/// A function of the top level, and the struct whose method it is.
-type Declared<'p> = (&'p Rc<Fun>, Option<u16>, u16, Rc<Signature>);
 
 impl Compiler<'_> {
     fn frame(&mut self) -> &mut Frame {
@@ -368,10 +352,6 @@ impl Compiler<'_> {
 
     // Types.
 
-    fn shown(&self, ty: &Type) -> String {
-        ty.named(&self.world.program.shapes, &self.world.unions).to_string()
-    }
-
     fn shape(&self, shape: u16) -> &Shape {
         &self.world.program.shapes[usize::from(shape)]
     }
@@ -391,19 +371,15 @@ impl Compiler<'_> {
             }
             TypeRef::Named(name, args, at) => (name.as_str(), args.as_slice(), *at),
         };
+        if let (Some(ty), []) = (Type::simple(name), args) {
+            return Ok(ty);
+        }
         Ok(match (name, args) {
-            ("int" | "i64" | "int64" | "i32", []) => Type::Int,
-            ("float" | "f64", []) => Type::Float,
-            ("bool", []) => Type::Bool,
-            ("string", []) => Type::Text,
-            ("bigint", []) => Type::BigInt,
-            ("bytes", []) => Type::Bytes,
             ("list", []) => Type::list(Type::Any),
             ("list", [element]) => Type::list(self.resolve(element)?),
             ("map", []) => Type::map(Type::Any, Type::Any),
             ("map", [key, value]) => Type::map(self.resolve(key)?, self.resolve(value)?),
-            ("any" | "null", []) | ("option" | "group", [_]) => Type::Any,
-            ("void" | "unit", []) => Type::Null,
+            ("option" | "group", [_]) => Type::Any,
             (_, []) => match self.world.types.get(name) {
                 Some(ty) => ty.clone(),
                 None => return fault(at, format!("there is no type `{name}`")),
@@ -416,41 +392,31 @@ impl Compiler<'_> {
     }
 
     fn declare_types(&mut self, program: &[Stmt]) -> Result<()> {
-        let types = program.iter().filter_map(|stmt| match &stmt.kind {
-            StmtKind::Type(name, body) => Some((name, body, stmt.at)),
-            _ => None,
-        });
         // Names first: types may refer to each other.
-        let mut shapes = Vec::new();
-        for (name, body, at) in types.clone() {
-            self.at = at;
-            let ty = match body {
-                TypeBody::Struct(fields, _) => {
-                    let shape = self.new_shape(name, None)?;
-                    shapes.push((shape, fields));
-                    Type::Struct(shape)
+        let mut bodies = Vec::new();
+        for stmt in program {
+            self.at = stmt.at;
+            if let StmtKind::Type(name, variants) = &stmt.kind {
+                let single = matches!(variants.as_slice(), [(only, _)] if only == name);
+                let union: Option<Rc<str>> = (!single).then(|| name.as_str().into());
+                for (variant, fields) in variants {
+                    let record = self.declare_record(variant, union.clone())?;
+                    bodies.push((record, fields));
                 }
-                TypeBody::Union(variants) => {
-                    let union = self.world.unions.len() as u16;
-                    self.world.unions.push(name.clone());
-                    for (variant, fields) in variants {
-                        let shape = self.new_shape(variant, Some(union))?;
-                        shapes.push((shape, fields));
-                        self.world.types.insert(variant.clone(), Type::Struct(shape));
-                    }
-                    Type::Union(union)
+                if let Some(union) = union {
+                    self.world.types.insert(name.clone(), Type::Union(union));
                 }
-                TypeBody::Alias(_) => Type::Any,
-            };
-            self.world.types.insert(name.clone(), ty);
+            } else if let StmtKind::Alias(name, _) = &stmt.kind {
+                self.world.types.insert(name.clone(), Type::Any);
+            }
         }
-        for (name, body, _) in types {
-            if let TypeBody::Alias(alias) = body {
-                let ty = self.resolve(alias)?;
+        for stmt in program {
+            if let StmtKind::Alias(name, ty) = &stmt.kind {
+                let ty = self.resolve(ty)?;
                 self.world.types.insert(name.clone(), ty);
             }
         }
-        for (shape, fields) in shapes {
+        for (shape, fields) in bodies {
             if fields.len() > 200 {
                 return fault(self.at, "a type has at most 200 fields");
             }
@@ -461,40 +427,29 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    fn new_shape(&mut self, name: &str, union: Option<u16>) -> Result<u16> {
-        let shapes = &mut self.world.program.shapes;
-        shapes.push(Shape { name: name.to_owned(), fields: Vec::new(), union });
-        numbered(self.at, shapes.len() - 1, "types")
+    /// A struct, or a variant of a union, whose fields come later.
+    fn declare_record(&mut self, name: &str, union: Option<Rc<str>>) -> Result<Idx> {
+        let (shapes, name) = (&mut self.world.program.shapes, name.to_owned());
+        let shape = numbered(self.at, shapes.len(), "types")?;
+        shapes.push(Shape { name: name.clone(), fields: Vec::new() });
+        let record = Rc::new(Record { shape, name: name.clone(), union });
+        self.world.types.insert(name.clone(), Type::Struct(Rc::clone(&record)));
+        self.world.records.insert(name, record);
+        Ok(shape)
     }
 
-    fn signature(&mut self, fun: &Fun, this: Option<u16>) -> Result<Rc<Signature>> {
+    fn signature(&mut self, fun: &Fun) -> Result<Rc<Signature>> {
         self.generic(fun, |compiler| {
             let resolve = |ty: &Option<TypeRef>| match ty {
                 Some(ty) => compiler.resolve(ty),
                 None => Ok(Type::Any),
             };
-            let own = this.map(|shape| Ok(Type::Struct(shape)));
-            let params = own.into_iter().chain(fun.params.iter().map(|(_, ty)| resolve(ty)));
-            Ok(Rc::new(Signature {
-                params: params.collect::<Result<_>>()?,
-                result: resolve(&fun.result)?,
-            }))
+            // The first parameter of a method is the record.
+            let own = fun.owner.as_ref().and_then(|owner| compiler.world.types.get(owner));
+            let params = fun.params.iter().map(|(_, ty)| resolve(ty));
+            let params = own.cloned().map(Ok).into_iter().chain(params).collect::<Result<_>>()?;
+            Ok(Rc::new(Signature { params, result: resolve(&fun.result)? }))
         })
-    }
-
-    /// Top-level functions and methods are known before any code is compiled.
-    fn declare_functions<'p>(&mut self, program: &'p [Stmt]) -> Result<Vec<Declared<'p>>> {
-        let mut declared = Vec::new();
-        for (owner, fun) in functions(program) {
-            self.at = fun.at;
-            let name = owner.map_or_else(|| fun.name.clone(), |it| format!("{it}.{}", fun.name));
-            let this = owner.and_then(|owner| self.shape_named(owner));
-            let (index, signature) = (self.reserve_function(&name)?, self.signature(fun, this)?);
-            let function = Known::local(&name, index, &signature);
-            self.world.globals.insert(name, function);
-            declared.push((fun, this, index, signature));
-        }
-        Ok(declared)
     }
 
     /// A number for a function whose code comes later.
@@ -519,7 +474,18 @@ impl Compiler<'_> {
         frame.captures
     }
 
-    fn program(&mut self, program: &Fun, declared: Vec<Declared<'_>>, prompt: bool) -> Result<u16> {
+    fn program(&mut self, program: &Fun, prompt: bool) -> Result<u16> {
+        // Top-level functions and methods are known before any code is compiled.
+        let mut functions = Vec::new();
+        for stmt in &program.body {
+            if let StmtKind::Fun(fun) = &stmt.kind {
+                self.at = fun.at;
+                let (index, signature) = (self.reserve_function(&fun.name)?, self.signature(fun)?);
+                let function = Known::local(&fun.name, index, &signature);
+                self.world.globals.insert(fun.name.clone(), function);
+                functions.push((fun, index, signature));
+            }
+        }
         let main = self.reserve_function(&program.name)?;
         self.frames.push(Frame::of(program));
         let mut body = program.body.as_slice();
@@ -533,10 +499,9 @@ impl Compiler<'_> {
         let result = self.next_or_null(last, ANY)?;
         self.emit(Op::RetC(result));
         self.finish(main, 0);
-        // Functions come last: by then the types of the globals are known.
-        for (fun, this, index, signature) in declared {
-            let frame = Frame { this, ..Frame::of(fun) };
-            self.function(fun, index, &signature, frame)?;
+        // Their code comes last: by then the types of the globals are known.
+        for (fun, index, signature) in functions {
+            self.function(fun, index, &signature, false)?;
         }
         Ok(main)
     }
@@ -546,7 +511,7 @@ impl Compiler<'_> {
         let (from, bank) = (value.ty.bank(), wanted.bank());
         // A truth value is no number.
         let other = from == Bank::I && bank == Bank::I && value.ty != *wanted;
-        if other || !value.ty.fits(wanted, &self.world.program.shapes) {
+        if other || !value.ty.fits(wanted) {
             return self.mismatch(wanted, &value.ty);
         }
         let known = *wanted == Type::Any && bank == from;

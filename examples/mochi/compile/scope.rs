@@ -16,9 +16,8 @@ pub(super) enum Place {
     Reg(Reg),
     /// In a box, which is in a register: inner functions share it.
     Boxed(Reg),
-    /// Among what the function has captured: the value, or its box.
+    /// In a box that the function has captured.
     Captured(Reg),
-    CapturedBox(Reg),
     /// In a slot that outlives the function.
     Global(Idx),
     /// A field of the record whose method this is: its shape, and which one.
@@ -66,10 +65,10 @@ impl Compiler<'_> {
         if let Some(local) = self.find_in(self.frames.len() - 1, name) {
             return Some(local);
         }
-        if let Some(shape) = self.here().this
-            && let Some((field, ty)) = self.field_named(shape, name)
+        if let Some(record) = self.here().this.clone()
+            && let Some((field, ty)) = self.field_named(record.shape, name)
         {
-            return Some(Local::new(name, ty, Place::Field(shape, field)));
+            return Some(Local::new(name, ty, Place::Field(record.shape, field)));
         }
         self.world.globals.get(name).cloned()
     }
@@ -95,28 +94,14 @@ impl Compiler<'_> {
         if n == captures.len() {
             captures.push(local.clone());
         }
-        let boxed = matches!(local.place, Place::Boxed(_) | Place::CapturedBox(_));
-        let place = if boxed { Place::CapturedBox } else { Place::Captured };
-        (n < 200).then(|| Local { place: place(n as Reg), owned: None, ..local })
-    }
-
-    /// What a closure takes of a variable: its value, or the box that it is in.
-    pub(super) fn capture(&mut self, local: &Local, to: Reg) -> Result<()> {
-        if let Place::Reg(reg) = local.place {
-            self.set_owned(local, false)?;
-            self.coerce(Val { ty: local.ty.clone(), reg }, ANY, Some(to))?;
-        } else {
-            let held = self.held(&local.place, to);
-            self.move_to(Bank::C, to, held);
-        }
-        Ok(())
+        (n < 200).then_some(Local { place: Place::Captured(n as Reg), owned: None, ..local })
     }
 
     /// The register of a box; what is captured is fetched into `to`.
-    fn held(&mut self, place: &Place, to: Reg) -> Reg {
+    pub(super) fn held(&mut self, place: &Place, to: Reg) -> Reg {
         match *place {
             Place::Boxed(reg) => return reg,
-            Place::Captured(n) | Place::CapturedBox(n) => drop(self.emit(Op::Up(to, n))),
+            Place::Captured(n) => drop(self.emit(Op::Up(to, n))),
             _ => {}
         }
         to
@@ -244,9 +229,7 @@ impl Compiler<'_> {
             ref place => {
                 let cell = self.target(want, ANY)?;
                 let held = self.held(place, cell);
-                if !matches!(place, Place::Captured(_)) {
-                    self.emit(Op::GetBox(cell, held));
-                }
+                self.emit(Op::GetBox(cell, held));
                 self.fit(Val::cell(cell), &ty, want.reg(bank))
             }
         }
@@ -266,15 +249,13 @@ impl Compiler<'_> {
         let mark = self.mark();
         match local.place {
             Place::Reg(reg) => drop(self.typed(value, &local.ty, Some(reg))?),
-            Place::Boxed(_) | Place::CapturedBox(_) => {
+            Place::Boxed(_) | Place::Captured(_) => {
                 let value = self.operand(Bank::C, value, &local.ty)?;
                 let cell = self.take(Bank::C)?;
                 let held = self.held(&local.place, cell);
                 self.emit(Op::SetBox(held, value));
             }
-            Place::Captured(_) | Place::Function(_) => {
-                return fault(at, format!("`{name}` cannot be assigned to"));
-            }
+            Place::Function(_) => {}
             Place::Global(slot) => {
                 let value = self.typed(value, &local.ty, None)?;
                 self.set_global(local.ty.bank(), slot, value.reg);

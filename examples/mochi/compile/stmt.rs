@@ -64,7 +64,7 @@ impl<'w> Compiler<'w> {
                     (Some(innermost), _) => innermost.continues.push(jump),
                 }
             }
-            StmtKind::Type(name, _) => {
+            StmtKind::Type(name, _) | StmtKind::Alias(name, _) => {
                 let top = self.here().result.is_none();
                 if !(top && self.world.types.contains_key(name)) {
                     return fault(stmt.at, "types are declared at the top level");
@@ -179,39 +179,28 @@ impl<'w> Compiler<'w> {
             }
             ExprKind::Index(base, index) => {
                 let base = self.borrowed(base, ANY)?;
-                let (key, element) = match &base.ty {
-                    Type::List(element) => (&Type::Int, &**element),
-                    Type::Map(key, element) => (&**key, &**element),
-                    Type::Any | Type::Null | Type::Bytes | Type::Struct(_) | Type::Union(_) => {
-                        (ANY, ANY)
-                    }
-                    ty => return self.refuse(ty, "has no elements that can be assigned to"),
-                };
+                if matches!(base.ty, Type::Text | Type::Group(_)) {
+                    return self.refuse(&base.ty, "has no elements that can be assigned to");
+                }
+                let (key, element) = self.elements(&base.ty)?;
                 let list = matches!(base.ty, Type::List(_));
                 let bank = |ty: &Type| if list { ty.bank() } else { Bank::C };
-                let i = self.operand(bank(key), index, key)?;
-                let x = self.operand(bank(element), value, element)?;
-                let set = by_element(element, [Op::SetI, Op::SetF, Op::SetB, Op::SetC]);
+                let i = self.operand(bank(&key), index, &key)?;
+                let x = self.operand(bank(&element), value, &element)?;
+                let set = by_element(&element, [Op::SetI, Op::SetF, Op::SetB, Op::SetC]);
                 let op = if list { set } else { Op::Set };
                 self.emit(op(base.reg, i, x));
             }
             ExprKind::Field(base, field) => {
                 let base = self.borrowed(base, ANY)?;
-                match base.ty {
-                    Type::Struct(shape) => match self.field_named(shape, field) {
-                        Some((n, ty)) => {
-                            let value = self.operand(Bank::C, value, &ty)?;
-                            self.emit(Op::SetField(base.reg, n as Reg, value, shape));
-                        }
-                        None => return self.no_field(&base.ty, field),
-                    },
-                    _ if base.ty.bank() == Bank::C => {
-                        let value = self.operand(Bank::C, value, ANY)?;
-                        let name = self.constant(field)?;
-                        self.emit(Op::SetName(base.reg, value, name));
-                    }
-                    _ => return self.no_field(&base.ty, field),
-                }
+                let (known, ty) = self.field_of(&base.ty, field)?;
+                let value =
+                    self.operand(Bank::C, value, if known.is_some() { &ty } else { ANY })?;
+                let op = match known {
+                    Some((shape, n)) => Op::SetField(base.reg, n as Reg, value, shape),
+                    None => Op::SetName(base.reg, value, self.constant(field)?),
+                };
+                self.emit(op);
             }
             _ => return fault(place.at, "this cannot be assigned to"),
         }
@@ -332,10 +321,10 @@ impl<'w> Compiler<'w> {
     ) -> Result<()> {
         let list = self.load(target, self.want(ANY), false)?;
         let element = list.ty.element().unwrap_or(Type::Any);
-        let Type::Struct(shape) = element else {
+        let Type::Struct(record) = &element else {
             return self.refuse(&list.ty, "is no list of structs");
         };
-        let fields = self.shape(shape).fields.clone();
+        let (shape, fields) = (record.shape, self.shape(record.shape).fields.clone());
         let source = self.take(Bank::C)?;
         self.move_to(Bank::C, source, list.reg);
         self.loop_over(" item", source, &element, &mut |compiler, item| {
@@ -345,7 +334,7 @@ impl<'w> Compiler<'w> {
                 compiler.declare_in(New::variable(name), value)?;
             }
             compiler.guarded(condition, |compiler| {
-                let (_, set) = compiler.fields_of(&compiler.shape(shape).name, set)?;
+                let (_, set) = compiler.fields_of(&record.name, set)?;
                 for (n, value) in set {
                     let value = compiler.operand(Bank::C, value, &fields[n].1)?;
                     compiler.emit(Op::SetField(item, n as Reg, value, shape));

@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
+use crate::bytecode::AnyOp;
+
 /// A byte offset into the source.
 pub(crate) type At = u32;
 
@@ -19,6 +21,8 @@ pub(crate) type Fields = Vec<(String, TypeRef)>;
 #[derive(Default)]
 pub(crate) struct Fun {
     pub(crate) name: String,
+    /// The struct whose method this is: both names are in that of the function.
+    pub(crate) owner: Option<String>,
     pub(crate) params: Vec<(String, Option<TypeRef>)>,
     pub(crate) result: Option<TypeRef>,
     pub(crate) body: Vec<Stmt>,
@@ -35,15 +39,8 @@ pub(crate) struct Uses {
     pub(crate) names: HashSet<String>,
     /// The names that occur in inner functions.
     pub(crate) inner: HashSet<String>,
-    pub(crate) assigned: HashSet<String>,
     /// Lists that grow by `xs = append(xs, x)`.
     pub(crate) appended: HashSet<String>,
-}
-
-pub(crate) enum TypeBody {
-    Struct(Fields, Vec<Rc<Fun>>),
-    Union(Vec<(String, Fields)>),
-    Alias(TypeRef),
 }
 
 pub(crate) struct Stmt {
@@ -67,7 +64,9 @@ pub(crate) enum StmtKind {
     For(String, Expr, Option<Expr>, Vec<Stmt>),
     Break,
     Continue,
-    Type(String, TypeBody),
+    /// A struct, or the variants of a union: a struct is the only variant of its own name.
+    Type(String, Vec<(String, Fields)>),
+    Alias(String, TypeRef),
     Expr(Expr),
     Test(String, Vec<Stmt>),
     Bench(String, Vec<Stmt>),
@@ -108,11 +107,8 @@ impl Expr {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Binary {
-    Add,
-    Sub,
-    Mul,
-    Div,
-    Mod,
+    /// A calculation, or an operation on sets.
+    Any(AnyOp),
     Eq,
     Ne,
     Lt,
@@ -123,17 +119,6 @@ pub(crate) enum Binary {
     And,
     Or,
     Coalesce,
-    Union,
-    UnionAll,
-    Except,
-    Intersect,
-}
-
-impl Binary {
-    pub(crate) fn compares(self) -> bool {
-        use Binary::*;
-        matches!(self, Eq | Ne | Lt | Le | Gt | Ge)
-    }
 }
 
 pub(crate) enum ExprKind {

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use super::ast::*;
 use super::lexer::{Spanned, Token, tokens, unquote};
+use crate::bytecode::AnyOp;
 use crate::errors::{Result, fault};
 
 const DEPTH_MAX: u32 = 1000;
@@ -40,16 +41,17 @@ const OUT_OF_SCOPE: &[(&str, &[&str])] = &[
 
 /// The operators, those that bind least first.
 const OPERATORS: &[&[(&str, Binary)]] = {
+    use AnyOp::*;
     use Binary::*;
     &[
-        &[("union", Union), ("except", Except), ("intersect", Intersect)],
+        &[("union", Any(Union)), ("except", Any(Except)), ("intersect", Any(Intersect))],
         &[("??", Coalesce)],
         &[("||", Or)],
         &[("&&", And)],
         &[("==", Eq), ("!=", Ne), ("in", In)],
         &[("<", Lt), ("<=", Le), (">", Gt), (">=", Ge)],
-        &[("+", Add), ("-", Sub)],
-        &[("*", Mul), ("/", Div), ("%", Mod)],
+        &[("+", Any(Add)), ("-", Any(Sub))],
+        &[("*", Any(Mul)), ("/", Any(Div)), ("%", Any(Mod))],
     ]
 };
 
@@ -59,6 +61,8 @@ struct Parser<'s> {
     depth: u32,
     /// Inside the head of an `if`, a `while`, a `for` or a `match`, where `x {` begins the body.
     head: bool,
+    /// Methods of the types so far: they become functions of the program.
+    methods: Vec<Stmt>,
     /// What is known of the functions around: the program, and those inside each other.
     uses: Vec<Uses>,
 }
@@ -67,12 +71,13 @@ struct Parser<'s> {
 pub(crate) fn parse(source: &str) -> Result<Fun> {
     let tokens = tokens(source)?;
     let uses = vec![Uses::default()];
-    let mut parser = Parser { tokens, next: 0, depth: 0, head: false, uses };
+    let mut parser = Parser { tokens, next: 0, depth: 0, head: false, methods: Vec::new(), uses };
     parser.after("package", Parser::name)?;
     let mut body = Vec::new();
     while parser.token() != Token::End {
         body.push(parser.statement()?);
     }
+    body.append(&mut parser.methods);
     let uses = parser.uses.pop().unwrap_or_default();
     Ok(Fun { body, uses, name: "the program".to_owned(), ..Fun::default() })
 }
@@ -259,7 +264,7 @@ impl<'s> Parser<'s> {
                 StmtKind::Bind { name, ty, value, mutable: word == "var" }
             }
             "export" => self.statement_kind()?,
-            "fun" if named => StmtKind::Fun(self.named_function()?),
+            "fun" if named => StmtKind::Fun(self.named_function(None)?),
             "return" => {
                 let ends = matches!(self.text(), "}" | "") || STARTS.contains(&self.text());
                 StmtKind::Return(if ends { None } else { Some(self.expr()?) })
@@ -278,7 +283,7 @@ impl<'s> Parser<'s> {
             }
             "break" => StmtKind::Break,
             "continue" => StmtKind::Continue,
-            "type" => StmtKind::Type(self.name()?, self.type_body()?),
+            "type" => self.type_body()?,
             "test" | "bench" if self.token() == Token::Text => {
                 let name = unquote(self.text(), self.at())?;
                 self.next += 1;
@@ -309,12 +314,10 @@ impl<'s> Parser<'s> {
                 }
                 self.next += 1;
                 let value = self.expr()?;
-                if let ExprKind::Name(name) = &place.kind {
-                    let uses = self.uses();
-                    uses.assigned.insert(name.clone());
-                    if value.appended_to(name).is_some() {
-                        uses.appended.insert(name.clone());
-                    }
+                if let ExprKind::Name(name) = &place.kind
+                    && value.appended_to(name).is_some()
+                {
+                    self.uses().appended.insert(name.clone());
                 }
                 StmtKind::Assign(place, value)
             }
@@ -330,13 +333,12 @@ impl<'s> Parser<'s> {
         self.uses().names.insert(name.to_owned());
     }
 
-    fn named_function(&mut self) -> Result<Rc<Fun>> {
-        let at = self.at();
-        let name = self.name()?;
-        self.function(name, at)
+    fn named_function(&mut self, owner: Option<&str>) -> Result<Rc<Fun>> {
+        let (at, name) = (self.at(), self.name()?);
+        self.function(name, owner, at)
     }
 
-    fn function(&mut self, name: String, at: At) -> Result<Rc<Fun>> {
+    fn function(&mut self, name: String, owner: Option<&str>, at: At) -> Result<Rc<Fun>> {
         self.uses.push(Uses::default());
         let generics = self.after("<", |p| p.list(">", Self::name))?.unwrap_or_default();
         self.expect("(")?;
@@ -358,38 +360,42 @@ impl<'s> Parser<'s> {
         let around = self.uses();
         around.inner.extend(uses.names.iter().cloned());
         around.names.extend(uses.names.iter().cloned());
-        around.assigned.extend(uses.assigned.iter().cloned());
         around.appended.extend(uses.appended.iter().cloned());
-        Ok(Rc::new(Fun { name, params, result, body, generics, uses, at }))
+        let name = owner.map_or(name.clone(), |owner| format!("{owner}.{name}"));
+        let owner = owner.map(str::to_owned);
+        Ok(Rc::new(Fun { name, owner, params, result, body, generics, uses, at }))
     }
 
-    fn type_body(&mut self) -> Result<TypeBody> {
+    fn type_body(&mut self) -> Result<StmtKind> {
+        let name = self.name()?;
         let equals = self.accept("=");
         if self.is("{") {
-            let (mut fields, mut methods) = (Vec::new(), Vec::new());
+            let mut fields = Vec::new();
             self.braces(|p| {
+                let at = p.at();
                 if p.accept("fun") {
-                    methods.push(p.named_function()?);
+                    let method = p.named_function(Some(&name))?;
+                    p.methods.push(Stmt { at, kind: StmtKind::Fun(method) });
                 } else {
                     fields.push(p.field()?);
                 }
                 p.accept(",");
                 Ok(())
             })?;
-            return Ok(TypeBody::Struct(fields, methods));
+            return Ok(StmtKind::Type(name.clone(), vec![(name, fields)]));
         }
         if !equals {
             return self.unexpected("`{` or `=`");
         }
         self.accept("|");
         if !self.is_name(0) || !matches!(self.ahead(1).text, "|" | "(" | "{") {
-            return Ok(TypeBody::Alias(self.type_ref()?));
+            return Ok(StmtKind::Alias(name, self.type_ref()?));
         }
         let mut variants = vec![self.variant()?];
         while self.accept("|") {
             variants.push(self.variant()?);
         }
-        Ok(TypeBody::Union(variants))
+        Ok(StmtKind::Type(name, variants))
     }
 
     fn variant(&mut self) -> Result<(String, Fields)> {
@@ -451,8 +457,8 @@ impl<'s> Parser<'s> {
             self.climb("too many operators in one expression")?;
             let at = self.at();
             self.next += 1;
-            if operator == Binary::Union && self.accept("all") {
-                operator = Binary::UnionAll;
+            if operator == Binary::Any(AnyOp::Union) && self.accept("all") {
+                operator = Binary::Any(AnyOp::UnionAll);
             }
             let right = self.deeper(|p| p.binary(level))?;
             left = Expr { at, kind: ExprKind::Binary(operator, Box::new(left), Box::new(right)) };
@@ -536,7 +542,7 @@ impl<'s> Parser<'s> {
             })?),
             (_, "true" | "false") => ExprKind::Bool(text == "true"),
             (_, "none") => ExprKind::Null,
-            (_, "fun") => ExprKind::Fun(self.function(String::new(), at)?),
+            (_, "fun") => ExprKind::Fun(self.function(String::new(), None, at)?),
             (_, "if") => self.deeper(|p| p.if_kind(Self::branch))?,
             (_, "match") => self.match_expr()?,
             (_, "from") if self.is_name(0) && self.is_ahead(1, "in") => {
