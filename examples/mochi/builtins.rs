@@ -398,7 +398,6 @@ impl Context {
 
     /// A value as one of another type.
     pub(crate) fn cast(&mut self, cell: Cell, ty: &Type) -> Outcome<Cell> {
-        let read = self.heap.text(cell).map(|text| text.to_string()).ok();
         let made = match (ty, cell.unpack()) {
             (Type::Int, Unpacked::Null) => Some(Cell::from(0)),
             (Type::Float, Unpacked::Null) => Some(Cell::float(0.0)),
@@ -407,34 +406,34 @@ impl Context {
                 Some(self.parse_int(&format!("{:.0}", float.trunc()))?)
             }
             (Type::Int | Type::BigInt, _) if is_int(cell) => Some(cell),
-            (Type::Int, _) => match read.as_ref().and_then(|text| text.parse().ok()) {
-                Some(value) => Some(self.int(value)?),
-                None => None,
-            },
-            (Type::BigInt, _) => read.as_ref().and_then(|text| self.parse_int(text).ok()),
-            (Type::Float, _) => match &read {
-                Some(text) => text.parse().ok().map(Cell::float),
-                None => float(self, cell).ok().map(Cell::float),
-            },
-            (Type::Text, _) => Some(cell).filter(|_| read.is_some()),
-            (Type::Bool, _) => Some(cell).filter(|_| cell.as_bool().is_some()),
-            (Type::Map(..), _) => Some(cell).filter(|_| cell.kind() == Some(Kind::MAP)),
-            (Type::List(element), _) if is_list(cell) => {
-                let mut made = elements(self, cell)?;
-                let mut changed = false;
-                for item in made.iter_mut().filter(|_| **element != Type::Any) {
-                    let cast = self.cast(*item, element)?;
-                    changed |= cast != *item;
-                    *item = cast;
-                }
-                Some(if changed { new_list(self, &made)? } else { cell })
+            (Type::Int, _) => {
+                let value = text(self, cell).ok().and_then(|text| text.parse().ok());
+                value.map(|value| self.int(value)).transpose()?
             }
-            (Type::List(_), _) => None,
+            (Type::BigInt, _) => text(self, cell).ok().and_then(|it| self.parse_int(&it).ok()),
+            (Type::Float, _) => {
+                let read = || text(self, cell).ok().and_then(|text| text.parse().ok());
+                number(self, cell).or_else(read).map(Cell::float)
+            }
+            (Type::Text, _) => is_text(cell).then_some(cell),
+            (Type::Bool, _) => cell.as_bool().map(Cell::bool),
+            (Type::Map(..), _) => (cell.kind() == Some(Kind::MAP)).then_some(cell),
+            (Type::List(_), _) if !is_list(cell) => None,
+            (Type::List(element), _) if **element != Type::Any => {
+                let old = elements(self, cell)?;
+                let made: Outcome<Vec<_>> = old.iter().map(|&it| self.cast(it, element)).collect();
+                let made = made?;
+                Some(if made == old { cell } else { new_list(self, &made)? })
+            }
             (Type::Struct(record), _) => self.cast_to_struct(cell, record.shape)?,
             _ => Some(cell),
         };
-        let found = read.map_or_else(|| type_name(self, cell).to_owned(), |it| format!("{it:?}"));
-        made.map_or_else(|| trap(format!("cannot cast {found} to {ty}")), Ok)
+        let refused = || {
+            let found = text(self, cell).map(|text| format!("{text:?}"));
+            let found = found.unwrap_or(type_name(self, cell).to_owned());
+            trap(format!("cannot cast {found} to {ty}"))
+        };
+        made.map_or_else(refused, Ok)
     }
 
     /// A record of a shape: the value itself, or one of the entries of a map.
@@ -488,19 +487,6 @@ fn split(heap: &mut Heap, whole: Cell, separator: Cell) -> Outcome<Cell> {
     };
     let parts: Vec<Cell> = parts.iter().map(|it| heap.string(it)).collect::<Result<_, _>>()?;
     new_list(heap, &parts)
-}
-
-fn index_of(heap: &mut Heap, all: Cell, item: Cell) -> Outcome<i64> {
-    if is_text(all) {
-        let (all, part) = (text(heap, all)?, text(heap, item)?);
-        return Ok(all.find(&part).map_or(-1, |at| all[..at].chars().count() as i64));
-    }
-    for (n, element) in elements(heap, all)?.into_iter().enumerate() {
-        if equal(heap, element, item)? {
-            return Ok(n as i64);
-        }
-    }
-    Ok(-1)
 }
 
 fn reversed(heap: &mut Heap, base: Cell) -> Outcome<Cell> {
@@ -562,16 +548,8 @@ fn sum(heap: &mut Heap, list: Cell) -> Outcome<Cell> {
         let sum = ints.sum(..)?;
         return Ok(heap.int128(sum)?);
     }
-    let (mut ints, mut floats, mut all_ints) = (Cell::from(0), 0.0, true);
-    for cell in elements(heap, list)? {
-        if is_int(cell) {
-            ints = heap.add(ints, cell)?;
-        } else {
-            all_ints = false;
-            floats += float(heap, cell)?;
-        }
-    }
-    if all_ints { Ok(ints) } else { Ok(Cell::float(floats + float(heap, ints)?)) }
+    let mut cells = elements(heap, list)?.into_iter();
+    cells.try_fold(Cell::from(0), |sum, cell| arithmetic(heap, AnyOp::Add, sum, cell))
 }
 
 /// Sorts pairs by what is first in them, and leaves what is second.

@@ -636,11 +636,8 @@ fn callee(
             if count == arity {
                 return Ok(Some(index as u16));
             }
-            if count > arity {
+            if count > arity || count == 0 {
                 return trap(format!("this function takes {arity} arguments, not {count}"));
-            }
-            if count == 0 {
-                return trap(format!("this function takes {arity} arguments"));
             }
             let kept = heap.alloc(Closure::of(PARTIAL, &c[at..=at + count]))?;
             c[at] = kept.into();
@@ -700,25 +697,18 @@ fn concat(heap: &mut Heap, parts: &[Cell]) -> Outcome<Cell> {
 /// A slice with a step.
 fn stepped(cx: &mut Context, base: Cell, [start, end, step]: [Cell; 3]) -> Outcome<Cell> {
     let part = cx.slice(base, optional(cx, start, 0)?, optional(cx, end, i64::MAX)?)?;
-    let step = optional(cx, step, 1)?;
-    let by = usize::try_from(step.unsigned_abs()).unwrap_or(usize::MAX);
-    match by {
-        0 => trap("a slice needs a step that is not 0"),
-        _ if step == 1 => Ok(part),
-        _ if is_text(part) => {
-            let chars = every(text(cx, part)?.chars().collect(), by, step < 0);
-            String::from_iter(chars).cell(cx)
-        }
-        _ => {
-            let kept = every(elements(cx, part)?, by, step < 0);
-            new_list(cx, &kept)
-        }
+    let by = match optional(cx, step, 1)? {
+        0 => return trap("a slice needs a step that is not 0"),
+        1 => return Ok(part),
+        by => by,
+    };
+    let list = iterated(cx, part)?;
+    let mut cells = elements(cx, list)?;
+    if by < 0 {
+        cells.reverse();
     }
-}
-
-fn every<T>(mut all: Vec<T>, by: usize, backwards: bool) -> Vec<T> {
-    if backwards {
-        all.reverse();
-    }
-    all.into_iter().step_by(by).collect()
+    let step = usize::try_from(by.unsigned_abs()).unwrap_or(usize::MAX);
+    let kept: Vec<Cell> = cells.into_iter().step_by(step).collect();
+    let list = cx.alloc(List::of(&kept))?;
+    if is_text(part) { Ok(cx.join(list, .., "")?) } else { like(cx, list.into(), part) }
 }

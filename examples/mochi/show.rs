@@ -7,7 +7,7 @@ use segheap::bstr::ByteSlice;
 use segheap::{Cell, Closure, Kind, Map, Struct, Unpacked};
 
 use crate::compile::GROUP;
-use crate::values::{Context, by_kind, digits};
+use crate::values::{Context, Item, by_kind, digits};
 
 /// In what form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl Style {
 }
 
 /// A part of what is being shown.
-enum Part {
+pub(crate) enum Part {
     /// A value, and whether it stands alone.
     Value(Cell, bool),
     Text(&'static str),
@@ -38,30 +38,6 @@ enum Part {
     Line,
     /// The end of a list.
     End,
-}
-
-impl From<Cell> for Part {
-    fn from(cell: Cell) -> Part {
-        Part::Value(cell, false)
-    }
-}
-
-impl From<f64> for Part {
-    fn from(float: f64) -> Part {
-        Cell::float(float).into()
-    }
-}
-
-impl From<i64> for Part {
-    fn from(int: i64) -> Part {
-        Part::Owned(int.to_string())
-    }
-}
-
-impl From<u8> for Part {
-    fn from(byte: u8) -> Part {
-        i64::from(byte).into()
-    }
 }
 
 impl Context {
@@ -129,7 +105,7 @@ impl Context {
         let mut brackets = ["[", "]"];
         let items: Vec<Vec<Part>> = by_kind!(cell, K => {
             let items = self.get::<K>(cell).ok()?.as_slice();
-            items.iter().map(|&item| vec![item.into()]).collect()
+            items.iter().map(|item| vec![item.part()]).collect()
         }, {
             brackets = if style == Style::Str { ["map[", "]"] } else { ["{", "}"] };
             self.entries(cell, style)?
@@ -161,7 +137,7 @@ impl Context {
         };
         let mut entries: Vec<(String, Part)> = Vec::new();
         if let Ok(map) = self.get::<Map>(cell) {
-            entries.extend(map.iter().map(|(key, it)| (self.shown(key, Style::Str), it.into())));
+            entries.extend(map.iter().map(|(key, it)| (self.shown(key, Style::Str), it.part())));
         } else {
             let record = self.get::<Struct>(cell).ok()?;
             let shape = self.shapes.get(record.shape() as usize)?;
@@ -169,7 +145,7 @@ impl Context {
                 entries.push(("__name".to_owned(), Part::Owned(key_of(&shape.name))));
             }
             let fields = shape.fields.iter().zip(record.as_slice());
-            entries.extend(fields.map(|((field, _), value)| (field.clone(), (*value).into())));
+            entries.extend(fields.map(|((field, _), value)| (field.clone(), value.part())));
         }
         entries.sort_by(|a, b| a.0.cmp(&b.0));
         let colon = if matches!(style, Style::Str | Style::Compact) { ":" } else { ": " };

@@ -11,7 +11,7 @@ use segheap::{Cell, Error, Heap, Kind, List, Map, Set, Str, Struct, Unpacked};
 
 use crate::bytecode::AnyOp;
 use crate::compile::GROUP;
-use crate::show::Style;
+use crate::show::{Part, Style};
 use crate::types::Shape;
 
 /// Why an instruction failed.
@@ -54,7 +54,6 @@ pub(crate) struct Context {
     /// Which of the texts that were looked at last are all ASCII: their characters are their
     /// bytes. A text is never changed, and no two have had the same cell.
     ascii: [(Cell, bool); 4],
-    next: usize,
 }
 
 impl Deref for Context {
@@ -128,7 +127,7 @@ pub(crate) fn boolean(heap: &Heap, cell: Cell) -> Outcome<bool> {
 }
 
 /// A number of any kind as a float.
-fn number(heap: &Heap, cell: Cell) -> Option<f64> {
+pub(crate) fn number(heap: &Heap, cell: Cell) -> Option<f64> {
     match cell.unpack() {
         Unpacked::Float(float) => Some(float),
         Unpacked::Int(int) => Some(int as f64),
@@ -156,14 +155,15 @@ pub(crate) fn truthy(heap: &Heap, cell: Cell) -> Outcome<bool> {
 
 // Lists, whatever they are made of.
 
-/// What lists hold and built-ins answer: made into a cell, and made of one.
+/// What lists hold and built-ins answer: made into a cell, made of one, and made to be shown.
 pub(crate) trait Item: Sized {
     fn cell(self, heap: &mut Heap) -> Outcome<Cell>;
     fn of(heap: &Heap, cell: Cell) -> Outcome<Self>;
+    fn part(self) -> Part;
 }
 
 macro_rules! items {
-    ($($Item:ty: $cell:expr, $of:expr;)*) => {$(
+    ($($Item:ty: $cell:expr, $of:expr, $part:expr;)*) => {$(
         impl Item for $Item {
             fn cell(self, heap: &mut Heap) -> Outcome<Cell> {
                 let cell: fn(&mut Heap, $Item) -> Outcome<Cell> = $cell;
@@ -174,17 +174,22 @@ macro_rules! items {
                 let of: fn(&Heap, Cell) -> Outcome<$Item> = $of;
                 of(heap, cell)
             }
+
+            fn part(self) -> Part {
+                let part: fn($Item) -> Part = $part;
+                part(self)
+            }
         }
     )*};
 }
 
 items! {
-    Cell: |_, cell| Ok(cell), |_, cell| Ok(cell);
-    i64: |heap, int| Ok(heap.int(int)?), int;
-    f64: |_, float| Ok(Cell::float(float)), float;
-    u8: |_, byte| Ok(Cell::from(byte)), byte;
-    bool: |_, bool| Ok(Cell::bool(bool)), boolean;
-    String: |heap, text| Ok(heap.string(&text)?), text;
+    Cell: |_, it| Ok(it), |_, it| Ok(it), |it| Part::Value(it, false);
+    i64: |heap, it| Ok(heap.int(it)?), int, |it| Part::Owned(it.to_string());
+    f64: |_, it| Ok(Cell::float(it)), float, |it| Part::Value(Cell::float(it), false);
+    u8: |_, it| Ok(Cell::from(it)), byte, |it| Part::Owned(it.to_string());
+    bool: |_, it| Ok(Cell::bool(it)), boolean, |it| Part::Value(Cell::bool(it), false);
+    String: |heap, it| Ok(heap.string(&it)?), text, Part::Owned;
 }
 
 pub(crate) fn text(heap: &Heap, cell: Cell) -> Outcome<String> {
@@ -351,57 +356,44 @@ pub(crate) fn arithmetic(heap: &mut Heap, op: AnyOp, x: Cell, y: Cell) -> Outcom
         _ if x.is_null() || y.is_null() => Ok(Cell::NULL),
         _ => {
             let (x, y) = (type_name(heap, x), type_name(heap, y));
-            trap(format!("type mismatch: {op:?} of {x} and {y}"))
+            let sign = ["+", "-", "*", "/", "%"].get(op as usize).copied().unwrap_or_default();
+            trap(format!("type mismatch: {sign} of {x} and {y}"))
         }
     }
 }
 
 pub(crate) fn equal(heap: &mut Heap, x: Cell, y: Cell) -> Outcome<bool> {
-    let mut work = vec![(x, y)];
-    let (mut steps, mut seen) = (0_usize, HashSet::new());
-    while let Some((x, y)) = work.pop() {
-        steps += 1;
-        let equal = if x == y && x.as_float().is_none() {
-            true
-        } else if is_text(x) && is_text(y) {
-            *heap.text(x)? == *heap.text(y)?
-        } else if is_int(x) && is_int(y) {
-            heap.cmp_int(x, y)?.is_eq()
-        } else if let (Some(a), Some(b)) = (number(heap, x), number(heap, y)) {
-            a == b
-        } else if steps > 10_000 && !seen.insert((x, y)) {
-            // Values may lead to themselves: what was compared already is not compared again.
-            true
-        } else if let Some(pairs) = pairs(heap, x, y)? {
-            work.extend(pairs);
-            true
-        } else {
-            false
-        };
-        if !equal {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+    Ok(compared(heap, x, y)? == Some(Ordering::Equal))
 }
 
-/// What has to be equal for two lists, maps or records to be; none if they cannot be.
-fn pairs(heap: &mut Heap, x: Cell, y: Cell) -> Outcome<Option<Vec<(Cell, Cell)>>> {
-    if let (Ok(x), Ok(y)) = (heap.get::<Map>(x), heap.get::<Map>(y)) {
-        let pair = |(key, value)| Ok(y.get(key)?.map(|other| (value, other)));
-        let pairs: Outcome<Option<Vec<_>>> = x.iter().map(pair).collect();
-        return Ok(pairs?.filter(|_| x.len() == y.len()));
+/// Where a text or a list has this in it; -1 if nowhere.
+pub(crate) fn index_of(heap: &mut Heap, all: Cell, item: Cell) -> Outcome<i64> {
+    if is_text(all) {
+        let (all, part) = (text(heap, all)?, text(heap, item)?);
+        return Ok(all.find(&part).map_or(-1, |at| all[..at].chars().count() as i64));
     }
-    let (x, y) = match (heap.get::<Struct>(x), heap.get::<Struct>(y)) {
-        (Ok(x), Ok(y)) if x.shape() == y.shape() => (x.as_slice().to_vec(), y.as_slice().to_vec()),
-        _ if is_list(x) && is_list(y) => (elements(heap, x)?, elements(heap, y)?),
-        _ => return Ok(None),
-    };
-    Ok((x.len() == y.len()).then(|| x.into_iter().zip(y).collect()))
+    for (n, element) in elements(heap, all)?.into_iter().enumerate() {
+        if equal(heap, element, item)? {
+            return Ok(n as i64);
+        }
+    }
+    Ok(-1)
 }
 
 /// The order of two values, if there is one. Null comes last.
 pub(crate) fn order(heap: &mut Heap, x: Cell, y: Cell) -> Outcome<Ordering> {
+    match compared(heap, x, y)? {
+        Some(order) if x.kind() != Some(Kind::STRUCT) => Ok(order),
+        _ => {
+            let (x, y) = (type_name(heap, x), type_name(heap, y));
+            trap(format!("type mismatch: {x} and {y} cannot be compared"))
+        }
+    }
+}
+
+/// How two values compare by the first of their parts that differ; none if those are of types
+/// that do not compare.
+fn compared(heap: &mut Heap, x: Cell, y: Cell) -> Outcome<Option<Ordering>> {
     let mut work = vec![(x, y)];
     let (mut steps, mut seen) = (0_usize, HashSet::new());
     while let Some((x, y)) = work.pop() {
@@ -409,41 +401,45 @@ pub(crate) fn order(heap: &mut Heap, x: Cell, y: Cell) -> Outcome<Ordering> {
         let order = match (x.unpack(), y.unpack()) {
             (Unpacked::Int(x), Unpacked::Int(y)) => x.cmp(&y),
             (Unpacked::Bool(x), Unpacked::Bool(y)) => x.cmp(&y),
+            _ if x == y && x.as_float().is_none() => Ordering::Equal,
             _ if x.is_null() || y.is_null() => x.is_null().cmp(&y.is_null()),
             _ if is_text(x) && is_text(y) => (**heap.text(x)?).cmp(&**heap.text(y)?),
             _ if is_int(x) && is_int(y) => heap.cmp_int(x, y)?,
             _ => match (number(heap, x), number(heap, y)) {
-                (Some(x), Some(y)) => x.partial_cmp(&y).unwrap_or(Ordering::Equal),
-                // As in `equal`.
+                (Some(x), Some(y)) => x.partial_cmp(&y).unwrap_or(Ordering::Less),
+                // Values may lead to themselves: what was compared is not compared again.
                 _ if steps > 10_000 && !seen.insert((x, y)) => Ordering::Equal,
                 _ => {
-                    // By the first parts that differ, then by length.
-                    let (x, y) = (ordered(heap, x, y)?, ordered(heap, y, x)?);
+                    let (Some(x), Some(y)) = (parts(heap, x, y)?, parts(heap, y, x)?) else {
+                        return Ok(None);
+                    };
                     work.push((Cell::from(x.len() as u32), Cell::from(y.len() as u32)));
                     work.extend(x.into_iter().zip(y).rev());
                     Ordering::Equal
                 }
             },
         };
-        if order != Ordering::Equal {
-            return Ok(order);
+        if order.is_ne() {
+            return Ok(Some(order));
         }
     }
-    Ok(Ordering::Equal)
+    Ok(Some(Ordering::Equal))
 }
 
-/// What a list or a map is compared by: its elements, or its entries in the order of their keys.
-fn ordered(heap: &mut Heap, x: Cell, other: Cell) -> Outcome<Vec<Cell>> {
+/// What a list, a record or a map is compared by, if the other is one too: for a map its entries
+/// in the order of their keys.
+fn parts(heap: &mut Heap, x: Cell, other: Cell) -> Outcome<Option<Vec<Cell>>> {
     if is_list(x) && is_list(other) {
-        return elements(heap, x);
+        return elements(heap, x).map(Some);
     }
-    if let (Ok(map), Ok(_)) = (heap.get::<Map>(x), heap.get::<Map>(other)) {
-        let mut entries: Vec<_> = map.iter().collect();
-        entries.sort_by_key(|it| heap.text(it.0).map(|text| text.to_vec()).unwrap_or_default());
-        return Ok(entries.into_iter().flat_map(|(key, value)| [key, value]).collect());
+    if let (Ok(x), Ok(other)) = (heap.get::<Struct>(x), heap.get::<Struct>(other)) {
+        return Ok((x.shape() == other.shape()).then(|| x.as_slice().to_vec()));
     }
-    let (x, y) = (type_name(heap, x), type_name(heap, other));
-    trap(format!("type mismatch: {x} and {y} cannot be compared"))
+    let (Ok(map), Some(Kind::MAP)) = (heap.get::<Map>(x), other.kind()) else { return Ok(None) };
+    let mut entries: Vec<_> = map.iter().collect();
+    entries
+        .sort_by_cached_key(|(key, _)| heap.display(*key).quoted().limit(usize::MAX).to_string());
+    Ok(Some(entries.into_iter().flat_map(|(key, value)| [key, value]).collect()))
 }
 
 /// `<` or `<=`; nothing is below null, and no float below NaN.
@@ -463,7 +459,6 @@ impl Context {
             out,
             seed: std::env::var("MOCHI_NOW_SEED").ok().and_then(|seed| seed.parse().ok()),
             ascii: Default::default(),
-            next: 0,
         }
     }
 
@@ -606,12 +601,7 @@ impl Context {
         if let Ok(text) = self.heap.text(all) {
             return Ok(text.find(self.shown(item, Style::Str)).is_some());
         }
-        for element in elements(self, all)? {
-            if equal(self, element, item)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        Ok(index_of(self, all, item)? >= 0)
     }
 
     /// Operations on lists as sets.
@@ -652,8 +642,8 @@ impl Context {
             return Ok(*ascii);
         }
         let ascii = self.get::<Str>(text)?.text().is_ascii();
-        self.ascii[self.next % 4] = (text, ascii);
-        self.next += 1;
+        self.ascii.rotate_right(1);
+        self.ascii[0] = (text, ascii);
         Ok(ascii)
     }
 
