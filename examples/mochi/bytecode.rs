@@ -82,10 +82,10 @@ instructions! {
         (Reg, Reg): Up NewBox GetBox SetBox;
         // Lists, arrays, maps: a target, the first of the elements, their number.
         (Reg, Reg, Reg): NewList NewI NewF NewMap;
-        (Reg, Reg): PushC PushI PushF;
+        (Reg, Reg): Push;
         // `xs = append(xs, x)`: in place if the flag says that nobody else holds the list.
         (Reg, Reg, Reg): AppendC AppendI AppendF;
-        // The element of a list at an integer.
+        // The element of a list at an integer, C also the character of a text.
         (Reg, Reg, Reg): GetI GetF GetB GetC SetI SetF SetB SetC;
         // The same by a key that is a cell: also for maps and text.
         (Reg, Reg, Reg): Get GetOrNull Set;
@@ -99,7 +99,7 @@ instructions! {
         (Reg, Reg, Reg, Idx): NewStruct GetField SetField;
         (Reg, Reg, Idx): GetName SetName IsShape;
         // Text. A part is between the integer in a register and that in the next.
-        (Reg, Reg, Reg): Concat TextAt SubText;
+        (Reg, Reg, Reg): Concat SubText;
         // All else.
         (AnyOp, Reg, Reg, Reg): Any;
         // Whether the first is below the second, or equal if that is asked for.

@@ -215,13 +215,6 @@ impl Machine {
                 macro_rules! made {
                     ($d:expr, $value:expr) => {{ safe_point!(); r!(c[$d]) = Cell::from(attempt!($value)); }};
                 }
-                macro_rules! push {
-                    ($Kind:ty, $list:expr, $value:expr) => {{
-                        safe_point!();
-                        let mut list = attempt!(cx.get_mut::<$Kind>(r!(c[$list])));
-                        attempt!(list.push($value));
-                    }};
-                }
                 macro_rules! append {
                     ($Kind:ty, $list:expr, $own:expr, $value:expr, $cell:expr) => {{
                         safe_point!();
@@ -395,9 +388,7 @@ impl Machine {
                     Op::NewList(d, first, n) => made!(d, cx.alloc(List::of(some!(c, first, n)))),
                     Op::NewI(d, first, n) => made!(d, cx.alloc(I64Arr::of(some!(i, first, n)))),
                     Op::NewF(d, first, n) => made!(d, cx.alloc(F64Arr::of(some!(f, first, n)))),
-                    Op::PushC(list, a) => push!(List, list, r!(c[a])),
-                    Op::PushI(list, a) => push!(I64Arr, list, r!(i[a])),
-                    Op::PushF(list, a) => push!(F64Arr, list, r!(f[a])),
+                    Op::Push(list, a) => made!(list, push(cx, r!(c[list]), r!(c[a]))),
                     Op::AppendC(list, a, own) => append!(List, list, own, r!(c[a]), r!(c[a])),
                     Op::AppendI(list, a, own) => append!(I64Arr, list, own, r!(i[a]), attempt!(cx.int(r!(i[a])))),
                     Op::AppendF(list, a, own) => append!(F64Arr, list, own, r!(f[a]), Cell::float(r!(f[a]))),
@@ -470,7 +461,6 @@ impl Machine {
                     }
 
                     Op::Concat(d, first, n) => made!(d, concat(cx, some!(c, first, n))),
-                    Op::TextAt(d, a, n) => made!(d, cx.text_at(r!(c[a]), r!(i[n]))),
                     Op::SubText(d, a, n) => made!(d, cx.sub_text(r!(c[a]), r!(i[n]), i[(usize::from(n) + 1) % WINDOW])),
 
                     Op::Any(op, d, a, b) => made!(d, match op {

@@ -475,15 +475,15 @@ impl Context {
 
     /// The element of a list or the character of a text.
     pub(crate) fn element(&mut self, list: Cell, index: i64) -> Outcome<Cell> {
+        if is_text(list) {
+            return self.text_at(list, index);
+        }
         let list = ungrouped(self, list);
         by_kind!(list, K => {
             let view = self.get::<K>(list)?;
             let item = view.get(position(index, view.len())?)?;
             item.cell(self)
-        }, match is_text(list) {
-            true => self.text_at(list, index),
-            false => trap(format!("{} has no elements", type_name(self, list))),
-        })
+        }, trap(format!("{} has no elements", type_name(self, list))))
     }
 
     /// What is at a key or an index; none if there is no such key.
@@ -647,7 +647,7 @@ impl Context {
         Ok(ascii)
     }
 
-    pub(crate) fn text_at(&mut self, text: Cell, at: i64) -> Outcome<Cell> {
+    fn text_at(&mut self, text: Cell, at: i64) -> Outcome<Cell> {
         if text.kind() == Some(Kind::STR) && self.is_ascii(text)? {
             let bytes = self.get::<Str>(text)?.as_slice();
             return Ok(character(char::from(bytes[position(at, bytes.len())?])));

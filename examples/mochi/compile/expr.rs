@@ -254,10 +254,10 @@ impl Compiler<'_> {
             _ => None,
         };
         let element = self.element_type(declared, items.iter())?;
-        let (bank, new, push): (Bank, Three, Two) = match element {
-            Type::Int => (Bank::I, Op::NewI, Op::PushI),
-            Type::Float => (Bank::F, Op::NewF, Op::PushF),
-            _ => (Bank::C, Op::NewList, Op::PushC),
+        let (bank, new): (Bank, Three) = match element {
+            Type::Int => (Bank::I, Op::NewI),
+            Type::Float => (Bank::F, Op::NewF),
+            _ => (Bank::C, Op::NewList),
         };
         let (first, rest) = items.split_at(items.len().min(CHUNK));
         // The wanted register may be a variable that the later elements read.
@@ -270,8 +270,8 @@ impl Compiler<'_> {
         self.emit(new(list, inner[bank as usize] as Reg, first.len() as Reg));
         for item in rest {
             self.release(inner);
-            let reg = self.next(bank, item, &element)?;
-            self.emit(push(list, reg));
+            let reg = self.next(Bank::C, item, &element)?;
+            self.emit(Op::Push(list, reg));
         }
         Ok(Val { ty: Type::list(element), reg: list })
     }
@@ -526,7 +526,7 @@ impl Compiler<'_> {
         let (key, ty) = if safe { any } else { self.elements(&base.ty)? };
         let get = match &base.ty {
             _ if safe => Op::GetOrNull,
-            Type::Text => Op::TextAt,
+            Type::Text => Op::GetC,
             Type::List(_) => by_element(&ty, [Op::GetI, Op::GetF, Op::GetB, Op::GetC]),
             _ => Op::Get,
         };

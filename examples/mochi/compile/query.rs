@@ -85,16 +85,16 @@ impl<'w> Compiler<'w> {
             value = self.expr(select, ANY, Some(second))?;
             self.coerce(value.clone(), ANY, Some(second))?;
             self.emit(Op::Builtin(Builtin::Pair, pair, pair, 2));
-            self.emit(Op::PushC(out, pair));
+            self.emit(Op::Push(out, pair));
         } else {
             value = self.expr(select, ANY, None)?;
-            let (new, push) = match value.ty {
-                Type::Int => (Op::NewI(out, 0, 0), Op::PushI(out, value.reg)),
-                Type::Float => (Op::NewF(out, 0, 0), Op::PushF(out, value.reg)),
-                _ => (Op::NewList(out, 0, 0), Op::PushC(out, self.as_cell(value.clone())?)),
+            self.frame().code[made] = match value.ty {
+                Type::Int => Op::NewI(out, 0, 0),
+                Type::Float => Op::NewF(out, 0, 0),
+                _ => Op::NewList(out, 0, 0),
             };
-            self.frame().code[made] = new;
-            self.emit(push);
+            let cell = self.as_cell(value.clone())?;
+            self.emit(Op::Push(out, cell));
         }
         self.release(mark);
         Ok(value.ty)
@@ -160,7 +160,7 @@ impl<'w> Compiler<'w> {
         let row = ExprKind::List(names.iter().enumerate().map(item).collect());
         let mark = self.mark();
         let row = self.expr(&Expr { at, kind: row }, &Type::list(Type::Any), None)?;
-        self.emit(Op::PushC(rows, row.reg));
+        self.emit(Op::Push(rows, row.reg));
         self.release(mark);
         Ok(())
     }
