@@ -7,29 +7,29 @@
 use std::rc::Rc;
 
 use super::scope::{Local, New, Place};
-use super::{ANY, Compiler, Frame, Known, Mark, Val, Want};
+use super::{ANY, Compiler, Frame, Known, Val, Want};
 use crate::builtins::Builtin;
 use crate::bytecode::{Op, Reg};
 use crate::errors::{Result, fault};
-use crate::syntax::ast::{Expr, ExprKind, Fun};
+use crate::syntax::ast::*;
 use crate::types::{Bank, Record, Signature, Type};
 
 impl Compiler<'_> {
     pub(super) fn call(&mut self, callee: &Expr, args: &[Expr], want: Want<'_>) -> Result<Val> {
-        match &callee.kind {
+        let this = Expr { at: callee.at, kind: ExprKind::Name(THIS.to_owned()) };
+        let mut all: Vec<&Expr> = args.iter().collect();
+        let (name, builtin) = match &callee.kind {
             ExprKind::Name(name) => {
-                let found = self.find(name);
-                // The record of the method that calls is in its first register.
-                if found.as_ref().is_none_or(Local::is_function)
-                    && let Some(method) =
-                        self.here().this.as_ref().and_then(|it| self.method(it, name))
+                let place = self.find(name).map(|local| local.place);
+                if let None | Some(Place::Function(_)) = place
+                    && let Some(this_type) = &self.here().this
+                    && let Some(method) = self.method(this_type, name)
                 {
-                    return self.call_known(&method, Some(Val::cell(0)), args, want);
+                    all.insert(0, &this);
+                    return self.call_known(&method, &all, want);
                 }
-                match found.map(|local| local.place) {
-                    Some(Place::Function(known)) => {
-                        return self.call_known(&known, None, args, want);
-                    }
+                match place {
+                    Some(Place::Function(known)) => return self.call_known(&known, &all, want),
                     Some(_) => return self.call_value(callee, args, want),
                     None => {}
                 }
@@ -38,36 +38,29 @@ impl Compiler<'_> {
                     let values: Vec<_> = args.iter().map(Some).collect();
                     return self.construct(record, &values, want);
                 }
-                let Some(builtin) = Builtin::named(name) else {
-                    return fault(callee.at, format!("there is no function `{name}`"));
-                };
-                let args: Vec<&Expr> = args.iter().collect();
-                self.call_builtin(builtin, name, &args, want)
+                (name, Builtin::named(name))
             }
             ExprKind::Field(base, name) => {
-                let builtin = match self.probe(base, ANY)? {
-                    Type::Struct(record) => {
-                        if let Some(method) = self.method(&record, name) {
-                            let record = self.expr(base, ANY, None)?;
-                            return self.call_known(&method, Some(record), args, want);
-                        }
-                        None
-                    }
-                    Type::Text | Type::List(_) | Type::Group(_) | Type::Bytes => {
-                        Builtin::named(name)
-                    }
+                all.insert(0, base);
+                let suits = match self.probe(base, ANY)? {
+                    Type::Struct(record) => match self.method(&record, name) {
+                        Some(method) => return self.call_known(&method, &all, want),
+                        None => false,
+                    },
+                    Type::Text | Type::List(_) | Type::Group(_) | Type::Bytes => true,
                     // A key may have the name of a function.
-                    Type::Any | Type::Map(..) => ["contains", "keys", "values", "get"]
-                        .contains(&name.as_str())
-                        .then(|| Builtin::named(name))
-                        .flatten(),
-                    _ => None,
+                    Type::Any | Type::Map(..) => {
+                        ["contains", "keys", "values", "get"].contains(&name.as_str())
+                    }
+                    _ => false,
                 };
-                let Some(builtin) = builtin else { return self.call_value(callee, args, want) };
-                let args: Vec<&Expr> = std::iter::once(&**base).chain(args).collect();
-                self.call_builtin(builtin, name, &args, want)
+                (name, Builtin::named(name).filter(|_| suits))
             }
-            _ => self.call_value(callee, args, want),
+            _ => return self.call_value(callee, args, want),
+        };
+        match builtin {
+            Some(builtin) => self.call_builtin(builtin, name, &all, want),
+            None => self.call_value(callee, args, want),
         }
     }
 
@@ -88,35 +81,23 @@ impl Compiler<'_> {
         }
     }
 
-    fn call_known(
-        &mut self,
-        known: &Known,
-        this: Option<Val>,
-        args: &[Expr],
-        want: Want<'_>,
-    ) -> Result<Val> {
-        let params = &known.signature.params[usize::from(this.is_some())..];
-        if args.len() < params.len() && this.is_none() && !args.is_empty() {
-            return self.partial(known, None, args);
+    fn call_known(&mut self, known: &Known, args: &[&Expr], want: Want<'_>) -> Result<Val> {
+        let params = &known.signature.params;
+        // Nobody writes the record of a method as an argument.
+        let this = usize::from(known.name.contains('.'));
+        if args.len() < params.len() && args.len() > this {
+            return self.partial(known, args);
         }
         if args.len() != params.len() {
-            let (name, wanted, found) = (&known.name, params.len(), args.len());
+            let (name, wanted, found) = (&known.name, params.len() - this, args.len() - this);
             return fault(self.at, format!("{name} takes {wanted} arguments, not {found}"));
-        }
-        if let Some(record) = this {
-            self.settle(want.mark, Bank::C, record)?;
         }
         for (arg, ty) in args.iter().zip(params) {
             self.next(ty.bank(), arg, ty)?;
         }
-        self.call_window(known, want.mark)
-    }
-
-    /// Calls a function whose arguments begin at the mark: its result lands there.
-    fn call_window(&mut self, known: &Known, mark: Mark) -> Result<Val> {
-        let [i, f, c] = mark.map(|n| n as Reg);
+        let [i, f, c] = want.mark.map(|n| n as Reg);
         self.emit(Op::Call(known.index, i, f, c));
-        self.release(mark);
+        self.release(want.mark);
         self.take_for(&known.signature.result)
     }
 
@@ -145,25 +126,14 @@ impl Compiler<'_> {
     }
 
     /// Some of the arguments of a function or the record of a method, kept for later.
-    pub(super) fn partial(
-        &mut self,
-        known: &Known,
-        this: Option<Val>,
-        args: &[Expr],
-    ) -> Result<Val> {
+    pub(super) fn partial(&mut self, known: &Known, args: &[&Expr]) -> Result<Val> {
         let Signature { params, result } = &*known.signature;
-        let first = usize::from(this.is_some());
-        let base = self.take(Bank::C)?;
-        self.known_as_value(known, base)?;
-        if let Some(record) = this {
-            self.settle(self.mark(), Bank::C, record)?;
-        }
-        for (arg, ty) in args.iter().zip(&params[first..]) {
+        let base = self.as_value(&known.name, &known.signature, self.want(ANY))?.reg;
+        for (arg, ty) in args.iter().zip(params) {
             self.next(Bank::C, arg, ty)?;
         }
-        let given = first + args.len();
-        self.emit(Op::CallV(base, given as Reg));
-        let (params, result) = (params[given..].to_vec(), result.clone());
+        self.emit(Op::CallV(base, args.len() as Reg));
+        let (params, result) = (params[args.len()..].to_vec(), result.clone());
         Ok(Val { ty: Type::Fun(Rc::new(Signature { params, result })), reg: base })
     }
 
@@ -177,55 +147,32 @@ impl Compiler<'_> {
         if matches!(name, "nil" | "null") {
             return self.done(want, Type::Null, Op::Null);
         }
-        let Some(builtin) = Builtin::named(name) else {
+        if Builtin::named(name).is_none() {
             return fault(self.at, format!("there is no variable or function `{name}`"));
-        };
-        // A built-in as a value: a function of one argument.
-        let index = self.wrapper(name, 1, |compiler| {
-            compiler.emit(Op::Builtin(builtin, 1, 1, 1));
-            Ok(1)
-        })?;
-        self.done(want, Type::Any, |reg| Op::Closure(reg, 0, 0, index))
+        }
+        // A built-in as a value is a function of one argument.
+        let signature = Signature { params: vec![Type::Any], result: Type::Any };
+        self.as_value(name, &Rc::new(signature), want)
     }
 
-    pub(super) fn known_as_value(&mut self, known: &Known, reg: Reg) -> Result<()> {
-        let params = &known.signature.params;
-        let wrapper = match known.wrapper.get() {
-            Some(wrapper) => wrapper,
-            None => self.wrapper(&known.name, params.len(), |compiler| {
-                let mark = compiler.mark();
-                for (n, ty) in params.iter().enumerate() {
-                    let inner = compiler.mark();
-                    let value = compiler.fit(Val::cell((n + 1) as Reg), ty, None)?;
-                    compiler.settle(inner, ty.bank(), value)?;
-                }
-                let result = compiler.call_window(known, mark)?;
-                compiler.as_cell(result)
-            })?,
-        };
-        known.wrapper.set(Some(wrapper));
-        self.emit(Op::Closure(reg, 0, 0, wrapper));
-        Ok(())
-    }
-
-    /// A function that is called as a value, with its arguments from register 1 on: the body
-    /// leaves its result in a register.
-    fn wrapper(
+    /// A function that has a number, or a built-in, as a value: a closure that calls it.
+    pub(super) fn as_value(
         &mut self,
         name: &str,
-        arity: usize,
-        body: impl FnOnce(&mut Self) -> Result<Reg>,
-    ) -> Result<u16> {
-        let index = self.reserve_function(name)?;
-        self.kept = self.kept.max(usize::from(index) + 1);
-        self.frames.push(Frame { name: name.to_owned(), ..Frame::default() });
-        for _ in 0..=arity {
-            self.take(Bank::C)?;
-        }
-        let result = body(self)?;
-        self.emit(Op::RetC(result));
-        self.finish(index, arity);
-        Ok(index)
+        signature: &Rc<Signature>,
+        want: Want<'_>,
+    ) -> Result<Val> {
+        let at = self.at;
+        let named = |name: &str| Expr { at, kind: ExprKind::Name(name.to_owned()) };
+        let params: Vec<_> = (0..signature.params.len()).map(|n| (format!(" {n}"), None)).collect();
+        let args = params.iter().map(|(name, _)| named(name)).collect();
+        let call = Expr { at, kind: ExprKind::Call(Box::new(named(name)), args) };
+        let body = vec![Stmt { at, kind: StmtKind::Return(Some(call)) }];
+        let fun = Rc::new(Fun { params, body, at, ..Fun::default() });
+        // What was probed is known by its address.
+        self.made.push(Rc::clone(&fun));
+        let reg = self.target(want, ANY)?;
+        self.closure(&fun, Rc::clone(signature), reg)
     }
 
     /// Compiles a function; answers what it captures.
@@ -236,10 +183,7 @@ impl Compiler<'_> {
         signature: &Rc<Signature>,
         boxed_call: bool,
     ) -> Result<Vec<Local>> {
-        let this = match (&fun.owner, signature.params.first()) {
-            (Some(_), Some(Type::Struct(record))) => Some(Rc::clone(record)),
-            _ => None,
-        };
+        let this = fun.owner.as_ref().and_then(|owner| self.world.records.get(owner)).cloned();
         let result = Some(signature.result.clone());
         self.frames.push(Frame { result, this, boxed_call, ..Frame::of(fun) });
         self.generic(fun, |compiler| {
@@ -269,23 +213,15 @@ impl Compiler<'_> {
 
     fn body(&mut self, fun: &Fun, signature: &Rc<Signature>) -> Result<()> {
         let boxed = self.here().boxed_call;
-        if boxed {
-            // The closure itself.
-            let own = self.take(Bank::C)?;
-            if !fun.name.is_empty() {
-                let ty = Type::Fun(Rc::clone(signature));
-                self.declare_in(New::variable(&fun.name), Val { ty, reg: own })?;
-            }
+        // The closure itself and all parameters have their registers before anything needs another.
+        let own = if boxed { Some(self.take(Bank::C)?) } else { None };
+        let take = |ty: &Type| self.take(if boxed { Bank::C } else { ty.bank() });
+        let regs = signature.params.iter().map(take).collect::<Result<Vec<Reg>>>()?;
+        if let Some(reg) = own.filter(|_| !fun.name.is_empty()) {
+            let ty = Type::Fun(Rc::clone(signature));
+            self.declare_in(New::variable(&fun.name), Val { ty, reg })?;
         }
-        // All parameters have their registers before any of them needs another.
-        let mut values = Vec::new();
-        for ty in &signature.params {
-            let reg = self.take(if boxed { Bank::C } else { ty.bank() })?;
-            values.push((reg, ty));
-        }
-        // The first parameter of a method is the record.
-        let own = usize::from(self.here().this.is_some());
-        for ((name, _), (reg, ty)) in fun.params.iter().zip(values.drain(own..)) {
+        for (((name, _), ty), reg) in fun.params.iter().zip(&signature.params).zip(regs) {
             let value = match boxed {
                 true => self.fit(Val::cell(reg), ty, None)?,
                 false => Val { ty: ty.clone(), reg },
@@ -317,9 +253,7 @@ impl Compiler<'_> {
             return self.declare(New::variable(&fun.name), value);
         }
         let index = self.reserve_function(&fun.name)?;
-        self.kept = self.kept.max(usize::from(index) + 1);
-        let local = Known::local(&fun.name, index, &signature);
-        self.bind(local);
+        self.bind(Known::local(&fun.name, index, &signature));
         self.function(fun, index, &signature, false).map(drop)
     }
 

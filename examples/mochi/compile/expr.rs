@@ -578,13 +578,13 @@ impl Compiler<'_> {
     }
 
     fn field(&mut self, base: &Expr, name: &str, want: Want<'_>) -> Result<Val> {
-        let base = self.borrowed(base, ANY)?;
-        if let Type::Struct(record) = &base.ty
+        if let Type::Struct(record) = self.probe(base, ANY)?
             && self.field_named(record.shape, name).is_none()
-            && let Some(method) = self.method(record, name)
+            && let Some(method) = self.method(&record, name)
         {
-            return self.partial(&method, Some(base), &[]);
+            return self.partial(&method, &[base]);
         }
+        let base = self.borrowed(base, ANY)?;
         let (field, ty) = self.field_of(&base.ty, name)?;
         let Some((shape, n)) = field else {
             let name = self.constant(name)?;

@@ -15,7 +15,6 @@ mod query;
 mod scope;
 mod stmt;
 
-use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
@@ -77,14 +76,12 @@ struct Known {
     name: String,
     index: u16,
     signature: Rc<Signature>,
-    /// The function that takes all arguments as cells, if there is one already.
-    wrapper: Cell<Option<u16>>,
 }
 
 impl Known {
     fn local(name: &str, index: u16, signature: &Rc<Signature>) -> Local {
         let (ty, signature) = (Type::Fun(Rc::clone(signature)), Rc::clone(signature));
-        let known = Known { name: name.to_owned(), index, signature, wrapper: Cell::new(None) };
+        let known = Known { name: name.to_owned(), index, signature };
         Local { mutable: false, ..Local::new(name, ty, Place::Function(Rc::new(known))) }
     }
 }
@@ -155,8 +152,8 @@ pub(crate) struct Compiler<'w> {
     all_global: bool,
     /// Tests are reported one by one.
     testing: bool,
-    /// Functions below this number are not forgotten by `probe`.
-    kept: usize,
+    /// Functions that no program has written.
+    made: Vec<Rc<Fun>>,
 }
 
 /// Compiles a program into the world, or an input of the prompt; answers the number of the
@@ -177,7 +174,7 @@ pub(crate) fn compile(
         global_names: &program.uses.inner,
         all_global: prompt || count > TOP_LEVEL_MAX,
         testing,
-        kept: 0,
+        made: Vec::new(),
     };
     if compiler.world.program.shapes.is_empty() {
         let fields = [("key", Type::Any), ("items", Type::list(Type::Any))];
@@ -329,7 +326,7 @@ impl Compiler<'_> {
         let (code, mark, at) = (self.here().code.len(), self.mark(), self.at);
         let functions = self.world.program.functions.len();
         let ty = compile(self)?;
-        self.world.program.functions.truncate(functions.max(self.kept));
+        self.world.program.functions.truncate(functions);
         self.at = at;
         self.release(mark);
         self.frame().code.truncate(code);
@@ -444,10 +441,7 @@ impl Compiler<'_> {
                 Some(ty) => compiler.resolve(ty),
                 None => Ok(Type::Any),
             };
-            // The first parameter of a method is the record.
-            let own = fun.owner.as_ref().and_then(|owner| compiler.world.types.get(owner));
-            let params = fun.params.iter().map(|(_, ty)| resolve(ty));
-            let params = own.cloned().map(Ok).into_iter().chain(params).collect::<Result<_>>()?;
+            let params = fun.params.iter().map(|(_, ty)| resolve(ty)).collect::<Result<_>>()?;
             Ok(Rc::new(Signature { params, result: resolve(&fun.result)? }))
         })
     }

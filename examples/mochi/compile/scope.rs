@@ -221,11 +221,7 @@ impl Compiler<'_> {
             Place::Field(shape, n) => {
                 self.unboxed(want, &ty, |cell| Op::GetField(cell, 0, n as Reg, shape))
             }
-            Place::Function(known) => {
-                let reg = self.target(want, ANY)?;
-                self.known_as_value(&known, reg)?;
-                Ok(Val { ty, reg })
-            }
+            Place::Function(known) => self.as_value(&known.name, &known.signature, want),
             ref place => {
                 let cell = self.target(want, ANY)?;
                 let held = self.held(place, cell);

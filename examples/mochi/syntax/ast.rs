@@ -17,11 +17,14 @@ pub(crate) enum TypeRef {
 
 pub(crate) type Fields = Vec<(String, TypeRef)>;
 
+/// The first parameter of a method: the record.
+pub(crate) const THIS: &str = " this";
+
 /// A function, named or not; the program is one too.
 #[derive(Default)]
 pub(crate) struct Fun {
     pub(crate) name: String,
-    /// The struct whose method this is: both names are in that of the function.
+    /// The struct whose method this is: the name of the function begins with it.
     pub(crate) owner: Option<String>,
     pub(crate) params: Vec<(String, Option<TypeRef>)>,
     pub(crate) result: Option<TypeRef>,

@@ -342,7 +342,7 @@ impl<'s> Parser<'s> {
         self.uses.push(Uses::default());
         let generics = self.after("<", |p| p.list(">", Self::name))?.unwrap_or_default();
         self.expect("(")?;
-        let params = self.list(")", |p| Ok((p.name()?, p.after(":", Self::type_ref)?)))?;
+        let mut params = self.list(")", |p| Ok((p.name()?, p.after(":", Self::type_ref)?)))?;
         let result = self.after(":", Self::type_ref)?;
         if self.accept("!") {
             self.name()?; // effects are not looked at
@@ -361,8 +361,12 @@ impl<'s> Parser<'s> {
         around.inner.extend(uses.names.iter().cloned());
         around.names.extend(uses.names.iter().cloned());
         around.appended.extend(uses.appended.iter().cloned());
-        let name = owner.map_or(name.clone(), |owner| format!("{owner}.{name}"));
         let owner = owner.map(str::to_owned);
+        let name = owner.as_ref().map_or(name.clone(), |owner| format!("{owner}.{name}"));
+        if let Some(owner) = &owner {
+            let ty = TypeRef::Named(owner.clone(), Vec::new(), at);
+            params.insert(0, (THIS.to_owned(), Some(ty)));
+        }
         Ok(Rc::new(Fun { name, owner, params, result, body, generics, uses, at }))
     }
 
