@@ -74,6 +74,11 @@ impl Type {
         }
     }
 
+    /// The bank that values of this type are in when they are put into a list.
+    pub(crate) fn stored(&self) -> Bank {
+        if *self == Type::Bool { Bank::C } else { self.bank() }
+    }
+
     pub(crate) fn list(element: Type) -> Type {
         Type::List(Rc::new(element))
     }

@@ -15,7 +15,7 @@ use crate::syntax::ast::*;
 use crate::types::{Bank, Record, Signature, Type};
 
 impl Compiler<'_> {
-    pub(super) fn call(&mut self, callee: &Expr, args: &[Expr], want: Want<'_>) -> Result<Val> {
+    pub(super) fn call(&mut self, callee: &Expr, args: &[Expr], want: Want) -> Result<Val> {
         let this = Expr { at: callee.at, kind: ExprKind::Name(THIS.to_owned()) };
         let mut all: Vec<&Expr> = args.iter().collect();
         let (name, builtin) = match &callee.kind {
@@ -81,7 +81,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn call_known(&mut self, known: &Known, args: &[&Expr], want: Want<'_>) -> Result<Val> {
+    fn call_known(&mut self, known: &Known, args: &[&Expr], want: Want) -> Result<Val> {
         let params = &known.signature.params;
         // Nobody writes the record of a method as an argument.
         let this = usize::from(known.name.contains('.'));
@@ -102,7 +102,7 @@ impl Compiler<'_> {
     }
 
     /// Calls a closure.
-    fn call_value(&mut self, callee: &Expr, args: &[Expr], want: Want<'_>) -> Result<Val> {
+    fn call_value(&mut self, callee: &Expr, args: &[Expr], want: Want) -> Result<Val> {
         let function = self.expr(callee, ANY, None)?;
         let signature = match &function.ty {
             Type::Fun(signature) => Some(Rc::clone(signature)),
@@ -138,7 +138,7 @@ impl Compiler<'_> {
     }
 
     /// A name that nothing was declared by: a variant without fields, null, or a built-in.
-    pub(super) fn load_constant(&mut self, name: &str, want: Want<'_>) -> Result<Val> {
+    pub(super) fn load_constant(&mut self, name: &str, want: Want) -> Result<Val> {
         if let Some(record) = self.world.records.get(name).cloned()
             && self.shape(record.shape).fields.is_empty()
         {
@@ -160,7 +160,7 @@ impl Compiler<'_> {
         &mut self,
         name: &str,
         signature: &Rc<Signature>,
-        want: Want<'_>,
+        want: Want,
     ) -> Result<Val> {
         let at = self.at;
         let named = |name: &str| Expr { at, kind: ExprKind::Name(name.to_owned()) };
@@ -219,21 +219,19 @@ impl Compiler<'_> {
         let regs = signature.params.iter().map(take).collect::<Result<Vec<Reg>>>()?;
         if let Some(reg) = own.filter(|_| !fun.name.is_empty()) {
             let ty = Type::Fun(Rc::clone(signature));
-            self.declare_in(New::variable(&fun.name), Val { ty, reg })?;
+            self.declare_in(New::var(&fun.name), Val { ty, reg })?;
         }
         for (((name, _), ty), reg) in fun.params.iter().zip(&signature.params).zip(regs) {
             let value = match boxed {
                 true => self.fit(Val::cell(reg), ty, None)?,
                 false => Val { ty: ty.clone(), reg },
             };
-            self.declare_in(New::variable(name), value)?;
+            self.declare_in(New::var(name), value)?;
         }
         for stmt in &fun.body {
             self.statement(stmt)?;
         }
-        let ty = if signature.result == Type::Null { ANY } else { &signature.result };
-        let value = self.default_value(ty)?;
-        self.return_from(value, ty.bank())
+        self.return_value(None)
     }
 
     /// A function inside a function. If it knows none of the variables around it, it is like one
@@ -250,7 +248,7 @@ impl Compiler<'_> {
             let reg = self.take(Bank::C)?;
             let value = self.closure(fun, signature, reg)?;
             self.release(mark);
-            return self.declare(New::variable(&fun.name), value);
+            return self.declare(New::var(&fun.name), value);
         }
         let index = self.reserve_function(&fun.name)?;
         self.bind(Known::local(&fun.name, index, &signature));
@@ -259,7 +257,7 @@ impl Compiler<'_> {
 
     /// A function without a name: what it does not say of its types, the place where it is used
     /// may know.
-    pub(super) fn lambda(&mut self, fun: &Fun, want: Want<'_>) -> Result<Val> {
+    pub(super) fn lambda(&mut self, fun: &Fun, want: Want) -> Result<Val> {
         let mut signature = self.signature(fun)?;
         if let (Type::Fun(expected), known) = (want.ty, Rc::make_mut(&mut signature))
             && expected.params.len() == fun.params.len()

@@ -179,7 +179,7 @@ impl Compiler<'_> {
         &mut self,
         target: Option<&Expr>,
         cases: &[Case],
-        want: Want<'_>,
+        want: Want,
     ) -> Result<Val> {
         // The type of the result: that of all branches together.
         let target_type = target.map(|target| self.probe(target, ANY)).transpose()?;
@@ -288,7 +288,7 @@ impl Compiler<'_> {
                         value = self.take_for(&target.ty)?;
                         self.move_to(target.ty.bank(), value.reg, target.reg);
                     }
-                    self.declare_in(New::variable(name), value)?;
+                    self.declare_in(New::var(name), value)?;
                     Ok(Vec::new())
                 }
                 _ => {

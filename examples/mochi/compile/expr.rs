@@ -43,6 +43,11 @@ pub(super) fn by_element<T>(element: &Type, [int, float, truth, cell]: [T; 4]) -
     }
 }
 
+/// A list, or an array of numbers, of what is in registers of a bank.
+pub(super) fn new_list(bank: Bank, list: Reg, from: Reg, count: usize) -> Op {
+    [Op::NewI, Op::NewF, Op::NewList][bank as usize](list, from, count as Reg)
+}
+
 impl Compiler<'_> {
     /// Compiles an expression. Its value lands in the register `to`, if one is given and of the
     /// bank that the value needs. `expected` is a type that the value will have to fit.
@@ -61,7 +66,7 @@ impl Compiler<'_> {
         Ok(value)
     }
 
-    fn expr_kind(&mut self, expr: &Expr, want: Want<'_>) -> Result<Val> {
+    fn expr_kind(&mut self, expr: &Expr, want: Want) -> Result<Val> {
         match &expr.kind {
             ExprKind::Null => self.done(want, Type::Null, Op::Null),
             ExprKind::Bool(value) => {
@@ -93,19 +98,7 @@ impl Compiler<'_> {
         }
     }
 
-    // Where code, values and errors belong.
-
-    /// Does something whose errors are those of another place in the source.
-    pub(super) fn placed<T>(
-        &mut self,
-        at: At,
-        body: impl FnOnce(&mut Self) -> Result<T>,
-    ) -> Result<T> {
-        let outer = std::mem::replace(&mut self.at, at);
-        let result = body(self);
-        self.at = outer;
-        result
-    }
+    // Where values and errors belong.
 
     /// Refuses a value for its type.
     pub(super) fn refuse<T>(&self, ty: &Type, why: &str) -> Result<T> {
@@ -194,7 +187,7 @@ impl Compiler<'_> {
 
     // Literals.
 
-    fn int(&mut self, value: i64, want: Want<'_>) -> Result<Val> {
+    fn int(&mut self, value: i64, want: Want) -> Result<Val> {
         if let Ok(value) = i32::try_from(value) {
             return self.done(want, Type::Int, |reg| Op::LoadI(reg, value));
         }
@@ -202,14 +195,14 @@ impl Compiler<'_> {
         self.done(want, Type::Int, |reg| Op::WideI(reg, k))
     }
 
-    fn float(&mut self, value: f64, want: Want<'_>) -> Result<Val> {
+    fn float(&mut self, value: f64, want: Want) -> Result<Val> {
         // 0.0 and -0.0 are two constants.
         let same = |a: &f64, b: &f64| a.to_bits() == b.to_bits();
         let k = intern(self.at, &mut self.world.program.floats, value, same)?;
         self.done(want, Type::Float, |reg| Op::LoadF(reg, k))
     }
 
-    fn text(&mut self, text: &str, want: Want<'_>) -> Result<Val> {
+    fn text(&mut self, text: &str, want: Want) -> Result<Val> {
         let k = self.constant(text)?;
         self.done(want, Type::Text, |reg| Op::Const(reg, k))
     }
@@ -217,17 +210,13 @@ impl Compiler<'_> {
     /// What a variable without a value holds, and a field that is left out.
     pub(super) fn default_value(&mut self, ty: &Type) -> Result<Val> {
         let want = self.want(ty);
-        let new: fn(Reg) -> Op = match ty {
+        let new: &dyn Fn(Reg) -> Op = match ty {
             Type::Float => return self.float(0.0, want),
             Type::Text => return self.text("", want),
-            Type::Int | Type::Bool => |reg| Op::LoadI(reg, 0),
-            Type::List(element) => match **element {
-                Type::Int => |reg| Op::NewI(reg, 0, 0),
-                Type::Float => |reg| Op::NewF(reg, 0, 0),
-                _ => |reg| Op::NewList(reg, 0, 0),
-            },
-            Type::Map(..) => |reg| Op::NewMap(reg, 0, 0),
-            _ => Op::Null,
+            Type::Int | Type::Bool => &|reg| Op::LoadI(reg, 0),
+            Type::List(element) => &|reg| new_list(element.stored(), reg, 0, 0),
+            Type::Map(..) => &|reg| Op::NewMap(reg, 0, 0),
+            _ => &Op::Null,
         };
         self.done(want, ty.clone(), new)
     }
@@ -238,27 +227,21 @@ impl Compiler<'_> {
         declared: Option<&Type>,
         items: impl Iterator<Item = &'e Expr>,
     ) -> Result<Type> {
-        let mut element = declared.cloned();
-        if declared.is_none() {
-            for item in items {
-                let ty = self.probe(item, ANY)?;
-                element = Some(element.map_or(ty.clone(), |known| known.join(&ty)));
-            }
+        if let Some(declared) = declared {
+            return Ok(declared.clone());
         }
-        Ok(element.filter(|ty| *ty != Type::Null).unwrap_or(Type::Any))
+        let types = items.map(|item| self.probe(item, ANY)).collect::<Result<Vec<_>>>()?;
+        let common = types.into_iter().reduce(|a, b| a.join(&b));
+        Ok(common.filter(|ty| *ty != Type::Null).unwrap_or(Type::Any))
     }
 
-    fn list(&mut self, items: &[Expr], want: Want<'_>) -> Result<Val> {
+    fn list(&mut self, items: &[Expr], want: Want) -> Result<Val> {
         let declared = match want.ty {
             Type::List(element) => Some(&**element),
             _ => None,
         };
         let element = self.element_type(declared, items.iter())?;
-        let (bank, new): (Bank, Three) = match element {
-            Type::Int => (Bank::I, Op::NewI),
-            Type::Float => (Bank::F, Op::NewF),
-            _ => (Bank::C, Op::NewList),
-        };
+        let bank = element.stored();
         let (first, rest) = items.split_at(items.len().min(CHUNK));
         // The wanted register may be a variable that the later elements read.
         let list = want.reg(Bank::C).filter(|_| rest.is_empty());
@@ -267,7 +250,8 @@ impl Compiler<'_> {
         for item in first {
             self.next(bank, item, &element)?;
         }
-        self.emit(new(list, inner[bank as usize] as Reg, first.len() as Reg));
+        let from = inner[bank as usize] as Reg;
+        self.emit(new_list(bank, list, from, first.len()));
         for item in rest {
             self.release(inner);
             let reg = self.next(Bank::C, item, &element)?;
@@ -276,7 +260,7 @@ impl Compiler<'_> {
         Ok(Val { ty: Type::list(element), reg: list })
     }
 
-    fn map(&mut self, items: &[(Expr, Expr)], want: Want<'_>) -> Result<Val> {
+    fn map(&mut self, items: &[(Expr, Expr)], want: Want) -> Result<Val> {
         let (key, value) = match want.ty {
             Type::Map(key, value) => (Some(&**key), Some(&**value)),
             _ => (None, None),
@@ -296,7 +280,7 @@ impl Compiler<'_> {
     }
 
     /// A struct or a variant by the names of its fields.
-    fn record(&mut self, name: &str, fields: &[(String, Expr)], want: Want<'_>) -> Result<Val> {
+    fn record(&mut self, name: &str, fields: &[(String, Expr)], want: Want) -> Result<Val> {
         let (record, given) = self.fields_of(name, fields)?;
         let value = |n| given.iter().rev().find(|it| it.0 == n).map(|it| it.1);
         let values: Vec<_> = (0..self.shape(record.shape).fields.len()).map(value).collect();
@@ -326,7 +310,7 @@ impl Compiler<'_> {
         &mut self,
         record: Rc<Record>,
         values: &[Option<&Expr>],
-        want: Want<'_>,
+        want: Want,
     ) -> Result<Val> {
         let (shape, fields) = (record.shape, self.shape(record.shape).fields.clone());
         let first = self.mark()[2] as Reg;
@@ -344,7 +328,7 @@ impl Compiler<'_> {
 
     // Operators.
 
-    fn negative(&mut self, inner: &Expr, want: Want<'_>) -> Result<Val> {
+    fn negative(&mut self, inner: &Expr, want: Want) -> Result<Val> {
         let value = self.expr(inner, ANY, None)?;
         let (op, ty): (Two, Type) = match value.ty {
             Type::Int => (Op::NegI, Type::Int),
@@ -356,14 +340,7 @@ impl Compiler<'_> {
         self.done(want, ty, |reg| op(reg, value.reg))
     }
 
-    fn binary(
-        &mut self,
-        op: Binary,
-        whole: &Expr,
-        a: &Expr,
-        b: &Expr,
-        want: Want<'_>,
-    ) -> Result<Val> {
+    fn binary(&mut self, op: Binary, whole: &Expr, a: &Expr, b: &Expr, want: Want) -> Result<Val> {
         let lists = match op {
             Binary::Any(op) if (op as usize) < ARITHMETIC.len() => return self.chain(whole, want),
             Binary::Any(op) => op,
@@ -404,7 +381,7 @@ impl Compiler<'_> {
 
     /// A chain of calculations like `a + b - c`, from the left. All that is added to a text is put
     /// together by one instruction.
-    fn chain(&mut self, whole: &Expr, want: Want<'_>) -> Result<Val> {
+    fn chain(&mut self, whole: &Expr, want: Want) -> Result<Val> {
         let (mut steps, mut rest): (Vec<Step<'_>>, _) = (Vec::new(), whole);
         while let ExprKind::Binary(Binary::Any(op), a, b) = &rest.kind
             && (*op as usize) < ARITHMETIC.len()
@@ -427,7 +404,7 @@ impl Compiler<'_> {
     }
 
     /// One calculation; its left side was computed since the mark.
-    fn step(&mut self, op: AnyOp, left: Val, part: &Expr, want: Want<'_>) -> Result<Val> {
+    fn step(&mut self, op: AnyOp, left: Val, part: &Expr, want: Want) -> Result<Val> {
         if left.ty == Type::Int
             && let ExprKind::Int(value) = part.kind
             && let Ok(k) = i16::try_from(value)
@@ -475,7 +452,7 @@ impl Compiler<'_> {
     }
 
     /// Adds to a text what the next steps add.
-    fn concat(&mut self, first: Val, steps: &mut Vec<Step<'_>>, want: Want<'_>) -> Result<Val> {
+    fn concat(&mut self, first: Val, steps: &mut Vec<Step<'_>>, want: Want) -> Result<Val> {
         let base = self.settle(want.mark, Bank::C, first)?;
         let start = self.mark();
         let mut count = 1;
@@ -520,7 +497,7 @@ impl Compiler<'_> {
     // Elements and fields.
 
     /// An element of a list, a map or a text; if it is `safe`, null where there is none.
-    fn index(&mut self, base: &Expr, index: &Expr, want: Want<'_>, safe: bool) -> Result<Val> {
+    fn index(&mut self, base: &Expr, index: &Expr, want: Want, safe: bool) -> Result<Val> {
         let base = self.borrowed(base, ANY)?;
         let any = (Type::Any, Type::Any);
         let (key, ty) = if safe { any } else { self.elements(&base.ty)? };
@@ -553,12 +530,7 @@ impl Compiler<'_> {
         })
     }
 
-    fn slice(
-        &mut self,
-        base: &Expr,
-        parts: [&Option<Box<Expr>>; 3],
-        want: Want<'_>,
-    ) -> Result<Val> {
+    fn slice(&mut self, base: &Expr, parts: [&Option<Box<Expr>>; 3], want: Want) -> Result<Val> {
         let base = self.borrowed(base, ANY)?;
         let ty = match base.ty {
             Type::List(_) | Type::Text | Type::Bytes => base.ty,
@@ -577,7 +549,7 @@ impl Compiler<'_> {
         self.done(want, ty, |reg| Op::Slice(reg, base.reg, first))
     }
 
-    fn field(&mut self, base: &Expr, name: &str, want: Want<'_>) -> Result<Val> {
+    fn field(&mut self, base: &Expr, name: &str, want: Want) -> Result<Val> {
         if let Type::Struct(record) = self.probe(base, ANY)?
             && self.field_named(record.shape, name).is_none()
             && let Some(method) = self.method(&record, name)
@@ -613,7 +585,7 @@ impl Compiler<'_> {
     }
 
     /// The value as one of another type.
-    pub(super) fn cast_to(&mut self, value: Val, ty: &Type, want: Want<'_>) -> Result<Val> {
+    pub(super) fn cast_to(&mut self, value: Val, ty: &Type, want: Want) -> Result<Val> {
         match (&value.ty, ty) {
             (from, to) if from == to => Ok(value),
             (Type::Float, Type::Int) => self.done(want, Type::Int, |reg| Op::IntOf(reg, value.reg)),

@@ -165,7 +165,7 @@ pub(crate) fn compile(
     testing: bool,
 ) -> Result<u16> {
     let body = &program.body;
-    let count = body.iter().filter(|stmt| matches!(stmt.kind, StmtKind::Bind { .. })).count();
+    let count = body.iter().filter(|stmt| matches!(stmt.kind, StmtKind::Bind(_))).count();
     let mut compiler = Compiler {
         world,
         frames: Vec::new(),
@@ -207,6 +207,14 @@ impl Compiler<'_> {
 
     fn here(&self) -> &Frame {
         &self.frames[self.frames.len() - 1]
+    }
+
+    /// Does something whose errors are those of another place in the source.
+    fn placed<T>(&mut self, at: At, body: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let outer = std::mem::replace(&mut self.at, at);
+        let result = body(self);
+        self.at = outer;
+        result
     }
 
     // Code.
@@ -282,12 +290,12 @@ impl Compiler<'_> {
     }
 
     /// The register to put a result in: the wanted one if it is of the right bank.
-    fn target(&mut self, want: Want<'_>, ty: &Type) -> Result<Reg> {
+    fn target(&mut self, want: Want, ty: &Type) -> Result<Reg> {
         want.reg(ty.bank()).map_or_else(|| self.take(ty.bank()), Ok)
     }
 
     /// Ends an operation: what it read is given back, and its result has a register.
-    fn done(&mut self, want: Want<'_>, ty: Type, op: impl FnOnce(Reg) -> Op) -> Result<Val> {
+    fn done(&mut self, want: Want, ty: Type, op: impl FnOnce(Reg) -> Op) -> Result<Val> {
         self.release(want.mark);
         let reg = self.target(want, &ty)?;
         self.emit(op(reg));
@@ -295,7 +303,7 @@ impl Compiler<'_> {
     }
 
     /// Like `done`, for an instruction whose result is a cell that holds a value of this type.
-    fn unboxed(&mut self, want: Want<'_>, ty: &Type, op: impl FnOnce(Reg) -> Op) -> Result<Val> {
+    fn unboxed(&mut self, want: Want, ty: &Type, op: impl FnOnce(Reg) -> Op) -> Result<Val> {
         let cell = self.done(want, Type::Any, op)?;
         self.fit(cell, ty, want.reg(ty.bank()))
     }

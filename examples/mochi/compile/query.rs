@@ -1,6 +1,7 @@
 //! Queries become loops. A group is a record of shape [`GROUP`](super::GROUP); a sorted query makes
 //! pairs of a key and a value, and sorts those.
 
+use super::expr::new_list;
 use super::scope::New;
 use super::{ANY, Body, Compiler, Val, Want};
 use crate::builtins::Builtin;
@@ -11,15 +12,27 @@ use crate::types::{Bank, Type};
 use std::rc::Rc;
 
 impl<'w> Compiler<'w> {
-    pub(super) fn query(&mut self, query: &Query, want: Want<'_>) -> Result<Val> {
+    pub(super) fn query(&mut self, query: &Query, want: Want) -> Result<Val> {
         let out = self.take(Bank::C)?;
         let made = self.emit(Op::NewList(out, 0, 0));
         // `select sum(x)` without groups is the sum of all rows.
         let whole = if query.group.is_none() { self.aggregate(&query.select) } else { None };
         let select = whole.map_or(&query.select, |(_, inner)| inner);
         let mut element = Type::Any;
-        let mut push = |compiler: &mut Compiler<'w>, _| {
-            element = compiler.push_selected(query, select, out, made)?;
+        // Puts what a row selects into the result. Numbers go into an array: then the instruction
+        // that made the result is changed.
+        let mut select_row = |it: &mut Compiler<'w>, _| {
+            let mark = it.mark();
+            let key = query.sort.as_ref().map(|sort| it.next(Bank::C, sort, ANY)).transpose()?;
+            let cell = it.mark()[2] as Reg;
+            let value = it.next_of(select)?;
+            match key {
+                Some(key) => drop(it.emit(Op::Builtin(Builtin::Pair, cell, key, 2))),
+                None => it.frame().code[made] = new_list(value.ty.stored(), out, 0, 0),
+            }
+            it.emit(Op::Push(out, cell));
+            it.release(mark);
+            element = value.ty;
             Ok(())
         };
         self.open();
@@ -28,17 +41,23 @@ impl<'w> Compiler<'w> {
             self.emit(Op::NewMap(groups, 0, 0));
             let mut item_type = Type::Any;
             self.rows(query, &mut |compiler, _| {
-                item_type = compiler.group_row(group, groups)?;
+                let mark = compiler.mark();
+                let base = compiler.take(Bank::C)?;
+                compiler.move_to(Bank::C, base, groups);
+                compiler.next(Bank::C, &group.key, ANY)?;
+                item_type = compiler.next_of(&group.item)?.ty;
+                compiler.emit(Op::Builtin(Builtin::GroupAdd, base, base, 3));
+                compiler.release(mark);
                 Ok(())
             })?;
             self.emit(Op::Builtin(Builtin::Values, groups, groups, 1));
             let group_type = Type::Group(Rc::new(item_type));
             let having = group.having.as_ref();
             self.loop_over(&group.name, groups, &group_type, &mut |compiler, item| {
-                compiler.guarded(having, |compiler| push(compiler, item))
+                compiler.guarded(having, |compiler| select_row(compiler, item))
             })?;
         } else {
-            self.rows(query, &mut push)?;
+            self.rows(query, &mut select_row)?;
         }
         self.frame().scopes.pop();
         if query.sort.is_some() {
@@ -68,51 +87,12 @@ impl<'w> Compiler<'w> {
         sums.contains(&builtin).then_some((builtin, arg))
     }
 
-    /// Puts what a row selects into the result; answers its type. Numbers go into an array: then
-    /// the instruction that made the result is changed.
-    fn push_selected(
-        &mut self,
-        query: &Query,
-        select: &Expr,
-        out: Reg,
-        made: usize,
-    ) -> Result<Type> {
-        let mark = self.mark();
-        let value;
-        if let Some(sort) = &query.sort {
-            let pair = self.next(Bank::C, sort, ANY)?;
-            let second = self.take(Bank::C)?;
-            value = self.expr(select, ANY, Some(second))?;
-            self.coerce(value.clone(), ANY, Some(second))?;
-            self.emit(Op::Builtin(Builtin::Pair, pair, pair, 2));
-            self.emit(Op::Push(out, pair));
-        } else {
-            value = self.expr(select, ANY, None)?;
-            self.frame().code[made] = match value.ty {
-                Type::Int => Op::NewI(out, 0, 0),
-                Type::Float => Op::NewF(out, 0, 0),
-                _ => Op::NewList(out, 0, 0),
-            };
-            let cell = self.as_cell(value.clone())?;
-            self.emit(Op::Push(out, cell));
-        }
-        self.release(mark);
-        Ok(value.ty)
-    }
-
-    /// Puts a row into its group; answers the type of the items.
-    fn group_row(&mut self, group: &Group, groups: Reg) -> Result<Type> {
-        let mark = self.mark();
-        let base = self.take(Bank::C)?;
-        self.move_to(Bank::C, base, groups);
-        self.next(Bank::C, &group.key, ANY)?;
-        let item = self.take(Bank::C)?;
-        let value = self.expr(&group.item, ANY, Some(item))?;
-        let ty = value.ty.clone();
-        self.coerce(value, ANY, Some(item))?;
-        self.emit(Op::Builtin(Builtin::GroupAdd, base, base, 3));
-        self.release(mark);
-        Ok(ty)
+    /// Puts a value into the next cell; answers what it was.
+    fn next_of(&mut self, expr: &Expr) -> Result<Val> {
+        let cell = self.take(Bank::C)?;
+        let value = self.expr(expr, ANY, Some(cell))?;
+        self.coerce(value.clone(), ANY, Some(cell))?;
+        Ok(value)
     }
 
     /// Does the body for every row.
@@ -183,7 +163,7 @@ impl<'w> Compiler<'w> {
                 let value = compiler.take_for(ANY)?;
                 compiler.emit(Op::LoadI(index, n as i32));
                 compiler.emit(Op::GetC(value.reg, row, index));
-                compiler.declare_in(New::variable(name), value)?;
+                compiler.declare_in(New::var(name), value)?;
             }
             body(compiler, row)
         })

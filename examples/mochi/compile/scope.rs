@@ -55,7 +55,7 @@ pub(super) struct New<'n> {
 }
 
 impl New<'_> {
-    pub(super) fn variable(name: &str) -> New<'_> {
+    pub(super) fn var(name: &str) -> New<'_> {
         New { name, mutable: true, fresh: false }
     }
 }
@@ -136,21 +136,21 @@ impl Compiler<'_> {
     /// Declares a variable that has a register of its own already.
     pub(super) fn declare_in(&mut self, new: New<'_>, value: Val) -> Result<()> {
         let New { name, mutable, fresh } = new;
-        let local = Local { mutable, ..Local::new(name, value.ty.clone(), Place::Reg(value.reg)) };
+        let mut local = Local::new(name, value.ty.clone(), Place::Reg(value.reg));
+        local.mutable = mutable;
         if self.here().shared.contains(name) {
             let reg = self.take(Bank::C)?;
             let mark = self.mark();
             let cell = self.as_cell(value)?;
             self.emit(Op::NewBox(reg, cell));
             self.release(mark);
-            self.bind(Local { place: Place::Boxed(reg), ..local });
+            local.place = Place::Boxed(reg);
         } else if value.ty.bank() == Bank::C && self.here().appended.contains(name) {
             let flag = self.take(Bank::I)?;
             self.emit(Op::LoadI(flag, i32::from(fresh)));
-            self.bind(Local { owned: Some(Idx::from(flag)), ..local });
-        } else {
-            self.bind(local);
+            local.owned = Some(Idx::from(flag));
         }
+        self.bind(local);
         Ok(())
     }
 
@@ -204,7 +204,7 @@ impl Compiler<'_> {
 
     /// The value of a name. If somebody else may hold it afterwards, `shared`, a list is no
     /// longer the variable's own.
-    pub(super) fn load(&mut self, name: &str, want: Want<'_>, shared: bool) -> Result<Val> {
+    pub(super) fn load(&mut self, name: &str, want: Want, shared: bool) -> Result<Val> {
         let Some(local) = self.find(name) else {
             return self.load_constant(name, want);
         };

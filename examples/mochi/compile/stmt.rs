@@ -25,9 +25,7 @@ impl<'w> Compiler<'w> {
         let mark = self.mark();
         match &stmt.kind {
             // What declares a variable keeps a register.
-            StmtKind::Bind { name, ty, value, mutable } => {
-                return self.binding(name, ty.as_ref(), value.as_ref(), *mutable);
-            }
+            StmtKind::Bind(new) => return self.binding(new),
             StmtKind::Fun(fun) => return self.inner_function(fun),
             StmtKind::Assign(place, value) => self.assign(place, value)?,
             StmtKind::Return(value) => self.return_value(value.as_ref())?,
@@ -48,8 +46,7 @@ impl<'w> Compiler<'w> {
                 self.typed(from, &Type::Int, Some(counter))?;
                 self.typed(to, &Type::Int, Some(end))?;
                 self.counted(counter, end, |compiler| {
-                    compiler
-                        .declare_in(New::variable(name), Val { ty: Type::Int, reg: counter })?;
+                    compiler.declare_in(New::var(name), Val { ty: Type::Int, reg: counter })?;
                     compiler.block(body)
                 })?;
             }
@@ -103,18 +100,11 @@ impl<'w> Compiler<'w> {
         Ok(())
     }
 
-    fn binding(
-        &mut self,
-        name: &str,
-        ty: Option<&TypeRef>,
-        value: Option<&Expr>,
-        mutable: bool,
-    ) -> Result<()> {
+    fn binding(&mut self, Binding { name, ty, value, mutable }: &Binding) -> Result<()> {
         let mark = self.mark();
-        let declared = ty.map(|ty| self.resolve(ty)).transpose()?;
+        let declared = ty.as_ref().map(|ty| self.resolve(ty)).transpose()?;
         let expected = declared.as_ref().unwrap_or(ANY);
-        let fresh = value.is_none_or(|value| self.is_fresh(value));
-        let new = New { name, mutable, fresh };
+        let fresh = value.as_ref().is_none_or(|value| self.is_fresh(value));
         let mut bound = match value {
             Some(value) => self.expr(value, expected, None)?,
             None => self.default_value(expected)?,
@@ -125,23 +115,21 @@ impl<'w> Compiler<'w> {
             // A variable that begins as nothing can become anything.
             bound.ty = Type::Any;
         }
+        self.release(mark);
+        let new = New { name, mutable: *mutable, fresh };
         let top = self.here().result.is_none() && self.here().scopes.len() == 1;
         if top && (self.all_global || self.global_names.contains(name)) {
-            self.declare_global(new, bound)?;
-            self.release(mark);
-            return Ok(());
+            return self.declare_global(new, bound);
         }
-        self.release(mark);
         self.declare(new, bound)
     }
 
-    fn return_value(&mut self, value: Option<&Expr>) -> Result<()> {
+    /// Returns a value in the bank that the caller expects.
+    pub(super) fn return_value(&mut self, value: Option<&Expr>) -> Result<()> {
+        let frame = self.here();
         // What the main program returns goes nowhere.
-        let ty = match self.here().result.clone() {
-            None => Type::Any,
-            Some(Type::Null) if value.is_some() => Type::Any,
-            Some(ty) => ty,
-        };
+        let boxed = frame.boxed_call || frame.result.is_none();
+        let ty = frame.result.clone().filter(|ty| *ty != Type::Null).unwrap_or(Type::Any);
         let value = match value {
             Some(value) => {
                 let found = self.borrowed(value, &ty)?;
@@ -149,16 +137,10 @@ impl<'w> Compiler<'w> {
             }
             None => self.default_value(&ty)?,
         };
-        self.return_from(value, ty.bank())
-    }
-
-    /// Returns a value of the bank that the caller expects.
-    pub(super) fn return_from(&mut self, value: Val, bank: Bank) -> Result<()> {
-        let boxed = self.here().boxed_call || self.here().result.is_none() || bank == Bank::C;
-        let op = match bank {
-            _ if boxed => Op::RetC(self.as_cell(value)?),
-            Bank::I => Op::RetI(value.reg),
-            _ => Op::RetF(value.reg),
+        let op = match ty.bank() {
+            Bank::I if !boxed => Op::RetI(value.reg),
+            Bank::F if !boxed => Op::RetF(value.reg),
+            _ => Op::RetC(self.as_cell(value)?),
         };
         self.emit(op);
         Ok(())
@@ -221,7 +203,7 @@ impl<'w> Compiler<'w> {
             Type::Any => ANY,
             _ => return Ok(false),
         };
-        let bank = if *element == Type::Bool { Bank::C } else { element.bank() };
+        let bank = element.stored();
         let op = [Op::AppendI, Op::AppendF, Op::AppendC][bank as usize];
         let x = self.operand(bank, value, element)?;
         if let Place::Global(slot) = place {
@@ -307,7 +289,7 @@ impl<'w> Compiler<'w> {
                 }
             });
             let reg = item.reg;
-            compiler.declare_in(New::variable(name), item)?;
+            compiler.declare_in(New::var(name), item)?;
             body(compiler, reg)
         })
     }
@@ -331,7 +313,7 @@ impl<'w> Compiler<'w> {
             for (n, (name, ty)) in fields.iter().enumerate() {
                 let get = |cell| Op::GetField(cell, item, n as Reg, shape);
                 let value = compiler.unboxed(compiler.want(ANY), ty, get)?;
-                compiler.declare_in(New::variable(name), value)?;
+                compiler.declare_in(New::var(name), value)?;
             }
             compiler.guarded(condition, |compiler| {
                 let (_, set) = compiler.fields_of(&record.name, set)?;

@@ -51,13 +51,16 @@ pub(crate) struct Stmt {
     pub(crate) kind: StmtKind,
 }
 
+/// `let` and `var`.
+pub(crate) struct Binding {
+    pub(crate) name: String,
+    pub(crate) ty: Option<TypeRef>,
+    pub(crate) value: Option<Expr>,
+    pub(crate) mutable: bool,
+}
+
 pub(crate) enum StmtKind {
-    Bind {
-        name: String,
-        ty: Option<TypeRef>,
-        value: Option<Expr>,
-        mutable: bool,
-    },
+    Bind(Binding),
     /// An expression that names a place, and the value to put there.
     Assign(Expr, Expr),
     Fun(Rc<Fun>),

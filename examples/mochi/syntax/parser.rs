@@ -261,7 +261,7 @@ impl<'s> Parser<'s> {
                 let name = self.name()?;
                 let ty = self.after(":", Self::type_ref)?;
                 let value = self.after("=", Self::expr)?;
-                StmtKind::Bind { name, ty, value, mutable: word == "var" }
+                StmtKind::Bind(Binding { name, ty, value, mutable: word == "var" })
             }
             "export" => self.statement_kind()?,
             "fun" if named => StmtKind::Fun(self.named_function(None)?),
