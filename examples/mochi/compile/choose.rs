@@ -213,15 +213,10 @@ impl Compiler<'_> {
             let mark = self.mark();
             self.open();
             let fails = self.test(case, target.as_ref())?;
-            match (&case.body, result) {
-                (CaseBody::Value(value), Some(result)) => {
-                    self.typed(value, &result.ty, Some(result.reg))?;
-                }
-                (CaseBody::Value(value), None) => drop(self.expr(value, ANY, None)?),
-                (CaseBody::Block(body), result) => {
-                    self.block(body)?;
-                    result.map(|result| self.emit(Op::Null(result.reg)));
-                }
+            match (&case.body.kind, result) {
+                (_, Some(result)) => drop(self.typed(&case.body, &result.ty, Some(result.reg))?),
+                (ExprKind::Block(body), None) => self.block(body)?,
+                (_, None) => drop(self.expr(&case.body, ANY, None)?),
             }
             self.close(mark);
             certain |= fails.is_empty();
@@ -250,14 +245,16 @@ impl Compiler<'_> {
 
     /// The type of a branch, with the variables of its pattern; the code is forgotten.
     fn case_type(&mut self, case: &Case, target: Option<&Type>, expected: &Type) -> Result<Type> {
-        let CaseBody::Value(value) = &case.body else { return Ok(Type::Any) };
-        self.probe_by(value, |compiler| {
+        if let ExprKind::Block(_) = case.body.kind {
+            return Ok(Type::Any);
+        }
+        self.probe_by(&case.body, |compiler| {
             compiler.open();
             if let Some(target) = target {
                 let target = compiler.take_for(target)?;
                 compiler.test(case, Some(&target))?;
             }
-            let ty = compiler.expr(value, expected, None)?.ty;
+            let ty = compiler.expr(&case.body, expected, None)?.ty;
             compiler.frame().scopes.pop();
             Ok(ty)
         })

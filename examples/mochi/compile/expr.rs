@@ -93,6 +93,10 @@ impl Compiler<'_> {
                 self.cast_to(value, &ty, want)
             }
             ExprKind::Match(target, cases) => self.match_expr(target.as_deref(), cases, want),
+            ExprKind::Block(body) => {
+                self.block(body)?;
+                self.done(want, Type::Null, Op::Null)
+            }
             ExprKind::Fun(fun) => self.lambda(fun, want),
             ExprKind::Query(query) => self.query(query, want),
         }

@@ -147,18 +147,15 @@ pub(crate) enum ExprKind {
     Cast(Box<Expr>, TypeRef),
     /// Without a value its patterns are conditions: that is `if`.
     Match(Option<Box<Expr>>, Vec<Case>),
+    /// Statements, of which nothing comes.
+    Block(Vec<Stmt>),
     Fun(Rc<Fun>),
     Query(Box<Query>),
 }
 
 pub(crate) struct Case {
     pub(crate) pattern: Expr,
-    pub(crate) body: CaseBody,
-}
-
-pub(crate) enum CaseBody {
-    Value(Expr),
-    Block(Vec<Stmt>),
+    pub(crate) body: Expr,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -74,7 +74,7 @@ pub(crate) fn parse(source: &str) -> Result<Fun> {
     let mut parser = Parser { tokens, next: 0, depth: 0, head: false, methods: Vec::new(), uses };
     parser.after("package", Parser::name)?;
     let mut body = Vec::new();
-    while parser.token() != Token::End {
+    while parser.now().token != Token::End {
         body.push(parser.statement()?);
     }
     body.append(&mut parser.methods);
@@ -88,25 +88,17 @@ impl<'s> Parser<'s> {
         self.tokens[(self.next + n).min(last)]
     }
 
-    fn token(&self) -> Token {
-        self.ahead(0).token
-    }
-
-    fn text(&self) -> &'s str {
-        self.ahead(0).text
-    }
-
-    fn at(&self) -> At {
-        self.ahead(0).at
-    }
-
-    fn is(&self, text: &str) -> bool {
-        self.is_ahead(0, text)
+    fn now(&self) -> Spanned<'s> {
+        self.ahead(0)
     }
 
     /// Whether a token is this word or sign; literals begin with a digit or a quote.
     fn is_ahead(&self, n: usize, text: &str) -> bool {
         self.ahead(n).text == text
+    }
+
+    fn is(&self, text: &str) -> bool {
+        self.is_ahead(0, text)
     }
 
     fn is_name(&self, n: usize) -> bool {
@@ -120,9 +112,9 @@ impl<'s> Parser<'s> {
     }
 
     fn unexpected<T>(&self, wanted: &str) -> Result<T> {
-        let end = self.token() == Token::End;
-        let found = if end { "the end" } else { &format!("`{}`", self.text()) };
-        fault(self.at(), format!("expected {wanted}, found {found}"))
+        let Spanned { token, text, at } = self.now();
+        let found = if token == Token::End { "the end" } else { &format!("`{text}`") };
+        fault(at, format!("expected {wanted}, found {found}"))
     }
 
     fn in_scope(&self, word: &str, at: At) -> Result<()> {
@@ -142,25 +134,20 @@ impl<'s> Parser<'s> {
 
     /// A name behind a point or before a colon, where every word may stand.
     fn label(&mut self) -> Result<String> {
-        if self.token() != Token::Name {
+        if self.now().token != Token::Name {
             return self.unexpected("a name");
         }
-        let name = self.text().to_owned();
         self.next += 1;
-        Ok(name)
+        Ok(self.tokens[self.next - 1].text.to_owned())
     }
 
     /// A part that may be missing: it begins with a sign or a word.
-    fn after<T>(
-        &mut self,
-        sign: &str,
-        parse: impl FnOnce(&mut Self) -> Result<T>,
-    ) -> Result<Option<T>> {
-        if self.accept(sign) { parse(self).map(Some) } else { Ok(None) }
+    fn after<T>(&mut self, sign: &str, part: fn(&mut Self) -> Result<T>) -> Result<Option<T>> {
+        if self.accept(sign) { part(self).map(Some) } else { Ok(None) }
     }
 
     /// `name: value`.
-    fn labelled<T>(&mut self, parse: impl FnOnce(&mut Self) -> Result<T>) -> Result<(String, T)> {
+    fn labelled<T>(&mut self, parse: fn(&mut Self) -> Result<T>) -> Result<(String, T)> {
         let name = self.label()?;
         self.expect(":")?;
         Ok((name, parse(self)?))
@@ -173,7 +160,7 @@ impl<'s> Parser<'s> {
     /// The tree becomes one higher.
     fn climb(&mut self, message: &str) -> Result<()> {
         self.depth += 1;
-        if self.depth > DEPTH_MAX { fault(self.at(), message) } else { Ok(()) }
+        if self.depth > DEPTH_MAX { fault(self.now().at, message) } else { Ok(()) }
     }
 
     fn deeper<T>(&mut self, parse: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
@@ -203,11 +190,7 @@ impl<'s> Parser<'s> {
     }
 
     /// Items with commas between them.
-    fn list<T>(
-        &mut self,
-        end: &str,
-        mut item: impl FnMut(&mut Self) -> Result<T>,
-    ) -> Result<Vec<T>> {
+    fn list<T>(&mut self, end: &str, item: fn(&mut Self) -> Result<T>) -> Result<Vec<T>> {
         self.headed(false, |p| {
             let mut items = Vec::new();
             while !p.accept(end) {
@@ -227,7 +210,7 @@ impl<'s> Parser<'s> {
         self.headed(false, |p| {
             let mut items = Vec::new();
             while !p.accept("}") {
-                if p.token() == Token::End {
+                if p.now().token == Token::End {
                     return p.unexpected("`}`");
                 }
                 items.push(item(p)?);
@@ -243,49 +226,42 @@ impl<'s> Parser<'s> {
     }
 
     fn statement(&mut self) -> Result<Stmt> {
-        self.deeper(|p| {
-            let at = p.at();
-            Ok(Stmt { at, kind: p.statement_kind()? })
-        })
+        self.deeper(|p| Ok(Stmt { at: p.now().at, kind: p.statement_kind()? }))
     }
 
     fn statement_kind(&mut self) -> Result<StmtKind> {
-        let word = if self.token() == Token::Name { self.text() } else { "" };
-        let (at, named) = (self.at(), self.is_name(1));
+        let (Spanned { token, text, at }, named) = (self.now(), self.is_name(1));
+        let word = if token == Token::Name { text } else { "" };
         if word != "model" || named {
             self.in_scope(word, at)?;
         }
         self.next += 1;
         Ok(match word {
-            "let" | "var" => {
-                let name = self.name()?;
-                let ty = self.after(":", Self::type_ref)?;
-                let value = self.after("=", Self::expr)?;
-                StmtKind::Bind(Binding { name, ty, value, mutable: word == "var" })
-            }
+            "let" | "var" => StmtKind::Bind(Binding {
+                name: self.name()?,
+                ty: self.after(":", Self::type_ref)?,
+                value: self.after("=", Self::expr)?,
+                mutable: word == "var",
+            }),
             "export" => self.statement_kind()?,
             "fun" if named => StmtKind::Fun(self.named_function(None)?),
             "return" => {
-                let ends = matches!(self.text(), "}" | "") || STARTS.contains(&self.text());
+                let ends = matches!(self.now().text, "}" | "") || STARTS.contains(&self.now().text);
                 StmtKind::Return(if ends { None } else { Some(self.expr()?) })
             }
-            "if" => {
-                let kind = self.if_kind(|p| Ok(CaseBody::Block(p.block()?)))?;
-                StmtKind::Expr(Expr { at, kind })
-            }
+            "if" => StmtKind::Expr(Expr { at, kind: self.if_kind(Self::block_value)? }),
             "while" => StmtKind::While(self.head()?, self.block()?),
             "for" => {
                 let name = self.name()?;
                 self.expect("in")?;
-                let from = self.head()?;
-                let to = self.after("..", Self::head)?;
+                let (from, to) = (self.head()?, self.after("..", Self::head)?);
                 StmtKind::For(name, from, to, self.block()?)
             }
             "break" => StmtKind::Break,
             "continue" => StmtKind::Continue,
             "type" => self.type_body()?,
-            "test" | "bench" if self.token() == Token::Text => {
-                let name = unquote(self.text(), self.at())?;
+            "test" | "bench" if self.now().token == Token::Text => {
+                let name = unquote(self.now().text, self.now().at)?;
                 self.next += 1;
                 let kind = if word == "test" { StmtKind::Test } else { StmtKind::Bench };
                 kind(name, self.block()?)
@@ -293,7 +269,7 @@ impl<'s> Parser<'s> {
             "expect" => StmtKind::Expect(self.expr()?),
             "update" if named && self.is_ahead(1, "set") => {
                 let target = self.name()?;
-                self.used(&target);
+                self.uses().names.insert(target.clone());
                 self.next += 1;
                 self.expect("{")?;
                 let set = self.list("}", |p| p.labelled(Self::expr))?;
@@ -302,22 +278,12 @@ impl<'s> Parser<'s> {
             _ => {
                 self.next -= 1;
                 let place = self.expr()?;
-                if !self.is("=") {
+                if !self.accept("=") {
                     return Ok(StmtKind::Expr(place));
                 }
-                if !matches!(
-                    place.kind,
-                    ExprKind::Name(_) | ExprKind::Index(..) | ExprKind::Field(..)
-                ) {
-                    let message = "only variables, elements and fields can be assigned to";
-                    return fault(place.at, message);
-                }
-                self.next += 1;
                 let value = self.expr()?;
-                if let ExprKind::Name(name) = &place.kind
-                    && value.appended_to(name).is_some()
-                {
-                    self.uses().appended.insert(name.clone());
+                if let Some(name) = place.name().filter(|name| value.appended_to(name).is_some()) {
+                    self.uses().appended.insert(name.to_owned());
                 }
                 StmtKind::Assign(place, value)
             }
@@ -329,12 +295,8 @@ impl<'s> Parser<'s> {
         &mut self.uses[last]
     }
 
-    fn used(&mut self, name: &str) {
-        self.uses().names.insert(name.to_owned());
-    }
-
     fn named_function(&mut self, owner: Option<&str>) -> Result<Rc<Fun>> {
-        let (at, name) = (self.at(), self.name()?);
+        let (at, name) = (self.now().at, self.name()?);
         self.function(name, owner, at)
     }
 
@@ -344,17 +306,10 @@ impl<'s> Parser<'s> {
         self.expect("(")?;
         let mut params = self.list(")", |p| Ok((p.name()?, p.after(":", Self::type_ref)?)))?;
         let result = self.after(":", Self::type_ref)?;
-        if self.accept("!") {
-            self.name()?; // effects are not looked at
-            while self.accept(",") {
-                self.name()?;
-            }
-        }
-        let arrow = self.at();
-        let body = if self.accept("=>") {
-            vec![Stmt { at: arrow, kind: StmtKind::Return(Some(self.expr()?)) }]
-        } else {
-            self.block()?
+        let arrow = self.now().at;
+        let body = match self.after("=>", Self::expr)? {
+            Some(value) => vec![Stmt { at: arrow, kind: StmtKind::Return(Some(value)) }],
+            None => self.block()?,
         };
         let uses = self.uses.pop().unwrap_or_default();
         let around = self.uses();
@@ -374,18 +329,7 @@ impl<'s> Parser<'s> {
         let name = self.name()?;
         let equals = self.accept("=");
         if self.is("{") {
-            let mut fields = Vec::new();
-            self.braces(|p| {
-                let at = p.at();
-                if p.accept("fun") {
-                    let method = p.named_function(Some(&name))?;
-                    p.methods.push(Stmt { at, kind: StmtKind::Fun(method) });
-                } else {
-                    fields.push(p.field()?);
-                }
-                p.accept(",");
-                Ok(())
-            })?;
+            let fields = self.fields(&name)?;
             return Ok(StmtKind::Type(name.clone(), vec![(name, fields)]));
         }
         if !equals {
@@ -404,22 +348,33 @@ impl<'s> Parser<'s> {
 
     fn variant(&mut self) -> Result<(String, Fields)> {
         let name = self.name()?;
-        let fields = if self.accept("(") {
-            self.list(")", Self::field)?
-        } else if self.is("{") {
-            self.braces(|p| {
-                let field = p.field()?;
-                p.accept(",");
-                Ok(field)
-            })?
+        let fields = if self.is("{") {
+            self.fields(&name)?
         } else {
-            Vec::new()
+            self.after("(", |p| p.list(")", Self::field))?.unwrap_or_default()
         };
         Ok((name, fields))
     }
 
+    /// The body of a struct: fields, and methods.
+    fn fields(&mut self, owner: &str) -> Result<Fields> {
+        let mut fields = Vec::new();
+        self.braces(|p| {
+            let at = p.now().at;
+            if p.accept("fun") {
+                let kind = StmtKind::Fun(p.named_function(Some(owner))?);
+                p.methods.push(Stmt { at, kind });
+            } else {
+                fields.push(p.field()?);
+            }
+            p.accept(",");
+            Ok(())
+        })?;
+        Ok(fields)
+    }
+
     fn type_ref(&mut self) -> Result<TypeRef> {
-        let at = self.at();
+        let at = self.now().at;
         let any = TypeRef::Named("any".to_owned(), Vec::new(), at);
         let ty = self.deeper(|p| {
             if p.accept("fun") {
@@ -431,8 +386,7 @@ impl<'s> Parser<'s> {
                 p.list("}", Self::field)?;
                 return Ok(any.clone());
             }
-            let name = p.name()?;
-            let args = p.after("<", |p| p.list(">", Self::type_ref))?;
+            let (name, args) = (p.name()?, p.after("<", |p| p.list(">", Self::type_ref))?);
             Ok(TypeRef::Named(name, args.unwrap_or_default(), at))
         })?;
         // `T?` may be null: a value whose type shows at run time.
@@ -459,7 +413,7 @@ impl<'s> Parser<'s> {
         {
             // A chain leans to the left: each link makes the tree one higher.
             self.climb("too many operators in one expression")?;
-            let at = self.at();
+            let at = self.now().at;
             self.next += 1;
             if operator == Binary::Any(AnyOp::Union) && self.accept("all") {
                 operator = Binary::Any(AnyOp::UnionAll);
@@ -472,7 +426,7 @@ impl<'s> Parser<'s> {
     }
 
     fn unary(&mut self) -> Result<Expr> {
-        let at = self.at();
+        let at = self.now().at;
         let kind = if self.accept("-") {
             let inner = self.deeper(Self::unary)?;
             match inner.kind {
@@ -493,7 +447,7 @@ impl<'s> Parser<'s> {
         let depth = self.depth;
         loop {
             self.climb("too many calls and selections in one expression")?;
-            let at = self.at();
+            let at = self.now().at;
             let kind = if self.accept("(") {
                 ExprKind::Call(Box::new(expr), self.list(")", Self::expr)?)
             } else if self.accept("[") {
@@ -514,8 +468,7 @@ impl<'s> Parser<'s> {
         let part = |p: &mut Self| -> Result<Option<Box<Expr>>> {
             if p.is(":") || p.is("]") { Ok(None) } else { Ok(Some(Box::new(p.expr()?))) }
         };
-        let start = part(self)?;
-        let kind = match (start, self.accept(":")) {
+        let kind = match (part(self)?, self.accept(":")) {
             (Some(index), false) => ExprKind::Index(Box::new(base), index),
             (None, false) => return self.unexpected("an index"),
             (start, true) => {
@@ -528,7 +481,7 @@ impl<'s> Parser<'s> {
     }
 
     fn primary(&mut self) -> Result<Expr> {
-        let (at, token, text) = (self.at(), self.token(), self.text());
+        let Spanned { at, token, text } = self.now();
         self.next += 1;
         let kind = match (token, text) {
             (Token::Int, _) => match int(text) {
@@ -548,13 +501,9 @@ impl<'s> Parser<'s> {
             (_, "none") => ExprKind::Null,
             (_, "fun") => ExprKind::Fun(self.function(String::new(), None, at)?),
             (_, "if") => self.deeper(|p| p.if_kind(Self::branch))?,
-            (_, "match") => self.match_expr()?,
+            (_, "match") => self.match_kind()?,
             (_, "from") if self.is_name(0) && self.is_ahead(1, "in") => {
                 ExprKind::Query(Box::new(self.query()?))
-            }
-            (_, "generate" | "fetch" | "load" | "save") => {
-                self.in_scope(text, at)?;
-                ExprKind::Null
             }
             (Token::Name, _) if !RESERVED.contains(&text) => {
                 let literal = self.is("{")
@@ -565,11 +514,12 @@ impl<'s> Parser<'s> {
                     let fields = self.list("}", |p| p.labelled(Self::expr))?;
                     ExprKind::Struct(text.to_owned(), fields)
                 } else {
-                    self.used(text);
+                    self.uses().names.insert(text.to_owned());
                     ExprKind::Name(text.to_owned())
                 }
             }
             _ => {
+                self.in_scope(text, at)?;
                 self.next -= 1;
                 return self.unexpected("an expression");
             }
@@ -579,54 +529,52 @@ impl<'s> Parser<'s> {
 
     /// A name before a colon is a text.
     fn map_key(&mut self) -> Result<Expr> {
-        let value = matches!(self.text(), "true" | "false" | "none");
-        if self.token() == Token::Name && self.is_ahead(1, ":") && !value {
-            let at = self.at();
+        let Spanned { at, token, text } = self.now();
+        let value = matches!(text, "true" | "false" | "none");
+        if token == Token::Name && self.is_ahead(1, ":") && !value {
             return Ok(Expr { at, kind: ExprKind::Text(self.label()?) });
         }
         self.expr()
     }
 
     /// `if` is a `match` without a value: `else` is the case that is always true.
-    fn if_kind(&mut self, body: fn(&mut Self) -> Result<CaseBody>) -> Result<ExprKind> {
+    fn if_kind(&mut self, body: fn(&mut Self) -> Result<Expr>) -> Result<ExprKind> {
         let mut cases = vec![Case { pattern: self.head()?, body: body(self)? }];
         loop {
-            let at = self.at();
+            let at = self.now().at;
             if !self.accept("else") {
                 return Ok(ExprKind::Match(None, cases));
             }
-            if self.accept("if") {
-                cases.push(Case { pattern: self.head()?, body: body(self)? });
-                continue;
-            }
-            let pattern = Expr { at, kind: ExprKind::Bool(true) };
+            let last = !self.accept("if");
+            let always = Expr { at, kind: ExprKind::Bool(true) };
+            let pattern = if last { always } else { self.head()? };
             cases.push(Case { pattern, body: body(self)? });
-            return Ok(ExprKind::Match(None, cases));
+            if last {
+                return Ok(ExprKind::Match(None, cases));
+            }
         }
     }
 
-    fn branch(&mut self) -> Result<CaseBody> {
-        let value = if self.accept("{") {
-            self.inner("}")?
-        } else {
-            self.accept("then");
-            self.expr()?
-        };
-        Ok(CaseBody::Value(value))
+    fn branch(&mut self) -> Result<Expr> {
+        if self.accept("{") {
+            return self.inner("}");
+        }
+        self.accept("then");
+        self.expr()
     }
 
-    fn match_expr(&mut self) -> Result<ExprKind> {
+    fn block_value(&mut self) -> Result<Expr> {
+        Ok(Expr { at: self.now().at, kind: ExprKind::Block(self.block()?) })
+    }
+
+    fn match_kind(&mut self) -> Result<ExprKind> {
         let target = Some(Box::new(self.head()?));
         let cases = self.braces(|p| {
             let pattern = p.expr()?;
             p.expect("=>")?;
             // `{ name:` and `{ "text":` begin a map, all else a block.
             let map = p.is_ahead(1, "}") || p.is_ahead(2, ":");
-            let body = if p.is("{") && !map {
-                CaseBody::Block(p.block()?)
-            } else {
-                CaseBody::Value(p.expr()?)
-            };
+            let body = if p.is("{") && !map { p.block_value()? } else { p.expr()? };
             p.accept(",");
             Ok(Case { pattern, body })
         })?;
@@ -642,7 +590,7 @@ impl<'s> Parser<'s> {
     fn query(&mut self) -> Result<Query> {
         let mut sources = vec![self.source(Side::Inner)?];
         loop {
-            let side = match self.text() {
+            let side = match self.now().text {
                 "left" => Side::Left,
                 "right" => Side::Right,
                 "outer" => Side::Outer,
@@ -661,27 +609,26 @@ impl<'s> Parser<'s> {
             }
         }
         let condition = self.after("where", Self::expr)?;
-        let group = self.after("group", |p| {
-            p.expect("by")?;
-            let mut keys = vec![p.expr()?];
-            while p.accept(",") {
-                keys.push(p.expr()?);
-            }
-            p.expect("into")?;
-            let item = |it: &Source| Expr { at: it.list.at, kind: ExprKind::Name(it.name.clone()) };
-            let (key, item) = (record(keys), record(sources.iter().map(item).collect()));
-            Ok(Group { key, item, name: p.name()?, having: p.after("having", Self::expr)? })
-        })?;
-        let mut sort = None;
-        if self.accept("sort") || self.accept("order") {
-            self.expect("by")?;
-            sort = Some(self.expr()?);
-        }
+        let group = if self.accept("group") { Some(self.group(&sources)?) } else { None };
+        let sorted = self.accept("sort") || self.accept("order");
+        let sort = if sorted { self.after("by", Self::expr)? } else { None };
         let (skip, take) = (self.after("skip", Self::expr)?, self.after("take", Self::expr)?);
         self.expect("select")?;
         let distinct = self.accept("distinct");
         let select = self.expr()?;
         Ok(Query { sources, condition, group, sort, skip, take, distinct, select })
+    }
+
+    fn group(&mut self, sources: &[Source]) -> Result<Group> {
+        self.expect("by")?;
+        let mut keys = vec![self.expr()?];
+        while self.accept(",") {
+            keys.push(self.expr()?);
+        }
+        self.expect("into")?;
+        let item = |it: &Source| Expr { at: it.list.at, kind: ExprKind::Name(it.name.clone()) };
+        let (key, item) = (record(keys), record(sources.iter().map(item).collect()));
+        Ok(Group { key, item, name: self.name()?, having: self.after("having", Self::expr)? })
     }
 }
 
