@@ -80,8 +80,9 @@ instructions! {
         // Closures and the variables that they share.
         (Reg, Reg, Reg, Idx): Closure;
         (Reg, Reg): Up NewBox GetBox SetBox;
-        // Lists, arrays, maps: a target, the first of the elements, their number.
-        (Reg, Reg, Reg): NewList NewI NewF NewMap;
+        // Lists and arrays: a target, the first of the elements, their number.
+        (Reg, Reg, Reg): NewList NewI NewF;
+        (Reg): NewMap;
         (Reg, Reg): Push;
         // `xs = append(xs, x)`: in place if the flag says that nobody else holds the list.
         (Reg, Reg, Reg): AppendC AppendI AppendF;
@@ -163,9 +164,9 @@ impl Program {
             let _ =
                 writeln!(text, "function {n} {:?}: {i} i, {f} f, {c} c, {h} hints", function.name);
             for (pc, op) in function.code.iter().enumerate() {
-                let note = self.note(*op).map_or(String::new(), |note| format!(" ; {note}"));
-                let op = format!("{op:?}");
-                let _ = writeln!(text, "{pc:>5}  {op:<28}{note}");
+                let note = self.note(*op).map_or(String::new(), |note| format!("; {note}"));
+                let line = format!("{pc:>5}  {:<28} {note}", format!("{op:?}"));
+                let _ = writeln!(text, "{}", line.trim_end());
             }
             text.push('\n');
         }

@@ -437,7 +437,7 @@ impl Machine {
                         hint => made!(d, hinted(cx, hint, r!(i[n]))),
                     },
 
-                    Op::NewMap(d, first, n) => made!(d, cx.new_map(some!(c, first, 2 * u16::from(n)))),
+                    Op::NewMap(d) => made!(d, cx.alloc(Map::new())),
                     Op::NewStruct(d, first, n, shape) => made!(d, cx.alloc(Struct::of(u32::from(shape), some!(c, first, n)))),
                     Op::GetField(d, a, n, shape) => match cx.get::<Struct>(r!(c[a])) {
                         Ok(view) if view.shape() == u32::from(shape) => r!(c[d]) = attempt!(view.get(usize::from(n))),

@@ -437,8 +437,8 @@ fn parts(heap: &mut Heap, x: Cell, other: Cell) -> Outcome<Option<Vec<Cell>>> {
     }
     let (Ok(map), Some(Kind::MAP)) = (heap.get::<Map>(x), other.kind()) else { return Ok(None) };
     let mut entries: Vec<_> = map.iter().collect();
-    entries
-        .sort_by_cached_key(|(key, _)| heap.display(*key).quoted().limit(usize::MAX).to_string());
+    let name = |key: Cell| heap.display(key).quoted().limit(usize::MAX).to_string();
+    entries.sort_by_cached_key(|&(key, _)| name(key));
     Ok(Some(entries.into_iter().flat_map(|(key, value)| [key, value]).collect()))
 }
 
@@ -582,16 +582,6 @@ impl Context {
             return Ok(self.get_mut::<Struct>(base)?.set(n, value)?);
         }
         no_field(self, base, name)
-    }
-
-    /// A map of keys and values in turns.
-    pub(crate) fn new_map(&mut self, entries: &[Cell]) -> Outcome<Cell> {
-        let map = self.alloc(Map::with_capacity(entries.len() / 2))?;
-        for entry in entries.chunks_exact(2) {
-            let key = self.key(entry[0])?;
-            self.get_mut(map)?.insert(key, entry[1])?;
-        }
-        Ok(map.into())
     }
 
     pub(crate) fn contains(&mut self, all: Cell, item: Cell) -> Outcome<bool> {

@@ -219,7 +219,7 @@ impl Compiler<'_> {
             Type::Text => return self.text("", want),
             Type::Int | Type::Bool => &|reg| Op::LoadI(reg, 0),
             Type::List(element) => &|reg| new_list(element.stored(), reg, 0, 0),
-            Type::Map(..) => &|reg| Op::NewMap(reg, 0, 0),
+            Type::Map(..) => &Op::NewMap,
             _ => &Op::Null,
         };
         self.done(want, ty.clone(), new)
@@ -272,7 +272,7 @@ impl Compiler<'_> {
         let key = self.element_type(key, items.iter().map(|item| &item.0))?;
         let value = self.element_type(value, items.iter().map(|item| &item.1))?;
         let map = self.take(Bank::C)?;
-        self.emit(Op::NewMap(map, 0, 0));
+        self.emit(Op::NewMap(map));
         let inner = self.mark();
         for (k, v) in items {
             let k = self.operand(Bank::C, k, &key)?;

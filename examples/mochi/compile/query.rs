@@ -38,7 +38,7 @@ impl<'w> Compiler<'w> {
         self.open();
         if let Some(group) = &query.group {
             let groups = self.take(Bank::C)?;
-            self.emit(Op::NewMap(groups, 0, 0));
+            self.emit(Op::NewMap(groups));
             let mut item_type = Type::Any;
             self.rows(query, &mut |compiler, _| {
                 let mark = compiler.mark();
