@@ -12,13 +12,13 @@ type Jump = fn(Reg, Reg, u32) -> Op;
 type ShortJump = fn(Reg, i16, u32) -> Op;
 
 /// The comparisons, and the jumps that compare with a number: if it is so, and if not.
-const SHORT: [(Binary, ShortJump, ShortJump); 6] = [
-    (Binary::Eq, Op::JEqIK, Op::JNeIK),
-    (Binary::Ne, Op::JNeIK, Op::JEqIK),
-    (Binary::Lt, Op::JLtIK, Op::JGeIK),
-    (Binary::Le, Op::JLeIK, Op::JGtIK),
-    (Binary::Gt, Op::JGtIK, Op::JLeIK),
-    (Binary::Ge, Op::JGeIK, Op::JLtIK),
+const COMPARISONS: [(Binary, [ShortJump; 2]); 6] = [
+    (Binary::Eq, [Op::JEqIK, Op::JNeIK]),
+    (Binary::Ne, [Op::JNeIK, Op::JEqIK]),
+    (Binary::Lt, [Op::JLtIK, Op::JGeIK]),
+    (Binary::Le, [Op::JLeIK, Op::JGtIK]),
+    (Binary::Gt, [Op::JGtIK, Op::JLeIK]),
+    (Binary::Ge, [Op::JGeIK, Op::JLtIK]),
 ];
 
 impl Compiler<'_> {
@@ -46,10 +46,8 @@ impl Compiler<'_> {
                 self.land_all(decided);
                 return Ok(jumps);
             }
-            ExprKind::Binary(op, a, b) => {
-                if let Some(row) = SHORT.iter().find(|row| row.0 == *op) {
-                    return Ok(vec![self.comparison(*row, a, b, sense)?]);
-                }
+            ExprKind::Binary(op, a, b) if COMPARISONS.iter().any(|row| row.0 == *op) => {
+                return Ok(vec![self.comparison(*op, a, b, sense)?]);
             }
             _ => {}
         }
@@ -75,14 +73,8 @@ impl Compiler<'_> {
         self.emit(if sense { Op::JumpIf(reg, 0) } else { Op::JumpIfNot(reg, 0) })
     }
 
-    fn comparison(
-        &mut self,
-        (op, yes, no): (Binary, ShortJump, ShortJump),
-        a: &Expr,
-        b: &Expr,
-        sense: bool,
-    ) -> Result<usize> {
-        let equality = matches!(op, Binary::Eq | Binary::Ne);
+    fn comparison(&mut self, op: Binary, a: &Expr, b: &Expr, sense: bool) -> Result<usize> {
+        let equality = op.is_equality();
         let null = |expr: &Expr| matches!(expr.kind, ExprKind::Null);
         if equality && (null(a) || null(b)) {
             let cell = self.nullable(if null(a) { b } else { a })?;
@@ -93,9 +85,9 @@ impl Compiler<'_> {
         if left.ty == Type::Int
             && let ExprKind::Int(value) = b.kind
             && let Ok(k) = i16::try_from(value)
+            && let Some((_, [yes, no])) = COMPARISONS.iter().find(|row| row.0 == op)
         {
-            let jump = if sense { yes } else { no };
-            return Ok(self.emit(jump(left.reg, k, 0)));
+            return Ok(self.emit(if sense { yes } else { no }(left.reg, k, 0)));
         }
         let right = self.borrowed(b, &left.ty)?;
         let (l, r) = (&left.ty, &right.ty);
@@ -121,34 +113,28 @@ impl Compiler<'_> {
             _ => Type::Any,
         };
         let (mut x, mut y) = (self.coerce(a, &ty, None)?.reg, self.coerce(b, &ty, None)?.reg);
-        // `a > b` is `b < a`, with a computed first.
+        // `a > b` is `b < a`, with a computed first, and `a != b` is not `a == b`.
         if matches!(op, Binary::Gt | Binary::Ge) {
             (x, y) = (y, x);
         }
-        let below = matches!(op, Binary::Lt | Binary::Gt);
-        let (yes, no): (Jump, Jump) = match (ty.bank(), op) {
-            (Bank::I, Binary::Eq) => (Op::JEqI, Op::JNeI),
-            (Bank::I, Binary::Ne) => (Op::JNeI, Op::JEqI),
-            (Bank::I, _) if below => (Op::JLtI, |x, y, to| Op::JLeI(y, x, to)),
-            (Bank::I, _) => (Op::JLeI, |x, y, to| Op::JLtI(y, x, to)),
-            (Bank::C, Binary::Eq) => (Op::JEqC, Op::JNeC),
-            (Bank::C, Binary::Ne) => (Op::JNeC, Op::JEqC),
-            (Bank::C, _) => {
+        let sense = sense == (op != Binary::Ne);
+        let (equality, below) = (op.is_equality(), matches!(op, Binary::Lt | Binary::Gt));
+        let [yes, no]: [Jump; 2] = match (ty.bank(), below) {
+            (Bank::I, _) if equality => [Op::JEqI, Op::JNeI],
+            (Bank::I, true) => [Op::JLtI, |x, y, to| Op::JLeI(y, x, to)],
+            (Bank::I, false) => [Op::JLeI, |x, y, to| Op::JLtI(y, x, to)],
+            (Bank::C, _) if equality => [Op::JEqC, Op::JNeC],
+            // NaN is neither below nor above: what is not `<` is not `>=`.
+            (Bank::F, true) => [Op::JLtF, Op::JNotLtF],
+            (Bank::F, false) if !equality => [Op::JLeF, Op::JNotLeF],
+            (bank, _) => {
                 let reg = self.take(Bank::I)?;
-                self.emit(Op::CmpC(!below, reg, x, y));
+                let float = bank == Bank::F;
+                self.emit(if float { Op::EqF(reg, x, y) } else { Op::CmpC(!below, reg, x, y) });
                 return Ok(self.jump_on(reg, sense));
             }
-            (Bank::F, Binary::Eq | Binary::Ne) => {
-                let reg = self.take(Bank::I)?;
-                self.emit(Op::EqF(reg, x, y));
-                return Ok(self.jump_on(reg, (op == Binary::Eq) == sense));
-            }
-            // NaN is neither below nor above: what is not `<` is not `>=`.
-            (Bank::F, _) if below => (Op::JLtF, Op::JNotLtF),
-            (Bank::F, _) => (Op::JLeF, Op::JNotLeF),
         };
-        let jump = if sense { yes } else { no };
-        Ok(self.emit(jump(x, y, 0)))
+        Ok(self.emit(if sense { yes } else { no }(x, y, 0)))
     }
 
     /// A condition as a value.
@@ -183,14 +169,11 @@ impl Compiler<'_> {
     ) -> Result<Val> {
         // The type of the result: that of all branches together.
         let target_type = target.map(|target| self.probe(target, ANY)).transpose()?;
-        let mut ty: Option<Type> = None;
+        let mut types = Vec::new();
         for case in cases {
-            let found = self.case_type(case, target_type.as_ref(), want.ty)?;
-            ty = Some(match ty {
-                None => found,
-                Some(ty) => Self::joined(ty, found, want.ty),
-            });
+            types.push(self.case_type(case, target_type.as_ref(), want.ty)?);
         }
+        let ty = types.into_iter().reduce(|a, b| Self::joined(a, b, want.ty));
         let is_else = |case: &Case| matches!(case.pattern.kind, ExprKind::Bool(true));
         let open = target.is_none() && !cases.last().is_some_and(is_else);
         let result =

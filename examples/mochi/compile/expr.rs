@@ -12,7 +12,6 @@ use crate::types::{Bank, Record, Type};
 /// Elements of a literal, or parts of a text, that are computed before they are put together.
 const CHUNK: usize = 32;
 
-type Two = fn(Reg, Reg) -> Op;
 type Three = fn(Reg, Reg, Reg) -> Op;
 
 /// Values of fields, with the numbers of these.
@@ -21,17 +20,17 @@ type Numbered<'e> = Vec<(usize, &'e Expr)>;
 /// What is left to do in a chain of calculations: the operator, its right side and its place.
 type Step<'e> = (AnyOp, &'e Expr, At);
 
-/// The calculations in the order of [`AnyOp`]: of integers, and of floats.
-const ARITHMETIC: [(char, Three, Three); 5] = [
-    ('+', Op::AddI, Op::AddF),
-    ('-', Op::SubI, Op::SubF),
-    ('*', Op::MulI, Op::MulF),
-    ('/', Op::DivI, Op::DivF),
-    ('%', Op::ModI, Op::ModF),
-];
-
 /// An instruction with a small constant.
 type Short = fn(Reg, Reg, i16) -> Op;
+
+/// The calculations in the order of [`AnyOp`]: of integers, of floats, with a constant.
+const ARITHMETIC: [(char, Three, Three, Short); 5] = [
+    ('+', Op::AddI, Op::AddF, Op::AddIK),
+    ('-', Op::SubI, Op::SubF, |d, a, k| Op::AddIK(d, a, -k)),
+    ('*', Op::MulI, Op::MulF, Op::MulIK),
+    ('/', Op::DivI, Op::DivF, Op::DivIK),
+    ('%', Op::ModI, Op::ModF, Op::ModIK),
+];
 
 /// The one of four instructions that is for elements of this type.
 pub(super) fn by_element<T>(element: &Type, [int, float, truth, cell]: [T; 4]) -> T {
@@ -80,7 +79,6 @@ impl Compiler<'_> {
             ExprKind::List(items) => self.list(items, want),
             ExprKind::Map(items) => self.map(items, want),
             ExprKind::Struct(name, fields) => self.record(name, fields, want),
-            ExprKind::Neg(inner) => self.negative(inner, want),
             ExprKind::Not(_) => self.truth(expr),
             ExprKind::Binary(op, a, b) => self.binary(*op, expr, a, b, want),
             ExprKind::Call(callee, args) => self.call(callee, args, want),
@@ -332,18 +330,6 @@ impl Compiler<'_> {
 
     // Operators.
 
-    fn negative(&mut self, inner: &Expr, want: Want) -> Result<Val> {
-        let value = self.expr(inner, ANY, None)?;
-        let (op, ty): (Two, Type) = match value.ty {
-            Type::Int => (Op::NegI, Type::Int),
-            Type::Float => (Op::NegF, Type::Float),
-            Type::BigInt => (Op::NegAny, Type::BigInt),
-            Type::Any | Type::Null => (Op::NegAny, Type::Any),
-            ty => return self.refuse(&ty, "has no negative"),
-        };
-        self.done(want, ty, |reg| op(reg, value.reg))
-    }
-
     fn binary(&mut self, op: Binary, whole: &Expr, a: &Expr, b: &Expr, want: Want) -> Result<Val> {
         let lists = match op {
             Binary::Any(op) if (op as usize) < ARITHMETIC.len() => return self.chain(whole, want),
@@ -409,27 +395,18 @@ impl Compiler<'_> {
 
     /// One calculation; its left side was computed since the mark.
     fn step(&mut self, op: AnyOp, left: Val, part: &Expr, want: Want) -> Result<Val> {
+        let (sign, ints, floats, short) = ARITHMETIC[op as usize];
+        let least = if matches!(op, AnyOp::Div | AnyOp::Mod) { 1 } else { -i16::MAX };
         if left.ty == Type::Int
             && let ExprKind::Int(value) = part.kind
-            && let Ok(k) = i16::try_from(value)
+            && let Some(k) = i16::try_from(value).ok().filter(|k| *k >= least)
         {
-            let short: Option<(Short, i16)> = match op {
-                AnyOp::Add => Some((Op::AddIK, k)),
-                AnyOp::Sub => k.checked_neg().map(|k| (Op::AddIK as _, k)),
-                AnyOp::Mul => Some((Op::MulIK, k)),
-                AnyOp::Div if k > 0 => Some((Op::DivIK, k)),
-                AnyOp::Mod if k > 0 => Some((Op::ModIK, k)),
-                _ => None,
-            };
-            if let Some((short, k)) = short {
-                return self.done(want, Type::Int, |reg| short(reg, left.reg, k));
-            }
+            return self.done(want, Type::Int, |reg| short(reg, left.reg, k));
         }
         // A literal beside a float is one.
         let hint = if left.ty == Type::Float { &left.ty } else { ANY };
         let right = self.borrowed(part, hint)?;
         let number = |ty: &Type| matches!(ty, Type::Int | Type::Float | Type::BigInt | Type::Any);
-        let (sign, ints, floats) = ARITHMETIC[op as usize];
         let (l, r, sum) = (&left.ty, &right.ty, op == AnyOp::Add);
         let ty = match (l, r) {
             (Type::Null, _) | (_, Type::Null) => Type::Any,
@@ -440,9 +417,7 @@ impl Compiler<'_> {
             (Type::Any, Type::List(_) | Type::Text) if sum => Type::Any,
             (Type::List(_) | Type::Text, Type::Any) if sum => Type::Any,
             (Type::List(_), Type::List(_)) | (Type::Text, Type::Text) if sum => l.join(r),
-            _ => {
-                return fault(self.at, format!("type mismatch: {sign} of {l} and {r}"));
-            }
+            _ => return fault(self.at, format!("type mismatch: {sign} of {l} and {r}")),
         };
         let bank = ty.bank();
         let operand = if bank == Bank::C { ANY } else { &ty };

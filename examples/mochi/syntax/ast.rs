@@ -127,6 +127,12 @@ pub(crate) enum Binary {
     Coalesce,
 }
 
+impl Binary {
+    pub(crate) fn is_equality(self) -> bool {
+        matches!(self, Binary::Eq | Binary::Ne)
+    }
+}
+
 pub(crate) enum ExprKind {
     Null,
     Int(i64),
@@ -137,7 +143,6 @@ pub(crate) enum ExprKind {
     List(Vec<Expr>),
     Map(Vec<(Expr, Expr)>),
     Struct(String, Vec<(String, Expr)>),
-    Neg(Box<Expr>),
     Not(Box<Expr>),
     Binary(Binary, Box<Expr>, Box<Expr>),
     Call(Box<Expr>, Vec<Expr>),

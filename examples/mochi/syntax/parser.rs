@@ -432,7 +432,10 @@ impl<'s> Parser<'s> {
             match inner.kind {
                 ExprKind::Int(value) => ExprKind::Int(value.wrapping_neg()),
                 ExprKind::Float(value) => ExprKind::Float(-value),
-                _ => ExprKind::Neg(Box::new(inner)),
+                _ => {
+                    let minus = Expr { at, kind: ExprKind::Int(-1) };
+                    ExprKind::Binary(Binary::Any(AnyOp::Mul), Box::new(inner), Box::new(minus))
+                }
             }
         } else if self.accept("!") {
             ExprKind::Not(Box::new(self.deeper(Self::unary)?))
