@@ -66,7 +66,7 @@ instructions! {
         // Numbers.
         (Reg, Reg, Reg): AddI SubI MulI DivI ModI AddF SubF MulF DivF ModF EqF;
         (Reg, Reg, i16): AddIK MulIK DivIK ModIK;
-        (Reg, Reg): NegI NegF SqrtF FloatOf IntOf;
+        (Reg, Reg): SqrtF FloatOf IntOf;
         // Between the banks.
         (Reg, Reg): BoxI BoxF BoxB UnboxI UnboxF UnboxB;
         // Globals.
@@ -107,7 +107,7 @@ instructions! {
         (bool, Reg, Reg, Reg): CmpC;
         (Builtin, Reg, Reg, Reg): Builtin;
         (Reg, Reg, Reg): In Slice;
-        (Reg, Reg): NegAny Truthy Print;
+        (Reg, Reg): Truthy Print;
         (Reg, Reg, Idx): Cast;
         (Reg): Expect;
     }

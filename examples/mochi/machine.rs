@@ -301,14 +301,12 @@ impl Machine {
                     // The compiler makes these with a positive constant only.
                     Op::DivIK(d, a, k) => checked!(d, r!(i[a]).checked_div(i64::from(k))),
                     Op::ModIK(d, a, k) => checked!(d, r!(i[a]).checked_rem(i64::from(k))),
-                    Op::NegI(d, a) => checked!(d, r!(i[a]).checked_neg()),
 
                     Op::AddF(d, a, b) => r!(f[d]) = r!(f[a]) + r!(f[b]),
                     Op::SubF(d, a, b) => r!(f[d]) = r!(f[a]) - r!(f[b]),
                     Op::MulF(d, a, b) => r!(f[d]) = r!(f[a]) * r!(f[b]),
                     Op::DivF(d, a, b) => divided!(d, r!(f[a]) / r!(f[b]), r!(f[b])),
                     Op::ModF(d, a, b) => divided!(d, r!(f[a]) % r!(f[b]), r!(f[b])),
-                    Op::NegF(d, a) => r!(f[d]) = -r!(f[a]),
                     Op::SqrtF(d, a) => r!(f[d]) = r!(f[a]).sqrt(),
                     Op::FloatOf(d, a) => r!(f[d]) = r!(i[a]) as f64,
                     Op::IntOf(d, a) => r!(i[d]) = r!(f[a]) as i64,
@@ -469,10 +467,6 @@ impl Machine {
                         }
                         _ => arithmetic(cx, op, r!(c[a]), r!(c[b])),
                     }),
-                    Op::NegAny(d, a) => match r!(c[a]).as_float() {
-                        Some(float) => r!(c[d]) = Cell::float(-float),
-                        None => made!(d, arithmetic(cx, AnyOp::Sub, Cell::from(0), r!(c[a]))),
-                    },
                     Op::CmpC(or_equal, d, a, b) => set_i!(d, attempt!(below(cx, r!(c[a]), r!(c[b]), or_equal))),
                     Op::Truthy(d, a) => set_i!(d, attempt!(truthy(cx, r!(c[a])))),
                     Op::In(d, item, all) => {

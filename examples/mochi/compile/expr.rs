@@ -406,6 +406,8 @@ impl Compiler<'_> {
         // A literal beside a float is one.
         let hint = if left.ty == Type::Float { &left.ty } else { ANY };
         let right = self.borrowed(part, hint)?;
+        // `-x` is `x * -1`, and both signs have one place.
+        let sign = if part.at == self.at { '-' } else { sign };
         let number = |ty: &Type| matches!(ty, Type::Int | Type::Float | Type::BigInt | Type::Any);
         let (l, r, sum) = (&left.ty, &right.ty, op == AnyOp::Add);
         let ty = match (l, r) {
