@@ -38,7 +38,7 @@ pub(crate) fn show(fault: &Fault, name: &str, source: &str) -> String {
     let (line, column) = place(source, fault.at);
     let mut text = format!("{name}:{line}:{column}: {}\n", fault.message);
     let start = (fault.at as usize).min(source.len());
-    let end = source.get(start..).and_then(lexer::first_len).map_or(start, |len| start + len);
+    let end = start + source.get(start..).map_or(0, lexer::first_len);
     let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let config = Config::default().with_color(colour).with_index_type(IndexType::Byte);
     let span = (name, start..end);

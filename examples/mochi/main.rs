@@ -90,6 +90,7 @@ fn start(args: &ArgMatches) -> ExitCode {
     machine.stress(args.get_one("gc-stress").copied().unwrap_or(0));
     machine.limit_stack(memory);
     let mut world = World::default();
+    world.testing = testing;
     let fine = match args.get_one::<String>("FILE") {
         None => prompt::run(&mut world, &mut machine),
         Some(file) => match std::fs::read_to_string(file) {
@@ -98,7 +99,7 @@ fn start(args: &ArgMatches) -> ExitCode {
                 false
             }
             Ok(source) => {
-                let done = run(&mut world, &mut machine, &source, testing, args.get_flag("emit"));
+                let done = run(&mut world, &mut machine, &source, args.get_flag("emit"));
                 let (passed, failed) = &machine.tests;
                 let faults = failed.iter().chain(done.as_ref().err());
                 faults.for_each(|fault| complain(&show(fault, file, &source)));
@@ -117,14 +118,8 @@ fn start(args: &ArgMatches) -> ExitCode {
     if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn run(
-    world: &mut World,
-    machine: &mut Machine,
-    source: &str,
-    testing: bool,
-    emit: bool,
-) -> Result<(), Fault> {
-    let entry = compile(world, &parse(source)?, false, testing)?;
+fn run(world: &mut World, machine: &mut Machine, source: &str, emit: bool) -> Result<(), Fault> {
+    let entry = compile(world, &parse(source)?, false)?;
     if !emit {
         return machine.run(&world.program, entry).map(drop);
     }

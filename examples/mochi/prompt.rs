@@ -39,7 +39,7 @@ pub(crate) fn run(world: &mut World, machine: &mut Machine) -> bool {
 }
 
 fn input(world: &mut World, machine: &mut Machine, source: &str) -> Result<()> {
-    let entry = compile(world, &parse(source)?, true, false)?;
+    let entry = compile(world, &parse(source)?, true)?;
     let value = machine.run(&world.program, entry)?;
     if !value.is_null() {
         let text = machine.context.shown(value, Style::Quoted);

@@ -87,15 +87,25 @@ impl Type {
         Type::Map(Rc::new(key), Rc::new(value))
     }
 
+    /// The types of the keys of a value and of its elements, if it may have some.
+    pub(crate) fn elements(&self) -> Option<(Type, Type)> {
+        Some(match self {
+            Type::Text => (Type::Int, Type::Text),
+            Type::Bytes => (Type::Int, Type::Int),
+            Type::List(element) => (Type::Int, (**element).clone()),
+            Type::Group(element) => (Type::Any, (**element).clone()),
+            Type::Map(key, value) => ((**key).clone(), (**value).clone()),
+            Type::Any | Type::Null | Type::Struct(_) | Type::Union(_) => (Type::Any, Type::Any),
+            _ => return None,
+        })
+    }
+
     /// The type of what a `for` over this finds.
     pub(crate) fn element(&self) -> Option<Type> {
         match self {
-            Type::List(element) | Type::Group(element) => Some((**element).clone()),
             Type::Map(key, _) => Some((**key).clone()),
-            Type::Text => Some(Type::Text),
-            Type::Bytes => Some(Type::Int),
-            Type::Any | Type::Null => Some(Type::Any),
-            _ => None,
+            Type::Struct(_) | Type::Union(_) => None,
+            ty => ty.elements().map(|(_, element)| element),
         }
     }
 

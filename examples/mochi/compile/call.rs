@@ -186,29 +186,11 @@ impl Compiler<'_> {
         let this = fun.owner.as_ref().and_then(|owner| self.world.records.get(owner)).cloned();
         let result = Some(signature.result.clone());
         self.frames.push(Frame { result, this, boxed_call, ..Frame::of(fun) });
-        self.generic(fun, |compiler| {
-            compiler.placed(fun.at, |compiler| compiler.body(fun, signature))
-        })?;
+        let outer = self.generics.len();
+        self.generics.extend_from_slice(&fun.generics);
+        self.placed(fun.at, |compiler| compiler.body(fun, signature))?;
+        self.generics.truncate(outer);
         Ok(self.finish(index, signature.params.len()))
-    }
-
-    /// Does something while the type parameters of a function stand for any type.
-    pub(super) fn generic<T>(
-        &mut self,
-        fun: &Fun,
-        body: impl FnOnce(&mut Self) -> Result<T>,
-    ) -> Result<T> {
-        let types = &mut self.world.types;
-        let hide = |name: &String| (name.clone(), types.insert(name.clone(), Type::Any));
-        let hidden: Vec<_> = fun.generics.iter().map(hide).collect();
-        let result = body(self);
-        for (name, ty) in hidden.into_iter().rev() {
-            match ty {
-                Some(ty) => self.world.types.insert(name, ty),
-                None => self.world.types.remove(&name),
-            };
-        }
-        result
     }
 
     fn body(&mut self, fun: &Fun, signature: &Rc<Signature>) -> Result<()> {

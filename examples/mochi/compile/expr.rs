@@ -497,18 +497,8 @@ impl Compiler<'_> {
         self.unboxed(want, &ty, |cell| get(cell, base, key))
     }
 
-    /// The types of the keys of a value and of its elements.
     pub(super) fn elements(&self, base: &Type) -> Result<(Type, Type)> {
-        Ok(match base {
-            Type::Text => (Type::Int, Type::Text),
-            Type::List(element) => (Type::Int, (**element).clone()),
-            Type::Map(key, value) => ((**key).clone(), (**value).clone()),
-            Type::Bytes => (Type::Int, Type::Int),
-            Type::Any | Type::Null | Type::Struct(_) | Type::Union(_) | Type::Group(_) => {
-                (Type::Any, Type::Any)
-            }
-            ty => return self.refuse(ty, "has no elements"),
-        })
+        base.elements().map_or_else(|| self.refuse(base, "has no elements"), Ok)
     }
 
     fn slice(&mut self, base: &Expr, parts: [&Option<Box<Expr>>; 3], want: Want) -> Result<Val> {

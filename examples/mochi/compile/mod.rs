@@ -45,8 +45,8 @@ impl Want<'_> {
     }
 }
 
-/// What a loop does with each element: the register that it is in goes along.
-type Body<'b, 'w> = &'b mut dyn FnMut(&mut Compiler<'w>, Reg) -> Result<()>;
+/// What a loop does with each element.
+type Body<'b, 'w> = &'b mut dyn FnMut(&mut Compiler<'w>) -> Result<()>;
 
 const ANY: &Type = &Type::Any;
 
@@ -93,6 +93,8 @@ pub(crate) struct World {
     globals: HashMap<String, Local>,
     types: HashMap<String, Type>,
     records: HashMap<String, Rc<Record>>,
+    /// Tests are reported one by one.
+    pub(crate) testing: bool,
 }
 
 #[derive(Default)]
@@ -150,20 +152,15 @@ pub(crate) struct Compiler<'w> {
     /// Top-level variables are globals if functions know them, or at the prompt.
     global_names: &'w HashSet<String>,
     all_global: bool,
-    /// Tests are reported one by one.
-    testing: bool,
+    /// Type parameters of the functions around: they stand for any type.
+    generics: Vec<String>,
     /// Functions that no program has written.
     made: Vec<Rc<Fun>>,
 }
 
 /// Compiles a program into the world, or an input of the prompt; answers the number of the
 /// function to run.
-pub(crate) fn compile(
-    world: &mut World,
-    program: &Fun,
-    prompt: bool,
-    testing: bool,
-) -> Result<u16> {
+pub(crate) fn compile(world: &mut World, program: &Fun, prompt: bool) -> Result<u16> {
     let body = &program.body;
     let count = body.iter().filter(|stmt| matches!(stmt.kind, StmtKind::Bind(_))).count();
     let mut compiler = Compiler {
@@ -173,7 +170,7 @@ pub(crate) fn compile(
         at: 0,
         global_names: &program.uses.inner,
         all_global: prompt || count > TOP_LEVEL_MAX,
-        testing,
+        generics: Vec::new(),
         made: Vec::new(),
     };
     if compiler.world.program.shapes.is_empty() {
@@ -380,6 +377,7 @@ impl Compiler<'_> {
             return Ok(ty);
         }
         Ok(match (name, args) {
+            (_, []) if self.generics.iter().any(|it| it == name) => Type::Any,
             ("list", []) => Type::list(Type::Any),
             ("list", [element]) => Type::list(self.resolve(element)?),
             ("map", []) => Type::map(Type::Any, Type::Any),
@@ -444,14 +442,14 @@ impl Compiler<'_> {
     }
 
     fn signature(&mut self, fun: &Fun) -> Result<Rc<Signature>> {
-        self.generic(fun, |compiler| {
-            let resolve = |ty: &Option<TypeRef>| match ty {
-                Some(ty) => compiler.resolve(ty),
-                None => Ok(Type::Any),
-            };
-            let params = fun.params.iter().map(|(_, ty)| resolve(ty)).collect::<Result<_>>()?;
-            Ok(Rc::new(Signature { params, result: resolve(&fun.result)? }))
-        })
+        let outer = self.generics.len();
+        self.generics.extend_from_slice(&fun.generics);
+        let resolve =
+            |ty: &Option<TypeRef>| ty.as_ref().map_or(Ok(Type::Any), |ty| self.resolve(ty));
+        let params = fun.params.iter().map(|(_, ty)| resolve(ty)).collect::<Result<_>>()?;
+        let result = resolve(&fun.result)?;
+        self.generics.truncate(outer);
+        Ok(Rc::new(Signature { params, result }))
     }
 
     /// A number for a function whose code comes later.

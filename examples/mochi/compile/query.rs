@@ -21,7 +21,7 @@ impl<'w> Compiler<'w> {
         let mut element = Type::Any;
         // Puts what a row selects into the result. Numbers go into an array: then the instruction
         // that made the result is changed.
-        let mut select_row = |it: &mut Compiler<'w>, _| {
+        let mut select_row = |it: &mut Compiler<'w>| {
             let mark = it.mark();
             let key = query.sort.as_ref().map(|sort| it.next(Bank::C, sort, ANY)).transpose()?;
             let cell = it.mark()[2] as Reg;
@@ -40,7 +40,7 @@ impl<'w> Compiler<'w> {
             let groups = self.take(Bank::C)?;
             self.emit(Op::NewMap(groups));
             let mut item_type = Type::Any;
-            self.rows(query, &mut |compiler, _| {
+            self.rows(query, &mut |compiler| {
                 let mark = compiler.mark();
                 let base = compiler.take(Bank::C)?;
                 compiler.move_to(Bank::C, base, groups);
@@ -53,8 +53,8 @@ impl<'w> Compiler<'w> {
             self.emit(Op::Builtin(Builtin::Values, groups, groups, 1));
             let group_type = Type::Group(Rc::new(item_type));
             let having = group.having.as_ref();
-            self.loop_over(&group.name, groups, &group_type, &mut |compiler, item| {
-                compiler.guarded(having, |compiler| select_row(compiler, item))
+            self.loop_over(&group.name, groups, &group_type, &mut |compiler| {
+                compiler.guarded(having, &mut select_row)
             })?;
         } else {
             self.rows(query, &mut select_row)?;
@@ -111,9 +111,7 @@ impl<'w> Compiler<'w> {
             rows = self.join(source, rows, &names)?;
             names.push(source.name.as_str());
         }
-        self.each(None, rows, &names, &mut |compiler, row| {
-            compiler.guarded(condition, |compiler| body(compiler, row))
-        })
+        self.each(None, rows, &names, &mut |compiler| compiler.guarded(condition, &mut *body))
     }
 
     fn nested(
@@ -122,10 +120,8 @@ impl<'w> Compiler<'w> {
         condition: Option<&Expr>,
         body: Body<'_, 'w>,
     ) -> Result<()> {
-        let [source, rest @ ..] = sources else {
-            return self.guarded(condition, |compiler| body(compiler, 0));
-        };
-        self.each_loop(&source.name, &source.list, &mut |compiler, _| {
+        let [source, rest @ ..] = sources else { return self.guarded(condition, body) };
+        self.each_loop(&source.name, &source.list, &mut |compiler| {
             compiler.guarded(source.on.as_ref(), |compiler| compiler.nested(rest, condition, body))
         })
     }
@@ -157,7 +153,8 @@ impl<'w> Compiler<'w> {
         if let Some(source) = source {
             return self.each_loop(&source.name, &source.list, body);
         }
-        self.loop_over(" row", rows, &Type::list(Type::Any), &mut |compiler, row| {
+        self.loop_over(" row", rows, &Type::list(Type::Any), &mut |compiler| {
+            let row = compiler.load(" row", compiler.want(ANY), false)?.reg;
             let index = compiler.take(Bank::I)?;
             for (n, name) in names.iter().enumerate() {
                 let value = compiler.take_for(ANY)?;
@@ -165,7 +162,7 @@ impl<'w> Compiler<'w> {
                 compiler.emit(Op::GetC(value.reg, row, index));
                 compiler.declare_in(New::var(name), value)?;
             }
-            body(compiler, row)
+            body(compiler)
         })
     }
 
@@ -185,9 +182,9 @@ impl<'w> Compiler<'w> {
         };
         for &(turned, pairs, alone) in passes {
             let (outer, inner) = if turned { (Some(source), None) } else { (None, Some(source)) };
-            self.each(outer, rows, names, &mut |compiler, _| {
+            self.each(outer, rows, names, &mut |compiler| {
                 compiler.emit(Op::LoadI(matched, 0));
-                compiler.each(inner, rows, names, &mut |compiler, _| {
+                compiler.each(inner, rows, names, &mut |compiler| {
                     compiler.guarded(source.on.as_ref(), |compiler| {
                         compiler.emit(Op::LoadI(matched, 1));
                         if pairs { compiler.push_row(&all, |_| true, joined) } else { Ok(()) }

@@ -51,7 +51,7 @@ impl<'w> Compiler<'w> {
                 })?;
             }
             StmtKind::For(name, source, None, body) => {
-                self.each_loop(name, source, &mut |compiler, _| compiler.block(body))?;
+                self.each_loop(name, source, &mut |compiler| compiler.block(body))?;
             }
             StmtKind::Break | StmtKind::Continue => {
                 let jump = self.emit(Op::Jump(0));
@@ -72,7 +72,7 @@ impl<'w> Compiler<'w> {
                 self.branches(target.as_deref(), cases, None)?;
             }
             StmtKind::Expr(expr) => drop(self.expr(expr, ANY, None)?),
-            StmtKind::Test(name, body) if self.testing => {
+            StmtKind::Test(name, body) if self.world.testing => {
                 let name = self.constant(name)?;
                 let start = self.emit(Op::Test(name, 0));
                 self.block(body)?;
@@ -288,9 +288,8 @@ impl<'w> Compiler<'w> {
                     [Op::HintI, Op::HintF, Op::HintC][ty.bank() as usize](item.reg, hint, counter)
                 }
             });
-            let reg = item.reg;
             compiler.declare_in(New::var(name), item)?;
-            body(compiler, reg)
+            body(compiler)
         })
     }
 
@@ -309,7 +308,8 @@ impl<'w> Compiler<'w> {
         let (shape, fields) = (record.shape, self.shape(record.shape).fields.clone());
         let source = self.take(Bank::C)?;
         self.move_to(Bank::C, source, list.reg);
-        self.loop_over(" item", source, &element, &mut |compiler, item| {
+        self.loop_over(" item", source, &element, &mut |compiler| {
+            let item = compiler.load(" item", compiler.want(ANY), false)?.reg;
             for (n, (name, ty)) in fields.iter().enumerate() {
                 let get = |cell| Op::GetField(cell, item, n as Reg, shape);
                 let value = compiler.unboxed(compiler.want(ANY), ty, get)?;

@@ -1,5 +1,7 @@
 //! Tokens, by the crate `logos`.
 
+use std::str::Chars;
+
 use logos::Logos;
 
 use crate::errors::{Fault, Result, fault};
@@ -71,29 +73,10 @@ const ESCAPES: (&str, &str) = ("ntrabfv\\\"'", "\n\t\r\x07\x08\x0c\x0b\\\"'");
 
 /// What a literal in quotes says.
 pub(crate) fn unquote(quoted: &str, at: u32) -> Result<String> {
-    let inner = quoted.get(1..quoted.len() - 1).unwrap_or_default();
-    let mut text = String::with_capacity(inner.len());
-    let mut chars = inner.chars();
+    let mut text = String::with_capacity(quoted.len());
+    let mut chars = quoted.get(1..quoted.len() - 1).unwrap_or_default().chars();
     while let Some(c) = chars.next() {
-        if c != '\\' {
-            text.push(c);
-            continue;
-        }
-        let code =
-            |chars: &mut std::str::Chars<'_>, first: Option<char>, count: usize, radix: u32| {
-                let digits: String = first.into_iter().chain(chars.by_ref().take(count)).collect();
-                let whole = digits.len() == count + usize::from(first.is_some());
-                u32::from_str_radix(&digits, radix).ok().filter(|_| whole).and_then(char::from_u32)
-            };
-        let escaped = match chars.next() {
-            first @ Some('0'..='7') => code(&mut chars, first, 2, 8),
-            Some('x') => code(&mut chars, None, 2, 16),
-            Some('u') => code(&mut chars, None, 4, 16),
-            Some('U') => code(&mut chars, None, 8, 16),
-            Some(c) => ESCAPES.0.find(c).and_then(|n| ESCAPES.1.chars().nth(n)),
-            None => None,
-        };
-        match escaped {
+        match if c == '\\' { escaped(&mut chars) } else { Some(c) } {
             Some(c) => text.push(c),
             None => return fault(at, "this text has an escape that means nothing"),
         }
@@ -101,11 +84,24 @@ pub(crate) fn unquote(quoted: &str, at: u32) -> Result<String> {
     Ok(text)
 }
 
+/// The character that an escape stands for: a letter or sign, or a code of so many digits.
+fn escaped(chars: &mut Chars<'_>) -> Option<char> {
+    let first = chars.next()?;
+    let (count, radix) = match first {
+        '0'..='7' => (3, 8),
+        'x' => (2, 16),
+        'u' => (4, 16),
+        'U' => (8, 16),
+        c => return ESCAPES.0.find(c).and_then(|n| ESCAPES.1.chars().nth(n)),
+    };
+    let octal = (radix == 8).then_some(first);
+    let digits: String = octal.into_iter().chain(chars).take(count).collect();
+    let code = u32::from_str_radix(&digits, radix).ok().filter(|_| digits.len() == count)?;
+    char::from_u32(code)
+}
+
 /// The length of the token at the start of `source`.
-pub(crate) fn first_len(source: &str) -> Option<usize> {
-    Token::lexer(source)
-        .spanned()
-        .next()
-        .filter(|(_, span)| span.start == 0)
-        .map(|(_, span)| span.end)
+pub(crate) fn first_len(source: &str) -> usize {
+    let first = Token::lexer(source).spanned().next();
+    first.filter(|(_, span)| span.start == 0).map_or(0, |(_, span)| span.end)
 }
