@@ -190,7 +190,7 @@ impl Compiler<'_> {
         self.generics.extend_from_slice(&fun.generics);
         self.placed(fun.at, |compiler| compiler.body(fun, signature))?;
         self.generics.truncate(outer);
-        Ok(self.finish(index, signature.params.len()))
+        Ok(self.finish(index))
     }
 
     fn body(&mut self, fun: &Fun, signature: &Rc<Signature>) -> Result<()> {

@@ -106,14 +106,11 @@ struct Loop {
 /// A function that is being compiled.
 #[derive(Default)]
 struct Frame {
-    name: String,
-    code: Vec<Op>,
-    places: Vec<u32>,
+    /// What has been made of it so far, with the most registers that were in use.
+    function: Function,
     scopes: Vec<Vec<Local>>,
-    /// The next free register of each bank, and the most that were in use.
-    next: [u16; 3],
-    most: [u16; 3],
-    hints: u16,
+    /// The next free register of each bank.
+    next: Mark,
     /// What the function takes with it from the function around it.
     captures: Vec<Local>,
     /// Arguments and result are cells: the function is called as a value.
@@ -131,9 +128,10 @@ struct Frame {
 
 impl Frame {
     fn of(fun: &Fun) -> Frame {
-        let name = if fun.name.is_empty() { "fun" } else { &fun.name };
+        let name = if fun.name.is_empty() { "fun" } else { &fun.name }.to_owned();
+        let arity = fun.params.len();
         Frame {
-            name: name.to_owned(),
+            function: Function { name, arity, ..Function::default() },
             scopes: vec![Vec::new()],
             shared: fun.uses.inner.clone(),
             appended: fun.uses.appended.clone(),
@@ -218,18 +216,18 @@ impl Compiler<'_> {
 
     fn emit(&mut self, op: Op) -> usize {
         let at = self.at;
-        let frame = self.frame();
-        frame.code.push(op);
-        frame.places.push(at);
-        frame.code.len() - 1
+        let function = &mut self.frame().function;
+        function.code.push(op);
+        function.places.push(at);
+        function.code.len() - 1
     }
 
     fn label(&self) -> u32 {
-        self.here().code.len() as u32
+        self.here().function.code.len() as u32
     }
 
     fn land_at(&mut self, from: usize, to: u32) {
-        if let Some(target) = self.frame().code[from].target() {
+        if let Some(target) = self.frame().function.code[from].target() {
             *target = to;
         }
     }
@@ -274,7 +272,8 @@ impl Compiler<'_> {
             return fault(at, "this function needs too many registers: split it up");
         }
         frame.next[bank as usize] = n + 1;
-        frame.most[bank as usize] = frame.most[bank as usize].max(n + 1);
+        let most = &mut frame.function.frame[bank as usize];
+        *most = (*most).max(n + 1);
         Ok(n as Reg)
     }
 
@@ -328,14 +327,14 @@ impl Compiler<'_> {
         if let Some(ty) = self.probed.get(&std::ptr::from_ref(expr)) {
             return Ok(ty.clone());
         }
-        let (code, mark, at) = (self.here().code.len(), self.mark(), self.at);
+        let (code, mark, at) = (self.here().function.code.len(), self.mark(), self.at);
         let functions = self.world.program.functions.len();
         let ty = compile(self)?;
         self.world.program.functions.truncate(functions);
         self.at = at;
         self.release(mark);
-        self.frame().code.truncate(code);
-        self.frame().places.truncate(code);
+        self.frame().function.code.truncate(code);
+        self.frame().function.places.truncate(code);
         self.probed.insert(expr, ty.clone());
         Ok(ty)
     }
@@ -460,17 +459,9 @@ impl Compiler<'_> {
     }
 
     /// Ends the innermost function and puts its code in the place kept for it.
-    fn finish(&mut self, index: u16, arity: usize) -> Vec<Local> {
+    fn finish(&mut self, index: u16) -> Vec<Local> {
         let frame = self.frames.pop().unwrap_or_default();
-        let [i, f, c] = frame.most;
-        let function = Function {
-            name: frame.name,
-            code: frame.code,
-            places: frame.places,
-            arity,
-            frame: [i, f, c, frame.hints],
-        };
-        self.world.program.functions[usize::from(index)] = Rc::new(function);
+        self.world.program.functions[usize::from(index)] = Rc::new(frame.function);
         frame.captures
     }
 
@@ -498,7 +489,7 @@ impl Compiler<'_> {
         }
         let result = self.next_or_null(last, ANY)?;
         self.emit(Op::RetC(result));
-        self.finish(main, 0);
+        self.finish(main);
         // Their code comes last: by then the types of the globals are known.
         for (fun, index, signature) in functions {
             self.function(fun, index, &signature, false)?;

@@ -28,7 +28,7 @@ impl<'w> Compiler<'w> {
             let value = it.next_of(select)?;
             match key {
                 Some(key) => drop(it.emit(Op::Builtin(Builtin::Pair, cell, key, 2))),
-                None => it.frame().code[made] = new_list(value.ty.stored(), out, 0, 0),
+                None => it.frame().function.code[made] = new_list(value.ty.stored(), out, 0, 0),
             }
             it.emit(Op::Push(out, cell));
             it.release(mark);
@@ -98,7 +98,7 @@ impl<'w> Compiler<'w> {
     /// Does the body for every row.
     fn rows(&mut self, query: &Query, body: Body<'_, 'w>) -> Result<()> {
         let condition = query.condition.as_ref();
-        if query.sources.iter().all(|source| source.side == Side::Inner) {
+        if query.sources.iter().all(|source| !source.left && !source.right) {
             return self.nested(&query.sources, condition, body);
         }
         // Rows that have no partner cannot come out of nested loops: all rows are put into a
@@ -172,15 +172,13 @@ impl<'w> Compiler<'w> {
         self.emit(Op::NewList(joined, 0, 0));
         let matched = self.take(Bank::I)?;
         let all = [names, &[source.name.as_str()]].concat();
-        // Each pass goes over one side, and inside over the other. It says whether the source is
-        // outside, whether pairs are put out, and whether those without a partner are.
-        let passes: &[(bool, bool, bool)] = match source.side {
-            Side::Inner => &[(false, true, false)],
-            Side::Left => &[(false, true, true)],
-            Side::Right => &[(true, true, true)],
-            Side::Outer => &[(false, true, true), (true, false, true)],
-        };
-        for &(turned, pairs, alone) in passes {
+        // Each pass goes over one side, and inside over the other: `turned`, the source is outside.
+        for turned in [false, true] {
+            let Source { left, right, .. } = *source;
+            if turned && !right || !turned && right && !left {
+                continue;
+            }
+            let (pairs, alone) = if turned { (!left, right) } else { (true, left) };
             let (outer, inner) = if turned { (Some(source), None) } else { (None, Some(source)) };
             self.each(outer, rows, names, &mut |compiler| {
                 compiler.emit(Op::LoadI(matched, 0));

@@ -276,7 +276,8 @@ impl<'w> Compiler<'w> {
         let (counter, end) = (self.take(Bank::I)?, self.take(Bank::I)?);
         // Hints have the numbers of the counters: loops inside each other have different ones.
         let hint = counter;
-        self.frame().hints = self.here().hints.max(u16::from(hint) + 1);
+        let hints = &mut self.frame().function.frame[3];
+        *hints = (*hints).max(u16::from(hint) + 1);
         self.emit(Op::LoadI(counter, 0));
         self.emit(Op::Len(end, list));
         self.emit(Op::Hint(hint, list));

@@ -163,17 +163,11 @@ pub(crate) struct Case {
     pub(crate) body: Expr,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
-    Inner,
-    Left,
-    Right,
-    Outer,
-}
-
 /// A `from`, or a `join` with its condition.
 pub(crate) struct Source {
-    pub(crate) side: Side,
+    /// Whether rows of the sources before stay that have no partner here, and the other way round.
+    pub(crate) left: bool,
+    pub(crate) right: bool,
     pub(crate) name: String,
     pub(crate) list: Expr,
     pub(crate) on: Option<Expr>,

@@ -584,29 +584,30 @@ impl<'s> Parser<'s> {
         Ok(ExprKind::Match(target, cases))
     }
 
-    fn source(&mut self, side: Side) -> Result<Source> {
+    fn source(&mut self) -> Result<Source> {
         let name = self.name()?;
         self.expect("in")?;
-        Ok(Source { side, name, list: self.expr()?, on: None })
+        Ok(Source { left: false, right: false, name, list: self.expr()?, on: None })
     }
 
     fn query(&mut self) -> Result<Query> {
-        let mut sources = vec![self.source(Side::Inner)?];
+        let mut sources = vec![self.source()?];
         loop {
-            let side = match self.now().text {
-                "left" => Side::Left,
-                "right" => Side::Right,
-                "outer" => Side::Outer,
-                _ => Side::Inner,
+            let side = if self.is_ahead(1, "join") { self.now().text } else { "" };
+            let (left, right) = match side {
+                "left" => (true, false),
+                "right" => (false, true),
+                "outer" => (true, true),
+                _ => (false, false),
             };
-            self.next += usize::from(side != Side::Inner && self.is_ahead(1, "join"));
+            self.next += usize::from(left || right);
             if self.accept("join") {
                 self.accept("from");
-                let source = self.source(side)?;
+                let source = self.source()?;
                 self.expect("on")?;
-                sources.push(Source { on: Some(self.expr()?), ..source });
+                sources.push(Source { left, right, on: Some(self.expr()?), ..source });
             } else if self.accept("from") {
-                sources.push(self.source(Side::Inner)?);
+                sources.push(self.source()?);
             } else {
                 break;
             }
