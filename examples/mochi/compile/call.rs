@@ -7,7 +7,7 @@
 use std::rc::Rc;
 
 use super::scope::{Local, New, Place};
-use super::{ANY, Compiler, Frame, Known, Val, Want};
+use super::{ANY, Compiler, Frame, Val, Want};
 use crate::builtins::Builtin;
 use crate::bytecode::{Op, Reg};
 use crate::errors::{Result, fault};
@@ -20,16 +20,18 @@ impl Compiler<'_> {
         let mut all: Vec<&Expr> = args.iter().collect();
         let (name, builtin) = match &callee.kind {
             ExprKind::Name(name) => {
-                let place = self.find(name).map(|local| local.place);
-                if let None | Some(Place::Function(_)) = place
+                let found = self.find(name);
+                if found.as_ref().is_none_or(Local::is_function)
                     && let Some(this_type) = &self.here().this
                     && let Some(method) = self.method(this_type, name)
                 {
                     all.insert(0, &this);
                     return self.call_known(&method, &all, want);
                 }
-                match place {
-                    Some(Place::Function(known)) => return self.call_known(&known, &all, want),
+                match found {
+                    Some(local) if local.is_function() => {
+                        return self.call_known(&local, &all, want);
+                    }
                     Some(_) => return self.call_value(callee, args, want),
                     None => {}
                 }
@@ -74,15 +76,15 @@ impl Compiler<'_> {
     }
 
     /// Methods are functions by the name of their type and their own.
-    pub(super) fn method(&self, record: &Record, name: &str) -> Option<Rc<Known>> {
-        match &self.world.globals.get(&format!("{}.{name}", record.name))?.place {
-            Place::Function(known) => Some(Rc::clone(known)),
-            _ => None,
-        }
+    pub(super) fn method(&self, record: &Record, name: &str) -> Option<Local> {
+        self.world.globals.get(&format!("{}.{name}", record.name)).cloned()
     }
 
-    fn call_known(&mut self, known: &Known, args: &[&Expr], want: Want) -> Result<Val> {
-        let params = &known.signature.params;
+    fn call_known(&mut self, known: &Local, args: &[&Expr], want: Want) -> Result<Val> {
+        let (Type::Fun(signature), Place::Function(index)) = (&known.ty, known.place) else {
+            return self.refuse(&known.ty, "is no function");
+        };
+        let params = &signature.params;
         // Nobody writes the record of a method as an argument.
         let this = usize::from(known.name.contains('.'));
         if args.len() < params.len() && args.len() > this {
@@ -96,9 +98,9 @@ impl Compiler<'_> {
             self.next(ty.bank(), arg, ty)?;
         }
         let [i, f, c] = want.mark.map(|n| n as Reg);
-        self.emit(Op::Call(known.index, i, f, c));
+        self.emit(Op::Call(index, i, f, c));
         self.release(want.mark);
-        self.take_for(&known.signature.result)
+        self.take_for(&signature.result)
     }
 
     /// Calls a closure.
@@ -126,15 +128,15 @@ impl Compiler<'_> {
     }
 
     /// Some of the arguments of a function or the record of a method, kept for later.
-    pub(super) fn partial(&mut self, known: &Known, args: &[&Expr]) -> Result<Val> {
-        let Signature { params, result } = &*known.signature;
-        let base = self.as_value(&known.name, &known.signature, self.want(ANY))?.reg;
-        for (arg, ty) in args.iter().zip(params) {
+    pub(super) fn partial(&mut self, function: &Local, args: &[&Expr]) -> Result<Val> {
+        let base = self.as_value(&function.name, &function.ty, self.want(ANY))?;
+        let Type::Fun(signature) = &base.ty else { return Ok(base) };
+        for (arg, ty) in args.iter().zip(&signature.params) {
             self.next(Bank::C, arg, ty)?;
         }
-        self.emit(Op::CallV(base, args.len() as Reg));
-        let (params, result) = (params[args.len()..].to_vec(), result.clone());
-        Ok(Val { ty: Type::Fun(Rc::new(Signature { params, result })), reg: base })
+        self.emit(Op::CallV(base.reg, args.len() as Reg));
+        let (params, result) = (signature.params[args.len()..].to_vec(), signature.result.clone());
+        Ok(Val { ty: Type::Fun(Rc::new(Signature { params, result })), ..base })
     }
 
     /// A name that nothing was declared by: a variant without fields, null, or a built-in.
@@ -152,16 +154,12 @@ impl Compiler<'_> {
         }
         // A built-in as a value is a function of one argument.
         let signature = Signature { params: vec![Type::Any], result: Type::Any };
-        self.as_value(name, &Rc::new(signature), want)
+        self.as_value(name, &Type::Fun(Rc::new(signature)), want)
     }
 
     /// A function that has a number, or a built-in, as a value: a closure that calls it.
-    pub(super) fn as_value(
-        &mut self,
-        name: &str,
-        signature: &Rc<Signature>,
-        want: Want,
-    ) -> Result<Val> {
+    pub(super) fn as_value(&mut self, name: &str, ty: &Type, want: Want) -> Result<Val> {
+        let Type::Fun(signature) = ty else { return self.refuse(ty, "is no function") };
         let at = self.at;
         let named = |name: &str| Expr { at, kind: ExprKind::Name(name.to_owned()) };
         let params: Vec<_> = (0..signature.params.len()).map(|n| (format!(" {n}"), None)).collect();
@@ -233,7 +231,7 @@ impl Compiler<'_> {
             return self.declare(New::var(&fun.name), value);
         }
         let index = self.reserve_function(&fun.name)?;
-        self.bind(Known::local(&fun.name, index, &signature));
+        self.bind(Local::function(&fun.name, index, &signature));
         self.function(fun, index, &signature, false).map(drop)
     }
 
@@ -264,7 +262,7 @@ impl Compiler<'_> {
         let mark = self.mark();
         for local in &captures {
             let to = self.take(Bank::C)?;
-            let held = self.held(&local.place, to);
+            let held = self.held(local.place, to);
             self.move_to(Bank::C, to, held);
         }
         self.emit(Op::Closure(reg, mark[2] as Reg, captures.len() as Reg, index));

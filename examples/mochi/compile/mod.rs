@@ -23,7 +23,7 @@ use crate::errors::{Result, fault};
 use crate::syntax::ast::*;
 use crate::types::{Bank, Record, Shape, Signature, Type};
 
-use scope::{Local, Place};
+use scope::Local;
 
 /// How many registers of each bank are taken.
 type Mark = [u16; 3];
@@ -67,22 +67,6 @@ struct Val {
 impl Val {
     fn cell(reg: Reg) -> Val {
         Val { ty: Type::Any, reg }
-    }
-}
-
-/// A function that is called by its number, with its arguments in all three banks.
-#[derive(Debug)]
-struct Known {
-    name: String,
-    index: u16,
-    signature: Rc<Signature>,
-}
-
-impl Known {
-    fn local(name: &str, index: u16, signature: &Rc<Signature>) -> Local {
-        let (ty, signature) = (Type::Fun(Rc::clone(signature)), Rc::clone(signature));
-        let known = Known { name: name.to_owned(), index, signature };
-        Local { mutable: false, ..Local::new(name, ty, Place::Function(Rc::new(known))) }
     }
 }
 
@@ -472,7 +456,7 @@ impl Compiler<'_> {
             if let StmtKind::Fun(fun) = &stmt.kind {
                 self.at = fun.at;
                 let (index, signature) = (self.reserve_function(&fun.name)?, self.signature(fun)?);
-                let function = Known::local(&fun.name, index, &signature);
+                let function = Local::function(&fun.name, index, &signature);
                 self.world.globals.insert(fun.name.clone(), function);
                 functions.push((fun, index, signature));
             }

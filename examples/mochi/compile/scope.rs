@@ -2,15 +2,15 @@
 
 use std::rc::Rc;
 
-use super::{ANY, Compiler, Known, Mark, Val, Want, numbered};
+use super::{ANY, Compiler, Mark, Val, Want, numbered};
 use crate::builtins::Builtin;
 use crate::bytecode::{Idx, Op, Reg};
 use crate::errors::{Result, fault};
 use crate::syntax::ast::Expr;
-use crate::types::{Bank, Type};
+use crate::types::{Bank, Signature, Type};
 
 /// Where the value of a name is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Place {
     /// In a register of the bank of its type.
     Reg(Reg),
@@ -22,8 +22,8 @@ pub(super) enum Place {
     Global(Idx),
     /// A field of the record whose method this is: its shape, and which one.
     Field(u16, usize),
-    /// A function that is called by its number.
-    Function(Rc<Known>),
+    /// A function that is called by its number, with its arguments in the banks of their types.
+    Function(u16),
 }
 
 #[derive(Clone, Debug)]
@@ -39,6 +39,11 @@ pub(super) struct Local {
 impl Local {
     pub(super) fn new(name: &str, ty: Type, place: Place) -> Local {
         Local { name: name.to_owned(), ty, place, mutable: true, owned: None }
+    }
+
+    pub(super) fn function(name: &str, index: u16, signature: &Rc<Signature>) -> Local {
+        let (ty, place) = (Type::Fun(Rc::clone(signature)), Place::Function(index));
+        Local { mutable: false, ..Local::new(name, ty, place) }
     }
 
     pub(super) fn is_function(&self) -> bool {
@@ -98,8 +103,8 @@ impl Compiler<'_> {
     }
 
     /// The register of a box; what is captured is fetched into `to`.
-    pub(super) fn held(&mut self, place: &Place, to: Reg) -> Reg {
-        match *place {
+    pub(super) fn held(&mut self, place: Place, to: Reg) -> Reg {
+        match place {
             Place::Boxed(reg) => return reg,
             Place::Captured(n) => drop(self.emit(Op::Up(to, n))),
             _ => {}
@@ -221,8 +226,8 @@ impl Compiler<'_> {
             Place::Field(shape, n) => {
                 self.unboxed(want, &ty, |cell| Op::GetField(cell, 0, n as Reg, shape))
             }
-            Place::Function(known) => self.as_value(&known.name, &known.signature, want),
-            ref place => {
+            Place::Function(_) => self.as_value(name, &ty, want),
+            place => {
                 let cell = self.target(want, ANY)?;
                 let held = self.held(place, cell);
                 self.emit(Op::GetBox(cell, held));
@@ -248,7 +253,7 @@ impl Compiler<'_> {
             Place::Boxed(_) | Place::Captured(_) => {
                 let value = self.operand(Bank::C, value, &local.ty)?;
                 let cell = self.take(Bank::C)?;
-                let held = self.held(&local.place, cell);
+                let held = self.held(local.place, cell);
                 self.emit(Op::SetBox(held, value));
             }
             Place::Function(_) => {}
