@@ -121,6 +121,7 @@ impl Type {
     pub(crate) fn join(&self, other: &Type) -> Type {
         match (self, other) {
             (a, b) if a == b => a.clone(),
+            (Type::Null, other) | (other, Type::Null) if other.bank() == Bank::C => other.clone(),
             (Type::List(a), Type::List(b)) => Type::list(a.join(b)),
             (Type::Map(k, v), Type::Map(l, w)) => Type::map(k.join(l), v.join(w)),
             (a, b) if a.union() == b.union() => a.union().cloned().map_or(Type::Any, Type::Union),

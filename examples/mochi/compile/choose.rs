@@ -150,17 +150,6 @@ impl Compiler<'_> {
         Ok(value)
     }
 
-    /// The type of what comes from one of several branches.
-    fn joined(a: Type, b: Type, expected: &Type) -> Type {
-        match (&a, &b) {
-            _ if a == b => a,
-            (Type::Null, other) | (other, Type::Null) if other.bank() == Bank::C => other.clone(),
-            (Type::Null, _) | (_, Type::Null) => Type::Any,
-            _ if *expected != Type::Any && a.fits(expected) && b.fits(expected) => expected.clone(),
-            _ => a.join(&b),
-        }
-    }
-
     pub(super) fn match_expr(
         &mut self,
         target: Option<&Expr>,
@@ -173,7 +162,11 @@ impl Compiler<'_> {
         for case in cases {
             types.push(self.case_type(case, target_type.as_ref(), want.ty)?);
         }
-        let ty = types.into_iter().reduce(|a, b| Self::joined(a, b, want.ty));
+        let fits = |ty: &Type| *want.ty != Type::Any && ty.fits(want.ty);
+        let ty = types.into_iter().reduce(|a, b| match a == b || !fits(&a) || !fits(&b) {
+            true => a.join(&b),
+            false => want.ty.clone(),
+        });
         let is_else = |case: &Case| matches!(case.pattern.kind, ExprKind::Bool(true));
         let open = target.is_none() && !cases.last().is_some_and(is_else);
         let result =

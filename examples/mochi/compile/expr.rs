@@ -71,10 +71,27 @@ impl Compiler<'_> {
             ExprKind::Bool(value) => {
                 self.done(want, Type::Bool, |reg| Op::LoadI(reg, i32::from(*value)))
             }
-            ExprKind::Int(value) if *want.ty == Type::Float => self.float(*value as f64, want),
-            ExprKind::Int(value) => self.int(*value, want),
-            ExprKind::Float(value) => self.float(*value, want),
-            ExprKind::Text(text) => self.text(text, want),
+            ExprKind::Int(value) if *want.ty == Type::Float => {
+                let kind = ExprKind::Float(*value as f64);
+                self.expr_kind(&Expr { at: expr.at, kind }, want)
+            }
+            ExprKind::Int(value) => match i32::try_from(*value) {
+                Ok(value) => self.done(want, Type::Int, |reg| Op::LoadI(reg, value)),
+                Err(_) => {
+                    let k = intern(self.at, &mut self.world.program.ints, *value, i64::eq)?;
+                    self.done(want, Type::Int, |reg| Op::WideI(reg, k))
+                }
+            },
+            ExprKind::Float(value) => {
+                // 0.0 and -0.0 are two constants.
+                let same = |a: &f64, b: &f64| a.to_bits() == b.to_bits();
+                let k = intern(self.at, &mut self.world.program.floats, *value, same)?;
+                self.done(want, Type::Float, |reg| Op::LoadF(reg, k))
+            }
+            ExprKind::Text(text) => {
+                let k = self.constant(text)?;
+                self.done(want, Type::Text, |reg| Op::Const(reg, k))
+            }
             ExprKind::Name(name) => self.load(name, want, true),
             ExprKind::List(items) => self.list(items, want),
             ExprKind::Map(items) => self.map(items, want),
@@ -189,38 +206,19 @@ impl Compiler<'_> {
 
     // Literals.
 
-    fn int(&mut self, value: i64, want: Want) -> Result<Val> {
-        if let Ok(value) = i32::try_from(value) {
-            return self.done(want, Type::Int, |reg| Op::LoadI(reg, value));
-        }
-        let k = intern(self.at, &mut self.world.program.ints, value, i64::eq)?;
-        self.done(want, Type::Int, |reg| Op::WideI(reg, k))
-    }
-
-    fn float(&mut self, value: f64, want: Want) -> Result<Val> {
-        // 0.0 and -0.0 are two constants.
-        let same = |a: &f64, b: &f64| a.to_bits() == b.to_bits();
-        let k = intern(self.at, &mut self.world.program.floats, value, same)?;
-        self.done(want, Type::Float, |reg| Op::LoadF(reg, k))
-    }
-
-    fn text(&mut self, text: &str, want: Want) -> Result<Val> {
-        let k = self.constant(text)?;
-        self.done(want, Type::Text, |reg| Op::Const(reg, k))
-    }
-
     /// What a variable without a value holds, and a field that is left out.
     pub(super) fn default_value(&mut self, ty: &Type) -> Result<Val> {
-        let want = self.want(ty);
-        let new: &dyn Fn(Reg) -> Op = match ty {
-            Type::Float => return self.float(0.0, want),
-            Type::Text => return self.text("", want),
-            Type::Int | Type::Bool => &|reg| Op::LoadI(reg, 0),
-            Type::List(element) => &|reg| new_list(element.stored(), reg, 0, 0),
-            Type::Map(..) => &Op::NewMap,
-            _ => &Op::Null,
+        let kind = match ty {
+            Type::Int => ExprKind::Int(0),
+            Type::Float => ExprKind::Float(0.0),
+            Type::Bool => ExprKind::Bool(false),
+            Type::Text => ExprKind::Text(String::new()),
+            Type::List(_) => ExprKind::List(Vec::new()),
+            Type::Map(..) => ExprKind::Map(Vec::new()),
+            _ => ExprKind::Null,
         };
-        self.done(want, ty.clone(), new)
+        let value = self.expr(&Expr { at: self.at, kind }, ty, None)?;
+        self.fit(value, ty, None)
     }
 
     /// The type of all elements: the declared one, or what they have in common.
