@@ -103,7 +103,6 @@ impl Compiler<'_> {
         self.take_for(&signature.result)
     }
 
-    /// Calls a closure.
     fn call_value(&mut self, callee: &Expr, args: &[Expr], want: Want) -> Result<Val> {
         let function = self.expr(callee, ANY, None)?;
         let signature = match &function.ty {
@@ -223,7 +222,7 @@ impl Compiler<'_> {
             fun.uses.names.contains(&local.name) && !local.is_function() && !own(&local.name)
         });
         let signature = self.signature(fun)?;
-        if around || self.here().this.is_some() || self.here().shared.contains(&fun.name) {
+        if around || self.here().this.is_some() || self.here().uses.inner.contains(&fun.name) {
             let mark = self.mark();
             let reg = self.take(Bank::C)?;
             let value = self.closure(fun, signature, reg)?;

@@ -119,7 +119,6 @@ impl Compiler<'_> {
 
     // Where values and errors belong.
 
-    /// Refuses a value for its type.
     pub(super) fn refuse<T>(&self, ty: &Type, why: &str) -> Result<T> {
         fault(self.at, format!("{ty} {why}"))
     }
@@ -128,7 +127,6 @@ impl Compiler<'_> {
         fault(self.at, format!("type mismatch: expected {wanted}, found {found}"))
     }
 
-    /// The value as one of this type.
     pub(super) fn fit(&mut self, value: Val, ty: &Type, to: Option<Reg>) -> Result<Val> {
         Ok(Val { ty: ty.clone(), ..self.coerce(value, ty, to)? })
     }
@@ -146,7 +144,6 @@ impl Compiler<'_> {
         Ok(reg)
     }
 
-    /// Puts the value of an expression into the next register of a bank.
     pub(super) fn next(&mut self, bank: Bank, expr: &Expr, ty: &Type) -> Result<Reg> {
         let mark = self.mark();
         let value = self.typed(expr, ty, None)?;
@@ -305,7 +302,6 @@ impl Compiler<'_> {
         Ok((record, numbers))
     }
 
-    /// A record of the values of all its fields.
     pub(super) fn construct(
         &mut self,
         record: Rc<Record>,
@@ -553,7 +549,6 @@ impl Compiler<'_> {
         found.map_or_else(|| self.refuse(base, &format!("has no field `{name}`")), Ok)
     }
 
-    /// The value as one of another type.
     pub(super) fn cast_to(&mut self, value: Val, ty: &Type, want: Want) -> Result<Val> {
         match (&value.ty, ty) {
             (from, to) if from == to => Ok(value),

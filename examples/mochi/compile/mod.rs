@@ -87,7 +87,6 @@ struct Loop {
     continues: Vec<usize>,
 }
 
-/// A function that is being compiled.
 #[derive(Default)]
 struct Frame {
     /// What has been made of it so far, with the most registers that were in use.
@@ -102,10 +101,9 @@ struct Frame {
     /// The declared type of the result; the program itself has none.
     result: Option<Type>,
     loops: Vec<Loop>,
-    /// Variables that inner functions know: they live in boxes.
-    shared: HashSet<String>,
-    /// Variables that are appended to: they carry a flag that says whether the list is theirs.
-    appended: HashSet<String>,
+    /// Variables that inner functions know live in boxes. Those that are appended to carry a flag
+    /// that says whether the list is theirs.
+    uses: Uses,
     /// The struct whose method this is: its fields can be named alone.
     this: Option<Rc<Record>>,
 }
@@ -117,8 +115,7 @@ impl Frame {
         Frame {
             function: Function { name, arity, ..Function::default() },
             scopes: vec![Vec::new()],
-            shared: fun.uses.inner.clone(),
-            appended: fun.uses.appended.clone(),
+            uses: fun.uses.clone(),
             ..Frame::default()
         }
     }
@@ -341,38 +338,31 @@ impl Compiler<'_> {
         &self.world.program.shapes[usize::from(shape)]
     }
 
-    /// The number of a field, and its type.
     fn field_named(&self, shape: u16, name: &str) -> Option<(usize, Type)> {
         let shape = self.shape(shape);
         shape.field(name).map(|n| (n, shape.fields[n].1.clone()))
     }
 
-    fn resolve(&self, ty: &TypeRef) -> Result<Type> {
-        let (name, args, at) = match ty {
-            TypeRef::Fun(params, result) => {
-                let params = params.iter().map(|ty| self.resolve(ty)).collect::<Result<_>>()?;
-                let result = result.as_ref().map_or(Ok(Type::Null), |ty| self.resolve(ty))?;
-                return Ok(Type::Fun(Rc::new(Signature { params, result })));
-            }
-            TypeRef::Named(name, args, at) => (name.as_str(), args.as_slice(), *at),
-        };
-        if let (Some(ty), []) = (Type::simple(name), args) {
+    fn resolve(&self, TypeRef { name, args, at }: &TypeRef) -> Result<Type> {
+        let any = args.is_empty() && self.generics.contains(name);
+        let simple = if any { Some(Type::Any) } else { Type::simple(name) };
+        if let (Some(ty), []) = (simple.or(self.world.types.get(name).cloned()), args.as_slice()) {
             return Ok(ty);
         }
-        Ok(match (name, args) {
-            (_, []) if self.generics.iter().any(|it| it == name) => Type::Any,
+        Ok(match (name.as_str(), args.as_slice()) {
             ("list", []) => Type::list(Type::Any),
             ("list", [element]) => Type::list(self.resolve(element)?),
             ("map", []) => Type::map(Type::Any, Type::Any),
             ("map", [key, value]) => Type::map(self.resolve(key)?, self.resolve(value)?),
             ("option" | "group", [_]) => Type::Any,
-            (_, []) => match self.world.types.get(name) {
-                Some(ty) => ty.clone(),
-                None => return fault(at, format!("there is no type `{name}`")),
-            },
-            _ => {
+            ("fun", [params @ .., result]) => {
+                let params = params.iter().map(|ty| self.resolve(ty)).collect::<Result<_>>()?;
+                Type::Fun(Rc::new(Signature { params, result: self.resolve(result)? }))
+            }
+            (_, []) => return fault(*at, format!("there is no type `{name}`")),
+            (_, args) => {
                 let count = args.len();
-                return fault(at, format!("there is no type `{name}` with {count} parameters"));
+                return fault(*at, format!("there is no type `{name}` with {count} parameters"));
             }
         })
     }

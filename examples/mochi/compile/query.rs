@@ -95,7 +95,6 @@ impl<'w> Compiler<'w> {
         Ok(value)
     }
 
-    /// Does the body for every row.
     fn rows(&mut self, query: &Query, body: Body<'_, 'w>) -> Result<()> {
         let condition = query.condition.as_ref();
         if query.sources.iter().all(|source| !source.left && !source.right) {

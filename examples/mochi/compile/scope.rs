@@ -129,7 +129,7 @@ impl Compiler<'_> {
 
     /// Makes a variable of a value, in the next register.
     pub(super) fn declare(&mut self, new: New<'_>, mut value: Val) -> Result<()> {
-        if !self.here().shared.contains(new.name) {
+        if !self.here().uses.inner.contains(new.name) {
             let bank = value.ty.bank();
             let reg = self.take(bank)?;
             self.move_to(bank, reg, value.reg);
@@ -143,14 +143,14 @@ impl Compiler<'_> {
         let New { name, mutable, fresh } = new;
         let mut local = Local::new(name, value.ty.clone(), Place::Reg(value.reg));
         local.mutable = mutable;
-        if self.here().shared.contains(name) {
+        if self.here().uses.inner.contains(name) {
             let reg = self.take(Bank::C)?;
             let mark = self.mark();
             let cell = self.as_cell(value)?;
             self.emit(Op::NewBox(reg, cell));
             self.release(mark);
             local.place = Place::Boxed(reg);
-        } else if value.ty.bank() == Bank::C && self.here().appended.contains(name) {
+        } else if value.ty.bank() == Bank::C && self.here().uses.appended.contains(name) {
             let flag = self.take(Bank::I)?;
             self.emit(Op::LoadI(flag, i32::from(fresh)));
             local.owned = Some(Idx::from(flag));
@@ -170,7 +170,7 @@ impl Compiler<'_> {
             }
             _ => (self.new_slot(bank)?, None),
         };
-        let appended = self.here().appended.contains(name) || self.all_global;
+        let appended = self.here().uses.appended.contains(name) || self.all_global;
         if bank == Bank::C && appended && owned.is_none() {
             owned = Some(self.new_slot(Bank::I)?);
         }
@@ -236,7 +236,6 @@ impl Compiler<'_> {
         }
     }
 
-    /// Puts a value into a variable.
     pub(super) fn store(&mut self, name: &str, value: &Expr) -> Result<()> {
         let at = self.at;
         let Some(local) = self.find(name).filter(|it| !it.is_function()) else {

@@ -146,7 +146,6 @@ impl<'w> Compiler<'w> {
         Ok(())
     }
 
-    /// Assigns to a variable, an element or a field.
     fn assign(&mut self, place: &Expr, value: &Expr) -> Result<()> {
         self.at = place.at;
         match &place.kind {

@@ -8,11 +8,18 @@ use crate::bytecode::AnyOp;
 /// A byte offset into the source.
 pub(crate) type At = u32;
 
+/// A name with the types in its angle brackets; a function is `fun` of its parameters and result.
 #[derive(Clone)]
-pub(crate) enum TypeRef {
-    /// A name with the types in its angle brackets.
-    Named(String, Vec<TypeRef>, At),
-    Fun(Vec<TypeRef>, Option<Box<TypeRef>>),
+pub(crate) struct TypeRef {
+    pub(crate) name: String,
+    pub(crate) args: Vec<TypeRef>,
+    pub(crate) at: At,
+}
+
+impl TypeRef {
+    pub(crate) fn new(name: &str, args: Vec<TypeRef>, at: At) -> TypeRef {
+        TypeRef { name: name.to_owned(), args, at }
+    }
 }
 
 pub(crate) type Fields = Vec<(String, TypeRef)>;
@@ -37,7 +44,7 @@ pub(crate) struct Fun {
 
 /// What a function and those inside it do with names: the parser sees every name anyway, so it
 /// takes notes, and nobody has to walk over the tree again.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Uses {
     pub(crate) names: HashSet<String>,
     /// The names that occur in inner functions.

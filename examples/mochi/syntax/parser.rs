@@ -319,7 +319,7 @@ impl<'s> Parser<'s> {
         let owner = owner.map(str::to_owned);
         let name = owner.as_ref().map_or(name.clone(), |owner| format!("{owner}.{name}"));
         if let Some(owner) = &owner {
-            let ty = TypeRef::Named(owner.clone(), Vec::new(), at);
+            let ty = TypeRef::new(owner, Vec::new(), at);
             params.insert(0, (THIS.to_owned(), Some(ty)));
         }
         Ok(Rc::new(Fun { name, owner, params, result, body, generics, uses, at }))
@@ -375,22 +375,23 @@ impl<'s> Parser<'s> {
 
     fn type_ref(&mut self) -> Result<TypeRef> {
         let at = self.now().at;
-        let any = TypeRef::Named("any".to_owned(), Vec::new(), at);
         let ty = self.deeper(|p| {
             if p.accept("fun") {
                 p.expect("(")?;
-                let params = p.list(")", Self::type_ref)?;
-                return Ok(TypeRef::Fun(params, p.after(":", Self::type_ref)?.map(Box::new)));
+                let mut types = p.list(")", Self::type_ref)?;
+                let none = TypeRef::new("void", Vec::new(), at);
+                types.push(p.after(":", Self::type_ref)?.unwrap_or(none));
+                return Ok(TypeRef::new("fun", types, at));
             }
             if p.accept("{") {
                 p.list("}", Self::field)?;
-                return Ok(any.clone());
+                return Ok(TypeRef::new("any", Vec::new(), at));
             }
             let (name, args) = (p.name()?, p.after("<", |p| p.list(">", Self::type_ref))?);
-            Ok(TypeRef::Named(name, args.unwrap_or_default(), at))
+            Ok(TypeRef { name, args: args.unwrap_or_default(), at })
         })?;
         // `T?` may be null: a value whose type shows at run time.
-        Ok(if self.accept("?") { any } else { ty })
+        Ok(if self.accept("?") { TypeRef::new("any", Vec::new(), at) } else { ty })
     }
 
     // Expressions.
