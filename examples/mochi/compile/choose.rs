@@ -150,14 +150,10 @@ impl Compiler<'_> {
         Ok(value)
     }
 
-    pub(super) fn match_expr(
-        &mut self,
-        target: Option<&Expr>,
-        cases: &[Case],
-        want: Want,
-    ) -> Result<Val> {
+    pub(super) fn match_expr(&mut self, choice: &Match, want: Want) -> Result<Val> {
+        let Match { target, cases } = choice;
         // The type of the result: that of all branches together.
-        let target_type = target.map(|target| self.probe(target, ANY)).transpose()?;
+        let target_type = target.as_ref().map(|target| self.probe(target, ANY)).transpose()?;
         let mut types = Vec::new();
         for case in cases {
             types.push(self.case_type(case, target_type.as_ref(), want.ty)?);
@@ -171,19 +167,15 @@ impl Compiler<'_> {
         let open = target.is_none() && !cases.last().is_some_and(is_else);
         let result =
             self.take_for(&ty.filter(|ty| !open && *ty != Type::Null).unwrap_or(Type::Any))?;
-        self.branches(target, cases, Some(&result))?;
+        self.branches(choice, Some(&result))?;
         Ok(result)
     }
 
     /// Does what the first case says that fits; its value goes into `result`, if there is one.
-    pub(super) fn branches(
-        &mut self,
-        target: Option<&Expr>,
-        cases: &[Case],
-        result: Option<&Val>,
-    ) -> Result<()> {
+    pub(super) fn branches(&mut self, choice: &Match, result: Option<&Val>) -> Result<()> {
+        let Match { target, cases } = choice;
         let at = self.at;
-        let target = target.map(|target| self.expr(target, ANY, None)).transpose()?;
+        let target = target.as_ref().map(|it| self.expr(it, ANY, None)).transpose()?;
         let (mut ends, mut certain) = (Vec::new(), false);
         for (n, case) in cases.iter().enumerate() {
             let mark = self.mark();

@@ -107,7 +107,7 @@ impl Compiler<'_> {
                 let value = self.expr(inner, &ty, None)?;
                 self.cast_to(value, &ty, want)
             }
-            ExprKind::Match(target, cases) => self.match_expr(target.as_deref(), cases, want),
+            ExprKind::Match(choice) => self.match_expr(choice, want),
             ExprKind::Block(body) => {
                 self.block(body)?;
                 self.done(want, Type::Null, Op::Null)
@@ -219,15 +219,11 @@ impl Compiler<'_> {
     }
 
     /// The type of all elements: the declared one, or what they have in common.
-    fn element_type<'e>(
-        &mut self,
-        declared: Option<&Type>,
-        items: impl Iterator<Item = &'e Expr>,
-    ) -> Result<Type> {
+    fn element_type(&mut self, declared: Option<&Type>, items: &[&Expr]) -> Result<Type> {
         if let Some(declared) = declared {
             return Ok(declared.clone());
         }
-        let types = items.map(|item| self.probe(item, ANY)).collect::<Result<Vec<_>>>()?;
+        let types = items.iter().map(|item| self.probe(item, ANY)).collect::<Result<Vec<_>>>()?;
         let common = types.into_iter().reduce(|a, b| a.join(&b));
         Ok(common.filter(|ty| *ty != Type::Null).unwrap_or(Type::Any))
     }
@@ -237,7 +233,7 @@ impl Compiler<'_> {
             Type::List(element) => Some(&**element),
             _ => None,
         };
-        let element = self.element_type(declared, items.iter())?;
+        let element = self.element_type(declared, &items.iter().collect::<Vec<_>>())?;
         let bank = element.stored();
         let (first, rest) = items.split_at(items.len().min(CHUNK));
         // The wanted register may be a variable that the later elements read.
@@ -262,8 +258,8 @@ impl Compiler<'_> {
             Type::Map(key, value) => (Some(&**key), Some(&**value)),
             _ => (None, None),
         };
-        let key = self.element_type(key, items.iter().map(|item| &item.0))?;
-        let value = self.element_type(value, items.iter().map(|item| &item.1))?;
+        let (keys, values): (Vec<_>, Vec<_>) = items.iter().map(|(k, v)| (k, v)).unzip();
+        let (key, value) = (self.element_type(key, &keys)?, self.element_type(value, &values)?);
         let map = self.take(Bank::C)?;
         self.emit(Op::NewMap(map));
         let inner = self.mark();

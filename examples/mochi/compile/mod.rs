@@ -223,18 +223,6 @@ impl Compiler<'_> {
         from.into_iter().for_each(|jump| self.land(jump));
     }
 
-    /// Does something if a condition holds, or if there is none.
-    fn guarded(
-        &mut self,
-        condition: Option<&Expr>,
-        body: impl FnOnce(&mut Self) -> Result<()>,
-    ) -> Result<()> {
-        let skip = condition.map_or(Ok(Vec::new()), |it| self.condition(it, false))?;
-        body(self)?;
-        self.land_all(skip);
-        Ok(())
-    }
-
     // Registers.
 
     fn mark(&self) -> Mark {
@@ -300,17 +288,13 @@ impl Compiler<'_> {
         self.probe_by(expr, |compiler| Ok(compiler.expr(expr, expected, None)?.ty))
     }
 
-    fn probe_by(
-        &mut self,
-        expr: &Expr,
-        compile: impl FnOnce(&mut Self) -> Result<Type>,
-    ) -> Result<Type> {
+    fn probe_by(&mut self, expr: &Expr, f: impl FnOnce(&mut Self) -> Result<Type>) -> Result<Type> {
         if let Some(ty) = self.probed.get(&std::ptr::from_ref(expr)) {
             return Ok(ty.clone());
         }
         let (code, mark, at) = (self.here().function.code.len(), self.mark(), self.at);
         let functions = self.world.program.functions.len();
-        let ty = compile(self)?;
+        let ty = f(self)?;
         self.world.program.functions.truncate(functions);
         self.at = at;
         self.release(mark);

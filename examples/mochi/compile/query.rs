@@ -11,6 +11,9 @@ use crate::syntax::ast::*;
 use crate::types::{Bank, Type};
 use std::rc::Rc;
 
+/// A list of rows, and the variables that stand in each.
+type Rows<'n> = (Reg, &'n [&'n str]);
+
 impl<'w> Compiler<'w> {
     pub(super) fn query(&mut self, query: &Query, want: Want) -> Result<Val> {
         let out = self.take(Bank::C)?;
@@ -51,10 +54,9 @@ impl<'w> Compiler<'w> {
                 Ok(())
             })?;
             self.emit(Op::Builtin(Builtin::Values, groups, groups, 1));
-            let group_type = Type::Group(Rc::new(item_type));
-            let having = group.having.as_ref();
-            self.loop_over(&group.name, groups, &group_type, &mut |compiler| {
-                compiler.guarded(having, &mut select_row)
+            let list = Val { ty: Type::list(Type::Group(Rc::new(item_type))), reg: groups };
+            self.loop_over(&group.name, list, &mut |compiler| {
+                compiler.guarded(group.having.as_ref(), &mut select_row)
             })?;
         } else {
             self.rows(query, &mut select_row)?;
@@ -96,9 +98,9 @@ impl<'w> Compiler<'w> {
     }
 
     fn rows(&mut self, query: &Query, body: Body<'_, 'w>) -> Result<()> {
-        let condition = query.condition.as_ref();
+        let mut body = |it: &mut Compiler<'w>| it.guarded(query.condition.as_ref(), body);
         if query.sources.iter().all(|source| !source.left && !source.right) {
-            return self.nested(&query.sources, condition, body);
+            return self.nested(&query.sources, &mut body);
         }
         // Rows that have no partner cannot come out of nested loops: all rows are put into a
         // list, source by source. It begins with a row of nothing.
@@ -107,22 +109,25 @@ impl<'w> Compiler<'w> {
         self.push_row(&[], |_| true, rows)?;
         let mut names = Vec::new();
         for source in &query.sources {
-            rows = self.join(source, rows, &names)?;
+            rows = self.join(source, (rows, &names))?;
             names.push(source.name.as_str());
         }
-        self.each(None, rows, &names, &mut |compiler| compiler.guarded(condition, &mut *body))
+        self.each(None, (rows, &names), &mut body)
     }
 
-    fn nested(
-        &mut self,
-        sources: &[Source],
-        condition: Option<&Expr>,
-        body: Body<'_, 'w>,
-    ) -> Result<()> {
-        let [source, rest @ ..] = sources else { return self.guarded(condition, body) };
-        self.each_loop(&source.name, &source.list, &mut |compiler| {
-            compiler.guarded(source.on.as_ref(), |compiler| compiler.nested(rest, condition, body))
+    fn nested(&mut self, sources: &[Source], body: Body<'_, 'w>) -> Result<()> {
+        let [source, rest @ ..] = sources else { return body(self) };
+        self.for_each(&source.name, &source.list, &mut |compiler| {
+            compiler.guarded(source.on.as_ref(), &mut |compiler| compiler.nested(rest, body))
         })
+    }
+
+    /// Does something if a condition holds, or if there is none.
+    pub(super) fn guarded(&mut self, condition: Option<&Expr>, body: Body<'_, 'w>) -> Result<()> {
+        let skip = condition.map_or(Ok(Vec::new()), |it| self.condition(it, false))?;
+        body(self)?;
+        self.land_all(skip);
+        Ok(())
     }
 
     /// Adds a row: the values of the variables that are known, and null for the others.
@@ -142,20 +147,15 @@ impl<'w> Compiler<'w> {
 
     /// Does the body for every row of a list, with the values of the row as variables; or for
     /// every element of a source.
-    fn each(
-        &mut self,
-        source: Option<&Source>,
-        rows: Reg,
-        names: &[&str],
-        body: Body<'_, 'w>,
-    ) -> Result<()> {
+    fn each(&mut self, source: Option<&Source>, rows: Rows, body: Body<'_, 'w>) -> Result<()> {
         if let Some(source) = source {
-            return self.each_loop(&source.name, &source.list, body);
+            return self.for_each(&source.name, &source.list, body);
         }
-        self.loop_over(" row", rows, &Type::list(Type::Any), &mut |compiler| {
+        let list = Val { ty: Type::list(Type::list(Type::Any)), reg: rows.0 };
+        self.loop_over(" row", list, &mut |compiler| {
             let row = compiler.load(" row", compiler.want(ANY), false)?.reg;
             let index = compiler.take(Bank::I)?;
-            for (n, name) in names.iter().enumerate() {
+            for (n, name) in rows.1.iter().enumerate() {
                 let value = compiler.take_for(ANY)?;
                 compiler.emit(Op::LoadI(index, n as i32));
                 compiler.emit(Op::GetC(value.reg, row, index));
@@ -166,11 +166,11 @@ impl<'w> Compiler<'w> {
     }
 
     /// Rows with one source more; answers the list of those.
-    fn join(&mut self, source: &Source, rows: Reg, names: &[&str]) -> Result<Reg> {
+    fn join(&mut self, source: &Source, rows: Rows) -> Result<Reg> {
         let joined = self.take(Bank::C)?;
         self.emit(Op::NewList(joined, 0, 0));
         let matched = self.take(Bank::I)?;
-        let all = [names, &[source.name.as_str()]].concat();
+        let all = [rows.1, &[source.name.as_str()]].concat();
         // Each pass goes over one side, and inside over the other: `turned`, the source is outside.
         for turned in [false, true] {
             let Source { left, right, .. } = *source;
@@ -179,17 +179,17 @@ impl<'w> Compiler<'w> {
             }
             let (pairs, alone) = if turned { (!left, right) } else { (true, left) };
             let (outer, inner) = if turned { (Some(source), None) } else { (None, Some(source)) };
-            self.each(outer, rows, names, &mut |compiler| {
+            self.each(outer, rows, &mut |compiler| {
                 compiler.emit(Op::LoadI(matched, 0));
-                compiler.each(inner, rows, names, &mut |compiler| {
-                    compiler.guarded(source.on.as_ref(), |compiler| {
+                compiler.each(inner, rows, &mut |compiler| {
+                    compiler.guarded(source.on.as_ref(), &mut |compiler| {
                         compiler.emit(Op::LoadI(matched, 1));
                         if pairs { compiler.push_row(&all, |_| true, joined) } else { Ok(()) }
                     })
                 })?;
                 if alone {
                     let skip = compiler.emit(Op::JumpIf(matched, 0));
-                    compiler.push_row(&all, |n| (n == names.len()) == turned, joined)?;
+                    compiler.push_row(&all, |n| (n == rows.1.len()) == turned, joined)?;
                     compiler.land(skip);
                 }
                 Ok(())

@@ -45,13 +45,13 @@ impl<'w> Compiler<'w> {
                 let (counter, end) = (self.take(Bank::I)?, self.take(Bank::I)?);
                 self.typed(from, &Type::Int, Some(counter))?;
                 self.typed(to, &Type::Int, Some(end))?;
-                self.counted(counter, end, |compiler| {
+                self.counted(counter, end, &mut |compiler| {
                     compiler.declare_in(New::var(name), Val { ty: Type::Int, reg: counter })?;
                     compiler.block(body)
                 })?;
             }
             StmtKind::For(name, source, None, body) => {
-                self.each_loop(name, source, &mut |compiler| compiler.block(body))?;
+                self.for_each(name, source, &mut |compiler| compiler.block(body))?;
             }
             StmtKind::Break | StmtKind::Continue => {
                 let jump = self.emit(Op::Jump(0));
@@ -68,8 +68,8 @@ impl<'w> Compiler<'w> {
                 }
             }
             // Nobody looks at the value of a statement.
-            StmtKind::Expr(Expr { kind: ExprKind::Match(target, cases), .. }) => {
-                self.branches(target.as_deref(), cases, None)?;
+            StmtKind::Expr(Expr { kind: ExprKind::Match(choice), .. }) => {
+                self.branches(choice, None)?;
             }
             StmtKind::Expr(expr) => drop(self.expr(expr, ANY, None)?),
             StmtKind::Test(name, body) if self.world.testing => {
@@ -219,12 +219,7 @@ impl<'w> Compiler<'w> {
     }
 
     /// A loop that counts to an end.
-    fn counted(
-        &mut self,
-        counter: Reg,
-        end: Reg,
-        body: impl FnOnce(&mut Self) -> Result<()>,
-    ) -> Result<()> {
+    fn counted(&mut self, counter: Reg, end: Reg, body: Body<'_, 'w>) -> Result<()> {
         let skip = self.emit(Op::JLeI(end, counter, 0));
         let start = self.label();
         let done = self.looping(|compiler| {
@@ -249,44 +244,32 @@ impl<'w> Compiler<'w> {
     }
 
     /// A loop over the elements of a list, the keys of a map, the characters of a text.
-    pub(super) fn each_loop(
-        &mut self,
-        name: &str,
-        source: &Expr,
-        body: Body<'_, 'w>,
-    ) -> Result<()> {
+    pub(super) fn for_each(&mut self, name: &str, source: &Expr, body: Body<'_, 'w>) -> Result<()> {
         let source = self.borrowed(source, ANY)?;
-        let Some(element) = source.ty.element() else {
-            return self.refuse(&source.ty, "cannot be gone over by a `for`");
-        };
-        let list = self.take(Bank::C)?;
-        self.emit(Op::Iter(list, source.reg));
-        self.loop_over(name, list, &element, body)
+        let list = Val { reg: self.take(Bank::C)?, ..source };
+        self.emit(Op::Iter(list.reg, source.reg));
+        self.loop_over(name, list, body)
     }
 
     /// A loop over a list in a register.
-    pub(super) fn loop_over(
-        &mut self,
-        name: &str,
-        list: Reg,
-        element: &Type,
-        body: Body<'_, 'w>,
-    ) -> Result<()> {
+    pub(super) fn loop_over(&mut self, name: &str, list: Val, body: Body<'_, 'w>) -> Result<()> {
+        let Some(element) = list.ty.element() else {
+            return self.refuse(&list.ty, "cannot be gone over by a `for`");
+        };
         let (counter, end) = (self.take(Bank::I)?, self.take(Bank::I)?);
         // Hints have the numbers of the counters: loops inside each other have different ones.
         let hint = counter;
         let hints = &mut self.frame().function.frame[3];
         *hints = (*hints).max(u16::from(hint) + 1);
         self.emit(Op::LoadI(counter, 0));
-        self.emit(Op::Len(end, list));
-        self.emit(Op::Hint(hint, list));
-        self.counted(counter, end, |compiler| {
-            let item = compiler.take_for(element)?;
+        self.emit(Op::Len(end, list.reg));
+        self.emit(Op::Hint(hint, list.reg));
+        self.counted(counter, end, &mut |compiler| {
+            let item = compiler.take_for(&element)?;
+            let hinted = [Op::HintI, Op::HintF, Op::HintC][item.ty.bank() as usize];
             compiler.emit(match element {
-                Type::Bool => Op::GetB(item.reg, list, counter),
-                ty => {
-                    [Op::HintI, Op::HintF, Op::HintC][ty.bank() as usize](item.reg, hint, counter)
-                }
+                Type::Bool => Op::GetB(item.reg, list.reg, counter),
+                _ => hinted(item.reg, hint, counter),
             });
             compiler.declare_in(New::var(name), item)?;
             body(compiler)
@@ -294,28 +277,23 @@ impl<'w> Compiler<'w> {
     }
 
     /// `update people set { … } where …`: the fields of each element are variables.
-    fn update(
-        &mut self,
-        target: &str,
-        set: &[(String, Expr)],
-        condition: Option<&Expr>,
-    ) -> Result<()> {
+    fn update(&mut self, target: &str, set: &[(String, Expr)], on: Option<&Expr>) -> Result<()> {
         let list = self.load(target, self.want(ANY), false)?;
         let element = list.ty.element().unwrap_or(Type::Any);
         let Type::Struct(record) = &element else {
             return self.refuse(&list.ty, "is no list of structs");
         };
         let (shape, fields) = (record.shape, self.shape(record.shape).fields.clone());
-        let source = self.take(Bank::C)?;
-        self.move_to(Bank::C, source, list.reg);
-        self.loop_over(" item", source, &element, &mut |compiler| {
+        let source = Val { reg: self.take(Bank::C)?, ty: list.ty.clone() };
+        self.move_to(Bank::C, source.reg, list.reg);
+        self.loop_over(" item", source, &mut |compiler| {
             let item = compiler.load(" item", compiler.want(ANY), false)?.reg;
             for (n, (name, ty)) in fields.iter().enumerate() {
                 let get = |cell| Op::GetField(cell, item, n as Reg, shape);
                 let value = compiler.unboxed(compiler.want(ANY), ty, get)?;
                 compiler.declare_in(New::var(name), value)?;
             }
-            compiler.guarded(condition, |compiler| {
+            compiler.guarded(on, &mut |compiler| {
                 let (_, set) = compiler.fields_of(&record.name, set)?;
                 for (n, value) in set {
                     let value = compiler.operand(Bank::C, value, &fields[n].1)?;

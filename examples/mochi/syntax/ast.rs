@@ -157,12 +157,17 @@ pub(crate) enum ExprKind {
     Slice(Box<Expr>, Option<Box<Expr>>, Option<Box<Expr>>, Option<Box<Expr>>),
     Field(Box<Expr>, String),
     Cast(Box<Expr>, TypeRef),
-    /// Without a value its patterns are conditions: that is `if`.
-    Match(Option<Box<Expr>>, Vec<Case>),
+    Match(Match),
     /// Statements, of which nothing comes.
     Block(Vec<Stmt>),
     Fun(Rc<Fun>),
     Query(Box<Query>),
+}
+
+/// Without a value the patterns are conditions: that is `if`.
+pub(crate) struct Match {
+    pub(crate) target: Option<Box<Expr>>,
+    pub(crate) cases: Vec<Case>,
 }
 
 pub(crate) struct Case {

@@ -547,14 +547,14 @@ impl<'s> Parser<'s> {
         loop {
             let at = self.now().at;
             if !self.accept("else") {
-                return Ok(ExprKind::Match(None, cases));
+                return Ok(ExprKind::Match(Match { target: None, cases }));
             }
             let last = !self.accept("if");
             let always = Expr { at, kind: ExprKind::Bool(true) };
             let pattern = if last { always } else { self.head()? };
             cases.push(Case { pattern, body: body(self)? });
             if last {
-                return Ok(ExprKind::Match(None, cases));
+                return Ok(ExprKind::Match(Match { target: None, cases }));
             }
         }
     }
@@ -582,7 +582,7 @@ impl<'s> Parser<'s> {
             p.accept(",");
             Ok(Case { pattern, body })
         })?;
-        Ok(ExprKind::Match(target, cases))
+        Ok(ExprKind::Match(Match { target, cases }))
     }
 
     fn source(&mut self) -> Result<Source> {
