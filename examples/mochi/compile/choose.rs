@@ -43,7 +43,7 @@ impl Compiler<'_> {
                 if decisive == sense {
                     jumps.append(&mut decided);
                 }
-                self.land_all(decided);
+                self.land(decided);
                 return Ok(jumps);
             }
             ExprKind::Binary(op, a, b) if COMPARISONS.iter().any(|row| row.0 == *op) => {
@@ -144,9 +144,9 @@ impl Compiler<'_> {
         let jumps = self.condition(expr, false)?;
         self.emit(Op::LoadI(value.reg, 1));
         let end = self.emit(Op::Jump(0));
-        self.land_all(jumps);
+        self.land(jumps);
         self.emit(Op::LoadI(value.reg, 0));
-        self.land(end);
+        self.land([end]);
         Ok(value)
     }
 
@@ -191,14 +191,14 @@ impl Compiler<'_> {
             if n + 1 < cases.len() || result.is_some() && !certain {
                 ends.push(self.emit(Op::Jump(0)));
             }
-            self.land_all(fails);
+            self.land(fails);
         }
         self.at = at;
         if let (Some(result), false) = (result, certain) {
             let null = result.ty.bank() == Bank::C;
             self.emit(if null { Op::Null(result.reg) } else { Op::NoMatch });
         }
-        self.land_all(ends);
+        self.land(ends);
         Ok(())
     }
 

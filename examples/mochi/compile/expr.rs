@@ -341,7 +341,7 @@ impl Compiler<'_> {
                 self.move_to(Bank::C, reg, first);
                 let skip = self.emit(Op::JNotNull(reg, 0));
                 self.typed(b, ANY, Some(reg))?;
-                self.land(skip);
+                self.land([skip]);
                 return self.fit(Val::cell(reg), &ty, want.reg(ty.bank()));
             }
             _ => return self.truth(whole),

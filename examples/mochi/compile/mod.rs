@@ -213,14 +213,10 @@ impl Compiler<'_> {
         }
     }
 
-    /// Makes the jump at `from` lead to here.
-    fn land(&mut self, from: usize) {
+    /// Makes jumps lead to here.
+    fn land(&mut self, from: impl IntoIterator<Item = usize>) {
         let to = self.label();
-        self.land_at(from, to);
-    }
-
-    fn land_all(&mut self, from: impl IntoIterator<Item = usize>) {
-        from.into_iter().for_each(|jump| self.land(jump));
+        from.into_iter().for_each(|jump| self.land_at(jump, to));
     }
 
     // Registers.

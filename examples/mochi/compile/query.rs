@@ -126,7 +126,7 @@ impl<'w> Compiler<'w> {
     pub(super) fn guarded(&mut self, condition: Option<&Expr>, body: Body<'_, 'w>) -> Result<()> {
         let skip = condition.map_or(Ok(Vec::new()), |it| self.condition(it, false))?;
         body(self)?;
-        self.land_all(skip);
+        self.land(skip);
         Ok(())
     }
 
@@ -190,7 +190,7 @@ impl<'w> Compiler<'w> {
                 if alone {
                     let skip = compiler.emit(Op::JumpIf(matched, 0));
                     compiler.push_row(&all, |n| (n == rows.1.len()) == turned, joined)?;
-                    compiler.land(skip);
+                    compiler.land([skip]);
                 }
                 Ok(())
             })?;

@@ -34,12 +34,12 @@ impl<'w> Compiler<'w> {
                 let enter = self.emit(Op::Jump(0));
                 let start = self.label();
                 let done = self.looping(|compiler| compiler.block(body))?;
-                self.land(enter);
-                self.land_all(done.continues);
+                self.land([enter]);
+                self.land(done.continues);
                 for jump in self.condition(condition, true)? {
                     self.land_at(jump, start);
                 }
-                self.land_all(done.breaks);
+                self.land(done.breaks);
             }
             StmtKind::For(name, from, Some(to), body) => {
                 let (counter, end) = (self.take(Bank::I)?, self.take(Bank::I)?);
@@ -77,7 +77,7 @@ impl<'w> Compiler<'w> {
                 let start = self.emit(Op::Test(name, 0));
                 self.block(body)?;
                 self.emit(Op::Passed);
-                self.land(start);
+                self.land([start]);
             }
             StmtKind::Test(_, body) => self.block(body)?,
             StmtKind::Bench(name, body) => {
@@ -229,10 +229,10 @@ impl<'w> Compiler<'w> {
             compiler.close(mark);
             Ok(())
         })?;
-        self.land_all(done.continues);
+        self.land(done.continues);
         self.emit(Op::Loop(counter, end, start));
-        self.land_all(done.breaks);
-        self.land(skip);
+        self.land(done.breaks);
+        self.land([skip]);
         Ok(())
     }
 
