@@ -6,7 +6,7 @@
 
 use std::rc::Rc;
 
-use super::scope::{Local, New, Place};
+use super::scope::{Local, Place};
 use super::{ANY, Compiler, Frame, Val, Want};
 use crate::builtins::Builtin;
 use crate::bytecode::{Op, Reg};
@@ -168,8 +168,7 @@ impl Compiler<'_> {
         let fun = Rc::new(Fun { params, body, at, ..Fun::default() });
         // What was probed is known by its address.
         self.made.push(Rc::clone(&fun));
-        let reg = self.target(want, ANY)?;
-        self.closure(&fun, Rc::clone(signature), reg)
+        self.closure(&fun, Rc::clone(signature), want)
     }
 
     /// Compiles a function; answers what it captures.
@@ -198,14 +197,14 @@ impl Compiler<'_> {
         let regs = signature.params.iter().map(take).collect::<Result<Vec<Reg>>>()?;
         if let Some(reg) = own.filter(|_| !fun.name.is_empty()) {
             let ty = Type::Fun(Rc::clone(signature));
-            self.declare_in(New::var(&fun.name), Val { ty, reg })?;
+            self.declare_in(&fun.name, Val { ty, reg })?;
         }
         for (((name, _), ty), reg) in fun.params.iter().zip(&signature.params).zip(regs) {
             let value = match boxed {
                 true => self.fit(Val::cell(reg), ty, None)?,
                 false => Val { ty: ty.clone(), reg },
             };
-            self.declare_in(New::var(name), value)?;
+            self.declare_in(name, value)?;
         }
         for stmt in &fun.body {
             self.statement(stmt)?;
@@ -221,41 +220,26 @@ impl Compiler<'_> {
         let around = around.any(|local| {
             fun.uses.names.contains(&local.name) && !local.is_function() && !own(&local.name)
         });
-        let signature = self.signature(fun)?;
+        let (mark, signature) = (self.mark(), self.signature(fun, ANY)?);
         if around || self.here().this.is_some() || self.here().uses.inner.contains(&fun.name) {
-            let mark = self.mark();
-            let reg = self.take(Bank::C)?;
-            let value = self.closure(fun, signature, reg)?;
+            let value = self.closure(fun, signature, self.want(ANY))?;
             self.release(mark);
-            return self.declare(New::var(&fun.name), value);
+            let local = self.local(&fun.name, value)?;
+            return self.declare(local, false);
         }
         let index = self.reserve_function(&fun.name)?;
-        self.bind(Local::function(&fun.name, index, &signature));
+        self.declare(Local::function(&fun.name, index, &signature), false)?;
         self.function(fun, index, &signature, false).map(drop)
     }
 
-    /// A function without a name: what it does not say of its types, the place where it is used
-    /// may know.
-    pub(super) fn lambda(&mut self, fun: &Fun, want: Want) -> Result<Val> {
-        let mut signature = self.signature(fun)?;
-        if let (Type::Fun(expected), known) = (want.ty, Rc::make_mut(&mut signature))
-            && expected.params.len() == fun.params.len()
-        {
-            for (n, (_, ty)) in fun.params.iter().enumerate() {
-                if ty.is_none() {
-                    known.params[n] = expected.params[n].clone();
-                }
-            }
-            if fun.result.is_none() {
-                known.result = expected.result.clone();
-            }
-        }
-        let reg = self.target(want, ANY)?;
-        self.closure(fun, signature, reg)
-    }
-
     /// Compiles a function that is called as a value, and makes the closure.
-    fn closure(&mut self, fun: &Fun, signature: Rc<Signature>, reg: Reg) -> Result<Val> {
+    pub(super) fn closure(
+        &mut self,
+        fun: &Fun,
+        signature: Rc<Signature>,
+        want: Want,
+    ) -> Result<Val> {
+        let reg = self.target(want, ANY)?;
         let index = self.reserve_function(&fun.name)?;
         let captures = self.function(fun, index, &signature, true)?;
         let mark = self.mark();

@@ -1,6 +1,5 @@
 //! Conditions, `if` and `match`.
 
-use super::scope::New;
 use super::{ANY, Compiler, Val, Want};
 use crate::bytecode::{Op, Reg};
 use crate::errors::{Result, fault};
@@ -253,7 +252,7 @@ impl Compiler<'_> {
                         value = self.take_for(&target.ty)?;
                         self.move_to(target.ty.bank(), value.reg, target.reg);
                     }
-                    self.declare_in(New::var(name), value)?;
+                    self.declare_in(name, value)?;
                     Ok(Vec::new())
                 }
                 _ => {

@@ -112,7 +112,10 @@ impl Compiler<'_> {
                 self.block(body)?;
                 self.done(want, Type::Null, Op::Null)
             }
-            ExprKind::Fun(fun) => self.lambda(fun, want),
+            ExprKind::Fun(fun) => {
+                let signature = self.signature(fun, want.ty)?;
+                self.closure(fun, signature, want)
+            }
             ExprKind::Query(query) => self.query(query, want),
         }
     }

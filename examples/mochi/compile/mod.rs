@@ -394,13 +394,22 @@ impl Compiler<'_> {
         Ok(shape)
     }
 
-    fn signature(&mut self, fun: &Fun) -> Result<Rc<Signature>> {
+    /// What a function does not say of its types, the place where it is used may know.
+    fn signature(&mut self, fun: &Fun, expected: &Type) -> Result<Rc<Signature>> {
         let outer = self.generics.len();
         self.generics.extend_from_slice(&fun.generics);
-        let resolve =
-            |ty: &Option<TypeRef>| ty.as_ref().map_or(Ok(Type::Any), |ty| self.resolve(ty));
-        let params = fun.params.iter().map(|(_, ty)| resolve(ty)).collect::<Result<_>>()?;
-        let result = resolve(&fun.result)?;
+        let known = match expected {
+            Type::Fun(known) if known.params.len() == fun.params.len() => Some(known),
+            _ => None,
+        };
+        let resolve = |ty: &Option<TypeRef>, known: Option<&Type>| match ty {
+            Some(ty) => self.resolve(ty),
+            None => Ok(known.cloned().unwrap_or(Type::Any)),
+        };
+        let params = fun.params.iter().enumerate();
+        let params = params.map(|(n, (_, ty))| resolve(ty, known.map(|it| &it.params[n])));
+        let params = params.collect::<Result<_>>()?;
+        let result = resolve(&fun.result, known.map(|it| &it.result))?;
         self.generics.truncate(outer);
         Ok(Rc::new(Signature { params, result }))
     }
@@ -425,7 +434,8 @@ impl Compiler<'_> {
         for stmt in &program.body {
             if let StmtKind::Fun(fun) = &stmt.kind {
                 self.at = fun.at;
-                let (index, signature) = (self.reserve_function(&fun.name)?, self.signature(fun)?);
+                let (index, signature) =
+                    (self.reserve_function(&fun.name)?, self.signature(fun, ANY)?);
                 let function = Local::function(&fun.name, index, &signature);
                 self.world.globals.insert(fun.name.clone(), function);
                 functions.push((fun, index, signature));

@@ -2,7 +2,6 @@
 //! pairs of a key and a value, and sorts those.
 
 use super::expr::new_list;
-use super::scope::New;
 use super::{ANY, Body, Compiler, Val, Want};
 use crate::builtins::Builtin;
 use crate::bytecode::{Op, Reg};
@@ -159,7 +158,7 @@ impl<'w> Compiler<'w> {
                 let value = compiler.take_for(ANY)?;
                 compiler.emit(Op::LoadI(index, n as i32));
                 compiler.emit(Op::GetC(value.reg, row, index));
-                compiler.declare_in(New::var(name), value)?;
+                compiler.declare_in(name, value)?;
             }
             body(compiler)
         })

@@ -51,20 +51,6 @@ impl Local {
     }
 }
 
-/// A variable that is declared; its list is its own if it is `fresh`.
-#[derive(Clone, Copy)]
-pub(super) struct New<'n> {
-    pub(super) name: &'n str,
-    pub(super) mutable: bool,
-    pub(super) fresh: bool,
-}
-
-impl New<'_> {
-    pub(super) fn var(name: &str) -> New<'_> {
-        New { name, mutable: true, fresh: false }
-    }
-}
-
 impl Compiler<'_> {
     pub(super) fn find(&mut self, name: &str) -> Option<Local> {
         if let Some(local) = self.find_in(self.frames.len() - 1, name) {
@@ -121,28 +107,20 @@ impl Compiler<'_> {
         self.release(mark);
     }
 
-    pub(super) fn bind(&mut self, local: Local) {
-        if let Some(scope) = self.frame().scopes.last_mut() {
-            scope.push(local);
-        }
-    }
-
-    /// Makes a variable of a value, in the next register.
-    pub(super) fn declare(&mut self, new: New<'_>, mut value: Val) -> Result<()> {
-        if !self.here().uses.inner.contains(new.name) {
+    /// A variable for a value, in the next register.
+    pub(super) fn local(&mut self, name: &str, mut value: Val) -> Result<Local> {
+        if !self.here().uses.inner.contains(name) {
             let bank = value.ty.bank();
             let reg = self.take(bank)?;
             self.move_to(bank, reg, value.reg);
             value.reg = reg;
         }
-        self.declare_in(new, value)
+        self.local_in(name, value)
     }
 
-    /// Declares a variable that has a register of its own already.
-    pub(super) fn declare_in(&mut self, new: New<'_>, value: Val) -> Result<()> {
-        let New { name, mutable, fresh } = new;
+    /// A variable for a value that has a register of its own already.
+    fn local_in(&mut self, name: &str, value: Val) -> Result<Local> {
         let mut local = Local::new(name, value.ty.clone(), Place::Reg(value.reg));
-        local.mutable = mutable;
         if self.here().uses.inner.contains(name) {
             let reg = self.take(Bank::C)?;
             let mark = self.mark();
@@ -151,16 +129,29 @@ impl Compiler<'_> {
             self.release(mark);
             local.place = Place::Boxed(reg);
         } else if value.ty.bank() == Bank::C && self.here().uses.appended.contains(name) {
-            let flag = self.take(Bank::I)?;
-            self.emit(Op::LoadI(flag, i32::from(fresh)));
-            local.owned = Some(Idx::from(flag));
+            local.owned = Some(Idx::from(self.take(Bank::I)?));
         }
-        self.bind(local);
+        Ok(local)
+    }
+
+    pub(super) fn declare_in(&mut self, name: &str, value: Val) -> Result<()> {
+        let local = self.local_in(name, value)?;
+        self.declare(local, false)
+    }
+
+    /// Makes a variable known, whose list is its own if it is `fresh`.
+    pub(super) fn declare(&mut self, local: Local, fresh: bool) -> Result<()> {
+        self.set_owned(&local, fresh)?;
+        if let Place::Global(_) = local.place {
+            self.world.globals.insert(local.name.clone(), local);
+        } else if let Some(scope) = self.frame().scopes.last_mut() {
+            scope.push(local);
+        }
         Ok(())
     }
 
-    pub(super) fn declare_global(&mut self, new: New<'_>, value: Val) -> Result<()> {
-        let New { name, mutable, fresh } = new;
+    /// A variable for a value, in a slot.
+    pub(super) fn global(&mut self, name: &str, value: Val) -> Result<Local> {
         let bank = value.ty.bank();
         // At the prompt, and in a program that says the same name twice, the old slot will do
         // if the type is the old one.
@@ -174,12 +165,8 @@ impl Compiler<'_> {
         if bank == Bank::C && appended && owned.is_none() {
             owned = Some(self.new_slot(Bank::I)?);
         }
-        let place = Place::Global(slot);
-        let global = Local { mutable, owned, ..Local::new(name, value.ty, place) };
-        self.set_owned(&global, fresh)?;
         self.set_global(bank, slot, value.reg);
-        self.world.globals.insert(name.to_owned(), global);
-        Ok(())
+        Ok(Local { owned, ..Local::new(name, value.ty, Place::Global(slot)) })
     }
 
     fn new_slot(&mut self, bank: Bank) -> Result<Idx> {

@@ -1,7 +1,7 @@
 //! Statements.
 
 use super::expr::by_element;
-use super::scope::{Local, New, Place};
+use super::scope::{Local, Place};
 use super::{ANY, Body, Compiler, Loop, Val};
 use crate::builtins::Builtin;
 use crate::bytecode::{Op, Reg};
@@ -46,7 +46,7 @@ impl<'w> Compiler<'w> {
                 self.typed(from, &Type::Int, Some(counter))?;
                 self.typed(to, &Type::Int, Some(end))?;
                 self.counted(counter, end, &mut |compiler| {
-                    compiler.declare_in(New::var(name), Val { ty: Type::Int, reg: counter })?;
+                    compiler.declare_in(name, Val { ty: Type::Int, reg: counter })?;
                     compiler.block(body)
                 })?;
             }
@@ -116,12 +116,10 @@ impl<'w> Compiler<'w> {
             bound.ty = Type::Any;
         }
         self.release(mark);
-        let new = New { name, mutable: *mutable, fresh };
         let top = self.here().result.is_none() && self.here().scopes.len() == 1;
-        if top && (self.all_global || self.global_names.contains(name)) {
-            return self.declare_global(new, bound);
-        }
-        self.declare(new, bound)
+        let global = top && (self.all_global || self.global_names.contains(name));
+        let local = if global { self.global(name, bound)? } else { self.local(name, bound)? };
+        self.declare(Local { mutable: *mutable, ..local }, fresh)
     }
 
     /// Returns a value in the bank that the caller expects.
@@ -271,7 +269,7 @@ impl<'w> Compiler<'w> {
                 Type::Bool => Op::GetB(item.reg, list.reg, counter),
                 _ => hinted(item.reg, hint, counter),
             });
-            compiler.declare_in(New::var(name), item)?;
+            compiler.declare_in(name, item)?;
             body(compiler)
         })
     }
@@ -291,7 +289,7 @@ impl<'w> Compiler<'w> {
             for (n, (name, ty)) in fields.iter().enumerate() {
                 let get = |cell| Op::GetField(cell, item, n as Reg, shape);
                 let value = compiler.unboxed(compiler.want(ANY), ty, get)?;
-                compiler.declare_in(New::var(name), value)?;
+                compiler.declare_in(name, value)?;
             }
             compiler.guarded(on, &mut |compiler| {
                 let (_, set) = compiler.fields_of(&record.name, set)?;
