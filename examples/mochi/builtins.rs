@@ -438,7 +438,7 @@ impl Context {
 
     /// A record of a shape: the value itself, or one of the entries of a map.
     fn cast_to_struct(&mut self, cell: Cell, shape: u16) -> Outcome<Option<Cell>> {
-        if self.get::<Struct>(cell).is_ok_and(|it| it.shape() == u32::from(shape)) {
+        if is_shape(self, cell, shape) {
             return Ok(Some(cell));
         }
         let (Ok(map), Some(wanted)) =

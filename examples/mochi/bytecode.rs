@@ -107,7 +107,7 @@ instructions! {
         (bool, Reg, Reg, Reg): CmpC;
         (Builtin, Reg, Reg, Reg): Builtin;
         (Reg, Reg, Reg): In Slice;
-        (Reg, Reg): Truthy Print;
+        (Reg, Reg): Truthy;
         (Reg, Reg, Idx): Cast;
         (Reg): Expect;
     }

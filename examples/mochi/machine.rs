@@ -215,40 +215,49 @@ impl Machine {
                 macro_rules! made {
                     ($d:expr, $value:expr) => {{ safe_point!(); r!(c[$d]) = Cell::from(attempt!($value)); }};
                 }
+                // What an array of numbers holds, with the way round if the list is no array.
                 macro_rules! append {
-                    ($Kind:ty, $list:expr, $own:expr, $value:expr, $cell:expr) => {{
+                    ($Kind:ty, $list:expr, $own:expr, $value:expr) => {{
                         safe_point!();
                         let own = r!(i[$own]) != 0;
                         if own && let Ok(mut list) = cx.get_mut::<$Kind>(r!(c[$list])) {
                             attempt!(list.push($value));
                         } else {
-                            let cell = $cell;
+                            let cell = attempt!($value.cell(cx));
                             r!(c[$list]) = attempt!(append(cx, r!(c[$list]), cell, own));
                             r!(i[$own]) = 1;
                         }
                     }};
                 }
                 macro_rules! get {
-                    ($Kind:ty, $list:expr, $n:expr, $value:ident => $found:expr, $cell:ident => $other:expr) => {{
+                    ($Kind:ty, $list:expr, $n:expr) => {{
                         let (list, at) = (r!(c[$list]), r!(i[$n]));
                         match cx.get::<$Kind>(list).ok().and_then(|it| it.as_slice().get(at as usize).copied()) {
-                            Some($value) => $found,
-                            None => { safe_point!(); let $cell = attempt!(cx.element(list, at)); $other }
+                            Some(value) => value,
+                            None => { safe_point!(); let cell = attempt!(cx.element(list, at)); attempt!(Item::of(cx, cell)) }
                         }
                     }};
                 }
                 macro_rules! put {
-                    ($Kind:ty, $list:expr, $n:expr, $value:expr, $cell:expr) => {{
+                    ($Kind:ty, $list:expr, $n:expr, $value:expr) => {{
                         let (list, at) = (r!(c[$list]), r!(i[$n]));
                         if let Ok(mut view) = cx.get_mut::<$Kind>(list)
                             && let Some(place) = attempt!(view.as_mut_slice()).get_mut(at as usize)
                         {
                             *place = $value;
                         } else {
-                            let cell = $cell;
+                            let cell = attempt!($value.cell(cx));
                             attempt!(set_element(cx, list, at, cell));
                         }
                     }};
+                }
+                macro_rules! by_hint {
+                    ($Kind:ident, $hint:expr, $n:expr) => {
+                        match &mut self.hints[base[3] + usize::from($hint)] {
+                            Hint::$Kind(hint) => attempt!(hint.get(cx, r!(i[$n]) as usize)),
+                            hint => { safe_point!(); let cell = attempt!(hinted(cx, hint, r!(i[$n]))); attempt!(Item::of(cx, cell)) }
+                        }
+                    };
                 }
                 macro_rules! enter {
                     ($function:expr, $i:expr, $f:expr, $c:expr) => {{
@@ -329,8 +338,8 @@ impl Machine {
                     Op::JLeF(a, b, to) => when!(r!(f[a]) <= r!(f[b]), to),
                     Op::JNotLtF(a, b, to) => if r!(f[a]) < r!(f[b]) {} else { pc = to as usize },
                     Op::JNotLeF(a, b, to) => if r!(f[a]) <= r!(f[b]) {} else { pc = to as usize },
-                    Op::JEqC(a, b, to) => when!(attempt!(same(cx, r!(c[a]), r!(c[b]))), to),
-                    Op::JNeC(a, b, to) => when!(!attempt!(same(cx, r!(c[a]), r!(c[b]))), to),
+                    Op::JEqC(a, b, to) => when!(attempt!(equal(cx, r!(c[a]), r!(c[b]))), to),
+                    Op::JNeC(a, b, to) => when!(!attempt!(equal(cx, r!(c[a]), r!(c[b]))), to),
                     Op::JNull(a, to) => when!(r!(c[a]).is_null(), to),
                     Op::JNotNull(a, to) => when!(!r!(c[a]).is_null(), to),
                     Op::Loop(a, end, to) => {
@@ -387,17 +396,17 @@ impl Machine {
                     Op::NewI(d, first, n) => made!(d, cx.alloc(I64Arr::of(some!(i, first, n)))),
                     Op::NewF(d, first, n) => made!(d, cx.alloc(F64Arr::of(some!(f, first, n)))),
                     Op::Push(list, a) => made!(list, push(cx, r!(c[list]), r!(c[a]))),
-                    Op::AppendC(list, a, own) => append!(List, list, own, r!(c[a]), r!(c[a])),
-                    Op::AppendI(list, a, own) => append!(I64Arr, list, own, r!(i[a]), attempt!(cx.int(r!(i[a])))),
-                    Op::AppendF(list, a, own) => append!(F64Arr, list, own, r!(f[a]), Cell::float(r!(f[a]))),
-                    Op::GetI(d, list, n) => get!(I64Arr, list, n, value => r!(i[d]) = value, cell => r!(i[d]) = attempt!(int(cx, cell))),
-                    Op::GetF(d, list, n) => get!(F64Arr, list, n, value => r!(f[d]) = value, cell => r!(f[d]) = attempt!(float(cx, cell))),
-                    Op::GetB(d, list, n) => get!(List, list, n, cell => set_i!(d, attempt!(boolean(cx, cell))), cell => set_i!(d, attempt!(boolean(cx, cell)))),
-                    Op::GetC(d, list, n) => get!(List, list, n, cell => r!(c[d]) = cell, cell => r!(c[d]) = cell),
-                    Op::SetI(list, n, a) => put!(I64Arr, list, n, r!(i[a]), attempt!(cx.int(r!(i[a])))),
-                    Op::SetF(list, n, a) => put!(F64Arr, list, n, r!(f[a]), Cell::float(r!(f[a]))),
-                    Op::SetB(list, n, a) => put!(List, list, n, Cell::bool(r!(i[a]) != 0), Cell::bool(r!(i[a]) != 0)),
-                    Op::SetC(list, n, a) => put!(List, list, n, r!(c[a]), r!(c[a])),
+                    Op::AppendC(list, a, own) => append!(List, list, own, r!(c[a])),
+                    Op::AppendI(list, a, own) => append!(I64Arr, list, own, r!(i[a])),
+                    Op::AppendF(list, a, own) => append!(F64Arr, list, own, r!(f[a])),
+                    Op::GetI(d, list, n) => r!(i[d]) = get!(I64Arr, list, n),
+                    Op::GetF(d, list, n) => r!(f[d]) = get!(F64Arr, list, n),
+                    Op::GetB(d, list, n) => { let cell = get!(List, list, n); set_i!(d, attempt!(boolean(cx, cell))) }
+                    Op::GetC(d, list, n) => r!(c[d]) = get!(List, list, n),
+                    Op::SetI(list, n, a) => put!(I64Arr, list, n, r!(i[a])),
+                    Op::SetF(list, n, a) => put!(F64Arr, list, n, r!(f[a])),
+                    Op::SetB(list, n, a) => put!(List, list, n, Cell::bool(r!(i[a]) != 0)),
+                    Op::SetC(list, n, a) => put!(List, list, n, r!(c[a])),
                     Op::Get(d, all, key) => {
                         let (all, key) = (r!(c[all]), r!(c[key]));
                         let found = match cx.get::<Map>(all) {
@@ -413,27 +422,17 @@ impl Machine {
                     Op::Set(all, key, a) => {
                         safe_point!();
                         let (all, key, value) = (r!(c[all]), r!(c[key]), r!(c[a]));
-                        if is_plain_key(key) && let Ok(mut map) = cx.get_mut::<Map>(all) {
-                            attempt!(map.insert(key, value));
-                        } else {
-                            attempt!(cx.set(all, key, value));
+                        match cx.get_mut::<Map>(all) {
+                            Ok(mut map) if is_plain_key(key) => { attempt!(map.insert(key, value)); }
+                            _ => attempt!(cx.set(all, key, value)),
                         }
                     }
                     Op::Len(d, a) => r!(i[d]) = attempt!(len(cx, r!(c[a]))) as i64,
                     Op::Iter(d, a) => made!(d, iterated(cx, r!(c[a]))),
                     Op::Hint(h, list) => self.hints[base[3] + usize::from(h)] = attempt!(hint(cx, r!(c[list]))),
-                    Op::HintI(d, h, n) => match &mut self.hints[base[3] + usize::from(h)] {
-                        Hint::Ints(hint) => r!(i[d]) = attempt!(hint.get(cx, r!(i[n]) as usize)),
-                        hint => { let cell = attempt!(hinted(cx, hint, r!(i[n]))); r!(i[d]) = attempt!(int(cx, cell)) }
-                    },
-                    Op::HintF(d, h, n) => match &mut self.hints[base[3] + usize::from(h)] {
-                        Hint::Floats(hint) => r!(f[d]) = attempt!(hint.get(cx, r!(i[n]) as usize)),
-                        hint => { let cell = attempt!(hinted(cx, hint, r!(i[n]))); r!(f[d]) = attempt!(float(cx, cell)) }
-                    },
-                    Op::HintC(d, h, n) => match &mut self.hints[base[3] + usize::from(h)] {
-                        Hint::Cells(hint) => r!(c[d]) = attempt!(hint.get(cx, r!(i[n]) as usize)),
-                        hint => made!(d, hinted(cx, hint, r!(i[n]))),
-                    },
+                    Op::HintI(d, h, n) => r!(i[d]) = by_hint!(Ints, h, n),
+                    Op::HintF(d, h, n) => r!(f[d]) = by_hint!(Floats, h, n),
+                    Op::HintC(d, h, n) => r!(c[d]) = by_hint!(Cells, h, n),
 
                     Op::NewMap(d) => made!(d, cx.alloc(Map::new())),
                     Op::NewStruct(d, first, n, shape) => made!(d, cx.alloc(Struct::of(u32::from(shape), some!(c, first, n)))),
@@ -441,22 +440,15 @@ impl Machine {
                         Ok(view) if view.shape() == u32::from(shape) => r!(c[d]) = attempt!(view.get(usize::from(n))),
                         _ => made!(d, cx.other_field(r!(c[a]), shape, n)),
                     },
-                    Op::SetField(a, n, v, shape) => {
-                        if cx.get::<Struct>(r!(c[a])).is_ok_and(|view| view.shape() == u32::from(shape)) {
-                            attempt!(attempt!(cx.get_mut::<Struct>(r!(c[a]))).set(usize::from(n), r!(c[v])));
-                        } else {
-                            let name = attempt!(cx.field_name(shape, n));
-                            attempt!(cx.set_field(r!(c[a]), name, r!(c[v])));
-                        }
-                    }
+                    Op::SetField(a, n, v, shape) => if is_shape(cx, r!(c[a]), shape) {
+                        attempt!(attempt!(cx.get_mut::<Struct>(r!(c[a]))).set(usize::from(n), r!(c[v])));
+                    } else {
+                        let name = attempt!(cx.field_name(shape, n));
+                        attempt!(cx.set_field(r!(c[a]), name, r!(c[v])));
+                    },
                     Op::GetName(d, a, name) => r!(c[d]) = attempt!(cx.field(r!(c[a]), self.constants[usize::from(name)])),
-                    Op::SetName(a, v, name) => {
-                        safe_point!();
-                        attempt!(cx.set_field(r!(c[a]), self.constants[usize::from(name)], r!(c[v])));
-                    }
-                    Op::IsShape(d, a, shape) => {
-                        set_i!(d, cx.get::<Struct>(r!(c[a])).is_ok_and(|view| view.shape() == u32::from(shape)));
-                    }
+                    Op::SetName(a, v, name) => { safe_point!(); attempt!(cx.set_field(r!(c[a]), self.constants[usize::from(name)], r!(c[v]))) }
+                    Op::IsShape(d, a, shape) => set_i!(d, is_shape(cx, r!(c[a]), shape)),
 
                     Op::Concat(d, first, n) => made!(d, concat(cx, some!(c, first, n))),
                     Op::SubText(d, a, n) => made!(d, cx.sub_text(r!(c[a]), r!(i[n]), i[(usize::from(n) + 1) % WINDOW])),
@@ -483,7 +475,6 @@ impl Machine {
                     }
                     Op::Cast(d, a, ty) => made!(d, cx.cast(r!(c[a]), &program.types[usize::from(ty)])),
                     Op::Builtin(builtin, d, first, n) => made!(d, builtin.call(cx, some!(c, first, n))),
-                    Op::Print(first, n) => { attempt!(cx.print(some!(c, first, n))); }
                     Op::Expect(a) => if r!(i[a]) == 0 { break 'run failure("this expectation is not met") },
                     Op::Test(name, to) => test = Some((to, self.constants[usize::from(name)])),
                     Op::Passed => if let Some((_, name)) = test.take() {
@@ -585,18 +576,6 @@ fn collect(
     pauses.freed += collected.freed;
     pauses.rest = if heap.policy().stress > 0 { 0 } else { collected.live / 8 };
     Ok(collected.freed > collected.live / 16)
-}
-
-#[inline(always)]
-fn same(heap: &mut Heap, x: Cell, y: Cell) -> Outcome<bool> {
-    // Texts of up to five bytes are in the cell: equal texts are equal cells.
-    if x == y && x.as_float().is_none() {
-        return Ok(true);
-    }
-    if x.as_short_str().is_some() && is_text(y) || x.as_int().is_some() && y.as_int().is_some() {
-        return Ok(false);
-    }
-    equal(heap, x, y)
 }
 
 /// The function that a closure calls, with its arguments laid out behind it. None if there were

@@ -229,12 +229,18 @@ macro_rules! by_kind {
 }
 pub(crate) use by_kind;
 
+/// Whether a value is a record of this shape.
+#[inline(always)]
+pub(crate) fn is_shape(heap: &Heap, cell: Cell, shape: u16) -> bool {
+    heap.get::<Struct>(cell).is_ok_and(|record| record.shape() == u32::from(shape))
+}
+
 /// The list in a group of a query; any other value as it is.
 pub(crate) fn ungrouped(heap: &Heap, cell: Cell) -> Cell {
-    match heap.get::<Struct>(cell) {
-        Ok(group) if group.shape() == u32::from(GROUP) => group.get(1).unwrap_or_default(),
-        _ => cell,
+    if !is_shape(heap, cell, GROUP) {
+        return cell;
     }
+    heap.get::<Struct>(cell).and_then(|group| group.get(1)).unwrap_or_default()
 }
 
 /// The number of elements; of text, of characters.
@@ -362,7 +368,15 @@ pub(crate) fn arithmetic(heap: &mut Heap, op: AnyOp, x: Cell, y: Cell) -> Outcom
     }
 }
 
+#[inline(always)]
 pub(crate) fn equal(heap: &mut Heap, x: Cell, y: Cell) -> Outcome<bool> {
+    // Texts of up to five bytes are in the cell: equal texts are equal cells.
+    if x == y && x.as_float().is_none() {
+        return Ok(true);
+    }
+    if x.as_short_str().is_some() && is_text(y) || x.as_int().is_some() && y.as_int().is_some() {
+        return Ok(false);
+    }
     Ok(compared(heap, x, y)? == Some(Ordering::Equal))
 }
 

@@ -71,10 +71,6 @@ impl Compiler<'_> {
         }
         self.release(want.mark);
         let ty = builtin.result(&types);
-        if builtin == Builtin::Print {
-            self.emit(Op::Print(first, args.len() as Reg));
-            return self.done(want, Type::Null, Op::Null);
-        }
         let count = args.len() as Reg;
         self.unboxed(want, &ty, |cell| Op::Builtin(builtin, cell, first, count))
     }
