@@ -53,7 +53,7 @@ impl Compiler<'_> {
             Builtin::Append | Builtin::First | Builtin::Last | Builtin::Min | Builtin::Max
         );
         let mut types = Vec::new();
-        let first = self.here().next[2] as Reg;
+        let first = self.frame.next[2] as Reg;
         for (n, arg) in args.iter().enumerate() {
             let reg = self.take(Bank::C)?;
             // What is appended is held by the list; what is only looked at is not.

@@ -22,7 +22,7 @@ impl Compiler<'_> {
             ExprKind::Name(name) => {
                 let found = self.find(name);
                 if found.as_ref().is_none_or(Local::is_function)
-                    && let Some(this_type) = &self.here().this
+                    && let Some(this_type) = &self.frame.this
                     && let Some(method) = self.method(this_type, name)
                 {
                     all.insert(0, &this);
@@ -181,7 +181,7 @@ impl Compiler<'_> {
     ) -> Result<Vec<Local>> {
         let this = fun.owner.as_ref().and_then(|owner| self.world.records.get(owner)).cloned();
         let result = Some(signature.result.clone());
-        self.frames.push(Frame { result, this, boxed_call, ..Frame::of(fun) });
+        self.begin(Frame { result, this, boxed_call, ..Frame::of(fun) });
         let outer = self.generics.len();
         self.generics.extend_from_slice(&fun.generics);
         self.placed(fun.at, |compiler| compiler.body(fun, signature))?;
@@ -190,7 +190,7 @@ impl Compiler<'_> {
     }
 
     fn body(&mut self, fun: &Fun, signature: &Rc<Signature>) -> Result<()> {
-        let boxed = self.here().boxed_call;
+        let boxed = self.frame.boxed_call;
         // The closure itself and all parameters have their registers before anything needs another.
         let own = if boxed { Some(self.take(Bank::C)?) } else { None };
         let take = |ty: &Type| self.take(if boxed { Bank::C } else { ty.bank() });
@@ -216,12 +216,13 @@ impl Compiler<'_> {
     /// of the top level; else it is a closure.
     pub(super) fn inner_function(&mut self, fun: &Rc<Fun>) -> Result<()> {
         let own = |name: &String| *name == fun.name || fun.params.iter().any(|it| it.0 == *name);
-        let mut around = self.frames.iter().flat_map(|frame| frame.scopes.iter().flatten());
-        let around = around.any(|local| {
+        let known = |local: &Local| {
             fun.uses.names.contains(&local.name) && !local.is_function() && !own(&local.name)
-        });
+        };
+        let knows = |frame: &Frame| frame.scopes.iter().flatten().any(known);
+        let around = knows(&self.frame) || self.outer.iter().any(knows);
         let (mark, signature) = (self.mark(), self.signature(fun, ANY)?);
-        if around || self.here().this.is_some() || self.here().uses.inner.contains(&fun.name) {
+        if around || self.frame.this.is_some() || self.frame.uses.inner.contains(&fun.name) {
             let value = self.closure(fun, signature, self.want(ANY))?;
             self.release(mark);
             let local = self.local(&fun.name, value)?;

@@ -222,7 +222,7 @@ impl Compiler<'_> {
                 compiler.test(case, Some(&target))?;
             }
             let ty = compiler.expr(&case.body, expected, None)?.ty;
-            compiler.frame().scopes.pop();
+            compiler.frame.scopes.pop();
             Ok(ty)
         })
     }

@@ -60,7 +60,7 @@ impl Compiler<'_> {
         }
         // All registers taken since are given back, save that of the value.
         self.release(want.mark);
-        let next = &mut self.frame().next[bank as usize];
+        let next = &mut self.frame.next[bank as usize];
         *next = (*next).max(u16::from(value.reg) + 1);
         Ok(value)
     }

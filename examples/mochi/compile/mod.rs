@@ -123,7 +123,9 @@ impl Frame {
 
 pub(crate) struct Compiler<'w> {
     world: &'w mut World,
-    frames: Vec<Frame>,
+    /// The function that is being compiled, and those around it.
+    frame: Frame,
+    outer: Vec<Frame>,
     /// Types of expressions that were compiled to see.
     probed: HashMap<*const Expr, Type>,
     /// Where the code is that is being made.
@@ -144,7 +146,8 @@ pub(crate) fn compile(world: &mut World, program: &Fun, prompt: bool) -> Result<
     let count = body.iter().filter(|stmt| matches!(stmt.kind, StmtKind::Bind(_))).count();
     let mut compiler = Compiler {
         world,
-        frames: Vec::new(),
+        frame: Frame::default(),
+        outer: Vec::new(),
         probed: HashMap::new(),
         at: 0,
         global_names: &program.uses.inner,
@@ -176,15 +179,6 @@ fn intern<T>(at: At, table: &mut Vec<T>, entry: T, same: fn(&T, &T) -> bool) -> 
 }
 
 impl Compiler<'_> {
-    fn frame(&mut self) -> &mut Frame {
-        let last = self.frames.len() - 1;
-        &mut self.frames[last]
-    }
-
-    fn here(&self) -> &Frame {
-        &self.frames[self.frames.len() - 1]
-    }
-
     /// Does something whose errors are those of another place in the source.
     fn placed<T>(&mut self, at: At, body: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let outer = std::mem::replace(&mut self.at, at);
@@ -196,19 +190,18 @@ impl Compiler<'_> {
     // Code.
 
     fn emit(&mut self, op: Op) -> usize {
-        let at = self.at;
-        let function = &mut self.frame().function;
+        let function = &mut self.frame.function;
         function.code.push(op);
-        function.places.push(at);
+        function.places.push(self.at);
         function.code.len() - 1
     }
 
     fn label(&self) -> u32 {
-        self.here().function.code.len() as u32
+        self.frame.function.code.len() as u32
     }
 
     fn land_at(&mut self, from: usize, to: u32) {
-        if let Some(target) = self.frame().function.code[from].target() {
+        if let Some(target) = self.frame.function.code[from].target() {
             *target = to;
         }
     }
@@ -222,23 +215,20 @@ impl Compiler<'_> {
     // Registers.
 
     fn mark(&self) -> Mark {
-        self.here().next
+        self.frame.next
     }
 
     fn release(&mut self, mark: Mark) {
-        self.frame().next = mark;
+        self.frame.next = mark;
     }
 
     fn take(&mut self, bank: Bank) -> Result<Reg> {
-        let at = self.at;
-        let frame = self.frame();
-        let n = frame.next[bank as usize];
+        let (n, most) = (self.frame.next[bank as usize], &mut self.frame.function.frame);
         if n >= REGISTERS_MAX {
-            return fault(at, "this function needs too many registers: split it up");
+            return fault(self.at, "this function needs too many registers: split it up");
         }
-        frame.next[bank as usize] = n + 1;
-        let most = &mut frame.function.frame[bank as usize];
-        *most = (*most).max(n + 1);
+        self.frame.next[bank as usize] = n + 1;
+        most[bank as usize] = most[bank as usize].max(n + 1);
         Ok(n as Reg)
     }
 
@@ -288,14 +278,14 @@ impl Compiler<'_> {
         if let Some(ty) = self.probed.get(&std::ptr::from_ref(expr)) {
             return Ok(ty.clone());
         }
-        let (code, mark, at) = (self.here().function.code.len(), self.mark(), self.at);
+        let (code, mark, at) = (self.frame.function.code.len(), self.mark(), self.at);
         let functions = self.world.program.functions.len();
         let ty = f(self)?;
         self.world.program.functions.truncate(functions);
         self.at = at;
         self.release(mark);
-        self.frame().function.code.truncate(code);
-        self.frame().function.places.truncate(code);
+        self.frame.function.code.truncate(code);
+        self.frame.function.places.truncate(code);
         self.probed.insert(expr, ty.clone());
         Ok(ty)
     }
@@ -421,9 +411,14 @@ impl Compiler<'_> {
         numbered(self.at, functions.len() - 1, "functions")
     }
 
+    fn begin(&mut self, frame: Frame) {
+        self.outer.push(std::mem::replace(&mut self.frame, frame));
+    }
+
     /// Ends the innermost function and puts its code in the place kept for it.
     fn finish(&mut self, index: u16) -> Vec<Local> {
-        let frame = self.frames.pop().unwrap_or_default();
+        let outer = self.outer.pop().unwrap_or_default();
+        let frame = std::mem::replace(&mut self.frame, outer);
         self.world.program.functions[usize::from(index)] = Rc::new(frame.function);
         frame.captures
     }
@@ -442,7 +437,7 @@ impl Compiler<'_> {
             }
         }
         let main = self.reserve_function(&program.name)?;
-        self.frames.push(Frame::of(program));
+        self.begin(Frame::of(program));
         let mut body = program.body.as_slice();
         let mut last = None;
         if let ([before @ .., Stmt { kind: StmtKind::Expr(expr), .. }], true) = (body, prompt) {

@@ -30,7 +30,7 @@ impl<'w> Compiler<'w> {
             let value = it.next_of(select)?;
             match key {
                 Some(key) => drop(it.emit(Op::Builtin(Builtin::Pair, cell, key, 2))),
-                None => it.frame().function.code[made] = new_list(value.ty.stored(), out, 0, 0),
+                None => it.frame.function.code[made] = new_list(value.ty.stored(), out, 0, 0),
             }
             it.emit(Op::Push(out, cell));
             it.release(mark);
@@ -60,7 +60,7 @@ impl<'w> Compiler<'w> {
         } else {
             self.rows(query, &mut select_row)?;
         }
-        self.frame().scopes.pop();
+        self.frame.scopes.pop();
         if query.sort.is_some() {
             self.emit(Op::Builtin(Builtin::SortPairs, out, out, 1));
         }

@@ -53,10 +53,10 @@ impl Local {
 
 impl Compiler<'_> {
     pub(super) fn find(&mut self, name: &str) -> Option<Local> {
-        if let Some(local) = self.find_in(self.frames.len() - 1, name) {
+        if let Some(local) = self.find_in(self.outer.len(), name) {
             return Some(local);
         }
-        if let Some(record) = self.here().this.clone()
+        if let Some(record) = self.frame.this.clone()
             && let Some((field, ty)) = self.field_named(record.shape, name)
         {
             return Some(Local::new(name, ty, Place::Field(record.shape, field)));
@@ -71,7 +71,7 @@ impl Compiler<'_> {
 
     /// Looks for a variable of a function or of those around it, from which it is captured.
     fn find_in(&mut self, level: usize, name: &str) -> Option<Local> {
-        let frame = &self.frames[level];
+        let frame = self.outer.get(level).unwrap_or(&self.frame);
         let last = |scope: &Vec<Local>| scope.iter().rev().find(|it| it.name == name).cloned();
         if let Some(local) = frame.scopes.iter().rev().find_map(last) {
             return Some(local);
@@ -80,7 +80,7 @@ impl Compiler<'_> {
         if local.is_function() {
             return Some(local);
         }
-        let captures = &mut self.frames[level].captures;
+        let captures = &mut self.outer.get_mut(level).unwrap_or(&mut self.frame).captures;
         let n = captures.iter().position(|it| it.name == name).unwrap_or(captures.len());
         if n == captures.len() {
             captures.push(local.clone());
@@ -99,17 +99,17 @@ impl Compiler<'_> {
     }
 
     pub(super) fn open(&mut self) {
-        self.frame().scopes.push(Vec::new());
+        self.frame.scopes.push(Vec::new());
     }
 
     pub(super) fn close(&mut self, mark: Mark) {
-        self.frame().scopes.pop();
+        self.frame.scopes.pop();
         self.release(mark);
     }
 
     /// A variable for a value, in the next register.
     pub(super) fn local(&mut self, name: &str, mut value: Val) -> Result<Local> {
-        if !self.here().uses.inner.contains(name) {
+        if !self.frame.uses.inner.contains(name) {
             let bank = value.ty.bank();
             let reg = self.take(bank)?;
             self.move_to(bank, reg, value.reg);
@@ -121,14 +121,14 @@ impl Compiler<'_> {
     /// A variable for a value that has a register of its own already.
     fn local_in(&mut self, name: &str, value: Val) -> Result<Local> {
         let mut local = Local::new(name, value.ty.clone(), Place::Reg(value.reg));
-        if self.here().uses.inner.contains(name) {
+        if self.frame.uses.inner.contains(name) {
             let reg = self.take(Bank::C)?;
             let mark = self.mark();
             let cell = self.as_cell(value)?;
             self.emit(Op::NewBox(reg, cell));
             self.release(mark);
             local.place = Place::Boxed(reg);
-        } else if value.ty.bank() == Bank::C && self.here().uses.appended.contains(name) {
+        } else if value.ty.bank() == Bank::C && self.frame.uses.appended.contains(name) {
             local.owned = Some(Idx::from(self.take(Bank::I)?));
         }
         Ok(local)
@@ -144,7 +144,7 @@ impl Compiler<'_> {
         self.set_owned(&local, fresh)?;
         if let Place::Global(_) = local.place {
             self.world.globals.insert(local.name.clone(), local);
-        } else if let Some(scope) = self.frame().scopes.last_mut() {
+        } else if let Some(scope) = self.frame.scopes.last_mut() {
             scope.push(local);
         }
         Ok(())
@@ -161,7 +161,7 @@ impl Compiler<'_> {
             }
             _ => (self.new_slot(bank)?, None),
         };
-        let appended = self.here().uses.appended.contains(name) || self.all_global;
+        let appended = self.frame.uses.appended.contains(name) || self.all_global;
         if bank == Bank::C && appended && owned.is_none() {
             owned = Some(self.new_slot(Bank::I)?);
         }

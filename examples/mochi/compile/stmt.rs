@@ -55,14 +55,14 @@ impl<'w> Compiler<'w> {
             }
             StmtKind::Break | StmtKind::Continue => {
                 let jump = self.emit(Op::Jump(0));
-                match (self.frame().loops.last_mut(), &stmt.kind) {
+                match (self.frame.loops.last_mut(), &stmt.kind) {
                     (None, _) => return fault(stmt.at, "there is no loop here"),
                     (Some(innermost), StmtKind::Break) => innermost.breaks.push(jump),
                     (Some(innermost), _) => innermost.continues.push(jump),
                 }
             }
             StmtKind::Type(name, _) | StmtKind::Alias(name, _) => {
-                let top = self.here().result.is_none();
+                let top = self.frame.result.is_none();
                 if !(top && self.world.types.contains_key(name)) {
                     return fault(stmt.at, "types are declared at the top level");
                 }
@@ -116,7 +116,7 @@ impl<'w> Compiler<'w> {
             bound.ty = Type::Any;
         }
         self.release(mark);
-        let top = self.here().result.is_none() && self.here().scopes.len() == 1;
+        let top = self.frame.result.is_none() && self.frame.scopes.len() == 1;
         let global = top && (self.all_global || self.global_names.contains(name));
         let local = if global { self.global(name, bound)? } else { self.local(name, bound)? };
         self.declare(Local { mutable: *mutable, ..local }, fresh)
@@ -124,7 +124,7 @@ impl<'w> Compiler<'w> {
 
     /// Returns a value in the bank that the caller expects.
     pub(super) fn return_value(&mut self, value: Option<&Expr>) -> Result<()> {
-        let frame = self.here();
+        let frame = &self.frame;
         // What the main program returns goes nowhere.
         let boxed = frame.boxed_call || frame.result.is_none();
         let ty = frame.result.clone().filter(|ty| *ty != Type::Null).unwrap_or(Type::Any);
@@ -236,9 +236,9 @@ impl<'w> Compiler<'w> {
 
     /// The body of a loop; answers what jumps out of it.
     fn looping(&mut self, body: impl FnOnce(&mut Self) -> Result<()>) -> Result<Loop> {
-        self.frame().loops.push(Loop::default());
+        self.frame.loops.push(Loop::default());
         body(self)?;
-        Ok(self.frame().loops.pop().unwrap_or_default())
+        Ok(self.frame.loops.pop().unwrap_or_default())
     }
 
     /// A loop over the elements of a list, the keys of a map, the characters of a text.
@@ -257,7 +257,7 @@ impl<'w> Compiler<'w> {
         let (counter, end) = (self.take(Bank::I)?, self.take(Bank::I)?);
         // Hints have the numbers of the counters: loops inside each other have different ones.
         let hint = counter;
-        let hints = &mut self.frame().function.frame[3];
+        let hints = &mut self.frame.function.frame[3];
         *hints = (*hints).max(u16::from(hint) + 1);
         self.emit(Op::LoadI(counter, 0));
         self.emit(Op::Len(end, list.reg));
