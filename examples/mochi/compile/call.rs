@@ -215,14 +215,13 @@ impl Compiler<'_> {
     /// A function inside a function. If it knows none of the variables around it, it is like one
     /// of the top level; else it is a closure.
     pub(super) fn inner_function(&mut self, fun: &Rc<Fun>) -> Result<()> {
-        let own = |name: &String| *name == fun.name || fun.params.iter().any(|it| it.0 == *name);
         let known = |local: &Local| {
-            fun.uses.names.contains(&local.name) && !local.is_function() && !own(&local.name)
+            fun.uses.names.contains(&local.name) && !local.is_function() && local.name != fun.name
         };
         let knows = |frame: &Frame| frame.scopes.iter().flatten().any(known);
         let around = knows(&self.frame) || self.outer.iter().any(knows);
         let (mark, signature) = (self.mark(), self.signature(fun, ANY)?);
-        if around || self.frame.this.is_some() || self.frame.uses.inner.contains(&fun.name) {
+        if around || self.frame.this.is_some() {
             let value = self.closure(fun, signature, self.want(ANY))?;
             self.release(mark);
             let local = self.local(&fun.name, value)?;

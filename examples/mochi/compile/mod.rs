@@ -150,7 +150,7 @@ pub(crate) fn compile(world: &mut World, program: &Fun, prompt: bool) -> Result<
         outer: Vec::new(),
         probed: HashMap::new(),
         at: 0,
-        global_names: &program.uses.inner,
+        global_names: &program.uses.top,
         all_global: prompt || count > TOP_LEVEL_MAX,
         generics: Vec::new(),
         made: Vec::new(),

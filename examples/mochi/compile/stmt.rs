@@ -117,7 +117,8 @@ impl<'w> Compiler<'w> {
         }
         self.release(mark);
         let top = self.frame.result.is_none() && self.frame.scopes.len() == 1;
-        let global = top && (self.all_global || self.global_names.contains(name));
+        let known = self.global_names.contains(name) || self.frame.uses.inner.contains(name);
+        let global = top && (self.all_global || known);
         let local = if global { self.global(name, bound)? } else { self.local(name, bound)? };
         self.declare(Local { mutable: *mutable, ..local }, fresh)
     }

@@ -47,8 +47,10 @@ pub(crate) struct Fun {
 #[derive(Clone, Default)]
 pub(crate) struct Uses {
     pub(crate) names: HashSet<String>,
-    /// The names that occur in inner functions.
+    /// The names that occur in inner functions, and those in the functions of the program, which
+    /// capture nothing.
     pub(crate) inner: HashSet<String>,
+    pub(crate) top: HashSet<String>,
     /// Lists that grow by `xs = append(xs, x)`.
     pub(crate) appended: HashSet<String>,
 }

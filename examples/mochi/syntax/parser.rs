@@ -24,19 +24,10 @@ const RESERVED: &[&str] = &[
 const STARTS: &[&str] =
     &["let", "var", "return", "while", "for", "break", "continue", "type", "expect", "test"];
 
-/// What the language has and this VM does not, and the words that begin it.
-const OUT_OF_SCOPE: &[(&str, &[&str])] = &[
-    ("agents", &["agent", "intent"]),
-    ("streams", &["stream", "emit"]),
-    ("stream handlers", &["on"]),
-    ("language models", &["model"]),
-    ("generative calls", &["generate"]),
-    ("network access", &["fetch"]),
-    ("loading of files", &["load"]),
-    ("saving of files", &["save"]),
-    ("imports of foreign modules", &["import"]),
-    ("foreign functions", &["extern"]),
-    ("logic programs", &["fact", "rule"]),
+/// Words that begin what the language has and this VM does not.
+const OUT_OF_SCOPE: &[&str] = &[
+    "agent", "intent", "stream", "emit", "on", "model", "generate", "fetch", "load", "save",
+    "import", "extern", "fact", "rule",
 ];
 
 /// The operators, those that bind least first.
@@ -118,10 +109,10 @@ impl<'s> Parser<'s> {
     }
 
     fn in_scope(&self, word: &str, at: At) -> Result<()> {
-        match OUT_OF_SCOPE.iter().find(|(_, words)| words.contains(&word)) {
-            Some((what, _)) => fault(at, format!("{what} are not part of this VM")),
-            None => Ok(()),
+        if OUT_OF_SCOPE.contains(&word) {
+            return fault(at, format!("`{word}` is not part of this VM"));
         }
+        Ok(())
     }
 
     fn expect(&mut self, text: &str) -> Result<()> {
@@ -311,9 +302,12 @@ impl<'s> Parser<'s> {
             Some(value) => vec![Stmt { at: arrow, kind: StmtKind::Return(Some(value)) }],
             None => self.block()?,
         };
-        let uses = self.uses.pop().unwrap_or_default();
+        let mut uses = self.uses.pop().unwrap_or_default();
+        uses.names.retain(|name| params.iter().all(|param| param.0 != *name));
+        let top = owner.is_some() || self.depth == 1 && !name.is_empty();
         let around = self.uses();
-        around.inner.extend(uses.names.iter().cloned());
+        let known = if top { &mut around.top } else { &mut around.inner };
+        known.extend(uses.names.iter().cloned());
         around.names.extend(uses.names.iter().cloned());
         around.appended.extend(uses.appended.iter().cloned());
         let owner = owner.map(str::to_owned);
