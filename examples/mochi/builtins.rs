@@ -122,7 +122,7 @@ builtins! {
     Chr ["chr"] Any (1, 1) => |_| Type::Text, |cx, [x, ..], _| {
         let code = int(cx, x)?;
         let c = u32::try_from(code).ok().and_then(char::from_u32);
-        c.map_or_else(|| trap(format!("{code} is no character")), |c| Ok(character(c)))
+        c.map_or_else(|| trap(format!("{code} is no character")), |c| Ok(c.to_string()))
     };
     ParseInt ["parseIntStr"] Any (1, 2) => |_| Type::Int, |cx, [x, y, _], _| {
         let (text, radix) = (text(cx, x)?, optional(cx, y, 10)?);

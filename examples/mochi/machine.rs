@@ -593,28 +593,28 @@ fn callee(
         let Ok(view) = heap.get::<Closure>(c[at]) else {
             return trap(format!("{} cannot be called", type_name(heap, c[at])));
         };
-        if view.function() != PARTIAL {
-            let index = view.function();
-            let arity = functions.get(index as usize).map_or(0, |it| it.arity);
-            if count == arity {
-                return Ok(Some(index as u16));
+        let function = view.function();
+        if function == PARTIAL {
+            // The function and the first arguments come from the closure.
+            let kept = view.as_slice().to_vec();
+            let first = kept.len() - 1;
+            if at + count + first >= WINDOW {
+                return trap("too many arguments");
             }
-            if count > arity || count == 0 {
-                return trap(format!("this function takes {arity} arguments, not {count}"));
-            }
-            let kept = heap.alloc(Closure::of(PARTIAL, &c[at..=at + count]))?;
-            c[at] = kept.into();
-            return Ok(None);
+            c.copy_within(at + 1..=at + count, at + 1 + first);
+            c[at..=at + first].copy_from_slice(&kept);
+            count += first;
+            continue;
         }
-        // The function and the first arguments come from the closure.
-        let kept = view.as_slice().to_vec();
-        let first = kept.len() - 1;
-        if at + count + first >= WINDOW {
-            return trap("too many arguments");
+        let arity = functions.get(function as usize).map_or(0, |it| it.arity);
+        if count == arity {
+            return Ok(Some(function as u16));
         }
-        c.copy_within(at + 1..at + 1 + count, at + 1 + first);
-        c[at..=at + first].copy_from_slice(&kept);
-        count += first;
+        if count > arity || count == 0 {
+            return trap(format!("this function takes {arity} arguments, not {count}"));
+        }
+        c[at] = heap.alloc(Closure::of(PARTIAL, &c[at..=at + count]))?.into();
+        return Ok(None);
     }
 }
 

@@ -27,6 +27,16 @@ impl Style {
     fn is_json(self) -> bool {
         matches!(self, Style::Json | Style::Compact)
     }
+
+    /// Null, and what stands before, between, inside and after the entries of a map.
+    fn marks(self) -> [&'static str; 5] {
+        match self {
+            Style::Print | Style::Quoted => ["nil", "{", ", ", ": ", "}"],
+            Style::Str => ["<nil>", "map[", " ", ":", "]"],
+            Style::Json => ["null", "{", ",", ": ", "}"],
+            Style::Compact => ["null", "{", ",", ":", "}"],
+        }
+    }
 }
 
 /// A part of what is being shown.
@@ -74,11 +84,7 @@ impl Context {
 
     fn scalar(&self, cell: Cell, style: Style, alone: bool, out: &mut String) {
         match cell.unpack() {
-            Unpacked::Null => out.push_str(match style {
-                Style::Print | Style::Quoted => "nil",
-                Style::Str => "<nil>",
-                Style::Json | Style::Compact => "null",
-            }),
+            Unpacked::Null => out.push_str(style.marks()[0]),
             Unpacked::Float(float) if style == Style::Str || alone => {
                 out.push_str(&go_float(float, -4..6));
             }
@@ -102,19 +108,15 @@ impl Context {
 
     /// What a list, a map or a record is shown as, the last part first.
     fn parts(&self, cell: Cell, style: Style) -> Option<Vec<Part>> {
+        let [_, open, comma, _, close] = style.marks();
         let mut brackets = ["[", "]"];
         let items: Vec<Vec<Part>> = by_kind!(cell, K => {
             let items = self.get::<K>(cell).ok()?.as_slice();
             items.iter().map(|item| vec![item.part()]).collect()
         }, {
-            brackets = if style == Style::Str { ["map[", "]"] } else { ["{", "}"] };
+            brackets = [open, close];
             self.entries(cell, style)?
         });
-        let comma = match style {
-            Style::Str => " ",
-            Style::Print | Style::Quoted => ", ",
-            Style::Json | Style::Compact => ",",
-        };
         let lines = style == Style::Json && !items.is_empty();
         let mut all = vec![Part::Text(brackets[0])];
         for (n, item) in items.into_iter().enumerate() {
@@ -148,7 +150,7 @@ impl Context {
             entries.extend(fields.map(|((field, _), value)| (field.clone(), value.part())));
         }
         entries.sort_by(|a, b| a.0.cmp(&b.0));
-        let colon = if matches!(style, Style::Str | Style::Compact) { ":" } else { ": " };
+        let [_, _, _, colon, _] = style.marks();
         let parts =
             |(key, value): (String, _)| vec![Part::Owned(key_of(&key)), Part::Text(colon), value];
         Some(entries.into_iter().map(parts).collect())

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::ops::{Deref, DerefMut};
 
 use segheap::bstr::ByteSlice;
-use segheap::{Cell, Error, Heap, Kind, List, Map, Set, Str, Struct, Unpacked};
+use segheap::{Cell, Error, Heap, Kind, List, Map, Set, Struct, Unpacked};
 
 use crate::bytecode::AnyOp;
 use crate::compile::GROUP;
@@ -51,9 +51,9 @@ pub(crate) struct Context {
     pub(crate) out: Box<dyn Write>,
     /// What the row of numbers begins with that is `now` where a test sets it.
     pub(crate) seed: Option<i64>,
-    /// Which of the texts that were looked at last are all ASCII: their characters are their
-    /// bytes. A text is never changed, and no two have had the same cell.
-    ascii: [(Cell, bool); 4],
+    /// The texts that were looked at last, and how many characters they have. A text is never
+    /// changed, and no two have had the same cell.
+    characters: [(Cell, usize); 4],
 }
 
 impl Deref for Context {
@@ -472,7 +472,7 @@ impl Context {
             shapes: Vec::new(),
             out,
             seed: std::env::var("MOCHI_NOW_SEED").ok().and_then(|seed| seed.parse().ok()),
-            ascii: Default::default(),
+            characters: Default::default(),
         }
     }
 
@@ -490,7 +490,8 @@ impl Context {
     /// The element of a list or the character of a text.
     pub(crate) fn element(&mut self, list: Cell, index: i64) -> Outcome<Cell> {
         if is_text(list) {
-            return self.text_at(list, index);
+            let at = position(index, self.characters(list)?)? as i64;
+            return self.sub_text(list, at, at + 1);
         }
         let list = ungrouped(self, list);
         by_kind!(list, K => {
@@ -557,13 +558,12 @@ impl Context {
             return Ok(Cell::NULL);
         }
         let mut found = self.member(base, name)?;
-        if let Ok(row) = self.get::<Map>(base) {
+        if found.is_none()
+            && let Ok(row) = self.get::<Map>(base)
+        {
             // A row of several sources: a field of one of them.
-            let mut parts = row.iter();
-            while found.is_none()
-                && let Some((_, part)) = parts.next()
-            {
-                found = self.member(part, name)?;
+            for (_, part) in row.iter() {
+                found = found.or(self.member(part, name)?);
             }
         }
         found.map_or_else(|| no_field(self, base, name), Ok)
@@ -641,34 +641,24 @@ impl Context {
 
     // Texts by their characters.
 
-    fn is_ascii(&mut self, text: Cell) -> Outcome<bool> {
-        if let Some((_, ascii)) = self.ascii.iter().find(|(cell, _)| *cell == text) {
-            return Ok(*ascii);
+    /// How many characters a text has: as many as bytes if they are all ASCII.
+    fn characters(&mut self, text: Cell) -> Outcome<usize> {
+        if let Some((_, count)) = self.characters.iter().find(|(cell, _)| *cell == text) {
+            return Ok(*count);
         }
-        let ascii = self.get::<Str>(text)?.text().is_ascii();
-        self.ascii.rotate_right(1);
-        self.ascii[0] = (text, ascii);
-        Ok(ascii)
-    }
-
-    fn text_at(&mut self, text: Cell, at: i64) -> Outcome<Cell> {
-        if text.kind() == Some(Kind::STR) && self.is_ascii(text)? {
-            let bytes = self.get::<Str>(text)?.as_slice();
-            return Ok(character(char::from(bytes[position(at, bytes.len())?])));
-        }
-        let text = self.heap.text(text)?;
-        let at = position(at, text.chars().count())?;
-        Ok(character(text.chars().nth(at).unwrap_or_default()))
+        let count = len(self, text)?;
+        self.characters.rotate_right(1);
+        self.characters[0] = (text, count);
+        Ok(count)
     }
 
     /// The part of a text between two places; negative ones count from the end, and what lies
     /// outside is cut off.
     pub(crate) fn sub_text(&mut self, text: Cell, start: i64, end: i64) -> Outcome<Cell> {
-        let ascii = text.kind() == Some(Kind::STR) && self.is_ascii(text)?;
+        let count = self.characters(text)?;
         let bytes = self.heap.text(text)?;
-        let (mut start, mut end) =
-            clamp(if ascii { bytes.len() } else { bytes.chars().count() }, start, end);
-        if !ascii {
+        let (mut start, mut end) = clamp(count, start, end);
+        if count < bytes.len() {
             let place = |at| bytes.char_indices().nth(at).map_or(bytes.len(), |(at, _, _)| at);
             (start, end) = (place(start), place(end));
         }
@@ -679,11 +669,6 @@ impl Context {
         }
         Ok(self.concat(&[segheap::Piece::Part(text, start..end)])?)
     }
-}
-
-/// A character as a text.
-pub(crate) fn character(c: char) -> Cell {
-    Cell::short_str(c.encode_utf8(&mut [0; 4])).unwrap_or_default()
 }
 
 /// Two places of something of this length: negative ones count from the end.
