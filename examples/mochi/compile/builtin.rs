@@ -28,19 +28,11 @@ impl Compiler<'_> {
                 return self.done(want, Type::Int, |reg| Op::Len(reg, cell));
             }
             (Builtin::Int | Builtin::Float, [arg]) => {
-                let ty = if builtin == Builtin::Int { Type::Int } else { Type::Float };
                 let value = self.expr(arg, ANY, None)?;
-                return self.cast_to(value, &ty, want);
+                return self.cast_to(value, &builtin.result(&[]), want);
             }
-            (Builtin::Substring, [text, start, end]) => {
-                let text = self.borrowed(text, &Type::Text)?;
-                if text.ty == Type::Text {
-                    let (first, last) = (self.take(Bank::I)?, self.take(Bank::I)?);
-                    self.typed(start, &Type::Int, Some(first))?;
-                    self.typed(end, &Type::Int, Some(last))?;
-                    return self.done(want, Type::Text, |reg| Op::SubText(reg, text.reg, first));
-                }
-                self.release(want.mark);
+            (Builtin::Substring, [text, start, end]) if self.probe(text, ANY)? == Type::Text => {
+                return self.slice(text, [Some(start), Some(end), None], want);
             }
             (Builtin::Sqrt, [arg]) => {
                 let value = self.typed(arg, &Type::Float, None)?;

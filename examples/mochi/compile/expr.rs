@@ -100,7 +100,9 @@ impl Compiler<'_> {
             ExprKind::Binary(op, a, b) => self.binary(*op, expr, a, b, want),
             ExprKind::Call(callee, args) => self.call(callee, args, want),
             ExprKind::Index(base, index) => self.index(base, index, want, false),
-            ExprKind::Slice(base, start, end, step) => self.slice(base, [start, end, step], want),
+            ExprKind::Slice(base, start, end, step) => {
+                self.slice(base, [start, end, step].map(Option::as_deref), want)
+            }
             ExprKind::Field(base, name) => self.field(base, name, want),
             ExprKind::Cast(inner, ty) => {
                 let ty = self.resolve(ty)?;
@@ -494,21 +496,26 @@ impl Compiler<'_> {
         base.elements().map_or_else(|| self.refuse(base, "has no elements"), Ok)
     }
 
-    fn slice(&mut self, base: &Expr, parts: [&Option<Box<Expr>>; 3], want: Want) -> Result<Val> {
+    pub(super) fn slice(
+        &mut self,
+        base: &Expr,
+        parts: [Option<&Expr>; 3],
+        want: Want,
+    ) -> Result<Val> {
         let base = self.borrowed(base, ANY)?;
         let ty = match base.ty {
             Type::List(_) | Type::Text | Type::Bytes => base.ty,
             Type::Any | Type::Null => Type::Any,
             ty => return self.refuse(&ty, "cannot be sliced"),
         };
-        if let (Type::Text, [Some(start), Some(end), None]) = (&ty, &parts) {
+        if let (Type::Text, [Some(start), Some(end), None]) = (&ty, parts) {
             let first = self.next(Bank::I, start, &Type::Int)?;
             self.next(Bank::I, end, &Type::Int)?;
             return self.done(want, ty, |reg| Op::SubText(reg, base.reg, first));
         }
         let first = self.mark()[2] as Reg;
         for part in parts {
-            self.next_or_null(part.as_deref(), &Type::Int)?;
+            self.next_or_null(part, &Type::Int)?;
         }
         self.done(want, ty, |reg| Op::Slice(reg, base.reg, first))
     }
