@@ -172,6 +172,12 @@ impl Machine {
                     (i, f, window(&mut self.cells, base[2]))
                 }};
             }
+            macro_rules! collect {
+                () => {{
+                    let registers = &self.cells[..base[2] + usize::from(function.frame[2])];
+                    collect(cx, &mut self.pauses, [registers, &self.globals.2, &self.constants])
+                }};
+            }
             let (mut i, mut f, mut c) = windows!();
             #[rustfmt::skip]
             let failed: Trap = 'run: loop {
@@ -190,8 +196,7 @@ impl Machine {
                             if self.pauses.rest > 0 {
                                 self.pauses.rest -= 1;
                             } else {
-                                let top = base[2] + usize::from(function.frame[2]);
-                                attempt!(collect(cx, &mut self.pauses, &self.cells[..top], [&self.globals.2, &self.constants]));
+                                attempt!(collect!());
                                 c = window(&mut self.cells, base[2]);
                             }
                         }
@@ -374,7 +379,7 @@ impl Machine {
                     Op::CallV(a, count) => {
                         safe_point!();
                         // Of too few arguments a closure was made.
-                        if let Some(callee) = attempt!(callee(cx, functions, c, a, count)) {
+                        if let Some(callee) = attempt!(callee(cx, functions, &mut c[usize::from(a)..], count)) {
                             enter!(callee, function.frame[0], function.frame[1], a)
                         }
                     }
@@ -489,12 +494,9 @@ impl Machine {
             // Memory that was refused may be there after a collection.
             if let Trap::Heap(Error::Limit(_) | Error::OutOfMemory | Error::ArenaFull { .. }) =
                 failed
+                && let Ok(true) = collect!()
             {
-                let top = base[2] + usize::from(function.frame[2]);
-                let others = [&self.globals.2, &self.constants];
-                if let Ok(true) = collect(cx, &mut self.pauses, &self.cells[..top], others) {
-                    continue 'again;
-                }
+                continue 'again;
             }
             let fault = describe(failed, program, current, pc, &self.frames);
             // A test that fails is reported, and the program goes on behind it.
@@ -560,15 +562,9 @@ fn grow<T: Clone>(bank: &mut Vec<T>, base: usize, value: T) {
 
 /// Collects; answers whether that was worth it.
 #[cold]
-fn collect(
-    heap: &mut Heap,
-    pauses: &mut Pauses,
-    registers: &[Cell],
-    others: [&Vec<Cell>; 2],
-) -> Outcome<bool> {
+fn collect(heap: &mut Heap, pauses: &mut Pauses, roots: [&[Cell]; 3]) -> Outcome<bool> {
     let start = Instant::now();
-    let roots = registers.iter().chain(others.into_iter().flatten()).copied();
-    let collected = heap.collect(roots)?;
+    let collected = heap.collect(roots.into_iter().flatten().copied())?;
     let took = start.elapsed();
     pauses.count += 1;
     pauses.total += took;
@@ -582,38 +578,35 @@ fn collect(
 /// too few: then their place is taken by a closure that keeps them.
 fn callee(
     heap: &mut Heap,
-    functions: &[Rc<Function>],
-    c: &mut [Cell; WINDOW],
-    at: u8,
+    all: &[Rc<Function>],
+    c: &mut [Cell],
     count: u8,
 ) -> Outcome<Option<u16>> {
-    let at = usize::from(at);
     let mut count = usize::from(count);
     loop {
-        let Ok(view) = heap.get::<Closure>(c[at]) else {
-            return trap(format!("{} cannot be called", type_name(heap, c[at])));
+        let Ok(view) = heap.get::<Closure>(c[0]) else {
+            return trap(format!("{} cannot be called", type_name(heap, c[0])));
         };
         let function = view.function();
         if function == PARTIAL {
             // The function and the first arguments come from the closure.
             let kept = view.as_slice().to_vec();
-            let first = kept.len() - 1;
-            if at + count + first >= WINDOW {
+            if count + kept.len() > c.len() {
                 return trap("too many arguments");
             }
-            c.copy_within(at + 1..=at + count, at + 1 + first);
-            c[at..=at + first].copy_from_slice(&kept);
-            count += first;
+            c.copy_within(1..=count, kept.len());
+            c[..kept.len()].copy_from_slice(&kept);
+            count += kept.len() - 1;
             continue;
         }
-        let arity = functions.get(function as usize).map_or(0, |it| it.arity);
+        let arity = all.get(function as usize).map_or(0, |it| it.arity);
         if count == arity {
             return Ok(Some(function as u16));
         }
         if count > arity || count == 0 {
             return trap(format!("this function takes {arity} arguments, not {count}"));
         }
-        c[at] = heap.alloc(Closure::of(PARTIAL, &c[at..=at + count]))?.into();
+        c[0] = heap.alloc(Closure::of(PARTIAL, &c[..=count]))?.into();
         return Ok(None);
     }
 }
