@@ -25,18 +25,16 @@ pub(crate) fn fault<T>(at: u32, message: impl Into<String>) -> Result<T> {
     Err(Fault::new(at, message))
 }
 
-/// Line and column of a place, both from 1.
-pub(crate) fn place(source: &str, at: u32) -> (usize, usize) {
+/// A place by its line and column, both from 1.
+fn place(name: &str, source: &str, at: u32) -> String {
     let before = source.get(..at as usize).unwrap_or(source);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    (line, column)
+    let (line, start) = (before.matches('\n').count() + 1, before.rfind('\n').map_or(0, |n| n + 1));
+    format!("{name}:{line}:{}", before[start..].chars().count() + 1)
 }
 
 /// Shows the fault with the line of the source that it is in.
 pub(crate) fn show(fault: &Fault, name: &str, source: &str) -> String {
-    let (line, column) = place(source, fault.at);
-    let mut text = format!("{name}:{line}:{column}: {}\n", fault.message);
+    let mut text = format!("{}: {}\n", place(name, source, fault.at), fault.message);
     let start = (fault.at as usize).min(source.len());
     let end = start + source.get(start..).map_or(0, lexer::first_len);
     let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
@@ -52,8 +50,7 @@ pub(crate) fn show(fault: &Fault, name: &str, source: &str) -> String {
         text.push_str(&String::from_utf8_lossy(&shown));
     }
     for (function, at) in fault.trace.iter().take(8) {
-        let (line, column) = place(source, *at);
-        text.push_str(&format!("  in {function}, called at {name}:{line}:{column}\n"));
+        text.push_str(&format!("  in {function}, called at {}\n", place(name, source, *at)));
     }
     if fault.trace.len() > 8 {
         text.push_str(&format!("  and {} calls more\n", fault.trace.len() - 8));

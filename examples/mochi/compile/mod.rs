@@ -261,12 +261,11 @@ impl Compiler<'_> {
 
     /// The next cell: the value of an expression, or null.
     fn next_or_null(&mut self, expr: Option<&Expr>, ty: &Type) -> Result<Reg> {
-        if let Some(expr) = expr {
-            return self.next(Bank::C, expr, ty);
+        let null = Expr { at: self.at, kind: ExprKind::Null };
+        match expr {
+            Some(expr) => self.next(Bank::C, expr, ty),
+            None => self.next(Bank::C, &null, ANY),
         }
-        let reg = self.take(Bank::C)?;
-        self.emit(Op::Null(reg));
-        Ok(reg)
     }
 
     /// Compiles to find a type out, and forgets the code.

@@ -144,10 +144,6 @@ impl<'s> Parser<'s> {
         Ok((name, parse(self)?))
     }
 
-    fn field(&mut self) -> Result<(String, TypeRef)> {
-        self.labelled(Self::type_ref)
-    }
-
     /// The tree becomes one higher.
     fn climb(&mut self, message: &str) -> Result<()> {
         self.depth += 1;
@@ -235,7 +231,7 @@ impl<'s> Parser<'s> {
                 mutable: word == "var",
             }),
             "export" => self.statement_kind()?,
-            "fun" if named => StmtKind::Fun(self.named_function(None)?),
+            "fun" if named => StmtKind::Fun(self.function(true, None)?),
             "return" => {
                 let ends = matches!(self.now().text, "}" | "") || STARTS.contains(&self.now().text);
                 StmtKind::Return(if ends { None } else { Some(self.expr()?) })
@@ -286,12 +282,9 @@ impl<'s> Parser<'s> {
         &mut self.uses[last]
     }
 
-    fn named_function(&mut self, owner: Option<&str>) -> Result<Rc<Fun>> {
-        let (at, name) = (self.now().at, self.name()?);
-        self.function(name, owner, at)
-    }
-
-    fn function(&mut self, name: String, owner: Option<&str>, at: At) -> Result<Rc<Fun>> {
+    fn function(&mut self, named: bool, owner: Option<&str>) -> Result<Rc<Fun>> {
+        let at = self.now().at;
+        let name = if named { self.name()? } else { String::new() };
         self.uses.push(Uses::default());
         let generics = self.after("<", |p| p.list(">", Self::name))?.unwrap_or_default();
         self.expect("(")?;
@@ -304,7 +297,7 @@ impl<'s> Parser<'s> {
         };
         let mut uses = self.uses.pop().unwrap_or_default();
         uses.names.retain(|name| params.iter().all(|param| param.0 != *name));
-        let top = owner.is_some() || self.depth == 1 && !name.is_empty();
+        let top = owner.is_some() || self.depth == 1 && named;
         let around = self.uses();
         let known = if top { &mut around.top } else { &mut around.inner };
         known.extend(uses.names.iter().cloned());
@@ -345,7 +338,7 @@ impl<'s> Parser<'s> {
         let fields = if self.is("{") {
             self.fields(&name)?
         } else {
-            self.after("(", |p| p.list(")", Self::field))?.unwrap_or_default()
+            self.after("(", |p| p.list(")", |p| p.labelled(Self::type_ref)))?.unwrap_or_default()
         };
         Ok((name, fields))
     }
@@ -356,10 +349,10 @@ impl<'s> Parser<'s> {
         self.braces(|p| {
             let at = p.now().at;
             if p.accept("fun") {
-                let kind = StmtKind::Fun(p.named_function(Some(owner))?);
+                let kind = StmtKind::Fun(p.function(true, Some(owner))?);
                 p.methods.push(Stmt { at, kind });
             } else {
-                fields.push(p.field()?);
+                fields.push(p.labelled(Self::type_ref)?);
             }
             p.accept(",");
             Ok(())
@@ -378,7 +371,7 @@ impl<'s> Parser<'s> {
                 return Ok(TypeRef::new("fun", types, at));
             }
             if p.accept("{") {
-                p.list("}", Self::field)?;
+                p.list("}", |p| p.labelled(Self::type_ref))?;
                 return Ok(TypeRef::new("any", Vec::new(), at));
             }
             let (name, args) = (p.name()?, p.after("<", |p| p.list(">", Self::type_ref))?);
@@ -497,7 +490,7 @@ impl<'s> Parser<'s> {
             })?),
             (_, "true" | "false") => ExprKind::Bool(text == "true"),
             (_, "none") => ExprKind::Null,
-            (_, "fun") => ExprKind::Fun(self.function(String::new(), None, at)?),
+            (_, "fun") => ExprKind::Fun(self.function(false, None)?),
             (_, "if") => self.deeper(|p| p.if_kind(Self::branch))?,
             (_, "match") => self.match_kind()?,
             (_, "from") if self.is_name(0) && self.is_ahead(1, "in") => {
