@@ -76,9 +76,9 @@ builtins! {
         |cx, [x, ..], _| Ok((x.kind().is_some() || is_text(x)) && len(cx, x)? > 0);
     Contains ["contains"] Any (2, 2) => |_| Type::Bool, |cx, [x, y, _], _| cx.contains(x, y);
     IndexOf ["indexOf"] Any (2, 2) => |_| Type::Int, |cx, [x, y, _], _| index_of(cx, x, y);
-    Slice ["slice"] Any (3, 3) => sliced,
+    Slice ["slice"] Any (3, 3) => list_of,
         |cx, [x, y, z], _| cx.slice(x, int(cx, y)?, int(cx, z)?);
-    Reverse ["reverse"] Any (1, 1) => sliced, |cx, [x, ..], _| reversed(cx, x);
+    Reverse ["reverse"] Any (1, 1) => list_of, |cx, [x, ..], _| reversed(cx, x);
 
     // Texts.
     Substring ["substring", "substr"] Any (2, 3) => |_| Type::Text,
@@ -99,7 +99,7 @@ builtins! {
         for cell in &mut texts {
             *cell = cx.str(*cell)?;
         }
-        let texts = cx.alloc(segheap::List::of(&texts))?;
+        let texts = cx.alloc(List::of(&texts))?;
         Ok(cx.join(texts, .., &separator)?)
     };
     Replace ["replace"] Any (3, 3) => |_| Type::Text,
@@ -144,7 +144,9 @@ builtins! {
         let copy = copied(cx, x)?;
         push(cx, copy, y)
     };
-    Concat ["concat"] List (0, MANY) => concatenated, |cx, [x, ..], all| {
+    Concat ["concat"] List (0, MANY) => |args| {
+        args.iter().cloned().reduce(|a, b| a.join(&b)).unwrap_or(Type::Any)
+    }, |cx, [x, ..], all| {
         let mut made = copied(cx, x)?;
         for &list in all.iter().skip(1) {
             made = joined(cx, made, list)?;
@@ -203,7 +205,7 @@ builtins! {
     Sha256 ["sha256"] Any (1, 1) => |_| Type::list(Type::Int), |cx, [x, ..], _| {
         let source = if is_text(x) { str_object(cx, x)?.into() } else { x };
         let bytes = cx.convert_across_any(Kind::BYTES, source, ..)?;
-        let digest = hmac_sha256::Hash::hash(cx.get::<segheap::Bytes>(bytes)?.as_slice());
+        let digest = hmac_sha256::Hash::hash(cx.get::<Bytes>(bytes)?.as_slice());
         Ok(Cell::from(cx.alloc(I64Arr::of(&digest.map(i64::from)))?))
     };
 
@@ -221,7 +223,10 @@ builtins! {
             numbers.into_iter().map(|cell| float(cx, cell)).collect::<Outcome<_>>()?;
         Ok(if numbers.is_empty() { 0.0 } else { numbers.iter().sum::<f64>() / numbers.len() as f64 })
     };
-    Pow ["pow"] Any (2, 2) => power, |cx, [x, y, _], _| match is_int(x) && is_int(y) {
+    Pow ["pow"] Any (2, 2) => |args| match args.contains(&Type::Float) {
+        true => Type::Float,
+        false => Type::Any,
+    }, |cx, [x, y, _], _| match is_int(x) && is_int(y) {
         true => Ok(cx.pow(x, y)?),
         false => Ok(Cell::float(float(cx, x)?.powf(float(cx, y)?))),
     };
@@ -245,7 +250,7 @@ builtins! {
 
     // What the compiler calls.
     Pair [] Any (2, 2) => |_| Type::Any,
-        |cx, [x, y, _], _| Ok(Cell::from(cx.alloc(segheap::Pair::of(x, y))?));
+        |cx, [x, y, _], _| Ok(Cell::from(cx.alloc(Pair::of(x, y))?));
     SortPairs [] List (1, 1) => list_of, |cx, [x, ..], _| sort_pairs(cx, x);
     SkipTake [] List (3, 3) => list_of, |cx, [x, y, z], _| {
         let (skip, take) = (optional(cx, y, 0)?.max(0), optional(cx, z, i64::MAX)?.max(0));
@@ -253,18 +258,18 @@ builtins! {
     };
     GroupAdd [] Map (3, 3) => |_| Type::Any, |cx, [x, y, z], _| {
         let key = cx.key(y)?;
-        let known = cx.get::<segheap::Map>(x)?.get(key)?;
+        let known = cx.get::<Map>(x)?.get(key)?;
         let group = match known {
             Some(group) => group,
             None => {
                 let items = new_list(cx, &[])?;
                 let group = cx.alloc(Struct::of(u32::from(GROUP), &[y, items]))?.cell();
-                cx.get_mut::<segheap::Map>(x)?.insert(key, group)?;
+                cx.get_mut::<Map>(x)?.insert(key, group)?;
                 group
             }
         };
         let items = ungrouped(cx, group);
-        cx.get_mut::<segheap::List>(items)?.push(z)?;
+        cx.get_mut::<List>(items)?.push(z)?;
         Ok(Cell::NULL)
     };
     CheckText [] Any (1, 1) => |_| Type::Any,
@@ -280,17 +285,11 @@ builtins! {
 
 // The types of values.
 
-/// What may be a text, and else is a list.
-fn sliced(args: &[Type]) -> Type {
-    match args {
-        [ty @ (Type::Text | Type::Any), ..] => ty.clone(),
-        _ => list_of(args),
-    }
-}
-
+/// A list of the same, or what may be no list.
 fn list_of(args: &[Type]) -> Type {
     match args {
         [Type::List(element) | Type::Group(element), ..] => Type::List(element.clone()),
+        [ty @ (Type::Text | Type::Any), ..] => ty.clone(),
         _ => Type::list(Type::Any),
     }
 }
@@ -300,15 +299,6 @@ fn appended(args: &[Type]) -> Type {
         [Type::List(element), item] => Type::list(element.join(item)),
         _ => Type::list(Type::Any),
     }
-}
-
-fn concatenated(args: &[Type]) -> Type {
-    let joined = args.iter().cloned().reduce(|a, b| a.join(&b));
-    joined.filter(|ty| matches!(ty, Type::List(_))).unwrap_or(Type::list(Type::Any))
-}
-
-fn power(args: &[Type]) -> Type {
-    if args.contains(&Type::Float) { Type::Float } else { Type::Any }
 }
 
 fn number_or_any(args: &[Type]) -> Type {

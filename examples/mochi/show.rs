@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::ops::Range;
 
 use segheap::bstr::ByteSlice;
-use segheap::{Cell, Closure, Kind, Map, Struct, Unpacked};
+use segheap::{Cell, Kind, Map, Struct, Unpacked};
 
 use crate::compile::GROUP;
 use crate::values::{Context, Item, by_kind, digits};
@@ -94,10 +94,7 @@ impl Context {
                 out.push_str(&text);
                 out.push_str(if text.contains('.') { "" } else { ".0" });
             }
-            Unpacked::Object(Kind::CLOSURE) => {
-                let function = self.get::<Closure>(cell).map_or(0, |it| it.function());
-                let _ = write!(out, "<function {function}>");
-            }
+            Unpacked::Object(Kind::CLOSURE) => out.push_str("<function>"),
             _ => match self.heap.text(cell) {
                 Ok(text) if alone || style == Style::Str => out.push_str(&text.to_str_lossy()),
                 Ok(text) => out.push_str(&quoted(&text.to_str_lossy(), style.is_json())),

@@ -142,14 +142,12 @@ pub(crate) fn digits(heap: &Heap, cell: Cell) -> String {
 }
 
 pub(crate) fn truthy(heap: &Heap, cell: Cell) -> Outcome<bool> {
-    Ok(match cell.unpack() {
-        Unpacked::Bool(value) => value,
-        Unpacked::Null => false,
-        Unpacked::Int(value) => value != 0,
-        Unpacked::Float(value) => value != 0.0,
-        Unpacked::ShortStr(text) => !text.is_empty(),
-        Unpacked::Object(Kind::MAP) => len(heap, cell)? > 0,
-        _ => !is_list(cell) || len(heap, cell)? > 0,
+    if let Some(truth) = cell.as_bool() {
+        return Ok(truth);
+    }
+    Ok(match number(heap, cell) {
+        Some(number) => number != 0.0,
+        None => len(heap, cell).map_or(true, |len| len > 0),
     })
 }
 
@@ -544,10 +542,10 @@ impl Context {
     fn member(&self, base: Cell, name: Cell) -> Outcome<Option<Cell>> {
         match base.kind() {
             Some(Kind::MAP) => Ok(self.get::<Map>(base)?.get(name)?),
-            Some(Kind::STRUCT) => match self.place(base, name)? {
-                Some(n) => Ok(Some(self.get::<Struct>(base)?.get(n)?)),
-                None => Ok(None),
-            },
+            Some(Kind::STRUCT) => {
+                let n = self.place(base, name)?;
+                Ok(n.map(|n| self.get::<Struct>(base)?.get(n)).transpose()?)
+            }
             _ => Ok(None),
         }
     }
