@@ -161,7 +161,7 @@ builtins! {
         if is_text(x) || is_int(x) { expected(cx, "list", x) } else { Ok(len(cx, x)? as i64) }
     };
     Distinct ["distinct"] List (1, 1) => list_of,
-        |cx, [x, ..], _| cx.set_operation(AnyOp::Union, x, Cell::NULL);
+        |cx, [x, ..], _| cx.operation(AnyOp::Union, x, Cell::NULL);
     Sort ["sort"] List (1, 1) => list_of, |cx, [x, ..], _| {
         let cells = elements(cx, x)?;
         let list = cx.alloc(List::of(&cells))?;

@@ -19,7 +19,7 @@ use segheap::{
 use smallvec::SmallVec;
 
 use crate::builtins::{iterated, optional};
-use crate::bytecode::{AnyOp, Function, Op, Program};
+use crate::bytecode::{Function, Op, Program};
 use crate::errors::{Fault, Result};
 use crate::show::Style;
 use crate::values::*;
@@ -458,12 +458,7 @@ impl Machine {
                     Op::Concat(d, first, n) => made!(d, concat(cx, some!(c, first, n))),
                     Op::SubText(d, a, n) => made!(d, cx.sub_text(r!(c[a]), r!(i[n]), i[(usize::from(n) + 1) % WINDOW])),
 
-                    Op::Any(op, d, a, b) => made!(d, match op {
-                        AnyOp::Union | AnyOp::UnionAll | AnyOp::Except | AnyOp::Intersect => {
-                            cx.set_operation(op, r!(c[a]), r!(c[b]))
-                        }
-                        _ => arithmetic(cx, op, r!(c[a]), r!(c[b])),
-                    }),
+                    Op::Any(op, d, a, b) => made!(d, cx.operation(op, r!(c[a]), r!(c[b]))),
                     Op::CmpC(or_equal, d, a, b) => set_i!(d, attempt!(below(cx, r!(c[a]), r!(c[b]), or_equal))),
                     Op::Truthy(d, a) => set_i!(d, attempt!(truthy(cx, r!(c[a])))),
                     Op::In(d, item, all) => {
@@ -474,10 +469,7 @@ impl Machine {
                             _ => attempt!(cx.contains(all, item)),
                         });
                     }
-                    Op::Slice(d, a, first) => {
-                        let parts = [0, 1, 2].map(|n| c[(usize::from(first) + n) % WINDOW]);
-                        made!(d, stepped(cx, r!(c[a]), parts));
-                    }
+                    Op::Slice(d, a, first) => made!(d, stepped(cx, r!(c[a]), some!(c, first, 3_u8))),
                     Op::Cast(d, a, ty) => made!(d, cx.cast(r!(c[a]), &program.types[usize::from(ty)])),
                     Op::Builtin(builtin, d, first, n) => made!(d, builtin.call(cx, some!(c, first, n))),
                     Op::Expect(a) => if r!(i[a]) == 0 { break 'run failure("this expectation is not met") },
@@ -651,9 +643,9 @@ fn concat(heap: &mut Heap, parts: &[Cell]) -> Outcome<Cell> {
 }
 
 /// A slice with a step.
-fn stepped(cx: &mut Context, base: Cell, [start, end, step]: [Cell; 3]) -> Outcome<Cell> {
-    let part = cx.slice(base, optional(cx, start, 0)?, optional(cx, end, i64::MAX)?)?;
-    let by = match optional(cx, step, 1)? {
+fn stepped(cx: &mut Context, base: Cell, parts: &[Cell]) -> Outcome<Cell> {
+    let part = cx.slice(base, optional(cx, parts[0], 0)?, optional(cx, parts[1], i64::MAX)?)?;
+    let by = match optional(cx, parts[2], 1)? {
         0 => return trap("a slice needs a step that is not 0"),
         1 => return Ok(part),
         by => by,

@@ -606,10 +606,12 @@ impl Context {
         Ok(index_of(self, all, item)? >= 0)
     }
 
-    /// Operations on lists as sets.
-    pub(crate) fn set_operation(&mut self, op: AnyOp, x: Cell, y: Cell) -> Outcome<Cell> {
-        if op == AnyOp::UnionAll {
-            return joined(self, x, y);
+    /// A calculation, or an operation on lists as sets.
+    pub(crate) fn operation(&mut self, op: AnyOp, x: Cell, y: Cell) -> Outcome<Cell> {
+        match op {
+            AnyOp::Union | AnyOp::Except | AnyOp::Intersect => {}
+            AnyOp::UnionAll => return joined(self, x, y),
+            _ => return arithmetic(self, op, x, y),
         }
         let (a, b) = (elements(self, x)?, elements(self, y)?);
         let (first, source) = match op {
