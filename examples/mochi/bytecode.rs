@@ -147,8 +147,8 @@ pub(crate) struct Program {
     pub(crate) functions: Vec<Rc<Function>>,
     /// Texts, and names of fields that are looked up at run time.
     pub(crate) constants: Vec<String>,
-    pub(crate) ints: Vec<i64>,
-    pub(crate) floats: Vec<f64>,
+    /// Integers, and floats by their bits.
+    pub(crate) numbers: Vec<i64>,
     pub(crate) shapes: Vec<Shape>,
     pub(crate) types: Vec<crate::types::Type>,
     /// How many globals there are in each bank: i, f, c.
@@ -178,8 +178,10 @@ impl Program {
             Op::Const(_, k) | Op::GetName(_, _, k) | Op::SetName(_, _, k) => {
                 format!("{:?}", self.constants.get(usize::from(k))?)
             }
-            Op::LoadF(_, k) => self.floats.get(usize::from(k))?.to_string(),
-            Op::WideI(_, k) => self.ints.get(usize::from(k))?.to_string(),
+            Op::LoadF(_, k) => {
+                f64::from_bits(*self.numbers.get(usize::from(k))? as u64).to_string()
+            }
+            Op::WideI(_, k) => self.numbers.get(usize::from(k))?.to_string(),
             Op::Call(f, ..) | Op::Closure(_, _, _, f) => {
                 self.functions.get(usize::from(f))?.name.clone()
             }

@@ -296,8 +296,8 @@ impl Machine {
                 pc += 1;
                 match op {
                     Op::LoadI(d, value) => set_i!(d, value),
-                    Op::WideI(d, k) => r!(i[d]) = program.ints[usize::from(k)],
-                    Op::LoadF(d, k) => r!(f[d]) = program.floats[usize::from(k)],
+                    Op::WideI(d, k) => r!(i[d]) = program.numbers[usize::from(k)],
+                    Op::LoadF(d, k) => r!(f[d]) = f64::from_bits(program.numbers[usize::from(k)] as u64),
                     Op::Const(d, k) => r!(c[d]) = self.constants[usize::from(k)],
                     Op::Null(d) => r!(c[d]) = Cell::NULL,
                     Op::MoveI(d, a) => r!(i[d]) = r!(i[a]),

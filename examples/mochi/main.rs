@@ -31,6 +31,7 @@ use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command, arg, value_parser};
+use parse_size::parse_size;
 use segheap::{Heap, Limits, Settings};
 
 use crate::compile::{World, compile};
@@ -68,17 +69,8 @@ pub(crate) fn complain(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-fn size(text: &str) -> Result<usize, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let shift = match text[digits.len()..].to_ascii_lowercase().as_str() {
-        "" | "b" => 0,
-        "k" | "kb" | "kib" => 10,
-        "m" | "mb" | "mib" => 20,
-        "g" | "gb" | "gib" => 30,
-        _ => return Err(format!("{text} is no size")),
-    };
-    let number: Option<usize> = digits.parse().ok();
-    number.and_then(|number| number.checked_mul(1 << shift)).ok_or(format!("{text} is no size"))
+fn size(text: &str) -> Result<usize, parse_size::Error> {
+    parse_size(text).map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
 }
 
 fn start(args: &ArgMatches) -> ExitCode {

@@ -78,14 +78,13 @@ impl Compiler<'_> {
             ExprKind::Int(value) => match i32::try_from(*value) {
                 Ok(value) => self.done(want, Type::Int, |reg| Op::LoadI(reg, value)),
                 Err(_) => {
-                    let k = intern(self.at, &mut self.world.program.ints, *value, i64::eq)?;
+                    let k = intern(self.at, &mut self.world.program.numbers, *value)?;
                     self.done(want, Type::Int, |reg| Op::WideI(reg, k))
                 }
             },
             ExprKind::Float(value) => {
-                // 0.0 and -0.0 are two constants.
-                let same = |a: &f64, b: &f64| a.to_bits() == b.to_bits();
-                let k = intern(self.at, &mut self.world.program.floats, *value, same)?;
+                let bits = value.to_bits() as i64;
+                let k = intern(self.at, &mut self.world.program.numbers, bits)?;
                 self.done(want, Type::Float, |reg| Op::LoadF(reg, k))
             }
             ExprKind::Text(text) => {
@@ -562,7 +561,7 @@ impl Compiler<'_> {
             (Type::Int, Type::Float) | (_, Type::Any) => self.fit(value, ty, want.reg(ty.bank())),
             _ => {
                 let cell = self.as_cell(value)?;
-                let index = intern(self.at, &mut self.world.program.types, ty.clone(), Type::eq)?;
+                let index = intern(self.at, &mut self.world.program.types, ty.clone())?;
                 self.unboxed(want, ty, |reg| Op::Cast(reg, cell, index))
             }
         }

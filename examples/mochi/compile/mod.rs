@@ -170,8 +170,8 @@ fn numbered(at: At, n: usize, what: &str) -> Result<Idx> {
 }
 
 /// The number of an entry of a table, which has each but once.
-fn intern<T>(at: At, table: &mut Vec<T>, entry: T, same: fn(&T, &T) -> bool) -> Result<Idx> {
-    let n = table.iter().position(|it| same(it, &entry)).unwrap_or(table.len());
+fn intern<T: PartialEq>(at: At, table: &mut Vec<T>, entry: T) -> Result<Idx> {
+    let n = table.iter().position(|it| *it == entry).unwrap_or(table.len());
     if n == table.len() {
         table.push(entry);
     }
@@ -292,7 +292,7 @@ impl Compiler<'_> {
     // Tables.
 
     fn constant(&mut self, text: &str) -> Result<Idx> {
-        intern(self.at, &mut self.world.program.constants, text.to_owned(), String::eq)
+        intern(self.at, &mut self.world.program.constants, text.to_owned())
     }
 
     fn move_to(&mut self, bank: Bank, to: Reg, from: Reg) {
