@@ -21,12 +21,12 @@ enum Takes {
     Map,
 }
 
-struct Row {
+pub(crate) struct Row {
     /// What programs call it; none if only the compiler does.
     names: &'static [&'static str],
     takes: Takes,
     /// How many arguments: at least, at most.
-    arity: (usize, usize),
+    pub(crate) arity: (usize, usize),
     /// The type of the value, from those of the arguments.
     result: fn(&[Type]) -> Type,
     /// The code, which is given the first three arguments and all of them.
@@ -309,7 +309,7 @@ fn number_or_any(args: &[Type]) -> Type {
 }
 
 impl Builtin {
-    fn row(self) -> &'static Row {
+    pub(crate) fn row(self) -> &'static Row {
         &TABLE[self as usize].1
     }
 
@@ -321,10 +321,6 @@ impl Builtin {
     pub(crate) fn makes_list(name: &str) -> bool {
         let result = Builtin::named(name).map(|it| it.result(&[Type::list(Type::Any)]));
         matches!(result, Some(Type::List(_)))
-    }
-
-    pub(crate) fn arity(self) -> (usize, usize) {
-        self.row().arity
     }
 
     pub(crate) fn result(self, args: &[Type]) -> Type {

@@ -322,14 +322,10 @@ pub(crate) fn push(heap: &mut Heap, list: Cell, value: Cell) -> Outcome<Cell> {
 
 /// What the cells of a list make: an array again, if that is what they come from.
 pub(crate) fn like(heap: &mut Heap, list: Cell, source: Cell) -> Outcome<Cell> {
-    match source.kind() {
-        Some(kind @ (Kind::I64ARR | Kind::F64ARR)) => {
-            let made = heap.convert_across_any(kind, list, ..)?;
-            heap.kill(list)?;
-            Ok(made)
-        }
-        _ => Ok(list),
-    }
+    let kind = source.kind().filter(|_| is_list(source)).unwrap_or(Kind::LIST);
+    let made = heap.convert_across_any(kind, list, ..)?;
+    heap.kill(list)?;
+    Ok(made)
 }
 
 // Arithmetic and comparison.

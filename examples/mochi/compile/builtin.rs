@@ -15,7 +15,7 @@ impl Compiler<'_> {
         args: &[&Expr],
         want: Want<'_>,
     ) -> Result<Val> {
-        let (least, most) = builtin.arity();
+        let (least, most) = builtin.row().arity;
         if args.len() < least || args.len() > most {
             let wanted =
                 if least == most { least.to_string() } else { format!("{least} to {most}") };
