@@ -283,8 +283,6 @@ builtins! {
     };
 }
 
-// The types of values.
-
 /// A list of the same, or what may be no list.
 fn list_of(args: &[Type]) -> Type {
     match args {
@@ -327,7 +325,6 @@ impl Builtin {
         (self.row().result)(args)
     }
 
-    /// Whether the first argument may be of this type.
     pub(crate) fn takes(self, first: &Type) -> bool {
         match (self.row().takes, first) {
             (Takes::Any, _) | (_, Type::Any | Type::Null) => true,
@@ -348,7 +345,6 @@ impl Context {
         written.map_or_else(|error| trap(format!("cannot write: {error}")), |()| Ok(Cell::NULL))
     }
 
-    /// Prints values with spaces between them.
     pub(crate) fn print(&mut self, args: &[Cell]) -> Outcome<Cell> {
         let shown: Vec<_> = args.iter().map(|&cell| self.shown(cell, Style::Print)).collect();
         let line = shown.join(" ");
@@ -382,7 +378,6 @@ impl Context {
         }
     }
 
-    /// A value as one of another type.
     pub(crate) fn cast(&mut self, cell: Cell, ty: &Type) -> Outcome<Cell> {
         let made = match (ty, cell.unpack()) {
             (Type::Int, Unpacked::Null) => Some(Cell::from(0)),
@@ -492,7 +487,6 @@ fn str_object(heap: &mut Heap, text: Cell) -> Outcome<Handle<Str>> {
     }
 }
 
-/// The keys or the values of a map.
 fn entries(heap: &mut Heap, map: Cell, which: fn((Cell, Cell)) -> Cell) -> Outcome<Cell> {
     let Ok(view) = heap.get::<Map>(map) else { return expected(heap, "map", map) };
     let cells: Vec<Cell> = view.iter().map(which).collect();

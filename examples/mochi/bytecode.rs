@@ -10,7 +10,6 @@ use std::rc::Rc;
 use crate::builtins::Builtin;
 use crate::types::Shape;
 
-/// A register.
 pub(crate) type Reg = u8;
 /// An index into a table of the program: constants, names, shapes, functions.
 pub(crate) type Idx = u16;
@@ -156,7 +155,6 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// The bytecode as text.
     pub(crate) fn listing(&self) -> String {
         let mut text = String::new();
         for (n, function) in self.functions.iter().enumerate() {

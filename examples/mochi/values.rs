@@ -14,7 +14,6 @@ use crate::compile::GROUP;
 use crate::show::{Part, Style};
 use crate::types::Shape;
 
-/// Why an instruction failed.
 #[derive(Debug)]
 pub(crate) enum Trap {
     Heap(Error),
@@ -109,7 +108,6 @@ pub(crate) fn is_plain_key(key: Cell) -> bool {
     matches!(key.kind(), None | Some(Kind::STR | Kind::BIGNUM))
 }
 
-/// A cell as a 64-bit integer.
 pub(crate) fn int(heap: &Heap, cell: Cell) -> Outcome<i64> {
     match heap.as_int(cell) {
         Ok(Some(int)) => Ok(int),
@@ -227,7 +225,6 @@ macro_rules! by_kind {
 }
 pub(crate) use by_kind;
 
-/// Whether a value is a record of this shape.
 #[inline(always)]
 pub(crate) fn is_shape(heap: &Heap, cell: Cell, shape: u16) -> bool {
     heap.get::<Struct>(cell).is_ok_and(|record| record.shape() == u32::from(shape))
@@ -284,7 +281,6 @@ pub(crate) fn set_element(heap: &mut Heap, list: Cell, index: i64, value: Cell) 
     }, trap(format!("{} has no elements to assign to", type_name(heap, list))))
 }
 
-/// A copy of a list: new, with the same elements.
 pub(crate) fn copied(heap: &mut Heap, list: Cell) -> Outcome<Cell> {
     if let Some(kind) = list.kind().filter(|_| is_list(list)) {
         return Ok(heap.convert_across_any(kind, list, ..)?);
@@ -293,7 +289,6 @@ pub(crate) fn copied(heap: &mut Heap, list: Cell) -> Outcome<Cell> {
     new_list(heap, &cells)
 }
 
-/// Two lists behind each other, as a new one.
 pub(crate) fn joined(heap: &mut Heap, x: Cell, y: Cell) -> Outcome<Cell> {
     let made = copied(heap, x)?;
     if made.kind() == y.kind() {
@@ -527,14 +522,12 @@ impl Context {
         set_element(self, all, index, value)
     }
 
-    /// Where a record has the field of this name.
     fn place(&self, record: Cell, name: Cell) -> Outcome<Option<usize>> {
         let shape = self.shapes.get(self.get::<Struct>(record)?.shape() as usize);
         let name = self.heap.text(name)?;
         Ok(shape.and_then(|shape| shape.field(&name.to_str_lossy())))
     }
 
-    /// The field of a record or the entry of a map.
     fn member(&self, base: Cell, name: Cell) -> Outcome<Option<Cell>> {
         match base.kind() {
             Some(Kind::MAP) => Ok(self.get::<Map>(base)?.get(name)?),
@@ -602,7 +595,6 @@ impl Context {
         Ok(index_of(self, all, item)? >= 0)
     }
 
-    /// A calculation, or an operation on lists as sets.
     pub(crate) fn operation(&mut self, op: AnyOp, x: Cell, y: Cell) -> Outcome<Cell> {
         match op {
             AnyOp::Union | AnyOp::Except | AnyOp::Intersect => {}
