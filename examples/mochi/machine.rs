@@ -59,9 +59,6 @@ pub(crate) struct Pauses {
     pub(crate) total: Duration,
     pub(crate) longest: Duration,
     pub(crate) freed: u64,
-    /// Safe points to pass before the next one: near a limit the heap asks for a collection at
-    /// every step, and each would cost as much as what is alive.
-    rest: u64,
 }
 
 pub(crate) struct Machine {
@@ -193,12 +190,8 @@ impl Machine {
                 macro_rules! safe_point {
                     () => {
                         if cx.should_collect() {
-                            if self.pauses.rest > 0 {
-                                self.pauses.rest -= 1;
-                            } else {
-                                attempt!(collect!());
-                                c = window(&mut self.cells, base[2]);
-                            }
+                            attempt!(collect!());
+                            c = window(&mut self.cells, base[2]);
                         }
                     };
                 }
@@ -562,7 +555,6 @@ fn collect(heap: &mut Heap, pauses: &mut Pauses, roots: [&[Cell]; 3]) -> Outcome
     pauses.total += took;
     pauses.longest = pauses.longest.max(took);
     pauses.freed += collected.freed;
-    pauses.rest = if heap.policy().stress > 0 { 0 } else { collected.live / 8 };
     Ok(collected.freed > collected.live / 16)
 }
 
