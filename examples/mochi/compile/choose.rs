@@ -162,8 +162,8 @@ impl Compiler<'_> {
             true => a.join(&b),
             false => want.ty.clone(),
         });
-        let is_else = |case: &Case| matches!(case.pattern.kind, ExprKind::Bool(true));
-        let open = target.is_none() && !cases.last().is_some_and(is_else);
+        let has_else = matches!(cases.last(), Some((Expr { kind: ExprKind::Bool(true), .. }, _)));
+        let open = target.is_none() && !has_else;
         let result =
             self.take_for(&ty.filter(|ty| !open && *ty != Type::Null).unwrap_or(Type::Any))?;
         self.branches(choice, Some(&result))?;
@@ -176,14 +176,14 @@ impl Compiler<'_> {
         let at = self.at;
         let target = target.as_ref().map(|it| self.expr(it, ANY, None)).transpose()?;
         let (mut ends, mut certain) = (Vec::new(), false);
-        for (n, case) in cases.iter().enumerate() {
+        for (n, (pattern, body)) in cases.iter().enumerate() {
             let mark = self.mark();
             self.open();
-            let fails = self.test(case, target.as_ref())?;
-            match (&case.body.kind, result) {
-                (_, Some(result)) => drop(self.typed(&case.body, &result.ty, Some(result.reg))?),
+            let fails = self.test(pattern, target.as_ref())?;
+            match (&body.kind, result) {
+                (_, Some(result)) => drop(self.typed(body, &result.ty, Some(result.reg))?),
                 (ExprKind::Block(body), None) => self.block(body)?,
-                (_, None) => drop(self.expr(&case.body, ANY, None)?),
+                (_, None) => drop(self.expr(body, ANY, None)?),
             }
             self.close(mark);
             certain |= fails.is_empty();
@@ -202,26 +202,31 @@ impl Compiler<'_> {
     }
 
     /// The jumps that are taken if a case is not the one.
-    fn test(&mut self, case: &Case, target: Option<&Val>) -> Result<Vec<usize>> {
-        self.at = case.pattern.at;
+    fn test(&mut self, pattern: &Expr, target: Option<&Val>) -> Result<Vec<usize>> {
+        self.at = pattern.at;
         match target {
-            Some(target) => self.pattern(&case.pattern, target, false),
-            None => self.condition(&case.pattern, false),
+            Some(target) => self.pattern(pattern, target, false),
+            None => self.condition(pattern, false),
         }
     }
 
     /// The type of a branch, with the variables of its pattern; the code is forgotten.
-    fn case_type(&mut self, case: &Case, target: Option<&Type>, expected: &Type) -> Result<Type> {
-        if let ExprKind::Block(_) = case.body.kind {
+    fn case_type(
+        &mut self,
+        (pattern, body): &(Expr, Expr),
+        target: Option<&Type>,
+        expected: &Type,
+    ) -> Result<Type> {
+        if let ExprKind::Block(_) = body.kind {
             return Ok(Type::Any);
         }
-        self.probe_by(&case.body, |compiler| {
+        self.probe_by(body, |compiler| {
             compiler.open();
             if let Some(target) = target {
                 let target = compiler.take_for(target)?;
-                compiler.test(case, Some(&target))?;
+                compiler.test(pattern, Some(&target))?;
             }
-            let ty = compiler.expr(&case.body, expected, None)?.ty;
+            let ty = compiler.expr(body, expected, None)?.ty;
             compiler.frame.scopes.pop();
             Ok(ty)
         })

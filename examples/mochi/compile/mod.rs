@@ -15,7 +15,7 @@ mod query;
 mod scope;
 mod stmt;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::bytecode::{Function, Idx, Op, Program, Reg};
@@ -130,8 +130,7 @@ pub(crate) struct Compiler<'w> {
     probed: HashMap<*const Expr, Type>,
     /// Where the code is that is being made.
     at: At,
-    /// Top-level variables are globals if functions know them, or at the prompt.
-    global_names: &'w HashSet<String>,
+    /// All top-level variables are globals, not only those that functions know.
     all_global: bool,
     /// Type parameters of the functions around: they stand for any type.
     generics: Vec<String>,
@@ -150,7 +149,6 @@ pub(crate) fn compile(world: &mut World, program: &Fun, prompt: bool) -> Result<
         outer: Vec::new(),
         probed: HashMap::new(),
         at: 0,
-        global_names: &program.uses.top,
         all_global: prompt || count > TOP_LEVEL_MAX,
         generics: Vec::new(),
         made: Vec::new(),

@@ -33,7 +33,7 @@ impl<'w> Compiler<'w> {
                 // The condition stands at the end: one jump a turn.
                 let enter = self.emit(Op::Jump(0));
                 let start = self.label();
-                let done = self.looping(|compiler| compiler.block(body))?;
+                let done = self.looping(&mut |compiler| compiler.block(body))?;
                 self.land([enter]);
                 self.land(done.continues);
                 for jump in self.condition(condition, true)? {
@@ -117,8 +117,8 @@ impl<'w> Compiler<'w> {
         }
         self.release(mark);
         let top = self.frame.result.is_none() && self.frame.scopes.len() == 1;
-        let known = self.global_names.contains(name) || self.frame.uses.inner.contains(name);
-        let global = top && (self.all_global || known);
+        let Uses { top: known, inner, .. } = &self.frame.uses;
+        let global = top && (self.all_global || known.contains(name) || inner.contains(name));
         let local = if global { self.global(name, bound)? } else { self.local(name, bound)? };
         self.declare(Local { mutable: *mutable, ..local }, fresh)
     }
@@ -149,11 +149,7 @@ impl<'w> Compiler<'w> {
         self.at = place.at;
         match &place.kind {
             ExprKind::Name(name) => {
-                let in_place = match value.appended_to(name) {
-                    Some(item) => self.append_in_place(name, item)?,
-                    None => false,
-                };
-                if !in_place {
+                if !self.append_in_place(name, value)? {
                     self.store(name, value)?;
                 }
             }
@@ -189,13 +185,11 @@ impl<'w> Compiler<'w> {
 
     /// `xs = append(xs, x)` for a variable that has a flag; answers whether it was one.
     fn append_in_place(&mut self, name: &str, value: &Expr) -> Result<bool> {
-        let Some(Local { ty, place, mutable: true, owned: Some(owned), .. }) = self.find(name)
+        let (Some(item), Some(_), Some(Local { ty, place, mutable: true, owned: Some(owned), .. })) =
+            (value.appended_to(name), self.builtin("append"), self.find(name))
         else {
             return Ok(false);
         };
-        if self.builtin("append").is_none() {
-            return Ok(false);
-        }
         let element = match &ty {
             Type::List(element) => &**element,
             Type::Any => ANY,
@@ -203,7 +197,7 @@ impl<'w> Compiler<'w> {
         };
         let bank = element.stored();
         let op = [Op::AppendI, Op::AppendF, Op::AppendC][bank as usize];
-        let x = self.operand(bank, value, element)?;
+        let x = self.operand(bank, item, element)?;
         if let Place::Global(slot) = place {
             let (list, flag) = (self.take(Bank::C)?, self.take(Bank::I)?);
             self.emit(Op::GetGC(list, slot));
@@ -221,13 +215,7 @@ impl<'w> Compiler<'w> {
     fn counted(&mut self, counter: Reg, end: Reg, body: Body<'_, 'w>) -> Result<()> {
         let skip = self.emit(Op::JLeI(end, counter, 0));
         let start = self.label();
-        let done = self.looping(|compiler| {
-            let mark = compiler.mark();
-            compiler.open();
-            body(compiler)?;
-            compiler.close(mark);
-            Ok(())
-        })?;
+        let done = self.looping(body)?;
         self.land(done.continues);
         self.emit(Op::Loop(counter, end, start));
         self.land(done.breaks);
@@ -236,9 +224,12 @@ impl<'w> Compiler<'w> {
     }
 
     /// The body of a loop; answers what jumps out of it.
-    fn looping(&mut self, body: impl FnOnce(&mut Self) -> Result<()>) -> Result<Loop> {
+    fn looping(&mut self, body: Body<'_, 'w>) -> Result<Loop> {
         self.frame.loops.push(Loop::default());
+        let mark = self.mark();
+        self.open();
         body(self)?;
+        self.close(mark);
         Ok(self.frame.loops.pop().unwrap_or_default())
     }
 

@@ -166,15 +166,11 @@ pub(crate) enum ExprKind {
     Query(Box<Query>),
 }
 
-/// Without a value the patterns are conditions: that is `if`.
+/// A value, and patterns with what is done for each. Without a value these are conditions: that is
+/// `if`.
 pub(crate) struct Match {
     pub(crate) target: Option<Box<Expr>>,
-    pub(crate) cases: Vec<Case>,
-}
-
-pub(crate) struct Case {
-    pub(crate) pattern: Expr,
-    pub(crate) body: Expr,
+    pub(crate) cases: Vec<(Expr, Expr)>,
 }
 
 /// A `from`, or a `join` with its condition.

@@ -104,15 +104,11 @@ impl<'s> Parser<'s> {
 
     fn unexpected<T>(&self, wanted: &str) -> Result<T> {
         let Spanned { token, text, at } = self.now();
+        if OUT_OF_SCOPE.contains(&text) {
+            return fault(at, format!("`{text}` is not part of this VM"));
+        }
         let found = if token == Token::End { "the end" } else { &format!("`{text}`") };
         fault(at, format!("expected {wanted}, found {found}"))
-    }
-
-    fn in_scope(&self, word: &str, at: At) -> Result<()> {
-        if OUT_OF_SCOPE.contains(&word) {
-            return fault(at, format!("`{word}` is not part of this VM"));
-        }
-        Ok(())
     }
 
     fn expect(&mut self, text: &str) -> Result<()> {
@@ -219,9 +215,6 @@ impl<'s> Parser<'s> {
     fn statement_kind(&mut self) -> Result<StmtKind> {
         let (Spanned { token, text, at }, named) = (self.now(), self.is_name(1));
         let word = if token == Token::Name { text } else { "" };
-        if word != "model" || named {
-            self.in_scope(word, at)?;
-        }
         self.next += 1;
         Ok(match word {
             "let" | "var" => StmtKind::Bind(Binding {
@@ -264,6 +257,9 @@ impl<'s> Parser<'s> {
             }
             _ => {
                 self.next -= 1;
+                if word == "model" && named {
+                    return self.unexpected("a statement");
+                }
                 let place = self.expr()?;
                 if !self.accept("=") {
                     return Ok(StmtKind::Expr(place));
@@ -510,7 +506,6 @@ impl<'s> Parser<'s> {
                 }
             }
             _ => {
-                self.in_scope(text, at)?;
                 self.next -= 1;
                 return self.unexpected("an expression");
             }
@@ -530,20 +525,18 @@ impl<'s> Parser<'s> {
 
     /// `if` is a `match` without a value: `else` is the case that is always true.
     fn if_kind(&mut self, body: fn(&mut Self) -> Result<Expr>) -> Result<ExprKind> {
-        let mut cases = vec![Case { pattern: self.head()?, body: body(self)? }];
+        let mut cases = Vec::new();
         loop {
+            cases.push((self.head()?, body(self)?));
             let at = self.now().at;
             if !self.accept("else") {
-                return Ok(ExprKind::Match(Match { target: None, cases }));
-            }
-            let last = !self.accept("if");
-            let always = Expr { at, kind: ExprKind::Bool(true) };
-            let pattern = if last { always } else { self.head()? };
-            cases.push(Case { pattern, body: body(self)? });
-            if last {
-                return Ok(ExprKind::Match(Match { target: None, cases }));
+                break;
+            } else if !self.accept("if") {
+                cases.push((Expr { at, kind: ExprKind::Bool(true) }, body(self)?));
+                break;
             }
         }
+        Ok(ExprKind::Match(Match { target: None, cases }))
     }
 
     fn branch(&mut self) -> Result<Expr> {
@@ -567,7 +560,7 @@ impl<'s> Parser<'s> {
             let map = p.is_ahead(1, "}") || p.is_ahead(2, ":");
             let body = if p.is("{") && !map { p.block_value()? } else { p.expr()? };
             p.accept(",");
-            Ok(Case { pattern, body })
+            Ok((pattern, body))
         })?;
         Ok(ExprKind::Match(Match { target, cases }))
     }
