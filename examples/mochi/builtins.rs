@@ -187,7 +187,7 @@ builtins! {
         _ => Type::list(Type::Any),
     }, |cx, [x, ..], _| entries(cx, x, |(_, value)| value);
     GetOr ["get"] Any (2, 3) => |_| Type::Any, |cx, [x, y, z], _| match x.kind() {
-        Some(Kind::MAP) => Ok(cx.at(x, y)?.unwrap_or(z)),
+        Some(Kind::MAP) => Ok(cx.found(x, y)?.unwrap_or(z)),
         _ => expected(cx, "map", x),
     };
     Bytes ["bytes"] Any (1, 1) => |_| Type::Bytes, |cx, [x, ..], _| {

@@ -21,7 +21,6 @@ use smallvec::SmallVec;
 use crate::builtins::{iterated, optional};
 use crate::bytecode::{Function, Op, Program};
 use crate::errors::{Fault, Result};
-use crate::show::Style;
 use crate::values::*;
 
 /// Registers that a frame can see.
@@ -198,16 +197,9 @@ impl Machine {
                 macro_rules! when { ($condition:expr, $to:expr) => { if $condition { pc = $to as usize } }; }
                 macro_rules! set_i { ($d:expr, $value:expr) => { r!(i[$d]) = i64::from($value) }; }
                 macro_rules! checked {
-                    ($d:expr, $value:expr) => { checked!($d, $value, failure(OVERFLOW)) };
-                    ($d:expr, $value:expr, $failure:expr) => {
-                        match $value { Some(value) => r!(i[$d]) = value, None => break 'run $failure }
+                    ($d:expr, $value:expr) => {
+                        match $value { Some(value) => r!(i[$d]) = value, None => break 'run failure(OVERFLOW) }
                     };
-                }
-                macro_rules! divided {
-                    ($d:expr, $value:expr, $by:expr) => {{
-                        if $by == 0.0 { break 'run Error::DivisionByZero.into(); }
-                        r!(f[$d]) = $value;
-                    }};
                 }
                 // An operation that may allocate, and its value.
                 macro_rules! made {
@@ -300,9 +292,9 @@ impl Machine {
                     Op::AddI(d, a, b) => checked!(d, r!(i[a]).checked_add(r!(i[b]))),
                     Op::SubI(d, a, b) => checked!(d, r!(i[a]).checked_sub(r!(i[b]))),
                     Op::MulI(d, a, b) => checked!(d, r!(i[a]).checked_mul(r!(i[b]))),
-                    Op::DivI(d, a, b) => checked!(d, r!(i[a]).checked_div(r!(i[b])), bad_division(r!(i[b]))),
-                    Op::ModI(d, _, b) if r!(i[b]) == -1 => r!(i[d]) = 0,
-                    Op::ModI(d, a, b) => checked!(d, r!(i[a]).checked_rem(r!(i[b])), bad_division(r!(i[b]))),
+                    Op::DivI(_, _, b) | Op::ModI(_, _, b) if r!(i[b]) == 0 => break 'run Error::DivisionByZero.into(),
+                    Op::DivI(d, a, b) => checked!(d, r!(i[a]).checked_div(r!(i[b]))),
+                    Op::ModI(d, a, b) => r!(i[d]) = r!(i[a]).wrapping_rem(r!(i[b])),
                     Op::AddIK(d, a, k) => checked!(d, r!(i[a]).checked_add(i64::from(k))),
                     Op::MulIK(d, a, k) => checked!(d, r!(i[a]).checked_mul(i64::from(k))),
                     // The compiler makes these with a positive constant only.
@@ -312,8 +304,9 @@ impl Machine {
                     Op::AddF(d, a, b) => r!(f[d]) = r!(f[a]) + r!(f[b]),
                     Op::SubF(d, a, b) => r!(f[d]) = r!(f[a]) - r!(f[b]),
                     Op::MulF(d, a, b) => r!(f[d]) = r!(f[a]) * r!(f[b]),
-                    Op::DivF(d, a, b) => divided!(d, r!(f[a]) / r!(f[b]), r!(f[b])),
-                    Op::ModF(d, a, b) => divided!(d, r!(f[a]) % r!(f[b]), r!(f[b])),
+                    Op::DivF(_, _, b) | Op::ModF(_, _, b) if r!(f[b]) == 0.0 => break 'run Error::DivisionByZero.into(),
+                    Op::DivF(d, a, b) => r!(f[d]) = r!(f[a]) / r!(f[b]),
+                    Op::ModF(d, a, b) => r!(f[d]) = r!(f[a]) % r!(f[b]),
                     Op::SqrtF(d, a) => r!(f[d]) = r!(f[a]).sqrt(),
                     Op::FloatOf(d, a) => r!(f[d]) = r!(i[a]) as f64,
                     Op::IntOf(d, a) => r!(i[d]) = r!(f[a]) as i64,
@@ -405,26 +398,9 @@ impl Machine {
                     Op::SetF(list, n, a) => put!(F64Arr, list, n, r!(f[a])),
                     Op::SetB(list, n, a) => put!(List, list, n, Cell::bool(r!(i[a]) != 0)),
                     Op::SetC(list, n, a) => put!(List, list, n, r!(c[a])),
-                    Op::Get(d, all, key) => {
-                        let (all, key) = (r!(c[all]), r!(c[key]));
-                        let found = match cx.get::<Map>(all) {
-                            Ok(map) if is_plain_key(key) => attempt!(map.get(key)),
-                            _ => { safe_point!(); attempt!(cx.at(all, key)) }
-                        };
-                        match found {
-                            Some(cell) => r!(c[d]) = cell,
-                            None => break 'run missing(cx, key),
-                        }
-                    }
+                    Op::Get(d, all, key) => made!(d, cx.at(r!(c[all]), r!(c[key]))),
                     Op::GetOrNull(d, all, key) => made!(d, cx.at_or_null(r!(c[all]), r!(c[key]))),
-                    Op::Set(all, key, a) => {
-                        safe_point!();
-                        let (all, key, value) = (r!(c[all]), r!(c[key]), r!(c[a]));
-                        match cx.get_mut::<Map>(all) {
-                            Ok(mut map) if is_plain_key(key) => { attempt!(map.insert(key, value)); }
-                            _ => attempt!(cx.set(all, key, value)),
-                        }
-                    }
+                    Op::Set(all, key, a) => { safe_point!(); attempt!(cx.set(r!(c[all]), r!(c[key]), r!(c[a]))) }
                     Op::Len(d, a) => r!(i[d]) = attempt!(len(cx, r!(c[a]))) as i64,
                     Op::Iter(d, a) => made!(d, iterated(cx, r!(c[a]))),
                     Op::Hint(h, list) => self.hints[base[3] + usize::from(h)] = attempt!(hint(cx, r!(c[list]))),
@@ -442,10 +418,10 @@ impl Machine {
                         attempt!(attempt!(cx.get_mut::<Struct>(r!(c[a]))).set(usize::from(n), r!(c[v])));
                     } else {
                         let name = attempt!(cx.field_name(shape, n));
-                        attempt!(cx.set_field(r!(c[a]), name, r!(c[v])));
+                        attempt!(cx.set(r!(c[a]), name, r!(c[v])));
                     },
                     Op::GetName(d, a, name) => r!(c[d]) = attempt!(cx.field(r!(c[a]), self.constants[usize::from(name)])),
-                    Op::SetName(a, v, name) => { safe_point!(); attempt!(cx.set_field(r!(c[a]), self.constants[usize::from(name)], r!(c[v]))) }
+                    Op::SetName(a, v, name) => { safe_point!(); attempt!(cx.set(r!(c[a]), self.constants[usize::from(name)], r!(c[v]))) }
                     Op::IsShape(d, a, shape) => set_i!(d, is_shape(cx, r!(c[a]), shape)),
 
                     Op::Concat(d, first, n) => made!(d, concat(cx, some!(c, first, n))),
@@ -454,14 +430,7 @@ impl Machine {
                     Op::Any(op, d, a, b) => made!(d, cx.operation(op, r!(c[a]), r!(c[b]))),
                     Op::CmpC(or_equal, d, a, b) => set_i!(d, attempt!(below(cx, r!(c[a]), r!(c[b]), or_equal))),
                     Op::Truthy(d, a) => set_i!(d, attempt!(truthy(cx, r!(c[a])))),
-                    Op::In(d, item, all) => {
-                        safe_point!();
-                        let (item, all) = (r!(c[item]), r!(c[all]));
-                        set_i!(d, match cx.get::<Map>(all) {
-                            Ok(map) if is_plain_key(item) => attempt!(map.contains(item)),
-                            _ => attempt!(cx.contains(all, item)),
-                        });
-                    }
+                    Op::In(d, item, all) => { safe_point!(); set_i!(d, attempt!(cx.contains(r!(c[all]), r!(c[item])))) }
                     Op::Slice(d, a, first) => made!(d, stepped(cx, r!(c[a]), some!(c, first, 3_u8))),
                     Op::Cast(d, a, ty) => made!(d, cx.cast(r!(c[a]), &program.types[usize::from(ty)])),
                     Op::Builtin(builtin, d, first, n) => made!(d, builtin.call(cx, some!(c, first, n))),
@@ -526,16 +495,6 @@ const TOO_DEEP: &str = "stack too deep";
 #[cold]
 fn failure(message: &str) -> Trap {
     Trap::Message(message.to_owned())
-}
-
-#[cold]
-fn bad_division(divisor: i64) -> Trap {
-    if divisor == 0 { Error::DivisionByZero.into() } else { failure(OVERFLOW) }
-}
-
-#[cold]
-fn missing(cx: &Context, key: Cell) -> Trap {
-    failure(&format!("there is no key {} in this map", cx.shown(key, Style::Quoted)))
 }
 
 #[cold]

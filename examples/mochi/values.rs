@@ -43,6 +43,11 @@ fn no_field<T>(heap: &Heap, base: Cell, name: Cell) -> Outcome<T> {
     trap(format!("{} has no field `{}`", type_name(heap, base), text(heap, name)?))
 }
 
+#[cold]
+fn no_key<T>(cx: &Context, key: Cell) -> Outcome<T> {
+    trap(format!("there is no key {} in this map", cx.shown(key, Style::Quoted)))
+}
+
 /// The heap, and what operations on values know beside it.
 pub(crate) struct Context {
     pub(crate) heap: Heap,
@@ -468,12 +473,12 @@ impl Context {
     // Elements and fields.
 
     /// A key of a map: text that is equal is one key; lists and records count by what they say.
+    #[inline(always)]
     pub(crate) fn key(&mut self, cell: Cell) -> Outcome<Cell> {
         if is_plain_key(cell) {
             return Ok(cell);
         }
-        let text = self.shown(cell, Style::Quoted);
-        Ok(self.string(&text)?)
+        self.shown(cell, Style::Quoted).cell(self)
     }
 
     /// The element of a list or the character of a text.
@@ -490,13 +495,20 @@ impl Context {
         }, trap(format!("{} has no elements", type_name(self, list))))
     }
 
+    /// What is at a key or an index that has to be there.
+    #[inline]
+    pub(crate) fn at(&mut self, all: Cell, key: Cell) -> Outcome<Cell> {
+        self.found(all, key)?.map_or_else(|| no_key(self, key), Ok)
+    }
+
     /// What is at a key or an index; none if there is no such key.
-    pub(crate) fn at(&mut self, all: Cell, key: Cell) -> Outcome<Option<Cell>> {
+    #[inline]
+    pub(crate) fn found(&mut self, all: Cell, key: Cell) -> Outcome<Option<Cell>> {
+        let known = self.key(key)?;
+        if let Ok(map) = self.get::<Map>(all) {
+            return Ok(map.get(known)?);
+        }
         match all.kind() {
-            Some(Kind::MAP) => {
-                let key = self.key(key)?;
-                self.member(all, key)
-            }
             Some(Kind::STRUCT) if is_text(key) => self.member(all, key),
             _ if all.is_null() => Ok(Some(Cell::NULL)),
             _ => {
@@ -510,16 +522,26 @@ impl Context {
         if is_list(all) && position(int(self, key)?, len(self, all)?).is_err() {
             return Ok(Cell::NULL);
         }
-        Ok(self.at(all, key)?.unwrap_or_default())
+        Ok(self.found(all, key)?.unwrap_or_default())
     }
 
+    /// Sets what is at a key, a field or an index.
+    #[inline]
     pub(crate) fn set(&mut self, all: Cell, key: Cell, value: Cell) -> Outcome<()> {
-        if matches!(all.kind(), Some(Kind::MAP | Kind::STRUCT)) {
-            let key = self.key(key)?;
-            return self.set_field(all, key, value);
+        let known = self.key(key)?;
+        if let Ok(mut map) = self.get_mut::<Map>(all) {
+            map.insert(known, value)?;
+        } else if !is_text(key) {
+            let index = int(self, key)?;
+            set_element(self, all, index, value)?;
+        } else if all.kind() == Some(Kind::STRUCT)
+            && let Some(n) = self.place(all, key)?
+        {
+            self.get_mut::<Struct>(all)?.set(n, value)?;
+        } else {
+            return no_field(self, all, key);
         }
-        let index = int(self, key)?;
-        set_element(self, all, index, value)
+        Ok(())
     }
 
     fn place(&self, record: Cell, name: Cell) -> Outcome<Option<usize>> {
@@ -565,29 +587,13 @@ impl Context {
 
     /// The name of a field as a cell.
     pub(crate) fn field_name(&mut self, shape: u16, n: u8) -> Outcome<Cell> {
-        let shape = self.shapes.get(usize::from(shape));
-        match shape.and_then(|shape| shape.fields.get(usize::from(n))) {
-            Some((name, _)) => Ok(self.heap.string(name)?),
-            None => trap("there is no such field"),
-        }
-    }
-
-    pub(crate) fn set_field(&mut self, base: Cell, name: Cell, value: Cell) -> Outcome<()> {
-        if let Ok(mut map) = self.get_mut::<Map>(base) {
-            map.insert(name, value)?;
-            return Ok(());
-        }
-        if base.kind() == Some(Kind::STRUCT)
-            && let Some(n) = self.place(base, name)?
-        {
-            return Ok(self.get_mut::<Struct>(base)?.set(n, value)?);
-        }
-        no_field(self, base, name)
+        let (name, _) = &self.shapes[usize::from(shape)].fields[usize::from(n)];
+        Ok(self.heap.string(name)?)
     }
 
     pub(crate) fn contains(&mut self, all: Cell, item: Cell) -> Outcome<bool> {
-        if all.kind() == Some(Kind::MAP) {
-            return Ok(self.at(all, item)?.is_some());
+        if let Some(Kind::MAP) = all.kind() {
+            return Ok(self.found(all, item)?.is_some());
         }
         if let Ok(text) = self.heap.text(all) {
             return Ok(text.find(self.shown(item, Style::Str)).is_some());
