@@ -21,26 +21,20 @@ impl Compiler<'_> {
         let (name, builtin) = match &callee.kind {
             ExprKind::Name(name) => {
                 let found = self.find(name);
-                if found.as_ref().is_none_or(Local::is_function)
-                    && let Some(this_type) = &self.frame.this
-                    && let Some(method) = self.method(this_type, name)
-                {
-                    all.insert(0, &this);
-                    return self.call_known(&method, &all, want);
-                }
-                match found {
-                    Some(local) if local.is_function() => {
-                        return self.call_known(&local, &all, want);
+                if let Some(known) = found.as_ref().filter(|it| it.is_function()) {
+                    // A method that is named alone is one of this record.
+                    if known.name != *name {
+                        all.insert(0, &this);
                     }
-                    Some(_) => return self.call_value(callee, args, want),
-                    None => {}
+                    return self.call_known(known, &all, want);
                 }
-                if let Some(record) = self.world.records.get(name).cloned() {
+                let record = self.world.records.get(name).filter(|_| found.is_none()).cloned();
+                if let Some(record) = record {
                     self.check_fields(&record, args.len())?;
                     let values: Vec<_> = args.iter().map(Some).collect();
                     return self.construct(record, &values, want);
                 }
-                (name, Builtin::named(name))
+                (name, Builtin::named(name).filter(|_| found.is_none()))
             }
             ExprKind::Field(base, name) => {
                 all.insert(0, base);
@@ -168,7 +162,7 @@ impl Compiler<'_> {
         let fun = Rc::new(Fun { params, body, at, ..Fun::default() });
         // What was probed is known by its address.
         self.made.push(Rc::clone(&fun));
-        self.closure(&fun, Rc::clone(signature), want)
+        self.closure(&fun, Want { ty, to: want.reg(Bank::C), ..want })
     }
 
     /// Compiles a function; answers what it captures.
@@ -220,26 +214,21 @@ impl Compiler<'_> {
         };
         let knows = |frame: &Frame| frame.scopes.iter().flatten().any(known);
         let around = knows(&self.frame) || self.outer.iter().any(knows);
-        let (mark, signature) = (self.mark(), self.signature(fun, ANY)?);
         if around || self.frame.this.is_some() {
-            let value = self.closure(fun, signature, self.want(ANY))?;
+            let mark = self.mark();
+            let value = self.closure(fun, self.want(ANY))?;
             self.release(mark);
             let local = self.local(&fun.name, value)?;
             return self.declare(local, false);
         }
-        let index = self.reserve_function(&fun.name)?;
+        let (index, signature) = (self.reserve_function(&fun.name)?, self.signature(fun, ANY)?);
         self.declare(Local::function(&fun.name, index, &signature), false)?;
         self.function(fun, index, &signature, false).map(drop)
     }
 
     /// Compiles a function that is called as a value, and makes the closure.
-    pub(super) fn closure(
-        &mut self,
-        fun: &Fun,
-        signature: Rc<Signature>,
-        want: Want,
-    ) -> Result<Val> {
-        let reg = self.target(want, ANY)?;
+    pub(super) fn closure(&mut self, fun: &Fun, want: Want) -> Result<Val> {
+        let (reg, signature) = (self.target(want, ANY)?, self.signature(fun, want.ty)?);
         let index = self.reserve_function(&fun.name)?;
         let captures = self.function(fun, index, &signature, true)?;
         let mark = self.mark();

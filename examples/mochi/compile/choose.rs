@@ -90,12 +90,11 @@ impl Compiler<'_> {
         }
         let right = self.borrowed(b, &left.ty)?;
         let (l, r) = (&left.ty, &right.ty);
-        let orderable = |ty: &Type| {
-            !matches!(ty, Type::Map(..) | Type::Struct(_) | Type::Union(_) | Type::Bytes)
-                && !matches!(ty, Type::Fun(_) | Type::Group(_))
+        let orderable = |ty: &Type| match ty {
+            Type::Any | Type::Null | Type::Text | Type::BigInt | Type::List(_) => true,
+            ty => ty.bank() != Bank::C,
         };
-        let null = *l == Type::Null || *r == Type::Null;
-        let fits = null || l.fits(r) || r.fits(l);
+        let fits = [l, r].contains(&&Type::Null) || l.fits(r) || r.fits(l);
         let ordered = orderable(l) && orderable(r);
         if !fits || !(equality || ordered) {
             return fault(self.at, format!("type mismatch: {l} and {r} cannot be compared"));

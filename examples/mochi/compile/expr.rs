@@ -14,8 +14,8 @@ const CHUNK: usize = 32;
 
 type Three = fn(Reg, Reg, Reg) -> Op;
 
-/// Values of fields, with the numbers of these.
-type Numbered<'e> = Vec<(usize, &'e Expr)>;
+/// A struct or a variant, and values of its fields with the numbers of these.
+type Given<'e> = (Rc<Record>, Vec<(usize, &'e Expr)>);
 
 /// What is left to do in a chain of calculations: the operator, its right side and its place.
 type Step<'e> = (AnyOp, &'e Expr, At);
@@ -99,8 +99,8 @@ impl Compiler<'_> {
             ExprKind::Binary(op, a, b) => self.binary(*op, expr, a, b, want),
             ExprKind::Call(callee, args) => self.call(callee, args, want),
             ExprKind::Index(base, index) => self.index(base, index, want, false),
-            ExprKind::Slice(base, start, end, step) => {
-                self.slice(base, [start, end, step].map(Option::as_deref), want)
+            ExprKind::Slice(base, parts) => {
+                self.slice(base, parts.each_ref().map(Option::as_deref), want)
             }
             ExprKind::Field(base, name) => self.field(base, name, want),
             ExprKind::Cast(inner, ty) => {
@@ -113,10 +113,7 @@ impl Compiler<'_> {
                 self.block(body)?;
                 self.done(want, Type::Null, Op::Null)
             }
-            ExprKind::Fun(fun) => {
-                let signature = self.signature(fun, want.ty)?;
-                self.closure(fun, signature, want)
-            }
+            ExprKind::Fun(fun) => self.closure(fun, want),
             ExprKind::Query(query) => self.query(query, want),
         }
     }
@@ -285,11 +282,7 @@ impl Compiler<'_> {
     }
 
     /// The shape of a struct or a variant, and the numbers of fields that are named.
-    pub(super) fn fields_of<'e>(
-        &self,
-        name: &str,
-        fields: &'e [(String, Expr)],
-    ) -> Result<(Rc<Record>, Numbered<'e>)> {
+    pub(super) fn fields_of<'e>(&self, name: &str, of: &'e [(String, Expr)]) -> Result<Given<'e>> {
         let Some(record) = self.world.records.get(name).cloned() else {
             return fault(self.at, format!("there is no struct `{name}`"));
         };
@@ -298,7 +291,7 @@ impl Compiler<'_> {
                 Some(n) => Ok((n, value)),
                 None => fault(value.at, format!("{name} has no field `{field}`")),
             };
-        let numbers = fields.iter().map(number).collect::<Result<_>>()?;
+        let numbers = of.iter().map(number).collect::<Result<_>>()?;
         Ok((record, numbers))
     }
 

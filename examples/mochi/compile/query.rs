@@ -131,15 +131,14 @@ impl<'w> Compiler<'w> {
 
     /// Adds a row: the values of the variables that are known, and null for the others.
     fn push_row(&mut self, names: &[&str], known: impl Fn(usize) -> bool, rows: Reg) -> Result<()> {
-        let at = self.at;
-        let item = |(n, name): (usize, &&str)| match known(n) {
-            true => Expr { at, kind: ExprKind::Name((*name).to_owned()) },
-            false => Expr { at, kind: ExprKind::Null },
-        };
-        let row = ExprKind::List(names.iter().enumerate().map(item).collect());
-        let mark = self.mark();
-        let row = self.expr(&Expr { at, kind: row }, &Type::list(Type::Any), None)?;
-        self.emit(Op::Push(rows, row.reg));
+        let (mark, at) = (self.mark(), self.at);
+        for (n, name) in names.iter().enumerate() {
+            let value = Expr { at, kind: ExprKind::Name((*name).to_owned()) };
+            self.next_or_null(Some(&value).filter(|_| known(n)), ANY)?;
+        }
+        let (first, row) = (mark[2] as Reg, self.take(Bank::C)?);
+        self.emit(Op::NewList(row, first, names.len() as Reg));
+        self.emit(Op::Push(rows, row));
         self.release(mark);
         Ok(())
     }

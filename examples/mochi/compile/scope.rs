@@ -6,7 +6,7 @@ use super::{ANY, Compiler, Mark, Val, Want, numbered};
 use crate::builtins::Builtin;
 use crate::bytecode::{Idx, Op, Reg};
 use crate::errors::{Result, fault};
-use crate::syntax::ast::Expr;
+use crate::syntax::ast::{Expr, ExprKind, THIS};
 use crate::types::{Bank, Signature, Type};
 
 /// Where the value of a name is.
@@ -56,10 +56,12 @@ impl Compiler<'_> {
         if let Some(local) = self.find_in(self.outer.len(), name) {
             return Some(local);
         }
-        if let Some(record) = self.frame.this.clone()
-            && let Some((field, ty)) = self.field_named(record.shape, name)
-        {
-            return Some(Local::new(name, ty, Place::Field(record.shape, field)));
+        if let Some(this) = &self.frame.this {
+            if let Some((field, ty)) = self.field_named(this.shape, name) {
+                return Some(Local::new(name, ty, Place::Field(this.shape, field)));
+            } else if let Some(method) = self.method(this, name) {
+                return Some(method);
+            }
         }
         self.world.globals.get(name).cloned()
     }
@@ -213,6 +215,10 @@ impl Compiler<'_> {
             Place::Field(shape, n) => {
                 self.unboxed(want, &ty, |cell| Op::GetField(cell, 0, n as Reg, shape))
             }
+            Place::Function(_) if local.name != name => {
+                let this = Expr { at: self.at, kind: ExprKind::Name(THIS.to_owned()) };
+                self.partial(&local, &[&this])
+            }
             Place::Function(_) => self.as_value(name, &ty, want),
             place => {
                 let cell = self.target(want, ANY)?;
@@ -224,13 +230,12 @@ impl Compiler<'_> {
     }
 
     pub(super) fn store(&mut self, name: &str, value: &Expr) -> Result<()> {
-        let at = self.at;
         let Some(local) = self.find(name).filter(|it| !it.is_function()) else {
-            return fault(at, format!("there is no variable `{name}`"));
+            return fault(self.at, format!("there is no variable `{name}`"));
         };
         if !local.mutable {
             let message = format!("`{name}` cannot be assigned to: it is declared with let");
-            return fault(at, message);
+            return fault(self.at, message);
         }
         let fresh = self.is_fresh(value);
         let mark = self.mark();

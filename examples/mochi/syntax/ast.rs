@@ -55,10 +55,14 @@ pub(crate) struct Uses {
     pub(crate) appended: HashSet<String>,
 }
 
-pub(crate) struct Stmt {
+/// A part of the tree and its place.
+pub(crate) struct Node<K> {
     pub(crate) at: At,
-    pub(crate) kind: StmtKind,
+    pub(crate) kind: K,
 }
+
+pub(crate) type Stmt = Node<StmtKind>;
+pub(crate) type Expr = Node<ExprKind>;
 
 /// `let` and `var`.
 pub(crate) struct Binding {
@@ -88,11 +92,6 @@ pub(crate) enum StmtKind {
     Expect(Expr),
     /// A list, what fields are set to, a condition.
     Update(String, Vec<(String, Expr)>, Option<Expr>),
-}
-
-pub(crate) struct Expr {
-    pub(crate) at: At,
-    pub(crate) kind: ExprKind,
 }
 
 impl Expr {
@@ -156,7 +155,7 @@ pub(crate) enum ExprKind {
     Binary(Binary, Box<Expr>, Box<Expr>),
     Call(Box<Expr>, Vec<Expr>),
     Index(Box<Expr>, Box<Expr>),
-    Slice(Box<Expr>, Option<Box<Expr>>, Option<Box<Expr>>, Option<Box<Expr>>),
+    Slice(Box<Expr>, [Option<Box<Expr>>; 3]),
     Field(Box<Expr>, String),
     Cast(Box<Expr>, TypeRef),
     Match(Match),

@@ -460,7 +460,8 @@ impl<'s> Parser<'s> {
             (None, false) => return self.unexpected("an index"),
             (start, true) => {
                 let end = part(self)?;
-                ExprKind::Slice(Box::new(base), start, end, self.after(":", part)?.flatten())
+                let step = self.after(":", part)?.flatten();
+                ExprKind::Slice(Box::new(base), [start, end, step])
             }
         };
         self.expect("]")?;
@@ -565,33 +566,25 @@ impl<'s> Parser<'s> {
         Ok(ExprKind::Match(Match { target, cases }))
     }
 
-    fn source(&mut self) -> Result<Source> {
+    fn source(&mut self, side: &str, join: bool) -> Result<Source> {
         let name = self.name()?;
         self.expect("in")?;
-        Ok(Source { left: false, right: false, name, list: self.expr()?, on: None })
+        let list = self.expr()?;
+        let on = if join { self.expect("on").and_then(|()| self.expr().map(Some))? } else { None };
+        let (left, right) = (["left", "outer"].contains(&side), ["right", "outer"].contains(&side));
+        Ok(Source { left, right, name, list, on })
     }
 
     fn query(&mut self) -> Result<Query> {
-        let mut sources = vec![self.source()?];
+        let mut sources = vec![self.source("", false)?];
         loop {
             let side = if self.is_ahead(1, "join") { self.now().text } else { "" };
-            let (left, right) = match side {
-                "left" => (true, false),
-                "right" => (false, true),
-                "outer" => (true, true),
-                _ => (false, false),
-            };
-            self.next += usize::from(left || right);
-            if self.accept("join") {
-                self.accept("from");
-                let source = self.source()?;
-                self.expect("on")?;
-                sources.push(Source { left, right, on: Some(self.expr()?), ..source });
-            } else if self.accept("from") {
-                sources.push(self.source()?);
-            } else {
+            self.next += usize::from(["left", "right", "outer"].contains(&side));
+            let join = self.accept("join");
+            if !self.accept("from") && !join {
                 break;
             }
+            sources.push(self.source(side, join)?);
         }
         let condition = self.after("where", Self::expr)?;
         let group = if self.accept("group") { Some(self.group(&sources)?) } else { None };
