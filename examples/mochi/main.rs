@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     let options = [
         arg!(--stats "Print what the heap holds when the program ends"),
         arg!(--"max-memory" <SIZE> "Hold the program to so much memory: 64MiB, 1GiB, 500000")
-            .value_parser(size),
+            .value_parser(|text: &str| parse_size(text)),
         arg!(--"gc-stress" <N> "Collect and verify the heap at every N-th allocation")
             .value_parser(value_parser!(u32)),
         arg!(--emit "Print the bytecode, and do not run it"),
@@ -69,13 +69,10 @@ pub(crate) fn complain(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-fn size(text: &str) -> Result<usize, parse_size::Error> {
-    parse_size(text).map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
-}
-
 fn start(args: &ArgMatches) -> ExitCode {
     let (testing, args) = args.subcommand().map_or((false, args), |(_, args)| (true, args));
-    let memory = args.get_one("max-memory").copied().unwrap_or(usize::MAX);
+    let memory = args.get_one("max-memory").map_or(u64::MAX, |bytes| *bytes);
+    let memory = usize::try_from(memory).unwrap_or(usize::MAX);
     let limits = Limits { bytes: memory, ..Limits::default() };
     let heap = Heap::with(Settings::random().limits(limits));
     let mut machine = Machine::new(heap, Box::new(BufWriter::with_capacity(1 << 16, io::stdout())));

@@ -173,13 +173,11 @@ impl Compiler<'_> {
         signature: &Rc<Signature>,
         boxed_call: bool,
     ) -> Result<Vec<Local>> {
-        let this = fun.owner.as_ref().and_then(|owner| self.world.records.get(owner)).cloned();
+        let owner = fun.name.split_once('.').map(|(owner, _)| owner);
+        let this = owner.and_then(|owner| self.world.records.get(owner)).cloned();
         let result = Some(signature.result.clone());
         self.begin(Frame { result, this, boxed_call, ..Frame::of(fun) });
-        let outer = self.generics.len();
-        self.generics.extend_from_slice(&fun.generics);
         self.placed(fun.at, |compiler| compiler.body(fun, signature))?;
-        self.generics.truncate(outer);
         Ok(self.finish(index))
     }
 

@@ -73,7 +73,7 @@ impl Compiler<'_> {
     }
 
     fn comparison(&mut self, op: Binary, a: &Expr, b: &Expr, sense: bool) -> Result<usize> {
-        let equality = op.is_equality();
+        let equality = matches!(op, Binary::Eq | Binary::Ne);
         let null = |expr: &Expr| matches!(expr.kind, ExprKind::Null);
         if equality && (null(a) || null(b)) {
             let cell = self.nullable(if null(a) { b } else { a })?;
@@ -116,7 +116,8 @@ impl Compiler<'_> {
             (x, y) = (y, x);
         }
         let sense = sense == (op != Binary::Ne);
-        let (equality, below) = (op.is_equality(), matches!(op, Binary::Lt | Binary::Gt));
+        let equality = matches!(op, Binary::Eq | Binary::Ne);
+        let below = matches!(op, Binary::Lt | Binary::Gt);
         let [yes, no]: [Jump; 2] = match (ty.bank(), below) {
             (Bank::I, _) if equality => [Op::JEqI, Op::JNeI],
             (Bank::I, true) => [Op::JLtI, |x, y, to| Op::JLeI(y, x, to)],

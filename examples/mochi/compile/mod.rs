@@ -132,8 +132,6 @@ pub(crate) struct Compiler<'w> {
     at: At,
     /// All top-level variables are globals, not only those that functions know.
     all_global: bool,
-    /// Type parameters of the functions around: they stand for any type.
-    generics: Vec<String>,
     /// Functions that no program has written.
     made: Vec<Rc<Fun>>,
 }
@@ -150,7 +148,6 @@ pub(crate) fn compile(world: &mut World, program: &Fun, prompt: bool) -> Result<
         probed: HashMap::new(),
         at: 0,
         all_global: prompt || count > TOP_LEVEL_MAX,
-        generics: Vec::new(),
         made: Vec::new(),
     };
     if compiler.world.program.shapes.is_empty() {
@@ -260,10 +257,8 @@ impl Compiler<'_> {
     /// The next cell: the value of an expression, or null.
     fn next_or_null(&mut self, expr: Option<&Expr>, ty: &Type) -> Result<Reg> {
         let null = Expr { at: self.at, kind: ExprKind::Null };
-        match expr {
-            Some(expr) => self.next(Bank::C, expr, ty),
-            None => self.next(Bank::C, &null, ANY),
-        }
+        let (expr, ty) = expr.map_or((&null, ANY), |expr| (expr, ty));
+        self.next(Bank::C, expr, ty)
     }
 
     /// Compiles to find a type out, and forgets the code.
@@ -311,9 +306,9 @@ impl Compiler<'_> {
     }
 
     fn resolve(&self, TypeRef { name, args, at }: &TypeRef) -> Result<Type> {
-        let any = args.is_empty() && self.generics.contains(name);
-        let simple = if any { Some(Type::Any) } else { Type::simple(name) };
-        if let (Some(ty), []) = (simple.or(self.world.types.get(name).cloned()), args.as_slice()) {
+        if let (Some(ty), []) =
+            (Type::simple(name).or(self.world.types.get(name).cloned()), args.as_slice())
+        {
             return Ok(ty);
         }
         Ok(match (name.as_str(), args.as_slice()) {
@@ -336,7 +331,7 @@ impl Compiler<'_> {
 
     fn declare_types(&mut self, program: &[Stmt]) -> Result<()> {
         // Names first: types may refer to each other.
-        let mut bodies = Vec::new();
+        let (mut bodies, mut aliases) = (Vec::new(), Vec::new());
         for stmt in program {
             self.at = stmt.at;
             if let StmtKind::Type(name, variants) = &stmt.kind {
@@ -349,15 +344,14 @@ impl Compiler<'_> {
                 if let Some(union) = union {
                     self.world.types.insert(name.clone(), Type::Union(union));
                 }
-            } else if let StmtKind::Alias(name, _) = &stmt.kind {
+            } else if let StmtKind::Alias(name, ty) = &stmt.kind {
                 self.world.types.insert(name.clone(), Type::Any);
+                aliases.push((name, ty));
             }
         }
-        for stmt in program {
-            if let StmtKind::Alias(name, ty) = &stmt.kind {
-                let ty = self.resolve(ty)?;
-                self.world.types.insert(name.clone(), ty);
-            }
+        for (name, ty) in aliases {
+            let ty = self.resolve(ty)?;
+            self.world.types.insert(name.clone(), ty);
         }
         for (shape, fields) in bodies {
             if fields.len() > 200 {
@@ -383,21 +377,18 @@ impl Compiler<'_> {
 
     /// What a function does not say of its types, the place where it is used may know.
     fn signature(&mut self, fun: &Fun, expected: &Type) -> Result<Rc<Signature>> {
-        let outer = self.generics.len();
-        self.generics.extend_from_slice(&fun.generics);
-        let known = match expected {
-            Type::Fun(known) if known.params.len() == fun.params.len() => Some(known),
-            _ => None,
+        let count = fun.params.len();
+        let (known, result) = match expected {
+            Type::Fun(known) if known.params.len() == count => (&*known.params, &known.result),
+            _ => (&*vec![Type::Any; count], ANY),
         };
-        let resolve = |ty: &Option<TypeRef>, known: Option<&Type>| match ty {
+        let resolve = |(ty, known): (&Option<TypeRef>, &Type)| match ty {
             Some(ty) => self.resolve(ty),
-            None => Ok(known.cloned().unwrap_or(Type::Any)),
+            None => Ok(known.clone()),
         };
-        let params = fun.params.iter().enumerate();
-        let params = params.map(|(n, (_, ty))| resolve(ty, known.map(|it| &it.params[n])));
-        let params = params.collect::<Result<_>>()?;
-        let result = resolve(&fun.result, known.map(|it| &it.result))?;
-        self.generics.truncate(outer);
+        let params = fun.params.iter().map(|(_, ty)| ty).zip(known);
+        let params = params.map(resolve).collect::<Result<_>>()?;
+        let result = resolve((&fun.result, result))?;
         Ok(Rc::new(Signature { params, result }))
     }
 
@@ -435,11 +426,12 @@ impl Compiler<'_> {
         }
         let main = self.reserve_function(&program.name)?;
         self.begin(Frame::of(program));
-        let mut body = program.body.as_slice();
-        let mut last = None;
-        if let ([before @ .., Stmt { kind: StmtKind::Expr(expr), .. }], true) = (body, prompt) {
-            (body, last) = (before, Some(expr));
-        }
+        let (body, last) = match program.body.as_slice() {
+            [before @ .., Stmt { kind: StmtKind::Expr(expr), .. }] if prompt => {
+                (before, Some(expr))
+            }
+            body => (body, None),
+        };
         for stmt in body.iter().filter(|stmt| !matches!(stmt.kind, StmtKind::Fun(_))) {
             self.statement(stmt)?;
         }

@@ -30,14 +30,11 @@ pub(crate) const THIS: &str = " this";
 /// A function, named or not; the program is one too.
 #[derive(Default)]
 pub(crate) struct Fun {
+    /// That of a method begins with its struct and a point.
     pub(crate) name: String,
-    /// The struct whose method this is: the name of the function begins with it.
-    pub(crate) owner: Option<String>,
     pub(crate) params: Vec<(String, Option<TypeRef>)>,
     pub(crate) result: Option<TypeRef>,
     pub(crate) body: Vec<Stmt>,
-    /// Names of type parameters: they stand for any type.
-    pub(crate) generics: Vec<String>,
     pub(crate) uses: Uses,
     pub(crate) at: At,
 }
@@ -133,12 +130,6 @@ pub(crate) enum Binary {
     And,
     Or,
     Coalesce,
-}
-
-impl Binary {
-    pub(crate) fn is_equality(self) -> bool {
-        matches!(self, Binary::Eq | Binary::Ne)
-    }
 }
 
 pub(crate) enum ExprKind {

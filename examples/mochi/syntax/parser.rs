@@ -56,13 +56,15 @@ struct Parser<'s> {
     methods: Vec<Stmt>,
     /// What is known of the functions around: the program, and those inside each other.
     uses: Vec<Uses>,
+    /// Type parameters of these: they stand for any type.
+    generics: Vec<String>,
 }
 
 /// Parses a whole program, which is a function without parameters.
 pub(crate) fn parse(source: &str) -> Result<Fun> {
-    let tokens = tokens(source)?;
-    let uses = vec![Uses::default()];
-    let mut parser = Parser { tokens, next: 0, depth: 0, head: false, methods: Vec::new(), uses };
+    let (tokens, uses) = (tokens(source)?, vec![Uses::default()]);
+    let (methods, generics) = (Vec::new(), Vec::new());
+    let mut parser = Parser { tokens, next: 0, depth: 0, head: false, methods, uses, generics };
     parser.after("package", Parser::name)?;
     let mut body = Vec::new();
     while parser.now().token != Token::End {
@@ -239,7 +241,8 @@ impl<'s> Parser<'s> {
             }
             "break" => StmtKind::Break,
             "continue" => StmtKind::Continue,
-            "type" => self.type_body()?,
+            "type" if self.depth == 1 => self.type_body()?,
+            "type" => return fault(at, "types are declared at the top level"),
             "test" | "bench" if self.now().token == Token::Text => {
                 let name = unquote(self.now().text, self.now().at)?;
                 self.next += 1;
@@ -280,9 +283,11 @@ impl<'s> Parser<'s> {
 
     fn function(&mut self, named: bool, owner: Option<&str>) -> Result<Rc<Fun>> {
         let at = self.now().at;
-        let name = if named { self.name()? } else { String::new() };
+        let mut name = if named { self.name()? } else { String::new() };
         self.uses.push(Uses::default());
-        let generics = self.after("<", |p| p.list(">", Self::name))?.unwrap_or_default();
+        let around = self.generics.len();
+        let generics = self.after("<", |p| p.list(">", Self::name))?;
+        self.generics.extend(generics.unwrap_or_default());
         self.expect("(")?;
         let mut params = self.list(")", |p| Ok((p.name()?, p.after(":", Self::type_ref)?)))?;
         let result = self.after(":", Self::type_ref)?;
@@ -291,6 +296,7 @@ impl<'s> Parser<'s> {
             Some(value) => vec![Stmt { at: arrow, kind: StmtKind::Return(Some(value)) }],
             None => self.block()?,
         };
+        self.generics.truncate(around);
         let mut uses = self.uses.pop().unwrap_or_default();
         uses.names.retain(|name| params.iter().all(|param| param.0 != *name));
         let top = owner.is_some() || self.depth == 1 && named;
@@ -299,13 +305,12 @@ impl<'s> Parser<'s> {
         known.extend(uses.names.iter().cloned());
         around.names.extend(uses.names.iter().cloned());
         around.appended.extend(uses.appended.iter().cloned());
-        let owner = owner.map(str::to_owned);
-        let name = owner.as_ref().map_or(name.clone(), |owner| format!("{owner}.{name}"));
-        if let Some(owner) = &owner {
+        if let Some(owner) = owner {
+            name = format!("{owner}.{name}");
             let ty = TypeRef::new(owner, Vec::new(), at);
             params.insert(0, (THIS.to_owned(), Some(ty)));
         }
-        Ok(Rc::new(Fun { name, owner, params, result, body, generics, uses, at }))
+        Ok(Rc::new(Fun { name, params, result, body, uses, at }))
     }
 
     fn type_body(&mut self) -> Result<StmtKind> {
@@ -371,7 +376,8 @@ impl<'s> Parser<'s> {
                 return Ok(TypeRef::new("any", Vec::new(), at));
             }
             let (name, args) = (p.name()?, p.after("<", |p| p.list(">", Self::type_ref))?);
-            Ok(TypeRef { name, args: args.unwrap_or_default(), at })
+            let any = args.is_none() && p.generics.contains(&name);
+            Ok(TypeRef::new(if any { "any" } else { &name }, args.unwrap_or_default(), at))
         })?;
         // `T?` may be null: a value whose type shows at run time.
         Ok(if self.accept("?") { TypeRef::new("any", Vec::new(), at) } else { ty })
