@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::io::{BufRead, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use segheap::{Bytes, Cell, Handle, Heap, I64Arr, Kind, List, Map, Pair, Str, Struct, Unpacked};
+use segheap::{Bytes, Cell, Heap, I64Arr, Kind, List, Map, Pair, Piece, Str, Struct, Unpacked};
 
 use crate::bytecode::AnyOp;
 use crate::compile::GROUP;
@@ -76,13 +76,11 @@ builtins! {
         |cx, [x, ..], _| Ok((x.kind().is_some() || is_text(x)) && len(cx, x)? > 0);
     Contains ["contains"] Any (2, 2) => |_| Type::Bool, |cx, [x, y, _], _| cx.contains(x, y);
     IndexOf ["indexOf"] Any (2, 2) => |_| Type::Int, |cx, [x, y, _], _| index_of(cx, x, y);
-    Slice ["slice"] Any (3, 3) => list_of,
-        |cx, [x, y, z], _| cx.slice(x, int(cx, y)?, int(cx, z)?);
     Reverse ["reverse"] Any (1, 1) => list_of, |cx, [x, ..], _| reversed(cx, x);
+    Substring ["substring", "substr", "slice"] Any (2, 3) => list_of,
+        |cx, [x, y, z], _| cx.slice(x, int(cx, y)?, optional(cx, z, i64::MAX)?);
 
     // Texts.
-    Substring ["substring", "substr"] Any (2, 3) => |_| Type::Text,
-        |cx, [x, y, z], _| cx.slice(x, int(cx, y)?, optional(cx, z, i64::MAX)?);
     Lower ["lower"] Text (1, 1) => |_| Type::Text,
         |cx, [x, ..], _| Ok(cx.shown(x, Style::Str).to_lowercase());
     Upper ["upper"] Text (1, 1) => |_| Type::Text,
@@ -178,20 +176,16 @@ builtins! {
         }
         Ok(Cell::from(list))
     };
-    Keys ["keys"] Map (1, 1) => |args| match args {
-        [Type::Map(key, _), ..] => Type::List(key.clone()),
-        _ => Type::list(Type::Any),
-    }, |cx, [x, ..], _| entries(cx, x, |(key, _)| key);
-    Values ["values"] Map (1, 1) => |args| match args {
-        [Type::Map(_, value), ..] => Type::List(value.clone()),
-        _ => Type::list(Type::Any),
-    }, |cx, [x, ..], _| entries(cx, x, |(_, value)| value);
+    Keys ["keys"] Map (1, 1) => |args| Type::list(args[0].elements().map_or(Type::Any, |it| it.0)),
+        |cx, [x, ..], _| entries(cx, x, |it| it.0);
+    Values ["values"] Map (1, 1) => |args| Type::list(args[0].elements().map_or(Type::Any, |it| it.1)),
+        |cx, [x, ..], _| entries(cx, x, |it| it.1);
     GetOr ["get"] Any (2, 3) => |_| Type::Any, |cx, [x, y, z], _| match x.kind() {
         Some(Kind::MAP) => Ok(cx.found(x, y)?.unwrap_or(z)),
         _ => expected(cx, "map", x),
     };
     Bytes ["bytes"] Any (1, 1) => |_| Type::Bytes, |cx, [x, ..], _| {
-        let source = if is_text(x) { str_object(cx, x)?.into() } else { x };
+        let source = object(cx, x)?;
         Ok(cx.convert_across_any(Kind::BYTES, source, ..)?)
     };
     List ["list"] Any (1, 1) => |args| match args {
@@ -203,25 +197,24 @@ builtins! {
         if list == x { copied(cx, x) } else { Ok(list) }
     };
     Sha256 ["sha256"] Any (1, 1) => |_| Type::list(Type::Int), |cx, [x, ..], _| {
-        let source = if is_text(x) { str_object(cx, x)?.into() } else { x };
+        let source = object(cx, x)?;
         let bytes = cx.convert_across_any(Kind::BYTES, source, ..)?;
         let digest = hmac_sha256::Hash::hash(cx.get::<Bytes>(bytes)?.as_slice());
         Ok(Cell::from(cx.alloc(I64Arr::of(&digest.map(i64::from)))?))
     };
 
     // Numbers.
-    Min ["min"] Any (1, MANY) => |_| Type::Any, |cx, _, all| best(cx, all, Ordering::Less);
-    Max ["max"] Any (1, MANY) => |_| Type::Any, |cx, _, all| best(cx, all, Ordering::Greater);
+    Min ["min"] Any (1, MANY) => |_| Type::Any, |cx, _, all| best(cx, all, false);
+    Max ["max"] Any (1, MANY) => |_| Type::Any, |cx, _, all| best(cx, all, true);
     Sum ["sum"] List (1, 1) => |args| match args {
         [Type::List(ty) | Type::Group(ty), ..] => number_or_any(&[(**ty).clone()]),
         _ => Type::Any,
     }, |cx, [x, ..], _| sum(cx, x);
     Avg ["avg"] List (1, 1) => |_| Type::Any, |cx, [x, ..], _| {
-        let mut numbers = elements(cx, x)?;
-        numbers.retain(|cell| !cell.is_null());
-        let numbers: Vec<f64> =
-            numbers.into_iter().map(|cell| float(cx, cell)).collect::<Outcome<_>>()?;
-        Ok(if numbers.is_empty() { 0.0 } else { numbers.iter().sum::<f64>() / numbers.len() as f64 })
+        let mut cells = elements(cx, x)?;
+        cells.retain(|cell| !cell.is_null());
+        let sum = cells.iter().try_fold(0.0, |sum, &it| Ok::<_, Trap>(sum + float(cx, it)?))?;
+        Ok(sum / cells.len().max(1) as f64)
     };
     Pow ["pow"] Any (2, 2) => |args| match args.contains(&Type::Float) {
         true => Type::Float,
@@ -354,10 +347,9 @@ impl Context {
     fn str(&mut self, cell: Cell) -> Outcome<Cell> {
         match cell.to::<Bytes>() {
             Ok(bytes) => {
-                let text = self.convert_across::<Str>(bytes, ..)?.cell();
                 // A text of up to five bytes is to be in the cell.
-                let short = self.get(bytes)?.len() <= 5;
-                if short { Ok(self.concat(&[text.into()])?) } else { Ok(text) }
+                let text = self.convert_across::<Str>(bytes, ..)?;
+                Ok(self.concat(&[Piece::All(text.into())])?)
             }
             Err(_) if is_text(cell) => Ok(cell),
             Err(_) => self.shown(cell, Style::Str).cell(self),
@@ -479,12 +471,10 @@ fn reversed(heap: &mut Heap, base: Cell) -> Outcome<Cell> {
     Ok(copy)
 }
 
-/// A text as an object, also if it is short enough for a cell.
-fn str_object(heap: &mut Heap, text: Cell) -> Outcome<Handle<Str>> {
-    match text.as_short_str() {
-        Some(short) => Ok(heap.alloc(Str::new(short.as_str()))?),
-        None => Ok(text.to()?),
-    }
+/// A value as an object, also if it is a text that is short enough for a cell.
+fn object(heap: &mut Heap, cell: Cell) -> Outcome<Cell> {
+    let Some(short) = cell.as_short_str() else { return Ok(cell) };
+    Ok(heap.alloc(Str::new(short.as_str()))?.into())
 }
 
 fn entries(heap: &mut Heap, map: Cell, which: fn((Cell, Cell)) -> Cell) -> Outcome<Cell> {
@@ -498,7 +488,7 @@ pub(crate) fn iterated(heap: &mut Heap, cell: Cell) -> Outcome<Cell> {
     let cell = ungrouped(heap, cell);
     match cell.kind() {
         _ if is_text(cell) => {
-            let text = str_object(heap, cell)?;
+            let text = object(heap, cell)?.to()?;
             Ok(heap.convert_chars(text, ..)?.into())
         }
         Some(Kind::BYTES) => Ok(heap.convert_across_any(Kind::I64ARR, cell, ..)?),
@@ -509,13 +499,12 @@ pub(crate) fn iterated(heap: &mut Heap, cell: Cell) -> Outcome<Cell> {
     }
 }
 
-/// The first of the values that is below or above all others: of a list or of the arguments.
-fn best(heap: &mut Heap, args: &[Cell], wanted: Ordering) -> Outcome<Cell> {
+/// The first of the values that is below all others, or above: of a list or of the arguments.
+fn best(heap: &mut Heap, args: &[Cell], above: bool) -> Outcome<Cell> {
     let cells = if let [list] = args { elements(heap, *list)? } else { args.to_vec() };
-    let mut cells = cells.into_iter();
-    let Some(mut best) = cells.next() else { return Ok(Cell::from(0)) };
-    for cell in cells {
-        let (x, y) = if wanted.is_lt() { (cell, best) } else { (best, cell) };
+    let mut best = cells.first().copied().unwrap_or(Cell::from(0));
+    for cell in cells.into_iter().skip(1) {
+        let (x, y) = if above { (best, cell) } else { (cell, best) };
         if below(heap, x, y, false)? {
             best = cell;
         }

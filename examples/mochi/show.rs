@@ -139,7 +139,7 @@ impl Context {
             entries.extend(map.iter().map(|(key, it)| (self.shown(key, Style::Str), it.part())));
         } else {
             let record = self.get::<Struct>(cell).ok()?;
-            let shape = self.shapes.get(record.shape() as usize)?;
+            let shape = &self.shapes[record.shape() as usize];
             if record.shape() != u32::from(GROUP) {
                 entries.push(("__name".to_owned(), Part::Owned(key_of(&shape.name))));
             }

@@ -156,7 +156,7 @@ pub(crate) fn truthy(heap: &Heap, cell: Cell) -> Outcome<bool> {
 
 // Lists, whatever they are made of.
 
-/// What lists hold and built-ins answer: made into a cell, made of one, and made to be shown.
+/// What lists hold and built-ins answer: made into a cell, made to be shown, and made of a cell.
 pub(crate) trait Item: Sized {
     fn cell(self, heap: &mut Heap) -> Outcome<Cell>;
     fn of(heap: &Heap, cell: Cell) -> Outcome<Self>;
@@ -164,33 +164,32 @@ pub(crate) trait Item: Sized {
 }
 
 macro_rules! items {
-    ($($Item:ty: $cell:expr, $of:expr, $part:expr;)*) => {$(
+    ($($Item:ty: |$heap:pat_param, $item:ident| $cell:expr, $part:expr, $of:expr;)*) => {$(
         impl Item for $Item {
             fn cell(self, heap: &mut Heap) -> Outcome<Cell> {
-                let cell: fn(&mut Heap, $Item) -> Outcome<Cell> = $cell;
-                cell(heap, self)
+                let ($heap, $item) = (heap, self);
+                Ok($cell)
             }
 
             fn of(heap: &Heap, cell: Cell) -> Outcome<$Item> {
-                let of: fn(&Heap, Cell) -> Outcome<$Item> = $of;
-                of(heap, cell)
+                $of(heap, cell)
             }
 
             fn part(self) -> Part {
-                let part: fn($Item) -> Part = $part;
-                part(self)
+                let $item = self;
+                $part
             }
         }
     )*};
 }
 
 items! {
-    Cell: |_, it| Ok(it), |_, it| Ok(it), |it| Part::Value(it, false);
-    i64: |heap, it| Ok(heap.int(it)?), int, |it| Part::Owned(it.to_string());
-    f64: |_, it| Ok(Cell::float(it)), float, |it| Part::Value(Cell::float(it), false);
-    u8: |_, it| Ok(Cell::from(it)), byte, |it| Part::Owned(it.to_string());
-    bool: |_, it| Ok(Cell::bool(it)), boolean, |it| Part::Value(Cell::bool(it), false);
-    String: |heap, it| Ok(heap.string(&it)?), text, Part::Owned;
+    Cell: |_, it| it, Part::Value(it, false), |_, cell| Ok(cell);
+    i64: |heap, it| heap.int(it)?, Part::Owned(it.to_string()), int;
+    f64: |_, it| Cell::float(it), Part::Value(Cell::float(it), false), float;
+    u8: |_, it| Cell::from(it), Part::Owned(it.to_string()), byte;
+    bool: |_, it| Cell::bool(it), Part::Value(Cell::bool(it), false), boolean;
+    String: |heap, it| heap.string(&it)?, Part::Owned(it), text;
 }
 
 pub(crate) fn text(heap: &Heap, cell: Cell) -> Outcome<String> {
@@ -207,23 +206,14 @@ fn byte(heap: &Heap, cell: Cell) -> Outcome<u8> {
 /// Code for a list of each kind there is, and for what is no list.
 macro_rules! by_kind {
     ($list:expr, $Kind:ident => $code:expr, $other:expr) => {
+        by_kind!($list, $Kind => $code, $other; List LIST I64Arr I64ARR F64Arr F64ARR Bytes BYTES)
+    };
+    ($list:expr, $Kind:ident => $code:expr, $other:expr; $($Type:ident $KIND:ident)*) => {
         match $list.kind() {
-            Some(Kind::LIST) => {
-                type $Kind = segheap::List;
+            $(Some(Kind::$KIND) => {
+                type $Kind = segheap::$Type;
                 $code
-            }
-            Some(Kind::I64ARR) => {
-                type $Kind = segheap::I64Arr;
-                $code
-            }
-            Some(Kind::F64ARR) => {
-                type $Kind = segheap::F64Arr;
-                $code
-            }
-            Some(Kind::BYTES) => {
-                type $Kind = segheap::Bytes;
-                $code
-            }
+            })*
             _ => $other,
         }
     };
@@ -545,9 +535,8 @@ impl Context {
     }
 
     fn place(&self, record: Cell, name: Cell) -> Outcome<Option<usize>> {
-        let shape = self.shapes.get(self.get::<Struct>(record)?.shape() as usize);
-        let name = self.heap.text(name)?;
-        Ok(shape.and_then(|shape| shape.field(&name.to_str_lossy())))
+        let shape = &self.shapes[self.get::<Struct>(record)?.shape() as usize];
+        Ok(shape.field(&self.heap.text(name)?.to_str_lossy()))
     }
 
     fn member(&self, base: Cell, name: Cell) -> Outcome<Option<Cell>> {
