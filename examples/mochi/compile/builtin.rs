@@ -40,16 +40,14 @@ impl Compiler<'_> {
             }
             _ => {}
         }
-        let keeps = matches!(
-            builtin,
-            Builtin::Append | Builtin::First | Builtin::Last | Builtin::Min | Builtin::Max
-        );
+        let keeps = [Builtin::Append, Builtin::First, Builtin::Last, Builtin::Min, Builtin::Max]
+            .contains(&builtin);
         let mut types = Vec::new();
         let first = self.frame.next[2] as Reg;
         for (n, arg) in args.iter().enumerate() {
             let reg = self.take(Bank::C)?;
             // What is appended is held by the list; what is only looked at is not.
-            let value = if keeps && n > 0 || !keeps && !matches!(arg.kind, ExprKind::Name(_)) {
+            let value = if keeps && n > 0 || !matches!(arg.kind, ExprKind::Name(_)) {
                 self.expr(arg, ANY, Some(reg))?
             } else {
                 self.borrowed(arg, ANY)?

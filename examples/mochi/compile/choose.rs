@@ -154,8 +154,21 @@ impl Compiler<'_> {
         // The type of the result: that of all branches together.
         let target_type = target.as_ref().map(|target| self.probe(target, ANY)).transpose()?;
         let mut types = Vec::new();
-        for case in cases {
-            types.push(self.case_type(case, target_type.as_ref(), want.ty)?);
+        for (pattern, body) in cases {
+            types.push(match body.kind {
+                ExprKind::Block(_) => Type::Any,
+                // With the variables of its pattern; the code is forgotten.
+                _ => self.probe_by(body, |compiler| {
+                    compiler.open();
+                    if let Some(target) = &target_type {
+                        let target = compiler.take_for(target)?;
+                        compiler.test(pattern, Some(&target))?;
+                    }
+                    let ty = compiler.expr(body, want.ty, None)?.ty;
+                    compiler.frame.scopes.pop();
+                    Ok(ty)
+                })?,
+            });
         }
         let fits = |ty: &Type| *want.ty != Type::Any && ty.fits(want.ty);
         let ty = types.into_iter().reduce(|a, b| match a == b || !fits(&a) || !fits(&b) {
@@ -210,28 +223,6 @@ impl Compiler<'_> {
         }
     }
 
-    /// The type of a branch, with the variables of its pattern; the code is forgotten.
-    fn case_type(
-        &mut self,
-        (pattern, body): &(Expr, Expr),
-        target: Option<&Type>,
-        expected: &Type,
-    ) -> Result<Type> {
-        if let ExprKind::Block(_) = body.kind {
-            return Ok(Type::Any);
-        }
-        self.probe_by(body, |compiler| {
-            compiler.open();
-            if let Some(target) = target {
-                let target = compiler.take_for(target)?;
-                compiler.test(pattern, Some(&target))?;
-            }
-            let ty = compiler.expr(body, expected, None)?.ty;
-            compiler.frame.scopes.pop();
-            Ok(ty)
-        })
-    }
-
     /// Tests whether a value fits a pattern and binds its variables; answers the jumps that are
     /// taken if it does not. A `part` of a value has a register of its own already.
     fn pattern(&mut self, pattern: &Expr, target: &Val, part: bool) -> Result<Vec<usize>> {
@@ -266,10 +257,11 @@ impl Compiler<'_> {
                 }
             };
         };
-        if target.ty.bank() != Bank::C {
-            return self.mismatch(&Type::Struct(record), &target.ty);
-        }
         let shape = record.shape;
+        if target.ty.bank() != Bank::C {
+            // A number is no record, which an error says.
+            self.coerce(target.clone(), &Type::Struct(record), None)?;
+        }
         let reg = self.take(Bank::I)?;
         self.emit(Op::IsShape(reg, target.reg, shape));
         let mut fails = vec![self.jump_on(reg, false)];

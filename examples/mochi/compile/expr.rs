@@ -124,10 +124,6 @@ impl Compiler<'_> {
         fault(self.at, format!("{ty} {why}"))
     }
 
-    pub(super) fn mismatch<T>(&self, wanted: &Type, found: &Type) -> Result<T> {
-        fault(self.at, format!("type mismatch: expected {wanted}, found {found}"))
-    }
-
     pub(super) fn fit(&mut self, value: Val, ty: &Type, to: Option<Reg>) -> Result<Val> {
         Ok(Val { ty: ty.clone(), ..self.coerce(value, ty, to)? })
     }

@@ -451,7 +451,8 @@ impl Compiler<'_> {
         // A truth value is no number.
         let other = from == Bank::I && bank == Bank::I && value.ty != *wanted;
         if other || !value.ty.fits(wanted) {
-            return self.mismatch(wanted, &value.ty);
+            let found = &value.ty;
+            return fault(self.at, format!("type mismatch: expected {wanted}, found {found}"));
         }
         let known = *wanted == Type::Any && bank == from;
         let ty = if known { value.ty.clone() } else { wanted.clone() };

@@ -4,7 +4,7 @@ use std::str::Chars;
 
 use logos::Logos;
 
-use crate::errors::{Fault, Result, fault};
+use crate::errors::{Result, fault};
 
 /// A token; the words that are no names are told apart by the parser.
 #[derive(Logos, Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,25 +47,18 @@ pub(crate) fn tokens(source: &str) -> Result<Vec<Spanned<'_>>> {
     }
     let mut found = Vec::new();
     for (token, span) in Token::lexer(source).spanned() {
-        let at = span.start as u32;
+        let (at, text) = (span.start as u32, &source[span]);
         match token {
-            Ok(Token::Unclosed) | Err(()) => return Err(unknown(&source[span.start..], at)),
-            Ok(token) => found.push(Spanned { token, text: &source[span], at }),
+            Ok(Token::Unclosed) => return fault(at, "this comment has no end: a */ is missing"),
+            Ok(token) => found.push(Spanned { token, text, at }),
+            Err(()) if text.starts_with('"') => {
+                return fault(at, "this text has no end: a \" is missing");
+            }
+            Err(()) => return fault(at, format!("{text:?} begins no token")),
         }
     }
     found.push(Spanned { token: Token::End, text: "", at: source.trim_end().len() as u32 });
     Ok(found)
-}
-
-fn unknown(rest: &str, at: u32) -> Fault {
-    let message = if rest.starts_with('"') {
-        "this text has no end: a \" is missing".to_owned()
-    } else if rest.starts_with("/*") {
-        "this comment has no end: a */ is missing".to_owned()
-    } else {
-        format!("{:?} begins no token", rest.chars().next().unwrap_or(' '))
-    };
-    Fault::new(at, message)
 }
 
 /// What may stand behind a backslash, and what each of it means.
