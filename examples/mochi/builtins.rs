@@ -454,12 +454,11 @@ fn padding(heap: &Heap, [x, width, pad]: [Cell; 3]) -> Outcome<String> {
 fn split(heap: &mut Heap, whole: Cell, separator: Cell) -> Outcome<Cell> {
     let whole = text(heap, whole)?;
     let separator = if separator.is_null() { " ".to_owned() } else { text(heap, separator)? };
-    let parts: Vec<String> = match separator.as_str() {
-        "" => whole.chars().map(String::from).collect(),
-        separator => whole.split(separator).map(str::to_owned).collect(),
+    let parts: Outcome<Vec<Cell>> = match separator.as_str() {
+        "" => whole.chars().map(|c| String::from(c).cell(heap)).collect(),
+        separator => whole.split(separator).map(|part| Ok(heap.string(part)?)).collect(),
     };
-    let parts: Vec<Cell> = parts.iter().map(|it| heap.string(it)).collect::<Result<_, _>>()?;
-    new_list(heap, &parts)
+    new_list(heap, &parts?)
 }
 
 fn reversed(heap: &mut Heap, base: Cell) -> Outcome<Cell> {

@@ -177,11 +177,7 @@ fn quoted(text: &str, json: bool) -> String {
 }
 
 fn plain_float(float: f64) -> String {
-    if float.is_infinite() {
-        format!("{float:+}").replace("inf", "Inf")
-    } else {
-        format!("{float}")
-    }
+    if float.is_infinite() { format!("{float:+}").replace("inf", "Inf") } else { float.to_string() }
 }
 
 /// The shortest form; with an exponent outside of these.
