@@ -412,25 +412,29 @@ impl<'h> Table<&'h mut [u64]> {
     pub(crate) fn remove(&mut self, bucket: usize, position: u32) -> Option<(Entry, u32)> {
         let entry = copied(self.read().entry(position)?);
         let range = self.read().layout().range();
-        let buckets = self.words.get_mut(range)?;
-        let mask = buckets.len().wrapping_sub(1);
-        let mut gap = bucket;
-        let mut here = bucket;
-        for _ in 0..buckets.len() {
-            here = here.wrapping_add(1) & mask;
-            let moved = *buckets.get(here)?;
-            let (hash, filled) = halves(moved);
-            if filled == 0 {
+        let (groups, _) = self.words.get_mut(range)?.as_chunks_mut::<GROUP>();
+        let mask = groups.len().wrapping_sub(1);
+        // The gap; and, as long as no bucket is free, what lies behind it and came this way.
+        let (mut n, mut lane) = (bucket / GROUP, bucket % GROUP);
+        let mut here = n;
+        for _ in 0..groups.len() {
+            if groups.get(here)?.last() == Some(&0) {
                 break;
             }
-            // It may move up if its home is not between the gap and itself.
-            let home = home(hash, mask.wrapping_add(1) / GROUP).wrapping_mul(GROUP);
-            if here.wrapping_sub(home) & mask >= here.wrapping_sub(gap) & mask {
-                *buckets.get_mut(gap)? = moved;
-                gap = here;
+            here = here.wrapping_add(1) & mask;
+            let passed = |&bucket: &u64| {
+                let home = home(halves(bucket).0, groups.len());
+                bucket != 0 && here.wrapping_sub(home) & mask >= here.wrapping_sub(n) & mask
+            };
+            if let Some(from) = groups.get(here)?.iter().position(passed) {
+                *groups.get_mut(n)?.get_mut(lane)? = *groups.get(here)?.get(from)?;
+                (n, lane) = (here, from);
             }
         }
-        *buckets.get_mut(gap)? = 0;
+        let group = groups.get_mut(n)?;
+        let last = filled(group).checked_sub(1)?;
+        *group.get_mut(lane)? = *group.get(last)?;
+        *group.get_mut(last)? = 0;
         self.set_entry(position, &[Cell::raw(HOLE), Cell::NULL]);
         let live = self.read().header(LIVE).saturating_sub(1);
         self.put(LIVE, live);
