@@ -380,3 +380,26 @@ fn an_entry_whose_key_died_stays_until_it_is_taken_out() {
         assert!(heap.get(map).unwrap().is_empty());
     }
 }
+
+/// Tables so full that entries lie behind groups that are not theirs: what follows a removed entry
+/// is found.
+#[test]
+fn what_is_left_of_a_full_table_is_found() {
+    for seed in 0..8_u64 {
+        let mut heap = heap(seed);
+        let map = heap.alloc(Map::new()).unwrap();
+        let keys: Vec<Cell> = (0..1536_u32).map(|n| n.wrapping_mul(0x9E37_79B1).into()).collect();
+        for &key in &keys {
+            heap.get_mut(map).unwrap().insert(key, key).unwrap();
+        }
+        for n in 0..keys.len() {
+            // Every n-th of a permutation goes.
+            let gone = keys[n * 577 % keys.len()];
+            assert_eq!(heap.get_mut(map).unwrap().remove(gone), Ok(Some((gone, gone))));
+            if n % 64 == 0 || n + 64 > keys.len() {
+                heap.verify().unwrap();
+            }
+        }
+        assert!(heap.get(map).unwrap().is_empty());
+    }
+}
