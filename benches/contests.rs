@@ -1,4 +1,4 @@
-//! Every contest of `benches/work`, and every contestant in it, timed by criterion:
+//! Every contest of `benches/subjects`, and every contestant in it, timed by criterion:
 //! to look closely at one work, at peers that the scoreboard leaves out, and at what
 //! a change does to a contestant.
 //!
@@ -14,15 +14,15 @@
 #![allow(missing_docs, reason = "nothing here is an interface")]
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
-mod work;
+mod subjects;
 
 use std::time::Duration;
 
 use criterion::{Criterion, SamplingMode, Throughput};
-use work::contest::{Contest, Unit};
+use subjects::contest::{Contest, Unit};
 
 fn main() {
-    if work::fresh::is_child() {
+    if subjects::fresh::is_child() {
         return;
     }
     let mut criterion = Criterion::default()
@@ -30,8 +30,8 @@ fn main() {
         .warm_up_time(Duration::from_millis(200))
         .measurement_time(Duration::from_secs(1))
         .configure_from_args();
-    for entry in work::contests() {
-        let (name, contest) = (entry.0, work::open(entry));
+    for entry in subjects::contests() {
+        let (name, contest) = (entry.0, subjects::open(entry));
         if contest.unit == Unit::Nanoseconds {
             bench(&mut criterion, name, contest);
         }

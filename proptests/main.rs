@@ -19,6 +19,8 @@ mod tally;
 
 mod allocator;
 mod cells;
+// It reads the assembly of this target only.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod codegen;
 mod compaction;
 mod copies;

@@ -13,7 +13,7 @@
 //! ratio is at most its target and its own noise, which is measured by segheap
 //! against itself. The exit code is 0 unless an answer was wrong.
 //!
-//! `table.rs` has the rows and their targets, `benches/work` what they measure.
+//! `table.rs` has the rows and their targets, `benches/subjects` what they measure.
 #![allow(missing_docs, reason = "nothing here is an interface")]
 #![allow(
     clippy::arithmetic_side_effects,
@@ -30,9 +30,9 @@ mod measure;
 mod picture;
 mod record;
 mod report;
+#[path = "../subjects/mod.rs"]
+mod subjects;
 mod table;
-#[path = "../work/mod.rs"]
-mod work;
 
 use std::error::Error;
 use std::io::{IsTerminal, stderr};
@@ -69,7 +69,7 @@ fn options() -> Result<Options, String> {
 }
 
 fn main() -> ExitCode {
-    if work::fresh::is_child() {
+    if subjects::fresh::is_child() {
         return ExitCode::SUCCESS;
     }
     match options().map_err(Into::into).and_then(|options| run(&options)) {
@@ -103,7 +103,8 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         if stderr().is_terminal() {
             eprint!("\r\x1b[K[{done}/{}] {name}", groups.len());
         }
-        let contest = work::open(work::find(name).ok_or_else(|| format!("no contest {name}"))?);
+        let contest =
+            subjects::open(subjects::find(name).ok_or_else(|| format!("no contest {name}"))?);
         let peers: Vec<&str> = rows.iter().filter_map(contestant).collect();
         let unit = contest.unit;
         match measure(contest, &peers, options.effort) {

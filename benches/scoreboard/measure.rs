@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::work::contest::{Contest, Pass};
+use crate::subjects::contest::{Contest, Pass};
 
 /// How long a contest may take.
 #[derive(Clone, Copy)]

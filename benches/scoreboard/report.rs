@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::measure::{Cost, Measured};
+use crate::subjects::contest::Unit;
 use crate::table::{Peer, Row};
-use crate::work::contest::Unit;
 
 /// A row that has been measured.
 pub(crate) struct Line {

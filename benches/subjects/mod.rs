@@ -1,7 +1,6 @@
 //! The work that is measured. Each file holds contests about one subject;
 //! `cargo bench --bench scoreboard` sets segheap against its peers in them, and
 //! `cargo bench --bench contests` times every contestant by itself.
-#![allow(dead_code, reason = "each program uses its part")]
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
