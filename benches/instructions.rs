@@ -141,12 +141,12 @@ operations! {
     }
     pair_kill(world, _i) {
         if let Some(pair) = world.live.pop() {
-            world.heap.kill(pair)?;
+            world.heap.free(pair)?;
         }
     }
     text_alloc_kill(world, _i) {
         let text = world.heap.string(black_box("sixteen bytes :)"))?;
-        world.heap.kill(text)?
+        world.heap.free(text)?
     }
     frame_of_a_pair(world, _i) {
         let frame = world.heap.open_region()?;
@@ -158,12 +158,12 @@ operations! {
     }
     list_from_i64_64(world, _i) {
         let list = world.heap.convert_across::<List>(black_box(world.ints), ..)?;
-        world.heap.kill(list)?
+        world.heap.free(list)?
     }
     concat_kill(world, _i) {
         let text = Cell::from(black_box(world.text));
         let text = world.heap.concat(&[text.into(), text.into()])?;
-        world.heap.kill(text)?
+        world.heap.free(text)?
     }
     int_add(world, i) { world.heap.add(black_box(Cell::from(i as u32)), black_box(1.into()))? }
 }

@@ -19,7 +19,7 @@ const BAR: usize = 24;
 
 fn main() -> Outcome<()> {
     let mut story = Story::new();
-    kill(&mut story)?;
+    free(&mut story)?;
     frames(&mut story)?;
     exception(&mut story)?;
     collection(&mut story)?;
@@ -49,7 +49,7 @@ impl Story {
     /// Live objects, bytes of their payload, pages; seals included.
     fn now(&self) -> [u64; 3] {
         let usage = self.heap.usage();
-        let arenas = usage.arenas.iter().chain([&usage.seals]);
+        let arenas = usage.arenas().iter().chain([&usage.seals]);
         arenas.fold([0; 3], |[live, bytes, pages], arena| {
             [live + u64::from(arena.live), bytes + arena.payload_bytes, pages + arena.pages]
         })
@@ -94,14 +94,14 @@ fn lists(heap: &mut Heap, n: u32) -> Result<Vec<Handle<List>>, Error> {
 }
 
 /// 1. Killing: one object, now. Its handles are stale from then on.
-fn kill(story: &mut Story) -> Outcome<()> {
+fn free(story: &mut Story) -> Outcome<()> {
     let all = lists(&mut story.heap, 1_000)?;
-    story.made("kill", "1,000 lists of eight cells");
+    story.made("free", "1,000 lists of eight cells");
     for &list in &all {
-        story.heap.kill(list)?;
+        story.heap.free(list)?;
     }
     let stale = all.iter().filter(|&&list| story.heap.get(list).is_err()).count();
-    story.reclaimed("kill", &format!("each killed by hand; {stale} handles are stale"));
+    story.reclaimed("free", &format!("each freed by hand; {stale} handles are stale"));
     Ok(())
 }
 
@@ -136,7 +136,7 @@ fn exception(story: &mut Story) -> Outcome<()> {
     story.made("exception", "100 calls deep, 10 lists in each, and something is thrown");
     let freed = story.heap.close_region(handler, [thrown])?;
     story.reclaimed("exception", &format!("unwound to the handler at once: {freed} objects"));
-    story.heap.kill(thrown)?;
+    story.heap.free(thrown)?;
     Ok(())
 }
 
@@ -157,7 +157,7 @@ fn collection(story: &mut Story) -> Outcome<()> {
     let what =
         format!("{} freed; {weak} of the handles still open; dead: token {tokens:?}", done.freed);
     story.reclaimed("collection", &what);
-    story.heap.kill(root)?;
+    story.heap.free(root)?;
     Ok(())
 }
 
@@ -168,17 +168,17 @@ fn compaction(story: &mut Story) -> Outcome<()> {
         (0..64_u8).map(|i| heap.alloc(U8Arr::of(&[i; 4096]))).collect::<Result<_, _>>()?;
     story.made("compaction", "64 arrays of 4 KiB");
     for array in arrays.iter().step_by(2) {
-        story.heap.kill(*array)?;
+        story.heap.free(*array)?;
     }
-    story.reclaimed("kill", "every other killed: holes, but no page is free");
+    story.reclaimed("free", "every other freed: holes, but no page is free");
     story.heap.compact();
     let mut open = 0;
     for (&array, i) in arrays.iter().zip(0_u8..).skip(1).step_by(2) {
         open += u32::from(story.heap.get(array)?.as_slice() == [i; 4096]);
     }
     story.reclaimed("compaction", &format!("compacted; {open} handles open what they did"));
-    arrays.iter().skip(1).step_by(2).try_for_each(|&array| story.heap.kill(array))?;
-    story.reclaimed("kill", "the others killed");
+    arrays.iter().skip(1).step_by(2).try_for_each(|&array| story.heap.free(array))?;
+    story.reclaimed("free", "the others freed");
     Ok(())
 }
 
@@ -188,27 +188,27 @@ fn retirement(story: &mut Story) -> Outcome<()> {
     let mut last = heap.alloc(Closure::of(1, &[]))?;
     let mut lives = 1;
     while retired(heap) == 0 {
-        heap.kill(last)?;
+        heap.free(last)?;
         last = heap.alloc(Closure::of(1, &[]))?;
         lives += 1;
     }
-    heap.kill(last)?;
+    heap.free(last)?;
     story.made("retirement", &format!("a slot was used {} times and is retired", lives - 1));
     // All the cells that the host still holds: none but this.
-    let done = story.heap.collect_and_revive([Cell::NULL], [Cell::NULL])?;
-    let what = format!("{} slot revived, {} retired now", done.revived, retired(&story.heap));
+    let done = story.heap.collect_and_recycle([Cell::NULL], [Cell::NULL])?;
+    let what = format!("{} slot revived, {} retired now", done.recycled, retired(&story.heap));
     story.reclaimed("revival", &what);
     Ok(())
 }
 
 fn retired(heap: &Heap) -> u32 {
-    heap.usage().arenas.iter().map(|arena| arena.retired).sum()
+    heap.usage().arenas().iter().map(|arena| arena.retired).sum()
 }
 
 /// 7. Sealing: a handle for others to keep, not to use. It keeps its object.
 fn sealing(story: &mut Story) -> Outcome<()> {
     let heap = &mut story.heap;
-    let (key, secret) = (heap.new_key()?, heap.alloc(Str::new("for the holder of the key"))?);
+    let (key, secret) = (heap.new_seal_key()?, heap.alloc(Str::new("for the holder of the key"))?);
     let sealed = heap.seal(secret, &key)?;
     let refused = heap.get::<Str>(sealed).err().ok_or("a sealed cell was opened")?;
     story.made("sealing", &format!("a sealed text; opening it: {refused}"));
@@ -241,7 +241,7 @@ fn path(story: &mut Story) -> Outcome<()> {
     let leak = heap.alloc(List::of(&[]))?;
     let cache = heap.alloc(Pair::of(1.into(), leak.into()))?;
     let globals = heap.alloc(List::of(&[Cell::NULL, cache.into()]))?;
-    let path = heap.path([globals.cell()], leak.into())?.ok_or("no path to the leak")?;
+    let path = heap.path_from_roots([globals.cell()], leak.into())?.ok_or("no path to the leak")?;
     let shown: Vec<String> = path.iter().map(|cell| format!("{cell:?}")).collect();
     let shown = shown.join(" > ");
     story.made("path", &format!("why is {:?} alive? {shown}", leak.cell()));

@@ -30,7 +30,7 @@ struct Tenant {
 impl Tenant {
     /// A tenant with so many eighths of the budget.
     fn new(name: &'static str, seed: u64, eighths: usize) -> Tenant {
-        let limits = Limits { bytes: BUDGET / 8 * eighths, ..Limits::default() };
+        let limits = Limits::NONE.with_bytes(BUDGET / 8 * eighths);
         Tenant { name, heap: Heap::with(Settings::seeded(seed).limits(limits)) }
     }
 }
@@ -76,14 +76,14 @@ fn input(out: &mut impl Write, heap: &mut Heap) -> Outcome<()> {
             Err(error) => format!("refused: {error}"),
             Ok(text) => {
                 let parsed = numbers(heap, text);
-                heap.kill(text)?;
+                heap.free(text)?;
                 match parsed {
                     Ok(list) => format!("list {}", heap.display(list)),
                     Err(error) => format!("refused: {error}"),
                 }
             }
         };
-        heap.kill(bytes)?;
+        heap.free(bytes)?;
         writeln!(out, "{shown:<24} {answer}")?;
     }
     Ok(())
@@ -95,7 +95,7 @@ fn numbers(heap: &mut Heap, text: Handle<Str>) -> Outcome<Handle<List>> {
         heap.get(text)?.to_str()?.split(',').map(|number| number.trim().parse()).collect();
     let array = heap.alloc(I64Arr::of(&parsed?))?;
     let list = heap.convert_across::<List>(array, ..);
-    heap.kill(array)?;
+    heap.free(array)?;
     Ok(list?)
 }
 
@@ -112,27 +112,27 @@ fn attacks(out: &mut impl Write, alice: &mut Heap, mallory: &mut Heap) -> Outcom
     // A session that ended, and another one in its slot.
     let session = alice.alloc(U8Arr::of(b"session"))?;
     let mut ended = alice.hint(session, ..)?;
-    alice.kill(session)?;
+    alice.free(session)?;
     alice.alloc(U8Arr::of(b"another"))?;
     let mut whole = alice.hint(ledger, ..)?;
     let part = whole.narrow(1..4)?;
-    let key = alice.new_key()?;
+    let key = alice.new_seal_key()?;
     let sealed = alice.seal(secret, &key)?;
     // The same slots are in use in Mallory's heap.
     let mine = mallory.alloc(I64Arr::of(&[0; 6]))?;
     mallory.alloc(Str::new("a text of Mallory's own"))?;
-    let other_key = mallory.new_key()?;
+    let other_key = mallory.new_seal_key()?;
 
     let attempts: [(&str, Attempt<'_>); 24] = [
         ("Alice's handle, in Mallory's heap", &mut |_, m| m.get(ledger).map(drop)),
         ("Mallory's handle, in Alice's heap", &mut |a, _| a.get_mut(mine)?.set(0, -1)),
-        ("Mallory's handle, to be killed in Alice's heap", &mut |a, _| a.kill(mine)),
-        ("a handle, after its object was killed", &mut |a, _| a.get(session).map(drop)),
-        ("a handle, killed a second time", &mut |a, _| a.kill(session)),
+        ("Mallory's handle, to be freed in Alice's heap", &mut |a, _| a.free(mine)),
+        ("a handle, after its object was freed", &mut |a, _| a.get(session).map(drop)),
+        ("a handle, freed a second time", &mut |a, _| a.free(session)),
         ("a text, as a list", &mut |a, _| a.get::<List>(secret.cell()).map(drop)),
         ("a number, as a list", &mut |a, _| a.get::<List>(Cell::from(7)).map(drop)),
         ("a hint, in Mallory's heap", &mut |_, m| whole.get(m, 0).map(drop)),
-        ("a hint, after its object was killed", &mut |a, _| ended.set(a, 0, 0)),
+        ("a hint, after its object was freed", &mut |a, _| ended.set(a, 0, 0)),
         ("a narrowed hint, made wider", &mut |_, _| part.narrow(..4).map(drop)),
         ("a narrowed hint, past its end", &mut |a, _| { part }.get(a, 3).map(drop)),
         ("a narrowed hint, before its start", &mut |a, _| { part }.set(a, usize::MAX, -1)),
@@ -192,7 +192,7 @@ fn greed(out: &mut impl Write, mallory: &mut Heap, bob: &mut Heap) -> Outcome<()
     let refused = mallory.alloc(large()).err().ok_or("2 MiB in a heap of 1 MiB")?;
     for (heap, bytes) in [(bob, BUDGET / 8 * 2), (&mut *mallory, BUDGET / 8 * 4)] {
         let limits = heap.limits();
-        heap.set_limits(Limits { bytes, ..limits });
+        heap.set_limits(limits.with_bytes(bytes));
     }
     mallory.alloc(large())?;
     writeln!(out, "an array of 2 MiB: {refused}; with 3 MiB lent by Bob it fits")?;

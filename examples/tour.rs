@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use segheap::bstr::{BStr, ByteSlice};
 use segheap::{
     Bytes, Cell, Closure, Cursor, Error, F64Arr, Handle, Heap, I64Arr, Limits, List, Map, Pair,
-    Piece, Set, Settings, Str, Struct, U8Arr,
+    Set, Settings, Str, Struct, TextPart, U8Arr,
 };
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
 
 fn tour(name: &str, path: &Path) -> Outcome<()> {
     // What a program may use is up to its host; here, 3 GiB.
-    let limits = Limits { bytes: 3 << 30, ..Limits::default() };
+    let limits = Limits::NONE.with_bytes(3 << 30);
     let mut heap = Heap::with(Settings::random().limits(limits));
     let file = load(&mut heap, path)?;
     let words = count_words(&mut heap, file.text)?;
@@ -114,7 +114,7 @@ fn count_words(heap: &mut Heap, text: Handle<Str>) -> Result<Words, Error> {
         from = range.end;
         // Copies from the arena to the arena. Up to 5 bytes need no object: the
         // text is in the cell then.
-        let word = heap.concat(&[Piece::Part(text.into(), range)])?;
+        let word = heap.concat(&[TextPart::Range(text.into(), range)])?;
         total = heap.add(total, 1.into())?;
         match heap.get(counts)?.get(word)? {
             Some(count) => {
@@ -147,7 +147,7 @@ fn count_of(heap: &Heap, counts: Handle<Map>, word: Cell) -> Result<Cell, Error>
 
 /// Frees what the cell names, if it names an object.
 fn discard(heap: &mut Heap, value: Cell) -> Result<(), Error> {
-    if value.kind().is_some() { heap.kill(value) } else { Ok(()) }
+    if value.kind().is_some() { heap.free(value) } else { Ok(()) }
 }
 
 /// The next run of letters and digits at or behind `from`.
@@ -192,7 +192,7 @@ fn measure(heap: &mut Heap, file: &File, words: &Words) -> Outcome<Facts> {
         let text = heap.text(word)?;
         let letters = letters(&text);
         let first = text.chars().next().map_or(0, char::len_utf8);
-        let initial = heap.concat(&[Piece::Part(word, 0..first)])?;
+        let initial = heap.concat(&[TextPart::Range(word, 0..first)])?;
         heap.get_mut(initials)?.insert(initial)?;
         heap.get_mut(lengths)?.push(letters)?;
     }
@@ -308,9 +308,9 @@ fn print_result(
 
 fn print_arenas(out: &mut impl Write, heap: &Heap) -> io::Result<()> {
     let usage = heap.usage();
-    let most = usage.arenas.iter().map(|arena| arena.payload_bytes).max().unwrap_or(0).max(1);
+    let most = usage.arenas().iter().map(|arena| arena.payload_bytes).max().unwrap_or(0).max(1);
     writeln!(out, "arena      pages      live  payload bytes")?;
-    for arena in usage.arenas {
+    for arena in usage.arenas() {
         let (kind, pages, live, bytes) = (arena.kind, arena.pages, arena.live, arena.payload_bytes);
         let bar = "█".repeat(usize::try_from((bytes * BAR).div_ceil(most)).unwrap_or(0));
         writeln!(out, "{kind:<8} {pages:>7} {live:>9} {bytes:>14} |{bar}")?;
@@ -328,7 +328,7 @@ fn print_mistakes(
     words: &Words,
 ) -> Outcome<()> {
     let gone = heap.alloc(Pair::of(Cell::TRUE, Cell::FALSE))?;
-    heap.kill(gone)?;
+    heap.free(gone)?;
     // Its slot is taken again, and the old handle does not open the new object.
     let successor = heap.alloc(Pair::of(Cell::NULL, Cell::NULL))?;
 

@@ -5,8 +5,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell as Counter;
 
 use segheap::{
-    Bytes, Cell, Error, Handle, Heap, I64Arr, Limits, List, Map, Pair, Piece, Resource, Set,
-    Settings, Str,
+    Bytes, Cell, Error, Handle, Heap, I64Arr, Limits, List, Map, Pair, Resource, Set, Settings,
+    Str, TextPart,
 };
 
 thread_local! {
@@ -95,7 +95,7 @@ fn the_counter_counts() {
 
 #[test]
 fn a_new_heap_takes_nothing() {
-    let limits = Limits { bytes: 1 << 20, ..Limits::default() };
+    let limits = Limits::NONE.with_bytes(1 << 20);
     let made = calls(|| drop(std::hint::black_box(Heap::with(Settings::seeded(1).limits(limits)))));
     assert_eq!(made, 0);
     let mut heap = Heap::with(Settings::seeded(1));
@@ -135,7 +135,7 @@ fn making_and_killing() {
             let text = heap.alloc(Str::new("a longer text")).unwrap();
             let map = heap.alloc(Map::with_capacity(n as usize)).unwrap();
             for cell in [pair.cell(), map.cell(), array.cell(), text.cell()] {
-                heap.kill(cell).unwrap();
+                heap.free(cell).unwrap();
             }
         }
     };
@@ -192,9 +192,9 @@ fn concatenating() {
     let mut heap = Heap::with(Settings::seeded(1));
     let text = heap.string("a longer text").unwrap();
     let work = |heap: &mut Heap| {
-        let pieces = [Piece::All(text), Piece::Str(" and "), Piece::Part(text, 2..8)];
+        let pieces = [TextPart::Whole(text), TextPart::Str(" and "), TextPart::Range(text, 2..8)];
         let made = heap.concat(&pieces).unwrap();
-        heap.kill(made).unwrap();
+        heap.free(made).unwrap();
     };
     assert_eq!(once_warm(&mut heap, work), 0);
 }
@@ -250,14 +250,14 @@ fn collecting_under_a_limit() {
     let collect = |heap: &mut Heap| peak(|| assert_eq!(heap.collect([root]).unwrap().live, 20_001));
     assert!(collect(&mut heap) > 100_000);
     let bytes = heap.usage().total_bytes as usize + 1000;
-    heap.set_limits(Limits { bytes, ..Limits::default() });
+    heap.set_limits(Limits::NONE.with_bytes(bytes));
     assert!(collect(&mut heap) <= 1000);
 }
 
 /// An integer too large for the limits is refused before there is one.
 #[test]
 fn powers_beyond_a_limit() {
-    let limits = Limits { bytes: 1 << 16, ..Limits::default() };
+    let limits = Limits::NONE.with_bytes(1 << 16);
     let mut heap = Heap::with(Settings::seeded(1).limits(limits));
     let refused = Err(Error::Limit(Resource::Bytes));
     let held = peak(|| assert_eq!(heap.pow(3.into(), 2_000_000.into()), refused));

@@ -5,8 +5,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use proptest::prelude::*;
 use segheap::{
-    Bignum, Bytes, Cell, Closure, Error, F64Arr, Handle, Heap, I64Arr, Kind, List, Map, Pair,
-    Piece, Set, Str, Struct, U8Arr, Unpacked, abi,
+    Bignum, Bytes, Cell, Closure, Error, F64Arr, Handle, Heap, I64Arr, Kind, List, Map, Pair, Set,
+    Str, Struct, TextPart, U8Arr, Unpacked, abi,
 };
 
 use crate::support::{config, float_bits, forged, handle_bits, heap, integer};
@@ -148,7 +148,7 @@ proptest! {
         prop_assert_eq!(format!("{one:?}"), format!("{other:?}"));
         prop_assert_eq!(format!("{:?}", one.unpack()), format!("{:?}", other.unpack()));
         prop_assert_eq!(one == other, a == b);
-        if let (Ok(one), Ok(other)) = (one.to::<List>(), other.to::<List>()) {
+        if let (Ok(one), Ok(other)) = (one.to_handle::<List>(), other.to_handle::<List>()) {
             prop_assert_eq!(hash(one), hash(other));
             prop_assert_eq!(format!("{one:?}"), format!("{other:?}"));
         }
@@ -214,7 +214,7 @@ fn try_everything(heap: &mut Heap, cell: Cell, live: bool) {
             assert_eq!(heap.get::<$Kind>(cell).is_ok(), opens);
             assert_eq!(heap.get_mut::<$Kind>(cell).is_ok(), opens);
             let wanted = <$Kind as segheap::HasKind>::KIND;
-            assert_eq!(cell.to::<$Kind>().is_ok(), cell.kind() == Some(wanted));
+            assert_eq!(cell.to_handle::<$Kind>().is_ok(), cell.kind() == Some(wanted));
         })*};
     }
     open!(Str List Map Set Struct Closure Bignum Bytes Pair F64Arr I64Arr U8Arr);
@@ -225,18 +225,18 @@ fn try_everything(heap: &mut Heap, cell: Cell, live: bool) {
     assert_eq!(heap.hash(cell).is_ok(), !gone);
     assert_eq!(heap.deep_eq(cell, cell), heap.key_eq(cell, cell));
     let _ = heap.display(cell).to_string();
-    assert_eq!(heap.text(cell).is_ok(), heap.concat(&[Piece::All(cell)]).is_ok());
+    assert_eq!(heap.text(cell).is_ok(), heap.concat(&[TextPart::Whole(cell)]).is_ok());
     assert_eq!(heap.as_int(cell).is_ok(), heap.cmp_int(cell, 0.into()).is_ok());
     assert_eq!(heap.union(cell, cell).is_ok(), live && cell.kind() == Some(Kind::SET));
     let map = heap.alloc(Map::new()).unwrap();
     // One guess in 4,096 names the map just made.
     let gone = gone && !heap.contains(cell);
     assert_eq!(heap.get_mut(map).unwrap().insert(cell, cell).is_ok(), !gone);
-    heap.kill(map).unwrap();
+    heap.free(map).unwrap();
     let list = heap.alloc(List::of(&[cell])).unwrap();
     assert_eq!(heap.get(list).unwrap().get(0), Ok(cell));
-    heap.kill(list).unwrap();
-    if let Ok(handle) = cell.to::<Pair>() {
+    heap.free(list).unwrap();
+    if let Ok(handle) = cell.to_handle::<Pair>() {
         assert_eq!(heap.windows_mut((handle,)).is_ok(), live);
     }
     if !live {
@@ -245,7 +245,7 @@ fn try_everything(heap: &mut Heap, cell: Cell, live: bool) {
             Some(kind) => Error::Stale { kind },
             None => Error::NotAHandle,
         };
-        assert_eq!(heap.kill(cell), Err(wanted));
+        assert_eq!(heap.free(cell), Err(wanted));
     }
 }
 
@@ -290,7 +290,7 @@ fn every_boundary_of_a_tag() {
 fn sealed_cells_hide_the_generation() {
     let look = |seed| {
         let mut heap = Heap::with(segheap::Settings::seeded(7).generation_seed(seed));
-        let key = heap.new_key().unwrap();
+        let key = heap.new_seal_key().unwrap();
         let list = heap.alloc(List::of(&[])).unwrap();
         let sealed = heap.seal(list, &key).unwrap();
         let shown = format!("{sealed:?} {:?} {}", sealed.unpack(), heap.display(sealed));

@@ -61,7 +61,7 @@ fn a_deep_chain_is_compared_printed_copied_and_searched() {
         assert_eq!(heap.deep_eq(head, other), Ok(true));
         assert_eq!(heap.display(head).to_string().len(), 4096 + "…".len());
         let first = heap.objects::<Pair>().next().unwrap().cell();
-        assert_eq!(heap.path([head], first).unwrap().unwrap().len() as u64, len);
+        assert_eq!(heap.path_from_roots([head], first).unwrap().unwrap().len() as u64, len);
         let mut copy = self::heap();
         let root = copy.transplant(&heap, head).unwrap();
         assert_eq!(copy.collect([root]).unwrap().live, len);
@@ -91,7 +91,7 @@ fn a_collection_without_memory_has_the_same_result() {
     let (mut free, lists) = wide(30_000, 1);
     let (mut refused, same) = wide(30_000, 1);
     assert_eq!(lists, same);
-    refused.refuse_growth(Some(0));
+    refused.fail_growth_after(Some(0));
     let roots = [lists[5], lists[17]];
     let (a, b) = (free.collect(roots).unwrap(), refused.collect(roots).unwrap());
     assert_eq!(a, b);
@@ -112,7 +112,7 @@ fn a_collection_without_memory_ends_in_sane_time() {
         cells.extend(n.checked_sub(1).map(|before: usize| lists[before].cell()));
         heap.get_mut(lists[n]).unwrap().extend(&cells).unwrap();
     }
-    heap.refuse_growth(Some(0));
+    heap.fail_growth_after(Some(0));
     let head = lists[len - 1].cell();
     assert_eq!(heap.collect([head]).unwrap().live, 2 * len as u64);
 }
@@ -129,9 +129,9 @@ proptest! {
         kept in prop::collection::vec(any::<bool>(), 40),
     ) {
         let limits = match which {
-            0 => Limits { bytes: amount as usize * 65_536, ..Limits::NONE },
-            1 => Limits { pages: amount, ..Limits::NONE },
-            _ => Limits { slots: amount * 8, ..Limits::NONE },
+            0 => Limits::NONE.with_bytes(amount as usize * 65_536),
+            1 => Limits::NONE.with_pages(amount),
+            _ => Limits::NONE.with_slots(amount * 8),
         };
         let mut heap = limited(limits);
         let mut made = vec![];
@@ -175,7 +175,7 @@ proptest! {
         }
         for (&bytes, size) in made.iter().zip(&sizes) {
             if size.1 {
-                heap.kill(bytes).unwrap();
+                heap.free(bytes).unwrap();
             }
         }
         let before = heap.usage().total_bytes;
@@ -213,23 +213,23 @@ fn no_surprise(limits: Limits, live: usize) {
 #[test]
 fn should_collect_says_yes_before_the_limit_on_slots() {
     for slots in [100, 1000, 1024, 5000] {
-        no_surprise(Limits { slots, ..Limits::NONE }, slots as usize / 3);
+        no_surprise(Limits::NONE.with_slots(slots), slots as usize / 3);
     }
 }
 
 #[test]
 fn should_collect_says_yes_before_the_limits_on_pages_and_bytes() {
     for pages in [2, 3, 8] {
-        no_surprise(Limits { pages, ..Limits::NONE }, pages as usize * 1000);
+        no_surprise(Limits::NONE.with_pages(pages), pages as usize * 1000);
     }
-    no_surprise(Limits { bytes: 1 << 20, ..Limits::NONE }, 5_000);
-    no_surprise(Limits { bytes: 4 << 20, ..Limits::NONE }, 5_000);
+    no_surprise(Limits::NONE.with_bytes(1 << 20), 5_000);
+    no_surprise(Limits::NONE.with_bytes(4 << 20), 5_000);
 }
 
 /// With little room left, the answer is not yes at every step; what is refused makes it yes.
 #[test]
 fn near_a_limit_collections_are_paid_for() {
-    let limits = Limits { slots: 1_000, ..Limits::NONE };
+    let limits = Limits::NONE.with_slots(1_000);
     let mut heap = limited(limits);
     let kept: Vec<Cell> = (0..950).map(|_| pair(&mut heap)).collect();
     let mut collections = 0;
@@ -255,7 +255,7 @@ fn near_a_limit_collections_are_paid_for() {
 #[test]
 fn a_policy_of_stress_asks_at_every_so_many() {
     let mut heap = heap();
-    heap.set_policy(Policy { stress: 3, ..Policy::DEFAULT });
+    heap.set_policy(Policy::DEFAULT.with_stress(3));
     for _ in 0..10 {
         let asked: Vec<bool> = (0..3)
             .map(|_| {
@@ -276,7 +276,7 @@ fn compaction_finds_large_blocks_everywhere_in_a_page() {
         let mut heap = heap();
         let made: Vec<_> = (0..len).map(|n| heap.alloc(Bytes::of(&[n; 449])).unwrap()).collect();
         heap.verify().unwrap();
-        made.iter().step_by(2).for_each(|&bytes| heap.kill(bytes).unwrap());
+        made.iter().step_by(2).for_each(|&bytes| heap.free(bytes).unwrap());
         heap.compact();
         heap.verify().unwrap();
         // What comes now lies on nothing that is alive.
@@ -297,7 +297,7 @@ fn hints_follow_what_a_compaction_moves() {
     let first = heap.alloc(List::of(&[1.into(); 20])).unwrap();
     let list = heap.alloc(List::of(&[2.into(); 20])).unwrap();
     heap.alloc(List::of(&[3.into(); 20])).unwrap();
-    heap.kill(first).unwrap();
+    heap.free(first).unwrap();
     let mut hint = heap.hint(list, ..).unwrap();
     assert_eq!(hint.get(&heap, 5), Ok(2.into()));
     heap.compact();
@@ -314,14 +314,14 @@ fn a_region_notes_what_is_alive_only() {
     let region = heap.open_region().unwrap();
     for _ in 0..1000 {
         let cell = pair(&mut heap);
-        heap.kill(cell).unwrap();
+        heap.free(cell).unwrap();
     }
     let before = heap.usage().total_bytes;
     // Slots retire: 4,096 lives each.
     let lives = if cfg!(debug_assertions) { 100_000 } else { 1_000_000 };
     for _ in 0..lives {
         let cell = pair(&mut heap);
-        heap.kill(cell).unwrap();
+        heap.free(cell).unwrap();
     }
     assert!(heap.usage().total_bytes <= before + 16 * 2 * lives / 4096 + 1024);
     assert_eq!(heap.close_region(region, NOTHING), Ok(0));
@@ -353,7 +353,7 @@ fn births_and_deaths_beside_a_full_log_are_cheap() {
     }
     for _ in 0..10_000 {
         let cell = pair(&mut heap);
-        heap.kill(cell).unwrap();
+        heap.free(cell).unwrap();
     }
     assert_eq!(heap.close_region(region, NOTHING), Ok((1 << 17) - 1));
 }
@@ -380,7 +380,7 @@ fn an_empty_region_touches_nothing() {
 fn trace(heap: &mut Heap) -> (Vec<u64>, u64) {
     let used = heap.usage().total_bytes - heap.usage().scratch_bytes;
     heap.verify().unwrap();
-    heap.refuse_growth(None);
+    heap.fail_growth_after(None);
     heap.set_limits(Limits::NONE);
     let next = (0..40)
         .flat_map(|_| {
@@ -406,7 +406,7 @@ fn what_is_refused_changes_nothing() {
         let mut heap = heap();
         let cells: Vec<Cell> = (0..30).map(|_| pair(&mut heap)).collect();
         let region = heap.open_region().unwrap();
-        cells[3..20].iter().for_each(|&cell| heap.kill(cell).unwrap());
+        cells[3..20].iter().for_each(|&cell| heap.free(cell).unwrap());
         (heap, cells[25], region)
     };
     type Work<'w> = &'w dyn Fn(&mut Heap, Cell) -> Result<(), Error>;
@@ -414,7 +414,7 @@ fn what_is_refused_changes_nothing() {
         &|heap, cell| heap.pin(cell),
         &|heap, cell| heap.watch(cell, 1),
         &|heap, cell| {
-            let key = heap.new_key()?;
+            let key = heap.new_seal_key()?;
             heap.seal(cell, &key).map(drop)
         },
         &|heap, _| heap.open_region().map(drop),
@@ -432,11 +432,11 @@ fn what_is_refused_changes_nothing() {
         for refuse in 0..200_u64 {
             let (mut heap, cell, _region) = build();
             if refuse < 40 {
-                heap.refuse_growth(Some(refuse));
+                heap.fail_growth_after(Some(refuse));
             } else {
                 let used = heap.usage().total_bytes as usize;
                 let bytes = used + (refuse as usize - 40) * 4001;
-                heap.set_limits(Limits { bytes, ..Limits::NONE });
+                heap.set_limits(Limits::NONE.with_bytes(bytes));
             }
             if work(&mut heap, cell).is_err() {
                 failed += 1;
@@ -456,7 +456,7 @@ fn no_operation_passes_the_limit_on_bytes() {
     let mut source = heap();
     let head = chain(&mut source, 5_000);
     for kib in (64..3000).step_by(37) {
-        let mut heap = limited(Limits { bytes: kib << 10, ..Limits::NONE });
+        let mut heap = limited(Limits::NONE.with_bytes(kib << 10));
         let _ = heap.transplant(&source, head);
         assert!(heap.usage().total_bytes <= (kib as u64) << 10);
         heap.verify().unwrap();
@@ -471,8 +471,8 @@ fn a_refused_transplant_is_not_counted() {
     let mut refusals = 0;
     loop {
         let mut heap = heap();
-        heap.set_policy(Policy { stress: 1, bytes_min: 1, ..Policy::DEFAULT });
-        heap.refuse_growth(Some(refusals));
+        heap.set_policy(Policy::DEFAULT.with_stress(1).with_bytes_min(1));
+        heap.fail_growth_after(Some(refusals));
         let copied = heap.transplant(&source, head);
         assert_eq!(heap.should_collect(), copied.is_ok(), "growth {refusals}");
         if copied.is_ok() {
@@ -488,7 +488,7 @@ fn a_refused_transplant_is_not_counted() {
 fn scratch_memory_gives_way_after_a_collection() {
     let mut source = heap();
     let head = chain(&mut source, 20_000);
-    let mut heap = limited(Limits { bytes: 1 << 20, ..Limits::NONE });
+    let mut heap = limited(Limits::NONE.with_bytes(1 << 20));
     assert!(heap.transplant(&source, head).is_err());
     if heap.alloc(Bytes::zeroed(600_000)).is_err() {
         heap.collect(NOTHING).unwrap();
@@ -540,7 +540,7 @@ fn a_local_text_in_an_outer_list_is_stale_and_never_another() {
 fn a_returned_list_in_a_used_slot_survives_with_what_it_holds() {
     let mut heap = heap();
     let old = heap.alloc(List::of(&[])).unwrap();
-    heap.kill(old).unwrap();
+    heap.free(old).unwrap();
     let frame = heap.open_region().unwrap();
     let local = heap.string("a local text").unwrap();
     let list = heap.alloc(List::of(&[local])).unwrap();
@@ -555,7 +555,7 @@ fn what_is_returned_stays_where_it_is() {
     let frame = heap.open_region().unwrap();
     let a = heap.alloc(List::of(&[1.into()])).unwrap();
     let b = heap.alloc(List::of(&[2.into()])).unwrap();
-    heap.kill(a).unwrap();
+    heap.free(a).unwrap();
     assert_eq!(heap.close_region(frame, [b.cell()]), Ok(0));
     let next = [heap.alloc(List::of(&[])).unwrap(), heap.alloc(List::of(&[])).unwrap()];
     assert!(!next.contains(&b) && next[0] != next[1]);
@@ -566,13 +566,13 @@ fn what_is_returned_stays_where_it_is() {
 fn a_used_slot_is_given_back_at_the_end_of_a_frame() {
     let mut heap = heap();
     let old = pair(&mut heap);
-    heap.kill(old).unwrap();
-    let free = heap.usage().of(Kind::PAIR).unwrap().free;
+    heap.free(old).unwrap();
+    let free = heap.usage().arena(Kind::PAIR).unwrap().free;
     let frame = heap.open_region().unwrap();
     let inside = pair(&mut heap);
     heap.close_region(frame, NOTHING).unwrap();
     assert!(!heap.contains(inside) && !heap.contains(old));
-    assert_eq!(heap.usage().of(Kind::PAIR).unwrap().free, free);
+    assert_eq!(heap.usage().arena(Kind::PAIR).unwrap().free, free);
     assert_eq!(abi::bits(pair(&mut heap)) as u32, abi::bits(old) as u32);
 }
 
@@ -580,7 +580,7 @@ fn a_used_slot_is_given_back_at_the_end_of_a_frame() {
 fn a_stale_root_keeps_nothing_and_is_reported() {
     let mut heap = heap();
     let old = pair(&mut heap);
-    heap.kill(old).unwrap();
+    heap.free(old).unwrap();
     let new = pair(&mut heap);
     let done = heap.collect([Cell::NULL, new, old, old]).unwrap();
     assert_eq!((done.stale_roots, done.first_stale, done.live), (2, Some(2), 1));

@@ -384,7 +384,7 @@ macro_rules! typed {
             heap: &mut Heap, target: Cell, at: usize, source: Cell, bounds: Bounds,
         ) -> Result<(), Error> {
             $($(if (source.kind(), target.kind()) == (Some($From::KIND), Some($To::KIND)) {
-                return heap.copy_across(target.to::<$To>()?, at, source.to::<$From>()?, bounds);
+                return heap.copy_across(target.to_handle::<$To>()?, at, source.to_handle::<$From>()?, bounds);
             })*)*
             panic!("no route")
         }
@@ -393,7 +393,7 @@ macro_rules! typed {
             heap: &mut Heap, target: Cell, source: Cell, bounds: Bounds,
         ) -> Result<(), Error> {
             $($(if (source.kind(), target.kind()) == (Some($From::KIND), Some($To::KIND)) {
-                return heap.append_across(target.to::<$To>()?, source.to::<$From>()?, bounds);
+                return heap.append_across(target.to_handle::<$To>()?, source.to_handle::<$From>()?, bounds);
             })*)*
             panic!("no route")
         }
@@ -414,7 +414,7 @@ macro_rules! typed_new {
             heap: &mut Heap, to: Kind, source: Cell, bounds: Bounds,
         ) -> Result<Cell, Error> {
             $($(if (source.kind(), to) == (Some($From::KIND), $To::KIND) {
-                return heap.convert_across::<$To>(source.to::<$From>()?, bounds).map(Cell::from);
+                return heap.convert_across::<$To>(source.to_handle::<$From>()?, bounds).map(Cell::from);
             })*)*
             panic!("no route")
         }
@@ -489,7 +489,7 @@ impl Op {
             }
         }
         for (n, index) in range.enumerate() {
-            let misfit = Error::Misfit { index: index as u32, to };
+            let misfit = Error::NotConvertible { index: index as u32, to };
             let element = fitted(source[index], to).ok_or(misfit)?;
             match written.get_mut(at + n) {
                 Some(place) => *place = element,
@@ -535,7 +535,7 @@ impl Op {
                     assert!(handles(&holds) <= there, "{self:?} made a handle");
                 }
                 if self.form == Convert {
-                    heap.kill(written).unwrap();
+                    heap.free(written).unwrap();
                 }
             }
             (wanted, result) => panic!("{self:?}: {result:?}, not {wanted:?}"),
@@ -745,13 +745,13 @@ impl Recipe {
     fn check(&self, heap: &mut Heap, route: (Kind, Kind, Form), handles: &[Cell], typed: bool) {
         let op = self.prepare(heap, route, handles, typed);
         if self.odd & 0x1C == 0 && self.odd & 0xE0 != 0 {
-            heap.kill(op.source).unwrap();
+            heap.free(op.source).unwrap();
         } else if self.odd & 0xE0 == 0 {
-            heap.kill(op.target).unwrap();
+            heap.free(op.target).unwrap();
         }
         op.check(heap, false);
         for object in [op.source, op.target] {
-            let _gone_already = heap.kill(object);
+            let _gone_already = heap.free(object);
         }
     }
 }
@@ -883,23 +883,23 @@ proptest! {
             fill(&mut heap, to, hole);
         }
         let usage = heap.usage();
-        let arena = *usage.of(to).unwrap();
+        let arena = *usage.arena(to).unwrap();
         let none = Limits::default();
         let total = usage.total_bytes as usize;
         let limits = match which {
-            0 => Limits { bytes: total, ..none },
-            1 => Limits { bytes: total + bytes, ..none },
-            2 => Limits { pages: arena.pages as u32, ..none },
-            3 => Limits { slots: arena.live + arena.free + arena.retired, ..none },
+            0 => none.with_bytes(total),
+            1 => none.with_bytes(total + bytes),
+            2 => none.with_pages(arena.pages as u32),
+            3 => none.with_slots(arena.live + arena.free + arena.retired),
             _ => none,
         };
         let refusals = if which == 4 { 0..12 } else { 0..1 };
         for n in refusals {
             heap.set_limits(limits);
-            heap.refuse_growth((which == 4).then_some(n));
+            heap.fail_growth_after((which == 4).then_some(n));
             let stopped = op.check(&mut heap, true);
             heap.set_limits(none);
-            heap.refuse_growth(None);
+            heap.fail_growth_after(None);
             if !stopped {
                 return Ok(());
             }
@@ -927,9 +927,9 @@ proptest! {
             }
         });
         let before = Seen::of(&heap);
-        heap.refuse_growth(limit);
+        heap.fail_growth_after(limit);
         let made = heap.convert_chars(source, bounds);
-        heap.refuse_growth(None);
+        heap.fail_growth_after(None);
         let after = Seen::of(&heap);
         match (made, wanted) {
             (Ok(list), Ok(wanted)) => {
@@ -984,7 +984,7 @@ proptest! {
             cells.push(cell);
             texts.push(text);
         }
-        heap.kill(dead).unwrap();
+        heap.free(dead).unwrap();
         let list = heap.alloc(List::of(&cells)).unwrap();
         let bounds = bounds(cut, cells.len());
         let wanted = naive_range(bounds, cells.len()).and_then(|range| {
@@ -992,9 +992,9 @@ proptest! {
             Ok(texts?.join(separator))
         });
         let before = Seen::of(&heap);
-        heap.refuse_growth(limits);
+        heap.fail_growth_after(limits);
         let joined = heap.join(list, bounds, separator);
-        heap.refuse_growth(None);
+        heap.fail_growth_after(None);
         let after = Seen::of(&heap);
         prop_assert_eq!(heap.get(list).unwrap().as_slice(), &cells[..]);
         match (joined, wanted) {
@@ -1008,7 +1008,7 @@ proptest! {
             }
             (joined, wanted) => {
                 // The scratch memory that the pieces were listed in may stay.
-                prop_assert!(before.usage.arenas == after.usage.arenas);
+                prop_assert!(before.usage.arenas() == after.usage.arenas());
                 prop_assert!(before.slots == after.slots && before.objects == after.objects);
                 match (joined, wanted) {
                     (Err(Error::Limit(_) | Error::OutOfMemory), _) if limits.is_some() => {}
@@ -1025,8 +1025,8 @@ proptest! {
 
 /// Uses up every word of an arena's pages; then frees one block, if told which.
 fn fill(heap: &mut Heap, kind: Kind, hole: usize) {
-    let pages = heap.usage().of(kind).unwrap().pages as u32;
-    heap.set_limits(Limits { pages: pages.max(1), ..Limits::default() });
+    let pages = heap.usage().arena(kind).unwrap().pages as u32;
+    heap.set_limits(Limits::NONE.with_pages(pages.max(1)));
     let mut fillers = Vec::new();
     for words in (0..14).rev().map(|n| 1_usize << n) {
         let len = if is_bytes(kind) { words * 8 } else { words };
@@ -1037,7 +1037,7 @@ fn fill(heap: &mut Heap, kind: Kind, hole: usize) {
     }
     heap.set_limits(Limits::default());
     if let Some(&filler) = fillers.get(hole) {
-        heap.kill(filler).unwrap();
+        heap.free(filler).unwrap();
     }
 }
 
@@ -1078,8 +1078,8 @@ fn misfits_at_the_borders_of_blocks() {
                     let typed = place & 1 == 0;
                     Op { form, typed, to, target, at: 1, source, bounds }.check(&mut heap, false);
                 }
-                heap.kill(source).unwrap();
-                heap.kill(target).unwrap();
+                heap.free(source).unwrap();
+                heap.free(target).unwrap();
             }
         }
     }
@@ -1104,8 +1104,8 @@ fn edges_on_every_route() {
                     Op { form, typed, to, target, at: 0, source, bounds: ALL }
                         .check(&mut heap, false);
                 }
-                heap.kill(source).unwrap();
-                heap.kill(target).unwrap();
+                heap.free(source).unwrap();
+                heap.free(target).unwrap();
             }
         }
     }
@@ -1154,15 +1154,15 @@ fn no_route() {
 /// A copy that fails takes nothing from what fits afterwards.
 #[test]
 fn a_misfit_leaves_free_blocks_whole() {
-    let limits = Limits { pages: 1, ..Limits::default() };
+    let limits = Limits::NONE.with_pages(1);
     let mut heap = Heap::with(Settings::seeded(1).limits(limits));
     let large = heap.alloc(Bytes::zeroed(4096 * 8)).unwrap();
     heap.alloc(Bytes::zeroed(3584 * 8)).unwrap();
     let mut cells = vec![Cell::from(1); 512 * 8];
     cells.push(Cell::NULL);
     let list = heap.alloc(List::of(&cells)).unwrap();
-    heap.kill(large).unwrap();
-    let misfit = Error::Misfit { index: 512 * 8, to: Kind::BYTES };
+    heap.free(large).unwrap();
+    let misfit = Error::NotConvertible { index: 512 * 8, to: Kind::BYTES };
     assert_eq!(heap.convert_across::<Bytes>(list, ..).map(drop), Err(misfit));
     assert_eq!(heap.alloc(Bytes::zeroed(4096 * 8)).map(drop), Ok(()));
 }

@@ -12,7 +12,7 @@ use syn::{Attribute, Expr, GenericArgument, Item, PathArguments, Type, Visibilit
 
 /// What needs no heap, or only looks at its bits, and the modules that answer for
 /// it.
-const ELSEWHERE: [(&str, &str); 9] = [
+const ELSEWHERE: [(&str, &str); 10] = [
     ("Cell", "cells.rs"),
     ("ShortStr", "cells.rs"),
     ("Handle", "cells.rs"),
@@ -22,6 +22,7 @@ const ELSEWHERE: [(&str, &str); 9] = [
     ("abi", "cells.rs"),
     ("IndexType", "memory.rs"),
     ("Memory", "memory.rs"),
+    ("MemoryType", "memory.rs"),
 ];
 
 /// What a metavariable of a macro is called once it is an identifier.

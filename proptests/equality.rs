@@ -191,7 +191,7 @@ proptest! {
         let other = build(&mut heap, &mut naive, &nodes);
         match change {
             Change::Dead => {
-                heap.kill(other[place]).unwrap();
+                heap.free(other[place]).unwrap();
                 naive.objects.remove(&other[place]);
             }
             Change::Circle => {

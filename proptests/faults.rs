@@ -17,7 +17,7 @@ fn stale(kind: Kind) -> Error {
 fn a_freed_text_is_not_the_one_that_took_its_slot() {
     let mut heap = heap(1);
     let old = heap.alloc(Str::new("old text")).unwrap();
-    heap.kill(old).unwrap();
+    heap.free(old).unwrap();
     let new = heap.alloc(Str::new("NEW TEXT")).unwrap();
     assert_eq!(heap.get(old).err(), Some(stale(Kind::STR)));
     assert_eq!(heap.get(new).unwrap().text(), "NEW TEXT");
@@ -27,7 +27,7 @@ fn a_freed_text_is_not_the_one_that_took_its_slot() {
 fn a_write_through_a_stale_handle_does_not_reach_the_new_owner() {
     let mut heap = heap(1);
     let old = heap.alloc(List::of(&[1.into()])).unwrap();
-    heap.kill(old).unwrap();
+    heap.free(old).unwrap();
     let new = heap.alloc(List::of(&[2.into()])).unwrap();
     assert_eq!(heap.get_mut(old).err(), Some(stale(Kind::LIST)));
     assert_eq!(heap.windows_mut((old,)).err(), Some(stale(Kind::LIST)));
@@ -38,8 +38,8 @@ fn a_write_through_a_stale_handle_does_not_reach_the_new_owner() {
 fn a_second_free_is_stale_and_counts_nothing() {
     let mut heap = heap(1);
     let list = heap.alloc(List::of(&[])).unwrap();
-    assert_eq!(heap.kill(list), Ok(()));
-    assert_eq!(heap.kill(list), Err(stale(Kind::LIST)));
+    assert_eq!(heap.free(list), Ok(()));
+    assert_eq!(heap.free(list), Err(stale(Kind::LIST)));
     assert_eq!(heap.usage().live(), 0);
     let (a, b) = (heap.alloc(List::of(&[])).unwrap(), heap.alloc(List::of(&[])).unwrap());
     assert_ne!(format!("{a:?}"), format!("{b:?}"), "two objects, two slots");
@@ -49,9 +49,9 @@ fn a_second_free_is_stale_and_counts_nothing() {
 fn a_free_through_a_stale_handle_leaves_the_new_owner_alone() {
     let mut heap = heap(1);
     let old = heap.alloc(List::of(&[1.into()])).unwrap();
-    heap.kill(old).unwrap();
+    heap.free(old).unwrap();
     let new = heap.alloc(List::of(&[2.into(), 3.into()])).unwrap();
-    assert_eq!(heap.kill(old), Err(stale(Kind::LIST)));
+    assert_eq!(heap.free(old), Err(stale(Kind::LIST)));
     assert_eq!(heap.get(new).unwrap().len(), 2);
     assert_eq!(heap.usage().live(), 1);
 }
@@ -60,14 +60,14 @@ fn a_free_through_a_stale_handle_leaves_the_new_owner_alone() {
 fn an_old_handle_is_stale_however_often_its_slot_is_used() {
     let mut heap = heap(1);
     let first = heap.alloc(Pair::of(1.into(), 2.into())).unwrap();
-    heap.kill(first).unwrap();
+    heap.free(first).unwrap();
     for _ in 1..2 * 4096 {
         let next = heap.alloc(Pair::of(3.into(), 4.into())).unwrap();
         assert_ne!(next, first);
         assert!(!heap.contains(first));
-        heap.kill(next).unwrap();
+        heap.free(next).unwrap();
     }
-    assert_eq!(heap.usage().of(Kind::PAIR).unwrap().retired, 2);
+    assert_eq!(heap.usage().arena(Kind::PAIR).unwrap().retired, 2);
 }
 
 #[test]
@@ -125,7 +125,7 @@ macro_rules! refusals {
             <$Kind as HasKind>::KIND,
             $heap.get::<$Kind>($cell).err(),
             $heap.get_mut::<$Kind>($cell).err(),
-            $cell.to::<$Kind>().err(),
+            $cell.to_handle::<$Kind>().err(),
         )),*]
     };
 }
@@ -216,7 +216,7 @@ fn a_cell_without_a_handle_opens_nothing() {
             let refused = Some(Error::NotAHandle);
             assert_eq!((read, write, cast), (refused, refused, refused));
         }
-        assert_eq!(heap.kill(cell), Err(Error::NotAHandle));
+        assert_eq!(heap.free(cell), Err(Error::NotAHandle));
     }
 }
 
@@ -233,7 +233,7 @@ fn spare_selectors_belong_to_no_kind() {
             let refused = Some(Error::Sealed);
             assert_eq!((read, write, cast), (refused, refused, refused));
         }
-        assert_eq!(heap.kill(cell), Err(Error::Sealed));
+        assert_eq!(heap.free(cell), Err(Error::Sealed));
         assert!(!heap.contains(cell));
         // The others are in no cell, made up or not.
         for selector in 13..16 {
@@ -287,7 +287,7 @@ fn the_deopt_sentinel_is_one_thing() {
 fn fields_of_a_new_record_are_null() {
     let mut heap = heap(1);
     let dirty = heap.alloc(Struct::of(1, &[Cell::from(0.0); 4])).unwrap();
-    heap.kill(dirty).unwrap();
+    heap.free(dirty).unwrap();
     let record = heap.alloc(Struct::new(1, 4)).unwrap();
     assert_eq!(heap.get(record).unwrap().as_slice(), [Cell::NULL; 4]);
     let list = heap.alloc(List::zeroed(4)).unwrap();
@@ -366,5 +366,5 @@ fn all_twelve_kinds_can_be_used() {
     heap.get_mut::<Bytes>(bytes).unwrap().push(7).unwrap();
     assert_eq!(heap.get::<Bytes>(bytes).unwrap().as_slice(), b"b\x07");
     let live = |row: &segheap::ArenaUsage| row.live == 1;
-    assert!(heap.usage().arenas.iter().all(live));
+    assert!(heap.usage().arenas().iter().all(live));
 }

@@ -151,11 +151,11 @@ fn change<K: Tested + Growable>(
             twin.resize(twin.len() + 30, bits);
         }
         10 => {
-            heap.refuse_growth(Some(0));
+            heap.fail_growth_after(Some(0));
             if heap.get_mut(object).unwrap().push(element).is_ok() {
                 twin.push(bits);
             }
-            heap.refuse_growth(None);
+            heap.fail_growth_after(None);
         }
         11 => {
             view.reverse().unwrap();
@@ -290,12 +290,12 @@ impl<K: Tested> AnyLane for Lane<K> {
             }
             1 => {
                 let (object, _) = self.objects[place].swap_remove(which);
-                heap.kill(object).unwrap();
+                heap.free(object).unwrap();
             }
             // The slot and the block get new owners.
             2 | 3 => {
                 let (object, twin) = self.objects[place].swap_remove(which);
-                heap.kill(object).unwrap();
+                heap.free(object).unwrap();
                 self.alloc(heap, place, twin.len(), c);
             }
             4..=8 => {
@@ -773,7 +773,7 @@ impl Scene {
         let found = self.objects.iter().find(|(kind, _)| *kind == K::KIND);
         let objects = found.map(|(_, objects)| *objects).unwrap_or_else(|| {
             let made = [61, 9, 5].map(|len| K::make(&mut self.heap, &elements::<K>(len, 0)).cell());
-            self.heap.kill(made[2]).unwrap();
+            self.heap.free(made[2]).unwrap();
             self.objects.push((K::KIND, made));
             made
         });
@@ -791,7 +791,7 @@ impl Scene {
             Err(index) => Err(Error::OutOfRange { index, len: len as u32 }),
             Ok(range) => Ok((object, range)),
         };
-        let asked = Asked::<K> { part: (object.to().unwrap(), bounds), wanted };
+        let asked = Asked::<K> { part: (object.to_handle().unwrap(), bounds), wanted };
         match asked.wanted {
             Ok((object, range)) => self.windows.push((object, range)),
             Err(error) => self.error = self.error.or(Some(error)),
@@ -861,7 +861,7 @@ fn write<T: Bits>(window: &mut [T], seed: u64) -> Written {
 fn bits_of(heap: &Heap, cell: Cell) -> Vec<u64> {
     macro_rules! of {
         ($($Kind:ident)*) => {$(
-            if let Ok(object) = cell.to::<$Kind>() {
+            if let Ok(object) = cell.to_handle::<$Kind>() {
                 return contents(heap, object);
             }
         )*};
@@ -953,7 +953,7 @@ fn every_life_of_a_slot() {
         }
         hints.push(hint);
         if life < 4095 {
-            heap.kill(array).unwrap();
+            heap.free(array).unwrap();
         }
     }
     assert_eq!(hints[4095].get(&heap, 0), Ok(4095));
@@ -977,7 +977,7 @@ fn a_hint_outlives_its_series() {
         }
     }
     assert_eq!((hint.get(&heap, 1), hint.get(&heap, 2).is_err()), (Ok(3), true));
-    heap.kill(kept).unwrap();
+    heap.free(kept).unwrap();
     let next = heap.alloc(Bytes::of(&[7, 8, 9])).unwrap();
     assert_eq!(hint.get(&heap, 0), Err(Error::Stale { kind: Kind::BYTES }));
     assert_eq!(other.set(&mut heap, 0, 0), Err(Error::Stale { kind: Kind::BYTES }));
@@ -1036,7 +1036,7 @@ fn empty_windows() {
 fn a_compaction_is_noticed() {
     let mut heap = Heap::with(Settings::seeded(1));
     let [gap, array, other] = [1, 2, 3].map(|n| heap.alloc(I64Arr::of(&[n; 8])).unwrap());
-    heap.kill(gap).unwrap();
+    heap.free(gap).unwrap();
     let (mut reading, mut writing) = (heap.hint(array, ..).unwrap(), heap.hint(array, ..).unwrap());
     heap.compact();
     assert_eq!(reading.get(&heap, 7), Ok(2));

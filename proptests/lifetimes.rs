@@ -1,5 +1,5 @@
 //! Random programs over objects of all kinds, with everything that ends a life:
-//! `kill`, `clear`, regions, collections, revivals. A naive graph in hash maps
+//! `free`, `clear`, regions, collections, revivals. A naive graph in hash maps
 //! predicts who is alive after each step and what everybody holds.
 
 use std::collections::{HashMap, HashSet};
@@ -90,7 +90,7 @@ struct World {
 impl World {
     fn new(seed: u64) -> World {
         let mut heap = Heap::with(Settings::seeded(seed));
-        let keys = vec![heap.new_key().unwrap(), heap.new_key().unwrap()];
+        let keys = vec![heap.new_seal_key().unwrap(), heap.new_seal_key().unwrap()];
         World {
             heap,
             keys,
@@ -254,12 +254,12 @@ impl World {
         }
     }
 
-    fn kill(&mut self, cell: Cell) {
+    fn free(&mut self, cell: Cell) {
         let wanted = match self.expected(cell) {
             _ if abi::bits(cell) >> 44 == SEALED => Err(Error::Sealed),
             other => other,
         };
-        assert_eq!(self.heap.kill(cell), wanted);
+        assert_eq!(self.heap.free(cell), wanted);
         if wanted.is_ok() {
             self.died(abi::bits(cell));
         }
@@ -308,7 +308,7 @@ impl World {
         let retired_before = self.retired.clone();
         let roots_iter = roots.iter().copied();
         let done = match weak {
-            Some(weak) => self.heap.collect_and_revive(roots_iter, weak.iter().copied()),
+            Some(weak) => self.heap.collect_and_recycle(roots_iter, weak.iter().copied()),
             None => self.heap.collect(roots_iter),
         }
         .unwrap();
@@ -317,7 +317,7 @@ impl World {
         garbage.into_iter().for_each(|bits| self.died(bits));
         assert_eq!(done.live, self.live.len() as u64);
         let Some(weak) = weak else {
-            assert_eq!(done.revived, 0);
+            assert_eq!(done.recycled, 0);
             return;
         };
         // What names a slot now, holds it back.
@@ -332,8 +332,8 @@ impl World {
             |of: &HashSet<Slot>| of.difference(&slots).copied().collect::<HashSet<Slot>>();
         // A slot that this collection retired may wait for the next.
         let (least, most) = (unnamed(&retired_before), unnamed(&self.retired));
-        let revived = if done.revived == most.len() as u64 { most } else { least };
-        assert_eq!(done.revived, revived.len() as u64);
+        let revived = if done.recycled == most.len() as u64 { most } else { least };
+        assert_eq!(done.recycled, revived.len() as u64);
         for slot in revived {
             self.retired.remove(&slot);
             self.lives.remove(&slot);
@@ -345,7 +345,7 @@ impl World {
             let bits = abi::bits(cell);
             !is_handle(cell) || live.contains_key(&bits) || dead.contains(&bits)
         });
-        if done.revived > 0 {
+        if done.recycled > 0 {
             self.hints.iter_mut().for_each(|hint| hint.2 = true);
         }
     }
@@ -357,7 +357,7 @@ impl World {
             let Ok(cell) = made else { return };
             self.born(cell, Body::Cells(0, vec![Cell::NULL; 2]));
             self.seen.pop();
-            self.kill(cell);
+            self.free(cell);
         }
     }
 
@@ -458,7 +458,7 @@ impl World {
         self.heap.verify().unwrap();
         let counted = self.live.keys().filter(|&bits| bits >> 44 != SEALED).count();
         assert_eq!(self.heap.usage().live(), counted as u64);
-        let retired: u32 = self.heap.usage().arenas.iter().map(|arena| arena.retired).sum();
+        let retired: u32 = self.heap.usage().arenas().iter().map(|arena| arena.retired).sum();
         assert_eq!(retired as usize, self.retired.len());
         for (&bits, object) in &self.live {
             let cell = abi::cell(bits).unwrap();
@@ -494,7 +494,7 @@ impl World {
             0..30 => self.make(a, cells.1, cells.2),
             30..46 => self.store(cells.0, cells.1, cells.2),
             46..48 => self.take(cells.0),
-            48..54 => self.kill(cells.0),
+            48..54 => self.free(cells.0),
             54 if a % 8 == 0 => {
                 self.heap.clear();
                 for bits in self.live.keys().copied().collect::<Vec<_>>() {
@@ -582,21 +582,21 @@ impl World {
             92..94 => self.transplant(cells.0),
             94 => {
                 self.restricted = a % 4 == 0;
-                self.heap.refuse_growth(self.restricted.then_some(u64::from(b % 4)));
+                self.heap.fail_growth_after(self.restricted.then_some(u64::from(b % 4)));
                 self.heap.set_limits(Limits::NONE);
             }
             95 => {
                 self.restricted = a % 4 == 0;
                 let bytes = usize::try_from(self.heap.usage().total_bytes).unwrap();
-                let limits = Limits { bytes: bytes + usize::from(b), ..Limits::NONE };
+                let limits = Limits::NONE.with_bytes(bytes + usize::from(b));
                 self.heap.set_limits(if self.restricted { limits } else { Limits::NONE });
-                self.heap.refuse_growth(None);
+                self.heap.fail_growth_after(None);
             }
             96 => self.burn(4000 + u32::from(a % 128)),
             97 => self.burn(u32::from(a % 64)),
-            98 => self.heap.set_policy(Policy { stress: u32::from(a % 2), ..Policy::DEFAULT }),
+            98 => self.heap.set_policy(Policy::DEFAULT.with_stress(u32::from(a % 2))),
             _ => {
-                let path = self.heap.path([cells.0], cells.1);
+                let path = self.heap.path_from_roots([cells.0], cells.1);
                 match (path, self.expected(cells.1)) {
                     (path, Err(error)) => assert_eq!(path, Err(error)),
                     (Ok(path), Ok(())) => self.check_path(path.as_deref(), cells.0, cells.1),

@@ -3,8 +3,8 @@
 
 use proptest::prelude::*;
 use segheap::{
-    Cell, Error, Handle, Heap, I64Arr, Kind, Limits, List, Map, Piece, Resource, Set, Settings,
-    Str, abi,
+    Cell, Error, Handle, Heap, I64Arr, Kind, Limits, List, Map, Resource, Set, Settings, Str,
+    TextPart, abi,
 };
 
 use crate::programs::{Op, World, op};
@@ -26,7 +26,7 @@ impl Snapshot {
         Snapshot {
             memory: Kind::ALL.map(|kind| abi::memory(heap, kind).unwrap().bytes().to_vec()).into(),
             slots: Kind::ALL.map(|kind| abi::slots(heap, kind).unwrap().to_vec()).into(),
-            arenas: usage.arenas.into(),
+            arenas: usage.arenas().into(),
             bytes: usage.total_bytes - usage.scratch_bytes,
         }
     }
@@ -36,12 +36,12 @@ impl Snapshot {
 /// objects share a word.
 pub fn accounts_add_up(heap: &Heap) {
     let usage = heap.usage();
-    let reserved: u64 = usage.arenas.iter().map(|arena| arena.reserved_bytes).sum();
+    let reserved: u64 = usage.arenas().iter().map(|arena| arena.reserved_bytes).sum();
     let parts = reserved + usage.seals.reserved_bytes + usage.scratch_bytes;
     // What is left are a bit for each slot or word, and twice as many in spare.
     let rest = usage.total_bytes.checked_sub(parts).unwrap();
     assert!(rest <= 512 + parts / 16, "{rest} of {parts}");
-    for arena in &usage.arenas {
+    for arena in usage.arenas() {
         let slots = abi::slots(heap, arena.kind).unwrap().len() as u64;
         assert_eq!(u64::from(arena.live + arena.free + arena.retired), slots);
         assert_eq!(arena.pages, abi::memory(heap, arena.kind).unwrap().size());
@@ -63,15 +63,15 @@ pub fn accounts_add_up(heap: &Heap) {
 pub fn program(world: &mut World, steps: &[(Op, Option<u64>)], limits: Limits) {
     for (op, refuse) in steps {
         let before = Snapshot::of(&world.heap);
-        world.heap.refuse_growth(*refuse);
+        world.heap.fail_growth_after(*refuse);
         let done = world.run(op);
-        world.heap.refuse_growth(None);
+        world.heap.fail_growth_after(None);
         if let Err(error) = done {
             assert!(before == Snapshot::of(&world.heap), "{op:?} answered {error:?}");
         }
         let usage = world.heap.usage();
         assert!(usage.total_bytes <= limits.bytes as u64, "{op:?} used {}", usage.total_bytes);
-        for arena in &usage.arenas {
+        for arena in usage.arenas() {
             assert!(arena.pages <= u64::from(limits.pages));
             assert!(arena.live + arena.free + arena.retired <= limits.slots);
         }
@@ -89,7 +89,9 @@ pub fn limits() -> impl Strategy<Value = Limits> {
     ];
     let pages = prop_oneof![1 => 0_u32..2, 1 => Just(u32::MAX)];
     let slots = prop_oneof![1 => 0_u32..6, 1 => Just(u32::MAX)];
-    (bytes, pages, slots).prop_map(|(bytes, pages, slots)| Limits { bytes, pages, slots })
+    (bytes, pages, slots).prop_map(|(bytes, pages, slots)| {
+        Limits::NONE.with_bytes(bytes).with_pages(pages).with_slots(slots)
+    })
 }
 
 proptest! {
@@ -110,7 +112,7 @@ proptest! {
         seed in any::<u64>(),
         steps in prop::collection::vec((op(), prop::option::weighted(0.7, 0_u64..4)), 1..50),
     ) {
-        let limits = Limits { bytes: 1 << 30, ..Limits::default() };
+        let limits = Limits::NONE.with_bytes(1 << 30);
         let mut world = World::new(Heap::with(Settings::seeded(seed).limits(limits)), true);
         program(&mut world, &steps, limits);
     }
@@ -123,11 +125,11 @@ proptest! {
         second in prop::collection::vec(op().prop_map(|op| (op, None)), 1..30),
         spare in prop_oneof![Just(0_usize), 0_usize..9000, 0_usize..200_000],
     ) {
-        let loose = Limits { bytes: 1 << 30, ..Limits::default() };
+        let loose = Limits::NONE.with_bytes(1 << 30);
         let mut world = World::new(Heap::with(Settings::seeded(seed).limits(loose)), true);
         program(&mut world, &first, loose);
         let bytes = world.heap.usage().total_bytes as usize + spare;
-        let tight = Limits { bytes, ..loose };
+        let tight = loose.with_bytes(bytes);
         world.heap.set_limits(tight);
         prop_assert_eq!(world.heap.limits(), tight);
         world.compare_all();
@@ -140,7 +142,7 @@ proptest! {
     fn full_arenas(
         steps in prop::collection::vec((0_u8..5, any::<usize>(), 0_usize..1500), 1..80),
     ) {
-        let limits = Limits { pages: 1, ..Limits::default() };
+        let limits = Limits::NONE.with_pages(1);
         let mut heap = Heap::with(Settings::seeded(1).limits(limits));
         let mut twins: Vec<(Handle<I64Arr>, Vec<i64>)> = Vec::new();
         for (n, (how, pick, len)) in steps.into_iter().enumerate() {
@@ -149,7 +151,7 @@ proptest! {
             match (how, pick) {
                 (0, Some(pick)) => {
                     let (handle, _) = twins.swap_remove(pick);
-                    heap.kill(handle).unwrap();
+                    heap.free(handle).unwrap();
                 }
                 (1, Some(pick)) => {
                     let (handle, twin) = &mut twins[pick];
@@ -187,7 +189,7 @@ fn each_growth_of_an_operation_may_fail() {
         ("string", |heap, _, _| heap.string(&"long text ".repeat(9000)).map(drop)),
         ("concat", |heap, _, _| {
             let part = "long text ".repeat(9000);
-            heap.concat(&[Piece::Str(&part), Piece::Str(&part)]).map(drop)
+            heap.concat(&[TextPart::Str(&part), TextPart::Str(&part)]).map(drop)
         }),
         ("extend", |heap, list, _| heap.get_mut::<List>(list)?.extend(&[Cell::TRUE; 20_000])),
         ("insert", |heap, _, map| {
@@ -200,13 +202,13 @@ fn each_growth_of_an_operation_may_fail() {
         ("union", |heap, _, _| {
             let set = heap.alloc(Set::with_capacity(3000))?;
             let union = heap.union(set, set);
-            heap.kill(set)?;
+            heap.free(set)?;
             union.map(drop)
         }),
         ("mul", |heap, _, _| {
             let wide = heap.alloc(segheap::Bignum::of(true, &[u64::MAX; 300]))?;
             let product = heap.mul(wide.into(), wide.into());
-            heap.kill(wide)?;
+            heap.free(wide)?;
             product.map(drop)
         }),
         ("sort", |heap, list, _| {
@@ -216,7 +218,7 @@ fn each_growth_of_an_operation_may_fail() {
             let other: Vec<Cell> = heap.get::<List>(list)?.as_slice().to_vec();
             let other = heap.alloc(List::of(&other))?;
             let equal = heap.deep_eq(list, other.into());
-            heap.kill(other)?;
+            heap.free(other)?;
             equal.map(|equal| assert!(equal))
         }),
     ];
@@ -228,9 +230,9 @@ fn each_growth_of_an_operation_may_fail() {
             let list = heap.alloc(List::of(&list)).unwrap();
             let map = heap.alloc(Map::new()).unwrap();
             let before = Snapshot::of(&heap);
-            heap.refuse_growth(Some(n));
+            heap.fail_growth_after(Some(n));
             let done = step(&mut heap, list.into(), map.into());
-            heap.refuse_growth(None);
+            heap.fail_growth_after(None);
             let cells: Vec<Cell> = (0..500).map(Cell::from).collect();
             match done {
                 // These grow in steps, the first of which may have been done.
@@ -267,21 +269,21 @@ fn limits_hold_inside_of_a_comparison() {
     sort(&mut heap, u64::MAX).unwrap();
     // Its scratch memory is warm now, and enough to do it again.
     let bytes = heap.usage().total_bytes as usize;
-    heap.set_limits(Limits { bytes, ..Limits::default() });
+    heap.set_limits(Limits::NONE.with_bytes(bytes));
     assert_eq!(sort(&mut heap, bytes as u64), Ok(()));
 }
 
 #[test]
 fn each_resource_is_named() {
     let with = |limits| Heap::with(Settings::seeded(1).limits(limits));
-    let mut pages = with(Limits { pages: 1, ..Limits::default() });
+    let mut pages = with(Limits::NONE.with_pages(1));
     let refused = Err(Error::Limit(Resource::Pages(Kind::LIST)));
     assert_eq!(pages.alloc(List::zeroed(9000)).map(drop), refused);
-    let mut slots = with(Limits { slots: 1, ..Limits::default() });
+    let mut slots = with(Limits::NONE.with_slots(1));
     slots.alloc(Str::new("one")).unwrap();
     let refused = Err(Error::Limit(Resource::Slots(Kind::STR)));
     assert_eq!(slots.alloc(Str::new("two")).map(drop), refused);
-    let mut bytes = with(Limits { bytes: 65_536, ..Limits::default() });
+    let mut bytes = with(Limits::NONE.with_bytes(65_536));
     let refused = Err(Error::Limit(Resource::Bytes));
     assert_eq!(bytes.alloc(List::zeroed(1)).map(drop), refused);
     assert_eq!(bytes.usage().total_bytes, 0);
@@ -290,7 +292,7 @@ fn each_resource_is_named() {
 /// A number with many zeroes in front is as small as one without.
 #[test]
 fn leading_zeroes_take_no_room() {
-    let limits = Limits { bytes: 128 << 10, ..Limits::default() };
+    let limits = Limits::NONE.with_bytes(128 << 10);
     let mut heap = Heap::with(Settings::seeded(1).limits(limits));
     let text = format!("{}{}", "0".repeat(500_000), "9".repeat(20));
     let parsed = heap.parse_int(&text).unwrap();
@@ -300,7 +302,7 @@ fn leading_zeroes_take_no_room() {
 /// A division by zero is one however little memory there is.
 #[test]
 fn zero_divides_nothing_without_memory_either() {
-    let limits = Limits { bytes: 0, ..Limits::default() };
+    let limits = Limits::NONE.with_bytes(0);
     let mut heap = Heap::with(Settings::seeded(1).limits(limits));
     assert_eq!(heap.div(1.into(), 0.into()), Err(Error::DivisionByZero));
 }
@@ -313,7 +315,7 @@ fn scratch_and_arenas_share_the_limit() {
         (0..100).map(|n: u32| source.alloc(List::of(&[n.into()])).unwrap().cell()).collect();
     let graph = source.alloc(List::of(&lists)).unwrap().cell();
     for bytes in (0..200_000).step_by(1_531) {
-        let limits = Limits { bytes, ..Limits::NONE };
+        let limits = Limits::NONE.with_bytes(bytes);
         let mut heap = Heap::with(Settings::seeded(2).limits(limits));
         let _ = heap.transplant(&source, graph);
         assert!(heap.usage().total_bytes <= bytes as u64);
@@ -322,7 +324,7 @@ fn scratch_and_arenas_share_the_limit() {
         let pieces = [Cell::short_str("ab").unwrap(); 100];
         let list = heap.alloc(List::of(&pieces)).unwrap();
         let bytes = heap.usage().total_bytes + bytes as u64;
-        heap.set_limits(Limits { bytes: bytes as usize, ..Limits::NONE });
+        heap.set_limits(Limits::NONE.with_bytes(bytes as usize));
         let _ = heap.join(list, .., ",");
         assert!(heap.usage().total_bytes <= bytes);
     }

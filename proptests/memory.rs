@@ -145,11 +145,11 @@ pub fn extent() -> impl Strategy<Value = Extent> {
 /// Runs a program beside the vector of bytes.
 pub fn run((wide, min, room): Extent, ops: &[Op]) {
     let index = if wide { IndexType::I64 } else { IndexType::I32 };
-    let ty = MemoryType { index, min, max: Some(min + room) };
+    let ty = MemoryType::new(index, min, Some(min + room));
     let mut memory = Memory::new(ty).unwrap();
     assert_eq!(memory.ty(), ty);
     let mut twin = vec![0; (min * PAGE) as usize];
-    let mut other = Memory::new(MemoryType { index: IndexType::I32, min: 1, max: None }).unwrap();
+    let mut other = Memory::new(MemoryType::new(IndexType::I32, 1, None)).unwrap();
     for (n, address) in (0..PAGE).step_by(8).enumerate() {
         other.store_u64(address, 0, (n as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)).unwrap();
     }
@@ -183,7 +183,7 @@ proptest! {
         let index = if wide { IndexType::I64 } else { IndexType::I32 };
         let allowed = index.pages_max();
         let legal = min <= max.unwrap_or(allowed) && max.unwrap_or(allowed) <= allowed;
-        let memory = Memory::new(MemoryType { index, min, max });
+        let memory = Memory::new(MemoryType::new(index, min, max));
         prop_assert_eq!(memory.is_some(), legal && min < 3);
         if let Some(memory) = memory {
             prop_assert_eq!(memory.size(), min);
@@ -194,8 +194,7 @@ proptest! {
 
 #[test]
 fn growing_keeps_the_old_and_zeroes_the_new() {
-    let mut memory =
-        Memory::new(MemoryType { index: IndexType::I64, min: 1, max: Some(4) }).unwrap();
+    let mut memory = Memory::new(MemoryType::new(IndexType::I64, 1, Some(4))).unwrap();
     memory.fill(0, 0xAB, PAGE).unwrap();
     assert_eq!((memory.grow(0), memory.grow(3), memory.grow(1)), (Some(1), Some(1), None));
     assert!(memory.bytes()[..PAGE as usize].iter().all(|&byte| byte == 0xAB));
@@ -205,7 +204,7 @@ fn growing_keeps_the_old_and_zeroes_the_new() {
 
 #[test]
 fn no_bytes_are_still_checked() {
-    let mut memory = Memory::new(MemoryType { index: IndexType::I32, min: 1, max: None }).unwrap();
+    let mut memory = Memory::new(MemoryType::new(IndexType::I32, 1, None)).unwrap();
     assert_eq!(memory.fill(PAGE, 1, 0), Ok(()));
     assert_eq!(memory.fill(PAGE + 1, 1, 0), Err(OutOfBounds));
     assert_eq!(memory.copy(PAGE, PAGE, 0), Ok(()));
@@ -217,7 +216,7 @@ fn no_bytes_are_still_checked() {
 
 #[test]
 fn every_bit_is_kept() {
-    let mut memory = Memory::new(MemoryType { index: IndexType::I32, min: 1, max: None }).unwrap();
+    let mut memory = Memory::new(MemoryType::new(IndexType::I32, 1, None)).unwrap();
     // A signalling NaN, which a trip through a float register would quieten.
     memory.store_u64(8, 0, 0x7FF0_0000_0000_0001).unwrap();
     memory.copy(16, 8, 8).unwrap();

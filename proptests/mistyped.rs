@@ -67,7 +67,7 @@ fn aligned() -> Machine {
     for kind in Kind::ALL {
         let mut cell = machine.pick(Takes::Of(kind), 15);
         while life(cell) != life(seal) {
-            machine.heap.kill(cell).unwrap();
+            machine.heap.free(cell).unwrap();
             cell = example(&mut machine.heap, kind, 0).unwrap();
         }
         machine.handles.insert(0, cell);

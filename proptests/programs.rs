@@ -11,8 +11,8 @@ use std::fmt::Debug;
 use num_bigint::BigInt;
 use proptest::prelude::*;
 use segheap::{
-    Bignum, Bytes, Cell, Closure, Error, F64Arr, Handle, Heap, I64Arr, Init, Kind, List, Map, Pair,
-    Piece, Set, Str, Struct, U8Arr,
+    Bignum, Bytes, Cell, Closure, Error, F64Arr, Handle, Heap, I64Arr, Kind, List, Map, ObjectInit,
+    Pair, Set, Str, Struct, TextPart, U8Arr,
 };
 
 use crate::naive::{Equality, Model, Naive, big};
@@ -80,7 +80,7 @@ pub enum Op {
     Floats(Vec<u64>),
     Ints(Vec<i64>),
     Octets(Vec<u8>),
-    Kill(Val),
+    Free(Val),
     Clear,
     // Objects change.
     Push(Target, Val),
@@ -219,7 +219,7 @@ pub fn op() -> impl Strategy<Value = Op> {
         40 => making(),
         60 => changing(),
         35 => combining(),
-        8 => val().prop_map(Op::Kill),
+        8 => val().prop_map(Op::Free),
         1 => Just(Op::Clear),
     ]
 }
@@ -276,7 +276,7 @@ impl World {
         self.compare(cell);
     }
 
-    fn make(&mut self, init: impl Init, model: Model) -> Result<(), Error> {
+    fn make(&mut self, init: impl ObjectInit, model: Model) -> Result<(), Error> {
         let made = self.heap.alloc(init).map(Cell::from);
         let cell = self.settle(made, |_| Ok(None))?;
         if let Some(cell) = cell {
@@ -428,9 +428,9 @@ impl World {
             }
             Op::Ints(ints) => self.make(I64Arr::of(ints), Model::Ints(ints.clone())),
             Op::Octets(bytes) => self.make(U8Arr::of(bytes), Model::Octets(bytes.clone())),
-            Op::Kill(val) => {
+            Op::Free(val) => {
                 let cell = self.cell(*val);
-                let got = self.heap.kill(cell);
+                let got = self.heap.free(cell);
                 let done = self.same(got, |naive| {
                     let kind = cell.kind().ok_or(Error::NotAHandle)?;
                     naive.objects.remove(&cell).map(drop).ok_or(Error::Stale { kind })
@@ -613,7 +613,7 @@ impl World {
                     let (piece, text) = match part {
                         Part::All(val) => {
                             let cell = self.cell(*val);
-                            (Piece::All(cell), self.naive.text(cell))
+                            (TextPart::Whole(cell), self.naive.text(cell))
                         }
                         Part::Range(val, from, to) => {
                             // Reversed ranges are a matter for the kinds' own tests.
@@ -622,9 +622,9 @@ impl World {
                                 .naive
                                 .text(cell)
                                 .and_then(|text| substring(&text, range.clone()));
-                            (Piece::Part(cell, range), text)
+                            (TextPart::Range(cell, range), text)
                         }
-                        Part::Str(text) => (Piece::Str(text), Ok(text.clone())),
+                        Part::Str(text) => (TextPart::Str(text), Ok(text.clone())),
                     };
                     pieces.push(piece);
                     wanted = wanted.and_then(|all: String| text.map(|text| all + &text));
@@ -758,7 +758,8 @@ impl World {
             Op::Swap((a, from, to), (b, start, end)) => {
                 let (a, b) = (self.target(a, Kind::I64ARR), self.target(b, Kind::I64ARR));
                 // Windows take typed handles; other cells do not come this far.
-                let (Ok(one), Ok(other)) = (a.to::<I64Arr>(), b.to::<I64Arr>()) else {
+                let (Ok(one), Ok(other)) = (a.to_handle::<I64Arr>(), b.to_handle::<I64Arr>())
+                else {
                     return Ok(());
                 };
                 let (from, to) = (from..to.max(from), start..end.max(start));
@@ -790,9 +791,11 @@ impl World {
                 let bytes = self.target(bytes, Kind::BYTES);
                 let ints = self.target(ints, Kind::I64ARR);
                 let list = self.target(list, Kind::LIST);
-                let (Ok(b), Ok(i), Ok(l)) =
-                    (bytes.to::<Bytes>(), ints.to::<I64Arr>(), list.to::<List>())
-                else {
+                let (Ok(b), Ok(i), Ok(l)) = (
+                    bytes.to_handle::<Bytes>(),
+                    ints.to_handle::<I64Arr>(),
+                    list.to_handle::<List>(),
+                ) else {
                     return Ok(());
                 };
                 let got = self.heap.windows_mut((b, i, l)).map(|(bytes, ints, list)| {

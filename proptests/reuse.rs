@@ -14,7 +14,7 @@ const LIVES: u32 = 4096;
 /// Slots that are alive, and that are retired.
 fn slots(heap: &Heap, kind: Kind) -> (u32, u32) {
     let usage = heap.usage();
-    let row = usage.of(kind).unwrap();
+    let row = usage.arena(kind).unwrap();
     (row.live, row.retired)
 }
 
@@ -42,16 +42,16 @@ fn use_up_three_slots(seed: u64, end: impl Fn(&mut Heap, Cell)) {
     assert_eq!(format!("{fourth:?}"), "Pair#3");
     for &cell in &handles {
         assert_eq!(heap.get::<Pair>(cell).err(), Some(Error::Stale { kind: Kind::PAIR }));
-        assert_eq!(heap.kill(cell), Err(Error::Stale { kind: Kind::PAIR }));
+        assert_eq!(heap.free(cell), Err(Error::Stale { kind: Kind::PAIR }));
         assert!(!heap.contains(cell));
     }
     assert_eq!(heap.get(fourth).unwrap().as_slice(), [Cell::NULL; 2]);
 }
 
 #[test]
-fn killed() {
+fn freed() {
     for seed in [0, 1, 0xDEAD_BEEF, u64::MAX] {
-        use_up_three_slots(seed, |heap, cell| heap.kill(cell).unwrap());
+        use_up_three_slots(seed, |heap, cell| heap.free(cell).unwrap());
     }
 }
 
@@ -61,23 +61,23 @@ fn cleared() {
 }
 
 #[test]
-fn killed_and_cleared_in_turn() {
+fn freed_and_cleared_in_turn() {
     use_up_three_slots(3, |heap, cell| {
         if format!("{:?}", heap.get::<Pair>(cell).unwrap().first()).ends_with("7)") {
             heap.clear();
         } else {
-            heap.kill(cell).unwrap();
+            heap.free(cell).unwrap();
         }
     });
 }
 
 #[test]
 fn a_retired_slot_still_counts_as_a_slot() {
-    let limits = Limits { slots: 2, ..Limits::default() };
+    let limits = Limits::NONE.with_slots(2);
     let mut heap = Heap::with(Settings::seeded(1).limits(limits));
     for _ in 0..2 * LIVES {
         let list = heap.alloc(List::of(&[])).unwrap();
-        heap.kill(list).unwrap();
+        heap.free(list).unwrap();
     }
     assert_eq!(slots(&heap, Kind::LIST), (0, 2));
     assert!(matches!(heap.alloc(List::of(&[])), Err(Error::Limit(_))));
@@ -92,7 +92,7 @@ fn clear_keeps_generations_of_free_slots_too() {
     let mut heap = heap(9);
     let old: Vec<_> = (0..8).map(|_| heap.alloc(Str::new("a longer text")).unwrap()).collect();
     for handle in old.iter().step_by(2) {
-        heap.kill(*handle).unwrap();
+        heap.free(*handle).unwrap();
     }
     heap.clear();
     assert_eq!(slots(&heap, Kind::STR), (0, 0));
@@ -158,7 +158,7 @@ fn paths_from_pins_do_not_depend_on_the_seed() {
         let object = heap.alloc(List::new()).unwrap().cell();
         let holders = [(); 4].map(|()| heap.alloc(List::of(&[object])).unwrap());
         holders.iter().rev().for_each(|&holder| heap.pin(holder).unwrap());
-        format!("{:?}", heap.path(std::iter::empty::<Cell>(), object).unwrap())
+        format!("{:?}", heap.path_from_roots(std::iter::empty::<Cell>(), object).unwrap())
     };
     assert!((1..20).all(|seed| run(seed) == run(0)));
 }

@@ -16,12 +16,12 @@ fn pair(heap: &mut Heap) -> Cell {
     heap.alloc(Pair::of(Cell::NULL, Cell::NULL)).unwrap().cell()
 }
 
-/// Makes and kills a pair so often; answers their handles.
+/// Makes and frees a pair so often; answers their handles.
 fn burn(heap: &mut Heap, lives: usize) -> HashSet<u64> {
     let mut given = HashSet::new();
     for _ in 0..lives {
         let cell = pair(heap);
-        heap.kill(cell).unwrap();
+        heap.free(cell).unwrap();
         assert!(given.insert(abi::bits(cell)), "given twice");
     }
     given
@@ -31,7 +31,7 @@ fn burn(heap: &mut Heap, lives: usize) -> HashSet<u64> {
 fn last_life() -> (Heap, Cell, Cell) {
     let mut heap = heap();
     let old = pair(&mut heap);
-    heap.kill(old).unwrap();
+    heap.free(old).unwrap();
     burn(&mut heap, LIVES - 2);
     let last = pair(&mut heap);
     assert_eq!(abi::bits(old) as u32, abi::bits(last) as u32);
@@ -44,14 +44,14 @@ fn never_again(heap: &mut Heap, held: Cell) {
         let cell = pair(heap);
         assert_ne!(cell, held, "a handle that is held was given out again");
         assert!(!heap.contains(held));
-        heap.kill(cell).unwrap();
+        heap.free(cell).unwrap();
     }
 }
 
 #[test]
 fn a_weak_root_that_dies_in_the_collection_holds_its_slot() {
     let (mut heap, _, last) = last_life();
-    heap.collect_and_revive(NOTHING, [last]).unwrap();
+    heap.collect_and_recycle(NOTHING, [last]).unwrap();
     never_again(&mut heap, last);
 }
 
@@ -59,7 +59,7 @@ fn a_weak_root_that_dies_in_the_collection_holds_its_slot() {
 fn a_watch_of_what_dies_in_the_collection_holds_its_slot() {
     let (mut heap, _, last) = last_life();
     heap.watch(last, 5).unwrap();
-    heap.collect_and_revive(NOTHING, NOTHING).unwrap();
+    heap.collect_and_recycle(NOTHING, NOTHING).unwrap();
     never_again(&mut heap, last);
     assert_eq!(heap.drain_dead().collect::<Vec<_>>(), [5]);
 }
@@ -68,23 +68,23 @@ fn a_watch_of_what_dies_in_the_collection_holds_its_slot() {
 fn a_stale_cell_in_a_live_object_holds_a_slot_that_the_collection_retires() {
     let (mut heap, old, _) = last_life();
     let list = heap.alloc(List::of(&[old])).unwrap();
-    heap.collect_and_revive([list.cell()], NOTHING).unwrap();
+    heap.collect_and_recycle([list.cell()], NOTHING).unwrap();
     never_again(&mut heap, old);
 }
 
 #[test]
 fn a_stale_root_and_a_dead_pin_hold_a_slot_that_the_collection_retires() {
     let (mut heap, old, _) = last_life();
-    assert_eq!(heap.collect_and_revive([old], NOTHING).unwrap().stale_roots, 1);
+    assert_eq!(heap.collect_and_recycle([old], NOTHING).unwrap().stale_roots, 1);
     never_again(&mut heap, old);
 
     let mut heap = self::heap();
     let pinned = pair(&mut heap);
     heap.pin(pinned).unwrap();
-    heap.kill(pinned).unwrap();
+    heap.free(pinned).unwrap();
     burn(&mut heap, LIVES - 2);
     pair(&mut heap);
-    heap.collect_and_revive(NOTHING, NOTHING).unwrap();
+    heap.collect_and_recycle(NOTHING, NOTHING).unwrap();
     never_again(&mut heap, pinned);
 }
 
@@ -92,7 +92,7 @@ fn a_stale_root_and_a_dead_pin_hold_a_slot_that_the_collection_retires() {
 fn whatever_names_a_retired_slot_holds_it_and_nothing_else_does() {
     for holder in 0..8 {
         let (mut heap, old, last) = last_life();
-        let key = heap.new_key().unwrap();
+        let key = heap.new_seal_key().unwrap();
         let (mut roots, mut weak) = (vec![], vec![]);
         match holder {
             0 => roots.push(old),
@@ -108,13 +108,13 @@ fn whatever_names_a_retired_slot_holds_it_and_nothing_else_does() {
             }
             _ => {}
         }
-        heap.kill(last).unwrap();
-        let retired = |heap: &Heap| heap.usage().of(Kind::PAIR).unwrap().retired;
+        heap.free(last).unwrap();
+        let retired = |heap: &Heap| heap.usage().arena(Kind::PAIR).unwrap().retired;
         assert_eq!(retired(&heap), 1);
-        assert_eq!(heap.collect(roots.iter().copied()).unwrap().revived, 0);
+        assert_eq!(heap.collect(roots.iter().copied()).unwrap().recycled, 0);
         assert_eq!(retired(&heap), 1);
-        let done = heap.collect_and_revive(roots.iter().copied(), weak.iter().copied()).unwrap();
-        assert_eq!(done.revived, u64::from(holder == 7), "holder {holder}");
+        let done = heap.collect_and_recycle(roots.iter().copied(), weak.iter().copied()).unwrap();
+        assert_eq!(done.recycled, u64::from(holder == 7), "holder {holder}");
         heap.verify().unwrap();
         if holder != 7 {
             never_again(&mut heap, old);
@@ -129,7 +129,7 @@ fn whatever_names_a_retired_slot_holds_it_and_nothing_else_does() {
         }
         heap.collect(NOTHING).unwrap();
         assert!(
-            heap.collect_and_revive(NOTHING, NOTHING).unwrap().revived >= u64::from(holder != 7)
+            heap.collect_and_recycle(NOTHING, NOTHING).unwrap().recycled >= u64::from(holder != 7)
         );
         assert_eq!(retired(&heap), 0);
         burn(&mut heap, LIVES);
@@ -145,12 +145,12 @@ fn without_revival_no_handle_comes_twice_however_often_is_collected() {
         let cell = pair(&mut heap);
         assert!(given.insert(abi::bits(cell)));
         match n % 3 {
-            0 => heap.kill(cell).unwrap(),
+            0 => heap.free(cell).unwrap(),
             1 => assert_eq!(heap.collect(NOTHING).unwrap().freed, 1),
             _ => heap.clear(),
         }
     }
-    assert_eq!(heap.usage().of(Kind::PAIR).unwrap().retired, 3);
+    assert_eq!(heap.usage().arena(Kind::PAIR).unwrap().retired, 3);
     assert!(given.into_iter().all(|bits| !heap.contains(abi::cell(bits).unwrap())));
 }
 
@@ -162,14 +162,14 @@ fn hints_from_before_a_revival_are_refused() {
     let mut hints =
         [heap.hint(list, ..).unwrap(), heap.hint(list, ..).unwrap().narrow(..1).unwrap()];
     let mut of_kept = heap.hint(kept, ..).unwrap();
-    heap.kill(list).unwrap();
+    heap.free(list).unwrap();
     for _ in 1..LIVES {
         let list = heap.alloc(List::of(&[3.into()])).unwrap();
-        heap.kill(list).unwrap();
+        heap.free(list).unwrap();
     }
     assert_eq!(of_kept.get(&heap, 0), Ok(1.into()));
     // Hints need not be named.
-    assert_eq!(heap.collect_and_revive([kept.cell()], NOTHING).unwrap().revived, 1);
+    assert_eq!(heap.collect_and_recycle([kept.cell()], NOTHING).unwrap().recycled, 1);
     let again = heap.alloc(List::of(&[4.into()])).unwrap();
     assert_eq!(again, list, "first life of the slot again");
     for hint in &mut hints {
@@ -189,14 +189,14 @@ fn nothing_is_revived_in_a_sort() {
     let mut heap = heap();
     burn(&mut heap, LIVES - 1);
     let retired = pair(&mut heap);
-    heap.kill(retired).unwrap();
+    heap.free(retired).unwrap();
     let list = heap.alloc(List::of(&[2.into(), 1.into(), retired])).unwrap();
     let mut revived = 0;
     let sorted = heap.sort_by::<List, Error>(list, |heap, _, _| {
-        let _gone_already = heap.kill(list);
-        revived += heap.collect_and_revive(NOTHING, NOTHING)?.revived;
+        let _gone_already = heap.free(list);
+        revived += heap.collect_and_recycle(NOTHING, NOTHING)?.recycled;
         Ok(std::cmp::Ordering::Less)
     });
     assert_eq!((sorted, revived), (Err(Error::Stale { kind: Kind::LIST }), 0));
-    assert_eq!(heap.collect_and_revive(NOTHING, NOTHING).unwrap().revived, 1);
+    assert_eq!(heap.collect_and_recycle(NOTHING, NOTHING).unwrap().recycled, 1);
 }

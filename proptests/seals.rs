@@ -10,7 +10,7 @@ fn heap() -> Heap {
 #[test]
 fn a_seal_that_is_gone_is_stale() {
     let mut heap = heap();
-    let key = heap.new_key().unwrap();
+    let key = heap.new_seal_key().unwrap();
     let list = heap.alloc(List::of(&[])).unwrap();
     let sealed = heap.seal(list, &key).unwrap();
     heap.collect([list.cell()]).unwrap();
@@ -24,37 +24,37 @@ fn a_seal_that_is_gone_is_stale() {
 #[test]
 fn what_a_seal_stands_for_lives_as_long() {
     let mut heap = heap();
-    let key = heap.new_key().unwrap();
+    let key = heap.new_seal_key().unwrap();
     let list = heap.alloc(List::of(&[])).unwrap();
     let inner = heap.seal(list, &key).unwrap();
     let outer = heap.seal(inner, &key).unwrap();
     heap.collect([outer]).unwrap();
     assert_eq!(heap.unseal(outer, &key), Ok(inner));
     assert_eq!(heap.unseal(inner, &key), Ok(list.cell()));
-    assert_eq!(heap.path([outer], list.into()).unwrap().unwrap().len(), 3);
-    heap.kill(list).unwrap();
+    assert_eq!(heap.path_from_roots([outer], list.into()).unwrap().unwrap().len(), 3);
+    heap.free(list).unwrap();
     assert_eq!(heap.unseal(inner, &key), Err(Error::Stale { kind: Kind::LIST }));
     assert_eq!(heap.unseal(outer, &key), Ok(inner));
-    assert_eq!(heap.kill(outer), Err(Error::Sealed));
+    assert_eq!(heap.free(outer), Err(Error::Sealed));
     heap.verify().unwrap();
 }
 
 #[test]
 fn every_operation_refuses_a_sealed_cell() {
     let mut heap = heap();
-    let (key, other) = (heap.new_key().unwrap(), heap.new_key().unwrap());
+    let (key, other) = (heap.new_seal_key().unwrap(), heap.new_seal_key().unwrap());
     let mut elsewhere = self::heap();
-    let foreign = elsewhere.new_key().unwrap();
+    let foreign = elsewhere.new_seal_key().unwrap();
     let list = heap.alloc(List::of(&[1.into()])).unwrap();
     let sealed = heap.seal(list, &key).unwrap();
     assert_eq!(heap.get::<List>(sealed).err(), Some(Error::Sealed));
     assert_eq!(heap.get_mut::<List>(sealed).err(), Some(Error::Sealed));
-    assert_eq!(heap.kill(sealed), Err(Error::Sealed));
+    assert_eq!(heap.free(sealed), Err(Error::Sealed));
     assert_eq!(heap.hint::<List>(sealed, ..).err(), Some(Error::Sealed));
     assert_eq!(heap.window::<List>(sealed, ..).err(), Some(Error::Sealed));
     assert_eq!(heap.edges(sealed).err(), Some(Error::Sealed));
     assert!(heap.text(sealed).is_err());
-    assert_eq!(sealed.to::<List>().err(), Some(Error::Sealed));
+    assert_eq!(sealed.to_handle::<List>().err(), Some(Error::Sealed));
     assert_eq!(elsewhere.transplant(&heap, sealed), Err(Error::Sealed));
     for key in [&other, &foreign] {
         assert_eq!(heap.unseal(sealed, key), Err(Error::WrongKey));
@@ -73,7 +73,7 @@ fn every_operation_refuses_a_sealed_cell() {
 #[test]
 fn regions_free_seals() {
     let mut heap = heap();
-    let key = heap.new_key().unwrap();
+    let key = heap.new_seal_key().unwrap();
     let region = heap.open_region().unwrap();
     let list = heap.alloc(List::of(&[])).unwrap();
     let (kept, lost) = (heap.seal(list, &key).unwrap(), heap.seal(list, &key).unwrap());
@@ -84,7 +84,7 @@ fn regions_free_seals() {
 #[test]
 fn operations_on_values_say_that_a_cell_is_sealed() {
     let mut heap = heap();
-    let key = heap.new_key().unwrap();
+    let key = heap.new_seal_key().unwrap();
     let text = heap.string("a longer text").unwrap();
     let sealed = heap.seal(text, &key).unwrap();
     let bytes = heap.alloc(Bytes::zeroed(4)).unwrap().cell();

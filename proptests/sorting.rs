@@ -71,7 +71,7 @@ proptest! {
             let other = list(heap, &(0..inner).rev().collect::<Vec<_>>());
             heap.sort_by::<List, Error>(other, |heap, a, b| heap.cmp_int(a, b))?;
             assert!(numbers(heap, other).is_sorted());
-            heap.kill(other)?;
+            heap.free(other)?;
             heap.cmp_int(a, b)
         })
         .unwrap();
@@ -94,7 +94,7 @@ proptest! {
                     0 => return Err(Error::NotDecimal),
                     1 => heap.get_mut(sorted)?.push(7.into())?,
                     2 => drop(heap.get_mut(sorted)?.pop()?),
-                    3 => heap.kill(sorted)?,
+                    3 => heap.free(sorted)?,
                     _ => {
                         heap.clear();
                         // Another list takes its slot.
@@ -115,11 +115,11 @@ proptest! {
             0 => (Error::NotDecimal, Some(wanted)),
             1 => {
                 wanted.push(7);
-                (Error::Changed, Some(wanted))
+                (Error::ChangedDuringSort, Some(wanted))
             }
             2 => {
                 wanted.pop();
-                (Error::Changed, Some(wanted))
+                (Error::ChangedDuringSort, Some(wanted))
             }
             _ => (Error::Stale { kind: Kind::LIST }, None),
         };

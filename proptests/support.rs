@@ -20,7 +20,7 @@ pub fn config(cases: u32) -> Config {
 /// A heap whose runs can be repeated. The limit is far above what any test
 /// needs; it keeps a bug from taking the host's memory.
 pub fn heap(seed: u64) -> Heap {
-    let limits = Limits { bytes: 256 << 20, ..Limits::default() };
+    let limits = Limits::NONE.with_bytes(256 << 20);
     Heap::with(Settings::seeded(seed).limits(limits))
 }
 

@@ -1,11 +1,12 @@
 //! [`Heap`]: the arenas behind one door.
 
 use crate::arena::{Arena, Scratch};
-use crate::kinds::{COUNT, SHAPES};
-use crate::object::{Init, Internal, Keys, Object, Sees, View, ViewMut};
+use crate::kinds::SHAPES;
+use crate::object::{Internal, Keys, Object, ObjectInit, Sees, View, ViewMut};
+use crate::usage::Usage;
 use crate::words::{
-    Budget, Cell, Epoch, Error, Handle, HasKind, Kind, Limits, Loan, Of, Policy, Result, Shape,
-    Usage, object_len, wide,
+    AsHandle, Budget, Cell, Epoch, Error, Handle, HasKind, Kind, Limits, Loan, Policy, Result,
+    Shape, object_len, wide,
 };
 use alloc::vec::Vec;
 use core::fmt;
@@ -16,7 +17,7 @@ use bumpalo::Bump;
 ///
 /// ```
 /// use segheap::{Heap, Limits, Settings};
-/// let limits = Limits { bytes: 64 << 20, ..Limits::default() };
+/// let limits = Limits::NONE.with_bytes(64 << 20);
 /// let heap = Heap::with(Settings::seeded(0x5EED).limits(limits));
 /// # assert_eq!(heap.usage().total_bytes, 0);
 /// ```
@@ -118,7 +119,7 @@ pub(crate) struct Frame {
 }
 
 /// The kinds' arenas, and that of seals.
-pub(crate) const ARENAS: usize = COUNT + 1;
+pub(crate) const ARENAS: usize = Kind::COUNT + 1;
 pub(crate) const SEALED: Kind = Kind::SEALED;
 
 /// Shows no seed and no generation.
@@ -178,7 +179,7 @@ impl Heap {
     /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
     /// [`Error::OutOfMemory`]; the heap is as it was then.
     #[inline(always)]
-    pub fn alloc<I: Init>(&mut self, init: I) -> Result<Handle<I::Kind>> {
+    pub fn alloc<I: ObjectInit>(&mut self, init: I) -> Result<Handle<I::Kind>> {
         let (len, words) = init.size();
         let cell = self.make(I::Kind::KIND, object_len(len)?, words, |words| {
             init.fill(words, Internal(()));
@@ -260,7 +261,7 @@ impl Heap {
     /// [`Error::NotAHandle`], [`Error::WrongKind`] or [`Error::Stale`], the
     /// first of them that applies.
     #[inline(always)]
-    pub fn get<K: Object>(&self, object: impl Of<K>) -> Result<View<'_, K>> {
+    pub fn get<K: Object>(&self, object: impl AsHandle<K>) -> Result<View<'_, K>> {
         let arena = self.arena(K::KIND)?;
         View::new(arena, arena.check(object.into())?, K::Sees::of(self.keys()))
     }
@@ -270,7 +271,7 @@ impl Heap {
     /// # Errors
     /// As [`Heap::get`].
     #[inline(always)]
-    pub fn get_mut<K: Object>(&mut self, object: impl Of<K>) -> Result<ViewMut<'_, K>> {
+    pub fn get_mut<K: Object>(&mut self, object: impl AsHandle<K>) -> Result<ViewMut<'_, K>> {
         let cell: Cell = object.into();
         let (below, arena, above) = split(&mut self.arenas, K::KIND)?;
         arena.check(cell)?;
@@ -285,7 +286,7 @@ impl Heap {
     /// [`Error::NotAHandle`]; [`Error::Sealed`]; [`Error::Stale`] if it is gone
     /// already.
     #[inline]
-    pub fn kill(&mut self, object: impl Into<Cell>) -> Result<()> {
+    pub fn free(&mut self, object: impl Into<Cell>) -> Result<()> {
         let cell = object.into();
         let kind = cell.kind().ok_or(Error::NotAHandle)?;
         if kind == SEALED {
@@ -321,7 +322,7 @@ impl Heap {
     }
 
     /// What the heap uses. O(1).
-    pub fn usage(&self) -> Usage<COUNT> {
+    pub fn usage(&self) -> Usage {
         let [arenas @ .., seals] = self.arenas.each_ref().map(Arena::usage);
         Usage {
             arenas,
@@ -333,7 +334,7 @@ impl Heap {
 
     /// For tests of how a VM copes: memory grows `n` more times and then is
     /// refused as if the host had none; `None` ends that.
-    pub fn refuse_growth(&mut self, n: Option<u64>) {
+    pub fn fail_growth_after(&mut self, n: Option<u64>) {
         self.budget.refuse_at = n.unwrap_or(u64::MAX);
     }
 

@@ -21,6 +21,8 @@ mod object;
 
 mod kinds;
 
+mod usage;
+
 mod heap;
 
 mod ops;
@@ -34,10 +36,15 @@ pub use bstr;
 pub use arena::memory;
 pub use heap::{Heap, Settings};
 pub use kinds::*;
-pub use life::{Collected, Dump, Fault, Path, Region, SealKey};
-pub use object::{Cursor, Growable, Init, Mutable, New, Number, Object, Sequence, View, ViewMut};
-pub use ops::{ConvertTo, CopyTo, Disjoint, Display, Part, Piece, RangeHint, Text};
+pub use life::{Collected, Dump, Fault, Region, RootPath, SealKey};
+pub use object::{
+    Cursor, Growable, Mutable, Number, Object, ObjectInit, Sequence, SequenceInit, View, ViewMut,
+};
+pub use ops::{
+    ConvertTo, CopyTo, DisplayValue, RangeHint, Text, TextPart, WindowTarget, WindowTargets,
+};
+pub use usage::Usage;
 pub use words::{
-    ArenaUsage, Cell, Error, Handle, HasKind, Kind, Limits, Of, Policy, Resource, ShortStr,
-    Unpacked, Usage,
+    ArenaUsage, AsHandle, Cell, Error, Handle, HasKind, Kind, Limits, Policy, Resource, ShortStr,
+    Unpacked,
 };

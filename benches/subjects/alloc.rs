@@ -207,7 +207,7 @@ fn usage_bytes(n: usize) -> Contest {
     told(n, |n| {
         let mut objects = (heap(), Vec::new());
         fill(&mut objects, &mut [Cell::from(0_u32); 2], n).unwrap();
-        objects.0.usage().arenas.iter().map(|arena| arena.bytes).sum()
+        objects.0.usage().arenas().iter().map(|arena| arena.bytes).sum()
     })
 }
 
@@ -282,7 +282,7 @@ fn texts(len: usize) -> Contest {
 fn alloc_kill(heap: &mut Heap, text: &str, n: usize) -> Result<(), Error> {
     for _ in 0..n {
         let text = heap.string(black_box(text))?;
-        heap.kill(black_box(text))?;
+        heap.free(black_box(text))?;
     }
     Ok(())
 }
@@ -333,7 +333,7 @@ fn alloc_all_free_all() -> Contest {
                     for _ in 0..black_box(input.0) {
                         texts.push(heap.string(black_box(&input.1)).unwrap());
                     }
-                    texts.drain(..).for_each(|text: Cell| heap.kill(text).unwrap());
+                    texts.drain(..).for_each(|text: Cell| heap.free(text).unwrap());
                     0
                 })
             }),
@@ -367,7 +367,7 @@ fn churn_heap(
     turns: &[(usize, usize)],
 ) -> Result<(), Error> {
     for &(place, len) in turns {
-        heap.kill(lists[place])?;
+        heap.free(lists[place])?;
         lists[place] = heap.alloc(List::of(&cells[..len]))?;
     }
     Ok(())
@@ -514,7 +514,7 @@ fn in_frames(input: Rc<(u64, u32)>, keep: bool) -> Pass {
         }
         let kept = last.filter(|_| keep);
         let freed = heap.close_region(black_box(frame), kept)?;
-        kept.map_or(Ok(freed), |kept| heap.kill(kept).map(|()| freed + 1))
+        kept.map_or(Ok(freed), |kept| heap.free(kept).map(|()| freed + 1))
     };
     reading(move || (0..n).fold(0, |sum, _| sum + frame().unwrap()))
 }

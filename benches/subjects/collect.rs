@@ -146,7 +146,7 @@ fn compact(size: usize) -> Contest {
                         heap.get_mut(list).unwrap().set(words - 1, i.into()).unwrap();
                         handles.push(list);
                     }
-                    handles.iter().step_by(2).for_each(|&dead| heap.kill(dead).unwrap());
+                    handles.iter().step_by(2).for_each(|&dead| heap.free(dead).unwrap());
                     let (cost, ()) = timed(|| heap.compact());
                     for (i, &list) in handles.iter().enumerate().skip(1).step_by(2) {
                         assert_eq!(heap.get(list).unwrap().get(words - 1), Ok((i as u32).into()));

@@ -2,7 +2,7 @@
 //! elements of the wider side, and beside the loop over the public accessors that
 //! they replace. Text is set against validation by `std` or `simdutf8`, followed by
 //! a copy. Lengths count elements: 4,096 are 4 KiB of bytes or 32 KiB of numbers.
-//! What is made new is killed again in the same pass.
+//! What is made new is freed again in the same pass.
 
 use std::hint::black_box;
 use std::rc::Rc;
@@ -214,11 +214,11 @@ fn new<S: Made + ConvertTo<D>, D: Made>(len: usize, convert: Convert<S, D>) -> C
                 let (mut heap, source, expected) = pair::<S, D>(input.0);
                 let made = heap.convert_across::<D>(source, ..).unwrap();
                 let answer = sum_object(&heap, made);
-                heap.kill(made).unwrap();
-                heap.kill(expected).unwrap();
+                heap.free(made).unwrap();
+                heap.free(expected).unwrap();
                 repeating(times(input.0), move || {
                     let made = heap.convert_across::<D>(black_box(source), ..).unwrap();
-                    heap.kill(black_box(made)).unwrap();
+                    heap.free(black_box(made)).unwrap();
                     answer
                 })
             }),
@@ -246,10 +246,10 @@ fn text(words: &'static str, len: usize) -> Contest {
                 let source = heap.alloc(Bytes::of(&bytes)).unwrap();
                 let made = heap.convert_across::<Str>(source, ..).unwrap();
                 let answer = sum(heap.get(made).unwrap().as_slice());
-                heap.kill(made).unwrap();
+                heap.free(made).unwrap();
                 repeating(times(bytes.len()), move || {
                     let made = heap.convert_across::<Str>(black_box(source), ..).unwrap();
-                    heap.kill(black_box(made)).unwrap();
+                    heap.free(black_box(made)).unwrap();
                     answer
                 })
             }),

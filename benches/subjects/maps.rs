@@ -329,7 +329,7 @@ fn fill_texts(n: usize) -> Contest {
                         *map = Some(new);
                     },
                     |(heap, map)| heap.get(map.unwrap()).unwrap().len() as u64,
-                    |(heap, map)| heap.kill(map.unwrap()).unwrap(),
+                    |(heap, map)| heap.free(map.unwrap()).unwrap(),
                 )
             }),
             ("indexmap", |keys| {

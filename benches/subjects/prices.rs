@@ -72,13 +72,13 @@ fn utf8() -> Contest {
             ("segheap", |_| {
                 pass(|heap, source| {
                     let made = heap.convert_across::<Str>(source, ..).unwrap();
-                    heap.kill(black_box(made)).unwrap();
+                    heap.free(black_box(made)).unwrap();
                 })
             }),
             ("without", |_| {
                 pass(|heap, source| {
                     let made = heap.convert_across::<U8Arr>(source, ..).unwrap();
-                    heap.kill(black_box(made)).unwrap();
+                    heap.free(black_box(made)).unwrap();
                 })
             }),
         ],
@@ -108,7 +108,7 @@ fn all_or_nothing() -> Contest {
                 let answer = total(&words(&cells));
                 repeating(16, move || {
                     let made = heap.convert_across::<I64Arr>(black_box(source), ..).unwrap();
-                    heap.kill(black_box(made)).unwrap();
+                    heap.free(black_box(made)).unwrap();
                     answer
                 })
             }),
@@ -166,7 +166,9 @@ fn limits() -> Contest {
         PAIRS,
         (),
         [
-            ("segheap", |_| pass(Limits { pages: 1 << 10, slots: 1 << 24, bytes: 1 << 30 })),
+            ("segheap", |_| {
+                pass(Limits::NONE.with_pages(1 << 10).with_slots(1 << 24).with_bytes(1 << 30))
+            }),
             ("without", |_| pass(Limits::default())),
         ],
     )

@@ -3,7 +3,7 @@
 
 use std::hint::black_box;
 
-use segheap::{Bytes, Cell, Error, F64Arr, Handle, Heap, List, Piece, Struct};
+use segheap::{Bytes, Cell, Error, F64Arr, Handle, Heap, List, Struct, TextPart};
 
 use super::contest::{Contest, contest};
 use super::{Entry, Random, cells, heap, reading, repeating, words, writing};
@@ -243,10 +243,11 @@ fn concat() -> Contest {
                 let mut heap = heap();
                 let [a, b] = texts.map(|text| heap.string(text).unwrap());
                 repeating(1_024, move || {
-                    let text = heap.concat(&[Piece::All(black_box(a)), Piece::All(black_box(b))]);
+                    let text = heap
+                        .concat(&[TextPart::Whole(black_box(a)), TextPart::Whole(black_box(b))]);
                     let text = text.unwrap();
                     let len = heap.text(text).unwrap().len() as u64;
-                    heap.kill(text).unwrap();
+                    heap.free(text).unwrap();
                     len
                 })
             }),

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::io::{BufRead, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use segheap::{Bytes, Cell, Heap, I64Arr, Kind, List, Map, Pair, Piece, Str, Struct, Unpacked};
+use segheap::{Bytes, Cell, Heap, I64Arr, Kind, List, Map, Pair, Str, Struct, TextPart, Unpacked};
 
 use crate::bytecode::AnyOp;
 use crate::compile::GROUP;
@@ -345,11 +345,11 @@ impl Context {
     }
 
     fn str(&mut self, cell: Cell) -> Outcome<Cell> {
-        match cell.to::<Bytes>() {
+        match cell.to_handle::<Bytes>() {
             Ok(bytes) => {
                 // A text of up to five bytes is to be in the cell.
                 let text = self.convert_across::<Str>(bytes, ..)?;
-                Ok(self.concat(&[Piece::All(text.into())])?)
+                Ok(self.concat(&[TextPart::Whole(text.into())])?)
             }
             Err(_) if is_text(cell) => Ok(cell),
             Err(_) => self.shown(cell, Style::Str).cell(self),
@@ -415,7 +415,7 @@ impl Context {
             return Ok(Some(cell));
         }
         let (Ok(map), Some(wanted)) =
-            (cell.to::<Map>(), self.shapes.get(usize::from(shape)).cloned())
+            (cell.to_handle::<Map>(), self.shapes.get(usize::from(shape)).cloned())
         else {
             return Ok(None);
         };
@@ -487,7 +487,7 @@ pub(crate) fn iterated(heap: &mut Heap, cell: Cell) -> Outcome<Cell> {
     let cell = ungrouped(heap, cell);
     match cell.kind() {
         _ if is_text(cell) => {
-            let text = object(heap, cell)?.to()?;
+            let text = object(heap, cell)?.to_handle()?;
             Ok(heap.convert_chars(text, ..)?.into())
         }
         Some(Kind::BYTES) => Ok(heap.convert_across_any(Kind::I64ARR, cell, ..)?),
@@ -522,7 +522,7 @@ fn sum(heap: &mut Heap, list: Cell) -> Outcome<Cell> {
 
 /// Sorts pairs by what is first in them, and leaves what is second.
 fn sort_pairs(heap: &mut Heap, list: Cell) -> Outcome<Cell> {
-    heap.sort_by(list.to::<List>()?, |heap, a, b| -> Outcome<Ordering> {
+    heap.sort_by(list.to_handle::<List>()?, |heap, a, b| -> Outcome<Ordering> {
         let (a, b) = (heap.get::<Pair>(a)?.first()?, heap.get::<Pair>(b)?.first()?);
         order(heap, a, b)
     })?;
@@ -530,7 +530,7 @@ fn sort_pairs(heap: &mut Heap, list: Cell) -> Outcome<Cell> {
         let pair = heap.get::<List>(list)?.get(n)?;
         let value = heap.get::<Pair>(pair)?.second()?;
         heap.get_mut::<List>(list)?.set(n, value)?;
-        heap.kill(pair)?;
+        heap.free(pair)?;
     }
     Ok(list)
 }

@@ -13,8 +13,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use segheap::{
-    Cell, Closure, Error, F64Arr, Heap, I64Arr, Kind, List, Map, Pair, Piece, Policy, RangeHint,
-    Struct,
+    Cell, Closure, Error, F64Arr, Heap, I64Arr, Kind, List, Map, Pair, RangeHint, Struct, TextPart,
 };
 use smallvec::SmallVec;
 
@@ -116,7 +115,7 @@ impl Machine {
         if every > 0 {
             self.frames_max = FRAMES_MAX.min(STRESSED_FRAMES * every.isqrt() as usize);
         }
-        let policy = Policy { stress: every, ..self.context.policy() };
+        let policy = self.context.policy().with_stress(every);
         self.context.set_policy(policy);
     }
 
@@ -582,12 +581,12 @@ fn hinted(heap: &mut Heap, hint: &mut Hint, at: i64) -> Outcome<Cell> {
 /// Texts and integers put together.
 fn concat(heap: &mut Heap, parts: &[Cell]) -> Outcome<Cell> {
     let mut buffers = SmallVec::<[_; 4]>::from_elem(itoa::Buffer::new(), parts.len());
-    let mut pieces = SmallVec::<[Piece<'_>; 4]>::new();
+    let mut pieces = SmallVec::<[TextPart<'_>; 4]>::new();
     for (&part, buffer) in parts.iter().zip(&mut buffers) {
         pieces.push(match part.as_int() {
-            Some(int) => Piece::Str(buffer.format(int)),
-            None if is_text(part) => Piece::All(part),
-            None => Piece::All(heap.string(&digits(heap, part))?),
+            Some(int) => TextPart::Str(buffer.format(int)),
+            None if is_text(part) => TextPart::Whole(part),
+            None => TextPart::Whole(heap.string(&digits(heap, part))?),
         });
     }
     Ok(heap.concat(&pieces)?)

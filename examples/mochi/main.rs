@@ -73,7 +73,7 @@ fn start(args: &ArgMatches) -> ExitCode {
     let (testing, args) = args.subcommand().map_or((false, args), |(_, args)| (true, args));
     let memory = args.get_one("max-memory").map_or(u64::MAX, |bytes| *bytes);
     let memory = usize::try_from(memory).unwrap_or(usize::MAX);
-    let limits = Limits { bytes: memory, ..Limits::default() };
+    let limits = Limits::NONE.with_bytes(memory);
     let heap = Heap::with(Settings::random().limits(limits));
     let mut machine = Machine::new(heap, Box::new(BufWriter::with_capacity(1 << 16, io::stdout())));
     machine.stress(args.get_one("gc-stress").copied().unwrap_or(0));

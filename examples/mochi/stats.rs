@@ -7,7 +7,7 @@ use crate::machine::Machine;
 pub(crate) fn table(machine: &Machine) -> String {
     let (usage, pauses) = (machine.context.usage(), machine.pauses);
     let mut text = String::from("arena      pages      live      free  payload bytes\n");
-    for arena in &usage.arenas {
+    for arena in usage.arenas() {
         let (kind, bytes) = (arena.kind.to_string(), arena.payload_bytes);
         let (pages, live, free) = (arena.pages, arena.live, arena.free);
         let _ = writeln!(text, "{kind:<8} {pages:>7} {live:>9} {free:>9} {bytes:>14}");

@@ -314,7 +314,7 @@ pub(crate) fn push(heap: &mut Heap, list: Cell, value: Cell) -> Outcome<Cell> {
 pub(crate) fn like(heap: &mut Heap, list: Cell, source: Cell) -> Outcome<Cell> {
     let kind = source.kind().filter(|_| is_list(source)).unwrap_or(Kind::LIST);
     let made = heap.convert_across_any(kind, list, ..)?;
-    heap.kill(list)?;
+    heap.free(list)?;
     Ok(made)
 }
 
@@ -617,7 +617,7 @@ impl Context {
             };
             kept.extend(keep.then_some(cell));
         }
-        self.kill(set)?;
+        self.free(set)?;
         let made = new_list(self, &kept)?;
         if y.is_null() || x.kind() == y.kind() { like(self, made, x) } else { Ok(made) }
     }
@@ -650,7 +650,7 @@ impl Context {
         {
             return Ok(cell);
         }
-        Ok(self.concat(&[segheap::Piece::Part(text, start..end)])?)
+        Ok(self.concat(&[segheap::TextPart::Range(text, start..end)])?)
     }
 }
 

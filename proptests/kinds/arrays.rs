@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use segheap::{
     Bytes, Cell, Closure, Cursor, Error, F64Arr, Growable, Handle, Heap, I64Arr, List, Mutable,
-    New, Pair, Struct, U8Arr, abi,
+    Pair, SequenceInit, Struct, U8Arr, abi,
 };
 
 use crate::support::{Bounds, assert_same, bounds, config, heap, index, out_of_range, resolve};
@@ -26,9 +26,9 @@ trait Bits: Mutable {
 }
 
 trait Array: Bits + Growable {
-    fn of(elements: &[Self::Element]) -> New<'_, Self>;
-    fn zeroed(len: usize) -> New<'static, Self>;
-    fn with_capacity(len: usize) -> New<'static, Self>;
+    fn of(elements: &[Self::Element]) -> SequenceInit<'_, Self>;
+    fn zeroed(len: usize) -> SequenceInit<'static, Self>;
+    fn with_capacity(len: usize) -> SequenceInit<'static, Self>;
     const ZERO: u64;
 }
 
@@ -52,13 +52,13 @@ bits!(F64Arr: f64::from_bits, f64::to_bits);
 macro_rules! array {
     ($($Kind:ident: $zero:expr;)*) => {$(
         impl Array for $Kind {
-            fn of(elements: &[Self::Element]) -> New<'_, Self> {
+            fn of(elements: &[Self::Element]) -> SequenceInit<'_, Self> {
                 $Kind::of(elements)
             }
-            fn zeroed(len: usize) -> New<'static, Self> {
+            fn zeroed(len: usize) -> SequenceInit<'static, Self> {
                 $Kind::zeroed(len)
             }
-            fn with_capacity(len: usize) -> New<'static, Self> {
+            fn with_capacity(len: usize) -> SequenceInit<'static, Self> {
                 $Kind::with_capacity(len)
             }
             const ZERO: u64 = $zero;

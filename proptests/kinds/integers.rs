@@ -192,7 +192,7 @@ proptest! {
         let mut heap = heap(5);
         let list = heap.alloc(segheap::List::of(&[])).unwrap().cell();
         let dead = heap.int(i64::MAX).unwrap();
-        heap.kill(dead).unwrap();
+        heap.free(dead).unwrap();
         let wrong = Error::WrongKind { found: segheap::Kind::LIST, wanted: segheap::Kind::BIGNUM };
         let stale = Error::Stale { kind: segheap::Kind::BIGNUM };
         for (cell, error) in [(cell, Error::NotAnInteger), (list, wrong), (dead, stale)] {

@@ -1,21 +1,21 @@
-//! One life of an object of each kind: made, changed, read, killed; from then on
+//! One life of an object of each kind: made, changed, read, freed; from then on
 //! every use is stale, also when another object has taken the slot.
 
 use segheap::{
-    Bignum, Bytes, Cell, Closure, Error, F64Arr, Handle, Heap, I64Arr, Init, Kind, List, Map,
-    Object, Pair, Part, Piece, Set, Str, Struct, U8Arr,
+    Bignum, Bytes, Cell, Closure, Error, F64Arr, Handle, Heap, I64Arr, Kind, List, Map, Object,
+    ObjectInit, Pair, Set, Str, Struct, TextPart, U8Arr, WindowTarget,
 };
 
 use crate::support::heap;
 
 /// Kills the object, checks that nothing opens it, lets another take its slot,
 /// and checks again.
-fn ends<I: Init>(heap: &mut Heap, handle: Handle<I::Kind>, successor: I) {
+fn ends<I: ObjectInit>(heap: &mut Heap, handle: Handle<I::Kind>, successor: I) {
     let cell = handle.cell();
     let kind = cell.kind().unwrap();
     assert!(heap.contains(handle));
-    assert_eq!(cell.to::<I::Kind>(), Ok(handle));
-    assert_eq!(heap.kill(handle), Ok(()));
+    assert_eq!(cell.to_handle::<I::Kind>(), Ok(handle));
+    assert_eq!(heap.free(handle), Ok(()));
     is_gone::<I::Kind>(heap, cell, kind);
     let next = heap.alloc(successor).unwrap();
     assert_eq!(format!("{next:?}"), format!("{handle:?}"), "the slot is used again");
@@ -32,14 +32,14 @@ fn is_gone<K: Object>(heap: &mut Heap, cell: Cell, kind: Kind) {
     assert!(!heap.contains(cell));
     assert_eq!(heap.get::<K>(cell).err(), Some(stale));
     assert_eq!(heap.get_mut::<K>(cell).err(), Some(stale));
-    assert_eq!(heap.kill(cell), Err(stale));
+    assert_eq!(heap.free(cell), Err(stale));
     assert_eq!(heap.key_eq(cell, 1.into()), Err(stale));
     assert_eq!(heap.key_eq(1.into(), cell), Err(stale));
     assert_eq!(heap.deep_eq(cell, cell), Err(stale));
     assert_eq!(heap.hash(cell), Err(stale));
     assert_eq!(heap.display(cell).to_string(), "gone");
     assert_eq!(heap.text(cell).err(), Some(text));
-    assert_eq!(heap.concat(&[Piece::Str("longer text"), cell.into()]), Err(text));
+    assert_eq!(heap.concat(&[TextPart::Str("longer text"), cell.into()]), Err(text));
     assert_eq!(heap.as_int(cell), Err(integer));
     assert_eq!(heap.add(1.into(), cell), Err(integer));
     assert_eq!(heap.cmp_int(cell, cell), Err(integer));
@@ -47,7 +47,7 @@ fn is_gone<K: Object>(heap: &mut Heap, cell: Cell, kind: Kind) {
     let map = heap.alloc(Map::new()).unwrap();
     assert_eq!(heap.get_mut(map).unwrap().insert(cell, Cell::NULL), Err(stale));
     assert_eq!(heap.get(map).unwrap().get(cell), Err(stale));
-    heap.kill(map).unwrap();
+    heap.free(map).unwrap();
     // Where another kind is wanted, the kind is what is wrong.
     if kind != Kind::LIST {
         assert_eq!(heap.get::<List>(cell).err(), Some(wrong(kind, Kind::LIST)));
@@ -62,7 +62,7 @@ fn wrong(found: Kind, wanted: Kind) -> Error {
 
 fn no_window<K: segheap::Object>(heap: &mut Heap, handle: Handle<K>)
 where
-    Handle<K>: Part,
+    Handle<K>: WindowTarget,
 {
     let kind = handle.cell_kind();
     assert_eq!(heap.windows_mut((handle,)).err(), Some(Error::Stale { kind }));

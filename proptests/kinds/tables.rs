@@ -112,7 +112,7 @@ enum Op {
     Next(usize),
     Restart(usize),
     /// Kills an object, and makes another of the same content in its slot.
-    Kill(usize),
+    Free(usize),
 }
 
 fn key() -> impl Strategy<Value = Key> {
@@ -134,7 +134,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(Op::Clear),
         8 => (0_usize..3).prop_map(Op::Next),
         1 => (0_usize..3).prop_map(Op::Restart),
-        1 => any::<usize>().prop_map(Op::Kill),
+        1 => any::<usize>().prop_map(Op::Free),
     ]
 }
 
@@ -252,9 +252,9 @@ fn program<K: Keyed>(seed: u64, room: usize, ops: &[Op]) {
                 assert_eq!(K::next(&heap, table, cursor), twin.next(number));
             }
             Op::Restart(n) => cursors[n] = (Cursor::default(), 0),
-            Op::Kill(n) => {
+            Op::Free(n) => {
                 let n = n % made.len();
-                if n == protected || heap.kill(made[n]).is_err() {
+                if n == protected || heap.free(made[n]).is_err() {
                     continue;
                 }
                 let model = twin.naive.objects.remove(&made[n]).unwrap();
@@ -365,7 +365,7 @@ fn an_entry_whose_key_died_stays_until_it_is_taken_out() {
         let map = heap.alloc(Map::new()).unwrap();
         let key = make(&mut heap);
         heap.get_mut(map).unwrap().insert(key, 1.into()).unwrap();
-        heap.kill(key).unwrap();
+        heap.free(key).unwrap();
         let stale = Error::Stale { kind };
         assert_eq!(heap.get(map).unwrap().get(key), Err(stale));
         assert_eq!(heap.get_mut(map).unwrap().remove(key), Err(stale));

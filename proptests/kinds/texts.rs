@@ -5,7 +5,7 @@ use std::ops::Bound::{Excluded, Included};
 
 use proptest::prelude::*;
 use segheap::bstr::ByteSlice;
-use segheap::{Cell, Cursor, Error, Heap, Piece, Str, Unpacked};
+use segheap::{Cell, Cursor, Error, Heap, Str, TextPart, Unpacked};
 
 use crate::support::{
     Bounds, assert_same, bounds, config, heap, index, out_of_range, resolve, text,
@@ -105,13 +105,13 @@ proptest! {
         for (form, text, start, end) in &pieces {
             let cell = value(&mut heap, text, *form == 1);
             let (piece, part) = match form {
-                3 => (Piece::Str(text), Ok(text.as_str())),
+                3 => (TextPart::Str(text), Ok(text.as_str())),
                 2 => {
                     let range = *start..*end;
                     let naive = (Included(range.start), Excluded(range.end));
-                    (Piece::Part(cell, range), part(text, naive))
+                    (TextPart::Range(cell, range), part(text, naive))
                 }
-                _ => (Piece::All(cell), Ok(text.as_str())),
+                _ => (TextPart::Whole(cell), Ok(text.as_str())),
             };
             made.push(piece);
             wanted = wanted.and_then(|all| part.map(|part| all + part));
@@ -130,7 +130,7 @@ proptest! {
             (got, wanted) => prop_assert_eq!(got.err(), wanted.err()),
         }
         for (piece, (_, text, ..)) in made.iter().zip(&pieces) {
-            if let Piece::All(cell) | Piece::Part(cell, _) = piece {
+            if let TextPart::Whole(cell) | TextPart::Range(cell, _) = piece {
                 prop_assert_eq!(heap.text(*cell).unwrap().to_string(), text.as_str());
             }
         }

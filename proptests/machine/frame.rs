@@ -19,7 +19,7 @@ const LIVE: u32 = 0xFFFF;
 
 fn usage(heap: &Heap, kind: Kind) -> ArenaUsage {
     let usage = heap.usage();
-    usage.of(kind).copied().unwrap_or(usage.seals)
+    usage.arena(kind).copied().unwrap_or(usage.seals)
 }
 
 impl Arena {

@@ -259,7 +259,7 @@ pub struct Machine {
 
 impl Machine {
     /// Arenas of at most a mebibyte, so that absurd sizes are refused.
-    pub const LIMITS: Limits = Limits { pages: 16, ..Limits::NONE };
+    pub const LIMITS: Limits = Limits::NONE.with_pages(16);
 
     pub fn new(seed: u64) -> Machine {
         let heap = Heap::with(Settings::seeded(seed).limits(Machine::LIMITS));
@@ -268,7 +268,7 @@ impl Machine {
 
     pub fn on(mut heap: Heap) -> Result<Machine, Error> {
         let mut other = Heap::with(Settings::seeded(11).limits(Machine::LIMITS));
-        let keys = vec![heap.new_key()?, other.new_key()?];
+        let keys = vec![heap.new_seal_key()?, other.new_seal_key()?];
         let (mut handles, mut foreign) = (stock(&mut heap)?, stock(&mut other)?);
         let regions = vec![heap.open_region()?, other.open_region()?];
         handles.push(heap.seal(handles[1], &keys[0])?);
@@ -336,7 +336,7 @@ impl Machine {
         if self.short > 0 {
             self.short -= 1;
             if self.short == 0 {
-                self.heap.refuse_growth(None);
+                self.heap.fail_growth_after(None);
                 self.heap.set_limits(Machine::LIMITS);
             }
         }

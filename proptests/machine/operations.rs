@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 
 use segheap::{
     Bignum, Bytes, Cell, Closure, ConvertTo, CopyTo, Cursor, Error, F64Arr, Growable, Handle, Heap,
-    I64Arr, Kind, Limits, List, Map, Mutable, Number, Object, Pair, Piece, Policy, Sequence, Set,
-    Settings, Str, Struct, U8Arr,
+    I64Arr, Kind, Limits, List, Map, Mutable, Number, Object, Pair, Policy, Sequence, Set,
+    Settings, Str, Struct, TextPart, U8Arr,
 };
 
 use super::{Answer, Call, Effect, Machine, Takes, sealed};
@@ -148,23 +148,27 @@ fn heaps(t: &mut Table) {
         let limits = Machine::LIMITS;
         m.short = 4;
         m.heap.set_limits(match c.numbers[0] % 3 {
-            0 => Limits { bytes: bytes + usize::from(c.numbers[1]), ..limits },
-            1 => Limits { slots: u32::from(c.numbers[1] % 8), ..limits },
-            _ => Limits { pages: u32::from(c.numbers[1] % 2), ..limits },
+            0 => limits.with_bytes(bytes + usize::from(c.numbers[1])),
+            1 => limits.with_slots(u32::from(c.numbers[1] % 8)),
+            _ => limits.with_pages(u32::from(c.numbers[1] % 2)),
         });
         show(())
     });
-    t.row("Heap::refuse_growth", &[], &[Measures], |m, c| {
+    t.row("Limits::with_pages", &[], &[], |_, c| show(Limits::NONE.with_pages(c.small() as u32)));
+    t.row("Limits::with_slots", &[], &[], |_, c| show(Limits::NONE.with_slots(c.small() as u32)));
+    t.row("Limits::with_bytes", &[], &[], |_, c| show(Limits::NONE.with_bytes(c.small())));
+    t.row("Heap::fail_growth_after", &[], &[Measures], |m, c| {
         m.short = 4;
-        m.heap.refuse_growth(Some(u64::from(c.numbers[0] % 4)));
+        m.heap.fail_growth_after(Some(u64::from(c.numbers[0] % 4)));
         show(())
     });
     t.row("Heap::usage", &[], &[Measures], |m, _| show(m.heap.usage()));
+    t.row("Usage::arenas", &[], &[Measures], |m, _| show(m.heap.usage().arenas().to_vec()));
     t.row("Usage::live", &[], &[Measures], |m, _| show(m.heap.usage().live()));
     t.row("Usage::pages", &[], &[Measures], |m, _| show(m.heap.usage().pages()));
-    t.row("Usage::of", &[], &[Measures], |m, c| {
+    t.row("Usage::arena", &[], &[Measures], |m, c| {
         let usage = m.heap.usage();
-        show(usage.of(Kind::ALL[c.small() % Kind::ALL.len()]))
+        show(usage.arena(Kind::ALL[c.small() % Kind::ALL.len()]))
     });
 }
 
@@ -313,10 +317,10 @@ fn values(t: &mut Table) {
         show(m.heap.deep_eq(c.cell(0), c.cell(1))?)
     });
     t.row("Heap::display", &[Value], &[], |m, c| Ok(m.heap.display(c.cell(0)).to_string()));
-    t.row("Display::quoted", &[Value], &[], |m, c| {
+    t.row("DisplayValue::quoted", &[Value], &[], |m, c| {
         Ok(m.heap.display(c.cell(0)).quoted().to_string())
     });
-    t.row("Display::limit", &[Value], &[], |m, c| {
+    t.row("DisplayValue::limit", &[Value], &[], |m, c| {
         Ok(m.heap.display(c.cell(0)).limit(c.index()).to_string())
     });
     t.row("Heap::contains", &[Value], &[], |m, c| show(m.heap.contains(c.cell(0))));
@@ -345,7 +349,8 @@ fn texts(t: &mut Table) {
     t.row("Heap::concat", &[Text, Text], MAKES, |m, c| {
         let range = 0..c.small() % 4;
         let text = c.text();
-        let pieces = [Piece::All(c.cell(0)), Piece::Str(&text), Piece::Part(c.cell(1), range)];
+        let pieces =
+            [TextPart::Whole(c.cell(0)), TextPart::Str(&text), TextPart::Range(c.cell(1), range)];
         let text = m.heap.concat(&pieces)?;
         m.keep(text)
     });
@@ -427,7 +432,7 @@ fn integers(t: &mut Table) {
 }
 
 fn lives(t: &mut Table) {
-    t.row("Heap::kill", &[Takes::Object], &[Frees(0)], |m, c| show(m.heap.kill(c.cell(0))?));
+    t.row("Heap::free", &[Takes::Object], &[Frees(0)], |m, c| show(m.heap.free(c.cell(0))?));
     t.row("Heap::clear", &[], &[Sweeps], |m, _| {
         m.heap.clear();
         show(())
@@ -440,8 +445,8 @@ fn lives(t: &mut Table) {
     t.row("Heap::drain_dead", &[], &[], |m, c| {
         show(m.heap.drain_dead().take(c.small()).collect::<Vec<_>>())
     });
-    t.row("Heap::new_key", &[], &[], |m, _| {
-        let key = m.heap.new_key()?;
+    t.row("Heap::new_seal_key", &[], &[], |m, _| {
+        let key = m.heap.new_seal_key()?;
         m.keys.push(key);
         show(m.keys.len())
     });
@@ -464,21 +469,34 @@ fn lives(t: &mut Table) {
         let region = m.regions.swap_remove(n);
         show(m.heap.close_region(region, c.cells.clone())?)
     });
+    t.row("Policy::with_growth_percent", &[], &[], |_, c| {
+        show(Policy::DEFAULT.with_growth_percent(c.numbers[0]))
+    });
+    t.row("Policy::with_bytes_min", &[], &[], |_, c| {
+        show(Policy::DEFAULT.with_bytes_min(u64::from(c.numbers[0])))
+    });
+    t.row("Policy::with_compact_percent", &[], &[], |_, c| {
+        show(Policy::DEFAULT.with_compact_percent(c.numbers[0].to_le_bytes()[0]))
+    });
+    t.row("Policy::with_stress", &[], &[], |_, c| {
+        show(Policy::DEFAULT.with_stress(u32::from(c.numbers[0])))
+    });
     t.row("Heap::should_collect", &[], &[Measures], |m, _| show(m.heap.should_collect()));
     t.row("Heap::policy", &[], &[], |m, _| show(m.heap.policy()));
     t.row("Heap::set_policy", &[], &[], |m, c| {
         let compact_percent = c.numbers[0].to_le_bytes()[0] % 101;
         let stress = u32::from(c.numbers[1] % 2);
-        m.heap.set_policy(Policy { compact_percent, stress, ..Policy::DEFAULT });
+        m.heap
+            .set_policy(Policy::DEFAULT.with_compact_percent(compact_percent).with_stress(stress));
         show(())
     });
     t.row("Heap::collect", &[], &[Sweeps, Moves], |m, c| {
         let roots = m.roots(c);
         show(m.heap.collect(roots)?)
     });
-    t.row("Heap::collect_and_revive", &[], &[Sweeps, Moves], |m, c| {
+    t.row("Heap::collect_and_recycle", &[], &[Sweeps, Moves], |m, c| {
         let roots = m.roots(c);
-        show(m.heap.collect_and_revive(roots, m.handles.iter().copied())?)
+        show(m.heap.collect_and_recycle(roots, m.handles.iter().copied())?)
     });
     t.row("Heap::compact", &[], &[Moves], |m, _| {
         m.heap.compact();
@@ -494,9 +512,11 @@ fn inspection(t: &mut Table) {
     t.row("Heap::edges", &[Takes::Object], &[], |m, c| {
         show(m.heap.edges(c.cell(0))?.collect::<Vec<_>>())
     });
-    t.row("Heap::path", &[Alive, Value], &[], |m, c| show(m.heap.path([c.cell(1)], c.cell(0))?));
+    t.row("Heap::path_from_roots", &[Alive, Value], &[], |m, c| {
+        show(m.heap.path_from_roots([c.cell(1)], c.cell(0))?)
+    });
     t.row("Heap::dump", &[], &[Measures], |m, _| Ok(m.heap.dump().to_string()));
-    t.row("Heap::dot", &[], &[Measures], |m, _| Ok(m.heap.dot().to_string()));
+    t.row("Heap::graphviz", &[], &[Measures], |m, _| Ok(m.heap.graphviz().to_string()));
     t.row("Heap::verify", &[], &[], |m, _| {
         m.heap.verify().expect("a sound heap");
         show(())
@@ -549,7 +569,7 @@ fn sortable<K: Mutable<Element = Cell>>(t: &mut Table) {
 fn windows<A: Mutable, B: Mutable>(t: &mut Table) {
     let takes = [Of(A::KIND), Of(B::KIND)];
     t.row("Heap::windows_mut", &takes, &[Changes(0), Changes(1)], |m, c| {
-        let (a, b) = (c.cell(0).to::<A>()?, c.cell(1).to::<B>()?);
+        let (a, b) = (c.cell(0).to_handle::<A>()?, c.cell(1).to_handle::<B>()?);
         let (a, b) = m.heap.windows_mut(((a, c.range()), (b, c.small() % 4..)))?;
         a.reverse();
         b.reverse();
@@ -802,7 +822,7 @@ fn routes(t: &mut Table) {
 
 fn into_new<S: ConvertTo<D>, D: Object>(t: &mut Table) {
     t.row("Heap::convert_across", &[Of(S::KIND)], &[Makes(D::KIND)], |m, c| {
-        let made = m.heap.convert_across::<D>(c.cell(0).to::<S>()?, c.range())?;
+        let made = m.heap.convert_across::<D>(c.cell(0).to_handle::<S>()?, c.range())?;
         m.keep(made)
     });
 }
@@ -811,11 +831,11 @@ fn route<S: CopyTo<D>, D: Growable>(t: &mut Table) {
     into_new::<S, D>(t);
     let takes = [Of(D::KIND), Of(S::KIND)];
     t.row("Heap::copy_across", &takes, &[Changes(0)], |m, c| {
-        let (target, source) = (c.cell(0).to::<D>()?, c.cell(1).to::<S>()?);
+        let (target, source) = (c.cell(0).to_handle::<D>()?, c.cell(1).to_handle::<S>()?);
         show(m.heap.copy_across(target, c.small() % 5, source, c.range())?)
     });
     t.row("Heap::append_across", &takes, &[Changes(0)], |m, c| {
-        let (target, source) = (c.cell(0).to::<D>()?, c.cell(1).to::<S>()?);
+        let (target, source) = (c.cell(0).to_handle::<D>()?, c.cell(1).to_handle::<S>()?);
         show(m.heap.append_across(target, source, c.range())?)
     });
 }

@@ -91,7 +91,7 @@ struct Code {
 /// The index type and limits, as [`Memory`] takes them.
 fn memory_type(ty: wasmparser::MemoryType) -> MemoryType {
     let index = if ty.memory64 { IndexType::I64 } else { IndexType::I32 };
-    MemoryType { index, min: ty.initial, max: ty.maximum }
+    MemoryType::new(index, ty.initial, ty.maximum)
 }
 
 impl Module {
@@ -346,7 +346,7 @@ impl Store {
         names.insert("table".to_owned(), Extern::Table(0));
         store.tables.push(Table { entries: vec![None; 10], max: Some(20) });
         names.insert("memory".to_owned(), Extern::Memory(0));
-        let ty = MemoryType { index: IndexType::I32, min: 1, max: Some(2) };
+        let ty = MemoryType::new(IndexType::I32, 1, Some(2));
         store.memories.push(store.memory(ty).unwrap());
         store.names.insert("spectest".to_owned(), names);
         store

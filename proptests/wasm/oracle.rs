@@ -162,11 +162,8 @@ fn op() -> impl Strategy<Value = Op> {
 fn program(index: BoxedStrategy<IndexType>) -> impl Strategy<Value = Program> {
     let room = prop_oneof![3 => (0..=2_u64).prop_map(Some), 1 => Just(None)];
     let min = prop_oneof![1 => Just(0), 8 => 1..=4_u64];
-    let memory = (index, min, room).prop_map(|(index, min, room)| MemoryType {
-        index,
-        min,
-        max: room.map(|room| min + room),
-    });
+    let memory = (index, min, room)
+        .prop_map(|(index, min, room)| MemoryType::new(index, min, room.map(|room| min + room)));
     let segment = prop_oneof![3 => 0..=700_usize, 1 => 65_500..=65_600_usize];
     (vec(memory, MEMORIES), vec(segment, SEGMENTS), vec(op(), 1..=64))
         .prop_map(|(memories, segments, ops)| Program { memories, segments, ops })
@@ -249,7 +246,7 @@ impl Program {
         let number = |code: &mut InstructionSink<'_>, index, number: u64| {
             match index {
                 IndexType::I32 => code.i32_const(number as u32 as i32),
-                IndexType::I64 => code.i64_const(number as i64),
+                _ => code.i64_const(number as i64),
             };
         };
         let at = |memory: usize, width: usize, offset: u64| MemArg {
@@ -376,7 +373,7 @@ impl Program {
 fn narrow(index: IndexType, number: u64) -> u64 {
     match index {
         IndexType::I32 => u64::from(number as u32),
-        IndexType::I64 => number,
+        _ => number,
     }
 }
 

@@ -417,10 +417,9 @@ fn declared_memories(module: &QuoteWat<'_>) -> Vec<MemoryType> {
         },
         _ => None,
     });
-    let declared = declared.map(|limits| MemoryType {
-        index: if limits.is64 { IndexType::I64 } else { IndexType::I32 },
-        min: limits.min,
-        max: limits.max,
+    let declared = declared.map(|limits| {
+        let index = if limits.is64 { IndexType::I64 } else { IndexType::I32 };
+        MemoryType::new(index, limits.min, limits.max)
     });
     declared.collect()
 }

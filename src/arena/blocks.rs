@@ -162,7 +162,7 @@ pub(crate) struct Blocks {
 
 impl Blocks {
     pub(crate) const fn new() -> Blocks {
-        let ty = MemoryType { index: IndexType::I64, min: 0, max: None };
+        let ty = MemoryType::new(IndexType::I64, 0, None);
         Blocks { memory: Memory::empty(ty), top: wide(START), used: 0 }
     }
 
@@ -460,7 +460,7 @@ mod tests {
 
     #[test]
     fn a_split_block_is_handed_out_in_pieces() {
-        let limits = Limits { pages: 1, ..Limits::NONE };
+        let limits = Limits::NONE.with_pages(1);
         let (mut blocks, mut budget) = (Blocks::new(), Budget::new(limits));
         let kind = Kind::from_selector(0);
         let mut alloc = |blocks: &mut Blocks, words| blocks.alloc(&mut budget, kind, words);

@@ -572,7 +572,7 @@ mod tests {
 
     impl Run {
         fn new(seed: u32) -> Run {
-            let limits = Limits { slots: 2, pages: 1, ..Limits::NONE };
+            let limits = Limits::NONE.with_slots(2).with_pages(1);
             let arena = Arena::new(Kind::I64ARR, &SHAPE, seed);
             Run { arena, budget: Budget::new(limits), given: Vec::new() }
         }
@@ -595,7 +595,7 @@ mod tests {
             }
         }
 
-        fn kill(&mut self, nth: usize) {
+        fn free(&mut self, nth: usize) {
             if let Some((cell, value)) = self.given.get_mut(nth) {
                 assert_eq!(
                     self.arena.free(&mut self.budget, *cell).is_ok(),
@@ -608,9 +608,9 @@ mod tests {
             match operation {
                 0 => self.make(1),
                 1 => self.make(3),
-                2 => self.kill(self.given.len().wrapping_sub(1)),
-                3 => self.kill(self.given.len().wrapping_sub(2)),
-                4 => self.kill(0),
+                2 => self.free(self.given.len().wrapping_sub(1)),
+                3 => self.free(self.given.len().wrapping_sub(2)),
+                4 => self.free(0),
                 5 => {
                     self.arena.clear();
                     self.given.iter_mut().for_each(|given| given.1 = None);

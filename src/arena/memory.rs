@@ -17,6 +17,7 @@ const PAGE_WORDS: u64 = PAGE_BYTES / 8;
 
 /// The width of a memory's addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum IndexType {
     /// memory32: at most 2^16 pages.
     I32,
@@ -36,6 +37,7 @@ impl IndexType {
 
 /// The type of a memory: index type, and limits in pages of 64 KiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct MemoryType {
     /// The width of addresses.
     pub index: IndexType,
@@ -43,6 +45,15 @@ pub struct MemoryType {
     pub min: u64,
     /// Pages it may grow to; `None`: as many as the index type allows.
     pub max: Option<u64>,
+}
+
+impl MemoryType {
+    /// A type with an index type, and limits in pages of 64 KiB: how many a new
+    /// memory has, and how many it may grow to (`None`: as many as the index
+    /// type allows). [`Memory::new`] checks that they agree.
+    pub const fn new(index: IndexType, min: u64, max: Option<u64>) -> MemoryType {
+        MemoryType { index, min, max }
+    }
 }
 
 /// An access outside a memory: Wasm's `out of bounds memory access`.
@@ -66,7 +77,7 @@ type Checked<T> = core::result::Result<T, OutOfBounds>;
 ///
 /// ```
 /// use segheap::memory::{IndexType, Memory, MemoryType};
-/// let ty = MemoryType { index: IndexType::I32, min: 1, max: Some(2) };
+/// let ty = MemoryType::new(IndexType::I32, 1, Some(2));
 /// let mut memory = Memory::new(ty).unwrap();
 /// memory.store_u32(65_532, 0, 0xCAFE).unwrap();
 /// assert_eq!(memory.load_u16(65_530, 2), Ok(0xCAFE));

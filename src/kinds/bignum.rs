@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::words::{Elements, KeyBy, Shape};
-use crate::object::{Integer, New, View};
+use crate::object::{Integer, SequenceInit, View};
 
 super::sequence! {
     /// An integer of any size, never changed in place: a sign, and limbs of 64 bits,
@@ -27,9 +27,9 @@ super::sequence! {
 impl Bignum {
     /// Of a sign and limbs, least significant first; zeroes at the end are cut
     /// off, and zero has no sign.
-    pub fn of(negative: bool, limbs: &[u64]) -> New<'_, Bignum> {
+    pub fn of(negative: bool, limbs: &[u64]) -> SequenceInit<'_, Bignum> {
         let len = limbs.iter().rposition(|&limb| limb != 0).map_or(0, |last| last.saturating_add(1));
-        New::of(u64::from(negative && len > 0), limbs.get(..len).unwrap_or_default())
+        SequenceInit::of(u64::from(negative && len > 0), limbs.get(..len).unwrap_or_default())
     }
 }
 

@@ -1,7 +1,7 @@
 //! [`Closure`].
 
 use crate::words::{Cell, Elements, Shape};
-use crate::object::{Mutable, New, View};
+use crate::object::{Mutable, SequenceInit, View};
 
 super::sequence! {
     /// A function id of the VM's own, and a fixed number of upvalues, which are its
@@ -23,8 +23,8 @@ impl Mutable for Closure {}
 
 impl Closure {
     /// With these upvalues.
-    pub const fn of(function: u32, upvalues: &[Cell]) -> New<'_, Closure> {
-        New::of(function as u64, upvalues)
+    pub const fn of(function: u32, upvalues: &[Cell]) -> SequenceInit<'_, Closure> {
+        SequenceInit::of(function as u64, upvalues)
     }
 }
 

@@ -3,25 +3,25 @@
 use core::fmt;
 use core::marker::PhantomData;
 
-use crate::object::{Init, Internal, Object, table};
+use crate::object::{Internal, Object, ObjectInit, table};
 use crate::words::Sealed;
 
-/// A table that is yet to be made: [`Init`] of maps and sets.
-pub struct NewTable<K> {
+/// A table that is yet to be made: [`ObjectInit`] of maps and sets.
+pub struct TableInit<K> {
     pub(super) entries: usize,
     pub(super) stride: usize,
     pub(super) kind: PhantomData<K>,
 }
 
-impl<K> fmt::Debug for NewTable<K> {
+impl<K> fmt::Debug for TableInit<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "NewTable(room for {})", self.entries)
+        write!(f, "TableInit(room for {})", self.entries)
     }
 }
 
-impl<K> Sealed for NewTable<K> {}
+impl<K> Sealed for TableInit<K> {}
 
-impl<K: Object> Init for NewTable<K> {
+impl<K: Object> ObjectInit for TableInit<K> {
     type Kind = K;
 
     fn size(&self) -> (usize, usize) {
@@ -52,13 +52,13 @@ macro_rules! keyed {
         impl $Kind {
             /// Empty.
             #[allow(clippy::new_ret_no_self, reason = "an object yet to be made")]
-            pub const fn new() -> NewTable<$Kind> {
+            pub const fn new() -> TableInit<$Kind> {
                 Self::with_capacity(0)
             }
 
             /// Empty, with room for `entries` entries.
-            pub const fn with_capacity(entries: usize) -> NewTable<$Kind> {
-                NewTable { entries, stride: $stride, kind: core::marker::PhantomData }
+            pub const fn with_capacity(entries: usize) -> TableInit<$Kind> {
+                TableInit { entries, stride: $stride, kind: core::marker::PhantomData }
             }
         }
 

@@ -18,7 +18,10 @@ macro_rules! kinds {
             )*
 
             /// Every kind, in the order of the selectors.
-            pub const ALL: [Kind; COUNT] = [$(Kind::$NAME),*];
+            pub const ALL: [Kind; Kind::COUNT] = [$(Kind::$NAME),*];
+
+            /// Number of kinds.
+            pub const COUNT: usize = [$(stringify!($Kind)),*].len();
 
             /// The name of the kind: `"List"`, ….
             #[allow(clippy::indexing_slicing, reason = "four bits index sixteen names")]
@@ -44,11 +47,8 @@ macro_rules! kinds {
             }
         )*
 
-        /// Number of kinds, and so of arenas.
-        pub const COUNT: usize = [$(stringify!($Kind)),*].len();
-
         /// The shape of each kind, in the order of the selectors.
-        pub(crate) const SHAPES: [&Shape; COUNT] = [$(&<$Kind as Object>::SHAPE),*];
+        pub(crate) const SHAPES: [&Shape; Kind::COUNT] = [$(&<$Kind as Object>::SHAPE),*];
     };
 }
 
@@ -70,7 +70,7 @@ kinds! {
     u8arr::U8Arr as U8ARR;
 }
 
-const _: () = assert!(COUNT == Kind::SEALED.index(), "seals come behind the kinds");
+const _: () = assert!(Kind::COUNT == Kind::SEALED.index(), "seals come behind the kinds");
 
 impl core::fmt::Display for Kind {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -119,24 +119,24 @@ macro_rules! array {
         impl $Kind {
             /// Without elements.
             #[allow(clippy::new_ret_no_self, reason = "an object yet to be made")]
-            pub const fn new() -> crate::object::New<'static, $Kind> {
-                crate::object::New::capacity(0)
+            pub const fn new() -> crate::object::SequenceInit<'static, $Kind> {
+                crate::object::SequenceInit::capacity(0)
             }
 
             /// With these elements.
-            pub const fn of(elements: &[$Element]) -> crate::object::New<'_, $Kind> {
-                crate::object::New::of(0, elements)
+            pub const fn of(elements: &[$Element]) -> crate::object::SequenceInit<'_, $Kind> {
+                crate::object::SequenceInit::of(0, elements)
             }
 
             /// With `len` elements, all of them zero (null, in a list).
-            pub const fn zeroed(len: usize) -> crate::object::New<'static, $Kind> {
+            pub const fn zeroed(len: usize) -> crate::object::SequenceInit<'static, $Kind> {
                 let zero = <$Element as crate::words::Element>::ZERO;
-                crate::object::New::repeat(0, zero, len)
+                crate::object::SequenceInit::repeat(0, zero, len)
             }
 
             /// Empty, with room for `len` elements.
-            pub const fn with_capacity(len: usize) -> crate::object::New<'static, $Kind> {
-                crate::object::New::capacity(len)
+            pub const fn with_capacity(len: usize) -> crate::object::SequenceInit<'static, $Kind> {
+                crate::object::SequenceInit::capacity(len)
             }
         }
     };

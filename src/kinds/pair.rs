@@ -1,7 +1,7 @@
 //! [`Pair`].
 
 use crate::words::{Cell, Elements, Result, Shape};
-use crate::object::{Mutable, New, View};
+use crate::object::{Mutable, SequenceInit, View};
 
 super::sequence! {
     /// Two cells; element 0 is the first, element 1 the second.
@@ -22,8 +22,8 @@ impl Mutable for Pair {}
 
 impl Pair {
     /// Of these two.
-    pub const fn of(first: Cell, second: Cell) -> New<'static, Pair> {
-        New::two(0, [first, second])
+    pub const fn of(first: Cell, second: Cell) -> SequenceInit<'static, Pair> {
+        SequenceInit::two(0, [first, second])
     }
 }
 

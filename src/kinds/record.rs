@@ -1,7 +1,7 @@
 //! [`Struct`].
 
 use crate::words::{Cell, Elements, Shape};
-use crate::object::{Mutable, New, View};
+use crate::object::{Mutable, SequenceInit, View};
 
 super::sequence! {
     /// A record: a shape id of the VM's own, and a fixed number of fields, which are
@@ -23,13 +23,13 @@ impl Mutable for Struct {}
 
 impl Struct {
     /// With so many fields, all of them null.
-    pub const fn new(shape: u32, fields: usize) -> New<'static, Struct> {
-        New::repeat(shape as u64, Cell::NULL, fields)
+    pub const fn new(shape: u32, fields: usize) -> SequenceInit<'static, Struct> {
+        SequenceInit::repeat(shape as u64, Cell::NULL, fields)
     }
 
     /// With these fields.
-    pub const fn of(shape: u32, fields: &[Cell]) -> New<'_, Struct> {
-        New::of(shape as u64, fields)
+    pub const fn of(shape: u32, fields: &[Cell]) -> SequenceInit<'_, Struct> {
+        SequenceInit::of(shape as u64, fields)
     }
 }
 

@@ -1,6 +1,6 @@
 //! [`Set`].
 
-use super::keyed::{NewTable, keyed};
+use super::keyed::{TableInit, keyed};
 use crate::words::{Cell, Elements, Error, Result, Shape, at, out_of_range};
 use crate::object::table::{self, Entry, Probe, Table, copied};
 use crate::object::{Cursor, KeysOfAll, Object, View, ViewMut};

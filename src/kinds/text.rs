@@ -5,7 +5,7 @@ use core::ops::RangeBounds;
 use bstr::{BStr, ByteSlice};
 
 use crate::words::{Elements, Error, Result, KeyBy, Shape, char_range, object_len};
-use crate::object::{New, View};
+use crate::object::{SequenceInit, View};
 
 super::sequence! {
     /// Text: valid UTF-8, never changed in place. Its elements are its bytes.
@@ -29,15 +29,15 @@ super::sequence! {
 impl Str {
     /// With this text.
     #[allow(clippy::new_ret_no_self, reason = "an object yet to be made")]
-    pub const fn new(text: &str) -> New<'_, Str> {
-        New::of(0, text.as_bytes())
+    pub const fn new(text: &str) -> SequenceInit<'_, Str> {
+        SequenceInit::of(0, text.as_bytes())
     }
 
     /// With these bytes. O(n), by SIMD.
     ///
     /// # Errors
     /// [`Error::NotUtf8`] with the length of the valid beginning.
-    pub fn from_utf8(bytes: &[u8]) -> Result<New<'_, Str>> {
+    pub fn from_utf8(bytes: &[u8]) -> Result<SequenceInit<'_, Str>> {
         match simdutf8::compat::from_utf8(bytes) {
             Ok(text) => Ok(Str::new(text)),
             Err(error) => Err(Error::NotUtf8 { valid_up_to: object_len(error.valid_up_to())? }),

@@ -29,7 +29,7 @@ pub struct Collected {
     /// Position of the first of them.
     pub first_stale: Option<usize>,
     /// Retired slots that were given all their lives again.
-    pub revived: u64,
+    pub recycled: u64,
     /// Arenas compacted.
     pub compacted: u32,
 }
@@ -318,7 +318,7 @@ impl Heap {
     ///
     /// # Errors
     /// As [`Heap::collect`].
-    pub fn collect_and_revive<I, W>(&mut self, roots: I, weak: W) -> Result<Collected>
+    pub fn collect_and_recycle<I, W>(&mut self, roots: I, weak: W) -> Result<Collected>
     where
         I: IntoIterator<Item: Into<Cell>>,
         W: IntoIterator<Item: Into<Cell>>,
@@ -372,7 +372,7 @@ impl Heap {
                 // First, as a slot that the sweep retires may be named by cells that
                 // were no name of a retired slot when they were met.
                 if revive {
-                    done.revived = done.revived.saturating_add(arena.revive(marked));
+                    done.recycled = done.recycled.saturating_add(arena.revive(marked));
                 }
                 done.freed = done.freed.saturating_add(arena.sweep(marked));
             }

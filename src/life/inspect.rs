@@ -2,6 +2,7 @@
 //! whether every invariant holds.
 
 use core::fmt;
+use core::ops::Deref;
 
 use bumpalo::collections::Vec;
 use smallvec::SmallVec;
@@ -14,11 +15,22 @@ use crate::object::{Integer, Object};
 use crate::ops::is_hole;
 use crate::words::{Cell, Elements, Error, Handle, KeyBy, Kind, Result, at, wide};
 
-/// Cells from a root to an object, both included.
-pub type Path = SmallVec<[Cell; 16]>;
+/// The cells from a root to an object, both included; returned by
+/// [`Heap::path_from_roots`]. A slice by `Deref`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootPath(SmallVec<[Cell; 16]>);
+
+impl Deref for RootPath {
+    type Target = [Cell];
+
+    fn deref(&self) -> &[Cell] {
+        &self.0
+    }
+}
 
 /// What [`Heap::verify`] found broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Fault {
     /// The arena, unless it is the heap as a whole.
     pub kind: Option<Kind>,
@@ -52,7 +64,7 @@ impl Heap {
     /// in order. O(size of the object).
     ///
     /// # Errors
-    /// Those of [`Heap::kill`].
+    /// Those of [`Heap::free`].
     pub fn edges(&self, object: impl Into<Cell>) -> Result<impl Iterator<Item = Cell>> {
         let (arena, slot) = self.open(object.into())?;
         if arena.kind == SEALED {
@@ -69,15 +81,15 @@ impl Heap {
     /// let mut heap = Heap::new();
     /// let inner = heap.alloc(List::of(&[]))?;
     /// let outer = heap.alloc(List::of(&[inner.into()]))?;
-    /// let path = heap.path([outer.cell()], inner.into())?.unwrap();
-    /// assert_eq!(path.as_slice(), [outer.cell(), inner.cell()]);
+    /// let path = heap.path_from_roots([outer.cell()], inner.into())?.unwrap();
+    /// assert_eq!(*path, [outer.cell(), inner.cell()]);
     /// # Ok::<(), segheap::Error>(())
     /// ```
     ///
     /// # Errors
-    /// Those of [`Heap::kill`] for the object; a limit or no memory for the
+    /// Those of [`Heap::free`] for the object; a limit or no memory for the
     /// scratch.
-    pub fn path<I>(&mut self, roots: I, object: Cell) -> Result<Option<Path>>
+    pub fn path_from_roots<I>(&mut self, roots: I, object: Cell) -> Result<Option<RootPath>>
     where
         I: IntoIterator<Item: Into<Cell>>,
     {
@@ -94,14 +106,14 @@ impl Heap {
             let mut next = 0_usize;
             while let Some(&cell) = queue.get(next) {
                 if cell == object {
-                    let mut path = Path::new();
+                    let mut path = SmallVec::new();
                     let mut step = cell.bits();
                     while step != 0 {
                         path.push(Cell::raw(step));
                         step = parents.get([step, 1]).unwrap_or(0);
                     }
                     path.reverse();
-                    return Ok(Some(path));
+                    return Ok(Some(RootPath(path)));
                 }
                 let (arena, slot) = heap.open(cell)?;
                 for &edge in arena.cells(slot)? {
@@ -126,7 +138,7 @@ impl Heap {
     /// let list = heap.alloc(List::of(&[1.into()]))?;
     /// let pair = heap.alloc(Pair::of(list.into(), 2.into()))?;
     /// assert_eq!(heap.dump().to_string(), "List#0 = [1]\nPair#0 = ([1], 2)\n");
-    /// assert!(heap.dot().to_string().contains(r#""Pair#0" -> "List#0";"#));
+    /// assert!(heap.graphviz().to_string().contains(r#""Pair#0" -> "List#0";"#));
     /// assert_eq!(heap.objects::<List>().collect::<Vec<_>>(), [list]);
     /// assert_eq!(heap.edges(pair)?.collect::<Vec<_>>(), [list.cell()]);
     /// # Ok::<(), segheap::Error>(())
@@ -136,7 +148,7 @@ impl Heap {
     }
 
     /// The live objects and their references as a Graphviz graph.
-    pub fn dot(&self) -> Dump<'_> {
+    pub fn graphviz(&self) -> Dump<'_> {
         Dump { heap: self, dot: true }
     }
 
@@ -207,7 +219,7 @@ impl Heap {
     }
 }
 
-/// The heap as text; made by [`Heap::dump`] and [`Heap::dot`].
+/// The heap as text; made by [`Heap::dump`] and [`Heap::graphviz`].
 #[derive(Clone, Copy, Debug)]
 pub struct Dump<'h> {
     heap: &'h Heap,

@@ -9,6 +9,6 @@ mod transplant;
 mod watches;
 
 pub use collect::Collected;
-pub use inspect::{Dump, Fault, Path};
+pub use inspect::{Dump, Fault, RootPath};
 pub use regions::Region;
 pub use seals::SealKey;

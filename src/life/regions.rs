@@ -25,7 +25,7 @@ impl Heap {
     /// nest. O(1).
     ///
     /// # Errors
-    /// A limit or no memory; [`Error::HintsExhausted`]. Nothing has changed then.
+    /// A limit or no memory; [`Error::IdsExhausted`]. Nothing has changed then.
     #[inline]
     pub fn open_region(&mut self) -> Result<Region> {
         self.identity.start()?;

@@ -5,7 +5,7 @@
 use crate::heap::{Heap, SEALED};
 use crate::words::{Cell, Epoch, Error, Result};
 
-/// Opens what was sealed with it. Made by [`Heap::new_key`]; cannot be copied.
+/// Opens what was sealed with it. Made by [`Heap::new_seal_key`]; cannot be copied.
 #[derive(PartialEq, Eq)]
 pub struct SealKey {
     heap: Epoch,
@@ -22,8 +22,8 @@ impl Heap {
     /// A key unlike any other.
     ///
     /// # Errors
-    /// [`Error::HintsExhausted`].
-    pub fn new_key(&mut self) -> Result<SealKey> {
+    /// [`Error::IdsExhausted`].
+    pub fn new_seal_key(&mut self) -> Result<SealKey> {
         self.identity.start()?;
         self.serial = self.serial.wrapping_add(1);
         Ok(SealKey { heap: self.identity, number: self.serial })
@@ -37,7 +37,7 @@ impl Heap {
     /// ```
     /// use segheap::{Error, Heap, List};
     /// let mut heap = Heap::new();
-    /// let (key, other) = (heap.new_key()?, heap.new_key()?);
+    /// let (key, other) = (heap.new_seal_key()?, heap.new_seal_key()?);
     /// let list = heap.alloc(List::of(&[]))?;
     /// let sealed = heap.seal(list, &key)?;
     /// assert_eq!(heap.get::<List>(sealed).err(), Some(Error::Sealed));

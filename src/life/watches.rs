@@ -17,7 +17,7 @@ impl Heap {
     /// O(log pins), and O(pins) for the first pin of an object.
     ///
     /// # Errors
-    /// Those of [`Heap::kill`], but sealed cells can be pinned; a limit or no
+    /// Those of [`Heap::free`], but sealed cells can be pinned; a limit or no
     /// memory. Nothing has changed then.
     pub fn pin(&mut self, object: impl Into<Cell>) -> Result<()> {
         let cell = object.into();
@@ -56,7 +56,7 @@ impl Heap {
     /// This is how a VM closes files and drops host objects. O(1).
     ///
     /// # Errors
-    /// Those of [`Heap::kill`], but sealed cells can be watched; a limit or no memory: room for the token is
+    /// Those of [`Heap::free`], but sealed cells can be watched; a limit or no memory: room for the token is
     /// taken now, so that dying cannot fail. Nothing has changed then.
     ///
     /// ```
@@ -65,7 +65,7 @@ impl Heap {
     /// let file = heap.alloc(Struct::new(1, 0))?;
     /// heap.watch(file, 17)?;
     /// assert_eq!(heap.drain_dead().count(), 0);
-    /// heap.kill(file)?;
+    /// heap.free(file)?;
     /// assert_eq!(heap.drain_dead().collect::<Vec<_>>(), [17]);
     /// # Ok::<(), segheap::Error>(())
     /// ```

@@ -9,4 +9,6 @@ mod view;
 pub(crate) use keys::{Integer, Keys, KeysOfAll, Nothing, Sees};
 pub use numbers::Number;
 pub(crate) use view::Internal;
-pub use view::{Cursor, Growable, Init, Mutable, New, Object, Sequence, View, ViewMut};
+pub use view::{
+    Cursor, Growable, Mutable, Object, ObjectInit, Sequence, SequenceInit, View, ViewMut,
+};

@@ -1,5 +1,5 @@
 //! Objects as the code of their kind sees them: a [`View`] to read, a
-//! [`ViewMut`] to change, an [`Init`] to begin with. Each has one arena in hand
+//! [`ViewMut`] to change, an [`ObjectInit`] to begin with. Each has one arena in hand
 //! and no other.
 
 use core::fmt;
@@ -374,7 +374,7 @@ pub struct Internal(pub(crate) ());
 
 /// An object that is yet to be made: what the constructors of the kinds answer
 /// and [`Heap::alloc`](crate::Heap::alloc) takes.
-pub trait Init: Sealed {
+pub trait ObjectInit: Sealed {
     /// The kind of the object.
     type Kind: Object;
     /// Elements and words of the object.
@@ -387,7 +387,7 @@ pub trait Init: Sealed {
 
 /// The beginning of a sequence: its header and its elements.
 #[derive(Clone, Copy)]
-pub struct New<'a, K: Sequence> {
+pub struct SequenceInit<'a, K: Sequence> {
     header: u64,
     contents: Contents<'a, K::Element>,
 }
@@ -400,33 +400,33 @@ enum Contents<'a, T> {
     Capacity(usize),
 }
 
-impl<'a, K: Sequence> New<'a, K> {
+impl<'a, K: Sequence> SequenceInit<'a, K> {
     pub(crate) const fn of(header: u64, elements: &'a [K::Element]) -> Self {
-        New { header, contents: Contents::Slice(elements) }
+        SequenceInit { header, contents: Contents::Slice(elements) }
     }
 
     pub(crate) const fn two(header: u64, elements: [K::Element; 2]) -> Self {
-        New { header, contents: Contents::Two(elements) }
+        SequenceInit { header, contents: Contents::Two(elements) }
     }
 
     pub(crate) const fn repeat(header: u64, element: K::Element, len: usize) -> Self {
-        New { header, contents: Contents::Repeat(element, len) }
+        SequenceInit { header, contents: Contents::Repeat(element, len) }
     }
 
     pub(crate) const fn capacity(len: usize) -> Self {
-        New { header: 0, contents: Contents::Capacity(len) }
+        SequenceInit { header: 0, contents: Contents::Capacity(len) }
     }
 }
 
-impl<K: Sequence> fmt::Debug for New<'_, K> {
+impl<K: Sequence> fmt::Debug for SequenceInit<'_, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "New({}, {} elements)", K::KIND, self.size().0)
+        write!(f, "SequenceInit({}, {} elements)", K::KIND, self.size().0)
     }
 }
 
-impl<K: Sequence> Sealed for New<'_, K> {}
+impl<K: Sequence> Sealed for SequenceInit<'_, K> {}
 
-impl<K: Sequence> Init for New<'_, K> {
+impl<K: Sequence> ObjectInit for SequenceInit<'_, K> {
     type Kind = K;
 
     #[inline(always)]

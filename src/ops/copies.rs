@@ -14,13 +14,13 @@ use bstr::ByteSlice;
 use bumpalo::collections::Vec;
 use multiversion::multiversion;
 
-use super::texts::Piece;
+use super::texts::TextPart;
 use crate::arena::{Arena, Slot, push};
 use crate::heap::{Heap, split};
 use crate::kinds::*;
 use crate::object::{Growable, Mutable, Object, Sequence};
 use crate::words::{
-    Budget, Cell, Element, Error, Handle, HasKind, Kind, Of, PAYLOAD, Result, Shape, TAG_INT,
+    AsHandle, Budget, Cell, Element, Error, Handle, HasKind, Kind, PAYLOAD, Result, Shape, TAG_INT,
     TAG_SHIFT, at, char_range, copy, object_len, out_of_range, range,
 };
 
@@ -166,9 +166,9 @@ fn scan<S: Fit<T>, T: Element>(source: &[S]) -> usize {
 
 /// What can go wrong in a copy itself: the element of this index does not fit,
 /// or is where text stops being UTF-8.
-type Misfit = usize;
+type NotConvertible = usize;
 
-type Check = fn(&[u8]) -> Result<(), Misfit>;
+type Check = fn(&[u8]) -> Result<(), NotConvertible>;
 
 /// A route: how source bytes become target bytes.
 #[derive(Clone, Copy, Debug)]
@@ -191,11 +191,11 @@ enum How {
     Convert {
         /// Whether every element fits, if that is a question.
         check: Option<Check>,
-        convert: fn(&[u8], &mut [u8]) -> Result<(), Misfit>,
+        convert: fn(&[u8], &mut [u8]) -> Result<(), NotConvertible>,
     },
 }
 
-fn convert<S: Fit<T>, T: Element>(source: &[u8], target: &mut [u8]) -> Result<(), Misfit> {
+fn convert<S: Fit<T>, T: Element>(source: &[u8], target: &mut [u8]) -> Result<(), NotConvertible> {
     let (Some(source), Some(target)) = (S::bytes(source), T::bytes_mut(target)) else {
         return Ok(());
     };
@@ -210,7 +210,7 @@ fn convert<S: Fit<T>, T: Element>(source: &[u8], target: &mut [u8]) -> Result<()
     Ok(())
 }
 
-fn check<S: Fit<T>, T: Element>(source: &[u8]) -> Result<(), Misfit> {
+fn check<S: Fit<T>, T: Element>(source: &[u8]) -> Result<(), NotConvertible> {
     let source = S::bytes(source).unwrap_or_default();
     let mut done = 0_usize;
     while let Some(from @ [_, ..]) = source.get(done..) {
@@ -224,7 +224,7 @@ fn check<S: Fit<T>, T: Element>(source: &[u8]) -> Result<(), Misfit> {
 }
 
 /// Copies bytes that have to be text.
-fn text(source: &[u8], target: &mut [u8]) -> Result<(), Misfit> {
+fn text(source: &[u8], target: &mut [u8]) -> Result<(), NotConvertible> {
     let (mut from, mut to) = (source, target);
     loop {
         let mut len = from.len();
@@ -252,13 +252,13 @@ fn text(source: &[u8], target: &mut [u8]) -> Result<(), Misfit> {
     }
 }
 
-fn is_text(source: &[u8]) -> Result<(), Misfit> {
+fn is_text(source: &[u8]) -> Result<(), NotConvertible> {
     simdutf8::basic::from_utf8(source).map(drop).map_err(|_| valid_up_to(source))
 }
 
 /// Where bytes stop being text.
 #[cold]
-fn valid_up_to(bytes: &[u8]) -> Misfit {
+fn valid_up_to(bytes: &[u8]) -> NotConvertible {
     simdutf8::compat::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len)
 }
 
@@ -300,8 +300,8 @@ macro_rules! routes {
 
         /// Every route, by kinds.
         #[allow(clippy::indexing_slicing, reason = "checked when compiled")]
-        static ROUTES: [[Option<&Route>; COUNT]; COUNT] = {
-            let mut routes = [[None; COUNT]; COUNT];
+        static ROUTES: [[Option<&Route>; Kind::COUNT]; Kind::COUNT] = {
+            let mut routes = [[None; Kind::COUNT]; Kind::COUNT];
             $($(
                 routes[$From::KIND.index()][$To::KIND.index()] =
                     Some(<$From as ConvertTo<$To>>::ROUTE);
@@ -337,12 +337,12 @@ struct Source {
 impl Route {
     /// The error for a misfit in a source range that begins at `start`.
     #[cold]
-    fn misfit(&self, start: usize, misfit: Misfit) -> Error {
+    fn misfit(&self, start: usize, misfit: NotConvertible) -> Error {
         let index = u32::try_from(start.saturating_add(misfit)).unwrap_or(u32::MAX);
         if self.to == Str::KIND {
             return Error::NotUtf8 { valid_up_to: index };
         }
-        Error::Misfit { index, to: self.to }
+        Error::NotConvertible { index, to: self.to }
     }
 
     /// The route from the kind of a cell to a kind.
@@ -533,7 +533,7 @@ fn route<S: ConvertTo<D>, D: Object>(_: Handle<S>) -> &'static Route {
 ///
 /// # Errors
 /// Of all of them: those of [`Heap::get`] for the target and for the source;
-/// [`Error::OutOfRange`] for either range; [`Error::Misfit`] with the index in
+/// [`Error::OutOfRange`] for either range; [`Error::NotConvertible`] with the index in
 /// the source of the first element that cannot be converted without loss;
 /// [`Error::NotUtf8`], [`Error::NotACharBoundary`] for new text;
 /// [`Error::NoRoute`] of the `_any` forms; a limit or no memory. Whatever the
@@ -550,7 +550,7 @@ impl Heap {
     /// let numbers = heap.alloc(I64Arr::of(&[7, 8, 999]))?;
     /// heap.copy_across(bytes, 2, numbers, ..2)?;
     /// assert_eq!(heap.get(bytes)?.as_slice(), [0, 0, 7, 8]);
-    /// let misfit = Error::Misfit { index: 2, to: Kind::BYTES };
+    /// let misfit = Error::NotConvertible { index: 2, to: Kind::BYTES };
     /// assert_eq!(heap.copy_across(bytes, 0, numbers, ..), Err(misfit));
     /// # Ok::<(), Error>(())
     /// ```
@@ -658,7 +658,7 @@ impl Heap {
     /// ```
     pub fn convert_chars(
         &mut self,
-        text: impl Of<Str>,
+        text: impl AsHandle<Str>,
         range: impl RangeBounds<usize>,
     ) -> Result<Handle<List>> {
         let route = <Str as ConvertTo<Str>>::ROUTE;
@@ -696,7 +696,7 @@ impl Heap {
     /// ```
     pub fn join(
         &mut self,
-        list: impl Of<List>,
+        list: impl AsHandle<List>,
         range: impl RangeBounds<usize>,
         separator: &str,
     ) -> Result<Cell> {
@@ -705,9 +705,9 @@ impl Heap {
             let mut pieces = Vec::new_in(bump);
             for &cell in heap.get(list)?.slice(range)? {
                 if !pieces.is_empty() && !separator.is_empty() {
-                    push(&mut pieces, Piece::Str(separator))?;
+                    push(&mut pieces, TextPart::Str(separator))?;
                 }
-                push(&mut pieces, Piece::All(cell))?;
+                push(&mut pieces, TextPart::Whole(cell))?;
             }
             // The text is made beside the list of pieces.
             heap.budget.lend(bump, warm, false);

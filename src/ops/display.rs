@@ -18,7 +18,7 @@ const LIMIT: usize = 4096;
 /// Text stands bare, and in quotes inside of other values. An object inside of
 /// itself prints as its handle (`List#17`), one that is gone as `gone`.
 #[derive(Clone, Copy, Debug)]
-pub struct Display<'h> {
+pub struct DisplayValue<'h> {
     heap: &'h Heap,
     cell: Cell,
     limit: usize,
@@ -38,20 +38,20 @@ impl Heap {
     /// assert_eq!(heap.display(list).limit(8).to_string(), r#"["a text…"#);
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    pub fn display(&self, value: impl Into<Cell>) -> Display<'_> {
-        Display { heap: self, cell: value.into(), limit: LIMIT, quoted: false }
+    pub fn display(&self, value: impl Into<Cell>) -> DisplayValue<'_> {
+        DisplayValue { heap: self, cell: value.into(), limit: LIMIT, quoted: false }
     }
 }
 
-impl Display<'_> {
+impl DisplayValue<'_> {
     /// Puts text in quotes, as it stands inside of other values.
     pub fn quoted(self) -> Self {
-        Display { quoted: true, ..self }
+        DisplayValue { quoted: true, ..self }
     }
 
     /// Writes at most so many bytes, and `…` where something is left out.
     pub fn limit(self, bytes: usize) -> Self {
-        Display { limit: bytes, ..self }
+        DisplayValue { limit: bytes, ..self }
     }
 }
 
@@ -85,7 +85,7 @@ struct Frame<'h> {
     first: bool,
 }
 
-impl fmt::Display for Display<'_> {
+impl fmt::Display for DisplayValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = Bounded { inner: f, left: self.limit, cut: false };
         match self.write(&mut out) {
@@ -95,7 +95,7 @@ impl fmt::Display for Display<'_> {
     }
 }
 
-impl<'h> Display<'h> {
+impl<'h> DisplayValue<'h> {
     fn write(&self, out: &mut Bounded<'_, '_>) -> fmt::Result {
         if let Ok(text) = self.heap.text(self.cell)
             && !self.quoted

@@ -7,7 +7,7 @@ use core::ops::RangeBounds;
 use crate::heap::{Heap, split};
 use crate::object::{Mutable, Sequence};
 use crate::words::{
-    Cell, Element, Epoch, Error, Of, Result, at, object_len, out_of_range, range, wide,
+    AsHandle, Cell, Element, Epoch, Error, Result, at, object_len, out_of_range, range, wide,
 };
 
 /// A range of an object's elements, proved to exist: `Copy`, without a borrow.
@@ -78,7 +78,7 @@ impl Heap {
     /// Those of [`Heap::get`]; [`Error::OutOfRange`].
     pub fn hint<K: Sequence>(
         &mut self,
-        object: impl Of<K>,
+        object: impl AsHandle<K>,
         bounds: impl RangeBounds<usize>,
     ) -> Result<RangeHint<K>> {
         let object = object.into();
@@ -105,7 +105,7 @@ impl Heap {
     /// Those of [`Heap::get`]; [`Error::OutOfRange`].
     pub fn window<K: Sequence>(
         &self,
-        object: impl Of<K>,
+        object: impl AsHandle<K>,
         range: impl RangeBounds<usize>,
     ) -> Result<&[K::Element]> {
         self.get(object)?.slice(range)
@@ -127,7 +127,7 @@ impl Heap {
     /// Those of [`Heap::get`]; [`Error::OutOfRange`].
     pub fn window_mut<K: Mutable>(
         &mut self,
-        object: impl Of<K>,
+        object: impl AsHandle<K>,
         range: impl RangeBounds<usize>,
     ) -> Result<&mut [K::Element]> {
         self.get_mut(object)?.into_slice_mut(range)

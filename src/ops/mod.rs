@@ -11,8 +11,8 @@ mod values;
 mod windows;
 
 pub use copies::{ConvertTo, CopyTo};
-pub use display::Display;
+pub use display::DisplayValue;
 pub use hints::RangeHint;
-pub use texts::{Piece, Text};
+pub use texts::{Text, TextPart};
 pub(crate) use values::{is_hole, table};
-pub use windows::{Disjoint, Part};
+pub use windows::{WindowTarget, WindowTargets};

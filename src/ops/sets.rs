@@ -3,7 +3,7 @@
 use crate::heap::Heap;
 use crate::kinds::Set;
 use crate::object::Cursor;
-use crate::words::{Cell, Handle, Of, Result};
+use crate::words::{AsHandle, Cell, Handle, Result};
 
 impl Heap {
     /// A new set of what is in `a` or in `b`: `a`'s order, then `b`'s. Cells
@@ -11,7 +11,7 @@ impl Heap {
     ///
     /// # Errors
     /// Those of [`Heap::get`]; a limit or no memory. The heap is as it was then.
-    pub fn union(&mut self, a: impl Of<Set>, b: impl Of<Set>) -> Result<Handle<Set>> {
+    pub fn union(&mut self, a: impl AsHandle<Set>, b: impl AsHandle<Set>) -> Result<Handle<Set>> {
         let room = self.get(a)?.len().saturating_add(self.get(b)?.len());
         let union = self.alloc(Set::with_capacity(room))?;
         self.gather(union, a, |_, _| Ok(true))?;
@@ -23,7 +23,11 @@ impl Heap {
     ///
     /// # Errors
     /// As [`Heap::union`].
-    pub fn intersection(&mut self, a: impl Of<Set>, b: impl Of<Set>) -> Result<Handle<Set>> {
+    pub fn intersection(
+        &mut self,
+        a: impl AsHandle<Set>,
+        b: impl AsHandle<Set>,
+    ) -> Result<Handle<Set>> {
         let room = self.get(a)?.len().min(self.get(b)?.len());
         let both = self.alloc(Set::with_capacity(room))?;
         self.gather(both, a, |heap, cell| heap.get(b)?.contains(cell))
@@ -34,7 +38,11 @@ impl Heap {
     ///
     /// # Errors
     /// As [`Heap::union`].
-    pub fn difference(&mut self, a: impl Of<Set>, b: impl Of<Set>) -> Result<Handle<Set>> {
+    pub fn difference(
+        &mut self,
+        a: impl AsHandle<Set>,
+        b: impl AsHandle<Set>,
+    ) -> Result<Handle<Set>> {
         self.get(b)?;
         let room = self.get(a)?.len();
         let rest = self.alloc(Set::with_capacity(room))?;
@@ -46,7 +54,7 @@ impl Heap {
     fn gather(
         &mut self,
         into: Handle<Set>,
-        from: impl Of<Set>,
+        from: impl AsHandle<Set>,
         wanted: impl Fn(&Heap, Cell) -> Result<bool>,
     ) -> Result<Handle<Set>> {
         let mut cursor = Cursor::default();

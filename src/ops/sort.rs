@@ -7,7 +7,7 @@ use bumpalo::collections::Vec;
 use crate::arena::reserve;
 use crate::heap::Heap;
 use crate::object::Mutable;
-use crate::words::{Cell, Error, Of};
+use crate::words::{AsHandle, Cell, Error};
 
 impl Heap {
     /// Sorts the cells of a list (or another sequence of cells) by `compare`,
@@ -18,7 +18,7 @@ impl Heap {
     /// order of the same cells.
     ///
     /// # Errors
-    /// What `compare` answers first; [`Error::Changed`] if the list has another
+    /// What `compare` answers first; [`Error::ChangedDuringSort`] if the list has another
     /// length after the last comparison; those of [`Heap::get`]; a limit or no
     /// memory for the scratch. The list is as it was (or as `compare` left it).
     ///
@@ -32,7 +32,7 @@ impl Heap {
     /// ```
     pub fn sort_by<K: Mutable<Element = Cell>, E: From<Error>>(
         &mut self,
-        list: impl Of<K>,
+        list: impl AsHandle<K>,
         mut compare: impl FnMut(&mut Heap, Cell, Cell) -> Result<Ordering, E>,
     ) -> Result<(), E> {
         let warm = self.scratch_bytes;
@@ -60,7 +60,7 @@ impl Heap {
             let mut view = heap.get_mut(list)?;
             let cells = view.as_mut_slice()?;
             if cells.len() != from.len() {
-                return Err(Error::Changed);
+                return Err(Error::ChangedDuringSort);
             }
             cells.copy_from_slice(&from);
             Ok(Ok(()))

@@ -9,12 +9,14 @@ use crate::heap::{Heap, split};
 use crate::kinds::Str;
 use crate::words::{Cell, Error, HasKind, Result, ShortStr, Unpacked, at, char_range, object_len};
 
-/// Text of a value, wherever it lies; a [`BStr`] by `Deref`.
+/// The text of a value, wherever it lies; a [`BStr`] by `Deref`. Returned by
+/// [`Heap::text`].
 #[derive(Clone, Copy, Eq)]
-pub enum Text<'h> {
-    /// Held in the cell.
-    Short(ShortStr),
-    /// Held in the arena.
+pub struct Text<'h>(Place<'h>);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place<'h> {
+    Cell(ShortStr),
     Arena(&'h BStr),
 }
 
@@ -23,9 +25,9 @@ impl Deref for Text<'_> {
 
     #[inline]
     fn deref(&self) -> &BStr {
-        match self {
-            Text::Short(text) => text.as_bytes().as_bstr(),
-            Text::Arena(text) => text,
+        match &self.0 {
+            Place::Cell(text) => text.as_bytes().as_bstr(),
+            Place::Arena(text) => text,
         }
     }
 }
@@ -50,24 +52,25 @@ impl fmt::Display for Text<'_> {
 
 /// A part of a text that [`Heap::concat`] puts together.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Piece<'a> {
+#[non_exhaustive]
+pub enum TextPart<'a> {
     /// All of a value's text.
-    All(Cell),
+    Whole(Cell),
     /// These bytes of a value's text.
-    Part(Cell, Range<usize>),
+    Range(Cell, Range<usize>),
     /// Text of the host's.
     Str(&'a str),
 }
 
-impl From<Cell> for Piece<'_> {
+impl From<Cell> for TextPart<'_> {
     fn from(cell: Cell) -> Self {
-        Piece::All(cell)
+        TextPart::Whole(cell)
     }
 }
 
-impl<'a> From<&'a str> for Piece<'a> {
+impl<'a> From<&'a str> for TextPart<'a> {
     fn from(text: &'a str) -> Self {
-        Piece::Str(text)
+        TextPart::Str(text)
     }
 }
 
@@ -92,9 +95,9 @@ impl Heap {
     #[inline]
     pub fn text(&self, cell: Cell) -> Result<Text<'_>> {
         match cell.unpack() {
-            Unpacked::ShortStr(text) => Ok(Text::Short(text)),
+            Unpacked::ShortStr(text) => Ok(Text(Place::Cell(text))),
             Unpacked::Sealed => Err(Error::Sealed),
-            Unpacked::Object(_) => Ok(Text::Arena(self.get::<Str>(cell)?.text())),
+            Unpacked::Object(_) => Ok(Text(Place::Arena(self.get::<Str>(cell)?.text()))),
             _ => Err(Error::NotText),
         }
     }
@@ -107,14 +110,14 @@ impl Heap {
     /// as it was then.
     ///
     /// ```
-    /// use segheap::{Heap, Piece};
+    /// use segheap::{Heap, TextPart};
     /// let mut heap = Heap::new();
     /// let name = heap.string("segmented")?;
-    /// let text = heap.concat(&[Piece::Part(name, 0..3), "-".into(), name.into()])?;
+    /// let text = heap.concat(&[TextPart::Range(name, 0..3), "-".into(), name.into()])?;
     /// assert_eq!(heap.text(text)?.to_string(), "seg-segmented");
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    pub fn concat(&mut self, pieces: &[Piece<'_>]) -> Result<Cell> {
+    pub fn concat(&mut self, pieces: &[TextPart<'_>]) -> Result<Cell> {
         let mut total = 0_usize;
         let mut short = [0; 8];
         for piece in pieces {
@@ -134,9 +137,9 @@ impl Heap {
         let mut to = at(arena.slot(made.slot())?.off).saturating_mul(8);
         for piece in pieces {
             let (cell, part) = match piece {
-                Piece::All(cell) => (*cell, None),
-                Piece::Part(cell, range) => (*cell, Some(range.clone())),
-                Piece::Str(text) => {
+                TextPart::Whole(cell) => (*cell, None),
+                TextPart::Range(cell, range) => (*cell, Some(range.clone())),
+                TextPart::Str(text) => {
                     to = put(arena.memory_mut().bytes_mut(), to, text.as_bytes());
                     continue;
                 }
@@ -156,11 +159,11 @@ impl Heap {
         Ok(made)
     }
 
-    fn piece<'a>(&'a self, piece: &Piece<'a>) -> Result<(Text<'a>, Range<usize>)> {
+    fn piece<'a>(&'a self, piece: &TextPart<'a>) -> Result<(Text<'a>, Range<usize>)> {
         let (text, range) = match piece {
-            Piece::All(cell) => (self.text(*cell)?, None),
-            Piece::Part(cell, range) => (self.text(*cell)?, Some(range)),
-            Piece::Str(text) => (Text::Arena(text.as_bytes().as_bstr()), None),
+            TextPart::Whole(cell) => (self.text(*cell)?, None),
+            TextPart::Range(cell, range) => (self.text(*cell)?, Some(range)),
+            TextPart::Str(text) => (Text(Place::Arena(text.as_bytes().as_bstr())), None),
         };
         let range = match range {
             Some(range) => char_range(&text, range.clone())?,

@@ -18,7 +18,7 @@ pub struct Span {
 
 /// What can be a member of [`Heap::windows_mut`]: a handle, for all elements of
 /// its object, or a handle and a range of them.
-pub trait Part: Sealed {
+pub trait WindowTarget: Sealed {
     /// The type of the elements.
     type Element: Element;
     #[doc(hidden)]
@@ -27,7 +27,7 @@ pub trait Part: Sealed {
 
 impl<K, R> Sealed for (Handle<K>, R) {}
 
-impl<K: Mutable> Part for Handle<K> {
+impl<K: Mutable> WindowTarget for Handle<K> {
     type Element = K::Element;
 
     fn span(self, heap: &Heap) -> Result<Span> {
@@ -35,7 +35,7 @@ impl<K: Mutable> Part for Handle<K> {
     }
 }
 
-impl<K: Mutable, R: RangeBounds<usize>> Part for (Handle<K>, R) {
+impl<K: Mutable, R: RangeBounds<usize>> WindowTarget for (Handle<K>, R) {
     type Element = K::Element;
 
     fn span(self, heap: &Heap) -> Result<Span> {
@@ -46,8 +46,8 @@ impl<K: Mutable, R: RangeBounds<usize>> Part for (Handle<K>, R) {
     }
 }
 
-/// A tuple of up to four [`Part`]s.
-pub trait Disjoint {
+/// A tuple of up to four [`WindowTarget`]s.
+pub trait WindowTargets {
     /// A tuple of slices.
     type Slices<'h>;
     #[doc(hidden)]
@@ -55,15 +55,15 @@ pub trait Disjoint {
 }
 
 macro_rules! disjoint {
-    ($($n:literal: $($Part:ident $part:ident)*;)*) => {$(
-        impl<$($Part: Part),*> Disjoint for ($($Part,)*) {
-            type Slices<'h> = ($(&'h mut [$Part::Element],)*);
+    ($($n:literal: $($WindowTarget:ident $part:ident)*;)*) => {$(
+        impl<$($WindowTarget: WindowTarget),*> WindowTargets for ($($WindowTarget,)*) {
+            type Slices<'h> = ($(&'h mut [$WindowTarget::Element],)*);
 
             fn slices(self, heap: &mut Heap) -> Result<Self::Slices<'_>> {
                 let ($($part,)*) = self;
                 let spans: [Span; $n] = [$($part.span(heap)?),*];
                 let [$($part),*] = carve(&mut heap.arenas, &spans)?;
-                Ok(($($Part::Element::bytes_mut($part).ok_or(Error::Corrupt)?,)*))
+                Ok(($($WindowTarget::Element::bytes_mut($part).ok_or(Error::Corrupt)?,)*))
             }
         }
     )*};
@@ -124,7 +124,7 @@ impl Heap {
     /// # Errors
     /// Those of [`Heap::get`] for the first part they apply to;
     /// [`Error::OutOfRange`]; [`Error::Overlap`].
-    pub fn windows_mut<D: Disjoint>(&mut self, parts: D) -> Result<D::Slices<'_>> {
+    pub fn windows_mut<D: WindowTargets>(&mut self, parts: D) -> Result<D::Slices<'_>> {
         parts.slices(self)
     }
 }

@@ -88,7 +88,7 @@ pub enum Unpacked {
     ShortStr(ShortStr),
     /// The deopt sentinel with a program counter of 48 bits.
     Deopt(u64),
-    /// A handle to an object of this kind; [`Cell::to`] gives it typed.
+    /// A handle to an object of this kind; [`Cell::to_handle`] gives it typed.
     Object(Kind),
     /// A sealed cell; [`Heap::unseal`](crate::Heap::unseal) opens it.
     Sealed,

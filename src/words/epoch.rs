@@ -32,9 +32,9 @@ impl Epoch {
         if *self == Epoch::NONE {
             let next = NEXT.fetch_update(Relaxed, Relaxed, |next| next.checked_add(1));
             #[allow(clippy::unnecessary_cast, reason = "the counter may be narrower")]
-            let series = next.map_err(|_| Error::HintsExhausted)? as u64;
+            let series = next.map_err(|_| Error::IdsExhausted)? as u64;
             if series >> (u64::BITS - STEPS) != 0 {
-                return Err(Error::HintsExhausted);
+                return Err(Error::IdsExhausted);
             }
             self.0 = (series << STEPS) | 1;
         }

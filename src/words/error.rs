@@ -49,7 +49,7 @@ pub enum Error {
     /// The cell holds no integer.
     NotAnInteger,
     /// An element cannot become one of the target's without loss.
-    Misfit {
+    NotConvertible {
         /// The element's index in the source.
         index: u32,
         /// The target's kind.
@@ -73,7 +73,7 @@ pub enum Error {
     /// A sum or a product does not fit into its type.
     Overflow,
     /// No more hints can be told apart (after 2^40 heaps or epochs).
-    HintsExhausted,
+    IdsExhausted,
     /// The cell is not a sealed one.
     NotSealed,
     /// The key is not the one the cell was sealed with, or not of this heap.
@@ -81,7 +81,7 @@ pub enum Error {
     /// The region is closed already, or belongs to another heap.
     RegionClosed,
     /// The list changed while it was being sorted.
-    Changed,
+    ChangedDuringSort,
     /// A limit of [`Limits`](crate::Limits) would be passed.
     Limit(Resource),
     /// An arena has used up its addresses (2^19 pages) or its slots.
@@ -132,19 +132,21 @@ impl fmt::Display for Error {
             Error::NotUtf8 { valid_up_to } => write!(f, "not UTF-8: valid up to {valid_up_to}"),
             Error::NotText => f.write_str("not text"),
             Error::NotAnInteger => f.write_str("not an integer"),
-            Error::Misfit { index, to } => write!(f, "element {index} does not fit into {to}"),
+            Error::NotConvertible { index, to } => {
+                write!(f, "element {index} does not fit into {to}")
+            }
             Error::NoRoute { from, to } => write!(f, "no copy leads from {from} to {to}"),
             Error::NotDecimal => f.write_str("not a decimal integer"),
             Error::DivisionByZero => f.write_str("division by zero"),
             Error::NegativeExponent => f.write_str("negative exponent"),
             Error::Overlap => f.write_str("ranges overlap"),
             Error::Overflow => f.write_str("overflow"),
-            Error::HintsExhausted => f.write_str("no more range hints"),
+            Error::IdsExhausted => f.write_str("no more range hints"),
             Error::Sealed => f.write_str("sealed"),
             Error::NotSealed => f.write_str("not a sealed cell"),
             Error::WrongKey => f.write_str("wrong key"),
             Error::RegionClosed => f.write_str("region is not open"),
-            Error::Changed => f.write_str("changed while it was being sorted"),
+            Error::ChangedDuringSort => f.write_str("changed while it was being sorted"),
             Error::Limit(Resource::Pages(kind)) => write!(f, "page limit of {kind} reached"),
             Error::Limit(Resource::Slots(kind)) => write!(f, "slot limit of {kind} reached"),
             Error::Limit(Resource::Bytes) => f.write_str("byte limit of the heap reached"),

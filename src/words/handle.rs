@@ -51,7 +51,7 @@ impl Cell {
     ///
     /// # Errors
     /// [`Error::NotAHandle`](crate::Error::NotAHandle) or [`Error::WrongKind`](crate::Error::WrongKind).
-    pub fn to<K: HasKind>(self) -> Result<Handle<K>> {
+    pub fn to_handle<K: HasKind>(self) -> Result<Handle<K>> {
         Handle::of(self).ok_or_else(|| self.refused(K::KIND))
     }
 }
@@ -80,9 +80,9 @@ impl<K: HasKind> fmt::Debug for Handle<K> {
 /// the kind as well.
 ///
 /// [`Heap::get`]: crate::Heap::get
-pub trait Of<K>: Into<Cell> + Copy + Sealed {}
+pub trait AsHandle<K>: Into<Cell> + Copy + Sealed {}
 
 impl<K> Sealed for Handle<K> {}
-impl<K: HasKind> Of<K> for Handle<K> {}
+impl<K: HasKind> AsHandle<K> for Handle<K> {}
 impl Sealed for Cell {}
-impl<K: HasKind> Of<K> for Cell {}
+impl<K: HasKind> AsHandle<K> for Cell {}

@@ -19,11 +19,12 @@ pub(crate) const ARENA_PAGES_MAX: u32 = 1 << 19;
 ///
 /// ```
 /// use segheap::{Heap, Limits, List, Settings, Error};
-/// let limits = Limits { bytes: 1 << 20, ..Limits::default() };
+/// let limits = Limits::NONE.with_bytes(1 << 20);
 /// let mut heap = Heap::with(Settings::seeded(1).limits(limits));
 /// assert!(matches!(heap.alloc(List::with_capacity(1 << 20)), Err(Error::Limit(_))));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// Pages of 64 KiB, for each arena.
     pub pages: u32,
@@ -37,6 +38,24 @@ pub struct Limits {
 impl Limits {
     /// The built-in bounds only.
     pub const NONE: Limits = Limits { pages: ARENA_PAGES_MAX, slots: u32::MAX, bytes: usize::MAX };
+
+    /// These limits, with another bound on the pages of each arena.
+    #[must_use]
+    pub const fn with_pages(self, pages: u32) -> Limits {
+        Limits { pages, ..self }
+    }
+
+    /// These limits, with another bound on the slots of each arena.
+    #[must_use]
+    pub const fn with_slots(self, slots: u32) -> Limits {
+        Limits { slots, ..self }
+    }
+
+    /// These limits, with another bound on the bytes of the heap.
+    #[must_use]
+    pub const fn with_bytes(self, bytes: usize) -> Limits {
+        Limits { bytes, ..self }
+    }
 }
 
 impl Default for Limits {
@@ -48,6 +67,7 @@ impl Default for Limits {
 /// When a collection pays, and what it does beside. See
 /// [`Heap::should_collect`](crate::Heap::should_collect).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Policy {
     /// A collection pays once so many percent of what the last one left alive
     /// has been allocated since; 100 keeps a heap below twice its live size.
@@ -68,6 +88,30 @@ impl Policy {
     /// Grows by 100 percent and 1 MiB, compacts at half.
     pub const DEFAULT: Policy =
         Policy { growth_percent: 100, bytes_min: 1 << 20, compact_percent: 50, stress: 0 };
+
+    /// This policy, with another [`growth_percent`](Policy::growth_percent).
+    #[must_use]
+    pub const fn with_growth_percent(self, growth_percent: u16) -> Policy {
+        Policy { growth_percent, ..self }
+    }
+
+    /// This policy, with another [`bytes_min`](Policy::bytes_min).
+    #[must_use]
+    pub const fn with_bytes_min(self, bytes_min: u64) -> Policy {
+        Policy { bytes_min, ..self }
+    }
+
+    /// This policy, with another [`compact_percent`](Policy::compact_percent).
+    #[must_use]
+    pub const fn with_compact_percent(self, compact_percent: u8) -> Policy {
+        Policy { compact_percent, ..self }
+    }
+
+    /// This policy, with another [`stress`](Policy::stress).
+    #[must_use]
+    pub const fn with_stress(self, stress: u32) -> Policy {
+        Policy { stress, ..self }
+    }
 }
 
 impl Default for Policy {
@@ -96,38 +140,6 @@ pub struct ArenaUsage {
     pub free: u32,
     /// Slots that have used up their generations.
     pub retired: u32,
-}
-
-/// What a heap uses: one row for each of the kinds' arenas, in the order of the selectors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Usage<const ARENAS: usize = 12> {
-    /// One row for each arena.
-    pub arenas: [ArenaUsage; ARENAS],
-    /// The arena of seals.
-    pub seals: ArenaUsage,
-    /// Bytes of scratch memory: a cache, which an operation that fails may leave
-    /// larger.
-    pub scratch_bytes: u64,
-    /// Bytes asked of the global allocator; what [`Limits::bytes`] bounds.
-    pub total_bytes: u64,
-}
-
-impl<const ARENAS: usize> Usage<ARENAS> {
-    /// Live objects of all kinds.
-    pub fn live(&self) -> u64 {
-        self.arenas.iter().map(|arena| u64::from(arena.live)).sum()
-    }
-
-    /// Live pages of all arenas.
-    pub fn pages(&self) -> u64 {
-        self.arenas.iter().map(|arena| arena.pages).sum()
-    }
-
-    /// The row of one arena; `None` for a spare selector.
-    pub fn of(&self, kind: Kind) -> Option<&ArenaUsage> {
-        self.arenas.get(kind.index())
-    }
 }
 
 /// Scratch memory that is in use while the host's code runs.
