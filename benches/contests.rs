@@ -11,8 +11,6 @@
 //! All of them take about ten minutes. Compare contestants of one contest of one
 //! run, by their medians: the same loop moves by 10 % with its alignment, and more
 //! where it misses caches.
-#![allow(missing_docs, reason = "nothing here is an interface")]
-#![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 mod subjects;
 

@@ -2,13 +2,6 @@
 //! what surrounds a turn vanishes. `benches/instructions.sh` runs this under callgrind
 //! and holds the instructions of a turn to `benches/instructions.txt`; by itself it
 //! shows nothing.
-#![allow(missing_docs, reason = "nothing here is an interface")]
-#![allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::indexing_slicing,
-    reason = "a benchmark may panic"
-)]
 
 use std::hint::black_box;
 

@@ -141,7 +141,8 @@ fn loops(function: &[&str]) -> Vec<Loop> {
 /// Compiles the probe, by itself and beside the build that may be going on;
 /// answers its assembly.
 fn assembly() -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = tests.parent().unwrap();
     let package = Path::new(env!("CARGO_TARGET_TMPDIR")).join("codegen");
     std::fs::create_dir_all(&package).unwrap();
     let manifest = format!(
@@ -168,7 +169,7 @@ opt-level = 3
 
 [workspace]
 "#,
-        probe = root.join("proptests/probe.rs"),
+        probe = tests.join("probe.rs"),
     );
     std::fs::write(package.join("Cargo.toml"), manifest).unwrap();
     // The versions that the tests were built with, so that nothing is fetched.

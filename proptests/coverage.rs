@@ -49,7 +49,7 @@ fn sources(of: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn root() -> &'static Path {
+fn tests() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -128,10 +128,11 @@ fn idents(tokens: TokenStream) -> Vec<String> {
 impl Functions {
     fn of_crate() -> Functions {
         let mut functions = Functions::default();
-        let parsed: Vec<(String, syn::File)> = sources(&root().join("src"))
+        let src = tests().parent().unwrap().join("src");
+        let parsed: Vec<(String, syn::File)> = sources(&src)
             .iter()
             .map(|path| {
-                let name = path.strip_prefix(root().join("src")).unwrap();
+                let name = path.strip_prefix(&src).unwrap();
                 let source = fs::read_to_string(path).unwrap();
                 (name.to_str().unwrap().to_owned(), syn::parse_file(&source).unwrap())
             })
@@ -310,7 +311,7 @@ impl<'s> Visit<'s> for Said {
 
 #[test]
 fn every_public_function_is_run() {
-    let source = |file: &str| fs::read_to_string(root().join("proptests").join(file)).unwrap();
+    let source = |file: &str| fs::read_to_string(tests().join(file)).unwrap();
     let mut rows = Rows::default();
     rows.visit_file(&syn::parse_file(&source("machine/operations.rs")).unwrap());
     let functions = Functions::of_crate().found;

@@ -113,7 +113,7 @@ pub fn copies(bytes: &[u8]) {
 #[test]
 fn the_seeds_run() {
     for (name, run) in TARGETS {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(name);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds").join(name);
         let mut inputs = 0;
         for file in fs::read_dir(folder).unwrap() {
             run(&fs::read(file.unwrap().path()).unwrap());

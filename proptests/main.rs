@@ -1,19 +1,6 @@
 //! Properties of the whole heap, checked with random programs against naive
 //! twins. `PROPTEST_CASES` sets how many; each module says what it promises.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_sign_loss,
-    missing_docs,
-    unreachable_pub
-)]
-
 #[macro_use]
 mod tally;
 

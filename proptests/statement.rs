@@ -5,8 +5,8 @@ use std::path::Path;
 
 /// The source of the module that a test's path leads to.
 fn module(path: &[&str]) -> Option<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("proptests");
-    let file = path.iter().fold(root, |at, part| at.join(part));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let file = path.iter().fold(root.to_owned(), |at, part| at.join(part));
     fs::read_to_string(file.with_extension("rs")).ok()
 }
 

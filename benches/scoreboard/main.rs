@@ -14,17 +14,6 @@
 //! against itself. The exit code is 0 unless an answer was wrong.
 //!
 //! `table.rs` has the rows and their targets, `benches/subjects` what they measure.
-#![allow(missing_docs, reason = "nothing here is an interface")]
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_sign_loss,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "figures, in a program that may panic"
-)]
 
 mod measure;
 mod picture;
@@ -146,5 +135,5 @@ fn contestant(row: &Row) -> Option<&'static str> {
 /// Cargo's folder of things that are built.
 fn target() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(target)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(target)
 }

@@ -12,7 +12,7 @@ use crate::table::FIRST;
 
 /// Writes all of it.
 pub(crate) fn record(lines: &[Line], quick: bool) -> Result<(), Box<dyn Error>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let benches = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (date, machine, rustc) = (today()?, machine(), rustc());
     let command = if quick {
         "cargo bench --bench scoreboard -- --quick --record"
@@ -22,7 +22,7 @@ pub(crate) fn record(lines: &[Line], quick: bool) -> Result<(), Box<dyn Error>> 
 
     let facts = [("date", &*date), ("machine", &machine), ("rustc", &rustc), ("command", command)];
     let facts = facts.map(|(name, fact)| format!("\"{name}\": {},\n", quoted(fact))).concat();
-    let records = root.join("benches/record");
+    let records = benches.join("record");
     std::fs::create_dir_all(&records)?;
     let rows = json(lines);
     std::fs::write(
@@ -32,12 +32,12 @@ pub(crate) fn record(lines: &[Line], quick: bool) -> Result<(), Box<dyn Error>> 
 
     let heading = format!("{date}, {machine}, {rustc}, `{command}`: {}.\n", summary(lines));
     let tables = tables(lines);
-    replace(&root.join("benches/README.md"), &format!("{heading}{tables}"))?;
+    replace(&benches.join("README.md"), &format!("{heading}{tables}"))?;
     let first = FIRST.iter().filter_map(|(name, peer)| {
         lines.iter().find(|line| line.name == *name && line.peer == *peer)
     });
-    replace(&root.join("README.md"), &table(first, FEW))?;
-    picture::draw(lines, &root.join("benches/scoreboard.svg"))
+    replace(&benches.join("../README.md"), &table(first, FEW))?;
+    picture::draw(lines, &benches.join("scoreboard.svg"))
 }
 
 const BEGIN: &str = "<!-- scoreboard: written by a recorded run -->\n";

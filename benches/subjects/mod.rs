@@ -1,16 +1,6 @@
 //! The work that is measured. Each file holds contests about one subject;
 //! `cargo bench --bench scoreboard` sets segheap against its peers in them, and
 //! `cargo bench --bench contests` times every contestant by itself.
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_sign_loss,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a benchmark may panic, and peers are written as their users write them"
-)]
 
 pub(crate) mod access;
 pub(crate) mod alloc;

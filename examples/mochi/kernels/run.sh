@@ -13,12 +13,12 @@ kernels=("$@")
     kernels=(fib binary_trees nsieve nbody map1m strbytes knuc spectral_norm mandelbrot)
 target=${CARGO_TARGET_DIR:-../../../target}
 declare -A command=(
-    [mochi]=${MOCHI:-$target/release/examples/mochi}
+    [mochi]=${MOCHI:-$target/release/mochi}
     [lua]=${LUA:-lua5.4}
     [py]=${PYTHON:-python3}
 )
 declare -A remedy=(
-    [mochi]='cargo build --release --example mochi'
+    [mochi]='cargo build --release --bin mochi'
     [lua]='install Lua 5.4 (Debian: lua5.4), or set LUA'
     [py]='install Python 3 (Debian: python3), or set PYTHON'
 )

@@ -1,15 +1,16 @@
-//! The programs of `examples/mochi/tests` against the answers written beside
+//! The programs of this folder against the answers written beside
 //! them: `.out` is what a program prints, `.in` what it reads. `.err` says that
 //! it fails: the position in its first line, parts of the message in the others.
 //! Each runs plain and again with a collection at every allocation.
 
 #![allow(
+    missing_docs,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
-    missing_docs
+    reason = "a test may panic"
 )]
 
 use std::fs::{self, File};
@@ -22,21 +23,8 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The example, which cargo builds before this test, beside it.
-fn mochi() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.parent().unwrap().parent().unwrap();
-    let path = profile.join("examples").join(format!("mochi{}", std::env::consts::EXE_SUFFIX));
-    assert!(
-        path.exists(),
-        "{} is missing: run `cargo build --example mochi` first",
-        path.display()
-    );
-    path
-}
-
-fn programs() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/mochi/tests")
+fn programs() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests"))
 }
 
 struct Run {
@@ -47,7 +35,7 @@ struct Run {
 
 /// Runs the example in the folder of the programs, with this text to read.
 fn run(arguments: &[&str], input: &str) -> Result<Run, String> {
-    let mut child = Command::new(mochi())
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mochi"))
         .args(arguments)
         .current_dir(programs())
         .stdin(Stdio::piped())

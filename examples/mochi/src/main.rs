@@ -1,10 +1,10 @@
 //! A VM for the language Mochi whose only heap is segheap.
 //!
 //! ```text
-//! cargo run --release --example mochi -- [OPTIONS] [FILE.mochi]
+//! cargo run --release --bin mochi -- [OPTIONS] [FILE.mochi]
 //! ```
 //!
-//! README.md in this folder is the way through the files.
+//! README.md beside this folder is the way through the files.
 
 #![allow(
     clippy::arithmetic_side_effects,
