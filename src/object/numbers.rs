@@ -55,7 +55,12 @@ impl Number for i64 {
 /// Running sums of floats: so many that additions need not wait for each other.
 const LANES: usize = 32;
 
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx2", "x86_64+avx2"))]
+// The compiler knows AVX-512 since 1.89.
+#[rustversion::attr(before(1.89), multiversion(targets("x86_64+avx2")))]
+#[rustversion::attr(
+    since(1.89),
+    multiversion(targets("x86_64+avx512f+avx512vl+avx2", "x86_64+avx2"))
+)]
 fn lanes<F: Fn(f64, f64) -> f64>(a: &[f64], b: &[f64], term: F) -> f64 {
     let mut sums = [0.0; LANES];
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());

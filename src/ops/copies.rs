@@ -127,10 +127,15 @@ fn small_whole(float: f64) -> (u64, u64) {
 }
 
 /// Converts up to the first block that is suspected; answers where that begins.
-#[multiversion(targets(
-    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
-    "x86_64+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
-))]
+// The compiler knows AVX-512 since 1.89.
+#[rustversion::attr(before(1.89), multiversion(targets("x86_64+avx2+bmi1+bmi2+fma+lzcnt+popcnt")))]
+#[rustversion::attr(
+    since(1.89),
+    multiversion(targets(
+        "x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
+        "x86_64+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
+    ))
+)]
 fn pour<S: Fit<T>, T: Element>(source: &[S], target: &mut [T]) -> usize {
     let mut done = 0_usize;
     for (source, target) in source.chunks(BLOCK).zip(target.chunks_mut(BLOCK)) {
@@ -149,10 +154,14 @@ fn pour<S: Fit<T>, T: Element>(source: &[S], target: &mut [T]) -> usize {
 }
 
 /// As [`pour`], with nothing written.
-#[multiversion(targets(
-    "x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
-    "x86_64+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
-))]
+#[rustversion::attr(before(1.89), multiversion(targets("x86_64+avx2+bmi1+bmi2+fma+lzcnt+popcnt")))]
+#[rustversion::attr(
+    since(1.89),
+    multiversion(targets(
+        "x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
+        "x86_64+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
+    ))
+)]
 fn scan<S: Fit<T>, T: Element>(source: &[S]) -> usize {
     let mut done = 0_usize;
     for source in source.chunks(BLOCK) {

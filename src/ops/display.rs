@@ -68,7 +68,10 @@ impl Write for Bounded<'_, '_> {
             self.left = left;
             return self.inner.write_str(text);
         }
-        let fits = text.floor_char_boundary(self.left);
+        let mut fits = self.left;
+        while !text.is_char_boundary(fits) {
+            fits = fits.saturating_sub(1);
+        }
         self.cut = true;
         self.inner.write_str(text.get(..fits).unwrap_or_default())?;
         self.inner.write_str("…")?;
