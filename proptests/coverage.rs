@@ -145,6 +145,9 @@ impl Functions {
                 functions.invocations.entry(name.ident.to_string()).or_default().push(all);
             }
         }
+        // The list of kinds is invoked by the one name that rustfmt looks into.
+        let kinds = functions.invocations.remove("cfg_if").unwrap();
+        functions.invocations.insert("kinds".to_owned(), kinds);
         for (file, parsed) in &parsed {
             functions.items(file, &parsed.items, None);
         }
@@ -314,7 +317,10 @@ fn every_public_function_is_run() {
     let source = |file: &str| fs::read_to_string(tests().join(file)).unwrap();
     let mut rows = Rows::default();
     rows.visit_file(&syn::parse_file(&source("machine/operations.rs")).unwrap());
-    let functions = Functions::of_crate().found;
+    let mut functions = Functions::of_crate().found;
+    if !cfg!(feature = "getrandom") {
+        functions.remove("Settings::try_random").unwrap();
+    }
     let (mut missing, mut heap) = (Vec::new(), BTreeSet::new());
     for (function, file) in &functions {
         let (of, name) = function.rsplit_once("::").unwrap();

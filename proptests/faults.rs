@@ -150,19 +150,23 @@ fn an_object_of_another_kind_is_refused_by_name() {
     }
 }
 
-/// The kind counts where slot and generation are the same, too: all 132 ordered
-/// pairs, and seals.
+/// The selector of seals, behind those of all kinds.
+const SEALED: u64 = 15;
+
+/// The kind counts where slot and generation are the same, too: all ordered pairs,
+/// and seals.
 #[test]
 fn the_kind_alone_is_enough_to_be_refused() {
     let mut heap = heap(1);
     let all = one_of_each(&mut heap);
     for (cell, kind) in all.into_iter().zip(Kind::ALL) {
-        for selector in (0..=12).filter(|&selector| selector != kind.selector()) {
+        let selectors = Kind::ALL.map(Kind::selector).into_iter().chain([SEALED]);
+        for selector in selectors.filter(|&selector| selector != kind.selector()) {
             let bits = abi::bits(cell) & !(0xF << 44) | selector << 44;
             let other = abi::cell(bits).unwrap();
             let found = other.kind().unwrap();
             let refused = match selector {
-                12 => Error::Sealed,
+                SEALED => Error::Sealed,
                 _ => Error::WrongKind { found, wanted: kind },
             };
             let mut answers = refusals(&mut heap, other).into_iter();
@@ -225,8 +229,8 @@ fn spare_selectors_belong_to_no_kind() {
     let mut heap = heap(1);
     one_of_each(&mut heap);
     for generation in [0, 1, 4095] {
-        // The first of them is that of seals, and says so.
-        let cell = forged(12, generation, 0);
+        // That of seals says so.
+        let cell = forged(SEALED, generation, 0);
         assert_eq!(cell.unpack(), Unpacked::Sealed);
         assert!(!Kind::ALL.contains(&cell.kind().unwrap()));
         for (_, read, write, cast) in refusals(&mut heap, cell) {
@@ -236,7 +240,7 @@ fn spare_selectors_belong_to_no_kind() {
         assert_eq!(heap.free(cell), Err(Error::Sealed));
         assert!(!heap.contains(cell));
         // The others are in no cell, made up or not.
-        for selector in 13..16 {
+        for selector in Kind::COUNT as u64..SEALED {
             assert_eq!(abi::cell(handle_bits(selector, generation, 0)), None);
         }
     }

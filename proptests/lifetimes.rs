@@ -66,7 +66,7 @@ fn is_handle(cell: Cell) -> bool {
     cell.kind().is_some()
 }
 
-const SEALED: u64 = 0x000F_FFFC;
+const SEALED: u64 = 0x000F_FFFF;
 
 struct World {
     heap: Heap,

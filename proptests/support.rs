@@ -4,7 +4,7 @@ use std::ops::{Bound, Range};
 
 use proptest::prelude::*;
 use proptest::test_runner::Config;
-use segheap::{Cell, Error, Heap, Limits, Settings, abi};
+use segheap::{Cell, Error, Heap, Kind, Limits, Settings, abi};
 
 use crate::machine::Step;
 
@@ -39,6 +39,12 @@ pub fn handle_bits(selector: u64, generation: u64, slot: u32) -> u64 {
 /// The handle with these bits; selectors go up to that of seals.
 pub fn forged(selector: u64, generation: u64, slot: u32) -> Cell {
     abi::cell(handle_bits(selector, generation, slot)).unwrap()
+}
+
+/// The selectors of all arenas, that of seals included.
+pub fn selectors() -> impl Strategy<Value = u64> {
+    let seals = abi::cell(0xFFFF << 48 | 0xF << 44).and_then(Cell::kind);
+    prop::sample::select(Kind::ALL.into_iter().chain(seals).map(Kind::selector).collect::<Vec<_>>())
 }
 
 /// Bits of doubles, with the odd ones often.

@@ -3,7 +3,7 @@
 //! This module stands outside the promise that nothing forges a handle: it makes
 //! cells of numbers. Any bit pattern is memory-safe all the same. The worst that
 //! a made-up handle can do is to name some live object of the arena whose
-//! selector it carries; what does not match a live key answers an error. Nothing
+//! selector it carries; what does not match a live key answers an error. NoContext
 //! here writes an arena's memory. The layouts are part of the crate's interface:
 //! changing one is a breaking change.
 
@@ -34,16 +34,17 @@ pub const fn bits(cell: Cell) -> u64 {
 /// ```
 pub fn cell(bits: u64) -> Option<Cell> {
     let made = Cell::raw(bits);
-    made.is_proper().then_some(made)
+    let kind = made.kind().is_none_or(Kind::has_arena);
+    (made.is_canonical() && kind).then_some(made)
 }
 
 /// The memory of one arena, to read; `None` for a spare selector.
 pub fn memory(heap: &Heap, kind: Kind) -> Option<&Memory> {
-    heap.arenas.get(kind.index()).map(|arena| arena.memory())
+    heap.store.arenas().get(kind).map(|arena| arena.memory())
 }
 
 /// The slot table of one arena, to read: [`SLOT_BYTES`] a slot; `None` for a
 /// spare selector.
 pub fn slots(heap: &Heap, kind: Kind) -> Option<&[[u32; 4]]> {
-    heap.arenas.get(kind.index()).map(|arena| bytemuck::cast_slice(arena.slots()))
+    heap.store.arenas().get(kind).map(|arena| bytemuck::cast_slice(arena.slots()))
 }

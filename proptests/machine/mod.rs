@@ -189,7 +189,7 @@ impl Call {
 
 /// The selector behind the kinds, which is that of seals.
 pub fn sealed() -> Kind {
-    abi::cell(0xFFFF_C000_0000_0000).and_then(Cell::kind).unwrap()
+    abi::cell(0xFFFF_F000_0000_0000).and_then(Cell::kind).unwrap()
 }
 
 /// Every arena: those of the kinds, and that of seals.

@@ -132,6 +132,8 @@ fn rank(cell: Cell) -> usize {
 fn heaps(t: &mut Table) {
     t.row("Settings::seeded", &[], &[], |_, c| show(Settings::seeded(c.int().cast_unsigned())));
     t.row("Settings::random", &[], &[], |_, _| show(Settings::random()));
+    #[cfg(feature = "getrandom")]
+    t.row("Settings::try_random", &[], &[], |_, _| show(Settings::try_random().unwrap()));
     t.row("Settings::generation_seed", &[], &[], |_, c| {
         show(Settings::seeded(1).generation_seed(c.int().cast_unsigned()))
     });

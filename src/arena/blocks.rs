@@ -9,7 +9,9 @@
 use core::ops::Range;
 
 use super::memory::{IndexType, Memory, MemoryType};
-use crate::words::{Budget, Error, Kind, PAGE_BYTES, Result, Shape, at, wide};
+use super::slots::Slot;
+use super::{Account, Resources};
+use crate::words::{Error, Kind, PAGE_BYTES, Result, to_u64, to_usize};
 
 const CLASSES: usize = 124;
 /// First word of the first block: of a memory that the allocator has mapped, 16
@@ -23,37 +25,6 @@ pub(crate) const fn halves(word: u64) -> (u32, u32) {
     ((word >> 32) as u32, word as u32)
 }
 
-/// What a handle's index leads to. A free slot links to the next by `off`.
-#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(C)]
-pub(crate) struct Slot {
-    /// High half of the one handle that opens this slot.
-    pub(crate) key: u32,
-    /// Elements.
-    pub(crate) len: u32,
-    /// First word of the block.
-    pub(crate) off: u32,
-    /// Words of the block.
-    pub(crate) cap: u32,
-}
-
-const _: () = assert!(size_of::<Slot>() == 16);
-
-impl Slot {
-    pub(crate) fn block(self) -> Block {
-        Block { off: self.off, cap: self.cap }
-    }
-
-    /// Where in the payload elements of the slot's object lie.
-    #[inline(always)]
-    pub(crate) const fn span(self, shape: &Shape, elements: Range<usize>) -> Range<usize> {
-        let first = at(self.off).saturating_add(at(shape.header)).saturating_mul(8);
-        let size = shape.element_bytes();
-        first.saturating_add(elements.start.saturating_mul(size))
-            ..first.saturating_add(elements.end.saturating_mul(size))
-    }
-}
-
 /// A block: offset and size in words; an empty one has neither.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Block {
@@ -65,7 +36,7 @@ impl Block {
     /// Where in the payload its words lie.
     #[inline(always)]
     pub(crate) fn range(self) -> Range<usize> {
-        at(self.off)..at(self.off).saturating_add(at(self.cap))
+        to_usize(self.off)..to_usize(self.off).saturating_add(to_usize(self.cap))
     }
 }
 
@@ -111,7 +82,7 @@ const WORDS: [u32; CLASSES] = {
 #[inline(always)]
 fn class_of(words: u32) -> Class {
     let last = words.wrapping_sub(1);
-    match SMALL.get(at(last)) {
+    match SMALL.get(to_usize(last)) {
         Some(&(number, words)) => Class { number: usize::from(number), words: u32::from(words) },
         // In line: around a call, registers would have to be saved for all.
         None => {
@@ -131,11 +102,11 @@ fn class_words(class: usize) -> u32 {
 #[inline(always)]
 const fn computed_class(last: u32) -> usize {
     if last < EXACT {
-        return at(last);
+        return to_usize(last);
     }
     let exponent = last.ilog2();
     let quarter = (last >> exponent.wrapping_sub(2)) & 3;
-    at(exponent.wrapping_sub(1).wrapping_mul(4).wrapping_add(quarter))
+    to_usize(exponent.wrapping_sub(1).wrapping_mul(4).wrapping_add(quarter))
 }
 
 /// Words in a block of `class`; the last class is cut to `u32::MAX`.
@@ -150,24 +121,58 @@ const fn computed_words(class: usize) -> u32 {
     if words > u32::MAX as u64 { u32::MAX } else { words as u32 }
 }
 
+/// Pages and capacity of the blocks' memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BlocksExtent((u64, usize));
+
 /// The blocks of one arena.
 #[derive(Debug)]
 pub(crate) struct Blocks {
-    pub(crate) memory: Memory,
+    memory: Memory,
     /// First word that belongs to no block and to no gap.
     top: u64,
     /// Words in blocks that live objects own.
-    pub(crate) used: u64,
+    used: u64,
 }
 
 impl Blocks {
     pub(crate) const fn new() -> Blocks {
         let ty = MemoryType::new(IndexType::I64, 0, None);
-        Blocks { memory: Memory::empty(ty), top: wide(START), used: 0 }
+        Blocks { memory: Memory::empty(ty), top: to_u64(START), used: 0 }
     }
 
-    /// A block that is there to be taken, free or at the top; its content
-    /// is arbitrary.
+    /// Where the payload lies.
+    #[inline(always)]
+    pub(super) const fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    #[inline(always)]
+    pub(super) fn words_mut(&mut self) -> &mut [u64] {
+        self.memory.words_mut()
+    }
+
+    #[inline(always)]
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        self.memory.bytes_mut()
+    }
+
+    /// Words in blocks that live objects own.
+    pub(super) const fn used(&self) -> u64 {
+        self.used
+    }
+
+    pub(super) fn extent(&self) -> BlocksExtent {
+        BlocksExtent(self.memory.extent())
+    }
+
+    /// Goes back to an earlier extent; blocks beyond it have been freed.
+    pub(super) fn give_back(&mut self, account: &mut Account, extent: BlocksExtent) {
+        self.memory.give_back(account, extent.0);
+    }
+
+    /// A block that is there to be taken, free or at the top; its content is
+    /// unspecified.
     #[inline(always)]
     pub(crate) fn ready(&mut self, words: usize) -> Option<Block> {
         if words == 0 {
@@ -182,7 +187,7 @@ impl Blocks {
         let class = class_of(u32::try_from(words).unwrap_or(u32::MAX));
         let end = self.top.saturating_add(u64::from(class.words));
         let free = self.memory.words().get(class.number).is_some_and(|&head| head != 0);
-        words == 0 || free || end <= wide(self.memory.words().len())
+        words == 0 || free || end <= to_u64(self.memory.words().len())
     }
 
     /// A block of a class that is there to be taken, free or at the top.
@@ -194,7 +199,7 @@ impl Blocks {
                 let cap = class.words;
                 let end = self.top.wrapping_add(u64::from(cap));
                 let off = u32::try_from(self.top).ok()?;
-                if end > wide(self.memory.words().len()) {
+                if end > to_u64(self.memory.words().len()) {
                     return None;
                 }
                 self.top = end;
@@ -205,12 +210,17 @@ impl Blocks {
         Some(block)
     }
 
-    /// A block of at least `words` words; its content is arbitrary.
+    /// A block of at least `words` words; its content is unspecified.
     ///
     /// # Errors
     /// [`Error::ObjectTooLarge`], or what a growing memory answers; nothing has
     /// changed then.
-    pub(crate) fn alloc(&mut self, budget: &mut Budget, kind: Kind, words: usize) -> Result<Block> {
+    pub(crate) fn alloc(
+        &mut self,
+        resources: &mut Resources,
+        kind: Kind,
+        words: usize,
+    ) -> Result<Block> {
         if words == 0 {
             return Ok(Block::default());
         }
@@ -222,7 +232,7 @@ impl Blocks {
             self.used = self.used.wrapping_add(u64::from(block.cap));
             return Ok(block);
         }
-        self.extend_to(budget, kind, self.top.saturating_add(u64::from(class.words)))?;
+        self.extend_to(resources, kind, self.top.saturating_add(u64::from(class.words)))?;
         self.take(class).ok_or(Error::ArenaFull { kind })
     }
 
@@ -234,7 +244,7 @@ impl Blocks {
         if off == 0 {
             return None;
         }
-        let next = *words.get(at(off))?;
+        let next = *words.get(to_usize(off))?;
         *words.get_mut(class.number)? = next;
         Some(Block { off, cap: class.words })
     }
@@ -260,16 +270,16 @@ impl Blocks {
 
     /// Makes the pages up to word `end` live.
     #[cold]
-    fn extend_to(&mut self, budget: &mut Budget, kind: Kind, end: u64) -> Result<()> {
+    fn extend_to(&mut self, resources: &mut Resources, kind: Kind, end: u64) -> Result<()> {
         let pages = end.saturating_mul(8).div_ceil(PAGE_BYTES);
-        budget.check_pages(kind, pages)?;
-        let bits = budget.bits();
+        resources.account.check_pages(kind, pages)?;
+        let bits = resources.bitmap_words();
         // For every word of the pages: `top` moves on to their end without coming here.
         let words = pages.saturating_mul(PAGE_BYTES / 8);
-        budget.reserve_bits(usize::try_from(words).map_err(|_| Error::OutOfMemory)?)?;
+        resources.reserve_bits(usize::try_from(words).map_err(|_| Error::OutOfMemory)?)?;
         let delta = pages.saturating_sub(self.memory.size());
-        let grown = self.memory.grow_within(budget, delta);
-        grown.map(drop).inspect_err(|_| budget.shrink_bits(bits))
+        let grown = self.memory.grow_within(&mut resources.account, delta);
+        grown.map(drop).inspect_err(|_| resources.shrink_bitmap(bits))
     }
 
     #[inline(always)]
@@ -277,7 +287,7 @@ impl Blocks {
         let words = self.memory.words_mut();
         let Some(head) = words.get_mut(class) else { return };
         let next = core::mem::replace(head, u64::from(block.off));
-        if let Some(link) = words.get_mut(at(block.off)) {
+        if let Some(link) = words.get_mut(to_usize(block.off)) {
             *link = next;
         }
     }
@@ -304,7 +314,7 @@ impl Blocks {
     #[inline(always)]
     pub(crate) fn grow(
         &mut self,
-        budget: &mut Budget,
+        resources: &mut Resources,
         kind: Kind,
         block: Block,
         keep: usize,
@@ -313,18 +323,18 @@ impl Blocks {
         let cap = class_of(u32::try_from(words).map_err(|_| Error::ObjectTooLarge)?).words;
         if block.cap != 0 && u64::from(block.off).wrapping_add(u64::from(block.cap)) == self.top {
             let end = u64::from(block.off).wrapping_add(u64::from(cap));
-            if end > wide(self.memory.words().len()) {
-                self.extend_to(budget, kind, end)?;
+            if end > to_u64(self.memory.words().len()) {
+                self.extend_to(resources, kind, end)?;
             }
             self.top = end;
-            let added = u64::from(cap.wrapping_sub(block.cap));
-            self.used = self.used.wrapping_add(added);
-            budget.allocated = budget.allocated.wrapping_add(added.wrapping_mul(8));
+            let added = cap.wrapping_sub(block.cap);
+            self.used = self.used.wrapping_add(u64::from(added));
+            resources.tally.growth(added);
             return Ok(Block { off: block.off, cap });
         }
-        let moved = self.alloc(budget, kind, words)?;
-        budget.allocated = budget.allocated.wrapping_add(u64::from(moved.cap).wrapping_mul(8));
-        let (from, to) = (at(block.off), at(moved.off));
+        let moved = self.alloc(resources, kind, words)?;
+        resources.tally.growth(moved.cap);
+        let (from, to) = (to_usize(block.off), to_usize(moved.off));
         let end = from.saturating_add(keep);
         if keep > 0 && end <= self.memory.words().len() {
             self.memory.words_mut().copy_within(from..end, to);
@@ -343,25 +353,25 @@ impl Blocks {
     /// keeps that half in place of the offset.
     pub(crate) fn compact(
         &mut self,
-        budget: &mut Budget,
+        resources: &mut Resources,
         slots: &mut [Slot],
         is_live: impl Fn(&Slot) -> bool,
         words_of: impl Fn(&Slot) -> usize,
     ) {
         let Ok(end) = usize::try_from(self.top) else { return };
         self.used = 0;
-        let top = budget.with_bits(end, |_, bits| {
+        let top = resources.with_bits(end, |_, _, bits| {
             let words = self.memory.words_mut();
             for (index, slot) in slots.iter_mut().enumerate().filter(|(_, slot)| is_live(slot)) {
                 if words_of(slot) == 0 {
                     (slot.off, slot.cap) = (0, 0);
                     continue;
                 }
-                let start = at(slot.off);
+                let start = to_usize(slot.off);
                 if let (Some(word), Some(bit)) = (words.get_mut(start), bits.get_mut(start / 64)) {
                     *bit |= 1 << (start % 64);
                     let (high, low) = halves(*word);
-                    *word = u64::from(high) << 32 | wide(index);
+                    *word = u64::from(high) << 32 | to_u64(index);
                     slot.off = low;
                 }
             }
@@ -369,11 +379,11 @@ impl Blocks {
             for (n, bits) in bits.iter_mut().enumerate() {
                 let mut bits = core::mem::take(bits);
                 while bits != 0 {
-                    let from = n.saturating_mul(64).saturating_add(at(bits.trailing_zeros()));
+                    let from = n.saturating_mul(64).saturating_add(to_usize(bits.trailing_zeros()));
                     bits &= bits.wrapping_sub(1);
                     let Some(word) = words.get_mut(from) else { continue };
                     let (high, index) = halves(*word);
-                    let Some(slot) = slots.get_mut(at(index)) else { continue };
+                    let Some(slot) = slots.get_mut(to_usize(index)) else { continue };
                     *word = u64::from(high) << 32 | u64::from(slot.off);
                     let used = words_of(slot);
                     let end = from.saturating_add(used);
@@ -383,27 +393,27 @@ impl Blocks {
                     slot.off = u32::try_from(top).unwrap_or(0);
                     slot.cap = class_of(u32::try_from(used).unwrap_or(u32::MAX)).words;
                     self.used = self.used.wrapping_add(u64::from(slot.cap));
-                    top = top.saturating_add(at(slot.cap));
+                    top = top.saturating_add(to_usize(slot.cap));
                 }
             }
             words.iter_mut().take(CLASSES).for_each(|head| *head = 0);
             top
         });
-        self.top = wide(top);
+        self.top = to_u64(top);
         let empty = top == START;
         let pages = if empty { 0 } else { self.top.saturating_mul(8).div_ceil(PAGE_BYTES) };
-        self.memory.give_back(budget, (pages, 0));
+        self.memory.give_back(&mut resources.account, (pages, 0));
     }
 
     /// Whether a block lies in memory, and no word of it has its bit set; sets
     /// the bits.
     pub(crate) fn verify(&self, block: Block, bits: &mut [u64]) -> Result<(), &'static str> {
-        let (start, cap) = (at(block.off), at(block.cap));
+        let (start, cap) = (to_usize(block.off), to_usize(block.cap));
         if cap == 0 {
             return Ok(());
         }
-        let end = wide(start).saturating_add(wide(cap));
-        if start < START || end > self.top || end > wide(self.memory.words().len()) {
+        let end = to_u64(start).saturating_add(to_u64(cap));
+        if start < START || end > self.top || end > to_u64(self.memory.words().len()) {
             return Err("a block lies outside the memory in use");
         }
         if class_of(block.cap).words != block.cap {
@@ -425,7 +435,7 @@ impl Blocks {
             while next != 0 {
                 let off = u32::try_from(next).map_err(|_| "a free list leads nowhere")?;
                 self.verify(Block { off, cap: class_words(class) }, bits)?;
-                next = self.memory.words().get(at(off)).copied().unwrap_or(0);
+                next = self.memory.words().get(to_usize(off)).copied().unwrap_or(0);
             }
         }
         Ok(())
@@ -434,7 +444,7 @@ impl Blocks {
     /// Takes all blocks back; pages stay.
     pub(crate) fn clear(&mut self) {
         self.memory.words_mut().iter_mut().take(CLASSES).for_each(|head| *head = 0);
-        (self.top, self.used) = (wide(START), 0);
+        (self.top, self.used) = (to_u64(START), 0);
     }
 }
 
@@ -452,7 +462,7 @@ mod tests {
                 words > last && words == class_of(words).words && words == class_of(last + 1).words
             );
             assert!(class_of(words).number == class && class_of(last + 1).number == class);
-            assert!(class < at(EXACT) || u64::from(words) * 4 <= (u64::from(last) + 1) * 5);
+            assert!(class < to_usize(EXACT) || u64::from(words) * 4 <= (u64::from(last) + 1) * 5);
             last = words;
         }
         assert_eq!(last, u32::MAX);
@@ -461,9 +471,9 @@ mod tests {
     #[test]
     fn a_split_block_is_handed_out_in_pieces() {
         let limits = Limits::NONE.with_pages(1);
-        let (mut blocks, mut budget) = (Blocks::new(), Budget::new(limits));
+        let (mut blocks, mut resources) = (Blocks::new(), Resources::new(Account::new(limits)));
         let kind = Kind::from_selector(0);
-        let mut alloc = |blocks: &mut Blocks, words| blocks.alloc(&mut budget, kind, words);
+        let mut alloc = |blocks: &mut Blocks, words| blocks.alloc(&mut resources, kind, words);
         let large = alloc(&mut blocks, 4096).unwrap();
         let rest = alloc(&mut blocks, 3584).unwrap();
         assert!(alloc(&mut blocks, 4096).is_err());

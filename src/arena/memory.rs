@@ -10,7 +10,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
-use crate::words::{Budget, Error, Limits, PAGE_BYTES, Result, wide};
+use super::Account;
+use crate::words::{Error, Limits, PAGE_BYTES, Result, to_u64};
 
 /// Words of 8 bytes in a page.
 const PAGE_WORDS: u64 = PAGE_BYTES / 8;
@@ -128,25 +129,25 @@ impl Memory {
 
     /// `memory.size`: live pages.
     pub fn size(&self) -> u64 {
-        wide(self.words.len()) / PAGE_WORDS
+        to_u64(self.words.len()) / PAGE_WORDS
     }
 
     /// `memory.grow`: `delta` zeroed pages more, and the old size; `None`
     /// (Wasm's -1), changing nothing, beyond the maximum or where the host has
     /// no room. Amortised O(bytes added).
     pub fn grow(&mut self, delta: u64) -> Option<u64> {
-        self.grow_within(&mut Budget::new(Limits::NONE), delta).ok()
+        self.grow_within(&mut Account::new(Limits::NONE), delta).ok()
     }
 
-    /// [`Memory::grow`] that asks a budget.
-    pub(crate) fn grow_within(&mut self, budget: &mut Budget, delta: u64) -> Result<u64> {
+    /// [`Memory::grow`] that asks a account.
+    pub(crate) fn grow_within(&mut self, account: &mut Account, delta: u64) -> Result<u64> {
         let old = self.size();
         let max = self.max.min(self.index().pages_max());
         let pages = old.checked_add(delta).filter(|&pages| pages <= max);
         let words = pages.and_then(|pages| pages.checked_mul(PAGE_WORDS));
         let words =
             words.and_then(|words| usize::try_from(words).ok()).ok_or(Error::OutOfMemory)?;
-        budget.reserve(&mut self.words, words)?;
+        account.reserve(&mut self.words, words)?;
         self.words.resize(words, 0);
         Ok(old)
     }
@@ -157,15 +158,15 @@ impl Memory {
     }
 
     /// Goes back to a smaller extent; outside Wasm, for arenas.
-    pub(crate) fn give_back(&mut self, budget: &mut Budget, (pages, capacity): (u64, usize)) {
+    pub(crate) fn give_back(&mut self, account: &mut Account, (pages, capacity): (u64, usize)) {
         let words = usize::try_from(pages.saturating_mul(PAGE_WORDS)).unwrap_or(usize::MAX);
         self.words.truncate(words);
-        budget.shrink(&mut self.words, capacity);
+        account.shrink(&mut self.words, capacity);
     }
 
     /// Bytes asked of the global allocator.
     pub(crate) fn reserved_bytes(&self) -> u64 {
-        wide(self.words.capacity()).saturating_mul(8)
+        to_u64(self.words.capacity()).saturating_mul(8)
     }
 
     #[inline(always)]
@@ -190,13 +191,13 @@ impl Memory {
 
     fn load<const N: usize>(&self, address: u64, offset: u64) -> Checked<[u8; N]> {
         let start = address.checked_add(offset).ok_or(OutOfBounds)?;
-        let range = range_in(self.bytes(), start, wide(N))?;
+        let range = range_in(self.bytes(), start, to_u64(N))?;
         self.bytes().get(range).and_then(|bytes| bytes.try_into().ok()).ok_or(OutOfBounds)
     }
 
     fn store<const N: usize>(&mut self, address: u64, offset: u64, value: [u8; N]) -> Checked<()> {
         let start = address.checked_add(offset).ok_or(OutOfBounds)?;
-        self.init(start, &value, 0, wide(N))
+        self.init(start, &value, 0, to_u64(N))
     }
 
     /// `memory.fill`: `len` bytes at `address` become `value`.
@@ -210,7 +211,7 @@ impl Memory {
     }
 
     /// `memory.init`: `len` bytes of `segment` from `source` on go to `address`.
-    /// A dropped segment is an empty slice.
+    /// A deferred segment is an empty slice.
     ///
     /// # Errors
     /// [`OutOfBounds`] for either range, and nothing is written.
@@ -253,7 +254,7 @@ impl Memory {
 /// `len` bytes at `address`, as a range proved to lie inside.
 #[inline]
 fn range_in(bytes: &[u8], address: u64, len: u64) -> Checked<Range<usize>> {
-    let size = wide(bytes.len());
+    let size = to_u64(bytes.len());
     let end = address.checked_add(len).filter(|&end| end <= size).ok_or(OutOfBounds)?;
     let index = |address: u64| usize::try_from(address).map_err(|_| OutOfBounds);
     Ok(index(address)?..index(end)?)

@@ -6,41 +6,45 @@ use alloc::vec::Vec;
 
 use bumpalo::Bump;
 use bumpalo::collections::Vec as List;
-use sync_wrapper::SyncWrapper;
+use spin::Mutex;
 
-use crate::words::{Budget, Error, Resource, Result};
+use super::Account;
+use crate::words::{Error, Resource, Result, corrupt};
 
-/// One at most. Reached through `&mut` only, which keeps the heap `Sync`, and
-/// behind a pointer, which keeps interior mutability out of it: what is read
-/// through a `&Heap` may then be kept in registers and read ahead.
+/// One `Bump` at most. It is reached through `&mut` only, so the mutex around it,
+/// which makes the heap `Sync`, is never locked; and it lies behind a pointer,
+/// which keeps interior mutability out of the heap: what is read through a
+/// `&Heap` may then be kept in registers and read ahead.
 #[derive(Debug, Default)]
-pub(crate) struct Scratch(Vec<SyncWrapper<Bump>>);
+pub(crate) struct Scratch(Vec<Mutex<Bump>>);
 
 /// Bytes that `bumpalo` adds to a chunk.
 const CHUNK_OVERHEAD: usize = 64;
+/// Bytes of the place of a `Bump`.
+const PLACE_BYTES: usize = size_of::<Mutex<Bump>>();
 
 impl Scratch {
-    /// Bytes asked of the global allocator.
+    /// Bytes requested from the global allocator.
     pub(crate) fn bytes(&mut self) -> usize {
-        let place = self.0.capacity().saturating_mul(size_of::<SyncWrapper<Bump>>());
-        let bump = self.0.first_mut().map(SyncWrapper::get_mut);
+        let place = self.0.capacity().saturating_mul(PLACE_BYTES);
+        let bump = self.0.first_mut().map(Mutex::get_mut);
         place.saturating_add(bump.map_or(0, |bump| bump.allocated_bytes_including_metadata()))
     }
 
-    /// The memory, held to what the budget leaves.
+    /// The memory, held to what the account leaves.
     ///
     /// # Errors
     /// A limit or no memory, the first time.
-    pub(crate) fn start(&mut self, budget: &mut Budget) -> Result<&Bump> {
+    pub(crate) fn start(&mut self, account: &mut Account) -> Result<&Bump> {
         if self.0.is_empty() {
-            budget.reserve(&mut self.0, 1)?;
+            account.reserve(&mut self.0, 1)?;
             // Counted with what it will hold, when the operation ends.
-            budget.replace(size_of::<SyncWrapper<Bump>>(), 0);
-            self.0.push(SyncWrapper::new(Bump::new()));
+            account.replace(PLACE_BYTES, 0);
+            self.0.push(Mutex::new(Bump::new()));
         }
-        let used = CHUNK_OVERHEAD.saturating_add(size_of::<SyncWrapper<Bump>>());
-        let more = if budget.refused() { 0 } else { budget.left().saturating_sub(used) };
-        let bump = self.0.first_mut().ok_or(Error::Corrupt)?.get_mut();
+        let used = CHUNK_OVERHEAD.saturating_add(PLACE_BYTES);
+        let more = if account.injects_failure() { 0 } else { account.left().saturating_sub(used) };
+        let bump = self.0.first_mut().ok_or_else(corrupt)?.get_mut();
         bump.set_allocation_limit(Some(bump.allocated_bytes().saturating_add(more)));
         Ok(bump)
     }
@@ -80,14 +84,14 @@ impl<'s> Seen<'s> {
         let mask = self.slots.len().checked_sub(1)?;
         let [a, b] = key;
         let mixed = (a ^ b.rotate_left(29)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let mut at = usize::try_from(mixed >> 32).unwrap_or(0) & mask;
-        while self.slots.get(at).is_some_and(|(other, _)| *other != [0, 0] && *other != key) {
-            at = at.wrapping_add(1) & mask;
+        let mut place = usize::try_from(mixed >> 32).unwrap_or(0) & mask;
+        while self.slots.get(place).is_some_and(|(other, _)| *other != [0, 0] && *other != key) {
+            place = place.wrapping_add(1) & mask;
         }
-        Some(at)
+        Some(place)
     }
 
-    /// What was put in for a pair.
+    /// The word of a pair.
     pub(crate) fn get(&self, key: [u64; 2]) -> Option<u64> {
         let slot = self.slots.get(self.place(key)?)?;
         if slot.0 == key { Some(slot.1) } else { None }
@@ -104,7 +108,7 @@ impl<'s> Seen<'s> {
         reserve(&mut larger.slots, len)?;
         larger.slots.resize(len, ([0, 0], 0));
         for &(key, value) in self.slots.iter().filter(|(key, _)| *key != [0, 0]) {
-            if let Some(slot) = larger.place(key).and_then(|at| larger.slots.get_mut(at)) {
+            if let Some(slot) = larger.place(key).and_then(|place| larger.slots.get_mut(place)) {
                 *slot = (key, value);
             }
         }
@@ -112,10 +116,11 @@ impl<'s> Seen<'s> {
         Ok(())
     }
 
-    /// Puts a pair in; answers what was there for it.
+    /// Inserts a word for a pair; returns the word that was there, which stays.
     pub(crate) fn insert(&mut self, key: [u64; 2], value: u64) -> Result<Option<u64>> {
         self.reserve()?;
-        let slot = self.place(key).and_then(|at| self.slots.get_mut(at)).ok_or(Error::Corrupt)?;
+        let slot =
+            self.place(key).and_then(|place| self.slots.get_mut(place)).ok_or_else(corrupt)?;
         if slot.0 == key {
             return Ok(Some(slot.1));
         }

@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use crate::words::{Elements, KeyBy, Shape};
 use crate::object::{Integer, SequenceInit, View};
+use crate::words::KeyBy;
 
 super::sequence! {
     /// An integer of any size, never changed in place: a sign, and limbs of 64 bits,
@@ -21,14 +21,15 @@ super::sequence! {
     /// assert_eq!(heap.get(big)?.to_string(), "-18446744073709551616");
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    Bignum of u64, Shape::new(Elements::Ints, "", "").header(1).key(KeyBy::Integer)
+    Bignum of u64, "" "", header(1), key(KeyBy::Integer)
 }
 
 impl Bignum {
     /// Of a sign and limbs, least significant first; zeroes at the end are cut
     /// off, and zero has no sign.
     pub fn of(negative: bool, limbs: &[u64]) -> SequenceInit<'_, Bignum> {
-        let len = limbs.iter().rposition(|&limb| limb != 0).map_or(0, |last| last.saturating_add(1));
+        let len =
+            limbs.iter().rposition(|&limb| limb != 0).map_or(0, |last| last.saturating_add(1));
         SequenceInit::of(u64::from(negative && len > 0), limbs.get(..len).unwrap_or_default())
     }
 }
@@ -62,6 +63,6 @@ impl<'h> View<'h, Bignum> {
 /// Decimal. O(n^2) in the number of limbs, and allocates.
 impl fmt::Display for View<'_, Bignum> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.integer().to_big(), f)
+        fmt::Display::fmt(&self.integer(), f)
     }
 }

@@ -11,5 +11,5 @@ super::array! {
     /// assert_eq!(heap.get(bytes)?.slice(1..3)?, b"bc");
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    Bytes of u8, Bytes
+    Bytes of u8, Data
 }

@@ -1,7 +1,7 @@
 //! [`Closure`].
 
-use crate::words::{Cell, Elements, Shape};
 use crate::object::{Mutable, SequenceInit, View};
+use crate::words::Cell;
 
 super::sequence! {
     /// A function id of the VM's own, and a fixed number of upvalues, which are its
@@ -16,7 +16,7 @@ super::sequence! {
     /// assert_eq!(heap.get(counter)?.get(0)?, 1.into());
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    Closure of Cell, Shape::new(Elements::Cells, "(", ")").header(1)
+    Closure of Cell, "(" ")", header(1)
 }
 
 impl Mutable for Closure {}

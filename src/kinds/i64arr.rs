@@ -11,5 +11,5 @@ super::array! {
     /// assert_eq!(heap.get(array)?.as_slice(), [0, 0, i64::MIN]);
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    I64Arr of i64, Ints
+    I64Arr of i64
 }

@@ -1,6 +1,6 @@
 //! [`List`].
 
-use crate::words::{Cell};
+use crate::words::Cell;
 
 super::array! {
     /// A growable sequence of cells.
@@ -14,5 +14,5 @@ super::array! {
     /// assert_eq!(heap.get(list)?.as_slice().len(), 3);
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    List of Cell, Cells
+    List of Cell
 }

@@ -1,9 +1,8 @@
 //! [`Map`].
 
-use super::keyed::{TableInit, keyed};
-use crate::words::{Cell, Elements, Error, Result, Shape, at, out_of_range};
-use crate::object::table::{self, Entry, Probe, Table, copied};
-use crate::object::{Cursor, KeysOfAll, Object, View, ViewMut};
+use super::keyed::keyed;
+use crate::object::{Cursor, KeyContext, Keyed, Object, TableInit, View, ViewMut, table_shape};
+use crate::words::{Cell, Result, Shape};
 
 keyed! {
     /// Cells by key, in insertion order.
@@ -32,37 +31,40 @@ keyed! {
     /// assert_eq!(heap.get(ages)?.next(&mut cursor), Some((anna, 37.into())));
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    Map, 2 cells, entries (Cell, Cell) = |entry: Entry| entry, "{"
+    Map, 2 cells, entries (Cell, Cell) = |entry| entry, "{"
 }
 
 impl View<'_, Map> {
-    /// The value of a key, or `None` if it has none. O(1) expected.
+    /// Returns the value of a key, or `None` if there is no entry of it. Expected
+    /// O(1); hashing and comparing text is O(length).
     ///
     /// # Errors
-    /// [`Error::Stale`] for a key whose object is gone.
+    /// [`Error::Stale`](crate::Error::Stale) if the key is an object that was
+    /// freed.
     #[inline]
     pub fn get(self, key: Cell) -> Result<Option<Cell>> {
-        Ok(self.find(key)?.map(|entry| entry.1))
+        Ok(self.find_key(key)?.map(|entry| entry.1))
     }
 }
 
 impl ViewMut<'_, Map> {
-    /// Gives a key a value, and answers the value it had. Amortised O(1)
-    /// expected.
+    /// Sets the value of a key, and returns the value it had. The key that was
+    /// inserted first stays, and so does its place in the order. Amortised
+    /// expected O(1); O(entries) when the table grows.
     ///
     /// # Errors
-    /// [`Error::Stale`] for a key whose object is gone; a limit or no memory.
+    /// [`Error::Stale`](crate::Error::Stale) if the key is an object that was
+    /// freed; [`Error::Limit`](crate::Error::Limit),
+    /// [`Error::ArenaFull`](crate::Error::ArenaFull),
+    /// [`Error::ObjectTooLarge`](crate::Error::ObjectTooLarge) or
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory) if the table cannot grow.
     /// Nothing has changed then.
     #[inline]
     pub fn insert(&mut self, key: Cell, value: Cell) -> Result<Option<Cell>> {
-        let (position, new) = self.entry(key, [key, value])?;
+        let (position, new) = self.find_or_insert(key, &[key, value])?;
         if new {
             return Ok(None);
         }
-        let (slot, words) = self.arena.open_mut(self.index).ok_or(Error::Corrupt)?;
-        let mut table = Table::new_mut(words, slot.len, 2);
-        let place = table.entry_mut(position).and_then(|entry| entry.last_mut());
-        let place = place.ok_or(Error::Corrupt)?;
-        Ok(Some(core::mem::replace(place, value)))
+        Ok(Some(core::mem::replace(self.value_mut(position)?, value)))
     }
 }

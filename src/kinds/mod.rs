@@ -1,13 +1,15 @@
-//! The twelve kinds: the list, and what several of them share.
+//! The kinds: the list, and what several of them share.
 //!
-//! A kind is one file that says how its objects lie in memory and what can be
-//! done to them, and one line here.
+//! A kind is one file, which says how its objects lie in memory and what can be
+//! done with them, and one line here.
 
 mod keyed;
 
-/// Numbers the kinds in order, and makes all that is made of the whole list.
+/// Declares the modules of the kinds, numbers the kinds in the order of the list,
+/// and defines all that is made of the whole list. Used as `cfg_if`, the one name
+/// under which rustfmt finds modules that a macro declares.
 macro_rules! kinds {
-    ($($file:ident::$Kind:ident as $NAME:ident;)*) => {
+    (if #[cfg(all())] { $(#[kind($Kind:ident as $NAME:ident)] mod $file:ident;)* }) => {
         $(mod $file; pub use $file::$Kind;)*
 
         /// One constant for each kind, in the order of their selectors.
@@ -23,7 +25,7 @@ macro_rules! kinds {
             /// Number of kinds.
             pub const COUNT: usize = [$(stringify!($Kind)),*].len();
 
-            /// The name of the kind: `"List"`, ….
+            /// The name of the kind, such as `"List"`.
             #[allow(clippy::indexing_slicing, reason = "four bits index sixteen names")]
             pub const fn name(self) -> &'static str {
                 const NAMES: [&str; 16] = {
@@ -40,7 +42,7 @@ macro_rules! kinds {
         enum Position { $($NAME),* }
 
         $(
-            impl Sealed for $Kind {}
+            impl Private for $Kind {}
 
             impl HasKind for $Kind {
                 const KIND: Kind = Kind::from_selector(Position::$NAME as u64);
@@ -51,26 +53,36 @@ macro_rules! kinds {
         pub(crate) const SHAPES: [&Shape; Kind::COUNT] = [$(&<$Kind as Object>::SHAPE),*];
     };
 }
+use kinds as cfg_if;
 
 use crate::object::Object;
-use crate::words::{HasKind, Kind, Sealed, Shape};
+use crate::words::{HasKind, Kind, Private, Shape};
 
-kinds! {
-    text::Str as STR;
-    list::List as LIST;
-    map::Map as MAP;
-    set::Set as SET;
-    record::Struct as STRUCT;
-    closure::Closure as CLOSURE;
-    bignum::Bignum as BIGNUM;
-    bytes::Bytes as BYTES;
-    pair::Pair as PAIR;
-    f64arr::F64Arr as F64ARR;
-    i64arr::I64Arr as I64ARR;
-    u8arr::U8Arr as U8ARR;
+cfg_if! {
+    if #[cfg(all())] {
+        #[kind(Str as STR)] mod text;
+        #[kind(List as LIST)] mod list;
+        #[kind(Map as MAP)] mod map;
+        #[kind(Set as SET)] mod set;
+        #[kind(Struct as STRUCT)] mod record;
+        #[kind(Closure as CLOSURE)] mod closure;
+        #[kind(Bignum as BIGNUM)] mod bignum;
+        #[kind(Bytes as BYTES)] mod bytes;
+        #[kind(Pair as PAIR)] mod pair;
+        #[kind(F64Arr as F64ARR)] mod f64arr;
+        #[kind(I64Arr as I64ARR)] mod i64arr;
+        #[kind(U8Arr as U8ARR)] mod u8arr;
+    }
 }
 
-const _: () = assert!(Kind::COUNT == Kind::SEALED.index(), "seals come behind the kinds");
+const _: () = assert!(Kind::COUNT <= Kind::SEALED.index(), "selectors have four bits");
+
+impl Kind {
+    /// Whether the selector is that of a kind, or of seals.
+    pub(crate) const fn has_arena(self) -> bool {
+        self.place() <= Kind::COUNT
+    }
+}
 
 impl core::fmt::Display for Kind {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -84,16 +96,17 @@ impl core::fmt::Debug for Kind {
     }
 }
 
-/// A kind that is a sequence: its elements, and how it lies in memory.
+/// Defines a kind that is a sequence, with the brackets it is printed in.
 macro_rules! sequence {
-    ($(#[$doc:meta])* $Kind:ident of $Element:ty, $shape:expr) => {
+    ($(#[$doc:meta])* $Kind:ident of $Element:ty, $open:literal $close:literal $(, $shape:ident($($argument:expr),*))*) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum $Kind {}
 
         impl crate::object::Object for $Kind {
-            const SHAPE: crate::words::Shape = $shape;
-            type Sees = crate::object::Nothing;
+            const SHAPE: crate::words::Shape =
+                crate::words::Shape::of::<$Element>($open, $close)$(.$shape($($argument),*))*;
+            type Context = crate::object::NoContext;
         }
 
         impl crate::object::Sequence for $Kind {
@@ -103,13 +116,18 @@ macro_rules! sequence {
 }
 use sequence;
 
-/// A kind that is a growable array and nothing else.
+/// Defines a kind that is a growable array and nothing else: of values (numbers
+/// or cells), or of data.
 macro_rules! array {
-    ($(#[$doc:meta])* $Kind:ident of $Element:ty, $elements:ident) => {
+    ($(#[$doc:meta])* $Kind:ident of $Element:ty) => {
+        super::array! { $(#[$doc])* $Kind of $Element, Values }
+
+        impl crate::object::ValueArray for $Kind {}
+    };
+    ($(#[$doc:meta])* $Kind:ident of $Element:ty, $class:ident) => {
         super::sequence! {
             $(#[$doc])*
-            $Kind of $Element,
-            crate::words::Shape::new(crate::words::Elements::$elements, "[", "]")
+            $Kind of $Element, "[" "]", copied_as(crate::words::CopyClass::$class)
         }
 
         impl crate::object::Mutable for $Kind {}
@@ -117,24 +135,24 @@ macro_rules! array {
         impl crate::object::Growable for $Kind {}
 
         impl $Kind {
-            /// Without elements.
-            #[allow(clippy::new_ret_no_self, reason = "an object yet to be made")]
+            /// An empty array.
+            #[allow(clippy::new_ret_no_self, reason = "what `Heap::alloc` takes")]
             pub const fn new() -> crate::object::SequenceInit<'static, $Kind> {
                 crate::object::SequenceInit::capacity(0)
             }
 
-            /// With these elements.
+            /// An array of these elements.
             pub const fn of(elements: &[$Element]) -> crate::object::SequenceInit<'_, $Kind> {
                 crate::object::SequenceInit::of(0, elements)
             }
 
-            /// With `len` elements, all of them zero (null, in a list).
+            /// An array of `len` elements, all of them zero (null, in a list).
             pub const fn zeroed(len: usize) -> crate::object::SequenceInit<'static, $Kind> {
                 let zero = <$Element as crate::words::Element>::ZERO;
                 crate::object::SequenceInit::repeat(0, zero, len)
             }
 
-            /// Empty, with room for `len` elements.
+            /// An empty array with room for `len` elements.
             pub const fn with_capacity(len: usize) -> crate::object::SequenceInit<'static, $Kind> {
                 crate::object::SequenceInit::capacity(len)
             }

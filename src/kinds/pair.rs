@@ -1,7 +1,7 @@
 //! [`Pair`].
 
-use crate::words::{Cell, Elements, Result, Shape};
 use crate::object::{Mutable, SequenceInit, View};
+use crate::words::{Cell, Result};
 
 super::sequence! {
     /// Two cells; element 0 is the first, element 1 the second.
@@ -15,7 +15,7 @@ super::sequence! {
     /// assert_eq!(heap.get(pair)?.second()?, pair.into());
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    Pair of Cell, Shape::new(Elements::Cells, "(", ")")
+    Pair of Cell, "(" ")"
 }
 
 impl Mutable for Pair {}

@@ -1,7 +1,7 @@
 //! [`Struct`].
 
-use crate::words::{Cell, Elements, Shape};
 use crate::object::{Mutable, SequenceInit, View};
+use crate::words::Cell;
 
 super::sequence! {
     /// A record: a shape id of the VM's own, and a fixed number of fields, which are
@@ -16,7 +16,7 @@ super::sequence! {
     /// assert_eq!((view.shape(), view.as_slice()), (7, &[Cell::NULL, Cell::from(4.5)][..]));
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    Struct of Cell, Shape::new(Elements::Cells, "{", "}").header(1)
+    Struct of Cell, "{" "}", header(1)
 }
 
 impl Mutable for Struct {}

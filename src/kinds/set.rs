@@ -1,9 +1,8 @@
 //! [`Set`].
 
-use super::keyed::{TableInit, keyed};
-use crate::words::{Cell, Elements, Error, Result, Shape, at, out_of_range};
-use crate::object::table::{self, Entry, Probe, Table, copied};
-use crate::object::{Cursor, KeysOfAll, Object, View, ViewMut};
+use super::keyed::keyed;
+use crate::object::{Cursor, KeyContext, Keyed, Object, TableInit, View, ViewMut, table_shape};
+use crate::words::{Cell, Result, Shape};
 
 keyed! {
     /// Cells, each once, in insertion order; what is the same is told as for the
@@ -21,17 +20,22 @@ keyed! {
     /// assert_eq!(heap.display(both).to_string(), "#{1, 3, 5}");
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    Set, 1 cells, entries Cell = |entry: Entry| entry.0, "#{"
+    Set, 1 cells, entries Cell = |entry: (Cell, Cell)| entry.0, "#{"
 }
 
 impl ViewMut<'_, Set> {
-    /// Adds a cell; answers whether it is new. Amortised O(1) expected.
+    /// Adds a cell, and returns whether it is new. Amortised expected O(1);
+    /// O(elements) when the set grows.
     ///
     /// # Errors
-    /// [`Error::Stale`] for a cell whose object is gone; a limit or no memory.
+    /// [`Error::Stale`](crate::Error::Stale) if the cell is an object that was
+    /// freed; [`Error::Limit`](crate::Error::Limit),
+    /// [`Error::ArenaFull`](crate::Error::ArenaFull),
+    /// [`Error::ObjectTooLarge`](crate::Error::ObjectTooLarge) or
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory) if the set cannot grow.
     /// Nothing has changed then.
     #[inline]
     pub fn insert(&mut self, cell: Cell) -> Result<bool> {
-        self.entry(cell, [cell]).map(|(_, new)| new)
+        self.find_or_insert(cell, &[cell]).map(|(_, new)| new)
     }
 }

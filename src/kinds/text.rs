@@ -4,8 +4,9 @@ use core::ops::RangeBounds;
 
 use bstr::{BStr, ByteSlice};
 
-use crate::words::{Elements, Error, Result, KeyBy, Shape, char_range, object_len};
 use crate::object::{SequenceInit, View};
+use crate::words::utf8;
+use crate::words::{CopyClass, Error, KeyBy, Result, char_range, corrupt, object_len};
 
 super::sequence! {
     /// Text: valid UTF-8, never changed in place. Its elements are its bytes.
@@ -23,7 +24,7 @@ super::sequence! {
     /// assert_eq!(heap.get(text)?.substr(3..), Err(Error::NotACharBoundary { index: 3 }));
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    Str of u8, Shape::new(Elements::Bytes, "\"", "\"").key(KeyBy::Text)
+    Str of u8, "\"" "\"", key(KeyBy::Text), copied_as(CopyClass::Text)
 }
 
 impl Str {
@@ -38,9 +39,9 @@ impl Str {
     /// # Errors
     /// [`Error::NotUtf8`] with the length of the valid beginning.
     pub fn from_utf8(bytes: &[u8]) -> Result<SequenceInit<'_, Str>> {
-        match simdutf8::compat::from_utf8(bytes) {
-            Ok(text) => Ok(Str::new(text)),
-            Err(error) => Err(Error::NotUtf8 { valid_up_to: object_len(error.valid_up_to())? }),
+        match utf8::to_str(bytes) {
+            Some(text) => Ok(Str::new(text)),
+            None => Err(Error::NotUtf8 { valid_up_to: object_len(utf8::valid_up_to(bytes))? }),
         }
     }
 }
@@ -58,7 +59,7 @@ impl<'h> View<'h, Str> {
     /// # Errors
     /// None that a caller could bring about.
     pub fn to_str(self) -> Result<&'h str> {
-        simdutf8::basic::from_utf8(self.as_slice()).map_err(|_| Error::Corrupt)
+        utf8::to_str(self.as_slice()).ok_or_else(corrupt)
     }
 
     /// The text in `range`, which counts bytes. O(1).
@@ -68,6 +69,6 @@ impl<'h> View<'h, Str> {
     /// inside a character.
     pub fn substr(self, bounds: impl RangeBounds<usize>) -> Result<&'h BStr> {
         let range = char_range(self.as_slice(), bounds)?;
-        self.as_slice().get(range).map(ByteSlice::as_bstr).ok_or(Error::Corrupt)
+        self.as_slice().get(range).map(ByteSlice::as_bstr).ok_or_else(corrupt)
     }
 }

@@ -3,5 +3,5 @@
 super::array! {
     /// A growable array of `u8`, for numbers where [`Bytes`](crate::Bytes) is
     /// for data.
-    U8Arr of u8, Bytes
+    U8Arr of u8
 }

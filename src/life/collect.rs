@@ -1,20 +1,11 @@
-//! Collection: marking from roots, sweeping, revival, compaction.
-//!
-//! Marking keeps a bit for every slot, in memory that was reserved with the
-//! slots, and a work list that starts on the stack and grows while the limits
-//! allow. Where it cannot grow, a second bit puts objects off until the list is
-//! empty: slower, never wrong, and no memory that could be refused. There is no
-//! recursion.
+//! Mark-sweep collection, and compaction.
 
-use core::mem::take;
+use super::trace::{Bases, Trace};
+use crate::arena::{Account, Tally};
+use crate::heap::{Arenas, Heap, Roots, Store, StoreParts};
+use crate::words::{Cell, Error, Kind, Policy, Result, to_u64};
 
-use smallvec::SmallVec;
-
-use crate::arena::Arena;
-use crate::heap::{ARENAS, Heap, alive};
-use crate::words::{Budget, Cell, Error, Policy, Result, at, wide};
-
-/// What a collection did.
+/// What a collection did; returned by [`Heap::collect`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Collected {
@@ -24,273 +15,163 @@ pub struct Collected {
     pub freed_bytes: u64,
     /// Objects left, seals included.
     pub live: u64,
-    /// Roots that are handles of objects that are gone.
+    /// Roots that are handles of objects that had been freed before.
     pub stale_roots: usize,
     /// Position of the first of them.
     pub first_stale: Option<usize>,
-    /// Retired slots that were given all their lives again.
+    /// Retired slots that were given all their generations again.
     pub recycled: u64,
     /// Arenas compacted.
     pub compacted: u32,
 }
 
-/// Entries in a stage of the pipeline that hides the misses of slot and payload.
-const BATCH: usize = 32;
-/// Entries of the work list that lie on the stack.
-const INLINE: usize = 256;
+/// Words that an arena may waste without being compacted: a page.
+const WASTE_MIN: u64 = 8192;
 
-/// Fetches what will be looked at soon.
-#[inline(always)]
-fn prefetch<T>(slice: &[T], index: u32) {
-    #[cfg(feature = "std")]
-    prefetch_index::prefetch_index(slice, at(index));
-    #[cfg(not(feature = "std"))]
-    let _ = (slice, index);
-}
+/// Which arenas wasted more than the policy allows.
+#[derive(Debug)]
+struct Wasteful([bool; Arenas::COUNT]);
 
-/// First word of bits of each selector; none for those without an arena.
-pub(crate) type Bases = [usize; 16];
-
-/// A bit for every slot.
-pub(crate) struct Marks<'w> {
-    pub(crate) bits: &'w mut [u64],
-    pub(crate) base: Bases,
-}
-
-/// A walk over objects, each visited once. Its mark says whether an object was;
-/// `VISITED` is the value that says yes.
-pub(crate) struct Walk<'w, const VISITED: bool> {
-    pub(crate) marks: Marks<'w>,
-    /// The work list is the first `top` of these.
-    work: SmallVec<[Cell; INLINE]>,
-    top: usize,
-    /// Live objects that the work list had no room for.
-    dropped: Marks<'w>,
-    any_dropped: bool,
-}
-
-/// Where the bits of each arena begin, and number of bits for a walk.
-pub(crate) fn bases(arenas: &[Arena; ARENAS]) -> (Bases, usize) {
-    let (mut bases, mut words) = ([usize::MAX >> 1; 16], 0_usize);
-    for (base, arena) in bases.iter_mut().zip(arenas) {
-        *base = words;
-        words = words.saturating_add(arena.slots().len().div_ceil(64));
-    }
-    (bases, words.saturating_mul(128))
-}
-
-impl Marks<'_> {
-    #[inline(always)]
-    fn word(&self, cell: Cell) -> usize {
-        let base = self.base.get(cell.selector().index()).copied().unwrap_or(usize::MAX);
-        base.wrapping_add(at(cell.slot()) / 64)
+impl Wasteful {
+    /// To be asked before a collection: what was in use then is what will be
+    /// needed until the next one, so that an arena that is emptied each time
+    /// keeps its pages.
+    fn find(arenas: &Arenas, policy: Policy) -> Wasteful {
+        let percent = u64::from(policy.compact_percent);
+        Wasteful(arenas.each(|arena| {
+            let waste = arena.waste();
+            let words = to_u64(arena.memory().words().len());
+            waste >= WASTE_MIN && waste.saturating_mul(100) > words.saturating_mul(percent)
+        }))
     }
 
-    /// The bit of a slot. That of a slot which is not there says anything.
-    #[inline(always)]
-    pub(crate) fn get(&self, cell: Cell) -> bool {
-        self.bits.get(self.word(cell)).is_some_and(|word| word >> (cell.slot() % 64) & 1 == 1)
-    }
-
-    #[inline(always)]
-    pub(crate) fn set(&mut self, cell: Cell, value: bool) {
-        let place = self.word(cell);
-        if let Some(word) = self.bits.get_mut(place) {
-            let mask = 1 << (cell.slot() % 64);
-            *word = if value { *word | mask } else { *word & !mask };
-        }
+    fn contains(&self, kind: Kind) -> bool {
+        self.0.get(kind.place()).is_some_and(|&wasteful| wasteful)
     }
 }
 
-impl<'w, const VISITED: bool> Walk<'w, VISITED> {
-    pub(crate) fn new(bits: &'w mut [u64], base: Bases) -> Self {
-        let (marks, dropped) = bits.split_at_mut(bits.len() / 2);
-        let marks = Marks { bits: marks, base };
-        let dropped = Marks { bits: dropped, base };
-        Walk { marks, work: SmallVec::new(), top: 0, dropped, any_dropped: false }
+/// The phases of a collection. Marks are bits of slots: set on what is reachable,
+/// and on retired slots that some cell still refers to.
+struct Collection<'c> {
+    roots: &'c Roots,
+    /// Recycle retired slots that no cell refers to.
+    recycle: bool,
+    done: Collected,
+}
+
+impl Collection<'_> {
+    /// Phases 1 to 3: mark from the roots, mark what must not be recycled, sweep.
+    fn run(
+        &mut self,
+        store: &mut Store,
+        roots: impl Iterator<Item = Cell>,
+        weak: impl Iterator<Item = Cell>,
+    ) {
+        let StoreParts { arenas, resources, log } = store.parts();
+        let before = arenas.payload_bytes();
+        log.prune(arenas);
+        let (bases, bits) = Bases::new(arenas);
+        resources.with_bits(bits, |account, _, bits| {
+            self.mark(arenas, account, Trace::new(bits, bases), roots, weak);
+            self.sweep(arenas, bits, bases);
+            bits.fill(0);
+        });
+        self.done.freed_bytes = before.saturating_sub(arenas.payload_bytes());
     }
 
-    /// Puts those of an object's cells on the work list that are handles and
-    /// were not visited: each is written, and counted if it is one, as no branch
-    /// could foretell.
-    #[inline(always)]
-    fn scan(&mut self, arenas: &[Arena; ARENAS], budget: &mut Budget, cells: &[Cell]) {
-        for cells in cells.chunks(INLINE / 2) {
-            let end = self.top.saturating_add(cells.len());
-            if end > self.work.len() && !self.grow(budget, end) {
-                cells.iter().for_each(|&cell| self.put_off(arenas, cell));
-                continue;
+    fn mark(
+        &mut self,
+        arenas: &Arenas,
+        account: &mut Account,
+        mut trace: Trace<'_, false>,
+        roots: impl Iterator<Item = Cell>,
+        weak: impl Iterator<Item = Cell>,
+    ) {
+        for (position, root) in roots.enumerate() {
+            if root.is_handle() && !arenas.contains(root) {
+                self.done.stale_roots = self.done.stale_roots.saturating_add(1);
+                self.done.first_stale.get_or_insert(position);
             }
-            let Some(room) = self.work.get_mut(self.top..end) else { continue };
-            let mut added = 0_usize;
-            for &cell in cells {
-                if let Some(place) = room.get_mut(added) {
-                    *place = cell;
-                }
-                let ahead = cell.is_handle() & (self.marks.get(cell) != VISITED);
-                added = added.wrapping_add(usize::from(ahead));
-            }
-            self.top = self.top.wrapping_add(added);
+            trace.add(arenas, account, root);
         }
-    }
-
-    /// Notes an object to be visited when the work list is empty.
-    #[cold]
-    fn put_off(&mut self, arenas: &[Arena; ARENAS], cell: Cell) {
-        let arena = arenas.get(cell.selector().index()).filter(|_| cell.is_handle());
-        let Some(arena) = arena.filter(|_| self.marks.get(cell) != VISITED) else { return };
-        if arena.contains(cell) {
-            self.dropped.set(cell, true);
-            self.any_dropped = true;
-        } else if arena.is_retired(cell.slot()) {
-            self.marks.set(cell, VISITED);
+        self.roots.pins().for_each(|pinned| trace.add(arenas, account, pinned));
+        if self.recycle {
+            self.mark_retired(arenas, &mut trace, weak);
         }
+        trace.finish(arenas, account);
     }
 
-    /// Makes the work list `end` entries long, or answers that it may not be.
-    #[cold]
-    fn grow(&mut self, budget: &mut Budget, end: usize) -> bool {
-        let old = self.work.capacity();
-        if end > old {
-            let bytes = old.saturating_mul(size_of::<Cell>());
-            // Both buffers exist while the old one is copied.
-            let room = budget.left() >= bytes.saturating_mul(3) && !budget.refused();
-            if !room || self.work.try_grow(old.saturating_mul(2)).is_err() {
-                return false;
-            }
-            budget.replace(if old == INLINE { 0 } else { bytes }, bytes.saturating_mul(2));
-        }
-        let len = end.saturating_mul(2).min(self.work.capacity());
-        self.work.resize(len, Cell::NULL);
-        true
-    }
-
-    /// Visits a root, and everything that it leads to and that was not visited.
-    pub(crate) fn visit(&mut self, arenas: &[Arena; ARENAS], budget: &mut Budget, root: Cell) {
-        if self.top >= INLINE / 2 {
-            self.drain(arenas, budget);
-        }
-        self.scan(arenas, budget, &[root]);
-    }
-
-    fn drain(&mut self, arenas: &[Arena; ARENAS], budget: &mut Budget) {
-        let (mut ahead, mut objects) = ([Cell::NULL; BATCH], [&[][..]; BATCH]);
-        while self.top > 0 {
-            let batch = self.top.saturating_sub(BATCH)..self.top;
-            self.top = batch.start;
-            let mut cells_ahead = 0_usize;
-            for &cell in self.work.get(batch).unwrap_or_default() {
-                if let Some(place) = ahead.get_mut(cells_ahead) {
-                    *place = cell;
-                }
-                cells_ahead =
-                    cells_ahead.wrapping_add(usize::from(self.marks.get(cell) != VISITED));
-            }
-            let ahead = ahead.get(..cells_ahead).unwrap_or_default();
-            for cell in ahead {
-                if let Some(arena) = arenas.get(cell.selector().index()) {
-                    prefetch(arena.slots(), cell.slot());
-                }
-            }
-            let mut places = objects.iter_mut();
-            for &cell in ahead {
-                if let Some(cells) = self.arrive(arenas, cell)
-                    && let Some(place) = places.next()
-                {
-                    prefetch(cells, 0);
-                    prefetch(cells, 7);
-                    *place = cells;
-                }
-            }
-            let left = places.len();
-            let reached = objects.len().wrapping_sub(left);
-            for cells in objects.get(..reached).unwrap_or_default() {
-                self.scan(arenas, budget, cells);
+    /// Marks retired slots that weak cells or watches refer to: such a cell keeps
+    /// its slot from being recycled, and nothing else.
+    fn mark_retired(
+        &self,
+        arenas: &Arenas,
+        trace: &mut Trace<'_, false>,
+        weak: impl Iterator<Item = Cell>,
+    ) {
+        for cell in weak.chain(self.roots.watched()).filter(|cell| cell.is_handle()) {
+            if arenas.of(cell).is_some_and(|arena| arena.is_retired(cell.slot())) {
+                trace.marks.set(cell, true);
             }
         }
     }
 
-    /// Marks what a cell names as visited; answers its cells, if it has some. A
-    /// retired slot that is named is marked too, which holds its revival back.
-    #[inline(always)]
-    fn arrive<'a>(&mut self, arenas: &'a [Arena; ARENAS], cell: Cell) -> Option<&'a [Cell]> {
-        if self.marks.get(cell) == VISITED {
-            return None;
-        }
-        let arena = arenas.get(cell.selector().index())?;
-        match arena.check(cell) {
-            Ok(slot) => {
-                self.marks.set(cell, VISITED);
-                arena.cells(slot).ok().filter(|cells| !cells.is_empty())
+    fn sweep(&mut self, arenas: &mut Arenas, bits: &[u64], bases: Bases) {
+        for arena in arenas.iter_mut() {
+            let marked = bits.get(bases.of(arena.kind())..).unwrap_or_default();
+            // Before the sweep: cells that were traced may refer to slots that
+            // it retires, which were not retired then and so not marked.
+            if self.recycle {
+                self.done.recycled = self.done.recycled.saturating_add(arena.recycle(marked));
             }
-            Err(_) => {
-                if arena.is_retired(cell.slot()) {
-                    self.marks.set(cell, VISITED);
-                }
-                None
-            }
-        }
-    }
-
-    /// Ends the walk, with the objects that were put off.
-    pub(crate) fn finish(mut self, arenas: &[Arena; ARENAS], budget: &mut Budget) {
-        self.drain(arenas, budget);
-        while take(&mut self.any_dropped) {
-            for (base, arena) in self.dropped.base.into_iter().zip(arenas) {
-                for n in 0..arena.slots().len().div_ceil(64) {
-                    let place = base.wrapping_add(n);
-                    let mut bits = self.dropped.bits.get_mut(place).map_or(0, take);
-                    while bits != 0 {
-                        let index = n.wrapping_mul(64).wrapping_add(at(bits.trailing_zeros()));
-                        bits &= bits.wrapping_sub(1);
-                        let index = u32::try_from(index).unwrap_or(u32::MAX);
-                        if let Ok(slot) = arena.slot(index) {
-                            self.scan(arenas, budget, &[Cell::of_slot(slot.key, index)]);
-                            self.drain(arenas, budget);
-                        }
-                    }
-                }
-            }
-        }
-        if self.work.spilled() {
-            budget.replace(self.work.capacity().saturating_mul(size_of::<Cell>()), 0);
+            self.done.freed = self.done.freed.saturating_add(arena.sweep(marked));
         }
     }
 }
 
 impl Heap {
-    /// Whether a collection pays, by the [`Policy`]: enough was allocated since
-    /// the last one (a slot that retires counts as 256 bytes), or a limit is
-    /// near, so that the answer is yes before one is met. Near a limit it is yes
-    /// again once a 32nd of what was left alive has been allocated, or something
-    /// was refused. O(1), for safe points.
+    /// Returns whether a collection is due by the [`Policy`]: enough was
+    /// allocated since the last one (a slot that retires counts as 256 bytes), or
+    /// a limit is near, so that the answer is yes before one is met. Near a limit
+    /// it is yes again once a 32nd of what was left alive has been allocated, or a
+    /// limit refused a growth. O(1): call it at safe points.
+    ///
+    /// ```
+    /// use segheap::{Cell, Heap, List};
+    /// let mut heap = Heap::new();
+    /// let mut registers = [Cell::NULL; 8];
+    /// for n in 0..100_000 {
+    ///     registers[n % 8] = heap.alloc(List::of(&[Cell::TRUE; 16]))?.into();
+    ///     if heap.should_collect() {
+    ///         heap.collect(registers)?;
+    ///     }
+    /// }
+    /// assert!(heap.usage().live() < 20_000);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     #[inline]
     pub fn should_collect(&self) -> bool {
-        let stress = self.policy.stress;
-        self.budget.allocated >= self.collect_at
-            || self.budget.pressed && self.budget.allocated >= self.budget.press_at
-            || stress > 0 && self.budget.born >= stress
+        self.pacer.is_due(self.store.resources().tally, self.store.account().pressure())
     }
 
-    /// Sets when a collection pays.
+    /// Sets when a collection is due.
     pub fn set_policy(&mut self, policy: Policy) {
-        self.policy = policy;
-        self.collect_at = policy.bytes_min;
+        self.pacer.set_policy(policy);
     }
 
     /// The policy in force.
     pub fn policy(&self) -> Policy {
-        self.policy
+        self.pacer.policy()
     }
 
-    /// Frees every object that the roots do not lead to. Roots are all cells
-    /// that the VM goes on using: registers, globals, constants; pinned objects
-    /// and what sealed cells name are kept as well. Handles that are not among
-    /// them are weak references: they turn stale with their object.
+    /// Frees every object that the roots do not reach. Roots are all cells that
+    /// the VM goes on using: registers, globals, constants. Pinned objects are
+    /// roots as well, and a sealed cell keeps its object alive. A handle that is
+    /// not among the roots is a weak reference: it turns stale with its object.
     ///
-    /// O(live + slots). Needs no memory that can be refused; an allocation that
-    /// a limit refused succeeds when it is repeated after a collection that
-    /// freed enough.
+    /// Stops the program; O(live + slots). Needs no memory that could be refused;
+    /// an allocation that a limit refused succeeds when it is repeated after a
+    /// collection that freed enough.
     ///
     /// ```
     /// use segheap::{Heap, List};
@@ -305,16 +186,30 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if a [`Policy::stress`] run finds the heap broken.
+    /// [`Error::Corrupt`] if a [`Policy::stress`] run finds the heap broken: only
+    /// if this crate has a bug.
     pub fn collect<I: IntoIterator<Item: Into<Cell>>>(&mut self, roots: I) -> Result<Collected> {
-        self.collect_from(roots, core::iter::empty::<Cell>(), false)
+        self.collect_from(roots.into_iter().map(Into::into), core::iter::empty(), false)
     }
 
-    /// [`Heap::collect`], and every retired slot that no cell names is given all
-    /// its lives again. By calling this the VM states that `roots` and `weak`
-    /// are **all** the cells it still holds, `weak` being those that keep
-    /// nothing alive; a handle held elsewhere might otherwise come alive again.
-    /// Hints need not be named.
+    /// [`Heap::collect`] that also recycles every retired slot to which no cell
+    /// refers: it is given all its generations again. By calling this the VM
+    /// states that `roots` and `weak` are **all** the cells it still holds, `weak`
+    /// being those that keep nothing alive; a handle held elsewhere might open
+    /// another object later. Hints need not be among them.
+    ///
+    /// ```
+    /// use segheap::{Cell, Heap, List};
+    /// let mut heap = Heap::new();
+    /// for _ in 0..4_096 * 64 {
+    ///     let list = heap.alloc(List::new())?;
+    ///     heap.free(list)?;
+    /// }
+    /// let retired = heap.usage().arena(segheap::Kind::LIST).unwrap().retired;
+    /// let none: [Cell; 0] = [];
+    /// assert_eq!(heap.collect_and_recycle(none, none)?.recycled, u64::from(retired));
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Heap::collect`].
@@ -323,103 +218,62 @@ impl Heap {
         I: IntoIterator<Item: Into<Cell>>,
         W: IntoIterator<Item: Into<Cell>>,
     {
-        self.collect_from(roots, weak, true)
+        let (roots, weak) = (roots.into_iter(), weak.into_iter());
+        self.collect_from(roots.map(Into::into), weak.map(Into::into), true)
     }
 
-    fn collect_from<I, W>(&mut self, roots: I, weak: W, revive: bool) -> Result<Collected>
-    where
-        I: IntoIterator<Item: Into<Cell>>,
-        W: IntoIterator<Item: Into<Cell>>,
-    {
-        let mut done = Collected::default();
-        let before = self.payload_bytes();
-        // What was in use before it is what will be needed until the next one:
-        // an arena that is emptied each time keeps its pages.
-        let percent = u64::from(self.policy.compact_percent);
-        let wasteful = self.arenas.each_ref().map(|arena| {
-            let waste = arena.waste();
-            let words = wide(arena.memory().words().len());
-            waste >= 8192 && waste.saturating_mul(100) > words.saturating_mul(percent)
-        });
-        let (base, total) = bases(&self.arenas);
+    fn collect_from(
+        &mut self,
+        roots: impl Iterator<Item = Cell>,
+        weak: impl Iterator<Item = Cell>,
+        recycle: bool,
+    ) -> Result<Collected> {
+        let wasteful = Wasteful::find(self.store.arenas(), self.pacer.policy());
         // A comparison of a sort holds cells that its caller cannot name.
-        let revive = revive && !self.budget.sorting();
-        self.prune_births();
-        let Heap { arenas, budget, pins, watches, .. } = self;
-        budget.with_bits(total, |budget, bits| {
-            let mut walk = Walk::<true>::new(bits, base);
-            for (position, root) in roots.into_iter().enumerate() {
-                let root: Cell = root.into();
-                if root.is_handle() && !alive(arenas, root) {
-                    done.stale_roots = done.stale_roots.saturating_add(1);
-                    done.first_stale.get_or_insert(position);
-                }
-                walk.visit(arenas, budget, root);
-            }
-            pins.iter().for_each(|&(pinned, _)| walk.visit(arenas, budget, pinned));
-            // What only names a slot holds its revival back and nothing else.
-            let weak = weak.into_iter().map(Into::into);
-            let named = weak.chain(watches.iter().map(|watch| watch.0));
-            for cell in named.filter(|cell: &Cell| revive && cell.is_handle()) {
-                let arena = arenas.get(cell.selector().index());
-                if arena.is_some_and(|arena| arena.is_retired(cell.slot())) {
-                    walk.marks.set(cell, true);
-                }
-            }
-            walk.finish(arenas, budget);
-            for (arena, base) in arenas.iter_mut().zip(base) {
-                let marked = bits.get(base..).unwrap_or_default();
-                // First, as a slot that the sweep retires may be named by cells that
-                // were no name of a retired slot when they were met.
-                if revive {
-                    done.recycled = done.recycled.saturating_add(arena.revive(marked));
-                }
-                done.freed = done.freed.saturating_add(arena.sweep(marked));
-            }
-            bits.fill(0);
-        });
-        done.freed_bytes = before.saturating_sub(self.payload_bytes());
-        done.live = self.usage().live().saturating_add(u64::from(self.usage().seals.live));
-        if self.budget.pressed {
-            self.trim();
-        }
-        done.compacted = self.compact_where(|kind, pressed, arena| {
-            wasteful.get(kind).is_some_and(|&yes| yes) || pressed && arena.memory().size() > 0
-        });
-        let live_bytes = self.payload_bytes().saturating_add(done.live.saturating_mul(16));
-        let growth = (live_bytes / 100).saturating_mul(u64::from(self.policy.growth_percent));
-        self.collect_at = growth.max(self.policy.bytes_min);
-        self.budget.press_at = live_bytes / 32;
-        (self.budget.allocated, self.budget.born, self.budget.pressed) = (0, 0, false);
-        if self.policy.stress > 0 {
+        let recycle = recycle && !self.store.account().is_sorting();
+        let done = Collected::default();
+        let mut collection = Collection { roots: &self.roots, recycle, done };
+        collection.run(&mut self.store, roots, weak);
+        let mut done = collection.done;
+        let usage = self.usage();
+        done.live = usage.live().saturating_add(u64::from(usage.seals.live));
+        done.compacted = self.compact_after(&wasteful);
+        self.restart_pacer(done.live);
+        if self.policy().stress > 0 {
             self.verify().map_err(|_| Error::Corrupt)?;
         }
         Ok(done)
     }
 
-    fn payload_bytes(&self) -> u64 {
-        self.arenas.iter().map(|arena| arena.usage().payload_bytes).sum()
+    /// Compacts arenas that wasted much; near a limit, all that have pages, and
+    /// gives spare memory back. Returns how many.
+    fn compact_after(&mut self, wasteful: &Wasteful) -> u32 {
+        let near_limit = self.store.account().pressure().near_limit;
+        if near_limit {
+            self.trim();
+        }
+        self.store.compact_where(|arena| {
+            wasteful.contains(arena.kind()) || near_limit && arena.memory().size() > 0
+        })
+    }
+
+    fn restart_pacer(&mut self, live: u64) {
+        let StoreParts { arenas, resources, .. } = self.store.parts();
+        let live_bytes = arenas.payload_bytes().saturating_add(live.saturating_mul(16));
+        self.pacer.restart(live_bytes);
+        resources.tally = Tally::default();
+        resources.account.clear_pressure();
     }
 
     /// Closes the gaps between payload blocks, cuts capacity back to what is in
-    /// use (tables keep theirs), gives pages back to the allocator and trims the scratch memory. All
-    /// handles stay valid; hints are proved again at their next use.
-    /// O(slots + payload).
+    /// use (tables keep theirs), and gives free pages and scratch memory back to
+    /// the allocator. All handles stay valid; hints are proved again at their next
+    /// use. O(slots + payload).
     pub fn compact(&mut self) {
-        self.compact_where(|_, _, _| true);
+        self.store.compact_where(|_| true);
         self.trim();
-        let words = self.arenas.iter().map(|arena| arena.memory().words().len()).max();
-        self.budget.trim_bits(words.unwrap_or(0));
-    }
-
-    fn compact_where(&mut self, wanted: impl Fn(usize, bool, &Arena) -> bool) -> u32 {
-        let mut compacted = 0_u32;
-        for (kind, arena) in self.arenas.iter_mut().enumerate() {
-            if wanted(kind, self.budget.pressed, arena) {
-                arena.compact(&mut self.budget);
-                compacted = compacted.saturating_add(1);
-            }
-        }
-        compacted
+        let StoreParts { arenas, resources, .. } = self.store.parts();
+        let words = arenas.iter().map(|arena| arena.memory().words().len()).max();
+        resources.trim_bitmap(words.unwrap_or(0));
     }
 }

@@ -8,12 +8,12 @@ use bumpalo::collections::Vec;
 use smallvec::SmallVec;
 
 use crate::arena::{Arena, Seen, Slot, push};
-use crate::heap::{Heap, SEALED};
+use crate::heap::{Heap, StoreParts};
 use crate::kinds::Str;
 use crate::object::table::Table;
 use crate::object::{Integer, Object};
 use crate::ops::is_hole;
-use crate::words::{Cell, Elements, Error, Handle, KeyBy, Kind, Result, at, wide};
+use crate::words::{Cell, Elements, Error, Handle, KeyBy, Kind, Result, to_u64, to_usize};
 
 /// The cells from a root to an object, both included; returned by
 /// [`Heap::path_from_roots`]. A slice by `Deref`.
@@ -55,7 +55,8 @@ impl core::error::Error for Fault {}
 impl Heap {
     /// The live objects of a kind, in the order of their slots. O(slots).
     pub fn objects<K: Object>(&self) -> impl Iterator<Item = Handle<K>> {
-        self.arena(K::KIND)
+        self.store
+            .arena(K::KIND)
             .into_iter()
             .flat_map(|arena| arena.live().map(|(cell, _)| Handle::known(cell)))
     }
@@ -66,8 +67,8 @@ impl Heap {
     /// # Errors
     /// Those of [`Heap::free`].
     pub fn edges(&self, object: impl Into<Cell>) -> Result<impl Iterator<Item = Cell>> {
-        let (arena, slot) = self.open(object.into())?;
-        if arena.kind == SEALED {
+        let (arena, slot) = self.store.open(object.into())?;
+        if arena.kind() == Kind::SEALED {
             return Err(Error::Sealed);
         }
         Ok(arena.cells(slot)?.iter().copied().filter(|cell| cell.is_handle()))
@@ -93,11 +94,11 @@ impl Heap {
     where
         I: IntoIterator<Item: Into<Cell>>,
     {
-        self.open(object)?;
-        self.scratched(|heap, bump| {
-            let mut queue: Vec<'_, Cell> = Vec::new_in(bump);
-            let mut parents = Seen::new_in(bump);
-            let pins = heap.pins.iter().map(|pin| pin.0);
+        self.store.open(object)?;
+        self.with_scratch(|heap, scratch| {
+            let mut queue: Vec<'_, Cell> = Vec::new_in(scratch.bump);
+            let mut parents = Seen::new_in(scratch.bump);
+            let pins = heap.roots.pins();
             for root in roots.into_iter().map(Into::into).chain(pins) {
                 if heap.contains(root) && parents.insert([root.bits(), 1], 0)?.is_none() {
                     push(&mut queue, root)?;
@@ -115,7 +116,7 @@ impl Heap {
                     path.reverse();
                     return Ok(Some(RootPath(path)));
                 }
-                let (arena, slot) = heap.open(cell)?;
+                let (arena, slot) = heap.store.open(cell)?;
                 for &edge in arena.cells(slot)? {
                     if heap.contains(edge)
                         && parents.insert([edge.bits(), 1], cell.bits())?.is_none()
@@ -152,51 +153,60 @@ impl Heap {
         Dump { heap: self, dot: true }
     }
 
-    /// Derives every invariant of every arena again from scratch: keys, free
-    /// lists and counts of slots; blocks that lie in memory without overlap;
-    /// text that is UTF-8, integers that are normalised, cells that are cells;
-    /// tables whose entries are found; the account of memory. O(heap).
+    /// Checks every invariant of every arena from scratch: keys, free lists and
+    /// counts of slots; blocks that lie in memory without overlap; text that is
+    /// UTF-8, integers that are normalised, cells that are cells; tables whose
+    /// entries are found; the account of memory. O(heap).
     ///
     /// # Errors
-    /// The first [`Fault`] found: a bug of this crate.
+    /// The first [`Fault`] found: only if this crate has a bug.
     pub fn verify(&mut self) -> Result<(), Fault> {
-        let whole = |what| Fault { kind: None, slot: None, what };
-        let lists = [self.frames.capacity(), self.pins.capacity(), self.watches.capacity()];
-        let words = [self.budget.bits(), self.births.capacity()];
-        let lists = lists.map(|len| wide(len).saturating_mul(16));
-        let words = words.map(|len| wide(len).saturating_mul(8));
-        let arenas = self.arenas.iter().map(|arena| arena.usage().reserved_bytes);
-        let parts = arenas.chain(lists).chain(words).chain([wide(self.scratch_bytes)]);
-        let bytes = parts.fold(0, u64::saturating_add);
-        if bytes != wide(self.budget.used) && !self.budget.sorting() {
-            return Err(whole("the account of memory is wrong"));
-        }
-        if self.frames.iter().any(|frame| frame.births > self.births.len()) {
-            return Err(whole("a region begins behind the log"));
-        }
-        for arena in &self.arenas {
-            let fault = |slot, what| Fault { kind: Some(arena.kind), slot, what };
+        self.verify_accounts()?;
+        let StoreParts { arenas, resources, .. } = self.store.parts();
+        for arena in arenas.iter() {
             let end = arena.memory().words().len();
-            let layout = self.budget.with_bits(end, |_, bits| {
+            let layout = resources.with_bits(end, |_, _, bits| {
                 let layout = arena.verify(bits);
                 bits.fill(0);
                 layout
             });
-            layout.map_err(|(slot, what)| fault(slot, what))?;
+            layout.map_err(|(slot, what)| Fault { kind: Some(arena.kind()), slot, what })?;
+        }
+        for arena in self.store.arenas().iter() {
             for (cell, slot) in arena.live() {
                 let content = self.verify_content(arena, cell, slot);
-                content.map_err(|what| fault(Some(cell.slot()), what))?;
+                let (kind, slot) = (Some(arena.kind()), Some(cell.slot()));
+                content.map_err(|what| Fault { kind, slot, what })?;
             }
         }
         Ok(())
     }
 
+    /// Checks the account of memory, and the log.
+    fn verify_accounts(&self) -> Result<(), Fault> {
+        let whole = |what| Fault { kind: None, slot: None, what };
+        let parts = [
+            self.store.reserved_bytes(),
+            self.roots.reserved_bytes(),
+            to_u64(self.scratch.bytes()),
+        ];
+        let bytes = parts.into_iter().fold(0, u64::saturating_add);
+        let account = self.store.account();
+        if bytes != to_u64(account.used()) && !account.is_sorting() {
+            return Err(whole("the account of memory is wrong"));
+        }
+        if !self.store.log().is_ordered() {
+            return Err(whole("a region begins behind the log"));
+        }
+        Ok(())
+    }
+
     fn verify_content(&self, arena: &Arena, cell: Cell, slot: Slot) -> Result<(), &'static str> {
-        let shape = arena.shape;
+        let shape = arena.shape();
         let words = arena.used(slot).map_err(|_| "the object leaves its block")?;
         let is_table = matches!(shape.elements, Elements::Entries(_));
         let cells = arena.cells(slot).map_err(|_| "the cells leave the block")?;
-        if !cells.iter().all(|&cell| cell.is_proper() || is_table && is_hole(cell)) {
+        if !cells.iter().all(|&cell| is_cell(cell) || is_table && is_hole(cell)) {
             return Err("a word is no cell");
         }
         match (shape.key, shape.elements) {
@@ -207,13 +217,13 @@ impl Heap {
             (KeyBy::Integer, _) => {
                 let Integer { negative, limbs } = Integer::of(words);
                 let normal = limbs.last() != Some(&0) && !(negative && limbs.is_empty());
-                let sound = normal && wide(limbs.len()) == u64::from(slot.len);
+                let sound = normal && to_u64(limbs.len()) == u64::from(slot.len);
                 sound.then_some(()).ok_or("an integer is not normalised")
             }
             (_, Elements::Entries(stride)) => {
-                Table::new(words, slot.len, at(stride)).verify(|key| self.hash(key).ok())
+                Table::new(words, slot.len, to_usize(stride)).verify(|key| self.hash(key).ok())
             }
-            _ if cell.is_proper() => Ok(()),
+            _ if is_cell(cell) => Ok(()),
             _ => Err("a handle is no cell"),
         }
     }
@@ -231,7 +241,7 @@ impl fmt::Display for Dump<'_> {
         if self.dot {
             f.write_str("digraph heap {\n  node [shape=box, fontname=monospace];\n")?;
         }
-        for arena in &self.heap.arenas {
+        for arena in self.heap.store.arenas().iter() {
             for (cell, slot) in arena.live() {
                 if !self.dot {
                     writeln!(f, "{cell:?} = {}", self.heap.display(cell).quoted().limit(120))?;
@@ -247,4 +257,9 @@ impl fmt::Display for Dump<'_> {
         }
         if self.dot { f.write_str("}\n") } else { Ok(()) }
     }
+}
+
+/// Whether a word is one that a constructor of cells or an allocation can make.
+fn is_cell(cell: Cell) -> bool {
+    cell.is_canonical() && cell.kind().is_none_or(Kind::has_arena)
 }

@@ -5,6 +5,7 @@ mod collect;
 mod inspect;
 mod regions;
 mod seals;
+mod trace;
 mod transplant;
 mod watches;
 

@@ -1,15 +1,9 @@
-//! Regions: frames of a VM that free what was born inside when they close.
-//!
-//! While a region is open, every new object is noted in a log. The log is
-//! shared by all open regions, each of which begins at some length of it, so
-//! opening and closing an empty region touches no arena. Entries of objects
-//! that died are taken out before the log would grow: it is bounded by what is
-//! alive, not by what was allocated.
+//! Regions: frames of a VM that free what was allocated inside when they close.
 
-use super::collect::{Marks, Walk, bases};
-use crate::arena::Arena;
-use crate::heap::{ARENAS, Frame, Heap, alive};
-use crate::words::{Budget, Cell, Epoch, Error, Result};
+use super::trace::{Bases, Marks, Trace};
+use crate::arena::Tally;
+use crate::heap::{Arenas, Heap, OpenRegion, Store, StoreParts};
+use crate::words::{Cell, Epoch, Error, Result};
 
 /// An open region; closed by [`Heap::close_region`].
 #[derive(Debug, PartialEq, Eq)]
@@ -21,28 +15,28 @@ pub struct Region {
 }
 
 impl Heap {
-    /// Opens a region: what is made from here on is born inside it. Regions
-    /// nest. O(1).
+    /// Opens a region: what is allocated from here on is allocated inside it.
+    /// Regions nest. O(1).
     ///
     /// # Errors
-    /// A limit or no memory; [`Error::IdsExhausted`]. Nothing has changed then.
+    /// [`Error::Limit`] or [`Error::OutOfMemory`] if the list of open regions
+    /// cannot grow; [`Error::IdsExhausted`]. Nothing has changed then.
     #[inline]
     pub fn open_region(&mut self) -> Result<Region> {
-        self.identity.start()?;
-        let depth = self.frames.len();
-        self.budget.reserve(&mut self.frames, depth.saturating_add(1))?;
-        self.serial = self.serial.wrapping_add(1);
-        self.frames.push(Frame { serial: self.serial, births: self.births.len() });
-        Ok(Region { heap: self.identity, serial: self.serial, depth })
+        let heap = self.ids.identify()?;
+        let StoreParts { resources, log, .. } = self.store.parts();
+        let (depth, serial) = (log.depth(), self.ids.next_serial());
+        log.open(&mut resources.account, serial)?;
+        Ok(Region { heap, serial, depth })
     }
 
-    /// Closes a region, and those still open inside it: frees what was born
-    /// inside and is still alive, except what the cells of `keep` lead to
-    /// through objects born inside. What is kept counts as born in the enclosing
-    /// region. A cell that was put into an older object keeps nothing: unless
-    /// it is kept for another reason, it turns stale. Answers the number of
-    /// objects freed. O(1) if nothing was born inside, O(born inside) otherwise;
-    /// needs no memory that can be refused.
+    /// Closes a region, and those still open inside it: frees what was allocated
+    /// inside and is still live, except what the cells of `keep` reach through
+    /// objects allocated inside. What is kept counts as allocated in the enclosing
+    /// region. A cell that was written into an older object keeps nothing alive:
+    /// unless its object is kept for another reason, it turns stale. Returns the
+    /// number of objects freed. O(1) if nothing was allocated inside, O(allocated
+    /// inside) otherwise; needs no memory that could be refused.
     ///
     /// ```
     /// use segheap::{Heap, List, Pair};
@@ -57,57 +51,61 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::RegionClosed`] for a region that is closed already or belongs to
+    /// [`Error::RegionClosed`] for a region that was closed before or belongs to
     /// another heap; nothing has changed then.
     pub fn close_region<I>(&mut self, region: Region, keep: I) -> Result<u64>
     where
         I: IntoIterator<Item: Into<Cell>>,
     {
-        let frame = self.frames.get(region.depth).copied();
-        let open = |frame: &Frame| region.heap == self.identity && frame.serial == region.serial;
-        let frame = frame.filter(open).ok_or(Error::RegionClosed)?;
-        self.frames.truncate(region.depth);
-        if self.births.len() == frame.births {
+        let StoreParts { log, .. } = self.store.parts();
+        let same =
+            |open: &OpenRegion| region.heap == self.ids.heap() && open.serial == region.serial;
+        let open = log.region(region.depth).filter(same).ok_or(Error::RegionClosed)?;
+        if !log.close(region.depth, open) {
             return Ok(0);
         }
-        Ok(self.end_frame(frame, keep))
+        let keep = keep.into_iter().map(Into::into).filter(|cell| cell.is_handle());
+        Ok(free_region(&mut self.store, open.start, keep))
     }
+}
 
-    fn end_frame<I: IntoIterator<Item: Into<Cell>>>(&mut self, frame: Frame, keep: I) -> u64 {
-        let mut keep = keep.into_iter().map(Into::into).filter(|cell| cell.is_handle()).peekable();
-        let Heap { arenas, budget, births, .. } = self;
-        let first = frame.births.min(births.len());
-        let mut freed = 0_u64;
-        let mut free = |cell: Cell, arenas: &mut [Arena; ARENAS], budget: &mut Budget| {
-            let arena = arenas.get_mut(cell.selector().index());
-            let ended = arena.is_some_and(|arena| arena.free(budget, cell).is_ok());
-            freed = freed.saturating_add(u64::from(ended));
-        };
-        // The youngest goes first, so that the top of the memory falls with them.
-        if keep.peek().is_none() {
-            births.drain(first..).rev().for_each(|cell| free(cell, arenas, budget));
-            return freed;
-        }
-        let (base, total) = bases(arenas);
-        budget.with_bits(total, |budget, bits| {
-            let inside = births.get(first..).unwrap_or_default();
-            let mut walk = Walk::<false>::new(bits, base);
-            let alive_inside = inside.iter().filter(|&&cell| alive(arenas, cell));
-            alive_inside.for_each(|&cell| walk.marks.set(cell, true));
-            keep.for_each(|cell| walk.visit(arenas, budget, cell));
-            walk.finish(arenas, budget);
-            let mut marks = Marks { bits, base };
-            for &cell in inside.iter().rev() {
-                if marks.get(cell) {
-                    marks.set(cell, false);
-                    free(cell, arenas, budget);
-                }
-            }
+/// Frees an object, if it is live; returns how many were.
+#[inline(always)]
+fn free_live(arenas: &mut Arenas, tally: &mut Tally, cell: Cell) -> u64 {
+    let arena = arenas.get_mut(cell.selector());
+    u64::from(arena.is_some_and(|arena| arena.free(tally, cell).is_ok()))
+}
+
+/// Frees what the log has from `start` on and `keep` does not reach. The newest
+/// goes first, so that the top of the memory falls with them.
+fn free_region(store: &mut Store, start: usize, keep: impl Iterator<Item = Cell>) -> u64 {
+    let StoreParts { arenas, resources, log } = store.parts();
+    let mut keep = keep.peekable();
+    if keep.peek().is_none() {
+        let all = log.drain(start).rev();
+        return all.fold(0, |freed, cell| {
+            freed.wrapping_add(free_live(arenas, &mut resources.tally, cell))
         });
-        births.extract_if(first.., |cell| !alive(arenas, *cell)).for_each(drop);
-        if self.frames.is_empty() {
-            self.births.clear();
+    }
+    let (bases, bits) = Bases::new(arenas);
+    // Pending are the live objects of the region; what the trace does not reach
+    // stays pending.
+    let freed = resources.with_bits(bits, |account, tally, bits| {
+        let mut trace = Trace::<true>::new(bits, bases);
+        let inside = log.since(start).iter().filter(|cell| arenas.contains(**cell));
+        inside.for_each(|&cell| trace.marks.set(cell, true));
+        keep.for_each(|cell| trace.add(arenas, account, cell));
+        trace.finish(arenas, account);
+        let mut pending = Marks::new(bits, bases);
+        let mut freed = 0_u64;
+        for &cell in log.since(start).iter().rev() {
+            if pending.get(cell) {
+                pending.set(cell, false);
+                freed = freed.wrapping_add(free_live(arenas, tally, cell));
+            }
         }
         freed
-    }
+    });
+    log.end_region(start, arenas);
+    freed
 }

@@ -2,8 +2,8 @@
 //! their key. A seal is an object of an arena of its own, behind a selector that
 //! belongs to no kind: one cell, under a header word that says which key.
 
-use crate::heap::{Heap, SEALED};
-use crate::words::{Cell, Epoch, Error, Result};
+use crate::heap::Heap;
+use crate::words::{Cell, Epoch, Error, Kind, Result, corrupt};
 
 /// Opens what was sealed with it. Made by [`Heap::new_seal_key`]; cannot be copied.
 #[derive(PartialEq, Eq)]
@@ -24,9 +24,7 @@ impl Heap {
     /// # Errors
     /// [`Error::IdsExhausted`].
     pub fn new_seal_key(&mut self) -> Result<SealKey> {
-        self.identity.start()?;
-        self.serial = self.serial.wrapping_add(1);
-        Ok(SealKey { heap: self.identity, number: self.serial })
+        Ok(SealKey { heap: self.ids.identify()?, number: self.ids.next_serial() })
     }
 
     /// A cell that stands for `cell` and can be stored, copied, compared and
@@ -48,18 +46,18 @@ impl Heap {
     ///
     /// # Errors
     /// [`Error::WrongKey`] for another heap's key; [`Error::Stale`] if `cell` is
-    /// a handle of an object that is gone; a limit or no memory. Nothing has
+    /// a handle of an object that is gone; a limit or no memory. NoContext has
     /// changed then.
     pub fn seal(&mut self, cell: impl Into<Cell>, key: &SealKey) -> Result<Cell> {
         let cell = cell.into();
-        if key.heap != self.identity {
+        if key.heap != self.ids.heap() {
             return Err(Error::WrongKey);
         }
         if cell.is_handle() {
-            self.open(cell)?;
+            self.store.open(cell)?;
         }
         let number = key.number;
-        self.make(SEALED, 1, 2, |words| {
+        self.store.alloc_with(Kind::SEALED, 1, 2, |words| {
             words.copy_from_slice(&[number, cell.bits()]);
             Ok(())
         })
@@ -72,17 +70,17 @@ impl Heap {
     /// key it was sealed with; [`Error::Stale`] if the seal or the object that
     /// it stands for is gone.
     pub fn unseal(&self, sealed: Cell, key: &SealKey) -> Result<Cell> {
-        if sealed.kind() != Some(SEALED) {
+        if sealed.kind() != Some(Kind::SEALED) {
             return Err(Error::NotSealed);
         }
-        let (arena, slot) = self.open(sealed)?;
-        let &[number, bits] = arena.used(slot)? else { return Err(Error::Corrupt) };
-        if key.heap != self.identity || key.number != number {
+        let (arena, slot) = self.store.open(sealed)?;
+        let &[number, bits] = arena.used(slot)? else { return Err(corrupt()) };
+        if key.heap != self.ids.heap() || key.number != number {
             return Err(Error::WrongKey);
         }
         let cell = Cell::raw(bits);
         if cell.is_handle() {
-            self.open(cell)?;
+            self.store.open(cell)?;
         }
         Ok(cell)
     }

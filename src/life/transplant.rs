@@ -1,20 +1,53 @@
 //! Deep copies from one heap into another.
 
+use bumpalo::Bump;
 use bumpalo::collections::Vec;
 
 use crate::arena::{Seen, reserve};
-use crate::heap::{Heap, SEALED, split};
+use crate::heap::{Heap, ScratchSpace, Store};
 use crate::object::table::{Table, copied, fill, words_for};
 use crate::ops::table;
-use crate::words::{Cell, Elements, Error, Result, at};
+use crate::words::{Cell, Elements, Error, Kind, Result, corrupt, to_usize};
 
 /// An object of the source, and its copy.
-type Twin = (Cell, Cell);
+#[derive(Clone, Copy, Debug)]
+struct CopiedPair {
+    source: Cell,
+    copy: Cell,
+}
+
+/// The pairs copied so far, in the order in which the source was met.
+struct CopiedPairs<'b> {
+    list: Vec<'b, CopiedPair>,
+    by_source: Seen<'b>,
+}
+
+impl<'b> CopiedPairs<'b> {
+    fn new_in(bump: &'b Bump) -> CopiedPairs<'b> {
+        CopiedPairs { list: Vec::new_in(bump), by_source: Seen::new_in(bump) }
+    }
+
+    /// The copy of an object.
+    fn find(&self, source: Cell) -> Option<Cell> {
+        self.by_source.get([source.bits(), 1]).map(Cell::raw)
+    }
+
+    /// Makes room for a pair, so that [`CopiedPairs::add`] cannot fail.
+    fn reserve_one(&mut self) -> Result<()> {
+        reserve(&mut self.list, 1)?;
+        self.by_source.reserve()
+    }
+
+    fn add(&mut self, source: Cell, copy: Cell) -> Result<()> {
+        self.list.push(CopiedPair { source, copy });
+        self.by_source.insert([source.bits(), 1], copy.bits()).map(drop)
+    }
+}
 
 impl Heap {
-    /// Copies the graph that `cell` leads to out of another heap into this one,
-    /// shared parts and cycles included, and answers the copy of `cell`: the way
-    /// two isolates talk. All or nothing. Pins and watched tokens do not travel;
+    /// Copies the graph that `cell` reaches out of another heap into this one,
+    /// shared parts and cycles included, and returns the copy of `cell`: how two
+    /// isolates exchange data. All or nothing. Pins and watched tokens do not travel;
     /// the order of maps and sets does. O(size of the graph), without recursion.
     ///
     /// ```
@@ -34,129 +67,111 @@ impl Heap {
         if !cell.is_handle() {
             return Ok(cell);
         }
-        let extents = self.arenas.each_ref().map(|arena| arena.extent());
-        let before = (self.budget.bits(), self.budget.allocated, self.budget.born);
-        let log = self.births.capacity();
-        let warm = self.scratch_bytes;
-        self.scratched(|heap, bump| {
-            let mut twins = Vec::new_in(bump);
-            let copied = heap.copy_graph(source, cell, warm, &mut twins);
+        let checkpoint = self.store.checkpoint();
+        self.with_scratch(|heap, scratch| {
+            let mut pairs = CopiedPairs::new_in(scratch.bump);
+            let copied = copy_graph(&mut heap.store, &source.store, cell, scratch, &mut pairs);
             if copied.is_err() {
-                for (arena, extent) in heap.arenas.iter_mut().zip(extents) {
-                    // Those of other arenas are none of this one's objects.
-                    twins.iter().rev().for_each(|&(_, copy)| arena.unmake(copy));
-                    arena.shrink(&mut heap.budget, extent);
-                }
-                heap.budget.shrink_bits(before.0);
-                heap.budget.shrink(&mut heap.births, log);
-                (heap.budget.allocated, heap.budget.born) = (before.1, before.2);
+                let newest_first = pairs.list.iter().rev().map(|pair| pair.copy);
+                heap.store.roll_back(&checkpoint, newest_first);
             }
             copied
         })
     }
-
-    fn copy_graph<'b>(
-        &mut self,
-        source: &Heap,
-        root: Cell,
-        warm: usize,
-        twins: &mut Vec<'b, Twin>,
-    ) -> Result<Cell> {
-        let mut copies = Seen::new_in(twins.bump());
-        let copy = self.twin(source, root, warm, &mut copies, twins)?;
-        let mut next = 0_usize;
-        while let Some(&(old, _)) = twins.get(next) {
-            let (arena, slot) = source.open(old)?;
-            for &cell in arena.cells(slot)?.iter().filter(|cell| cell.is_handle()) {
-                self.twin(source, cell, warm, &mut copies, twins)?;
-            }
-            next = next.saturating_add(1);
-        }
-        for &(old, new) in twins.iter() {
-            self.fill_twin(source, old, new, &copies)?;
-        }
-        if !self.frames.is_empty() {
-            let births = self.births.len().saturating_add(twins.len());
-            self.budget.reserve(&mut self.births, births)?;
-            self.births.extend(twins.iter().map(|twin| twin.1));
-        }
-        Ok(copy)
-    }
-
-    /// The copy of an object, made if there is none: complete but for its cells,
-    /// which are still those of the source.
-    fn twin<'b>(
-        &mut self,
-        source: &Heap,
-        old: Cell,
-        warm: usize,
-        copies: &mut Seen<'b>,
-        twins: &mut Vec<'b, Twin>,
-    ) -> Result<Cell> {
-        if let Some(bits) = copies.get(key(old)) {
-            return Ok(Cell::raw(bits));
-        }
-        if old.selector() == SEALED {
-            return Err(Error::Sealed);
-        }
-        let (arena, slot) = source.open(old)?;
-        let (shape, used) = (arena.shape, arena.used(slot)?);
-        let (entries, len, words) = match shape.elements {
-            Elements::Entries(stride) => {
-                let entries = at(table(arena, slot, stride)?.len());
-                (entries, 0, words_for(entries, at(stride)))
-            }
-            _ => (0, slot.len, used.len()),
-        };
-        // Nothing may fail once the copy is made.
-        reserve(twins, 1)?;
-        copies.reserve()?;
-        // Scratch and arenas grow in turns, out of one account.
-        self.budget.lend(twins.bump(), warm, false);
-        let (_, target, _) = split(&mut self.arenas, old.selector())?;
-        let new = target.alloc(&mut self.budget, len, words, |words| {
-            match shape.elements {
-                Elements::Entries(stride) => fill(words, entries, at(stride)),
-                _ => words.copy_from_slice(used),
-            }
-            Ok(())
-        })?;
-        twins.push((old, new));
-        copies.insert(key(old), new.bits())?;
-        Ok(new)
-    }
-
-    /// Gives a copy its cells.
-    fn fill_twin(&mut self, source: &Heap, old: Cell, new: Cell, copies: &Seen<'_>) -> Result<()> {
-        let (arena, slot) = source.open(old)?;
-        let moved = |cell: Cell| copies.get(key(cell)).map_or(cell, Cell::raw);
-        let from = arena.cells(slot)?;
-        match arena.shape.elements {
-            Elements::Cells => {
-                let (_, target, _) = split(&mut self.arenas, new.selector())?;
-                let (_, words) = target.open_mut(new.slot()).ok_or(Error::Corrupt)?;
-                let body = words.get_mut(at(arena.shape.header)..).unwrap_or_default();
-                for (to, &from) in Cell::slice_mut(body).iter_mut().zip(from) {
-                    *to = moved(from);
-                }
-            }
-            Elements::Entries(stride) => {
-                for (key, value) in table(arena, slot, stride)?.iter().map(copied) {
-                    let entry = [moved(key), moved(value)];
-                    let hash = self.keys().key(entry[0])?.hash;
-                    let (_, target, _) = split(&mut self.arenas, new.selector())?;
-                    let (slot, words) = target.open_mut(new.slot()).ok_or(Error::Corrupt)?;
-                    let mut table = Table::new_mut(words, slot.len, at(stride));
-                    let bucket = table.read().vacancy(hash);
-                    slot.len = table.append(hash, bucket, &entry);
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
 }
 
-const fn key(cell: Cell) -> [u64; 2] {
-    [cell.bits(), 1]
+fn copy_graph(
+    target: &mut Store,
+    source: &Store,
+    root: Cell,
+    scratch: ScratchSpace<'_>,
+    pairs: &mut CopiedPairs<'_>,
+) -> Result<Cell> {
+    let copy = copy_shell(target, source, root, scratch, pairs)?;
+    let mut next = 0_usize;
+    while let Some(&pair) = pairs.list.get(next) {
+        let (arena, slot) = source.open(pair.source)?;
+        for &cell in arena.cells(slot)?.iter().filter(|cell| cell.is_handle()) {
+            copy_shell(target, source, cell, scratch, pairs)?;
+        }
+        next = next.saturating_add(1);
+    }
+    for &pair in pairs.list.iter() {
+        copy_cells(target, source, pair, pairs)?;
+    }
+    target.record_all(pairs.list.iter().map(|pair| pair.copy))?;
+    Ok(copy)
+}
+
+/// The copy of an object, allocated if there is none: complete but for its cells,
+/// which are still those of the source.
+fn copy_shell(
+    target: &mut Store,
+    source: &Store,
+    object: Cell,
+    scratch: ScratchSpace<'_>,
+    pairs: &mut CopiedPairs<'_>,
+) -> Result<Cell> {
+    if let Some(copy) = pairs.find(object) {
+        return Ok(copy);
+    }
+    if object.selector() == Kind::SEALED {
+        return Err(Error::Sealed);
+    }
+    let (arena, slot) = source.open(object)?;
+    let (shape, used) = (arena.shape(), arena.used(slot)?);
+    let (entries, len, words) = match shape.elements {
+        Elements::Entries(stride) => {
+            let entries = to_usize(table(arena, slot, stride)?.len());
+            (entries, 0, words_for(entries, to_usize(stride)))
+        }
+        _ => (0, slot.len, used.len()),
+    };
+    // Nothing may fail once the copy is allocated.
+    pairs.reserve_one()?;
+    // Scratch and arenas grow in turns, out of one account.
+    scratch.charge(target.account_mut());
+    let copy = target.alloc_unrecorded(object.selector(), len, words, |words| {
+        match shape.elements {
+            Elements::Entries(stride) => fill(words, entries, to_usize(stride)),
+            _ => words.copy_from_slice(used),
+        }
+        Ok(())
+    })?;
+    pairs.add(object, copy)?;
+    Ok(copy)
+}
+
+/// Writes the cells of a copy.
+fn copy_cells(
+    target: &mut Store,
+    source: &Store,
+    pair: CopiedPair,
+    pairs: &CopiedPairs<'_>,
+) -> Result<()> {
+    let (arena, slot) = source.open(pair.source)?;
+    let translated = |cell: Cell| pairs.find(cell).unwrap_or(cell);
+    match arena.shape().elements {
+        Elements::Cells => {
+            let opened = target.arena_mut(pair.copy.selector())?.write(pair.copy.slot());
+            let (_, words) = opened.ok_or_else(corrupt)?;
+            let body = words.get_mut(to_usize(arena.shape().header)..).unwrap_or_default();
+            for (to, &from) in Cell::slice_mut(body).iter_mut().zip(arena.cells(slot)?) {
+                *to = translated(from);
+            }
+        }
+        Elements::Entries(stride) => {
+            for (key, value) in table(arena, slot, stride)?.iter().map(copied) {
+                let entry = [translated(key), translated(value)];
+                let hash = target.keys().key(entry[0])?.hash;
+                let opened = target.arena_mut(pair.copy.selector())?.write(pair.copy.slot());
+                let (slot, words) = opened.ok_or_else(corrupt)?;
+                let mut table = Table::new_mut(words, slot.len, to_usize(stride));
+                let bucket = table.read().vacancy(hash);
+                slot.len = table.append(hash, bucket, &entry);
+            }
+        }
+        _ => {}
+    }
+    Ok(())
 }

@@ -1,63 +1,63 @@
-//! What the host holds on to: pins, and tokens that come back when an object
-//! dies.
+//! What the host holds on to: weak references, pins, and tokens that come back
+//! when an object was freed.
 
-use crate::heap::{Heap, alive};
-use crate::words::{Cell, GENERATION_MASK, Result};
+use crate::heap::Heap;
+use crate::words::{Cell, Result};
 
 impl Heap {
-    /// The cell, if the object it names is alive; what a weak reference is asked
-    /// for. A cell that is no handle is not alive.
+    /// Returns the cell, if it is the handle of a live object: what to ask a weak
+    /// reference. O(1).
+    ///
+    /// ```
+    /// use segheap::{Cell, Heap, List};
+    /// let mut heap = Heap::new();
+    /// let weak = heap.alloc(List::new())?;
+    /// assert_eq!(heap.upgrade(weak), Some(weak.cell()));
+    /// heap.collect([Cell::NULL])?;
+    /// assert_eq!(heap.upgrade(weak), None);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     pub fn upgrade(&self, object: impl Into<Cell>) -> Option<Cell> {
         let cell = object.into();
         self.contains(cell).then_some(cell)
     }
 
-    /// Makes an object a root of every collection, until it is unpinned as many
-    /// times. Killing, clearing and closing a region free it all the same.
-    /// O(log pins), and O(pins) for the first pin of an object.
+    /// Makes an object a root of every collection until it is unpinned as many
+    /// times. [`Heap::free`], [`Heap::clear`] and the end of a region free it all
+    /// the same. O(log pins); O(pins) for the first pin of an object.
+    ///
+    /// ```
+    /// use segheap::{Cell, Heap, List};
+    /// let mut heap = Heap::new();
+    /// let list = heap.alloc(List::new())?;
+    /// heap.pin(list)?;
+    /// heap.collect([Cell::NULL])?;
+    /// assert!(heap.contains(list));
+    /// assert!(heap.unpin(list));
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// Those of [`Heap::free`], but sealed cells can be pinned; a limit or no
-    /// memory. Nothing has changed then.
+    /// [`Error::NotAHandle`](crate::Error::NotAHandle);
+    /// [`Error::Stale`](crate::Error::Stale) if the object was freed;
+    /// [`Error::Limit`](crate::Error::Limit) or
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory) if the list of pins cannot
+    /// grow. Nothing has changed then. Sealed cells can be pinned.
     pub fn pin(&mut self, object: impl Into<Cell>) -> Result<()> {
         let cell = object.into();
-        self.open(cell)?;
-        let (Ok(place) | Err(place)) = self.find_pin(cell);
-        match self.pins.get_mut(place) {
-            Some((pinned, count)) if *pinned == cell => *count = count.saturating_add(1),
-            _ => {
-                let len = self.pins.len().saturating_add(1);
-                self.budget.reserve(&mut self.pins, len)?;
-                self.pins.insert(place, (cell, 1));
-            }
-        }
-        Ok(())
+        self.store.open(cell)?;
+        self.roots.pin(self.store.account_mut(), cell)
     }
 
-    /// Takes one pin of an object back, also of one that is gone. Answers
-    /// whether there was one.
+    /// Takes one pin of an object back, also of one that was freed. Returns
+    /// whether there was one. O(pins).
     pub fn unpin(&mut self, object: impl Into<Cell>) -> bool {
-        let Ok(place) = self.find_pin(object.into()) else { return false };
-        match self.pins.get_mut(place) {
-            Some((_, count)) if *count > 1 => *count = count.saturating_sub(1),
-            _ => drop(self.pins.remove(place)),
-        }
-        true
+        self.roots.unpin(object.into())
     }
 
-    fn find_pin(&self, cell: Cell) -> Result<usize, usize> {
-        // By slot first: the order shows in paths, and generations must not.
-        let order = |cell: Cell| (cell.bits() & !GENERATION_MASK, cell.bits());
-        self.pins.binary_search_by_key(&order(cell), |(pinned, _)| order(*pinned))
-    }
-
-    /// Attaches a token to an object; when it dies, by whatever route, the token
-    /// comes back once from [`Heap::drain_dead`]. An object can have several.
-    /// This is how a VM closes files and drops host objects. O(1).
-    ///
-    /// # Errors
-    /// Those of [`Heap::free`], but sealed cells can be watched; a limit or no memory: room for the token is
-    /// taken now, so that dying cannot fail. Nothing has changed then.
+    /// Attaches a token to an object. When the object is freed, by whatever route,
+    /// [`Heap::drain_dead`] returns the token once. An object can have several.
+    /// This is how a VM closes files and drops host objects. Amortised O(1).
     ///
     /// ```
     /// use segheap::{Heap, Struct};
@@ -69,21 +69,20 @@ impl Heap {
     /// assert_eq!(heap.drain_dead().collect::<Vec<_>>(), [17]);
     /// # Ok::<(), segheap::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// As [`Heap::pin`]: room for the token is taken now, so that freeing the
+    /// object cannot fail.
     pub fn watch(&mut self, object: impl Into<Cell>, token: u64) -> Result<()> {
         let cell = object.into();
-        self.open(cell)?;
-        let len = self.watches.len().saturating_add(1);
-        self.budget.reserve(&mut self.watches, len)?;
-        self.watches.push((cell, token));
-        Ok(())
+        self.store.open(cell)?;
+        self.roots.watch(self.store.account_mut(), cell, token)
     }
 
-    /// The tokens of watched objects that have died, in the order in which they
-    /// were attached; each comes once. One that is not taken out of the iterator
-    /// comes next time. O(watched).
+    /// Returns the tokens of watched objects that were freed, in the order in
+    /// which they were attached, each once. A token that is not taken out of the
+    /// iterator comes next time. O(watched).
     pub fn drain_dead(&mut self) -> impl Iterator<Item = u64> {
-        let arenas = &self.arenas;
-        let dead = self.watches.extract_if(.., |(cell, _)| !alive(arenas, *cell));
-        dead.map(|(_, token)| token)
+        self.roots.drain_dead(self.store.arenas())
     }
 }

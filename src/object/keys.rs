@@ -10,42 +10,45 @@ use core::hash::{BuildHasher, Hasher};
 use bytemuck::cast_slice;
 use foldhash::SharedSeed;
 use foldhash::fast::SeedableRandomState;
-use num_bigint::{BigInt, Sign};
 
+use super::integer::Integer;
 use crate::arena::{Arena, Slot};
-use crate::words::{Cell, Error, GENERATION_MASK, KeyBy, Result, ShortStr, Unpacked, at};
+use crate::words::{
+    Cell, Error, GENERATION_MASK, KeyBy, Result, ShortStr, Unpacked, corrupt, to_usize,
+};
 
-/// What a kind's code sees beside its own arena.
+/// What the code of a kind may read beside its own arena.
 #[doc(hidden)]
-pub trait Sees: 'static {
+pub trait Context: 'static {
     /// It, for as long as the heap is borrowed.
     type For<'h>: Copy;
     fn of(keys: Keys<'_>) -> Self::For<'_>;
     #[allow(private_interfaces, reason = "the trait cannot be named outside")]
-    /// The same for a shorter borrow, with the arena that was in somebody's hands.
-    fn rejoin<'s, 'h: 's>(seen: Self::For<'h>, own: &'s Arena) -> Self::For<'s>;
+    /// The same for a shorter borrow, together with the kind's own arena, which
+    /// was mutably borrowed before.
+    fn with_own<'s, 'h: 's>(context: Self::For<'h>, own: &'s Arena) -> Self::For<'s>;
 }
 
-/// All but two kinds: nothing.
+/// The context of most kinds: nothing.
 #[doc(hidden)]
 #[derive(Debug)]
-pub enum Nothing {}
+pub enum NoContext {}
 
-impl Sees for Nothing {
+impl Context for NoContext {
     type For<'h> = ();
     #[inline(always)]
     fn of(_: Keys<'_>) {}
     #[inline(always)]
     #[allow(private_interfaces, reason = "as above")]
-    fn rejoin<'s, 'h: 's>((): (), _: &'s Arena) {}
+    fn with_own<'s, 'h: 's>((): (), _: &'s Arena) {}
 }
 
-/// Maps and sets: hash and equality of keys.
+/// The context of maps and sets: hash and equality of keys.
 #[doc(hidden)]
 #[derive(Debug)]
-pub enum KeysOfAll {}
+pub enum KeyContext {}
 
-impl Sees for KeysOfAll {
+impl Context for KeyContext {
     type For<'h> = Keys<'h>;
     #[inline(always)]
     fn of(keys: Keys<'_>) -> Keys<'_> {
@@ -53,19 +56,19 @@ impl Sees for KeysOfAll {
     }
     #[inline(always)]
     #[allow(private_interfaces, reason = "as above")]
-    fn rejoin<'s, 'h: 's>(seen: Keys<'h>, own: &'s Arena) -> Keys<'s> {
-        Keys { own: Some(own), ..seen }
+    fn with_own<'s, 'h: 's>(context: Keys<'h>, own: &'s Arena) -> Keys<'s> {
+        Keys { own: Some(own), ..context }
     }
 }
 
-/// The arenas, to look up keys in: those below and those above the one that is
-/// in somebody's hands, and that one when it is not; or all of them below.
+/// The arenas, to look up keys in: those before and those behind one arena, and
+/// that one when it is not mutably borrowed; or all of them before.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Keys<'h> {
-    below: &'h [Arena],
+    before: &'h [Arena],
     own: Option<&'h Arena>,
-    above: &'h [Arena],
+    behind: &'h [Arena],
     seed: u64,
 }
 
@@ -89,64 +92,25 @@ enum Class<'h> {
     Text(&'h [u8]),
 }
 
-/// An integer in an arena: its header word is the sign, its elements the limbs,
-/// least significant first, the last one not zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Integer<'h> {
-    pub(crate) negative: bool,
-    pub(crate) limbs: &'h [u64],
-}
-
-impl<'h> Integer<'h> {
-    pub(crate) fn of(words: &'h [u64]) -> Integer<'h> {
-        let (sign, limbs) = words.split_first().unwrap_or((&0, &[]));
-        Integer { negative: *sign != 0, limbs }
-    }
-
-    pub(crate) fn to_i128(self) -> Option<i128> {
-        let magnitude = match *self.limbs {
-            [] => 0,
-            [low] => u128::from(low),
-            [low, high] => u128::from(high) << 64 | u128::from(low),
-            _ => return None,
-        };
-        if self.negative {
-            0_i128.checked_sub_unsigned(magnitude)
-        } else {
-            i128::try_from(magnitude).ok()
-        }
-    }
-
-    /// The same integer, for `num-bigint`. O(n), and allocates.
-    pub(crate) fn to_big(self) -> BigInt {
-        let sign = if self.negative { Sign::Minus } else { Sign::Plus };
-        BigInt::from_slice(sign, cast_slice(self.limbs))
-    }
-
-    pub(crate) fn to_i64(self) -> Option<i64> {
-        self.to_i128().and_then(|value| i64::try_from(value).ok())
-    }
-}
-
-/// A number that keeps two equal texts and integers of different classes apart.
+/// A number that keeps two equal texts and integers of different classes spill.
 const TEXT: u64 = 1;
 const INT: u64 = 2;
 const LARGE: u64 = 3;
 
 impl<'h> Keys<'h> {
     #[inline(always)]
-    pub(crate) fn new(below: &'h [Arena], above: &'h [Arena], seed: u64) -> Keys<'h> {
-        Keys { below, own: None, above, seed }
+    pub(crate) fn new(before: &'h [Arena], behind: &'h [Arena], seed: u64) -> Keys<'h> {
+        Keys { before, own: None, behind, seed }
     }
 
-    /// The arena that a handle names.
+    /// The arena of the kind that a handle carries.
     #[inline(always)]
     fn arena(&self, cell: Cell) -> Option<&'h Arena> {
-        let index = cell.selector().index();
-        match index.checked_sub(self.below.len()) {
-            None => self.below.get(index),
+        let place = cell.selector().place();
+        match place.checked_sub(self.before.len()) {
+            None => self.before.get(place),
             Some(0) => self.own,
-            Some(above) => self.above.get(above.wrapping_sub(1)),
+            Some(behind) => self.behind.get(behind.wrapping_sub(1)),
         }
     }
 
@@ -214,10 +178,10 @@ impl<'h> Keys<'h> {
     /// What an object is a key by, unless by identity.
     fn content(&self, arena: &'h Arena, slot: Slot) -> Result<Option<Class<'h>>> {
         let words = arena.used(slot)?;
-        Ok(match arena.shape.key {
+        Ok(match arena.shape().key {
             KeyBy::Identity => None,
             KeyBy::Text => {
-                Some(Class::Text(cast_slice(words).get(..at(slot.len)).ok_or(Error::Corrupt)?))
+                Some(Class::Text(cast_slice(words).get(..to_usize(slot.len)).ok_or_else(corrupt)?))
             }
             KeyBy::Integer => {
                 let integer = Integer::of(words);
@@ -259,10 +223,10 @@ impl<'h> Keys<'h> {
     /// The bytes of a text that lies in an arena, and is alive.
     #[inline(always)]
     pub(crate) fn text(&self, cell: Cell) -> Option<&'h [u8]> {
-        let arena = self.arena(cell).filter(|arena| arena.shape.key == KeyBy::Text)?;
+        let arena = self.arena(cell).filter(|arena| arena.shape().key == KeyBy::Text)?;
         let slot = arena.find(cell)?;
-        let words = arena.words(slot, at(slot.len).div_ceil(8)).ok()?;
-        cast_slice(words).get(..at(slot.len))
+        let words = arena.words(slot, to_usize(slot.len).div_ceil(8)).ok()?;
+        cast_slice(words).get(..to_usize(slot.len))
     }
 
     /// The hash of a text.

@@ -3,13 +3,11 @@
 use core::cmp::Ordering;
 use core::ops::RangeBounds;
 
-use multiversion::multiversion;
-
 use super::view::{Sequence, View};
-use crate::words::{Element, Error, Result, Sealed};
+use crate::words::{Element, Error, Private, Result};
 
 /// Elements that are numbers.
-pub trait Number: Element + PartialOrd + Sealed {
+pub trait Number: Element + PartialOrd + Private {
     /// What sums of them are: wide enough for as many as an object can hold.
     type Sum;
     #[doc(hidden)]
@@ -18,9 +16,9 @@ pub trait Number: Element + PartialOrd + Sealed {
     fn dot(a: &[Self], b: &[Self]) -> Option<Self::Sum>;
 }
 
-impl Sealed for u8 {}
-impl Sealed for i64 {}
-impl Sealed for f64 {}
+impl Private for u8 {}
+impl Private for i64 {}
+impl Private for f64 {}
 
 impl Number for u8 {
     type Sum = u64;
@@ -37,7 +35,7 @@ impl Number for u8 {
 impl Number for i64 {
     type Sum = i128;
 
-    /// Halves apart: fewer than 2^32 of either fit into 64 bits.
+    /// Halves spill: fewer than 2^32 of either fit into 64 bits.
     fn sum(numbers: &[i64]) -> i128 {
         let (high, low) = numbers.iter().fold((0_i64, 0_u64), |(high, low), &number| {
             let half = number.cast_unsigned() & 0xFFFF_FFFF;
@@ -56,10 +54,16 @@ impl Number for i64 {
 const LANES: usize = 32;
 
 // The compiler knows AVX-512 since 1.89.
-#[rustversion::attr(before(1.89), multiversion(targets("x86_64+avx2")))]
-#[rustversion::attr(
-    since(1.89),
-    multiversion(targets("x86_64+avx512f+avx512vl+avx2", "x86_64+avx2"))
+#[cfg_attr(
+    feature = "simd",
+    rustversion::attr(before(1.89), multiversion::multiversion(targets("x86_64+avx2")))
+)]
+#[cfg_attr(
+    feature = "simd",
+    rustversion::attr(
+        since(1.89),
+        multiversion::multiversion(targets("x86_64+avx512f+avx512vl+avx2", "x86_64+avx2"))
+    )
 )]
 fn lanes<F: Fn(f64, f64) -> f64>(a: &[f64], b: &[f64], term: F) -> f64 {
     let mut sums = [0.0; LANES];
@@ -162,7 +166,7 @@ impl<'h, K: Sequence> View<'h, K> {
     /// [`Error::OutOfRange`].
     pub fn find(self, range: impl RangeBounds<usize>, wanted: K::Element) -> Result<Option<usize>> {
         let range = crate::words::range(range, self.len())?;
-        let found = self.slice(range.clone())?.iter().position(|&element| element == wanted);
+        let found = K::Element::position(self.slice(range.clone())?, wanted);
         Ok(found.map(|index| range.start.saturating_add(index)))
     }
 }

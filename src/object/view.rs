@@ -1,4 +1,4 @@
-//! Objects as the code of their kind sees them: a [`View`] to read, a
+//! Objects as the code of their kind context them: a [`View`] to read, a
 //! [`ViewMut`] to change, an [`ObjectInit`] to begin with. Each has one arena in hand
 //! and no other.
 
@@ -6,11 +6,10 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ops::RangeBounds;
 
-use super::keys::Sees;
-use crate::arena::{Arena, Slot};
+use super::keys::Context;
+use crate::arena::{Arena, Resources, Slot};
 use crate::words::{
-    Budget, Element, Error, HasKind, Result, Sealed, Shape, at, copy, object_len, out_of_range,
-    range,
+    Element, HasKind, Result, Shape, corrupt, object_len, out_of_range, range, to_usize,
 };
 
 /// A kind of object, as a type: one of the twelve. What the heap has to know of
@@ -19,9 +18,9 @@ pub trait Object: HasKind {
     /// How an object lies in its block.
     #[doc(hidden)]
     const SHAPE: Shape;
-    /// What this kind's code sees beside its own arena.
+    /// What this kind's code context beside its own arena.
     #[doc(hidden)]
-    type Sees: Sees;
+    type Context: Context;
 }
 
 /// A kind whose objects are sequences of elements of one type.
@@ -36,29 +35,38 @@ pub trait Mutable: Sequence {}
 /// A [`Mutable`] sequence that may become longer and shorter.
 pub trait Growable: Mutable {}
 
-type Seen<'h, K> = <<K as Object>::Sees as Sees>::For<'h>;
+/// A [`Growable`] array of values (numbers or cells) and nothing else. Bulk copies
+/// lead from each of these kinds to each.
+pub trait ValueArray: Growable {}
+
+type Seen<'h, K> = <<K as Object>::Context as Context>::For<'h>;
 
 /// An object to read; lives for one instruction.
 #[derive(Clone, Copy)]
 pub struct View<'h, K: Object> {
     pub(crate) words: &'h [u64],
     pub(crate) len: u32,
-    pub(crate) sees: Seen<'h, K>,
+    pub(crate) context: Seen<'h, K>,
     kind: PhantomData<K>,
 }
 
 impl<'h, K: Object> View<'h, K> {
     #[inline(always)]
-    pub(crate) fn new(arena: &'h Arena, slot: Slot, sees: Seen<'h, K>) -> Result<Self> {
+    pub(crate) fn new(arena: &'h Arena, slot: Slot, context: Seen<'h, K>) -> Result<Self> {
         let words = arena.words(slot, K::SHAPE.words(slot.len, slot.cap))?;
-        Ok(View { words, len: slot.len, sees, kind: PhantomData })
+        Ok(View { words, len: slot.len, context, kind: PhantomData })
     }
 
     /// The same view, in memory of its own: a call that is rarely made is given
     /// this one, so that the view itself may stay in registers.
     #[inline(always)]
-    pub(crate) fn apart(self) -> Self {
-        View { words: self.words, len: self.len, sees: self.sees, kind: PhantomData }
+    pub(crate) fn spill(self) -> Self {
+        View { words: self.words, len: self.len, context: self.context, kind: PhantomData }
+    }
+
+    /// The words of the object.
+    pub(crate) const fn words(self) -> &'h [u64] {
+        self.words
     }
 
     /// Header word `n`; 0 in an object that has no block.
@@ -72,7 +80,7 @@ impl<'h, K: Sequence> View<'h, K> {
     /// Number of elements.
     #[inline(always)]
     pub fn len(self) -> usize {
-        at(self.len)
+        to_usize(self.len)
     }
 
     /// Whether there are no elements.
@@ -83,8 +91,8 @@ impl<'h, K: Sequence> View<'h, K> {
     /// The elements, in order. O(1).
     #[inline(always)]
     pub fn as_slice(self) -> &'h [K::Element] {
-        let body = self.words.get(at(K::SHAPE.header)..).unwrap_or_default();
-        K::Element::slice(body).get(..at(self.len)).unwrap_or_default()
+        let body = self.words.get(to_usize(K::SHAPE.header)..).unwrap_or_default();
+        K::Element::slice(body).get(..to_usize(self.len)).unwrap_or_default()
     }
 
     /// Element `index`. O(1).
@@ -93,7 +101,7 @@ impl<'h, K: Sequence> View<'h, K> {
     /// [`Error::OutOfRange`].
     #[inline(always)]
     pub fn get(self, index: usize) -> Result<K::Element> {
-        self.as_slice().get(index).copied().ok_or_else(|| out_of_range(index, at(self.len)))
+        self.as_slice().get(index).copied().ok_or_else(|| out_of_range(index, to_usize(self.len)))
     }
 
     /// The elements in `range`. O(1).
@@ -102,7 +110,7 @@ impl<'h, K: Sequence> View<'h, K> {
     /// [`Error::OutOfRange`].
     pub fn slice(self, range: impl RangeBounds<usize>) -> Result<&'h [K::Element]> {
         let range = crate::words::range(range, self.len())?;
-        self.as_slice().get(range).ok_or(Error::Corrupt)
+        self.as_slice().get(range).ok_or_else(corrupt)
     }
 }
 
@@ -115,9 +123,9 @@ impl<K: Object> fmt::Debug for View<'_, K> {
 /// An object to change; lives for one instruction.
 pub struct ViewMut<'h, K: Object> {
     pub(crate) arena: &'h mut Arena,
-    pub(crate) budget: &'h mut Budget,
+    pub(crate) resources: &'h mut Resources,
     pub(crate) index: u32,
-    pub(crate) sees: Seen<'h, K>,
+    pub(crate) context: Seen<'h, K>,
     kind: PhantomData<K>,
 }
 
@@ -126,16 +134,20 @@ impl<'h, K: Object> ViewMut<'h, K> {
     #[inline(always)]
     pub(crate) fn new(
         arena: &'h mut Arena,
-        budget: &'h mut Budget,
+        resources: &'h mut Resources,
         index: u32,
-        sees: Seen<'h, K>,
+        context: Seen<'h, K>,
     ) -> Self {
-        ViewMut { arena, budget, index, sees, kind: PhantomData }
+        ViewMut { arena, resources, index, context, kind: PhantomData }
     }
 
     /// The same object, to read.
     pub fn view(&self) -> Result<View<'_, K>> {
-        View::new(self.arena, self.arena.slot(self.index)?, K::Sees::rejoin(self.sees, self.arena))
+        View::new(
+            self.arena,
+            self.arena.slot(self.index)?,
+            K::Context::with_own(self.context, self.arena),
+        )
     }
 }
 
@@ -146,7 +158,7 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     /// None that a caller could bring about.
     #[inline(always)]
     pub fn as_mut_slice(&mut self) -> Result<&mut [K::Element]> {
-        elements::<K>(self.arena, self.index).ok_or(Error::Corrupt)
+        elements::<K>(self.arena, self.index).ok_or_else(corrupt)
     }
 
     /// Overwrites element `index`. O(1).
@@ -157,7 +169,7 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     pub fn set(&mut self, index: usize, element: K::Element) -> Result<()> {
         match elements::<K>(self.arena, self.index).and_then(|elements| elements.get_mut(index)) {
             Some(place) => *place = element,
-            None => return Err(out_of_range(index, at(self.arena.slot(self.index)?.len))),
+            None => return Err(out_of_range(index, to_usize(self.arena.slot(self.index)?.len))),
         }
         Ok(())
     }
@@ -178,7 +190,7 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     pub fn slice_mut(&mut self, bounds: impl RangeBounds<usize>) -> Result<&mut [K::Element]> {
         let elements = self.as_mut_slice()?;
         let range = range(bounds, elements.len())?;
-        elements.get_mut(range).ok_or(Error::Corrupt)
+        elements.get_mut(range).ok_or_else(corrupt)
     }
 
     /// As [`ViewMut::slice_mut`], for as long as the heap is borrowed.
@@ -186,9 +198,9 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
         self,
         bounds: impl RangeBounds<usize>,
     ) -> Result<&'h mut [K::Element]> {
-        let elements = elements::<K>(self.arena, self.index).ok_or(Error::Corrupt)?;
+        let elements = elements::<K>(self.arena, self.index).ok_or_else(corrupt)?;
         let range = range(bounds, elements.len())?;
-        elements.get_mut(range).ok_or(Error::Corrupt)
+        elements.get_mut(range).ok_or_else(corrupt)
     }
 
     /// Copies the elements in `range` to index `to` on; overlap behaves as if
@@ -217,22 +229,22 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
 /// The length of an object, and all elements that its block has room for.
 #[inline(always)]
 fn body<K: Sequence>(arena: &mut Arena, index: u32) -> Option<(&mut u32, &mut [K::Element])> {
-    let (slot, block) = arena.open_mut(index)?;
-    let body = block.get_mut(at(K::SHAPE.header)..).unwrap_or_default();
+    let (slot, block) = arena.write(index)?;
+    let body = block.get_mut(to_usize(K::SHAPE.header)..).unwrap_or_default();
     Some((&mut slot.len, K::Element::slice_mut(body)))
 }
 
 #[inline(always)]
 fn elements<K: Sequence>(arena: &mut Arena, index: u32) -> Option<&mut [K::Element]> {
     let (len, body) = body::<K>(arena, index)?;
-    body.get_mut(..at(*len))
+    body.get_mut(..to_usize(*len))
 }
 
 /// The length of an object, and the element behind it if its block has room.
 #[inline(always)]
-fn behind<K: Growable>(arena: &mut Arena, index: u32) -> Option<(&mut u32, &mut K::Element)> {
+fn first_spare<K: Growable>(arena: &mut Arena, index: u32) -> Option<(&mut u32, &mut K::Element)> {
     let (len, body) = body::<K>(arena, index)?;
-    let place = body.get_mut(at(*len))?;
+    let place = body.get_mut(to_usize(*len))?;
     // A block of 2^32 - 1 words can hold more bytes than that, but not words.
     (K::Element::PER_WORD == 1 || *len < u32::MAX).then_some((len, place))
 }
@@ -240,12 +252,12 @@ fn behind<K: Growable>(arena: &mut Arena, index: u32) -> Option<(&mut u32, &mut 
 #[cold]
 fn push_grown<K: Growable>(
     arena: &mut Arena,
-    budget: &mut Budget,
+    resources: &mut Resources,
     index: u32,
     element: K::Element,
 ) -> Result<()> {
-    arena.reserve(budget, index, 1)?;
-    let (len, place) = behind::<K>(arena, index).ok_or(Error::Corrupt)?;
+    arena.reserve(resources, index, 1)?;
+    let (len, place) = first_spare::<K>(arena, index).ok_or_else(corrupt)?;
     *place = element;
     *len = len.wrapping_add(1);
     Ok(())
@@ -260,13 +272,13 @@ impl<K: Growable> ViewMut<'_, K> {
     pub fn push(&mut self, element: K::Element) -> Result<()> {
         // The parts are passed on, not `self`, which would have to be in memory
         // for that.
-        match behind::<K>(self.arena, self.index) {
+        match first_spare::<K>(self.arena, self.index) {
             Some((len, place)) => {
                 *place = element;
                 *len = len.wrapping_add(1);
                 Ok(())
             }
-            None => push_grown::<K>(self.arena, self.budget, self.index, element),
+            None => push_grown::<K>(self.arena, self.resources, self.index, element),
         }
     }
 
@@ -276,21 +288,21 @@ impl<K: Growable> ViewMut<'_, K> {
     /// # Errors
     /// A limit or no memory; nothing has changed then.
     pub fn reserve(&mut self, additional: usize) -> Result<()> {
-        self.arena.reserve(self.budget, self.index, additional)
+        self.arena.reserve(self.resources, self.index, additional)
     }
 
     /// Opens a gap of `count` elements before `index`, which hold anything.
     fn splice(&mut self, index: usize, count: usize) -> Result<&mut [K::Element]> {
-        let len = at(self.arena.slot(self.index)?.len);
+        let len = to_usize(self.arena.slot(self.index)?.len);
         if index > len {
             return Err(out_of_range(index, len));
         }
         self.reserve(count)?;
-        self.arena.slot_mut(self.index)?.len = object_len(len.saturating_add(count))?;
+        self.arena.set_len(self.index, object_len(len.saturating_add(count))?)?;
         let elements = self.as_mut_slice()?;
         let gap = index..index.saturating_add(count);
         elements.copy_within(index..len, gap.end);
-        elements.get_mut(gap).ok_or(Error::Corrupt)
+        elements.get_mut(gap).ok_or_else(corrupt)
     }
 
     /// Adds elements at the end. Amortised O(added).
@@ -298,7 +310,7 @@ impl<K: Growable> ViewMut<'_, K> {
     /// # Errors
     /// A limit or no memory; nothing has changed then.
     pub fn extend(&mut self, elements: &[K::Element]) -> Result<()> {
-        let len = at(self.arena.slot(self.index)?.len);
+        let len = to_usize(self.arena.slot(self.index)?.len);
         self.splice(len, elements.len())?.copy_from_slice(elements);
         Ok(())
     }
@@ -306,7 +318,7 @@ impl<K: Growable> ViewMut<'_, K> {
     /// Puts an element before `index`, or at the end for `index == len`. O(n).
     ///
     /// # Errors
-    /// [`Error::OutOfRange`]; a limit or no memory. Nothing has changed then.
+    /// [`Error::OutOfRange`]; a limit or no memory. NoContext has changed then.
     pub fn insert(&mut self, index: usize, element: K::Element) -> Result<()> {
         self.splice(index, 1)?.fill(element);
         Ok(())
@@ -352,7 +364,7 @@ impl<K: Growable> ViewMut<'_, K> {
     /// # Errors
     /// A limit or no memory; nothing has changed then.
     pub fn resize(&mut self, len: usize, element: K::Element) -> Result<()> {
-        let old = at(self.arena.slot(self.index)?.len);
+        let old = to_usize(self.arena.slot(self.index)?.len);
         match len.checked_sub(old) {
             Some(added) => self.splice(old, added)?.fill(element),
             None => self.truncate(len)?,
@@ -364,97 +376,6 @@ impl<K: Growable> ViewMut<'_, K> {
 impl<K: Object> fmt::Debug for ViewMut<'_, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ViewMut({}#{})", K::KIND, self.index)
-    }
-}
-
-/// Nobody outside can make one.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct Internal(pub(crate) ());
-
-/// An object that is yet to be made: what the constructors of the kinds answer
-/// and [`Heap::alloc`](crate::Heap::alloc) takes.
-pub trait ObjectInit: Sealed {
-    /// The kind of the object.
-    type Kind: Object;
-    /// Elements and words of the object.
-    #[doc(hidden)]
-    fn size(&self) -> (usize, usize);
-    /// Writes the object; for this crate only, as it shows the bits of cells.
-    #[doc(hidden)]
-    fn fill(self, words: &mut [u64], _: Internal);
-}
-
-/// The beginning of a sequence: its header and its elements.
-#[derive(Clone, Copy)]
-pub struct SequenceInit<'a, K: Sequence> {
-    header: u64,
-    contents: Contents<'a, K::Element>,
-}
-
-#[derive(Clone, Copy)]
-enum Contents<'a, T> {
-    Slice(&'a [T]),
-    Two([T; 2]),
-    Repeat(T, usize),
-    Capacity(usize),
-}
-
-impl<'a, K: Sequence> SequenceInit<'a, K> {
-    pub(crate) const fn of(header: u64, elements: &'a [K::Element]) -> Self {
-        SequenceInit { header, contents: Contents::Slice(elements) }
-    }
-
-    pub(crate) const fn two(header: u64, elements: [K::Element; 2]) -> Self {
-        SequenceInit { header, contents: Contents::Two(elements) }
-    }
-
-    pub(crate) const fn repeat(header: u64, element: K::Element, len: usize) -> Self {
-        SequenceInit { header, contents: Contents::Repeat(element, len) }
-    }
-
-    pub(crate) const fn capacity(len: usize) -> Self {
-        SequenceInit { header: 0, contents: Contents::Capacity(len) }
-    }
-}
-
-impl<K: Sequence> fmt::Debug for SequenceInit<'_, K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SequenceInit({}, {} elements)", K::KIND, self.size().0)
-    }
-}
-
-impl<K: Sequence> Sealed for SequenceInit<'_, K> {}
-
-impl<K: Sequence> ObjectInit for SequenceInit<'_, K> {
-    type Kind = K;
-
-    #[inline(always)]
-    fn size(&self) -> (usize, usize) {
-        let (len, room) = match self.contents {
-            Contents::Slice(elements) => (elements.len(), elements.len()),
-            Contents::Two(_) => (2, 2),
-            Contents::Repeat(_, len) => (len, len),
-            Contents::Capacity(room) => (0, room),
-        };
-        (len, K::SHAPE.words_for(room))
-    }
-
-    #[inline(always)]
-    fn fill(self, words: &mut [u64], _: Internal) {
-        let Some((header, body)) = words.split_at_mut_checked(at(K::SHAPE.header)) else { return };
-        header.fill(self.header);
-        let body = K::Element::slice_mut(body);
-        match self.contents {
-            Contents::Slice(elements) => {
-                if let Some(body) = body.get_mut(..elements.len()) {
-                    copy(body, elements);
-                }
-            }
-            Contents::Two(two) => body.iter_mut().zip(two).for_each(|(place, one)| *place = one),
-            Contents::Repeat(element, _) => body.fill(element),
-            Contents::Capacity(_) => {}
-        }
     }
 }
 

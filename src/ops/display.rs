@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::values::is_hole;
 use crate::heap::Heap;
 use crate::object::Integer;
-use crate::words::{Cell, Element, Elements, Error, KeyBy, Shape, Unpacked, at};
+use crate::words::{Cell, Element, Elements, Error, KeyBy, Shape, Unpacked, to_usize};
 
 /// Bytes written unless the caller sets another length.
 const LIMIT: usize = 4096;
@@ -142,14 +142,14 @@ impl<'h> DisplayValue<'h> {
         let Unpacked::Object(_) = cell.unpack() else {
             return write!(out, "{cell:?}").map(|()| None);
         };
-        let Ok((arena, slot)) = self.heap.open(cell) else {
+        let Ok((arena, slot)) = self.heap.store.open(cell) else {
             return out.write_str("gone").map(|()| None);
         };
         let broken = |_: Error| fmt::Error;
-        let shape = arena.shape;
+        let shape = arena.shape();
         let words = arena.used(slot).map_err(broken)?;
-        let body = words.get(at(shape.header)..).unwrap_or_default();
-        let bytes = u8::slice(body).get(..at(slot.len)).unwrap_or_default();
+        let body = words.get(to_usize(shape.header)..).unwrap_or_default();
+        let bytes = u8::slice(body).get(..to_usize(slot.len)).unwrap_or_default();
         match (shape.key, shape.elements) {
             (KeyBy::Text, _) => {
                 // Quoting makes nothing shorter.
@@ -162,20 +162,20 @@ impl<'h> DisplayValue<'h> {
                 if integer.limbs.len().saturating_sub(1).saturating_mul(19) > out.left {
                     write!(out, "integer of {} bits", integer.limbs.len().saturating_mul(64))?;
                 } else {
-                    write!(out, "{}", integer.to_big())?;
+                    write!(out, "{}", integer)?;
                 }
             }
             (_, Elements::Cells | Elements::Entries(_)) => {
                 if shape.header == 1 {
-                    write!(out, "{}<{}>", arena.kind, words.first().copied().unwrap_or(0))?;
+                    write!(out, "{}<{}>", arena.kind(), words.first().copied().unwrap_or(0))?;
                 }
                 out.write_str(shape.open)?;
                 let cells = arena.cells(slot).map_err(broken)?;
                 return Ok(Some(Frame { cell, shape, cells, next: 0, first: true }));
             }
-            (_, Elements::Bytes) => write!(out, "{}{bytes:?}", arena.kind)?,
-            (_, Elements::Ints) => write!(out, "{}{:?}", arena.kind, i64::slice(body))?,
-            (_, Elements::Floats) => write!(out, "{}{:?}", arena.kind, f64::slice(body))?,
+            (_, Elements::Bytes) => write!(out, "{}{bytes:?}", arena.kind())?,
+            (_, Elements::Ints) => write!(out, "{}{:?}", arena.kind(), i64::slice(body))?,
+            (_, Elements::Floats) => write!(out, "{}{:?}", arena.kind(), f64::slice(body))?,
         }
         Ok(None)
     }

@@ -4,10 +4,11 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ops::RangeBounds;
 
-use crate::heap::{Heap, split};
+use crate::heap::Heap;
 use crate::object::{Mutable, Sequence};
 use crate::words::{
-    AsHandle, Cell, Element, Epoch, Error, Result, at, object_len, out_of_range, range, wide,
+    AsHandle, Cell, Element, Epoch, Error, Result, object_len, out_of_range, range, to_u64,
+    to_usize,
 };
 
 /// A range of an object's elements, proved to exist: `Copy`, without a borrow.
@@ -82,13 +83,12 @@ impl Heap {
         bounds: impl RangeBounds<usize>,
     ) -> Result<RangeHint<K>> {
         let object = object.into();
-        let (_, arena, _) = split(&mut self.arenas, K::KIND)?;
-        let range = range(bounds, at(arena.check(object)?.len))?;
-        arena.epoch.start()?;
-        self.identity.start()?;
+        let arena = self.store.arena_mut(K::KIND)?;
+        let range = range(bounds, to_usize(arena.check(object)?.len))?;
+        arena.start_epoch()?;
         let mut hint = RangeHint {
             epoch: Epoch::NEVER,
-            heap: self.identity,
+            heap: self.ids.identify()?,
             object,
             first: 0,
             start: object_len(range.start)?,
@@ -137,7 +137,7 @@ impl Heap {
 impl<K: Sequence> RangeHint<K> {
     /// Number of elements.
     pub fn len(&self) -> usize {
-        at(self.len)
+        to_usize(self.len)
     }
 
     /// Whether there are no elements.
@@ -168,8 +168,8 @@ impl<K: Sequence> RangeHint<K> {
     /// has the whole range.
     #[inline(always)]
     pub fn get(&mut self, heap: &Heap, index: usize) -> Result<K::Element> {
-        let arena = heap.arena(K::KIND)?;
-        if self.epoch != arena.epoch {
+        let arena = heap.store.arena(K::KIND)?;
+        if self.epoch != arena.epoch() {
             self.prove(heap)?;
         }
         self.place(index)
@@ -180,7 +180,7 @@ impl<K: Sequence> RangeHint<K> {
     #[inline(always)]
     fn place(&self, index: usize) -> Option<usize> {
         let first = usize::try_from(self.first).ok()?;
-        if index < at(self.len) { Some(first.wrapping_add(index)) } else { None }
+        if index < to_usize(self.len) { Some(first.wrapping_add(index)) } else { None }
     }
 
     /// Proves the range again: same heap, no revived slot, live object, long
@@ -188,23 +188,23 @@ impl<K: Sequence> RangeHint<K> {
     #[cold]
     #[inline(never)]
     fn prove(&mut self, heap: &Heap) -> Result<()> {
-        let revived = heap.arena(K::KIND)?.revived;
-        let old = revived != Epoch::NONE && (self.epoch < revived || self.epoch == Epoch::NEVER);
-        if old || self.heap != heap.identity {
+        let recycled = heap.store.arena(K::KIND)?.recycled();
+        let old = recycled != Epoch::NONE && (self.epoch < recycled || self.epoch == Epoch::NEVER);
+        if old || self.heap != heap.ids.heap() {
             return Err(Error::Stale { kind: K::KIND });
         }
         self.refresh(heap)
     }
 
     fn refresh(&mut self, heap: &Heap) -> Result<()> {
-        let arena = heap.arena(K::KIND)?;
+        let arena = heap.store.arena(K::KIND)?;
         let slot = arena.check(self.object)?;
-        let end = at(self.start).saturating_add(self.len());
-        let range = range(at(self.start)..end, at(slot.len))?;
-        let bytes = slot.span(arena.shape, range).start;
+        let end = to_usize(self.start).saturating_add(self.len());
+        let range = range(to_usize(self.start)..end, to_usize(slot.len))?;
+        let bytes = slot.span(arena.shape(), range).start;
         let first = bytes.checked_div(size_of::<K::Element>()).unwrap_or(0);
-        let epoch = if arena.epoch == Epoch::NONE { Epoch::NEVER } else { arena.epoch };
-        (self.epoch, self.first) = (epoch, wide(first));
+        let epoch = if arena.epoch() == Epoch::NONE { Epoch::NEVER } else { arena.epoch() };
+        (self.epoch, self.first) = (epoch, to_u64(first));
         Ok(())
     }
 }
@@ -216,14 +216,13 @@ impl<K: Mutable> RangeHint<K> {
     /// As [`RangeHint::get`].
     #[inline(always)]
     pub fn set(&mut self, heap: &mut Heap, index: usize, element: K::Element) -> Result<()> {
-        if self.epoch != heap.arena(K::KIND)?.epoch {
+        if self.epoch != heap.store.arena(K::KIND)?.epoch() {
             self.prove(heap)?;
         }
         let place = self.place(index);
-        let (_, arena, _) = split(&mut heap.arenas, K::KIND)?;
-        let elements = K::Element::slice_mut(arena.memory_mut().words_mut());
-        let place = place.and_then(|place| elements.get_mut(place));
-        *place.ok_or_else(|| out_of_range(index, self.len()))? = element;
-        Ok(())
+        let arena = heap.store.arena_mut(K::KIND)?;
+        let written =
+            place.and_then(|place| arena.write_element(self.object.slot(), place, element));
+        written.ok_or_else(|| out_of_range(index, self.len()))
     }
 }

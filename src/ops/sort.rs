@@ -35,16 +35,15 @@ impl Heap {
         list: impl AsHandle<K>,
         mut compare: impl FnMut(&mut Heap, Cell, Cell) -> Result<Ordering, E>,
     ) -> Result<(), E> {
-        let warm = self.scratch_bytes;
-        self.scratched(|heap, bump| {
+        self.with_scratch(|heap, scratch| {
             let cells = heap.get(list)?.as_slice();
-            let (mut from, mut to) = (Vec::new_in(bump), Vec::new_in(bump));
+            let (mut from, mut to) = (Vec::new_in(scratch.bump), Vec::new_in(scratch.bump));
             for buffer in [&mut from, &mut to] {
                 reserve(buffer, cells.len())?;
                 buffer.extend_from_slice(cells);
             }
             // The comparisons may allocate: they see what the scratch takes.
-            heap.budget.lend(bump, warm, true);
+            scratch.charge_sort(heap.store.account_mut());
             let mut width = 1_usize;
             while width < from.len() {
                 let double = width.saturating_mul(2);

@@ -5,9 +5,12 @@ use core::ops::{Deref, Range};
 
 use bstr::{BStr, ByteSlice};
 
-use crate::heap::{Heap, split};
+use crate::arena::Arena;
+use crate::heap::Heap;
 use crate::kinds::Str;
-use crate::words::{Cell, Error, HasKind, Result, ShortStr, Unpacked, at, char_range, object_len};
+use crate::words::{
+    Cell, Error, HasKind, Result, ShortStr, Unpacked, char_range, object_len, to_usize,
+};
 
 /// The text of a value, wherever it lies; a [`BStr`] by `Deref`. Returned by
 /// [`Heap::text`].
@@ -117,11 +120,11 @@ impl Heap {
     /// assert_eq!(heap.text(text)?.to_string(), "seg-segmented");
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    pub fn concat(&mut self, pieces: &[TextPart<'_>]) -> Result<Cell> {
+    pub fn concat(&mut self, parts: &[TextPart<'_>]) -> Result<Cell> {
         let mut total = 0_usize;
         let mut short = [0; 8];
-        for piece in pieces {
-            let (text, range) = self.piece(piece)?;
+        for part in parts {
+            let (text, range) = self.part(part)?;
             let end = total.saturating_add(range.len());
             if let Some(place) = short.get_mut(total..end) {
                 place.copy_from_slice(text.get(range).unwrap_or_default());
@@ -131,36 +134,15 @@ impl Heap {
         if let Some(cell) = short.get(..total).and_then(Cell::short_bytes) {
             return Ok(cell);
         }
-        let len = object_len(total)?;
-        let made = self.make(Str::KIND, len, total.div_ceil(8), |_| Ok(()))?;
-        let (_, arena, _) = split(&mut self.arenas, Str::KIND)?;
-        let mut to = at(arena.slot(made.slot())?.off).saturating_mul(8);
-        for piece in pieces {
-            let (cell, part) = match piece {
-                TextPart::Whole(cell) => (*cell, None),
-                TextPart::Range(cell, range) => (*cell, Some(range.clone())),
-                TextPart::Str(text) => {
-                    to = put(arena.memory_mut().bytes_mut(), to, text.as_bytes());
-                    continue;
-                }
-            };
-            if let Some(text) = cell.as_short_str() {
-                let bytes = part
-                    .map_or(text.as_bytes(), |part| text.as_bytes().get(part).unwrap_or_default());
-                to = put(arena.memory_mut().bytes_mut(), to, bytes);
-                continue;
-            }
-            let slot = arena.check(cell)?;
-            let part = part.unwrap_or(0..at(slot.len));
-            let from = at(slot.off).saturating_mul(8).saturating_add(part.start);
-            arena.memory_mut().bytes_mut().copy_within(from..from.saturating_add(part.len()), to);
-            to = to.saturating_add(part.len());
-        }
-        Ok(made)
+        let cell =
+            self.store.alloc_with(Str::KIND, object_len(total)?, total.div_ceil(8), |_| Ok(()))?;
+        write_parts(self.store.arena_mut(Str::KIND)?, cell, parts)?;
+        Ok(cell)
     }
 
-    fn piece<'a>(&'a self, piece: &TextPart<'a>) -> Result<(Text<'a>, Range<usize>)> {
-        let (text, range) = match piece {
+    /// The text of a part, and the range of it that is wanted.
+    fn part<'a>(&'a self, part: &TextPart<'a>) -> Result<(Text<'a>, Range<usize>)> {
+        let (text, range) = match part {
             TextPart::Whole(cell) => (self.text(*cell)?, None),
             TextPart::Range(cell, range) => (self.text(*cell)?, Some(range)),
             TextPart::Str(text) => (Text(Place::Arena(text.as_bytes().as_bstr())), None),
@@ -173,10 +155,38 @@ impl Heap {
     }
 }
 
-fn put(payload: &mut [u8], to: usize, bytes: &[u8]) -> usize {
-    let end = to.saturating_add(bytes.len());
-    if let Some(place) = payload.get_mut(to..end) {
-        place.copy_from_slice(bytes);
+/// Writes parts, which were checked, into a new text.
+fn write_parts(arena: &mut Arena, target: Cell, parts: &[TextPart<'_>]) -> Result<()> {
+    let index = target.slot();
+    let mut to = to_usize(arena.slot(index)?.off).saturating_mul(8);
+    for part in parts {
+        let (cell, range) = match part {
+            TextPart::Whole(cell) => (*cell, None),
+            TextPart::Range(cell, range) => (*cell, Some(range.clone())),
+            TextPart::Str(text) => {
+                to = put(arena, index, to, text.as_bytes())?;
+                continue;
+            }
+        };
+        if let Some(text) = cell.as_short_str() {
+            let bytes = text.as_bytes();
+            let bytes = range.map_or(bytes, |range| bytes.get(range).unwrap_or_default());
+            to = put(arena, index, to, bytes)?;
+            continue;
+        }
+        let slot = arena.check(cell)?;
+        let range = range.unwrap_or(0..to_usize(slot.len));
+        let from = to_usize(slot.off).saturating_mul(8).saturating_add(range.start);
+        arena.copy_bytes(index, from..from.saturating_add(range.len()), to)?;
+        to = to.saturating_add(range.len());
     }
-    end
+    Ok(())
+}
+
+/// Writes bytes to the payload, and returns where they end.
+#[inline(always)]
+fn put(arena: &mut Arena, index: u32, to: usize, bytes: &[u8]) -> Result<usize> {
+    let end = to.saturating_add(bytes.len());
+    arena.write_bytes(index, to..end)?.copy_from_slice(bytes);
+    Ok(end)
 }

@@ -2,30 +2,36 @@
 
 use core::ops::{Range, RangeBounds};
 
-use crate::arena::Arena;
-use crate::heap::Heap;
+use crate::heap::{Arenas, Heap};
 use crate::object::Mutable;
-use crate::words::{Element, Error, Handle, Result, Sealed, at, range};
+use crate::words::{Element, Error, Handle, Private, Result, corrupt, range, to_usize};
 
-/// Bytes of one arena's payload.
+/// Bytes of one arena's payload, which lie in the object in a slot.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Span {
-    arena: usize,
+    place: usize,
+    slot: u32,
     start: usize,
     end: usize,
 }
 
+impl Span {
+    const fn range(&self) -> Range<usize> {
+        self.start..self.end
+    }
+}
+
 /// What can be a member of [`Heap::windows_mut`]: a handle, for all elements of
 /// its object, or a handle and a range of them.
-pub trait WindowTarget: Sealed {
+pub trait WindowTarget: Private {
     /// The type of the elements.
     type Element: Element;
     #[doc(hidden)]
     fn span(self, heap: &Heap) -> Result<Span>;
 }
 
-impl<K, R> Sealed for (Handle<K>, R) {}
+impl<K, R> Private for (Handle<K>, R) {}
 
 impl<K: Mutable> WindowTarget for Handle<K> {
     type Element = K::Element;
@@ -39,10 +45,10 @@ impl<K: Mutable, R: RangeBounds<usize>> WindowTarget for (Handle<K>, R) {
     type Element = K::Element;
 
     fn span(self, heap: &Heap) -> Result<Span> {
-        let arena = heap.arena(K::KIND)?;
+        let arena = heap.store.arena(K::KIND)?;
         let slot = arena.check(self.0.cell())?;
-        let Range { start, end } = slot.span(arena.shape, range(self.1, at(slot.len))?);
-        Ok(Span { arena: K::KIND.index(), start, end })
+        let Range { start, end } = slot.span(arena.shape(), range(self.1, to_usize(slot.len))?);
+        Ok(Span { place: K::KIND.place(), slot: self.0.cell().slot(), start, end })
     }
 }
 
@@ -62,8 +68,8 @@ macro_rules! disjoint {
             fn slices(self, heap: &mut Heap) -> Result<Self::Slices<'_>> {
                 let ($($part,)*) = self;
                 let spans: [Span; $n] = [$($part.span(heap)?),*];
-                let [$($part),*] = carve(&mut heap.arenas, &spans)?;
-                Ok(($($WindowTarget::Element::bytes_mut($part).ok_or(Error::Corrupt)?,)*))
+                let [$($part),*] = carve(heap.store.parts().arenas, &spans)?;
+                Ok(($($WindowTarget::Element::bytes_mut($part).ok_or_else(corrupt)?,)*))
             }
         }
     )*};
@@ -75,32 +81,41 @@ disjoint! {
     4: A a B b C c D d;
 }
 
-/// The spans as slices of their arenas' payloads. Safe Rust hands out several
-/// parts of one slice only from front to back, so they are taken in order.
+/// The rest of an arena's payload, of which slices were taken from the front.
+struct Rest<'h> {
+    place: usize,
+    /// Bytes taken.
+    position: usize,
+    bytes: &'h mut [u8],
+}
+
+/// The spans as slices of their arenas' payloads. Safe Rust borrows several parts
+/// of one slice mutably only from front to back, so they are taken in order.
 fn carve<'h, const N: usize>(
-    arenas: &'h mut [Arena],
+    arenas: &'h mut Arenas,
     spans: &[Span; N],
 ) -> Result<[&'h mut [u8]; N]> {
     let mut order: [usize; N] = core::array::from_fn(|n| n);
-    order.sort_unstable_by_key(|&n| spans.get(n).map(|span| (span.arena, span.start, span.end)));
+    order.sort_unstable_by_key(|&n| spans.get(n).map(|span| (span.place, span.start, span.end)));
     let mut carved = core::array::from_fn(|_| &mut [][..]);
     let mut arenas = arenas.iter_mut().enumerate();
-    let mut rest: (usize, usize, &'h mut [u8]) = (usize::MAX, 0, &mut []);
+    let mut rest: Rest<'h> = Rest { place: usize::MAX, position: 0, bytes: &mut [] };
     for n in order {
         let (Some(&span), Some(place)) = (spans.get(n), carved.get_mut(n)) else { continue };
         if span.start >= span.end {
             continue;
         }
-        if rest.0 != span.arena {
-            let (_, arena) = arenas.find(|(n, _)| *n == span.arena).ok_or(Error::Corrupt)?;
-            rest = (span.arena, 0, arena.memory_mut().bytes_mut());
+        if rest.place != span.place {
+            let (_, arena) = arenas.find(|(n, _)| *n == span.place).ok_or_else(corrupt)?;
+            let here = spans.iter().filter(|other| other.place == span.place);
+            let bytes = arena.write_many(here.map(|other| (other.slot, other.range())));
+            rest = Rest { place: span.place, position: 0, bytes };
         }
-        let (arena, position, bytes) = rest;
-        let gap = span.start.checked_sub(position).ok_or(Error::Overlap)?;
-        let taken: Range<usize> = gap..gap.saturating_add(span.end.saturating_sub(span.start));
-        let (head, tail) = bytes.split_at_mut_checked(taken.end).ok_or(Error::Corrupt)?;
-        *place = head.get_mut(taken).ok_or(Error::Corrupt)?;
-        rest = (arena, span.end, tail);
+        let gap = span.start.checked_sub(rest.position).ok_or(Error::Overlap)?;
+        let taken = gap..gap.saturating_add(span.range().len());
+        let (head, tail) = rest.bytes.split_at_mut_checked(taken.end).ok_or_else(corrupt)?;
+        *place = head.get_mut(taken).ok_or_else(corrupt)?;
+        rest = Rest { place: span.place, position: span.end, bytes: tail };
     }
     Ok(carved)
 }

@@ -223,7 +223,7 @@ impl Cell {
     }
 
     #[cold]
-    pub(crate) fn refused(self, wanted: Kind) -> Error {
+    pub(crate) fn rejection(self, wanted: Kind) -> Error {
         match self.kind() {
             None => Error::NotAHandle,
             Some(Kind::SEALED) => Error::Sealed,
@@ -232,16 +232,16 @@ impl Cell {
         }
     }
 
-    /// Whether these are the bits of a cell at all: what constructors make.
-    pub(crate) fn is_proper(self) -> bool {
+    /// Whether these are bits that a constructor can make. Whether a handle's
+    /// selector belongs to a kind is for the list of kinds to say.
+    pub(crate) fn is_canonical(self) -> bool {
         match self.unpack() {
             Unpacked::Float(float) => self == Cell::float(float),
             Unpacked::Bool(bool) => self == Cell::bool(bool),
             Unpacked::Null => self == Cell::NULL,
             // What is not UTF-8 reads as empty.
             Unpacked::ShortStr(text) => Some(self) == Cell::short_str(text.as_str()),
-            Unpacked::Object(kind) => kind.index() < Kind::SEALED.index(),
-            Unpacked::Int(_) | Unpacked::Deopt(_) | Unpacked::Sealed => true,
+            Unpacked::Int(_) | Unpacked::Deopt(_) | Unpacked::Object(_) | Unpacked::Sealed => true,
         }
     }
 

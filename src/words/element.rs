@@ -1,8 +1,12 @@
 //! [`Element`]: what payload words can be read as.
 
+use core::convert::identity;
+
+use bstr::ByteSlice;
 use bytemuck::Pod;
 
 use super::cell::Cell;
+use super::kind::Elements;
 
 /// A type that payload words can be read as.
 #[doc(hidden)]
@@ -11,8 +15,14 @@ pub trait Element: Copy + PartialEq + 'static {
     type Plain: Pod;
     /// Elements in a word.
     const PER_WORD: u32 = if size_of::<Self>() == 1 { 8 } else { 1 };
-    /// The element a fresh object is filled with.
+    /// What tracing, comparing and printing know of it.
+    const ELEMENTS: Elements;
+    /// The element that a zeroed object is filled with.
     const ZERO: Self;
+    /// The index of the first element that equals `wanted`.
+    fn position(elements: &[Self], wanted: Self) -> Option<usize> {
+        elements.iter().position(|&element| element == wanted)
+    }
     fn wrap(plain: &[Self::Plain]) -> &[Self];
     fn wrap_mut(plain: &mut [Self::Plain]) -> &mut [Self];
     /// The words as elements.
@@ -68,9 +78,11 @@ fn copy_chunks<T: Copy, const N: usize>(to: &mut [T], from: &[T]) -> Option<()> 
 }
 
 macro_rules! elements {
-    ($($type:ty as $plain:ty: $zero:expr, $wrap:expr, $wrap_mut:expr;)*) => {$(
+    ($($type:ty as $plain:ty, $elements:ident, $zero:expr, $wrap:path, $wrap_mut:path
+        $(, $position:expr)?;)*) => {$(
         impl Element for $type {
             type Plain = $plain;
+            const ELEMENTS: Elements = Elements::$elements;
             const ZERO: Self = $zero;
             #[inline(always)]
             fn wrap(plain: &[$plain]) -> &[Self] {
@@ -80,11 +92,16 @@ macro_rules! elements {
             fn wrap_mut(plain: &mut [$plain]) -> &mut [Self] {
                 $wrap_mut(plain)
             }
+            $(fn position(elements: &[Self], wanted: Self) -> Option<usize> {
+                $position(elements, wanted)
+            })?
         }
     )*};
-    ($($type:ty: $zero:literal;)*) => {
-        elements! { $($type as $type: $zero, core::convert::identity, core::convert::identity;)* }
-    };
 }
-elements! { u8: 0; u64: 0; i64: 0; f64: 0.0; }
-elements! { Cell as u64: Cell::NULL, Cell::slice, Cell::slice_mut; }
+elements! {
+    u8 as u8, Bytes, 0, identity, identity, |bytes: &[u8], byte| bytes.find_byte(byte);
+    u64 as u64, Ints, 0, identity, identity;
+    i64 as i64, Ints, 0, identity, identity;
+    f64 as f64, Floats, 0.0, identity, identity;
+    Cell as u64, Cells, Cell::NULL, Cell::slice, Cell::slice_mut;
+}

@@ -72,7 +72,7 @@ pub enum Error {
     Overlap,
     /// A sum or a product does not fit into its type.
     Overflow,
-    /// No more hints can be told apart (after 2^40 heaps or epochs).
+    /// No more hints can be told spill (after 2^40 heaps or epochs).
     IdsExhausted,
     /// The cell is not a sealed one.
     NotSealed,
@@ -82,6 +82,11 @@ pub enum Error {
     RegionClosed,
     /// The list changed while it was being sorted.
     ChangedDuringSort,
+    /// Arithmetic on integers beyond 64 bits that needs the crate's feature
+    /// `bigint`, which is off.
+    NoBigint,
+    /// The system provides no random numbers.
+    NoEntropy,
     /// A limit of [`Limits`](crate::Limits) would be passed.
     Limit(Resource),
     /// An arena has used up its addresses (2^19 pages) or its slots.
@@ -115,6 +120,14 @@ pub enum Resource {
 /// What can fail in the heap.
 pub(crate) type Result<T, E = Error> = core::result::Result<T, E>;
 
+/// [`Error::Corrupt`], where an invariant is broken. A debug build stops there.
+#[cold]
+#[track_caller]
+pub(crate) fn corrupt() -> Error {
+    debug_assert!(false, "an invariant of the heap is broken");
+    Error::Corrupt
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
@@ -141,7 +154,9 @@ impl fmt::Display for Error {
             Error::NegativeExponent => f.write_str("negative exponent"),
             Error::Overlap => f.write_str("ranges overlap"),
             Error::Overflow => f.write_str("overflow"),
-            Error::IdsExhausted => f.write_str("no more range hints"),
+            Error::IdsExhausted => f.write_str("identities exhausted"),
+            Error::NoBigint => f.write_str("big integers are not compiled in"),
+            Error::NoEntropy => f.write_str("no random numbers"),
             Error::Sealed => f.write_str("sealed"),
             Error::NotSealed => f.write_str("not a sealed cell"),
             Error::WrongKey => f.write_str("wrong key"),

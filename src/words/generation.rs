@@ -48,20 +48,20 @@ impl<const BITS: u32> Generations<BITS> {
 
     /// Key of the live slot that a free one becomes.
     #[inline(always)]
-    pub(crate) const fn revived(&self, free: u32) -> u32 {
+    pub(crate) const fn live_key(&self, free: u32) -> u32 {
         self.live | (free & GENERATION_IN_KEY)
     }
 
     /// Key of the free slot that a live one becomes, or of a retired one once
     /// every generation was used.
     #[inline]
-    pub(crate) const fn ended(&self, live: u32, index: u32) -> u32 {
+    pub(crate) const fn next_free_key(&self, live: u32, index: u32) -> u32 {
         let next = live.wrapping_add(1) & Self::MASK;
         if next == self.offset(index) { RETIRED } else { key_of(TAG_FREE, 0) | next }
     }
 
     /// Key of the free slot that a live one was.
-    pub(crate) const fn unborn(&self, live: u32) -> u32 {
+    pub(crate) const fn rolled_back_key(&self, live: u32) -> u32 {
         key_of(TAG_FREE, 0) | (live & GENERATION_IN_KEY)
     }
 
@@ -89,10 +89,10 @@ mod tests {
             let (mut key, mut lives) = (all.fresh(index), 0);
             let mut seen = [false; 4096];
             while !Generations::<BITS>::is_retired(key) {
-                let live = all.revived(key);
+                let live = all.live_key(key);
                 assert!(Generations::<BITS>::is_live(live) && !Generations::<BITS>::is_live(key));
                 assert!(!core::mem::replace(&mut seen[(live & 0xFFF) as usize], true));
-                key = all.ended(live, index);
+                key = all.next_free_key(live, index);
                 lives += 1;
             }
             lives

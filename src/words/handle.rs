@@ -7,7 +7,7 @@ use core::num::NonZeroU64;
 
 use super::cell::{Cell, SELECTOR_SHIFT, TAG_HANDLE};
 use super::error::Result;
-use super::kind::{HasKind, Sealed};
+use super::kind::{HasKind, Private};
 
 /// Names one object of kind `K`: 8 bytes, `Copy`, no lifetime.
 ///
@@ -52,7 +52,7 @@ impl Cell {
     /// # Errors
     /// [`Error::NotAHandle`](crate::Error::NotAHandle) or [`Error::WrongKind`](crate::Error::WrongKind).
     pub fn to_handle<K: HasKind>(self) -> Result<Handle<K>> {
-        Handle::of(self).ok_or_else(|| self.refused(K::KIND))
+        Handle::of(self).ok_or_else(|| self.rejection(K::KIND))
     }
 }
 
@@ -80,9 +80,9 @@ impl<K: HasKind> fmt::Debug for Handle<K> {
 /// the kind as well.
 ///
 /// [`Heap::get`]: crate::Heap::get
-pub trait AsHandle<K>: Into<Cell> + Copy + Sealed {}
+pub trait AsHandle<K>: Into<Cell> + Copy + Private {}
 
-impl<K> Sealed for Handle<K> {}
+impl<K> Private for Handle<K> {}
 impl<K: HasKind> AsHandle<K> for Handle<K> {}
-impl Sealed for Cell {}
+impl Private for Cell {}
 impl<K: HasKind> AsHandle<K> for Cell {}

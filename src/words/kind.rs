@@ -2,8 +2,10 @@
 //! time ([`HasKind`]), a [`Shape`] that says how its objects lie in memory. The
 //! kinds themselves live in `kinds/`.
 
+use super::element::Element;
+
 /// Keeps the crate's traits from being implemented outside.
-pub trait Sealed {}
+pub trait Private {}
 
 /// The kind of an object, as its handle tells it: the selector of an arena.
 ///
@@ -22,17 +24,31 @@ impl Kind {
         self.0 as u64
     }
 
-    /// The selector of seals, which belong to no kind.
-    pub(crate) const SEALED: Kind = Kind(12);
+    /// The selector of seals, which belong to no kind: the last one, so that
+    /// kinds may take all others.
+    pub(crate) const SEALED: Kind = Kind(15);
 
+    /// Place in the list of kinds.
     pub(crate) const fn index(self) -> usize {
         self.0 as usize
+    }
+
+    /// Place of the arena among a heap's arenas: that of seals is the first, so
+    /// that no branch is needed to find it.
+    #[inline(always)]
+    pub(crate) const fn place(self) -> usize {
+        (self.0.wrapping_add(1) & 0xF) as usize
+    }
+
+    /// The kind, or seals, whose arena has a place.
+    pub(crate) const fn from_place(place: usize) -> Kind {
+        Kind::from_selector((place as u64).wrapping_sub(1))
     }
 }
 
 /// A type that stands for a kind; the list of the twelve gives each its
 /// selector. [`Object`](crate::Object) says the rest.
-pub trait HasKind: Sealed + Copy + Eq + 'static {
+pub trait HasKind: Private + Copy + Eq + 'static {
     /// The same at run time.
     const KIND: Kind;
 }
@@ -45,19 +61,34 @@ pub struct Shape {
     pub(crate) header: u32,
     pub(crate) elements: Elements,
     pub(crate) key: KeyBy,
+    pub(crate) class: CopyClass,
     pub(crate) open: &'static str,
     pub(crate) close: &'static str,
 }
 
 /// What the elements of a kind are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Elements {
+#[doc(hidden)]
+pub enum Elements {
     Bytes,
     Ints,
     Floats,
     Cells,
     /// Entries of so many cells each in a hash table (`table.rs`).
     Entries(u32),
+}
+
+/// How a kind takes part in bulk copies (`ops/copies`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CopyClass {
+    /// Not at all.
+    Excluded,
+    /// Text: bytes that are UTF-8.
+    Text,
+    /// Data: bytes, which are no floats.
+    Data,
+    /// Values: numbers or cells.
+    Values,
 }
 
 /// What makes two objects the same key.
@@ -75,7 +106,17 @@ impl Shape {
     pub(crate) const SEAL: Shape = Shape::new(Elements::Cells, "<", ">").header(1);
 
     pub(crate) const fn new(elements: Elements, open: &'static str, close: &'static str) -> Shape {
-        Shape { header: 0, elements, key: KeyBy::Identity, open, close }
+        let (key, class) = (KeyBy::Identity, CopyClass::Excluded);
+        Shape { header: 0, elements, key, class, open, close }
+    }
+
+    /// The shape of a sequence of `T`.
+    pub(crate) const fn of<T: Element>(open: &'static str, close: &'static str) -> Shape {
+        Shape::new(T::ELEMENTS, open, close)
+    }
+
+    pub(crate) const fn copied_as(self, class: CopyClass) -> Shape {
+        Shape { class, ..self }
     }
 
     pub(crate) const fn header(self, header: u32) -> Shape {

@@ -1,5 +1,5 @@
-//! Core words: what every other layer speaks of. Nothing here has an object in
-//! hand.
+//! The vocabulary of every other layer: values, handles, kinds, errors, limits.
+//! Nothing here knows of memory.
 
 mod cell;
 mod element;
@@ -10,17 +10,18 @@ mod handle;
 mod kind;
 mod limits;
 mod range;
+pub(crate) mod utf8;
 
 pub use cell::{Cell, ShortStr, Unpacked};
 pub(crate) use cell::{GENERATION_MASK, HOLE, PAYLOAD, TAG_INT, TAG_SHIFT};
 pub(crate) use element::{Element, copy};
 pub(crate) use epoch::Epoch;
-pub(crate) use error::Result;
 pub use error::{Error, Resource};
+pub(crate) use error::{Result, corrupt};
 pub(crate) use generation::Generations;
 pub use handle::{AsHandle, Handle};
-pub(crate) use kind::{Elements, KeyBy, Sealed, Shape};
+pub(crate) use kind::{CopyClass, Elements, KeyBy, Private, Shape};
 pub use kind::{HasKind, Kind};
+pub(crate) use limits::{ARENA_PAGES_MAX, PAGE_BYTES};
 pub use limits::{ArenaUsage, Limits, Policy};
-pub(crate) use limits::{Budget, Loan, PAGE_BYTES};
-pub(crate) use range::{at, char_range, object_len, out_of_range, range, wide};
+pub(crate) use range::{char_range, object_len, out_of_range, range, to_u64, to_usize};

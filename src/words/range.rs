@@ -7,7 +7,7 @@ use super::error::{Error, Result};
 /// `index` is not below `len`.
 #[cold]
 pub(crate) fn out_of_range(index: usize, len: usize) -> Error {
-    Error::OutOfRange { index: wide(index), len: u32::try_from(len).unwrap_or(u32::MAX) }
+    Error::OutOfRange { index: to_u64(index), len: u32::try_from(len).unwrap_or(u32::MAX) }
 }
 
 /// The range as start and end, proved to lie within `len`.
@@ -33,14 +33,14 @@ pub(crate) fn range(bounds: impl RangeBounds<usize>, len: usize) -> Result<Range
 
 /// A `u32` as an index.
 #[inline(always)]
-pub(crate) const fn at(index: u32) -> usize {
+pub(crate) const fn to_usize(index: u32) -> usize {
     const { assert!(usize::BITS >= 32) };
     index as usize
 }
 
 /// A `usize` as a number that is the same on every host.
 #[inline(always)]
-pub(crate) const fn wide(index: usize) -> u64 {
+pub(crate) const fn to_u64(index: usize) -> u64 {
     index as u64
 }
 

@@ -13,22 +13,14 @@
 //! no rebuilding changes. They are implied by the position until a rebuild
 //! closes a hole that has an older entry before it; only then are they kept.
 
-use core::ops::Range;
+mod layout;
+
+pub(crate) use layout::{HEADER, fill, words_for};
 
 use super::view::Cursor;
 use crate::arena::halves;
-use crate::words::{Cell, Error, HOLE, Result, at, wide};
-
-/// Words of the header.
-pub(crate) const HEADER: u32 = 3;
-const LIVE: usize = 0;
-const NEXT: usize = 1;
-const LAYOUT: usize = 2;
-const SEQUENCED: u64 = 1;
-/// Buckets in a group; the way of an entry begins with one.
-const GROUP: usize = 4;
-const BUCKETS_MIN: usize = 8;
-const BUCKETS_MAX: usize = 1 << 31;
+use crate::words::{Cell, HOLE, Result, to_u64, to_usize};
+use layout::{GROUP, LIVE, Layout, NEXT, bucket_of, filled, home, start};
 
 /// A table in `words`, with `used` positions, `stride` cells an entry. The stride
 /// is a constant wherever the kind is one, and folds away.
@@ -50,98 +42,6 @@ pub(crate) type Entry = (Cell, Cell);
 pub(crate) fn copied(entry: &[Cell]) -> Entry {
     let cell = |n: usize| entry.get(n).copied().unwrap_or_default();
     (cell(0), cell(1))
-}
-
-/// Where the parts of a table lie in its block.
-#[derive(Clone, Copy, Debug)]
-struct Layout {
-    /// First word of the index.
-    index: usize,
-    buckets: usize,
-    sequenced: bool,
-    stride: usize,
-}
-
-impl Layout {
-    /// The smallest index for so many entries.
-    fn for_entries(entries: usize, sequenced: bool, stride: usize) -> Result<Layout> {
-        let buckets = entries.saturating_mul(4).div_ceil(3).max(BUCKETS_MIN);
-        let buckets = buckets.checked_next_power_of_two().filter(|&buckets| buckets <= BUCKETS_MAX);
-        let buckets = buckets.ok_or(Error::ObjectTooLarge)?;
-        let mut layout = Layout { index: 0, buckets, sequenced, stride };
-        let numbers = if sequenced { layout.capacity() } else { 0 };
-        layout.index = layout.sequence().saturating_add(numbers);
-        Ok(layout)
-    }
-
-    #[inline(always)]
-    fn of(words: &[u64], stride: usize) -> Layout {
-        let word = words.get(LAYOUT).copied().unwrap_or(0);
-        let (index, buckets) = halves(word & !SEQUENCED);
-        Layout { index: at(index), buckets: at(buckets), sequenced: word & SEQUENCED != 0, stride }
-    }
-
-    /// It in one word: no block is 2^32 words long.
-    fn word(self) -> u64 {
-        wide(self.index) << 32 | wide(self.buckets) | u64::from(self.sequenced)
-    }
-
-    fn capacity(self) -> usize {
-        (self.buckets / 4).wrapping_mul(3)
-    }
-
-    /// First word of the sequence numbers.
-    fn sequence(self) -> usize {
-        self.capacity().saturating_mul(self.stride).saturating_add(at(HEADER))
-    }
-
-    fn words(self) -> usize {
-        self.range().end
-    }
-
-    /// Where the index lies.
-    #[inline(always)]
-    fn range(self) -> Range<usize> {
-        self.index..self.index.saturating_add(self.buckets)
-    }
-}
-
-/// Words for a table of `entries` entries; 0 for none.
-pub(crate) fn words_for(entries: usize, stride: usize) -> usize {
-    let layout = Layout::for_entries(entries, false, stride);
-    if entries == 0 { 0 } else { layout.map_or(usize::MAX, Layout::words) }
-}
-
-/// Writes an empty table with room for `entries` entries.
-pub(crate) fn fill(words: &mut [u64], entries: usize, stride: usize) {
-    if let (Ok(layout), false) = (Layout::for_entries(entries, false, stride), words.is_empty()) {
-        start(words, layout, 0);
-    }
-}
-
-fn start(words: &mut [u64], layout: Layout, next: u64) {
-    for (word, value) in words.iter_mut().zip([0, next, layout.word()]) {
-        *word = value;
-    }
-    if let Some(buckets) = words.get_mut(layout.range()) {
-        buckets.fill(0);
-    }
-}
-
-/// The first group on the way of a hash; there are a power of two.
-#[inline(always)]
-fn home(hash: u32, groups: usize) -> usize {
-    (at(hash) / GROUP) & groups.wrapping_sub(1)
-}
-
-/// Buckets of a group that are not free.
-#[inline(always)]
-fn filled(group: &[u64; GROUP]) -> usize {
-    group.iter().filter(|&&bucket| bucket != 0).count()
-}
-
-const fn bucket_of(hash: u32, position: u32) -> u64 {
-    (hash as u64) << 32 | (position as u64).wrapping_add(1)
 }
 
 impl<'h> Table<&'h [u64]> {
@@ -167,7 +67,7 @@ impl<'h> Table<&'h [u64]> {
 
     #[inline(always)]
     fn place(&self, position: u32) -> usize {
-        at(position).saturating_mul(self.stride).saturating_add(at(HEADER))
+        to_usize(position).saturating_mul(self.stride).saturating_add(to_usize(HEADER))
     }
 
     /// The cells of the entry at a position, unless there is a hole.
@@ -207,7 +107,7 @@ impl<'h> Table<&'h [u64]> {
                 hits |= u32::from(halves(bucket).0 == hash) << lane;
             }
             while hits != 0 {
-                let lane = at(hits.trailing_zeros()) % GROUP;
+                let lane = to_usize(hits.trailing_zeros()) % GROUP;
                 let position = group.get(lane).map_or(0, |&bucket| halves(bucket).1);
                 let position = position.wrapping_sub(1);
                 if hit(position) {
@@ -237,7 +137,7 @@ impl<'h> Table<&'h [u64]> {
     /// Position of the `n`-th entry: O(1) while nothing was removed since the
     /// table was last rebuilt, O(n) otherwise.
     pub(crate) fn nth(&self, n: usize) -> Option<u32> {
-        if n >= at(self.len()) {
+        if n >= to_usize(self.len()) {
             return None;
         }
         if self.len() == self.used {
@@ -250,7 +150,7 @@ impl<'h> Table<&'h [u64]> {
     fn sequence(&self, position: u32) -> u64 {
         let layout = self.layout();
         if position < self.used && layout.sequenced {
-            return self.header(layout.sequence().saturating_add(at(position)));
+            return self.header(layout.sequence().saturating_add(to_usize(position)));
         }
         let left = self.used.saturating_sub(position);
         self.header(NEXT).wrapping_sub(u64::from(left))
@@ -264,8 +164,8 @@ impl<'h> Table<&'h [u64]> {
             return u32::try_from(cursor.next.saturating_sub(first)).unwrap_or(self.used);
         }
         let numbers = self.words.get(layout.sequence()..).unwrap_or_default();
-        let numbers = numbers.get(..at(self.used)).unwrap_or_default();
-        let (before, behind) = numbers.split_at(at(cursor.hint).min(numbers.len()));
+        let numbers = numbers.get(..to_usize(self.used)).unwrap_or_default();
+        let (before, behind) = numbers.split_at(to_usize(cursor.hint).min(numbers.len()));
         let passed = |number: &u64| *number < cursor.next;
         if before.last().is_none_or(passed) && !behind.first().is_some_and(passed) {
             return cursor.hint.min(self.used);
@@ -287,7 +187,7 @@ impl<'h> Table<&'h [u64]> {
     /// Entries in order.
     pub(crate) fn iter(self) -> impl Iterator<Item = &'h [Cell]> {
         let end = self.place(self.used);
-        let entries = self.words.get(at(HEADER)..end).unwrap_or_default();
+        let entries = self.words.get(to_usize(HEADER)..end).unwrap_or_default();
         let entries = entries.chunks_exact(self.stride);
         entries.filter(|entry| entry.first() != Some(&HOLE)).map(Cell::slice)
     }
@@ -295,12 +195,12 @@ impl<'h> Table<&'h [u64]> {
     /// What a rebuilt table with room for one more entry looks like: as large as
     /// before where a third or more of the positions are holes.
     pub(crate) fn plan(&self) -> Result<Plan> {
-        let (live, used, layout) = (at(self.len()), at(self.used), self.layout());
+        let (live, used, layout) = (to_usize(self.len()), to_usize(self.used), self.layout());
         let roomy = live.saturating_mul(3) <= used.saturating_mul(2);
         let entries = if roomy { live } else { layout.capacity() };
         let holes_before_all = (0..self.used)
             .find(|&position| self.entry(position).is_some())
-            .is_none_or(|first| used.saturating_sub(at(first)) == live);
+            .is_none_or(|first| used.saturating_sub(to_usize(first)) == live);
         let sequenced = live > 0 && (layout.sequenced || !holes_before_all);
         let layout = Layout::for_entries(entries.saturating_add(1), sequenced, self.stride)?;
         Ok(Plan { layout, words: layout.words() })
@@ -314,7 +214,7 @@ impl<'h> Table<&'h [u64]> {
             return if self.used == 0 { Ok(()) } else { Err("entries without a table") };
         }
         if !layout.buckets.is_power_of_two()
-            || at(self.used) > layout.capacity()
+            || to_usize(self.used) > layout.capacity()
             || layout.words() > self.words.len()
         {
             return Err("a table is larger than its block");
@@ -333,7 +233,8 @@ impl<'h> Table<&'h [u64]> {
                 return Err("an entry is not found");
             }
         }
-        let live = wide((0..self.used).filter(|&position| self.entry(position).is_some()).count());
+        let live =
+            to_u64((0..self.used).filter(|&position| self.entry(position).is_some()).count());
         let ordered = (1..self.used)
             .all(|position| self.sequence(position.wrapping_sub(1)) < self.sequence(position));
         if linked != live || u64::from(self.len()) != live || !ordered {
@@ -345,7 +246,7 @@ impl<'h> Table<&'h [u64]> {
     /// Whether there is no room for another entry.
     #[inline(always)]
     pub(crate) fn is_full(&self) -> bool {
-        at(self.used) >= self.layout().capacity()
+        to_usize(self.used) >= self.layout().capacity()
     }
 }
 
@@ -368,8 +269,8 @@ impl<'h> Table<&'h mut [u64]> {
         Table { words: self.words, used: self.used, stride: self.stride }
     }
 
-    fn put(&mut self, at: usize, value: u64) {
-        if let Some(word) = self.words.get_mut(at) {
+    fn put(&mut self, index: usize, value: u64) {
+        if let Some(word) = self.words.get_mut(index) {
             *word = value;
         }
     }
@@ -377,6 +278,14 @@ impl<'h> Table<&'h mut [u64]> {
     /// The cells of the entry at a position.
     #[inline]
     pub(crate) fn entry_mut(&mut self, position: u32) -> Option<&mut [Cell]> {
+        let start = self.read().place(position);
+        let end = start.saturating_add(self.stride);
+        self.words.get_mut(start..end).map(Cell::slice_mut)
+    }
+
+    /// [`Table::entry_mut`], for as long as the words are borrowed.
+    #[inline(always)]
+    pub(crate) fn into_entry_mut(self, position: u32) -> Option<&'h mut [Cell]> {
         let start = self.read().place(position);
         let end = start.saturating_add(self.stride);
         self.words.get_mut(start..end).map(Cell::slice_mut)
@@ -397,7 +306,7 @@ impl<'h> Table<&'h mut [u64]> {
         self.set_entry(position, entry);
         let next = self.read().header(NEXT);
         if layout.sequenced {
-            self.put(layout.sequence().saturating_add(at(position)), next);
+            self.put(layout.sequence().saturating_add(to_usize(position)), next);
         }
         if let [live, next, ..] = &mut *self.words {
             (*live, *next) = (live.wrapping_add(1), next.wrapping_add(1));
@@ -469,7 +378,7 @@ impl<'h> Table<&'h mut [u64]> {
             let to = new.used;
             new.set_entry(to, entry);
             if plan.layout.sequenced {
-                let place = plan.layout.sequence().saturating_add(at(to));
+                let place = plan.layout.sequence().saturating_add(to_usize(to));
                 new.put(place, self.read().sequence(position));
             }
             // Leave word of where the entry went, for the index.

@@ -1,0 +1,208 @@
+//! [`Account`]: every byte that a heap requests from the global allocator, and
+//! the only code that requests it.
+
+use alloc::vec::Vec;
+
+use bumpalo::Bump;
+
+use crate::words::{ARENA_PAGES_MAX, Error, Kind, Limits, Resource, Result, to_u64};
+
+/// Whether a limit is near. An alarm: raised by the account, cleared by a
+/// collection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Pressure {
+    /// Seven eighths of some limit are used.
+    pub(crate) near_limit: bool,
+    /// A limit refused a growth.
+    pub(crate) refused: bool,
+}
+
+/// What scratch memory has taken while arenas may grow beside it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ScratchCharge {
+    bytes: usize,
+    /// A sort holds cells that its caller cannot name.
+    sorting: bool,
+}
+
+/// The account of a heap's memory.
+#[derive(Debug)]
+pub(crate) struct Account {
+    limits: Limits,
+    used: usize,
+    /// Growths left until one fails; `u64::MAX`: none does.
+    fail_after: u64,
+    pressure: Pressure,
+    charge: ScratchCharge,
+}
+
+impl Account {
+    pub(crate) const fn new(limits: Limits) -> Account {
+        Account {
+            limits,
+            used: 0,
+            fail_after: u64::MAX,
+            pressure: Pressure { near_limit: false, refused: false },
+            charge: ScratchCharge { bytes: 0, sorting: false },
+        }
+    }
+
+    pub(crate) const fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    pub(crate) const fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// Bytes requested.
+    pub(crate) const fn used(&self) -> usize {
+        self.used
+    }
+
+    /// What the limit leaves.
+    pub(crate) const fn left(&self) -> usize {
+        self.limits.bytes.saturating_sub(self.used)
+    }
+
+    pub(crate) const fn pressure(&self) -> Pressure {
+        self.pressure
+    }
+
+    pub(crate) const fn clear_pressure(&mut self) {
+        self.pressure = Pressure { near_limit: false, refused: false };
+    }
+
+    /// Lets `n` more growths succeed, and fails those that follow.
+    pub(crate) fn fail_growth_after(&mut self, n: Option<u64>) {
+        self.fail_after = n.unwrap_or(u64::MAX);
+    }
+
+    /// Whether this growth is one that is to fail.
+    pub(crate) fn injects_failure(&mut self) -> bool {
+        match self.fail_after {
+            0 => true,
+            u64::MAX => false,
+            n => {
+                self.fail_after = n.wrapping_sub(1);
+                false
+            }
+        }
+    }
+
+    /// Whether an arena may have `slots` slots.
+    pub(crate) fn check_slots(&mut self, kind: Kind, slots: usize) -> Result<()> {
+        let (limit, max) = (self.limits.slots, u32::MAX);
+        self.check(to_u64(slots), limit, max, Resource::Slots(kind), kind)
+    }
+
+    /// Whether an arena may have `pages` pages.
+    pub(crate) fn check_pages(&mut self, kind: Kind, pages: u64) -> Result<()> {
+        let (limit, max) = (self.limits.pages, ARENA_PAGES_MAX);
+        self.check(pages, limit, max, Resource::Pages(kind), kind)
+    }
+
+    fn check(&mut self, n: u64, limit: u32, max: u32, of: Resource, kind: Kind) -> Result<()> {
+        if n > u64::from(max) {
+            return Err(Error::ArenaFull { kind });
+        }
+        self.note_use(n, u64::from(limit));
+        if n > u64::from(limit) { Err(self.refuse(of)) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn refuse(&mut self, of: Resource) -> Error {
+        self.pressure.refused = true;
+        Error::Limit(of)
+    }
+
+    /// Raises the alarm if `used` is near `limit`.
+    fn note_use(&mut self, used: u64, limit: u64) {
+        self.pressure.near_limit |= used >= limit.saturating_sub(limit / 8);
+    }
+
+    /// Notes that an arena has used the last of `slots` slots: the next one may
+    /// be refused.
+    #[cold]
+    pub(crate) fn note_last_slot(&mut self, slots: usize) {
+        self.note_use(to_u64(slots), u64::from(self.limits.slots));
+    }
+
+    /// Makes room in `vec` for `len` elements in all, and for as many again
+    /// where the limit allows. `vec` keeps its elements; an error changes
+    /// nothing.
+    pub(crate) fn reserve<T>(&mut self, vec: &mut Vec<T>, len: usize) -> Result<()> {
+        let size = size_of::<T>();
+        let old = vec.capacity();
+        if len <= old {
+            return Ok(());
+        }
+        let needed = len.saturating_sub(old).saturating_mul(size);
+        self.note_use(to_u64(self.used.saturating_add(needed)), to_u64(self.limits.bytes));
+        let left = self.left().checked_sub(needed).ok_or_else(|| self.refuse(Resource::Bytes))?;
+        if self.injects_failure() {
+            return Err(Error::OutOfMemory);
+        }
+        // Near the limit, take half of what is left: other arenas want some,
+        // and the number of moves stays logarithmic.
+        let most = (left / 2).checked_div(size).unwrap_or(0);
+        let spare = old.saturating_mul(2).saturating_sub(len).min(most);
+        let wanted = len.saturating_sub(vec.len());
+        let roomy = vec.try_reserve_exact(wanted.saturating_add(spare));
+        let grown = roomy.or_else(|_| vec.try_reserve_exact(wanted));
+        grown.map_err(|_| Error::OutOfMemory)?;
+        self.recount(old, vec);
+        Ok(())
+    }
+
+    /// Gives spare capacity beyond `capacity` back.
+    pub(crate) fn shrink<T>(&mut self, vec: &mut Vec<T>, capacity: usize) {
+        let old = vec.capacity();
+        if old > capacity {
+            vec.shrink_to(capacity);
+            self.recount(old, vec);
+        }
+    }
+
+    fn recount<T>(&mut self, old: usize, vec: &Vec<T>) {
+        let bytes = |capacity: usize| capacity.saturating_mul(size_of::<T>());
+        self.replace(bytes(old), bytes(vec.capacity()));
+    }
+
+    /// Counts memory of `new` bytes in place of one of `old`.
+    pub(crate) fn replace(&mut self, old: usize, new: usize) {
+        self.used = self.used.saturating_sub(old).saturating_add(new);
+    }
+
+    /// Sets the count back to what it was before memory that is gone.
+    pub(super) fn restore_used(&mut self, used: usize) {
+        self.used = used;
+    }
+
+    /// Begins a charge for an operation, and returns the one of the operation
+    /// around it, for [`Account::end_charge`].
+    pub(crate) fn begin_charge(&mut self) -> ScratchCharge {
+        let charge = ScratchCharge { bytes: 0, ..self.charge };
+        core::mem::replace(&mut self.charge, charge)
+    }
+
+    /// Counts what scratch memory has taken beyond the `warm` bytes it began
+    /// with, until the charge ends.
+    pub(crate) fn charge(&mut self, scratch: &Bump, warm: usize, sorting: bool) {
+        let before = self.charge;
+        let bytes = scratch.allocated_bytes_including_metadata().saturating_sub(warm);
+        self.charge =
+            ScratchCharge { bytes: bytes.max(before.bytes), sorting: before.sorting | sorting };
+        self.replace(before.bytes, self.charge.bytes);
+    }
+
+    pub(crate) fn end_charge(&mut self, before: ScratchCharge) {
+        self.replace(self.charge.bytes, 0);
+        self.charge = before;
+    }
+
+    /// Whether a sort is under way.
+    pub(crate) const fn is_sorting(&self) -> bool {
+        self.charge.sorting
+    }
+}

@@ -1,0 +1,146 @@
+//! [`Resources`]: what arenas draw on when they grow.
+
+use alloc::vec::Vec;
+
+use super::account::Account;
+use crate::words::Result;
+
+/// What was allocated since the last collection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) bytes: u64,
+    pub(crate) objects: u32,
+}
+
+/// What a slot that retires counts as, in bytes allocated.
+const RETIRED_BYTES: u64 = 256;
+/// What a slot counts as.
+const SLOT_BYTES: u64 = 16;
+
+impl Tally {
+    /// Counts an object in a block of `words` words.
+    #[inline(always)]
+    pub(crate) fn object(&mut self, words: u32) {
+        self.objects = self.objects.wrapping_add(1);
+        let bytes = u64::from(words).wrapping_mul(8).wrapping_add(SLOT_BYTES);
+        self.bytes = self.bytes.wrapping_add(bytes);
+    }
+
+    /// Counts `words` words that an object grew by or moved to.
+    #[inline(always)]
+    pub(crate) fn growth(&mut self, words: u32) {
+        self.bytes = self.bytes.wrapping_add(u64::from(words).wrapping_mul(8));
+    }
+
+    pub(crate) fn retired_slot(&mut self) {
+        self.bytes = self.bytes.wrapping_add(RETIRED_BYTES);
+    }
+}
+
+/// Words of a bitmap beyond those that bits need: one to spare for each selector.
+const SPARE_WORDS: usize = 32;
+
+/// Bits for collections, reserved when slots and pages are, so that a collection
+/// needs no memory: two for every slot, and one for every word of any one arena.
+#[derive(Debug, Default)]
+pub(crate) struct Bitmap {
+    words: Vec<u64>,
+    /// Slots that all arenas have capacity for.
+    slots: usize,
+}
+
+/// The memory account, the bitmap of collections, and the tally of allocations.
+#[derive(Debug)]
+pub(crate) struct Resources {
+    pub(crate) account: Account,
+    pub(crate) tally: Tally,
+    bitmap: Bitmap,
+}
+
+impl Resources {
+    pub(crate) const fn new(account: Account) -> Resources {
+        let bitmap = Bitmap { words: Vec::new(), slots: 0 };
+        Resources { account, tally: Tally { bytes: 0, objects: 0 }, bitmap }
+    }
+
+    /// [`Account::reserve`] for the slots of an arena, with the bits for them;
+    /// [`Resources::shrink_slots`] takes back what an error leaves.
+    pub(super) fn reserve_slots<T>(&mut self, slots: &mut Vec<T>, len: usize) -> Result<()> {
+        let old = slots.capacity();
+        self.account.reserve(slots, len)?;
+        let added = slots.capacity().saturating_sub(old);
+        self.bitmap.slots = self.bitmap.slots.saturating_add(added);
+        self.reserve_bits(self.bitmap.slots.saturating_mul(2))
+    }
+
+    /// [`Account::shrink`] for the slots of an arena.
+    pub(super) fn shrink_slots<T>(&mut self, slots: &mut Vec<T>, capacity: usize) {
+        let old = slots.capacity();
+        self.account.shrink(slots, capacity);
+        let removed = old.saturating_sub(slots.capacity());
+        self.bitmap.slots = self.bitmap.slots.saturating_sub(removed);
+    }
+
+    /// Makes room for `bits` bits.
+    pub(super) fn reserve_bits(&mut self, bits: usize) -> Result<()> {
+        self.account.reserve(&mut self.bitmap.words, (bits / 64).saturating_add(SPARE_WORDS))
+    }
+
+    /// Words of bits that there is room for.
+    pub(crate) fn bitmap_words(&self) -> usize {
+        self.bitmap.words.capacity()
+    }
+
+    /// Gives words of bits beyond `words` back.
+    pub(crate) fn shrink_bitmap(&mut self, words: usize) {
+        self.account.shrink(&mut self.bitmap.words, words);
+    }
+
+    /// Gives back bits that neither the slots nor `memory_words` words need.
+    pub(crate) fn trim_bitmap(&mut self, memory_words: usize) {
+        let bits = self.bitmap.slots.saturating_mul(2).max(memory_words);
+        self.bitmap.words.clear();
+        self.shrink_bitmap((bits / 64).saturating_add(SPARE_WORDS));
+    }
+
+    /// Runs `work` with `bits` bits, which have been reserved: all zero, and to
+    /// be left so.
+    pub(crate) fn with_bits<T>(
+        &mut self,
+        bits: usize,
+        work: impl FnOnce(&mut Account, &mut Tally, &mut [u64]) -> T,
+    ) -> T {
+        let words = core::mem::take(&mut self.bitmap.words);
+        let used = self.account.used();
+        let mut borrowed = BorrowedBits { resources: self, words, unwound: Some(used) };
+        let len = (bits / 64).saturating_add(1).min(borrowed.words.capacity());
+        if borrowed.words.len() < len {
+            borrowed.words.resize(len, 0);
+        }
+        let BorrowedBits { resources, words, .. } = &mut borrowed;
+        let Resources { account, tally, .. } = &mut **resources;
+        let result = work(account, tally, words.get_mut(..len).unwrap_or_default());
+        borrowed.unwound = None;
+        result
+    }
+}
+
+/// Gives the bits back, also where the host's code ends by a panic: they are not
+/// known to be zero then, and the work list, whose bytes had been counted, is
+/// gone.
+struct BorrowedBits<'r> {
+    resources: &'r mut Resources,
+    words: Vec<u64>,
+    /// Bytes on the account before, if the host's code panicked.
+    unwound: Option<usize>,
+}
+
+impl Drop for BorrowedBits<'_> {
+    fn drop(&mut self) {
+        if let Some(used) = self.unwound {
+            self.resources.account.restore_used(used);
+            self.words.clear();
+        }
+        self.resources.bitmap.words = core::mem::take(&mut self.words);
+    }
+}

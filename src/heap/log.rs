@@ -1,0 +1,183 @@
+//! [`AllocationLog`]: which objects were allocated while a region was open.
+//!
+//! All open regions share one log; each begins at some length of it, so opening
+//! and closing an empty region touches no arena. Entries of freed objects are
+//! removed before the log would grow: its length is bounded by what is live, not
+//! by what was allocated.
+
+use alloc::vec::Vec;
+
+use super::arenas::Arenas;
+use crate::arena::Account;
+use crate::words::{Cell, Result, to_u64};
+
+/// Entries that a log begins with.
+const FIRST_CAPACITY: usize = 64;
+
+/// A region that is open: its number, and the length of the log before it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OpenRegion {
+    pub(crate) serial: u64,
+    pub(crate) start: usize,
+}
+
+/// Objects allocated in open regions, oldest first.
+#[derive(Debug)]
+pub(crate) struct AllocationLog {
+    entries: Vec<Cell>,
+    regions: Vec<OpenRegion>,
+}
+
+impl AllocationLog {
+    pub(super) const fn new() -> AllocationLog {
+        AllocationLog { entries: Vec::new(), regions: Vec::new() }
+    }
+
+    /// Makes sure that the next allocation can be recorded. Returns the capacity
+    /// before, for [`AllocationLog::record`].
+    #[inline(always)]
+    pub(super) fn reserve_one(&mut self, arenas: &Arenas, account: &mut Account) -> Result<usize> {
+        let capacity = self.entries.capacity();
+        if !self.regions.is_empty() && self.entries.len() == capacity {
+            self.make_room(arenas, account)?;
+        }
+        Ok(capacity)
+    }
+
+    #[cold]
+    fn make_room(&mut self, arenas: &Arenas, account: &mut Account) -> Result<()> {
+        self.prune(arenas);
+        let (len, capacity) = (self.entries.len(), self.entries.capacity());
+        if len.saturating_mul(2) < capacity {
+            return Ok(());
+        }
+        // Grow, even if pruning made some room: else the next allocation prunes again.
+        let wanted = capacity.saturating_add(1).max(FIRST_CAPACITY);
+        let grown = account.reserve(&mut self.entries, wanted);
+        if len < capacity { Ok(()) } else { grown }
+    }
+
+    /// Records an allocation, or gives back what was reserved for one that
+    /// failed.
+    #[inline(always)]
+    pub(super) fn record(
+        &mut self,
+        account: &mut Account,
+        capacity: usize,
+        allocated: Result<Cell>,
+    ) -> Result<Cell> {
+        match allocated {
+            Ok(cell) if !self.regions.is_empty() => self.entries.push(cell),
+            Ok(_) => {}
+            Err(_) => self.shrink(account, capacity),
+        }
+        allocated
+    }
+
+    /// Records many allocations. An error records none.
+    pub(super) fn record_all(
+        &mut self,
+        account: &mut Account,
+        cells: impl ExactSizeIterator<Item = Cell>,
+    ) -> Result<()> {
+        if !self.regions.is_empty() {
+            let len = self.entries.len().saturating_add(cells.len());
+            account.reserve(&mut self.entries, len)?;
+            self.entries.extend(cells);
+        }
+        Ok(())
+    }
+
+    /// Removes the entries of freed objects.
+    pub(crate) fn prune(&mut self, arenas: &Arenas) {
+        let (mut position, mut kept) = (0_usize, 0_usize);
+        let mut regions = self.regions.iter_mut().peekable();
+        self.entries.retain(|&cell| {
+            while let Some(region) = regions.next_if(|region| region.start <= position) {
+                region.start = kept;
+            }
+            position = position.saturating_add(1);
+            let live = arenas.contains(cell);
+            kept = kept.saturating_add(usize::from(live));
+            live
+        });
+        regions.for_each(|region| region.start = kept);
+    }
+
+    /// Removes all entries; regions stay open.
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+        self.regions.iter_mut().for_each(|region| region.start = 0);
+    }
+
+    /// Number of open regions.
+    pub(crate) fn depth(&self) -> usize {
+        self.regions.len()
+    }
+
+    /// Opens a region.
+    pub(crate) fn open(&mut self, account: &mut Account, serial: u64) -> Result<()> {
+        let len = self.regions.len().saturating_add(1);
+        account.reserve(&mut self.regions, len)?;
+        self.regions.push(OpenRegion { serial, start: self.entries.len() });
+        Ok(())
+    }
+
+    /// The open region at a depth.
+    pub(crate) fn region(&self, depth: usize) -> Option<OpenRegion> {
+        self.regions.get(depth).copied()
+    }
+
+    /// Closes the region at a depth and those inside it; returns whether
+    /// anything was allocated in them.
+    pub(crate) fn close(&mut self, depth: usize, region: OpenRegion) -> bool {
+        self.regions.truncate(depth);
+        self.entries.len() > region.start
+    }
+
+    /// The entries from `start` on.
+    pub(crate) fn since(&self, start: usize) -> &[Cell] {
+        self.entries.get(start..).unwrap_or_default()
+    }
+
+    /// Removes the entries from `start` on.
+    pub(crate) fn drain(&mut self, start: usize) -> impl DoubleEndedIterator<Item = Cell> {
+        self.entries.drain(start.min(self.entries.len())..)
+    }
+
+    /// Removes those entries from `start` on whose objects were freed, or all
+    /// entries if no region is open.
+    pub(crate) fn end_region(&mut self, start: usize, arenas: &Arenas) {
+        self.entries.extract_if(start.., |cell| !arenas.contains(*cell)).for_each(drop);
+        if self.regions.is_empty() {
+            self.entries.clear();
+        }
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.entries.capacity()
+    }
+
+    /// Gives spare capacity for entries beyond `capacity` back.
+    pub(super) fn shrink(&mut self, account: &mut Account, capacity: usize) {
+        account.shrink(&mut self.entries, capacity);
+    }
+
+    /// Gives all spare capacity back.
+    pub(super) fn trim(&mut self, account: &mut Account) {
+        account.shrink(&mut self.entries, 0);
+        account.shrink(&mut self.regions, 0);
+    }
+
+    /// Bytes requested for the log.
+    pub(super) fn reserved_bytes(&self) -> u64 {
+        let entries = self.entries.capacity().saturating_mul(size_of::<Cell>());
+        let regions = self.regions.capacity().saturating_mul(size_of::<OpenRegion>());
+        to_u64(entries.saturating_add(regions))
+    }
+
+    /// Whether every region begins inside the log.
+    pub(crate) fn is_ordered(&self) -> bool {
+        self.regions.iter().all(|region| region.start <= self.entries.len())
+    }
+}

@@ -1,0 +1,47 @@
+//! [`Pacer`]: when a collection is due.
+
+use crate::arena::{Pressure, Tally};
+use crate::words::Policy;
+
+/// Decides when the next collection is due.
+#[derive(Debug)]
+pub(crate) struct Pacer {
+    policy: Policy,
+    /// Bytes allocated that trigger the next collection.
+    trigger: u64,
+    /// Bytes allocated that trigger it near a limit.
+    trigger_near_limit: u64,
+}
+
+impl Pacer {
+    pub(super) const fn new() -> Pacer {
+        let policy = Policy::DEFAULT;
+        Pacer { policy, trigger: policy.bytes_min, trigger_near_limit: 0 }
+    }
+
+    pub(crate) const fn policy(&self) -> Policy {
+        self.policy
+    }
+
+    pub(crate) const fn set_policy(&mut self, policy: Policy) {
+        self.policy = policy;
+        self.trigger = policy.bytes_min;
+    }
+
+    /// Whether a collection is due, by what was allocated since the last one.
+    #[inline]
+    pub(crate) const fn is_due(&self, tally: Tally, pressure: Pressure) -> bool {
+        let Policy { stress, .. } = self.policy;
+        let near_limit = pressure.refused || tally.bytes >= self.trigger_near_limit;
+        tally.bytes >= self.trigger
+            || pressure.near_limit && near_limit
+            || stress > 0 && tally.objects >= stress
+    }
+
+    /// Sets the triggers after a collection that left `live_bytes`.
+    pub(crate) fn restart(&mut self, live_bytes: u64) {
+        let growth = (live_bytes / 100).saturating_mul(u64::from(self.policy.growth_percent));
+        self.trigger = growth.max(self.policy.bytes_min);
+        self.trigger_near_limit = live_bytes / 32;
+    }
+}

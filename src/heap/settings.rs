@@ -1,0 +1,100 @@
+//! [`Settings`]: seeds and limits of a new heap.
+
+use core::fmt;
+
+use crate::words::Limits;
+
+/// How a heap is set up: its seeds and its limits.
+///
+/// ```
+/// use segheap::{Heap, Limits, Settings};
+/// let limits = Limits::NONE.with_bytes(64 << 20);
+/// let heap = Heap::with(Settings::seeded(0x5EED).limits(limits));
+/// assert_eq!(heap.usage().total_bytes, 0);
+/// ```
+#[derive(Clone, Copy)]
+pub struct Settings {
+    pub(super) generation_seed: u64,
+    pub(super) hash_seed: u64,
+    pub(super) limits: Limits,
+}
+
+/// Shows no seed.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl Settings {
+    /// Settings with both seeds derived from `seed` and without limits: for hosts
+    /// that have no entropy, and for runs that must be reproducible. Where
+    /// handles or keys come from untrusted callers, pass a seed that they cannot
+    /// know.
+    pub const fn seeded(seed: u64) -> Settings {
+        let hash_seed = seed.wrapping_mul(0xD6E8_FEB8_6659_FD93).rotate_left(32);
+        Settings { generation_seed: seed, hash_seed, limits: Limits::NONE }
+    }
+
+    /// Settings with random seeds and without limits.
+    ///
+    /// Exists with the feature `std`, except on wasm32-unknown-unknown, where
+    /// `std` has no entropy: enable the feature `getrandom` there and use
+    /// `Settings::try_random`.
+    #[cfg(all(feature = "std", not(all(target_family = "wasm", target_os = "unknown"))))]
+    pub fn random() -> Settings {
+        use std::hash::{BuildHasher, Hasher, RandomState};
+        let random = RandomState::new();
+        let mut hasher = random.build_hasher();
+        let generation_seed = hasher.finish();
+        hasher.write_u8(1);
+        Settings { hash_seed: hasher.finish(), generation_seed, limits: Limits::NONE }
+    }
+
+    /// Settings with random seeds from the operating system, by the `getrandom`
+    /// crate, and without limits.
+    ///
+    /// # Errors
+    /// [`Error::NoEntropy`](crate::Error::NoEntropy) if the system provides none.
+    ///
+    /// ```
+    /// use segheap::{Heap, Settings};
+    /// let heap = Heap::with(Settings::try_random()?);
+    /// # assert_eq!(heap.usage().live(), 0);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    #[cfg(feature = "getrandom")]
+    pub fn try_random() -> crate::words::Result<Settings> {
+        let mut seeds = [[0; 8]; 2];
+        getrandom::fill(seeds.as_flattened_mut()).map_err(|_| crate::Error::NoEntropy)?;
+        let [generation_seed, hash_seed] = seeds.map(u64::from_le_bytes);
+        Ok(Settings { generation_seed, hash_seed, limits: Limits::NONE })
+    }
+
+    /// These settings, with another seed for generations. It decides where the
+    /// generations of slots start, and so which handles of another heap are
+    /// rejected; nothing else depends on it.
+    #[must_use]
+    pub const fn generation_seed(self, seed: u64) -> Settings {
+        Settings { generation_seed: seed, ..self }
+    }
+
+    /// These settings, with another seed for the hashes of keys.
+    #[must_use]
+    pub const fn hash_seed(self, seed: u64) -> Settings {
+        Settings { hash_seed: seed, ..self }
+    }
+
+    /// These settings, with limits.
+    #[must_use]
+    pub const fn limits(self, limits: Limits) -> Settings {
+        Settings { limits, ..self }
+    }
+}
+
+#[cfg(all(feature = "std", not(all(target_family = "wasm", target_os = "unknown"))))]
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings::random()
+    }
+}

@@ -1,0 +1,282 @@
+//! [`Store`]: the objects, what they are made of, and the record of their
+//! allocation. Operations on objects take a store, and nothing else of a heap.
+
+use core::fmt;
+
+use super::arenas::Arenas;
+use super::log::AllocationLog;
+use super::settings::Settings;
+use super::usage::Usage;
+use crate::arena::{Account, Arena, Extent, Resources, Slot, Tally};
+use crate::object::{Context, Internal, Keys, Object, ObjectInit, View, ViewMut};
+use crate::words::{AsHandle, Cell, Error, Handle, HasKind, Kind, Result, object_len, to_u64};
+
+/// Objects and the memory they lie in.
+pub(crate) struct Store {
+    arenas: Arenas,
+    resources: Resources,
+    log: AllocationLog,
+    hash_seed: u64,
+}
+
+/// The parts of a store that reclaim objects together.
+#[derive(Debug)]
+pub(crate) struct StoreParts<'s> {
+    pub(crate) arenas: &'s mut Arenas,
+    pub(crate) resources: &'s mut Resources,
+    pub(crate) log: &'s mut AllocationLog,
+}
+
+/// What a store had reserved and counted.
+#[derive(Debug)]
+pub(crate) struct Checkpoint {
+    extents: [Extent; Arenas::COUNT],
+    bitmap_words: usize,
+    log_capacity: usize,
+    tally: Tally,
+}
+
+/// Shows no seed.
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("resources", &self.resources).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    pub(super) fn new(settings: Settings) -> Store {
+        Store {
+            arenas: Arenas::new(settings.generation_seed),
+            resources: Resources::new(Account::new(settings.limits)),
+            log: AllocationLog::new(),
+            hash_seed: settings.hash_seed,
+        }
+    }
+
+    pub(crate) const fn arenas(&self) -> &Arenas {
+        &self.arenas
+    }
+
+    /// The arena of a kind.
+    ///
+    /// # Errors
+    /// [`Error::NotAHandle`] for a spare selector.
+    #[inline(always)]
+    pub(crate) fn arena(&self, kind: Kind) -> Result<&Arena> {
+        self.arenas.get(kind).ok_or(Error::NotAHandle)
+    }
+
+    #[inline(always)]
+    pub(crate) fn arena_mut(&mut self, kind: Kind) -> Result<&mut Arena> {
+        self.arenas.get_mut(kind).ok_or(Error::NotAHandle)
+    }
+
+    pub(crate) const fn resources(&self) -> &Resources {
+        &self.resources
+    }
+
+    pub(crate) const fn account(&self) -> &Account {
+        &self.resources.account
+    }
+
+    pub(crate) const fn account_mut(&mut self) -> &mut Account {
+        &mut self.resources.account
+    }
+
+    pub(crate) const fn log(&self) -> &AllocationLog {
+        &self.log
+    }
+
+    pub(crate) const fn parts(&mut self) -> StoreParts<'_> {
+        let Store { arenas, resources, log, .. } = self;
+        StoreParts { arenas, resources, log }
+    }
+
+    /// Hash and equality of keys.
+    #[inline(always)]
+    pub(crate) fn keys(&self) -> Keys<'_> {
+        Keys::new(self.arenas.as_slice(), &[], self.hash_seed)
+    }
+
+    /// Opens an object to read; see [`Heap::get`](crate::Heap::get).
+    #[inline(always)]
+    pub(crate) fn get<K: Object>(&self, object: impl AsHandle<K>) -> Result<View<'_, K>> {
+        let arena = self.arena(K::KIND)?;
+        View::new(arena, arena.check(object.into())?, K::Context::of(self.keys()))
+    }
+
+    /// Opens an object to change; see [`Heap::get_mut`](crate::Heap::get_mut).
+    #[inline(always)]
+    pub(crate) fn get_mut<K: Object>(
+        &mut self,
+        object: impl AsHandle<K>,
+    ) -> Result<ViewMut<'_, K>> {
+        let cell: Cell = object.into();
+        let (before, arena, behind) = self.arenas.split(K::KIND)?;
+        arena.check(cell)?;
+        let context = K::Context::of(Keys::new(before, behind, self.hash_seed));
+        Ok(ViewMut::new(arena, &mut self.resources, cell.slot(), context))
+    }
+
+    /// Whether the cell is a handle of a live object.
+    #[inline]
+    pub(crate) fn contains(&self, cell: Cell) -> bool {
+        cell.is_handle() && self.arenas.contains(cell)
+    }
+
+    /// The arena of a live object, and its slot.
+    ///
+    /// # Errors
+    /// [`Error::NotAHandle`] or [`Error::Stale`].
+    pub(crate) fn open(&self, cell: Cell) -> Result<(&Arena, Slot)> {
+        self.arenas.open(cell)
+    }
+
+    /// Allocates an object; see [`Heap::alloc`](crate::Heap::alloc).
+    #[inline(always)]
+    pub(crate) fn alloc<I: ObjectInit>(&mut self, init: I) -> Result<Handle<I::Kind>> {
+        let (len, words) = init.size();
+        let cell = self.alloc_with(I::Kind::KIND, object_len(len)?, words, |words| {
+            init.fill(words, Internal(()));
+            Ok(())
+        })?;
+        Ok(Handle::known(cell))
+    }
+
+    /// Allocates an object of `len` elements in `words` words, which `fill`
+    /// writes.
+    #[inline(always)]
+    pub(crate) fn alloc_with(
+        &mut self,
+        kind: Kind,
+        len: u32,
+        words: usize,
+        fill: impl FnOnce(&mut [u64]) -> Result<()>,
+    ) -> Result<Cell> {
+        let log = self.log.reserve_one(&self.arenas, &mut self.resources.account)?;
+        let arena = self.arenas.get_mut(kind).ok_or(Error::NotAHandle)?;
+        let allocated = arena.alloc(&mut self.resources, len, words, fill);
+        self.log.record(&mut self.resources.account, log, allocated)
+    }
+
+    /// [`Store::alloc_with`], from objects of another kind, whose arena `fill`
+    /// reads.
+    #[inline(always)]
+    pub(crate) fn alloc_from(
+        &mut self,
+        from: Kind,
+        kind: Kind,
+        (len, words): (u32, usize),
+        fill: impl FnOnce(&Arena, &mut [u64]) -> Result<()>,
+    ) -> Result<Cell> {
+        let log = self.log.reserve_one(&self.arenas, &mut self.resources.account)?;
+        let (source, target) = self.arenas.read_and_write(from, kind)?;
+        let fill = |words: &mut [u64]| fill(source, words);
+        let allocated = target.alloc(&mut self.resources, len, words, fill);
+        self.log.record(&mut self.resources.account, log, allocated)
+    }
+
+    /// Allocates an object that no region records yet; [`Store::record_all`]
+    /// does, or [`Store::roll_back`] takes it back.
+    pub(crate) fn alloc_unrecorded(
+        &mut self,
+        kind: Kind,
+        len: u32,
+        words: usize,
+        fill: impl FnOnce(&mut [u64]) -> Result<()>,
+    ) -> Result<Cell> {
+        let arena = self.arenas.get_mut(kind).ok_or(Error::NotAHandle)?;
+        arena.alloc(&mut self.resources, len, words, fill)
+    }
+
+    /// Gives the sequence in slot `index` of a kind's arena room for `additional`
+    /// more elements; returns the slot.
+    pub(crate) fn reserve(&mut self, kind: Kind, index: u32, additional: usize) -> Result<Slot> {
+        let arena = self.arenas.get_mut(kind).ok_or(Error::NotAHandle)?;
+        arena.reserve(&mut self.resources, index, additional)?;
+        arena.slot(index)
+    }
+
+    /// Records the allocation of objects.
+    pub(crate) fn record_all(&mut self, cells: impl ExactSizeIterator<Item = Cell>) -> Result<()> {
+        self.log.record_all(&mut self.resources.account, cells)
+    }
+
+    /// Frees an object; see [`Heap::free`](crate::Heap::free).
+    #[inline]
+    pub(crate) fn free(&mut self, cell: Cell) -> Result<()> {
+        let kind = cell.kind().ok_or(Error::NotAHandle)?;
+        if kind == Kind::SEALED {
+            return Err(Error::Sealed);
+        }
+        let arena = self.arenas.get_mut(kind).ok_or(Error::Stale { kind })?;
+        arena.free(&mut self.resources.tally, cell)
+    }
+
+    /// Frees every object.
+    pub(super) fn clear(&mut self) {
+        self.arenas.iter_mut().for_each(Arena::clear);
+        self.log.clear();
+    }
+
+    /// Gives spare capacity of the log back.
+    pub(super) fn trim(&mut self) {
+        self.log.trim(&mut self.resources.account);
+    }
+
+    /// Closes the gaps between blocks in the arenas that `wanted` picks; returns
+    /// how many.
+    pub(crate) fn compact_where(&mut self, mut wanted: impl FnMut(&Arena) -> bool) -> u32 {
+        let mut compacted = 0_u32;
+        for arena in self.arenas.iter_mut() {
+            if wanted(arena) {
+                arena.compact(&mut self.resources);
+                compacted = compacted.saturating_add(1);
+            }
+        }
+        compacted
+    }
+
+    pub(super) fn usage(&self, scratch_bytes: usize) -> Usage {
+        let [seals, arenas @ ..] = self.arenas.each(Arena::usage);
+        let total_bytes = to_u64(self.account().used());
+        Usage { arenas, seals, scratch_bytes: to_u64(scratch_bytes), total_bytes }
+    }
+
+    /// Bytes requested for arenas, bitmap and log.
+    pub(crate) fn reserved_bytes(&self) -> u64 {
+        let arenas = self.arenas.iter().map(|arena| arena.usage().reserved_bytes);
+        let bitmap = to_u64(self.resources.bitmap_words()).saturating_mul(8);
+        arenas.fold(bitmap, u64::saturating_add).saturating_add(self.log.reserved_bytes())
+    }
+
+    /// What [`Store::roll_back`] goes back to.
+    pub(crate) fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            extents: self.arenas.each(Arena::extent),
+            bitmap_words: self.resources.bitmap_words(),
+            log_capacity: self.log.capacity(),
+            tally: self.resources.tally,
+        }
+    }
+
+    /// Takes back everything since a checkpoint. `allocated` are the objects
+    /// allocated since, the newest first; nothing else refers to them.
+    pub(crate) fn roll_back(
+        &mut self,
+        checkpoint: &Checkpoint,
+        allocated: impl Iterator<Item = Cell>,
+    ) {
+        for cell in allocated {
+            if let Some(arena) = self.arenas.get_mut(cell.selector()) {
+                arena.roll_back(cell);
+            }
+        }
+        for (arena, extent) in self.arenas.iter_mut().zip(checkpoint.extents) {
+            arena.shrink(&mut self.resources, extent);
+        }
+        self.resources.shrink_bitmap(checkpoint.bitmap_words);
+        self.log.shrink(&mut self.resources.account, checkpoint.log_capacity);
+        self.resources.tally = checkpoint.tally;
+    }
+}

@@ -1,0 +1,269 @@
+//! [`Trace`]: a walk over all objects that some roots reach.
+//!
+//! It keeps a bit for every slot, in memory that was reserved with the slots, and
+//! a work list that begins on the stack and grows while the limits allow. What the
+//! list has no room for is deferred: a second bit notes it until the list is
+//! empty. That is slower, never wrong, and needs no memory that could be refused.
+//! There is no recursion.
+
+use core::mem::take;
+
+use smallvec::SmallVec;
+
+use crate::arena::Account;
+use crate::heap::Arenas;
+use crate::words::{Cell, to_usize};
+
+/// Entries in a stage of the pipeline that hides the misses of slot and payload.
+const BATCH: usize = 32;
+/// Entries of the work list that lie on the stack.
+const INLINE: usize = 256;
+
+/// Fetches what will be looked at soon.
+#[inline(always)]
+fn prefetch<T>(slice: &[T], index: u32) {
+    #[cfg(feature = "std")]
+    prefetch_index::prefetch_index(slice, to_usize(index));
+    #[cfg(not(feature = "std"))]
+    let _ = (slice, index);
+}
+
+/// First word of the bits of each selector; beyond all words for those without
+/// an arena.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bases([usize; 16]);
+
+impl Bases {
+    /// Where the bits of each arena begin, and how many bits a trace needs.
+    pub(crate) fn new(arenas: &Arenas) -> (Bases, usize) {
+        let (mut bases, mut words) = ([usize::MAX >> 1; 16], 0_usize);
+        for arena in arenas.iter() {
+            if let Some(base) = bases.get_mut(arena.kind().index()) {
+                *base = words;
+            }
+            words = words.saturating_add(arena.slots().len().div_ceil(64));
+        }
+        (Bases(bases), words.saturating_mul(128))
+    }
+
+    /// The first word of the bits of a kind.
+    #[inline(always)]
+    pub(crate) fn of(&self, kind: crate::words::Kind) -> usize {
+        self.0.get(kind.index()).copied().unwrap_or(usize::MAX)
+    }
+}
+
+/// A bit for every slot.
+#[derive(Debug)]
+pub(crate) struct Marks<'w> {
+    bits: &'w mut [u64],
+    bases: Bases,
+}
+
+impl<'w> Marks<'w> {
+    pub(crate) fn new(bits: &'w mut [u64], bases: Bases) -> Marks<'w> {
+        Marks { bits, bases }
+    }
+
+    #[inline(always)]
+    fn word(&self, cell: Cell) -> usize {
+        self.bases.of(cell.selector()).wrapping_add(to_usize(cell.slot()) / 64)
+    }
+
+    /// The bit of a slot; unspecified for a slot that is not there.
+    #[inline(always)]
+    pub(crate) fn get(&self, cell: Cell) -> bool {
+        self.bits.get(self.word(cell)).is_some_and(|word| word >> (cell.slot() % 64) & 1 == 1)
+    }
+
+    #[inline(always)]
+    pub(crate) fn set(&mut self, cell: Cell, value: bool) {
+        let place = self.word(cell);
+        if let Some(word) = self.bits.get_mut(place) {
+            let mask = 1 << (cell.slot() % 64);
+            *word = if value { *word | mask } else { *word & !mask };
+        }
+    }
+
+    /// Takes word `n` of an arena's bits, and leaves zeroes.
+    fn take_word(&mut self, base: usize, n: usize) -> u64 {
+        self.bits.get_mut(base.wrapping_add(n)).map_or(0, take)
+    }
+}
+
+/// A walk over objects, each visited once. An object is pending while its bit has
+/// the value `PENDING`: with `false`, all objects are pending at first and the
+/// bits are marks; with `true`, only those whose bits were set before.
+#[derive(Debug)]
+pub(crate) struct Trace<'w, const PENDING: bool> {
+    pub(crate) marks: Marks<'w>,
+    /// The work list is the first `top` of these.
+    work: SmallVec<[Cell; INLINE]>,
+    top: usize,
+    /// Live objects that the work list had no room for.
+    deferred: Marks<'w>,
+    any_deferred: bool,
+}
+
+impl<'w, const PENDING: bool> Trace<'w, PENDING> {
+    /// `bits` are as many as [`Bases::new`] says.
+    pub(crate) fn new(bits: &'w mut [u64], bases: Bases) -> Self {
+        let (marks, deferred) = bits.split_at_mut(bits.len() / 2);
+        let (marks, deferred) = (Marks::new(marks, bases), Marks::new(deferred, bases));
+        Trace { marks, work: SmallVec::new(), top: 0, deferred, any_deferred: false }
+    }
+
+    #[inline(always)]
+    fn is_pending(&self, cell: Cell) -> bool {
+        self.marks.get(cell) == PENDING
+    }
+
+    /// Adds those of an object's cells to the work list that are handles of
+    /// pending objects. Each cell is written and then counted if it is one: a
+    /// branch would mispredict.
+    #[inline(always)]
+    fn scan(&mut self, arenas: &Arenas, account: &mut Account, cells: &[Cell]) {
+        for cells in cells.chunks(INLINE / 2) {
+            let end = self.top.saturating_add(cells.len());
+            if end > self.work.len() && !self.grow(account, end) {
+                cells.iter().for_each(|&cell| self.defer(arenas, cell));
+                continue;
+            }
+            let Some(room) = self.work.get_mut(self.top..end) else { continue };
+            let mut added = 0_usize;
+            for &cell in cells {
+                if let Some(place) = room.get_mut(added) {
+                    *place = cell;
+                }
+                let pending = cell.is_handle() & (self.marks.get(cell) == PENDING);
+                added = added.wrapping_add(usize::from(pending));
+            }
+            self.top = self.top.wrapping_add(added);
+        }
+    }
+
+    /// Notes an object to be visited when the work list is empty.
+    #[cold]
+    fn defer(&mut self, arenas: &Arenas, cell: Cell) {
+        let arena = arenas.of(cell).filter(|_| cell.is_handle());
+        let Some(arena) = arena.filter(|_| self.is_pending(cell)) else { return };
+        if arena.contains(cell) {
+            self.deferred.set(cell, true);
+            self.any_deferred = true;
+        } else if arena.is_retired(cell.slot()) {
+            self.marks.set(cell, !PENDING);
+        }
+    }
+
+    /// Makes the work list `end` entries long; returns whether it could.
+    #[cold]
+    fn grow(&mut self, account: &mut Account, end: usize) -> bool {
+        let old = self.work.capacity();
+        if end > old {
+            let bytes = old.saturating_mul(size_of::<Cell>());
+            // Both buffers exist while the old one is copied.
+            let room = account.left() >= bytes.saturating_mul(3) && !account.injects_failure();
+            if !room || self.work.try_grow(old.saturating_mul(2)).is_err() {
+                return false;
+            }
+            account.replace(if old == INLINE { 0 } else { bytes }, bytes.saturating_mul(2));
+        }
+        let len = end.saturating_mul(2).min(self.work.capacity());
+        self.work.resize(len, Cell::NULL);
+        true
+    }
+
+    /// Adds a root.
+    pub(crate) fn add(&mut self, arenas: &Arenas, account: &mut Account, root: Cell) {
+        if self.top >= INLINE / 2 {
+            self.drain(arenas, account);
+        }
+        self.scan(arenas, account, &[root]);
+    }
+
+    /// Visits what is on the work list, and everything it reaches.
+    fn drain(&mut self, arenas: &Arenas, account: &mut Account) {
+        let (mut pending, mut objects) = ([Cell::NULL; BATCH], [&[][..]; BATCH]);
+        while self.top > 0 {
+            let batch = self.top.saturating_sub(BATCH)..self.top;
+            self.top = batch.start;
+            let mut count = 0_usize;
+            for &cell in self.work.get(batch).unwrap_or_default() {
+                if let Some(place) = pending.get_mut(count) {
+                    *place = cell;
+                }
+                count = count.wrapping_add(usize::from(self.is_pending(cell)));
+            }
+            let pending = pending.get(..count).unwrap_or_default();
+            for cell in pending {
+                if let Some(arena) = arenas.of(*cell) {
+                    prefetch(arena.slots(), cell.slot());
+                }
+            }
+            let mut places = objects.iter_mut();
+            for &cell in pending {
+                if let Some(cells) = self.visit(arenas, cell)
+                    && let Some(place) = places.next()
+                {
+                    prefetch(cells, 0);
+                    prefetch(cells, 7);
+                    *place = cells;
+                }
+            }
+            let left = places.len();
+            let visited = objects.len().wrapping_sub(left);
+            for cells in objects.get(..visited).unwrap_or_default() {
+                self.scan(arenas, account, cells);
+            }
+        }
+    }
+
+    /// Visits the object that a cell refers to; returns its cells, if it has
+    /// some. A retired slot that a cell refers to counts as visited too, which
+    /// keeps it from being recycled.
+    #[inline(always)]
+    fn visit<'a>(&mut self, arenas: &'a Arenas, cell: Cell) -> Option<&'a [Cell]> {
+        if !self.is_pending(cell) {
+            return None;
+        }
+        let arena = arenas.of(cell)?;
+        match arena.find(cell) {
+            Some(slot) => {
+                self.marks.set(cell, !PENDING);
+                arena.cells(slot).ok().filter(|cells| !cells.is_empty())
+            }
+            None => {
+                if arena.is_retired(cell.slot()) {
+                    self.marks.set(cell, !PENDING);
+                }
+                None
+            }
+        }
+    }
+
+    /// Visits everything that the roots reach, deferred objects included.
+    pub(crate) fn finish(mut self, arenas: &Arenas, account: &mut Account) {
+        self.drain(arenas, account);
+        while take(&mut self.any_deferred) {
+            for arena in arenas.iter() {
+                let base = self.deferred.bases.of(arena.kind());
+                for n in 0..arena.slots().len().div_ceil(64) {
+                    let mut bits = self.deferred.take_word(base, n);
+                    while bits != 0 {
+                        let index =
+                            n.wrapping_mul(64).wrapping_add(to_usize(bits.trailing_zeros()));
+                        bits &= bits.wrapping_sub(1);
+                        let index = u32::try_from(index).unwrap_or(u32::MAX);
+                        if let Ok(slot) = arena.slot(index) {
+                            self.scan(arenas, account, &[Cell::of_slot(slot.key, index)]);
+                            self.drain(arenas, account);
+                        }
+                    }
+                }
+            }
+        }
+        if self.work.spilled() {
+            account.replace(self.work.capacity().saturating_mul(size_of::<Cell>()), 0);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What the constructors of the kinds return: objects that
+//! [`Heap::alloc`](crate::Heap::alloc) allocates.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use super::keyed::Keyed;
+use super::table;
+use super::view::{Object, Sequence};
+use crate::words::{Element, Private, copy, to_usize};
+
+/// Keeps [`ObjectInit::fill`] from being called outside this crate.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Internal(pub(crate) ());
+
+/// A description of an object to allocate: what `List::of` and its like return
+/// and [`Heap::alloc`](crate::Heap::alloc) takes. It borrows its elements, so
+/// they are copied once, into the heap.
+pub trait ObjectInit: Private {
+    /// The kind of the object.
+    type Kind: Object;
+    /// Elements and words of the object.
+    #[doc(hidden)]
+    fn size(&self) -> (usize, usize);
+    /// Writes the object; for this crate only, as it shows the bits of cells.
+    #[doc(hidden)]
+    fn fill(self, words: &mut [u64], _: Internal);
+}
+
+/// The [`ObjectInit`] of sequences: a header and the elements.
+#[derive(Clone, Copy)]
+pub struct SequenceInit<'a, K: Sequence> {
+    header: u64,
+    contents: Contents<'a, K::Element>,
+}
+
+#[derive(Clone, Copy)]
+enum Contents<'a, T> {
+    Slice(&'a [T]),
+    Two([T; 2]),
+    Repeat(T, usize),
+    Capacity(usize),
+}
+
+impl<'a, K: Sequence> SequenceInit<'a, K> {
+    pub(crate) const fn of(header: u64, elements: &'a [K::Element]) -> Self {
+        SequenceInit { header, contents: Contents::Slice(elements) }
+    }
+
+    pub(crate) const fn two(header: u64, elements: [K::Element; 2]) -> Self {
+        SequenceInit { header, contents: Contents::Two(elements) }
+    }
+
+    pub(crate) const fn repeat(header: u64, element: K::Element, len: usize) -> Self {
+        SequenceInit { header, contents: Contents::Repeat(element, len) }
+    }
+
+    pub(crate) const fn capacity(len: usize) -> Self {
+        SequenceInit { header: 0, contents: Contents::Capacity(len) }
+    }
+}
+
+impl<K: Sequence> fmt::Debug for SequenceInit<'_, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SequenceInit({}, {} elements)", K::KIND, self.size().0)
+    }
+}
+
+impl<K: Sequence> Private for SequenceInit<'_, K> {}
+
+impl<K: Sequence> ObjectInit for SequenceInit<'_, K> {
+    type Kind = K;
+
+    #[inline(always)]
+    fn size(&self) -> (usize, usize) {
+        let (len, room) = match self.contents {
+            Contents::Slice(elements) => (elements.len(), elements.len()),
+            Contents::Two(_) => (2, 2),
+            Contents::Repeat(_, len) => (len, len),
+            Contents::Capacity(room) => (0, room),
+        };
+        (len, K::SHAPE.words_for(room))
+    }
+
+    #[inline(always)]
+    fn fill(self, words: &mut [u64], _: Internal) {
+        let header = to_usize(K::SHAPE.header);
+        let Some((header, body)) = words.split_at_mut_checked(header) else { return };
+        header.fill(self.header);
+        let body = K::Element::slice_mut(body);
+        match self.contents {
+            Contents::Slice(elements) => {
+                if let Some(body) = body.get_mut(..elements.len()) {
+                    copy(body, elements);
+                }
+            }
+            Contents::Two(two) => body.iter_mut().zip(two).for_each(|(place, one)| *place = one),
+            Contents::Repeat(element, _) => body.fill(element),
+            Contents::Capacity(_) => {}
+        }
+    }
+}
+
+/// The [`ObjectInit`] of maps and sets: empty, with room for some entries.
+pub struct TableInit<K> {
+    entries: usize,
+    kind: PhantomData<K>,
+}
+
+impl<K> TableInit<K> {
+    pub(crate) const fn with_capacity(entries: usize) -> TableInit<K> {
+        TableInit { entries, kind: PhantomData }
+    }
+}
+
+impl<K> fmt::Debug for TableInit<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TableInit(room for {})", self.entries)
+    }
+}
+
+impl<K> Private for TableInit<K> {}
+
+impl<K: Keyed> ObjectInit for TableInit<K> {
+    type Kind = K;
+
+    fn size(&self) -> (usize, usize) {
+        (0, table::words_for(self.entries, K::STRIDE))
+    }
+
+    fn fill(self, words: &mut [u64], _: Internal) {
+        table::fill(words, self.entries, K::STRIDE);
+    }
+}
