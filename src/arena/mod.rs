@@ -32,6 +32,8 @@ use crate::words::{
 /// Words that a sequence begins to grow with, as `Vec` does.
 const FIRST_GROWTH: usize = 4;
 
+const _: () = assert!(size_of::<Arena>() <= 128, "two cache lines");
+
 /// Slots, and what an arena has reserved.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Extent {
@@ -50,7 +52,6 @@ struct Before {
 #[derive(Debug)]
 pub(crate) struct Arena<const BITS: u32 = 12> {
     shape: &'static Shape,
-    kind: Kind,
     slots: Slots<BITS>,
     blocks: Blocks,
     /// Tells hints whether anything was freed, shrunk or moved since.
@@ -64,7 +65,6 @@ impl<const BITS: u32> Arena<BITS> {
     pub(crate) const fn new(kind: Kind, shape: &'static Shape, seed: u32) -> Self {
         Arena {
             shape,
-            kind,
             slots: Slots::new(kind, seed),
             blocks: Blocks::new(),
             epoch: Epoch::NONE,
@@ -79,7 +79,7 @@ impl<const BITS: u32> Arena<BITS> {
 
     #[inline(always)]
     pub(crate) const fn kind(&self) -> Kind {
-        self.kind
+        self.slots.kind()
     }
 
     /// The slot that `cell` opens: one compare proves kind, generation and
@@ -89,7 +89,7 @@ impl<const BITS: u32> Arena<BITS> {
     /// [`Error::NotAHandle`], [`Error::WrongKind`] or [`Error::Stale`].
     #[inline(always)]
     pub(crate) fn check(&self, cell: Cell) -> Result<Slot> {
-        self.find(cell).ok_or_else(|| cell.rejection(self.kind))
+        self.find(cell).ok_or_else(|| cell.rejection(self.kind()))
     }
 
     /// [`Arena::check`], without the reason.
@@ -189,33 +189,56 @@ impl<const BITS: u32> Arena<BITS> {
         // What is there to be taken, in line; the rest in one function.
         let vacant = self.slots.vacant();
         let block = vacant.as_ref().and_then(|_| self.blocks.ready(words));
-        let (vacant, block, before) = match (vacant, block) {
-            (Some(vacant), Some(block)) => (vacant, block, None),
-            _ => {
-                let (block, before) = self.make_room(resources, words)?;
-                (present(self.slots.vacant())?, block, Some(before))
-            }
+        let (Some(vacant), Some(block)) = (vacant, block) else {
+            return self.alloc_with_room(resources, len, words, fill);
         };
         let off = to_usize(block.off);
         let place = self.blocks.words_mut().get_mut(off..off.saturating_add(words));
         if let Err(error) = place.ok_or_else(corrupt).and_then(fill) {
-            self.undo(resources, block, before);
+            self.undo(resources, block, None);
             return Err(error);
         }
         let cell = vacant.occupy(len, block);
+        self.note_allocation(resources, block);
+        Ok(cell)
+    }
+
+    /// [`Arena::alloc`], after a slot and a block were made ready.
+    #[cold]
+    #[inline(never)]
+    fn alloc_with_room(
+        &mut self,
+        resources: &mut Resources,
+        len: u32,
+        words: usize,
+        fill: impl FnOnce(&mut [u64]) -> Result<()>,
+    ) -> Result<Cell> {
+        let (block, before) = self.make_room(resources, words)?;
+        let off = to_usize(block.off);
+        let place = self.blocks.words_mut().get_mut(off..off.saturating_add(words));
+        if let Err(error) = place.ok_or_else(corrupt).and_then(fill) {
+            self.undo(resources, block, Some(before));
+            return Err(error);
+        }
+        let cell = present(self.slots.vacant())?.occupy(len, block);
+        self.note_allocation(resources, block);
+        Ok(cell)
+    }
+
+    #[inline(always)]
+    fn note_allocation(&self, resources: &mut Resources, block: Block) {
         resources.tally.object(block.cap);
         if self.slots.is_exhausted() {
             resources.account.note_last_slot(self.slots.len());
         }
-        Ok(cell)
     }
 
     /// A free slot and a block; and what there was before.
     #[cold]
     fn make_room(&mut self, resources: &mut Resources, words: usize) -> Result<(Block, Before)> {
         let before = Before { extent: self.extent(), bitmap_words: resources.bitmap_words() };
-        let slots = self.slots.add(resources, self.kind);
-        let block = slots.and_then(|()| self.blocks.alloc(resources, self.kind, words));
+        let slots = self.slots.add(resources);
+        let block = slots.and_then(|()| self.blocks.alloc(resources, self.kind(), words));
         let block = block.inspect_err(|_| self.undo(resources, Block::default(), Some(before)))?;
         Ok((block, before))
     }
@@ -258,7 +281,7 @@ impl<const BITS: u32> Arena<BITS> {
     fn grow(&mut self, resources: &mut Resources, index: u32, words: usize) -> Result<()> {
         let slot = self.slot(index)?;
         let keep = self.shape.words(slot.len, slot.cap);
-        let block = self.blocks.grow(resources, self.kind, slot.block(), keep, words)?;
+        let block = self.blocks.grow(resources, self.kind(), slot.block(), keep, words)?;
         self.epoch.advance();
         let slot = present(self.slots.get_mut(index))?;
         (slot.off, slot.cap) = (block.off, block.cap);
@@ -278,7 +301,7 @@ impl<const BITS: u32> Arena<BITS> {
         fill: impl FnOnce(&mut [u64], &mut [u64]) -> u32,
     ) -> Result<()> {
         let old = self.slot(index)?.block();
-        let new = self.blocks.alloc(resources, self.kind, words)?;
+        let new = self.blocks.alloc(resources, self.kind(), words)?;
         resources.tally.growth(new.cap);
         let both = self.blocks.words_mut().get_disjoint_mut([old.range(), new.range()]);
         let [from, to] = both.map_err(|_| corrupt())?;
@@ -343,21 +366,20 @@ impl<const BITS: u32> Arena<BITS> {
     #[inline]
     pub(crate) fn free(&mut self, tally: &mut Tally, cell: Cell) -> Result<()> {
         self.check(cell)?;
-        let retired = self.slots.counts().retired;
-        self.release(cell.slot());
-        if self.slots.counts().retired != retired {
+        if self.release(cell.slot()) {
             tally.retired_slot();
         }
         Ok(())
     }
 
-    /// Ends the generation of a slot, and frees its block.
+    /// Ends the generation of a slot, and frees its block; returns whether the
+    /// slot retired.
     #[inline]
-    fn release(&mut self, index: u32) {
-        if let Some(block) = self.slots.release(index) {
-            self.blocks.free(block);
-            self.epoch.advance();
-        }
+    fn release(&mut self, index: u32) -> bool {
+        let Some(slot) = self.slots.get(index) else { return false };
+        self.blocks.free(slot.block());
+        self.epoch.advance();
+        self.slots.release(index)
     }
 
     /// Frees every object; generations go on, pages and slots stay reserved.
@@ -428,7 +450,7 @@ impl<const BITS: u32> Arena<BITS> {
         let mut used = 0_u64;
         for (cell, slot) in self.live() {
             let fault = |what| (Some(cell.slot()), what);
-            if cell.selector() != self.kind {
+            if cell.selector() != self.kind() {
                 return Err(fault("the key is of another arena"));
             }
             if self.shape.words(slot.len, slot.cap) > to_usize(slot.cap) {
@@ -448,7 +470,7 @@ impl<const BITS: u32> Arena<BITS> {
         let counts = self.slots.counts();
         let pages = self.memory().size();
         ArenaUsage {
-            kind: self.kind,
+            kind: self.kind(),
             pages,
             payload_bytes: self.blocks.used().saturating_mul(8),
             bytes: pages.saturating_mul(PAGE_BYTES).saturating_add(self.slots.bytes()),

@@ -61,6 +61,8 @@ pub(crate) struct Slots<const BITS: u32> {
     free: u32,
     free_len: u32,
     retired: u32,
+    /// Here, where there is room for it.
+    kind: Kind,
 }
 
 /// Length and capacity of a table of slots.
@@ -98,7 +100,13 @@ impl<const BITS: u32> Slots<BITS> {
             free: NONE,
             free_len: 0,
             retired: 0,
+            kind,
         }
+    }
+
+    #[inline(always)]
+    pub(super) const fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// The slot that `cell` opens: one compare proves kind, generation and
@@ -158,13 +166,13 @@ impl<const BITS: u32> Slots<BITS> {
     /// # Errors
     /// As [`Account::reserve`](super::account::Account::reserve), and
     /// [`Error::ArenaFull`](crate::Error::ArenaFull).
-    pub(super) fn add(&mut self, resources: &mut Resources, kind: Kind) -> Result<()> {
+    pub(super) fn add(&mut self, resources: &mut Resources) -> Result<()> {
         if !self.is_exhausted() {
             return Ok(());
         }
         let first = self.slots.len();
         let needed = first.saturating_add(1);
-        resources.account.check_slots(kind, needed)?;
+        resources.account.check_slots(self.kind, needed)?;
         resources.reserve_slots(&mut self.slots, needed.max(4))?;
         let limit = resources.account.limits().slots;
         let near_limit = to_usize(limit.saturating_sub(limit / 8));
@@ -180,25 +188,25 @@ impl<const BITS: u32> Slots<BITS> {
     }
 
     /// Ends a live slot's generation: the slot is free in its next one, or
-    /// retired after the last. Returns its block.
+    /// retired after the last. Returns whether it retired.
     #[inline]
-    pub(super) fn release(&mut self, index: u32) -> Option<Block> {
-        let slot = self.slots.get_mut(to_usize(index))?;
-        let block = slot.block();
+    pub(super) fn release(&mut self, index: u32) -> bool {
+        let Some(slot) = self.slots.get_mut(to_usize(index)) else { return false };
         let key = self.generations.next_free_key(slot.key, index);
         if Generations::<BITS>::is_retired(key) {
             *slot = Slot { key, len: 0, off: NONE, cap: 0 };
             self.retired = self.retired.wrapping_add(1);
+            true
         } else {
             *slot = Slot { key, len: 0, off: core::mem::replace(&mut self.free, index), cap: 0 };
             self.free_len = self.free_len.wrapping_add(1);
+            false
         }
-        Some(block)
     }
 
     /// Ends the generation of every live slot.
     pub(super) fn release_all(&mut self) {
-        let Slots { generations, slots, free, free_len, retired } = self;
+        let Slots { generations, slots, free, free_len, retired, .. } = self;
         (*free, *free_len, *retired) = (NONE, 0, 0);
         let len = u32::try_from(slots.len()).unwrap_or(NONE);
         for (slot, index) in slots.iter_mut().rev().zip((0..len).rev()) {

@@ -31,7 +31,8 @@ impl<const BITS: u32> Arena<BITS> {
         let target = to..to.saturating_add(from.len());
         debug_assert!(self.owns(index, &target));
         let payload = self.blocks.bytes_mut();
-        if payload.get(from.clone()).is_none() || payload.get(target).is_none() {
+        let inside = from.start <= from.end && from.end.max(target.end) <= payload.len();
+        if !inside {
             return Err(corrupt());
         }
         payload.copy_within(from, to);

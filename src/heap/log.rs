@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use super::arenas::Arenas;
 use crate::arena::Account;
-use crate::words::{Cell, Result, to_u64};
+use crate::words::{Cell, Error, Result, to_u64};
 
 /// Entries that a log begins with.
 const FIRST_CAPACITY: usize = 64;
@@ -34,7 +34,7 @@ impl AllocationLog {
     }
 
     /// Makes sure that the next allocation can be recorded. Returns the capacity
-    /// before, for [`AllocationLog::record`].
+    /// before, for [`AllocationLog::give_back`].
     #[inline(always)]
     pub(super) fn reserve_one(&mut self, arenas: &Arenas, account: &mut Account) -> Result<usize> {
         let capacity = self.entries.capacity();
@@ -57,21 +57,25 @@ impl AllocationLog {
         if len < capacity { Ok(()) } else { grown }
     }
 
-    /// Records an allocation, or gives back what was reserved for one that
-    /// failed.
+    /// Records an allocation for which room was reserved.
     #[inline(always)]
-    pub(super) fn record(
+    pub(super) fn record(&mut self, cell: Cell) {
+        if !self.regions.is_empty() {
+            self.entries.push(cell);
+        }
+    }
+
+    /// Gives back what was reserved for an allocation that failed; returns its
+    /// error.
+    #[cold]
+    pub(super) fn give_back(
         &mut self,
         account: &mut Account,
         capacity: usize,
-        allocated: Result<Cell>,
-    ) -> Result<Cell> {
-        match allocated {
-            Ok(cell) if !self.regions.is_empty() => self.entries.push(cell),
-            Ok(_) => {}
-            Err(_) => self.shrink(account, capacity),
-        }
-        allocated
+        error: Error,
+    ) -> Error {
+        self.shrink(account, capacity);
+        error
     }
 
     /// Records many allocations. An error records none.

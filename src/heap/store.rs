@@ -155,8 +155,13 @@ impl Store {
     ) -> Result<Cell> {
         let log = self.log.reserve_one(&self.arenas, &mut self.resources.account)?;
         let arena = self.arenas.get_mut(kind).ok_or(Error::NotAHandle)?;
-        let allocated = arena.alloc(&mut self.resources, len, words, fill);
-        self.log.record(&mut self.resources.account, log, allocated)
+        match arena.alloc(&mut self.resources, len, words, fill) {
+            Ok(cell) => {
+                self.log.record(cell);
+                Ok(cell)
+            }
+            Err(error) => Err(self.log.give_back(&mut self.resources.account, log, error)),
+        }
     }
 
     /// [`Store::alloc_with`], from objects of another kind, whose arena `fill`
@@ -172,8 +177,13 @@ impl Store {
         let log = self.log.reserve_one(&self.arenas, &mut self.resources.account)?;
         let (source, target) = self.arenas.read_and_write(from, kind)?;
         let fill = |words: &mut [u64]| fill(source, words);
-        let allocated = target.alloc(&mut self.resources, len, words, fill);
-        self.log.record(&mut self.resources.account, log, allocated)
+        match target.alloc(&mut self.resources, len, words, fill) {
+            Ok(cell) => {
+                self.log.record(cell);
+                Ok(cell)
+            }
+            Err(error) => Err(self.log.give_back(&mut self.resources.account, log, error)),
+        }
     }
 
     /// Allocates an object that no region records yet; [`Store::record_all`]

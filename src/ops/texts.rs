@@ -9,7 +9,7 @@ use crate::arena::Arena;
 use crate::heap::Heap;
 use crate::kinds::Str;
 use crate::words::{
-    Cell, Error, HasKind, Result, ShortStr, Unpacked, char_range, object_len, to_usize,
+    Cell, Error, HasKind, Result, ShortStr, Unpacked, char_range, corrupt, object_len, to_usize,
 };
 
 /// The text of a value, wherever it lies; a [`BStr`] by `Deref`. Returned by
@@ -162,23 +162,25 @@ fn write_parts(arena: &mut Arena, target: Cell, parts: &[TextPart<'_>]) -> Resul
     for part in parts {
         let (cell, range) = match part {
             TextPart::Whole(cell) => (*cell, None),
-            TextPart::Range(cell, range) => (*cell, Some(range.clone())),
+            TextPart::Range(cell, range) => (*cell, Some(range)),
             TextPart::Str(text) => {
                 to = put(arena, index, to, text.as_bytes())?;
                 continue;
             }
         };
-        if let Some(text) = cell.as_short_str() {
+        if let Some(slot) = arena.find(cell) {
+            let Range { start, end } = range.cloned().unwrap_or(0..to_usize(slot.len));
+            let base = to_usize(slot.off).saturating_mul(8);
+            let from = base.saturating_add(start)..base.saturating_add(end);
+            let len = from.len();
+            arena.copy_bytes(index, from, to)?;
+            to = to.saturating_add(len);
+        } else {
+            let text = cell.as_short_str().ok_or_else(corrupt)?;
             let bytes = text.as_bytes();
-            let bytes = range.map_or(bytes, |range| bytes.get(range).unwrap_or_default());
-            to = put(arena, index, to, bytes)?;
-            continue;
+            let bytes = range.map_or(Some(bytes), |range| bytes.get(range.clone()));
+            to = put(arena, index, to, bytes.ok_or_else(corrupt)?)?;
         }
-        let slot = arena.check(cell)?;
-        let range = range.unwrap_or(0..to_usize(slot.len));
-        let from = to_usize(slot.off).saturating_mul(8).saturating_add(range.start);
-        arena.copy_bytes(index, from..from.saturating_add(range.len()), to)?;
-        to = to.saturating_add(range.len());
     }
     Ok(())
 }

@@ -121,7 +121,7 @@ pub enum Resource {
 pub(crate) type Result<T, E = Error> = core::result::Result<T, E>;
 
 /// [`Error::Corrupt`], where an invariant is broken. A debug build stops there.
-#[cold]
+#[inline(always)]
 #[track_caller]
 pub(crate) fn corrupt() -> Error {
     debug_assert!(false, "an invariant of the heap is broken");
