@@ -1,27 +1,26 @@
-//! Making objects and letting them go, in a process that is warm and in one that
-//! is fresh; frames; whole heaps. Warm contestants keep what they reserved from
-//! pass to pass.
+//! Allocating and freeing objects, in a warm and in a fresh process; regions; whole
+//! heaps. Warm contenders keep their capacity from pass to pass.
 
 use std::cell::RefCell;
 use std::hint::black_box;
 use std::rc::Rc;
 
 use bumpalo::Bump;
-use segheap::{Cell, Error, Handle, Heap, List, Pair, Str};
+use segheap::{Cell, Error, Handle, Heap, Kind, List, Pair, Str};
 use slotmap::DefaultKey;
 
 use super::access::all_lists;
-use super::contest::{Contest, Outcome, Pass, contest};
+use super::comparison::{Comparison, Outcome, Pass, comparison};
 use super::fresh::resident;
 use super::{Entry, Random, Slots, cells, heap, reading, timed, total, words, writing};
 
-pub(crate) const CONTESTS: &[Entry] = &[
+pub(crate) const COMPARISONS: &[Entry] = &[
     ("objects of 16 bytes, warm", || objects(100_000, 2)),
     ("objects of 104 bytes, warm", || objects(100_000, 13)),
     ("1M objects of 16 bytes, fresh process", || objects(1_000_000, 2).fresh()),
     ("1M objects of 104 bytes, fresh process", || objects(1_000_000, 13).fresh()),
     ("1M objects of 16 bytes, resident", || resident_bytes(1_000_000)),
-    ("1M objects of 16 bytes, as usage() tells", || usage_bytes(1_000_000)),
+    ("1M objects of 16 bytes, by usage()", || usage_bytes(1_000_000)),
     ("text of 5 bytes, alloc", || texts(5)),
     ("text of 16 bytes, alloc", || texts(16)),
     ("text of 64 bytes, alloc", || texts(64)),
@@ -30,14 +29,14 @@ pub(crate) const CONTESTS: &[Entry] = &[
     ("text of 16 bytes, alloc all, free all", alloc_all_free_all),
     ("churn of 16 to 128 bytes, 1,000 live", || churn(1_000)),
     ("churn of 16 to 128 bytes, 100,000 live", || churn(100_000)),
-    ("an empty frame", || frames(0)),
-    ("a frame with four small objects", || frames(4)),
-    ("a frame with 1,000 small objects", || frames(1_000)),
+    ("an empty region", || regions(0)),
+    ("a region with four small objects", || regions(4)),
+    ("a region with 1,000 small objects", || regions(1_000)),
     ("10,000 empty heaps", heaps),
     ("10,000 empty heaps, bytes each", heap_bytes),
 ];
 
-// -------------------------------------------------------------------- objects
+// Objects.
 
 type Objects = (Heap, Vec<Handle<List>>);
 
@@ -50,7 +49,7 @@ fn fill((heap, lists): &mut Objects, cells: &mut [Cell], n: usize) -> Result<(),
     Ok(())
 }
 
-/// `n` vectors of so many words, the last of which counts.
+/// `n` vectors of `words` words, the last of which counts up.
 fn vecs(n: usize, words: usize) -> impl Iterator<Item = Vec<u64>> {
     (0..n).map(move |i| {
         let mut vec = vec![0; words];
@@ -59,9 +58,9 @@ fn vecs(n: usize, words: usize) -> impl Iterator<Item = Vec<u64>> {
     })
 }
 
-/// `n` objects of so many words; the answer is the sum of their last words.
-fn objects(n: usize, words: usize) -> Contest {
-    contest(
+/// `n` objects of `words` words. The result is the sum of their last words.
+fn objects(n: usize, words: usize) -> Comparison {
+    comparison(
         n,
         (n, words),
         [
@@ -145,23 +144,23 @@ fn objects(n: usize, words: usize) -> Contest {
                             all.push(object);
                         }
                     });
-                    Outcome { cost, answer: all.iter().map(|object| object[words - 1]).sum() }
+                    Outcome { cost, result: all.iter().map(|object| object[words - 1]).sum() }
                 })
             }),
         ],
     )
 }
 
-/// By how much the process grows, but for the handles, of 8 bytes, that both
-/// contestants keep.
-fn resident_bytes(n: usize) -> Contest {
-    fn grown<T>(n: usize, fill: impl FnOnce() -> T, answer: impl FnOnce(&T) -> usize) -> Outcome {
+/// The growth of the process without the handles of 8 bytes that both contenders
+/// keep.
+fn resident_bytes(n: usize) -> Comparison {
+    fn grown<T>(n: usize, fill: impl FnOnce() -> T, result: impl FnOnce(&T) -> usize) -> Outcome {
         let before = resident();
         let filled = fill();
         let cost = resident().saturating_sub(before).saturating_sub(n as u64 * 8);
-        Outcome { cost, answer: answer(&filled) as u64 }
+        Outcome { cost, result: result(&filled) as u64 }
     }
-    let contest = contest(
+    let comparison = comparison(
         n,
         n,
         [
@@ -188,30 +187,30 @@ fn resident_bytes(n: usize) -> Contest {
             }),
         ],
     );
-    contest.in_bytes().fresh()
+    comparison.in_bytes().fresh()
 }
 
-/// A contest with itself: what `bytes` tells of `n` things.
-fn told(n: usize, bytes: fn(n: usize) -> u64) -> Contest {
-    let told = contest(
+/// A comparison of segheap alone: the `bytes` that it reports of `n` things.
+fn reported(n: usize, bytes: fn(n: usize) -> u64) -> Comparison {
+    let reported = comparison(
         n,
         (n, bytes),
         [("segheap", |input| {
-            Box::new(move |_| Outcome { cost: (input.1)(input.0), answer: input.0 as u64 })
+            Box::new(move |_| Outcome { cost: (input.1)(input.0), result: input.0 as u64 })
         })],
     );
-    told.in_bytes()
+    reported.in_bytes()
 }
 
-fn usage_bytes(n: usize) -> Contest {
-    told(n, |n| {
+fn usage_bytes(n: usize) -> Comparison {
+    reported(n, |n| {
         let mut objects = (heap(), Vec::new());
         fill(&mut objects, &mut [Cell::from(0_u32); 2], n).unwrap();
         objects.0.usage().arenas().iter().map(|arena| arena.bytes).sum()
     })
 }
 
-// ---------------------------------------------------------------------- texts
+// Texts.
 
 fn text(len: usize) -> String {
     "segmented heap, ".repeat(len / 16 + 1)[..len].to_owned()
@@ -221,13 +220,13 @@ fn sum(texts: impl Iterator<Item = impl AsRef<[u8]>>) -> u64 {
     texts.map(|text| text.as_ref().iter().map(|&b| u64::from(b)).sum::<u64>()).sum()
 }
 
-fn texts(len: usize) -> Contest {
+fn texts(len: usize) -> Comparison {
     let n = 10_000;
-    contest(
+    comparison(
         n,
         (n, text(len)),
         [
-            // Up to 5 bytes lie in the cell.
+            // Up to 5 bytes are stored in the cell.
             ("segheap", |input| {
                 writing(
                     (heap(), Vec::new()),
@@ -271,7 +270,7 @@ fn texts(len: usize) -> Contest {
                     let mut all: Vec<&str> = Vec::with_capacity(input.0);
                     let new = |_| &*bump.alloc_str(black_box(&input.1));
                     let (cost, ()) = timed(|| all.extend((0..input.0).map(new)));
-                    Outcome { cost, answer: sum(all.iter()) }
+                    Outcome { cost, result: sum(all.iter()) }
                 })
             }),
         ],
@@ -279,7 +278,7 @@ fn texts(len: usize) -> Contest {
 }
 
 #[inline(never)]
-fn alloc_kill(heap: &mut Heap, text: &str, n: usize) -> Result<(), Error> {
+fn alloc_and_free(heap: &mut Heap, text: &str, n: usize) -> Result<(), Error> {
     for _ in 0..n {
         let text = heap.string(black_box(text))?;
         heap.free(black_box(text))?;
@@ -296,16 +295,16 @@ fn box_drop(text: &str, n: usize) {
 }
 
 /// One text at a time.
-fn alloc_free() -> Contest {
+fn alloc_free() -> Comparison {
     let n = 10_000;
-    contest(
+    comparison(
         n,
         (n, text(16)),
         [
             ("segheap", |input| {
                 writing(
                     heap(),
-                    move |heap| alloc_kill(heap, &input.1, black_box(input.0)).unwrap(),
+                    move |heap| alloc_and_free(heap, &input.1, black_box(input.0)).unwrap(),
                     |heap| heap.usage().live(),
                     |_| (),
                 )
@@ -320,10 +319,10 @@ fn alloc_free() -> Contest {
     )
 }
 
-/// All texts, and then all of them again.
-fn alloc_all_free_all() -> Contest {
+/// All texts are allocated, then all are freed.
+fn alloc_all_free_all() -> Comparison {
     let n = 10_000;
-    contest(
+    comparison(
         n,
         (n, text(16)),
         [
@@ -351,12 +350,13 @@ fn alloc_all_free_all() -> Contest {
     )
 }
 
-// ---------------------------------------------------------------------- churn
+// Churn.
 
-/// Which of the live objects dies next, and the length of its successor.
+/// The initial lengths, then for each step the object to free and the length of its
+/// repositionment.
 struct Churn {
     sizes: Vec<usize>,
-    turns: Vec<(usize, usize)>,
+    steps: Vec<(usize, usize)>,
 }
 
 #[inline(never)]
@@ -364,20 +364,20 @@ fn churn_heap(
     heap: &mut Heap,
     lists: &mut [Handle<List>],
     cells: &[Cell],
-    turns: &[(usize, usize)],
+    steps: &[(usize, usize)],
 ) -> Result<(), Error> {
-    for &(place, len) in turns {
-        heap.free(lists[place])?;
-        lists[place] = heap.alloc(List::of(&cells[..len]))?;
+    for &(position, len) in steps {
+        heap.free(lists[position])?;
+        lists[position] = heap.alloc(List::of(&cells[..len]))?;
     }
     Ok(())
 }
 
 #[inline(never)]
-fn churn_vecs(vecs: &mut [Vec<u64>], words: &[u64], turns: &[(usize, usize)]) {
-    for &(place, len) in turns {
-        vecs[place] = Vec::new();
-        vecs[place] = words[..len].to_vec();
+fn churn_vecs(vecs: &mut [Vec<u64>], words: &[u64], steps: &[(usize, usize)]) {
+    for &(position, len) in steps {
+        vecs[position] = Vec::new();
+        vecs[position] = words[..len].to_vec();
     }
 }
 
@@ -386,23 +386,23 @@ fn churn_slots(
     slots: &mut Slots,
     keys: &mut [DefaultKey],
     words: &[u64],
-    turns: &[(usize, usize)],
+    steps: &[(usize, usize)],
 ) {
-    for &(place, len) in turns {
-        slots.remove(keys[place]);
-        keys[place] = slots.insert(words[..len].to_vec());
+    for &(position, len) in steps {
+        slots.remove(keys[position]);
+        keys[position] = slots.insert(words[..len].to_vec());
     }
 }
 
-fn churn(live: usize) -> Contest {
+fn churn(live: usize) -> Comparison {
     let mut random = Random(3);
     let mut size = move || 2 + random.below(15);
     let sizes: Vec<usize> = (0..live).map(|_| size()).collect();
     let mut random = Random(5);
-    let turns: Vec<(usize, usize)> = (0..100_000).map(|_| (random.below(live), size())).collect();
-    contest(
-        turns.len(),
-        Churn { sizes, turns },
+    let steps: Vec<(usize, usize)> = (0..100_000).map(|_| (random.below(live), size())).collect();
+    comparison(
+        steps.len(),
+        Churn { sizes, steps },
         [
             ("segheap", |churn| {
                 let (mut heap, cells) = (heap(), cells(16));
@@ -414,7 +414,7 @@ fn churn(live: usize) -> Contest {
                 writing(
                     (heap, lists),
                     move |(heap, lists)| {
-                        churn_heap(heap, lists, &cells, black_box(&churn.turns)).unwrap();
+                        churn_heap(heap, lists, &cells, black_box(&churn.steps)).unwrap();
                     },
                     all_lists,
                     |_| (),
@@ -424,7 +424,7 @@ fn churn(live: usize) -> Contest {
                 let words = words(&cells(16));
                 writing(
                     churn.sizes.iter().map(|&n| words[..n].to_vec()).collect::<Vec<_>>(),
-                    move |vecs| churn_vecs(vecs, &words, black_box(&churn.turns)),
+                    move |vecs| churn_vecs(vecs, &words, black_box(&churn.steps)),
                     |vecs| total(vecs.iter().flatten()),
                     |_| (),
                 )
@@ -435,7 +435,7 @@ fn churn(live: usize) -> Contest {
                     churn.sizes.iter().map(|&n| slots.insert(words[..n].to_vec())).collect();
                 writing(
                     (slots, keys),
-                    move |(slots, keys)| churn_slots(slots, keys, &words, black_box(&churn.turns)),
+                    move |(slots, keys)| churn_slots(slots, keys, &words, black_box(&churn.steps)),
                     |(slots, _)| total(slots.values().flatten()),
                     |_| (),
                 )
@@ -447,9 +447,9 @@ fn churn(live: usize) -> Contest {
                 writing(
                     (arena, keys),
                     move |(arena, keys)| {
-                        for &(place, len) in black_box(&churn.turns) {
-                            arena.remove(keys[place]);
-                            keys[place] = arena.insert(words[..len].to_vec());
+                        for &(position, len) in black_box(&churn.steps) {
+                            arena.remove(keys[position]);
+                            keys[position] = arena.insert(words[..len].to_vec());
                         }
                     },
                     |(arena, _)| total(arena.iter().flat_map(|(_, vec)| vec)),
@@ -460,17 +460,17 @@ fn churn(live: usize) -> Contest {
     )
 }
 
-// --------------------------------------------------------------------- frames
+// Frames.
 
-/// What is born in a frame dies with it.
-fn frames(objects: u32) -> Contest {
+/// Closing a region frees what was allocated inside.
+fn regions(objects: u32) -> Comparison {
     let n = 10_000 / (objects as usize / 4).max(1);
-    let mut contest = contest(
+    let mut comparison = comparison(
         n,
         (n as u64, objects),
         [
-            ("segheap", |input| in_frames(input, false)),
-            ("segheap, one kept", |input| in_frames(input, true)),
+            ("segheap", |input| in_regions(input, false)),
+            ("segheap, one kept", |input| in_regions(input, true)),
             ("Box", |input| {
                 let (n, objects) = *input;
                 let mut boxes: Vec<Box<[u64; 2]>> = Vec::new();
@@ -495,35 +495,35 @@ fn frames(objects: u32) -> Contest {
         ],
     );
     let four = objects == 4;
-    contest.contestants.retain(|contestant| match contestant.name {
+    comparison.contenders.retain(|contender| match contender.name {
         "four Box" => four,
         "segheap, one kept" => objects > 0,
         _ => true,
     });
-    contest
+    comparison
 }
 
-fn in_frames(input: Rc<(u64, u32)>, keep: bool) -> Pass {
+fn in_regions(input: Rc<(u64, u32)>, keep: bool) -> Pass {
     let (n, objects) = *input;
     let mut heap = heap();
-    let mut frame = move || {
-        let frame = heap.open_region()?;
+    let mut pass = move || {
+        let region = heap.open_region()?;
         let mut last = None;
         for i in 0..objects {
             last = Some(black_box(heap.alloc(Pair::of(i.into(), Cell::NULL))?));
         }
         let kept = last.filter(|_| keep);
-        let freed = heap.close_region(black_box(frame), kept)?;
+        let freed = heap.close_region(black_box(region), kept)?;
         kept.map_or(Ok(freed), |kept| heap.free(kept).map(|()| freed + 1))
     };
-    reading(move || (0..n).fold(0, |sum, _| sum + frame().unwrap()))
+    reading(move || (0..n).fold(0, |sum, _| sum + pass().unwrap()))
 }
 
-// ---------------------------------------------------------------------- heaps
+// Heaps.
 
-fn heaps() -> Contest {
+fn heaps() -> Comparison {
     let n = 10_000;
-    contest(
+    comparison(
         n,
         n,
         [
@@ -543,13 +543,12 @@ fn heaps() -> Contest {
                     Vec::clear,
                 )
             }),
-            // As many as a heap has arenas.
-            ("12 slotmaps", |n| {
-                let twelve = |_| std::array::from_fn(|_| Slots::new());
+            ("a slotmap per kind", |n| {
+                let slot_maps = |_| std::array::from_fn(|_| Slots::new());
                 writing(
                     Vec::with_capacity(*n),
-                    move |maps| maps.extend((0..*n).map(twelve)),
-                    |maps: &Vec<[Slots; 12]>| {
+                    move |maps| maps.extend((0..*n).map(slot_maps)),
+                    |maps: &Vec<[Slots; Kind::COUNT]>| {
                         maps.iter()
                             .map(|maps| 1 + maps.iter().map(Slots::len).sum::<usize>() as u64)
                             .sum()
@@ -561,9 +560,9 @@ fn heaps() -> Contest {
     )
 }
 
-/// The values themselves, and what they have asked of the allocator.
-fn heap_bytes() -> Contest {
-    told(10_000, |n| {
+/// The size of the value and what it has requested from the allocator.
+fn heap_bytes() -> Comparison {
+    reported(10_000, |n| {
         let bytes = |heap: Heap| size_of::<Heap>() as u64 + heap.usage().total_bytes;
         (0..n).map(|_| bytes(heap())).sum()
     })
