@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use comfy_table::presets::ASCII_MARKDOWN;
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
 use crate::measure::{Cost, Measured};
 use crate::subjects::comparison::Unit;
@@ -80,12 +80,12 @@ enum Column {
 }
 use Column::{Noise, Peer as PeerName, PeerCost, Ratio, Segheap, Spread, Target, Verdict, Work};
 
-/// The columns of the full table, of a narrow terminal, and of README.md.
+/// The columns of the full table, of terminals below 120 and below 100 columns, and of
+/// README.md.
 const FULL: &[Column] = &[Work, Segheap, Spread, PeerName, PeerCost, Ratio, Target, Noise, Verdict];
-const NARROW: &[Column] = &[Work, Segheap, PeerName, PeerCost, Ratio, Target, Verdict];
+const MEDIUM: &[Column] = &[Work, Segheap, PeerName, PeerCost, Ratio, Verdict];
+const NARROW: &[Column] = &[Work, Segheap, PeerName, Ratio, Verdict];
 const README: &[Column] = &[Work, Segheap, PeerName, PeerCost, Ratio];
-/// The narrowest terminal for the full table.
-const FULL_WIDTH: u16 = 120;
 
 impl Column {
     fn heading(self) -> &'static str {
@@ -188,12 +188,22 @@ pub(crate) fn readme<'a>(lines: impl IntoIterator<Item = &'a Line>) -> String {
 
 /// The table in sections for a terminal of `width` columns.
 pub(crate) fn terminal(lines: &[Line], width: u16) -> String {
-    let columns = if width < FULL_WIDTH { NARROW } else { FULL };
+    let columns = match width {
+        0..100 => NARROW,
+        100..120 => MEDIUM,
+        _ => FULL,
+    };
+    let style = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
     let mut text = String::new();
     for section in lines.chunk_by(|a, b| a.section == b.section) {
         let mut table = table(section, columns);
-        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-        write!(text, "\n### {}\n\n{table}\n", section[0].section).unwrap();
+        table.load_style(style).set_width(width);
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        for (n, column) in table.column_iter_mut().enumerate() {
+            // The style puts one more space between columns.
+            column.set_padding((0, u16::from(n + 1 < columns.len())));
+        }
+        write!(text, "\n{}\n\n{}\n", section[0].section, table.trim_fmt()).unwrap();
     }
     text
 }

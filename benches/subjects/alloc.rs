@@ -1,18 +1,14 @@
-//! Allocating and freeing objects, in a warm and in a fresh process; regions; whole
-//! heaps. Warm contenders keep their capacity from pass to pass.
+//! Allocating objects, in a warm and in a fresh process, and whole heaps. Warm contenders keep their capacity from pass to pass.
 
 use std::cell::RefCell;
-use std::hint::black_box;
 use std::rc::Rc;
 
 use bumpalo::Bump;
-use segheap::{Cell, Error, Handle, Heap, Kind, List, Pair, Str};
-use slotmap::DefaultKey;
+use segheap::{Cell, Error, Handle, Heap, Kind, List};
 
-use super::access::all_lists;
 use super::comparison::{Comparison, Outcome, Pass, comparison};
 use super::fresh::resident;
-use super::{Entry, Random, Slots, cells, heap, reading, timed, total, words, writing};
+use super::{Entry, Slots, heap, timed, writing};
 
 pub(crate) const COMPARISONS: &[Entry] = &[
     ("objects of 16 bytes, warm", || objects(100_000, 2)),
@@ -21,17 +17,6 @@ pub(crate) const COMPARISONS: &[Entry] = &[
     ("1M objects of 104 bytes, fresh process", || objects(1_000_000, 13).fresh()),
     ("1M objects of 16 bytes, resident", || resident_bytes(1_000_000)),
     ("1M objects of 16 bytes, by usage()", || usage_bytes(1_000_000)),
-    ("text of 5 bytes, alloc", || texts(5)),
-    ("text of 16 bytes, alloc", || texts(16)),
-    ("text of 64 bytes, alloc", || texts(64)),
-    ("text of 1,024 bytes, alloc", || texts(1_024)),
-    ("text of 16 bytes, alloc and free", alloc_free),
-    ("text of 16 bytes, alloc all, free all", alloc_all_free_all),
-    ("churn of 16 to 128 bytes, 1,000 live", || churn(1_000)),
-    ("churn of 16 to 128 bytes, 100,000 live", || churn(100_000)),
-    ("an empty region", || regions(0)),
-    ("a region with four small objects", || regions(4)),
-    ("a region with 1,000 small objects", || regions(1_000)),
     ("10,000 empty heaps", heaps),
     ("10,000 empty heaps, bytes each", heap_bytes),
 ];
@@ -64,22 +49,7 @@ fn objects(n: usize, words: usize) -> Comparison {
         n,
         (n, words),
         [
-            ("segheap", |size| {
-                let (n, words) = *size;
-                let mut cells = vec![Cell::from(0_u32); words];
-                writing(
-                    (heap(), Vec::new()),
-                    move |objects| fill(objects, &mut cells, n).unwrap(),
-                    move |(heap, lists)| {
-                        let last = |&list| heap.get::<List>(list).unwrap().get(words - 1).unwrap();
-                        lists.iter().map(|list| last(list).as_int().unwrap().cast_unsigned()).sum()
-                    },
-                    |(heap, lists): &mut Objects| {
-                        heap.clear();
-                        lists.clear();
-                    },
-                )
-            }),
+            ("segheap", heap_objects),
             ("Vec of Vec", |size| {
                 let (n, words) = *size;
                 writing(
@@ -89,30 +59,8 @@ fn objects(n: usize, words: usize) -> Comparison {
                     Vec::clear,
                 )
             }),
-            ("slotmap", |size| {
-                let (n, words) = *size;
-                writing(
-                    (Slots::new(), Vec::new()),
-                    move |(slots, keys)| keys.extend(vecs(n, words).map(|vec| slots.insert(vec))),
-                    move |(slots, keys)| keys.iter().map(|&key| slots[key][words - 1]).sum(),
-                    |(slots, keys)| {
-                        slots.clear();
-                        keys.clear();
-                    },
-                )
-            }),
-            ("thunderdome", |size| {
-                let (n, words) = *size;
-                writing(
-                    (thunderdome::Arena::new(), Vec::new()),
-                    move |(arena, keys)| keys.extend(vecs(n, words).map(|vec| arena.insert(vec))),
-                    move |(arena, keys)| keys.iter().map(|&key| arena[key][words - 1]).sum(),
-                    |(arena, keys)| {
-                        arena.clear();
-                        keys.clear();
-                    },
-                )
-            }),
+            ("slotmap", slotmap_objects),
+            ("thunderdome", thunderdome_objects),
             ("Rc of RefCell", |size| {
                 let (n, words) = *size;
                 writing(
@@ -131,24 +79,69 @@ fn objects(n: usize, words: usize) -> Comparison {
                     Vec::clear,
                 )
             }),
-            ("bumpalo", |size| {
-                let (n, words) = *size;
-                let mut bump = Bump::new();
-                Box::new(move |_| {
-                    bump.reset();
-                    let mut all: Vec<&[u64]> = Vec::new();
-                    let (cost, ()) = timed(|| {
-                        for i in 0..n {
-                            let object = bump.alloc_slice_fill_copy(words, 0);
-                            object[words - 1] = i as u64;
-                            all.push(object);
-                        }
-                    });
-                    Outcome { cost, result: all.iter().map(|object| object[words - 1]).sum() }
-                })
-            }),
+            ("bumpalo", bump_objects),
         ],
     )
+}
+
+fn heap_objects(size: Rc<(usize, usize)>) -> Pass {
+    let (n, words) = *size;
+    let mut cells = vec![Cell::from(0_u32); words];
+    writing(
+        (heap(), Vec::new()),
+        move |objects| fill(objects, &mut cells, n).unwrap(),
+        move |(heap, lists)| {
+            let last = |&list| heap.get::<List>(list).unwrap().get(words - 1).unwrap();
+            lists.iter().map(|list| last(list).as_int().unwrap().cast_unsigned()).sum()
+        },
+        |(heap, lists): &mut Objects| {
+            heap.clear();
+            lists.clear();
+        },
+    )
+}
+
+fn slotmap_objects(size: Rc<(usize, usize)>) -> Pass {
+    let (n, words) = *size;
+    writing(
+        (Slots::new(), Vec::new()),
+        move |(slots, keys)| keys.extend(vecs(n, words).map(|vec| slots.insert(vec))),
+        move |(slots, keys)| keys.iter().map(|&key| slots[key][words - 1]).sum(),
+        |(slots, keys)| {
+            slots.clear();
+            keys.clear();
+        },
+    )
+}
+
+fn thunderdome_objects(size: Rc<(usize, usize)>) -> Pass {
+    let (n, words) = *size;
+    writing(
+        (thunderdome::Arena::new(), Vec::new()),
+        move |(arena, keys)| keys.extend(vecs(n, words).map(|vec| arena.insert(vec))),
+        move |(arena, keys)| keys.iter().map(|&key| arena[key][words - 1]).sum(),
+        |(arena, keys)| {
+            arena.clear();
+            keys.clear();
+        },
+    )
+}
+
+fn bump_objects(size: Rc<(usize, usize)>) -> Pass {
+    let (n, words) = *size;
+    let mut bump = Bump::new();
+    Box::new(move |_| {
+        bump.reset();
+        let mut all: Vec<&[u64]> = Vec::new();
+        let (cost, ()) = timed(|| {
+            for i in 0..n {
+                let object = bump.alloc_slice_fill_copy(words, 0);
+                object[words - 1] = i as u64;
+                all.push(object);
+            }
+        });
+        Outcome { cost, result: all.iter().map(|object| object[words - 1]).sum() }
+    })
 }
 
 /// The growth of the process without the handles of 8 bytes that both contenders
@@ -208,315 +201,6 @@ fn usage_bytes(n: usize) -> Comparison {
         fill(&mut objects, &mut [Cell::from(0_u32); 2], n).unwrap();
         objects.0.usage().arenas().iter().map(|arena| arena.bytes).sum()
     })
-}
-
-// Texts.
-
-fn text(len: usize) -> String {
-    "segmented heap, ".repeat(len / 16 + 1)[..len].to_owned()
-}
-
-fn sum(texts: impl Iterator<Item = impl AsRef<[u8]>>) -> u64 {
-    texts.map(|text| text.as_ref().iter().map(|&b| u64::from(b)).sum::<u64>()).sum()
-}
-
-fn texts(len: usize) -> Comparison {
-    let n = 10_000;
-    comparison(
-        n,
-        (n, text(len)),
-        [
-            // Up to 5 bytes are stored in the cell.
-            ("segheap", |input| {
-                writing(
-                    (heap(), Vec::new()),
-                    move |(heap, all)| {
-                        let new = |_| heap.string(black_box(&input.1)).unwrap();
-                        all.extend((0..input.0).map(new));
-                    },
-                    |(heap, all)| sum(all.iter().map(|&text| heap.text(text).unwrap().to_vec())),
-                    |(heap, all): &mut (Heap, Vec<Cell>)| {
-                        heap.clear();
-                        all.clear();
-                    },
-                )
-            }),
-            ("segheap, Str", |input| {
-                writing(
-                    (heap(), Vec::new()),
-                    move |(heap, all)| {
-                        let new = |_| heap.alloc(Str::new(black_box(&input.1))).unwrap();
-                        all.extend((0..input.0).map(new));
-                    },
-                    |(heap, all)| sum(all.iter().map(|&text| heap.get(text).unwrap().as_slice())),
-                    |(heap, all): &mut (Heap, Vec<Handle<Str>>)| {
-                        heap.clear();
-                        all.clear();
-                    },
-                )
-            }),
-            ("Box of str", |input| {
-                writing(
-                    Vec::<Box<str>>::new(),
-                    move |all| all.extend((0..input.0).map(|_| Box::from(black_box(&*input.1)))),
-                    |all| sum(all.iter().map(|text| text.as_bytes())),
-                    Vec::clear,
-                )
-            }),
-            ("bumpalo", |input| {
-                let mut bump = Bump::new();
-                Box::new(move |_| {
-                    bump.reset();
-                    let mut all: Vec<&str> = Vec::with_capacity(input.0);
-                    let new = |_| &*bump.alloc_str(black_box(&input.1));
-                    let (cost, ()) = timed(|| all.extend((0..input.0).map(new)));
-                    Outcome { cost, result: sum(all.iter()) }
-                })
-            }),
-        ],
-    )
-}
-
-#[inline(never)]
-fn alloc_and_free(heap: &mut Heap, text: &str, n: usize) -> Result<(), Error> {
-    for _ in 0..n {
-        let text = heap.string(black_box(text))?;
-        heap.free(black_box(text))?;
-    }
-    Ok(())
-}
-
-#[inline(never)]
-fn box_drop(text: &str, n: usize) {
-    for _ in 0..n {
-        let text: Box<str> = Box::from(black_box(text));
-        drop(black_box(text));
-    }
-}
-
-/// One text at a time.
-fn alloc_free() -> Comparison {
-    let n = 10_000;
-    comparison(
-        n,
-        (n, text(16)),
-        [
-            ("segheap", |input| {
-                writing(
-                    heap(),
-                    move |heap| alloc_and_free(heap, &input.1, black_box(input.0)).unwrap(),
-                    |heap| heap.usage().live(),
-                    |_| (),
-                )
-            }),
-            ("Box of str", |input| {
-                reading(move || {
-                    box_drop(&input.1, black_box(input.0));
-                    0
-                })
-            }),
-        ],
-    )
-}
-
-/// All texts are allocated, then all are freed.
-fn alloc_all_free_all() -> Comparison {
-    let n = 10_000;
-    comparison(
-        n,
-        (n, text(16)),
-        [
-            ("segheap", |input| {
-                let (mut heap, mut texts) = (heap(), Vec::new());
-                reading(move || {
-                    for _ in 0..black_box(input.0) {
-                        texts.push(heap.string(black_box(&input.1)).unwrap());
-                    }
-                    texts.drain(..).for_each(|text: Cell| heap.free(text).unwrap());
-                    0
-                })
-            }),
-            ("Box of str", |input| {
-                let mut boxes: Vec<Box<str>> = Vec::new();
-                reading(move || {
-                    for _ in 0..black_box(input.0) {
-                        boxes.push(Box::from(black_box(&*input.1)));
-                    }
-                    boxes.clear();
-                    0
-                })
-            }),
-        ],
-    )
-}
-
-// Churn.
-
-/// The initial lengths, then for each step the object to free and the length of its
-/// repositionment.
-struct Churn {
-    sizes: Vec<usize>,
-    steps: Vec<(usize, usize)>,
-}
-
-#[inline(never)]
-fn churn_heap(
-    heap: &mut Heap,
-    lists: &mut [Handle<List>],
-    cells: &[Cell],
-    steps: &[(usize, usize)],
-) -> Result<(), Error> {
-    for &(position, len) in steps {
-        heap.free(lists[position])?;
-        lists[position] = heap.alloc(List::of(&cells[..len]))?;
-    }
-    Ok(())
-}
-
-#[inline(never)]
-fn churn_vecs(vecs: &mut [Vec<u64>], words: &[u64], steps: &[(usize, usize)]) {
-    for &(position, len) in steps {
-        vecs[position] = Vec::new();
-        vecs[position] = words[..len].to_vec();
-    }
-}
-
-#[inline(never)]
-fn churn_slots(
-    slots: &mut Slots,
-    keys: &mut [DefaultKey],
-    words: &[u64],
-    steps: &[(usize, usize)],
-) {
-    for &(position, len) in steps {
-        slots.remove(keys[position]);
-        keys[position] = slots.insert(words[..len].to_vec());
-    }
-}
-
-fn churn(live: usize) -> Comparison {
-    let mut random = Random(3);
-    let mut size = move || 2 + random.below(15);
-    let sizes: Vec<usize> = (0..live).map(|_| size()).collect();
-    let mut random = Random(5);
-    let steps: Vec<(usize, usize)> = (0..100_000).map(|_| (random.below(live), size())).collect();
-    comparison(
-        steps.len(),
-        Churn { sizes, steps },
-        [
-            ("segheap", |churn| {
-                let (mut heap, cells) = (heap(), cells(16));
-                let lists: Vec<_> = churn
-                    .sizes
-                    .iter()
-                    .map(|&n| heap.alloc(List::of(&cells[..n])).unwrap())
-                    .collect();
-                writing(
-                    (heap, lists),
-                    move |(heap, lists)| {
-                        churn_heap(heap, lists, &cells, black_box(&churn.steps)).unwrap();
-                    },
-                    all_lists,
-                    |_| (),
-                )
-            }),
-            ("Vec of Vec", |churn| {
-                let words = words(&cells(16));
-                writing(
-                    churn.sizes.iter().map(|&n| words[..n].to_vec()).collect::<Vec<_>>(),
-                    move |vecs| churn_vecs(vecs, &words, black_box(&churn.steps)),
-                    |vecs| total(vecs.iter().flatten()),
-                    |_| (),
-                )
-            }),
-            ("slotmap", |churn| {
-                let (mut slots, words) = (Slots::new(), words(&cells(16)));
-                let keys: Vec<_> =
-                    churn.sizes.iter().map(|&n| slots.insert(words[..n].to_vec())).collect();
-                writing(
-                    (slots, keys),
-                    move |(slots, keys)| churn_slots(slots, keys, &words, black_box(&churn.steps)),
-                    |(slots, _)| total(slots.values().flatten()),
-                    |_| (),
-                )
-            }),
-            ("thunderdome", |churn| {
-                let (mut arena, words) = (thunderdome::Arena::new(), words(&cells(16)));
-                let keys: Vec<_> =
-                    churn.sizes.iter().map(|&n| arena.insert(words[..n].to_vec())).collect();
-                writing(
-                    (arena, keys),
-                    move |(arena, keys)| {
-                        for &(position, len) in black_box(&churn.steps) {
-                            arena.remove(keys[position]);
-                            keys[position] = arena.insert(words[..len].to_vec());
-                        }
-                    },
-                    |(arena, _)| total(arena.iter().flat_map(|(_, vec)| vec)),
-                    |_| (),
-                )
-            }),
-        ],
-    )
-}
-
-// Frames.
-
-/// Closing a region frees what was allocated inside.
-fn regions(objects: u32) -> Comparison {
-    let n = 10_000 / (objects as usize / 4).max(1);
-    let mut comparison = comparison(
-        n,
-        (n as u64, objects),
-        [
-            ("segheap", |input| in_regions(input, false)),
-            ("segheap, one kept", |input| in_regions(input, true)),
-            ("Box", |input| {
-                let (n, objects) = *input;
-                let mut boxes: Vec<Box<[u64; 2]>> = Vec::new();
-                reading(move || {
-                    (0..n).fold(0, |sum, _| {
-                        boxes.extend((0..objects).map(|i| black_box(Box::new([u64::from(i), 0]))));
-                        let freed = boxes.len() as u64;
-                        boxes.clear();
-                        sum + freed
-                    })
-                })
-            }),
-            ("four Box", |input| {
-                let n = input.0;
-                reading(move || {
-                    (0..n).fold(0, |sum, _| {
-                        let boxes = [0_u64, 1, 2, 3].map(|i| black_box(Box::new([i, 0])));
-                        sum + boxes.len() as u64
-                    })
-                })
-            }),
-        ],
-    );
-    let four = objects == 4;
-    comparison.contenders.retain(|contender| match contender.name {
-        "four Box" => four,
-        "segheap, one kept" => objects > 0,
-        _ => true,
-    });
-    comparison
-}
-
-fn in_regions(input: Rc<(u64, u32)>, keep: bool) -> Pass {
-    let (n, objects) = *input;
-    let mut heap = heap();
-    let mut pass = move || {
-        let region = heap.open_region()?;
-        let mut last = None;
-        for i in 0..objects {
-            last = Some(black_box(heap.alloc(Pair::of(i.into(), Cell::NULL))?));
-        }
-        let kept = last.filter(|_| keep);
-        let freed = heap.close_region(black_box(region), kept)?;
-        kept.map_or(Ok(freed), |kept| heap.free(kept).map(|()| freed + 1))
-    };
-    reading(move || (0..n).fold(0, |sum, _| sum + pass().unwrap()))
 }
 
 // Heaps.

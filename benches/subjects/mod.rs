@@ -10,6 +10,9 @@ pub(crate) mod copies;
 pub(crate) mod fresh;
 pub(crate) mod maps;
 pub(crate) mod overheads;
+pub(crate) mod push;
+pub(crate) mod reclaim;
+pub(crate) mod texts;
 pub(crate) mod values;
 
 use std::hint::black_box;
@@ -28,7 +31,10 @@ pub(crate) type Entry = (&'static str, fn() -> Comparison);
 pub(crate) fn comparisons() -> impl Iterator<Item = Entry> {
     [
         access::COMPARISONS,
+        push::COMPARISONS,
         alloc::COMPARISONS,
+        texts::COMPARISONS,
+        reclaim::COMPARISONS,
         copies::COMPARISONS,
         maps::COMPARISONS,
         values::COMPARISONS,
