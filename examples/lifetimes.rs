@@ -1,148 +1,206 @@
-//! How objects come and go: what each layer of the heap reclaims.
+//! Lifetimes: what each layer of the heap reclaims, and when.
 //!
 //! ```text
 //! cargo run --release --example lifetimes
 //! ```
 //!
-//! Prints a line for each step of a small workload, with a bar for the bytes that
-//! are alive; then what each layer has given back. Every run prints the same.
+//! Prints a row for each step of a small workload (on wide terminals with a bar for
+//! the live bytes), then what each layer reclaimed. Every run prints the same.
 
 #![allow(clippy::arithmetic_side_effects, reason = "differences of small counts")]
 
+mod support;
+
+use std::process::ExitCode;
+
 use segheap::{Cell, Closure, Error, Handle, Heap, List, Pair, Settings, Str, Struct, U8Arr};
 
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+use support::{Column, Output, Program, Result};
 
-/// Bytes that a character of the bar stands for, and its length at most.
-const BAR_BYTES: u64 = 8 << 10;
-const BAR: usize = 24;
+/// Bytes per character of a bar, its maximum length, and the narrowest output with bars.
+const BAR_BYTES: u64 = 16 << 10;
+const BAR_MAX: usize = 16;
+const BAR_COLUMNS_MIN: u16 = 100;
 
-fn main() -> Outcome<()> {
-    let mut story = Story::new();
-    free(&mut story)?;
-    frames(&mut story)?;
-    exception(&mut story)?;
-    collection(&mut story)?;
-    compaction(&mut story)?;
-    retirement(&mut story)?;
-    sealing(&mut story)?;
-    transplant(&mut story)?;
-    path(&mut story)?;
-    story.end()
+const PROGRAM: Program = Program {
+    name: "lifetimes",
+    help: "\
+Usage: lifetimes
+
+Runs a small workload that frees, closes regions, collects, compacts, recycles
+slots, seals and transplants. Prints the live objects after each step, then what
+each layer of the heap reclaimed.
+
+Options:
+  -h, --help  Print this help",
+    takes_file: false,
+};
+
+fn main() -> ExitCode {
+    PROGRAM.run(|out, _| {
+        let mut timeline = Timeline::new();
+        free(&mut timeline)?;
+        regions(&mut timeline)?;
+        unwinding(&mut timeline)?;
+        collection(&mut timeline)?;
+        compaction(&mut timeline)?;
+        retirement(&mut timeline)?;
+        sealing(&mut timeline)?;
+        transplant(&mut timeline)?;
+        path(&mut timeline)?;
+        timeline.heap.verify()?;
+        timeline.print(out)
+    })
 }
 
-/// A heap, and what has become of it.
-struct Story {
-    heap: Heap,
-    /// Live objects, bytes and pages after the last step.
-    was: [u64; 3],
-    /// What each layer gave back: objects, bytes, pages.
-    layers: Vec<(&'static str, [u64; 3])>,
+/// Live objects, bytes of their payload, and pages.
+#[derive(Clone, Copy, Default)]
+struct Totals {
+    live: u64,
+    bytes: u64,
+    pages: u64,
 }
 
-impl Story {
-    fn new() -> Story {
-        println!("{:<12} {:>7} {:>9} {:>5}  {:<BAR$}", "step", "live", "bytes", "pages", "");
-        Story { heap: Heap::with(Settings::seeded(0x11FE)), was: [0; 3], layers: Vec::new() }
-    }
-
-    /// Live objects, bytes of their payload, pages; seals included.
-    fn now(&self) -> [u64; 3] {
-        let usage = self.heap.usage();
+impl Totals {
+    /// Sums over the arenas, seals included.
+    fn of(heap: &Heap) -> Totals {
+        let usage = heap.usage();
         let arenas = usage.arenas().iter().chain([&usage.seals]);
-        arenas.fold([0; 3], |[live, bytes, pages], arena| {
-            [live + u64::from(arena.live), bytes + arena.payload_bytes, pages + arena.pages]
+        arenas.fold(Totals::default(), |sum, arena| Totals {
+            live: sum.live + u64::from(arena.live),
+            bytes: sum.bytes + arena.payload_bytes,
+            pages: sum.pages + arena.pages,
         })
     }
 
-    /// Tells of a step that made something.
-    fn made(&mut self, layer: &'static str, what: &str) {
-        self.was = self.now();
-        let [live, bytes, pages] = self.was;
-        let bar = usize::try_from(bytes.div_ceil(BAR_BYTES)).unwrap_or(BAR).min(BAR);
-        println!("{layer:<12} {live:>7} {bytes:>9} {pages:>5}  {:<BAR$}  {what}", "█".repeat(bar));
-    }
-
-    /// Tells of a step that gave something back.
-    fn reclaimed(&mut self, layer: &'static str, what: &str) {
-        let now = self.now();
-        let given = [0, 1, 2].map(|n| {
-            let at = |counts: [u64; 3]| counts.get(n).copied().unwrap_or(0);
-            at(self.was).saturating_sub(at(now))
-        });
-        match self.layers.iter_mut().find(|(name, _)| *name == layer) {
-            Some((_, sum)) => sum.iter_mut().zip(given).for_each(|(sum, given)| *sum += given),
-            None => self.layers.push((layer, given)),
-        }
-        self.made(layer, what);
-    }
-
-    fn end(mut self) -> Outcome<()> {
-        println!("\n{:<12} {:>8} {:>9} {:>6}", "given back by", "objects", "bytes", "pages");
-        for (layer, [objects, bytes, pages]) in &self.layers {
-            println!("{layer:<13} {objects:>8} {bytes:>9} {pages:>6}");
-        }
-        self.heap.verify()?;
-        println!("\nThe heap verifies: {:?}", self.heap);
-        Ok(())
+    fn cells(&self) -> [String; 3] {
+        [self.live, self.bytes, self.pages].map(|count| count.to_string())
     }
 }
 
-/// So many lists of eight cells each.
+/// A heap and its history.
+struct Timeline {
+    heap: Heap,
+    /// After the last step.
+    totals: Totals,
+    steps: Vec<(&'static str, Totals, String)>,
+    /// What each layer reclaimed.
+    layers: Vec<(&'static str, Totals)>,
+}
+
+impl Timeline {
+    fn new() -> Timeline {
+        Timeline {
+            heap: Heap::with(Settings::seeded(0x11FE)),
+            totals: Totals::default(),
+            steps: Vec::new(),
+            layers: Vec::new(),
+        }
+    }
+
+    /// Records a step that allocated.
+    fn allocated(&mut self, layer: &'static str, what: impl Into<String>) {
+        self.totals = Totals::of(&self.heap);
+        self.steps.push((layer, self.totals, what.into()));
+    }
+
+    /// Records a step that reclaimed.
+    fn reclaimed(&mut self, layer: &'static str, what: impl Into<String>) {
+        let before = self.totals;
+        self.allocated(layer, what);
+        let after = self.totals;
+        if self.layers.iter().all(|(name, _)| *name != layer) {
+            self.layers.push((layer, Totals::default()));
+        }
+        for (_, sum) in self.layers.iter_mut().filter(|(name, _)| *name == layer) {
+            sum.live += before.live.saturating_sub(after.live);
+            sum.bytes += before.bytes.saturating_sub(after.bytes);
+            sum.pages += before.pages.saturating_sub(after.pages);
+        }
+    }
+
+    fn print(self, out: &mut Output) -> Result<()> {
+        let [live, bytes, pages] = ["Live", "Bytes", "Pages"].map(Column::Number);
+        let mut columns = vec![Column::Text("Layer"), live, bytes, pages];
+        let bars = out.columns >= BAR_COLUMNS_MIN;
+        columns.extend(bars.then_some(Column::Text("")));
+        columns.push(Column::Text("Step"));
+        let rows = self.steps.into_iter().map(|(layer, totals, what)| {
+            let length = usize::try_from(totals.bytes.div_ceil(BAR_BYTES)).unwrap_or(BAR_MAX);
+            let bar = bars.then(|| "█".repeat(length.min(BAR_MAX)));
+            let cells = [layer.to_owned()].into_iter().chain(totals.cells());
+            cells.chain(bar).chain([what]).collect()
+        });
+        out.table(&columns, rows)?;
+
+        let rows = self
+            .layers
+            .iter()
+            .map(|(layer, totals)| [layer.to_string()].into_iter().chain(totals.cells()).collect());
+        let [objects, bytes, pages] = ["Objects", "Bytes", "Pages"].map(Column::Number);
+        out.line("")?;
+        out.table(&[Column::Text("Reclaimed by"), objects, bytes, pages], rows)?;
+        out.line("")?;
+        out.paragraph(&format!("The heap verifies: {:?}", self.heap))
+    }
+}
+
+/// Allocates `n` lists of eight cells.
 fn lists(heap: &mut Heap, n: u32) -> Result<Vec<Handle<List>>, Error> {
     (0..n).map(|i| heap.alloc(List::of(&[i.into(); 8]))).collect()
 }
 
-/// 1. Killing: one object, now. Its handles are stale from then on.
-fn free(story: &mut Story) -> Outcome<()> {
-    let all = lists(&mut story.heap, 1_000)?;
-    story.made("free", "1,000 lists of eight cells");
+/// 1. Freeing: one object, at once. Its handles are stale from then on.
+fn free(timeline: &mut Timeline) -> Result<()> {
+    let all = lists(&mut timeline.heap, 1_000)?;
+    timeline.allocated("free", "1,000 lists of eight cells");
     for &list in &all {
-        story.heap.free(list)?;
+        timeline.heap.free(list)?;
     }
-    let stale = all.iter().filter(|&&list| story.heap.get(list).is_err()).count();
-    story.reclaimed("free", &format!("each freed by hand; {stale} handles are stale"));
+    let stale = all.iter().filter(|&&list| timeline.heap.get(list).is_err()).count();
+    timeline.reclaimed("free", format!("each freed explicitly; {stale} handles are stale"));
     Ok(())
 }
 
-/// 2. Frames: what was born inside goes when the frame closes, but for what is
-///    kept, and what that leads to.
-fn frames(story: &mut Story) -> Outcome<()> {
-    let heap = &mut story.heap;
+/// 2. Regions: what was allocated inside is freed when the region closes, except the
+///    cells that are kept and what they reach.
+fn regions(timeline: &mut Timeline) -> Result<()> {
+    let heap = &mut timeline.heap;
     let outer = heap.open_region()?;
     lists(heap, 500)?;
     let inner = heap.open_region()?;
     lists(heap, 500)?;
     let name = heap.alloc(Str::new("kept by the pair that is kept"))?;
     let result = heap.alloc(Pair::of(name.into(), Cell::TRUE))?;
-    story.made("frames", "two frames, one in the other, 500 lists in each");
-    story.heap.close_region(inner, [result.cell()])?;
-    story.reclaimed("frames", "the inner one closes: its result lives on, in the outer");
-    story.heap.close_region(outer, [0; 0].map(Cell::from))?;
-    story.reclaimed("frames", "the outer one closes, keeping nothing");
+    timeline.allocated("regions", "two nested regions with 500 lists each");
+    timeline.heap.close_region(inner, [result.cell()])?;
+    timeline.reclaimed("regions", "the inner one closes and keeps its result in the outer one");
+    timeline.heap.close_region(outer, [0; 0].map(Cell::from))?;
+    timeline.reclaimed("regions", "the outer one closes and keeps nothing");
     Ok(())
 }
 
-/// 3. An exception: closing a frame closes all that are still open inside.
-fn exception(story: &mut Story) -> Outcome<()> {
-    let handler = story.heap.open_region()?;
+/// 3. Unwinding: closing a region closes all regions that are open inside.
+fn unwinding(timeline: &mut Timeline) -> Result<()> {
+    let handler = timeline.heap.open_region()?;
     let mut thrown = Cell::NULL;
     for depth in 0..100_u32 {
-        // These regions are never closed by hand.
-        let _ = story.heap.open_region()?;
-        lists(&mut story.heap, 10)?;
-        thrown = story.heap.alloc(Struct::of(depth, &[depth.into()]))?.into();
+        // Left open.
+        let _ = timeline.heap.open_region()?;
+        lists(&mut timeline.heap, 10)?;
+        thrown = timeline.heap.alloc(Struct::of(depth, &[depth.into()]))?.into();
     }
-    story.made("exception", "100 calls deep, 10 lists in each, and something is thrown");
-    let freed = story.heap.close_region(handler, [thrown])?;
-    story.reclaimed("exception", &format!("unwound to the handler at once: {freed} objects"));
-    story.heap.free(thrown)?;
+    timeline
+        .allocated("unwinding", "100 nested calls with a region and 10 lists each; then a throw");
+    let freed = timeline.heap.close_region(handler, [thrown])?;
+    timeline.reclaimed("unwinding", format!("unwound to the handler: {freed} objects freed"));
+    timeline.heap.free(thrown)?;
     Ok(())
 }
 
-/// 4. Collection: what the roots do not lead to, cycles included.
-fn collection(story: &mut Story) -> Outcome<()> {
-    let heap = &mut story.heap;
+/// 4. Collection: frees what the roots do not reach, cycles included.
+fn collection(timeline: &mut Timeline) -> Result<()> {
+    let heap = &mut timeline.heap;
     let all = lists(heap, 1_000)?;
     for (&list, &next) in all.iter().zip(all.iter().cycle().skip(1)) {
         heap.get_mut(list)?.set(0, next.into())?;
@@ -150,54 +208,58 @@ fn collection(story: &mut Story) -> Outcome<()> {
     let file = heap.alloc(Struct::new(7, 1))?;
     heap.watch(file, 17)?;
     let root = heap.alloc(List::of(&[]))?;
-    story.made("collection", "a ring of 1,000 lists; a watched record; a root");
-    let done = story.heap.collect([root.cell()])?;
-    let weak = all.iter().filter(|&&list| story.heap.upgrade(list).is_some()).count();
-    let tokens: Vec<u64> = story.heap.drain_dead().collect();
-    let what =
-        format!("{} freed; {weak} of the handles still open; dead: token {tokens:?}", done.freed);
-    story.reclaimed("collection", &what);
-    story.heap.free(root)?;
+    timeline.allocated("collection", "a cycle of 1,000 lists, a watched object and a root");
+    let done = timeline.heap.collect([root.cell()])?;
+    let weak = all.iter().filter(|&&list| timeline.heap.upgrade(list).is_some()).count();
+    let tokens: Vec<u64> = timeline.heap.drain_dead().collect();
+    let what = format!(
+        "{} freed; {weak} weak references remain; tokens of the dead: {tokens:?}",
+        done.freed
+    );
+    timeline.reclaimed("collection", &what);
+    timeline.heap.free(root)?;
     Ok(())
 }
 
-/// 5. Compaction: live objects move together, and pages go back.
-fn compaction(story: &mut Story) -> Outcome<()> {
-    let heap = &mut story.heap;
+/// 5. Compaction: moves live objects together and returns pages to the allocator.
+fn compaction(timeline: &mut Timeline) -> Result<()> {
+    let heap = &mut timeline.heap;
     let arrays: Vec<_> =
         (0..64_u8).map(|i| heap.alloc(U8Arr::of(&[i; 4096]))).collect::<Result<_, _>>()?;
-    story.made("compaction", "64 arrays of 4 KiB");
+    timeline.allocated("compaction", "64 arrays of 4 KiB");
     for array in arrays.iter().step_by(2) {
-        story.heap.free(*array)?;
+        timeline.heap.free(*array)?;
     }
-    story.reclaimed("free", "every other freed: holes, but no page is free");
-    story.heap.compact();
+    timeline.reclaimed("free", "every other one freed: gaps, but no free page");
+    timeline.heap.compact();
     let mut open = 0;
     for (&array, i) in arrays.iter().zip(0_u8..).skip(1).step_by(2) {
-        open += u32::from(story.heap.get(array)?.as_slice() == [i; 4096]);
+        open += u32::from(timeline.heap.get(array)?.as_slice() == [i; 4096]);
     }
-    story.reclaimed("compaction", &format!("compacted; {open} handles open what they did"));
-    arrays.iter().skip(1).step_by(2).try_for_each(|&array| story.heap.free(array))?;
-    story.reclaimed("free", "the others freed");
+    timeline.reclaimed("compaction", format!("compacted; {open} handles still open their arrays"));
+    arrays.iter().skip(1).step_by(2).try_for_each(|&array| timeline.heap.free(array))?;
+    timeline.reclaimed("free", "the rest freed");
     Ok(())
 }
 
-/// 6. Retirement: a slot has 4,096 lives, so that no stale handle comes alive.
-fn retirement(story: &mut Story) -> Outcome<()> {
-    let heap = &mut story.heap;
+/// 6. Retirement: a slot has 4,096 generations. Then it is retired, so that no stale
+///    handle becomes valid again, until no cell refers to it.
+fn retirement(timeline: &mut Timeline) -> Result<()> {
+    let heap = &mut timeline.heap;
     let mut last = heap.alloc(Closure::of(1, &[]))?;
-    let mut lives = 1;
+    let mut generations = 1;
     while retired(heap) == 0 {
         heap.free(last)?;
         last = heap.alloc(Closure::of(1, &[]))?;
-        lives += 1;
+        generations += 1;
     }
     heap.free(last)?;
-    story.made("retirement", &format!("a slot was used {} times and is retired", lives - 1));
-    // All the cells that the host still holds: none but this.
-    let done = story.heap.collect_and_recycle([Cell::NULL], [Cell::NULL])?;
-    let what = format!("{} slot revived, {} retired now", done.recycled, retired(&story.heap));
-    story.reclaimed("revival", &what);
+    timeline
+        .allocated("retirement", format!("a slot retires after {} generations", generations - 1));
+    // Roots, and the other cells that the host holds: none.
+    let done = timeline.heap.collect_and_recycle([Cell::NULL], [Cell::NULL])?;
+    let what = format!("{} retired slot recycled, {} left", done.recycled, retired(&timeline.heap));
+    timeline.reclaimed("recycling", &what);
     Ok(())
 }
 
@@ -205,47 +267,48 @@ fn retired(heap: &Heap) -> u32 {
     heap.usage().arenas().iter().map(|arena| arena.retired).sum()
 }
 
-/// 7. Sealing: a handle for others to keep, not to use. It keeps its object.
-fn sealing(story: &mut Story) -> Outcome<()> {
-    let heap = &mut story.heap;
+/// 7. Sealing: a cell that others can store but not open. It keeps its object alive.
+fn sealing(timeline: &mut Timeline) -> Result<()> {
+    let heap = &mut timeline.heap;
     let (key, secret) = (heap.new_seal_key()?, heap.alloc(Str::new("for the holder of the key"))?);
     let sealed = heap.seal(secret, &key)?;
-    let refused = heap.get::<Str>(sealed).err().ok_or("a sealed cell was opened")?;
-    story.made("sealing", &format!("a sealed text; opening it: {refused}"));
-    story.heap.collect([sealed])?;
-    let text = story.heap.display(story.heap.unseal(sealed, &key)?).to_string();
-    story.reclaimed("sealing", &format!("collected, the seal as root; unsealed: {text}"));
-    let done = story.heap.collect([Cell::NULL])?;
-    story.reclaimed("sealing", &format!("collected without it: {} freed", done.freed));
+    let error = heap.get::<Str>(sealed).err().ok_or("a sealed cell was opened")?;
+    timeline.allocated("sealing", format!("a sealed text; opening it fails: {error}"));
+    timeline.heap.collect([sealed])?;
+    let text = timeline.heap.display(timeline.heap.unseal(sealed, &key)?).to_string();
+    timeline
+        .reclaimed("sealing", format!("collected with the sealed cell as root; unsealed: {text}"));
+    let done = timeline.heap.collect([Cell::NULL])?;
+    timeline.reclaimed("sealing", format!("collected without it: {} freed", done.freed));
     Ok(())
 }
 
-/// 8. Transplant: a graph copied into another heap, whose lives are its own.
-fn transplant(story: &mut Story) -> Outcome<()> {
+/// 8. Transplant: copies a graph into another heap.
+fn transplant(timeline: &mut Timeline) -> Result<()> {
     let mut other = Heap::with(Settings::seeded(0x07E4));
     let list = other.alloc(List::of(&[1.into()]))?;
     let pair = other.alloc(Pair::of(list.into(), list.into()))?;
     other.get_mut(list)?.push(pair.into())?;
-    let copy = story.heap.transplant(&other, pair.into())?;
+    let copy = timeline.heap.transplant(&other, pair.into())?;
     drop(other);
-    let shown = story.heap.display(copy).to_string();
-    story.made("transplant", &format!("copied from another heap, which is dropped: {shown}"));
-    story.heap.collect([Cell::NULL])?;
-    story.reclaimed("transplant", "the copy collected");
+    let shown = timeline.heap.display(copy).to_string();
+    timeline.allocated("transplant", format!("copied from a heap that is dropped since: {shown}"));
+    timeline.heap.collect([Cell::NULL])?;
+    timeline.reclaimed("transplant", "the copy is collected");
     Ok(())
 }
 
-/// 9. A path: why an object is alive.
-fn path(story: &mut Story) -> Outcome<()> {
-    let heap = &mut story.heap;
+/// 9. Path from a root: why an object is alive.
+fn path(timeline: &mut Timeline) -> Result<()> {
+    let heap = &mut timeline.heap;
     let leak = heap.alloc(List::of(&[]))?;
     let cache = heap.alloc(Pair::of(1.into(), leak.into()))?;
     let globals = heap.alloc(List::of(&[Cell::NULL, cache.into()]))?;
     let path = heap.path_from_roots([globals.cell()], leak.into())?.ok_or("no path to the leak")?;
     let shown: Vec<String> = path.iter().map(|cell| format!("{cell:?}")).collect();
     let shown = shown.join(" > ");
-    story.made("path", &format!("why is {:?} alive? {shown}", leak.cell()));
-    story.heap.clear();
-    story.reclaimed("clear", "everything goes");
+    timeline.allocated("path", format!("{:?} is alive by {shown}", leak.cell()));
+    timeline.heap.clear();
+    timeline.reclaimed("clear", "the heap cleared");
     Ok(())
 }

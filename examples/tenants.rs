@@ -1,26 +1,44 @@
-//! Several tenants in one process, each with a heap of its own: one budget for
-//! all of them, untrusted input, attacks, limits, ten thousand heaps.
+//! Several tenants in one process, each with its own heap: one budget for all,
+//! untrusted input, attacks, limits, ten thousand heaps.
 //!
 //! ```text
 //! cargo run --release --example tenants
 //! ```
 //!
-//! Seeds are fixed so that each run prints the same. They decide whether a
-//! handle of another heap is refused: of 4,096 random seeds one would let it open
-//! an object of the same kind in the same slot. A host that runs strangers' code
-//! takes `Settings::random` and keeps the handles of its tenants apart.
+//! Seeds are fixed so that every run prints the same. They decide whether a heap
+//! rejects a handle of another heap: with random seeds, one in 4,096 lets such a handle
+//! open an object of the same kind in the same slot. A host that runs untrusted
+//! programs uses `Settings::random` and never passes handles between tenants.
 
 #![allow(clippy::arithmetic_side_effects, reason = "small sums of sizes")]
 
-use std::io::{self, Write};
+mod support;
 
-use segheap::{Bytes, Cell, Error, Handle, Heap, I64Arr, Limits, List, Settings, Str, U8Arr};
+use std::process::ExitCode;
 
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+use segheap::{
+    Bytes, Cell, Error, Handle, Heap, I64Arr, Limits, List, RangeHint, SealKey, Settings, Str,
+    U8Arr,
+};
+
+use support::{Column, Output, Program, Result};
 
 /// Bytes that all tenants share.
 const BUDGET: usize = 8 << 20;
 const HEAPS: u64 = 10_000;
+
+const PROGRAM: Program = Program {
+    name: "tenants",
+    help: "\
+Usage: tenants
+
+Runs three tenants, each with its own heap, under one budget: untrusted input,
+attacks of one tenant on another, limits. Then measures ten thousand heaps.
+
+Options:
+  -h, --help  Print this help",
+    takes_file: false,
+};
 
 struct Tenant {
     name: &'static str,
@@ -28,40 +46,45 @@ struct Tenant {
 }
 
 impl Tenant {
-    /// A tenant with so many eighths of the budget.
+    /// Creates a tenant that owns `eighths` of the budget.
     fn new(name: &'static str, seed: u64, eighths: usize) -> Tenant {
         let limits = Limits::NONE.with_bytes(BUDGET / 8 * eighths);
         Tenant { name, heap: Heap::with(Settings::seeded(seed).limits(limits)) }
     }
 }
 
-fn main() -> Outcome<()> {
-    let out = &mut io::stdout().lock();
+fn main() -> ExitCode {
+    PROGRAM.run(|out, _| tenants(out))
+}
+
+fn tenants(out: &mut Output) -> Result<()> {
     let mut tenants =
         [Tenant::new("alice", 1, 2), Tenant::new("bob", 2, 5), Tenant::new("mallory", 3, 1)];
     let [alice, bob, mallory] = &mut tenants;
-
     for _ in 0..5_000 {
         bob.heap.alloc(List::of(&[Cell::TRUE; 8]))?;
     }
-    heading(out, "Untrusted input: bytes become text and numbers only if they are")?;
+    out.paragraph(&format!("Three tenants share {BUDGET} bytes."))?;
+    section(out, "Untrusted input: bytes become text and numbers only if they are valid")?;
     input(out, &mut alice.heap)?;
-    heading(out, "Mallory attacks Alice; what each attempt is answered")?;
+    section(out, "Mallory attacks Alice, and every attempt fails without a trace")?;
     attacks(out, &mut alice.heap, &mut mallory.heap)?;
-    heading(out, "Mallory allocates until the limit, and goes on")?;
-    greed(out, &mut mallory.heap, &mut bob.heap)?;
-    heading(out, "One budget, three heaps")?;
+    section(out, "Mallory allocates up to the limit and beyond")?;
+    exhaust(out, &mut mallory.heap, &mut bob.heap)?;
+    section(out, "One budget, three heaps")?;
     usage(out, &tenants)?;
-    heading(out, "Ten thousand heaps")?;
+    section(out, "Ten thousand heaps")?;
     many(out)
 }
 
-fn heading(out: &mut impl Write, text: &str) -> io::Result<()> {
-    writeln!(out, "\n{text}\n{}", "-".repeat(text.len()))
+fn section(out: &mut Output, heading: &str) -> Result<()> {
+    out.line("")?;
+    out.paragraph(heading)?;
+    out.line("")
 }
 
-/// Text, then numbers, out of bytes from outside.
-fn input(out: &mut impl Write, heap: &mut Heap) -> Outcome<()> {
+/// Converts bytes from outside to text, and the text to numbers.
+fn input(out: &mut Output, heap: &mut Heap) -> Result<()> {
     let requests: [&[u8]; 5] = [
         b"1, 20, 300",
         b"7, -8, 281474976710656",
@@ -69,165 +92,206 @@ fn input(out: &mut impl Write, heap: &mut Heap) -> Outcome<()> {
         b"cut off in \xE2\x82",
         b"4, 5, \xFF\xFE, 6",
     ];
+    let mut rows = Vec::new();
     for request in requests {
         let bytes = heap.alloc(Bytes::of(request))?;
-        let shown = String::from_utf8_lossy(request).into_owned();
-        let answer = match heap.convert_across::<Str>(bytes, ..) {
-            Err(error) => format!("refused: {error}"),
-            Ok(text) => {
-                let parsed = numbers(heap, text);
-                heap.free(text)?;
-                match parsed {
-                    Ok(list) => format!("list {}", heap.display(list)),
-                    Err(error) => format!("refused: {error}"),
-                }
-            }
+        let result = match parse(heap, bytes) {
+            Ok(list) => format!("list {}", heap.display(list)),
+            Err(error) => format!("rejected: {error}"),
         };
         heap.free(bytes)?;
-        writeln!(out, "{shown:<24} {answer}")?;
+        rows.push(vec![String::from_utf8_lossy(request).into_owned(), result]);
     }
-    Ok(())
+    out.table(&[Column::Text("Input"), Column::Text("Result")], rows)
 }
 
-/// The numbers of a text, as integers of 64 bits and then as cells.
-fn numbers(heap: &mut Heap, text: Handle<Str>) -> Outcome<Handle<List>> {
+/// Parses numbers, first as integers of 64 bits and then as cells.
+fn parse(heap: &mut Heap, bytes: Handle<Bytes>) -> Result<Handle<List>> {
+    let text = heap.convert_across::<Str>(bytes, ..)?;
     let parsed: Result<Vec<i64>, _> =
         heap.get(text)?.to_str()?.split(',').map(|number| number.trim().parse()).collect();
+    heap.free(text)?;
     let array = heap.alloc(I64Arr::of(&parsed?))?;
     let list = heap.convert_across::<List>(array, ..);
     heap.free(array)?;
     Ok(list?)
 }
 
-/// An attempt on the heaps of Alice and Mallory.
-type Attempt<'a> = &'a mut dyn FnMut(&mut Heap, &mut Heap) -> Result<(), Error>;
+/// What the attacks are aimed at, most of it in Alice's heap.
+struct Targets {
+    root: Handle<List>,
+    ledger: Handle<I64Arr>,
+    secret: Handle<Str>,
+    names: Handle<List>,
+    bytes: Handle<Bytes>,
+    /// Freed; its slot holds another object.
+    session: Handle<U8Arr>,
+    ledger_hint: RangeHint<I64Arr>,
+    session_hint: RangeHint<U8Arr>,
+    key: SealKey,
+    sealed: Cell,
+    /// Mallory's own.
+    mallorys: Handle<I64Arr>,
+    mallorys_key: SealKey,
+}
 
-fn attacks(out: &mut impl Write, alice: &mut Heap, mallory: &mut Heap) -> Outcome<()> {
+fn targets(alice: &mut Heap, mallory: &mut Heap) -> Result<Targets, Error> {
     let ledger = alice.alloc(I64Arr::of(&[100, 200, 300, 400, 500, 1 << 50]))?;
     let secret = alice.alloc(Str::new("correct horse battery staple"))?;
     let names = alice.alloc(List::of(&[Cell::TRUE, secret.into()]))?;
     let bytes = alice.alloc(Bytes::of(b"four"))?;
     let all = [ledger.into(), secret.into(), names.into(), bytes.into()];
     let root = alice.alloc(List::of(&all))?;
-    // A session that ended, and another one in its slot.
     let session = alice.alloc(U8Arr::of(b"session"))?;
-    let mut ended = alice.hint(session, ..)?;
+    let session_hint = alice.hint(session, ..)?;
     alice.free(session)?;
     alice.alloc(U8Arr::of(b"another"))?;
-    let mut whole = alice.hint(ledger, ..)?;
-    let part = whole.narrow(1..4)?;
     let key = alice.new_seal_key()?;
-    let sealed = alice.seal(secret, &key)?;
-    // The same slots are in use in Mallory's heap.
-    let mine = mallory.alloc(I64Arr::of(&[0; 6]))?;
+    // Occupies the same slots in Mallory's heap.
+    let mallorys = mallory.alloc(I64Arr::of(&[0; 6]))?;
     mallory.alloc(Str::new("a text of Mallory's own"))?;
-    let other_key = mallory.new_seal_key()?;
+    Ok(Targets {
+        root,
+        ledger,
+        secret,
+        names,
+        bytes,
+        session,
+        ledger_hint: alice.hint(ledger, ..)?,
+        session_hint,
+        sealed: alice.seal(secret, &key)?,
+        key,
+        mallorys,
+        mallorys_key: mallory.new_seal_key()?,
+    })
+}
 
-    let attempts: [(&str, Attempt<'_>); 24] = [
-        ("Alice's handle, in Mallory's heap", &mut |_, m| m.get(ledger).map(drop)),
-        ("Mallory's handle, in Alice's heap", &mut |a, _| a.get_mut(mine)?.set(0, -1)),
-        ("Mallory's handle, to be freed in Alice's heap", &mut |a, _| a.free(mine)),
-        ("a handle, after its object was freed", &mut |a, _| a.get(session).map(drop)),
-        ("a handle, freed a second time", &mut |a, _| a.free(session)),
-        ("a text, as a list", &mut |a, _| a.get::<List>(secret.cell()).map(drop)),
-        ("a number, as a list", &mut |a, _| a.get::<List>(Cell::from(7)).map(drop)),
-        ("a hint, in Mallory's heap", &mut |_, m| whole.get(m, 0).map(drop)),
-        ("a hint, after its object was freed", &mut |a, _| ended.set(a, 0, 0)),
-        ("a narrowed hint, made wider", &mut |_, _| part.narrow(..4).map(drop)),
-        ("a narrowed hint, past its end", &mut |a, _| { part }.get(a, 3).map(drop)),
-        ("a narrowed hint, before its start", &mut |a, _| { part }.set(a, usize::MAX, -1)),
-        ("a sealed text, as a text", &mut |a, _| a.get::<Str>(sealed).map(drop)),
-        ("a sealed text, with Mallory's key", &mut |a, _| a.unseal(sealed, &other_key).map(drop)),
-        ("a sealed text, to Mallory's heap", &mut |a, m| m.transplant(a, sealed).map(drop)),
-        ("a copy of more than the target holds", &mut |a, _| a.copy_across(bytes, 2, secret, ..)),
-        ("a copy of more than the source holds", &mut |a, _| {
-            a.copy_across(bytes, 0, secret, 26..30)
-        }),
-        ("a copy to the end of all addresses", &mut |a, _| {
-            a.copy_across(bytes, usize::MAX, secret, ..1)
-        }),
-        ("numbers above 255, into bytes", &mut |a, _| a.copy_across(bytes, 0, ledger, 1..3)),
-        ("a number of 51 bits, into cells", &mut |a, _| a.append_across(names, ledger, ..)),
-        ("a handle, into numbers", &mut |a, _| a.copy_across(ledger, 0, names, 1..)),
-        ("text, into cells", &mut |a, _| a.copy_across_any(names.into(), 0, secret.into(), ..)),
-        ("one array, to write to twice at once", &mut |a, _| {
-            a.windows_mut((ledger, (ledger, 3..))).map(drop)
-        }),
-        ("an array beyond the limit", &mut |a, _| a.alloc(I64Arr::zeroed(1 << 24)).map(drop)),
-    ];
-    let before = (alice.display(root).to_string(), alice.usage());
-    for (what, attempt) in attempts {
-        let error = attempt(alice, mallory).err().ok_or(what)?;
-        assert_eq!((alice.display(root).to_string(), alice.usage()), before, "{what}");
-        writeln!(out, "{what:<48} {error}")?;
+fn attacks(out: &mut Output, alice: &mut Heap, mallory: &mut Heap) -> Result<()> {
+    let mut targets = targets(alice, mallory)?;
+    let mut rows = Vec::new();
+    for (what, attempt) in HANDLE_ATTACKS.iter().chain(&COPY_ATTACKS) {
+        let before = (alice.display(targets.root).to_string(), alice.usage());
+        let error = attempt(&mut targets, alice, mallory).err().ok_or(*what)?;
+        let after = (alice.display(targets.root).to_string(), alice.usage());
+        assert_eq!(after, before, "{what}");
+        rows.push(vec![(*what).to_owned(), error.to_string()]);
     }
-    assert_eq!(alice.unseal(sealed, &key)?, secret.cell(), "Alice's own key");
+    let Targets { sealed, ref key, secret, ledger, mut ledger_hint, .. } = targets;
+    assert_eq!(alice.unseal(sealed, key)?, secret.cell(), "Alice's own key");
 
     alice.clear();
     let again = alice.alloc(I64Arr::of(&[1, 2, 3, 4, 5, 6]))?;
-    let handle = alice.get(ledger).err().ok_or("a handle outlived its heap's objects")?;
-    let hint = whole.get(alice, 0).err().ok_or("a hint outlived its heap's objects")?;
-    writeln!(out, "{:<48} {handle}", "a handle, after the heap was cleared")?;
-    writeln!(out, "{:<48} {hint}", "a hint, after the heap was cleared")?;
+    let handle = alice.get(ledger).err().ok_or("a handle is valid after clear")?;
+    let hint = ledger_hint.get(alice, 0).err().ok_or("a hint is valid after clear")?;
+    rows.push(vec!["a handle after the heap was cleared".to_owned(), handle.to_string()]);
+    rows.push(vec!["a hint after the heap was cleared".to_owned(), hint.to_string()]);
     assert_eq!(alice.get(again)?.as_slice(), [1, 2, 3, 4, 5, 6]);
-    Ok(alice.verify()?)
+    alice.verify()?;
+    out.table(&[Column::Text("Attempt"), Column::Text("Error")], rows)
 }
 
-/// A tenant meets its limit, keeps what it has, and is lent another's bytes.
-fn greed(out: &mut impl Write, mallory: &mut Heap, bob: &mut Heap) -> Outcome<()> {
+/// An attempt on the heaps of Alice and Mallory, in this order.
+type Attack = fn(&mut Targets, &mut Heap, &mut Heap) -> Result<(), Error>;
+
+const HANDLE_ATTACKS: [(&str, Attack); 15] = [
+    ("Alice's handle in Mallory's heap", |t, _, m| m.get(t.ledger).map(drop)),
+    ("Mallory's handle in Alice's heap", |t, a, _| a.get_mut(t.mallorys)?.set(0, -1)),
+    ("Mallory's handle, freed in Alice's heap", |t, a, _| a.free(t.mallorys)),
+    ("a handle to a freed object", |t, a, _| a.get(t.session).map(drop)),
+    ("a double free", |t, a, _| a.free(t.session)),
+    ("a text opened as a list", |t, a, _| a.get::<List>(t.secret.cell()).map(drop)),
+    ("a number opened as a list", |_, a, _| a.get::<List>(Cell::from(7)).map(drop)),
+    ("a hint in Mallory's heap", |t, _, m| t.ledger_hint.get(m, 0).map(drop)),
+    ("a hint to a freed object", |t, a, _| t.session_hint.set(a, 0, 0)),
+    ("a narrowed hint, widened", |t, _, _| t.ledger_hint.narrow(1..4)?.narrow(..4).map(drop)),
+    ("a narrowed hint past its end", |t, a, _| t.ledger_hint.narrow(1..4)?.get(a, 3).map(drop)),
+    ("a narrowed hint before its start", |t, a, _| {
+        t.ledger_hint.narrow(1..4)?.set(a, usize::MAX, -1)
+    }),
+    ("a sealed text opened as a text", |t, a, _| a.get::<Str>(t.sealed).map(drop)),
+    ("a sealed text with Mallory's key", |t, a, _| a.unseal(t.sealed, &t.mallorys_key).map(drop)),
+    ("a sealed text, transplanted to Mallory", |t, a, m| m.transplant(a, t.sealed).map(drop)),
+];
+
+const COPY_ATTACKS: [(&str, Attack); 9] = [
+    ("a copy past the end of its target", |t, a, _| a.copy_across(t.bytes, 2, t.secret, ..)),
+    ("a copy past the end of its source", |t, a, _| a.copy_across(t.bytes, 0, t.secret, 26..30)),
+    ("a copy to the end of the address space", |t, a, _| {
+        a.copy_across(t.bytes, usize::MAX, t.secret, ..1)
+    }),
+    ("numbers above 255 to bytes", |t, a, _| a.copy_across(t.bytes, 0, t.ledger, 1..3)),
+    ("a number of 51 bits to cells", |t, a, _| a.append_across(t.names, t.ledger, ..)),
+    ("a handle to numbers", |t, a, _| a.copy_across(t.ledger, 0, t.names, 1..)),
+    ("text to cells", |t, a, _| a.copy_across_any(t.names.into(), 0, t.secret.into(), ..)),
+    ("two mutable windows onto one array", |t, a, _| {
+        a.windows_mut((t.ledger, (t.ledger, 3..))).map(drop)
+    }),
+    ("an array beyond the byte limit", |_, a, _| a.alloc(I64Arr::zeroed(1 << 24)).map(drop)),
+];
+
+/// Mallory reaches the limit and keeps all objects; Bob lends some of his bytes.
+fn exhaust(out: &mut Output, mallory: &mut Heap, bob: &mut Heap) -> Result<()> {
     let mut last = Cell::NULL;
-    let (error, made) = loop {
-        let made = mallory.usage().live();
+    let (error, allocated) = loop {
+        let allocated = mallory.usage().live();
         match mallory.alloc(List::of(&[last; 128])) {
             Ok(list) => last = list.into(),
-            Err(error) => break (error, made),
+            Err(error) => break (error, allocated),
         }
     };
-    writeln!(out, "after {made} objects: {error}")?;
+    let mut rows =
+        vec![vec![format!("allocate lists: {allocated} succeed, then"), error.to_string()]];
     let freed = mallory.collect([Cell::NULL])?.freed;
     mallory.alloc(List::of(&[Cell::NULL; 128]))?;
-    writeln!(out, "a collection frees {freed} of them, and the next allocation succeeds")?;
+    rows.push(vec![format!("collect: {freed} freed; allocate again"), "succeeds".to_owned()]);
 
     let large = || I64Arr::zeroed(1 << 18);
-    let refused = mallory.alloc(large()).err().ok_or("2 MiB in a heap of 1 MiB")?;
+    let error = mallory.alloc(large()).err().ok_or("2 MiB in a heap of 1 MiB")?;
+    rows.push(vec!["allocate an array of 2 MiB".to_owned(), error.to_string()]);
     for (heap, bytes) in [(bob, BUDGET / 8 * 2), (&mut *mallory, BUDGET / 8 * 4)] {
         let limits = heap.limits();
         heap.set_limits(limits.with_bytes(bytes));
     }
     mallory.alloc(large())?;
-    writeln!(out, "an array of 2 MiB: {refused}; with 3 MiB lent by Bob it fits")?;
-    Ok(())
+    rows.push(vec!["the same with 3 MiB of Bob's limit".to_owned(), "succeeds".to_owned()]);
+    out.table(&[Column::Text("Step"), Column::Text("Result")], rows)
 }
 
-fn usage(out: &mut impl Write, tenants: &[Tenant]) -> io::Result<()> {
-    writeln!(out, "{:<10}{:>9}{:>8}{:>12}{:>12}", "tenant", "objects", "pages", "bytes", "limit")?;
+fn usage(out: &mut Output, tenants: &[Tenant]) -> Result<()> {
+    let mut rows = Vec::new();
     for Tenant { name, heap } in tenants {
-        let (usage, limit) = (heap.usage(), heap.limits().bytes);
-        let (live, pages, bytes) = (usage.live(), usage.pages(), usage.total_bytes);
-        writeln!(out, "{name:<10}{live:>9}{pages:>8}{bytes:>12}{limit:>12}")?;
+        let usage = heap.usage();
+        let (live, pages) = (usage.live().to_string(), usage.pages().to_string());
+        let (bytes, limit) = (usage.total_bytes.to_string(), heap.limits().bytes.to_string());
+        rows.push(vec![(*name).to_owned(), live, pages, bytes, limit]);
     }
     let limits: usize = tenants.iter().map(|tenant| tenant.heap.limits().bytes).sum();
     assert!(limits <= BUDGET);
     let bytes: u64 = tenants.iter().map(|tenant| tenant.heap.usage().total_bytes).sum();
-    writeln!(out, "{:<27}{bytes:>12}{limits:>12}", "together")
+    let blank = String::new;
+    rows.push(vec!["all".to_owned(), blank(), blank(), bytes.to_string(), limits.to_string()]);
+    let [objects, pages, bytes, limit] = ["Objects", "Pages", "Bytes", "Limit"].map(Column::Number);
+    out.table(&[Column::Text("Tenant"), objects, pages, bytes, limit], rows)
 }
 
-fn many(out: &mut impl Write) -> Outcome<()> {
+fn many(out: &mut Output) -> Result<()> {
     let before = resident();
     let heaps: Vec<Heap> = (0..HEAPS).map(|seed| Heap::with(Settings::seeded(seed))).collect();
     let after = resident();
     let owned: u64 = heaps.iter().map(|heap| heap.usage().total_bytes).sum();
-    writeln!(out, "{:<34}{:>10}", "heaps", heaps.len())?;
-    writeln!(out, "{:<34}{:>10}", "bytes of each, the value itself", size_of::<Heap>())?;
-    writeln!(out, "{:<34}{:>10}", "bytes of each, allocated", owned / HEAPS)?;
+    let mut rows = vec![
+        vec!["size of the value".to_owned(), size_of::<Heap>().to_string()],
+        vec!["allocated".to_owned(), (owned / HEAPS).to_string()],
+    ];
     if let (Some(before), Some(after)) = (before, after) {
         let each = after.saturating_sub(before) / HEAPS;
-        writeln!(out, "{:<34}{each:>10}", "bytes of each, resident")?;
+        rows.push(vec!["resident".to_owned(), each.to_string()]);
     }
-    Ok(())
+    out.table(&[Column::Text("Memory"), Column::Number("Bytes per heap")], rows)
 }
 
-/// Bytes of this process in memory, where the system tells; pages of 4 KiB.
+/// Returns the resident bytes of this process where the system tells; its pages are
+/// taken for 4 KiB.
 fn resident() -> Option<u64> {
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
     Some(statm.split(' ').nth(1)?.parse::<u64>().ok()? * 4096)

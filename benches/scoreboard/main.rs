@@ -1,22 +1,24 @@
-//! segheap beside its peers and physical limits, in one run.
+//! Compares segheap with its peers and with physical limits, in one run.
 //!
 //! ```text
 //! cargo bench --bench scoreboard               all rows, under ten minutes
 //! cargo bench --bench scoreboard -- --quick    all rows, under 40 seconds
 //! cargo bench --bench scoreboard -- map        rows whose name contains it
-//! cargo bench --bench scoreboard -- --record   all rows, and what is committed of them
+//! cargo bench --bench scoreboard -- --record   all rows; writes and publishes a record
+//! cargo bench --bench scoreboard -- --redraw   publishes the newest record, no measurement
 //! ```
 //!
-//! Every contest starts with a check that all contestants come to the same answer;
-//! then they take turns. What was measured goes to standard output as a table, and
-//! to `target/scoreboard.json` and `target/scoreboard.svg`. A row is held when its
-//! ratio is at most its target and its own noise, which is measured by segheap
-//! against itself. The exit code is 0 unless an answer was wrong.
+//! Every comparison first checks that all contenders return the same result, then
+//! measures them in alternating rounds. The costs go to standard output as a table, and
+//! to `target/scoreboard.json` and `target/scoreboard.svg`. A target is met if the ratio
+//! is at most the target plus the noise, which is segheap compared with itself. The
+//! exit code is 0 unless results differ.
 //!
-//! `table.rs` has the rows and their targets, `benches/subjects` what they measure.
+//! `table.rs` has the rows and their targets, `benches/subjects` the measured work.
 
 mod measure;
 mod picture;
+mod publish;
 mod record;
 mod report;
 #[path = "../subjects/mod.rs"]
@@ -24,12 +26,15 @@ mod subjects;
 mod table;
 
 use std::error::Error;
-use std::io::{IsTerminal, stderr};
+use std::io::{IsTerminal, stderr, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use measure::{Effort, Wrong, measure};
+use measure::{Effort, Mismatch, measure};
+use picture::Picture;
+use publish::publish;
+use record::Record;
 use report::Line;
 use table::{Peer, Row, TABLE};
 
@@ -37,16 +42,18 @@ struct Options {
     effort: Effort,
     quick: bool,
     record: bool,
+    redraw: bool,
     filter: Option<String>,
 }
 
 fn options() -> Result<Options, String> {
-    let (mut quick, mut record, mut filter) = (false, false, None);
+    let (mut quick, mut record, mut redraw, mut filter) = (false, false, false, None);
     for argument in std::env::args().skip(1) {
         match argument.as_str() {
             "--bench" => (), // cargo's
             "--quick" => quick = true,
             "--record" => record = true,
+            "--redraw" => redraw = true,
             flag if flag.starts_with('-') => return Err(format!("unknown option {flag}")),
             _ => filter = Some(argument),
         }
@@ -54,7 +61,13 @@ fn options() -> Result<Options, String> {
     if record && filter.is_some() {
         return Err("only a run of all rows can be recorded".into());
     }
-    Ok(Options { effort: if quick { Effort::QUICK } else { Effort::FULL }, quick, record, filter })
+    Ok(Options {
+        effort: if quick { Effort::QUICK } else { Effort::FULL },
+        quick,
+        record,
+        redraw,
+        filter,
+    })
 }
 
 fn main() -> ExitCode {
@@ -70,70 +83,92 @@ fn main() -> ExitCode {
     }
 }
 
-/// Rows of one section and one contest: measured together.
+/// Returns the rows by comparison, which are measured together.
 fn groups(filter: &str) -> Vec<(&'static str, &'static [Row])> {
     let groups = TABLE.iter().flat_map(|section| {
-        let groups = section.rows.chunk_by(|a, b| a.contest == b.contest);
+        let groups = section.rows.chunk_by(|a, b| a.comparison == b.comparison);
         groups.map(|rows| (section.name, rows))
     });
-    groups.filter(|(_, rows)| rows[0].contest.contains(filter)).collect()
+    groups.filter(|(_, rows)| rows[0].comparison.contains(filter)).collect()
 }
 
 fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
+    if options.redraw {
+        publish(&Record::newest()?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let start = Instant::now();
     let groups = groups(options.filter.as_deref().unwrap_or(""));
     if groups.is_empty() {
         println!("no row has such a name");
         return Ok(ExitCode::SUCCESS);
     }
-    let (mut lines, mut wrong) = (Vec::new(), 0);
+    let (mut lines, mut mismatches) = (Vec::new(), 0);
     for (done, (section, rows)) in groups.iter().enumerate() {
-        let name = rows[0].contest;
+        let name = rows[0].comparison;
         if stderr().is_terminal() {
             eprint!("\r\x1b[K[{done}/{}] {name}", groups.len());
         }
-        let contest =
-            subjects::open(subjects::find(name).ok_or_else(|| format!("no contest {name}"))?);
-        let peers: Vec<&str> = rows.iter().filter_map(contestant).collect();
-        let unit = contest.unit;
-        match measure(contest, &peers, options.effort) {
+        let comparison =
+            subjects::open(subjects::find(name).ok_or_else(|| format!("no comparison {name}"))?);
+        let peers: Vec<&str> = rows.iter().filter_map(contender).collect();
+        let unit = comparison.unit;
+        match measure(comparison, &peers, options.effort) {
             Ok(measured) => {
                 lines.extend(rows.iter().map(|row| Line::new(section, row, unit, &measured)));
             }
-            Err(Wrong(answers)) => {
-                eprintln!("\n{name}: answers differ: {answers}");
-                wrong += 1;
+            Err(Mismatch(results)) => {
+                eprintln!("\n{name}: results differ: {results}");
+                mismatches += 1;
             }
         }
     }
     if stderr().is_terminal() {
         eprint!("\r\x1b[K");
     }
-    println!("{}", report::tables(&lines));
+    println!("{}", report::terminal(&lines, width()));
     println!("{}, in {} s.", report::summary(&lines), start.elapsed().as_secs());
-    if wrong > 0 {
-        println!("{wrong} contests with wrong answers");
+    if mismatches > 0 {
+        println!("{mismatches} comparisons with different results");
         return Ok(ExitCode::FAILURE);
     }
     let target = target();
     std::fs::create_dir_all(&target)?;
-    std::fs::write(target.join("scoreboard.json"), report::json(&lines))?;
-    picture::draw(&lines, &target.join("scoreboard.svg"))?;
+    let record = Record::new(&lines, command(options))?;
+    record.write(&target.join("scoreboard.json"))?;
+    Picture::full(&record, &lines).save(&target.join("scoreboard.svg"))?;
     if options.record {
-        record::record(&lines, options.quick)?;
+        record.save()?;
+        publish(&record)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn contestant(row: &Row) -> Option<&'static str> {
+fn contender(row: &Row) -> Option<&'static str> {
     match row.peer {
-        Peer::Contestant(name) => Some(name),
+        Peer::Contender(name) => Some(name),
         Peer::Limit(_) => None,
     }
 }
 
-/// Cargo's folder of things that are built.
+/// Cargo's target folder.
 fn target() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(target)
+}
+
+/// The command of this run.
+fn command(options: &Options) -> String {
+    let mut command = "cargo bench --bench scoreboard --".to_owned();
+    for (given, option) in [(options.quick, " --quick"), (options.record, " --record")] {
+        command += if given { option } else { "" };
+    }
+    command
+}
+
+/// Columns of the output.
+fn width() -> u16 {
+    let named = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let terminal = || terminal_size::terminal_size().map(|(width, _)| width.0);
+    named.or_else(|| stdout().is_terminal().then(terminal).flatten()).unwrap_or(80)
 }

@@ -1,19 +1,19 @@
-//! Contestants side by side, in rounds.
+//! Measures contenders in alternating rounds.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::subjects::contest::{Contest, Pass};
+use crate::subjects::comparison::{Comparison, Pass};
 
-/// How long a contest may take.
+/// How long a comparison may take.
 #[derive(Clone, Copy)]
 pub(crate) struct Effort {
     rounds_min: usize,
     rounds_max: usize,
-    /// After so much time no round begins, if there are enough of them. After ten
-    /// times as much two are enough.
+    /// No round begins after this time if there are `rounds_min`, or after ten times
+    /// as long if there are two.
     budget: Duration,
-    /// A pass that is shorter than this is repeated within its round.
+    /// Shorter passes are repeated within their round.
     sample: Duration,
 }
 
@@ -27,24 +27,24 @@ impl Effort {
         sample: SAMPLE,
     };
 
-    fn goes_on(&self, rounds: usize, elapsed: Duration) -> bool {
+    fn continues(&self, rounds: usize, elapsed: Duration) -> bool {
         let enough = if elapsed < self.budget * 10 { self.rounds_min } else { 2 };
-        // Runs of segheap are compared in pairs.
+        // The noise compares rounds of segheap in pairs.
         let wanted = rounds < enough || rounds % 2 == 1 || elapsed < self.budget;
         wanted && rounds < self.rounds_max
     }
 }
 
-/// So short that on a busy machine the scheduler leaves most samples alone.
+/// Short enough that on a busy machine most samples are not preempted.
 const SAMPLE: Duration = Duration::from_micros(500);
 
-/// The most of a row's noise that counts in its favour.
+/// The maximal noise that counts in favour of a row.
 const NOISE_MAX: f64 = 0.10;
 
 /// The costs of one operation.
 pub(crate) struct Measured {
     pub(crate) rounds: usize,
-    /// How far two runs of segheap, one round apart, lie from each other: the median.
+    /// The median relative difference of segheap from one round to the next.
     pub(crate) noise: f64,
     pub(crate) costs: BTreeMap<&'static str, Cost>,
 }
@@ -56,14 +56,14 @@ pub(crate) struct Cost {
 }
 
 impl Cost {
-    /// Half of the distance of the quartiles, as a part of the median.
+    /// Returns half of the interquartile range, relative to the median.
     pub(crate) fn spread(&self) -> f64 {
         (self.quartiles[1] - self.quartiles[0]) / 2.0 / self.median
     }
 }
 
-/// Contestants came to different answers.
-pub(crate) struct Wrong(pub(crate) String);
+/// The contenders returned different results.
+pub(crate) struct Mismatch(pub(crate) String);
 
 struct Runner {
     name: &'static str,
@@ -73,11 +73,15 @@ struct Runner {
     costs: Vec<f64>,
 }
 
-/// Checks that segheap and `peers` agree, twice if that is quick, and sets them against each other:
-/// every round is one sample of each of them, in turn.
-pub(crate) fn measure(contest: Contest, peers: &[&str], effort: Effort) -> Result<Measured, Wrong> {
-    let (operations, fresh) = (contest.operations as f64, contest.fresh);
-    let wanted = contest.contestants.into_iter();
+/// Checks that segheap and `peers` return the same result (twice if that is quick),
+/// then measures them: every round takes one sample of each.
+pub(crate) fn measure(
+    comparison: Comparison,
+    peers: &[&str],
+    effort: Effort,
+) -> Result<Measured, Mismatch> {
+    let (operations, fresh) = (comparison.operations as f64, comparison.fresh);
+    let wanted = comparison.contenders.into_iter();
     let wanted = wanted.filter(|one| one.name == "segheap" || peers.contains(&one.name));
     let mut runners: Vec<Runner> = wanted
         .map(|one| Runner { name: one.name, pass: (one.make)(), passes: 1, costs: Vec::new() })
@@ -91,10 +95,10 @@ pub(crate) fn measure(contest: Contest, peers: &[&str], effort: Effort) -> Resul
 
     let start = Instant::now();
     let mut rounds = 0;
-    while effort.goes_on(rounds, start.elapsed()) {
+    while effort.continues(rounds, start.elapsed()) {
         for Runner { pass, passes, costs, .. } in &mut runners {
             if *passes > 1 {
-                pass(false); // brings back what the others have put out of the caches
+                pass(false); // loads the caches, which the other contenders have evicted
             }
             let cost: u64 = (0..*passes).map(|_| pass(false).cost).sum();
             costs.push(cost as f64 / *passes as f64 / operations);
@@ -107,24 +111,24 @@ pub(crate) fn measure(contest: Contest, peers: &[&str], effort: Effort) -> Resul
     Ok(Measured { rounds, noise, costs })
 }
 
-fn check(runners: &mut [Runner], effort: Effort) -> Result<(), Wrong> {
-    let mut answers = Vec::new();
+fn check(runners: &mut [Runner], effort: Effort) -> Result<(), Mismatch> {
+    let mut results = Vec::new();
     for runner in runners {
         let outcome = (runner.pass)(true);
-        answers.push((runner.name, outcome.answer));
+        results.push((runner.name, outcome.result));
         let sample = effort.sample.as_nanos() as u64;
         runner.passes = sample.div_ceil(outcome.cost.max(100));
     }
-    if answers.iter().any(|(_, answer)| *answer != answers[0].1) {
-        return Err(Wrong(format!("{answers:?}")));
+    if results.iter().any(|(_, result)| *result != results[0].1) {
+        return Err(Mismatch(format!("{results:?}")));
     }
     Ok(())
 }
 
-/// A against A, at most what may count.
+/// segheap compared with itself, at most `NOISE_MAX`.
 fn noise(costs: &[f64]) -> f64 {
-    let apart = costs.chunks_exact(2).map(|pair| (pair[0] / pair[1]).ln().abs()).collect();
-    cost(apart).median.exp_m1().min(NOISE_MAX)
+    let differences = costs.chunks_exact(2).map(|pair| (pair[0] / pair[1]).ln().abs()).collect();
+    cost(differences).median.exp_m1().min(NOISE_MAX)
 }
 
 fn cost(mut costs: Vec<f64>) -> Cost {

@@ -1,35 +1,53 @@
-//! Lines of the scoreboard, as a table for people and as JSON for programs.
+//! Rows of the scoreboard with their costs, as Markdown and for the terminal.
 
 use std::fmt::Write as _;
 
+use comfy_table::presets::ASCII_MARKDOWN;
+use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+
 use crate::measure::{Cost, Measured};
-use crate::subjects::contest::Unit;
+use crate::subjects::comparison::Unit;
 use crate::table::{Peer, Row};
 
-/// A row that has been measured.
+/// A measured row.
+#[derive(Clone, Copy)]
 pub(crate) struct Line {
     pub(crate) section: &'static str,
     pub(crate) name: &'static str,
     pub(crate) unit: Unit,
-    pub(crate) segheap: Cost,
+    pub(crate) segheap: Figure,
     pub(crate) peer: &'static str,
-    pub(crate) peer_cost: Cost,
+    pub(crate) peer_cost: Figure,
     pub(crate) rounds: usize,
     pub(crate) noise: f64,
     pub(crate) target: f64,
 }
 
+/// The cost of one operation.
+#[derive(Clone, Copy)]
+pub(crate) struct Figure {
+    pub(crate) median: f64,
+    /// Relative to the median.
+    pub(crate) spread: f64,
+}
+
+impl From<Cost> for Figure {
+    fn from(cost: Cost) -> Figure {
+        Figure { median: cost.median, spread: cost.spread() }
+    }
+}
+
 impl Line {
     pub(crate) fn new(section: &'static str, row: &Row, unit: Unit, measured: &Measured) -> Line {
         let peer_cost = match row.peer {
-            Peer::Contestant(name) => measured.costs[name],
-            Peer::Limit(limit) => Cost { median: limit, quartiles: [limit; 2] },
+            Peer::Contender(name) => measured.costs[name].into(),
+            Peer::Limit(limit) => Figure { median: limit, spread: 0.0 },
         };
         Line {
             section,
-            name: row.contest,
+            name: row.comparison,
             unit,
-            segheap: measured.costs["segheap"],
+            segheap: measured.costs["segheap"].into(),
             peer: row.peer.name(),
             peer_cost,
             rounds: measured.rounds,
@@ -42,36 +60,69 @@ impl Line {
         self.segheap.median / self.peer_cost.median
     }
 
-    pub(crate) fn held(&self) -> bool {
+    pub(crate) fn met(&self) -> bool {
         self.ratio() <= self.target + self.noise
-    }
-
-    pub(crate) fn verdict(&self) -> &'static str {
-        if self.held() { "held" } else { "short" }
-    }
-
-    fn cells(&self) -> [String; 9] {
-        [
-            self.name.to_owned(),
-            shown(self.segheap.median, self.unit),
-            format!("{:.0} %", self.segheap.spread() * 100.0),
-            self.peer.to_owned(),
-            shown(self.peer_cost.median, self.unit),
-            format!("{:.2}", self.ratio()),
-            format!("{:.2}", self.target),
-            format!("{:.0} %", self.noise * 100.0),
-            self.verdict().to_owned(),
-        ]
     }
 }
 
-const HEADS: [&str; 9] =
-    ["Work", "segheap", "spread", "Peer or limit", "its cost", "ratio", "target", "noise", ""];
-/// Columns that are read from the right.
-const NUMBERS: [bool; 9] = [false, true, true, false, true, true, true, true, false];
+/// A column of a table.
+#[derive(Clone, Copy)]
+enum Column {
+    Work,
+    Segheap,
+    Spread,
+    Peer,
+    PeerCost,
+    Ratio,
+    Target,
+    Noise,
+    Verdict,
+}
+use Column::{Noise, Peer as PeerName, PeerCost, Ratio, Segheap, Spread, Target, Verdict, Work};
 
-/// Three digits that count, and a unit.
-fn shown(cost: f64, unit: Unit) -> String {
+/// The columns of the full table, of terminals below 120 and below 100 columns, and of
+/// README.md.
+const FULL: &[Column] = &[Work, Segheap, Spread, PeerName, PeerCost, Ratio, Target, Noise, Verdict];
+const MEDIUM: &[Column] = &[Work, Segheap, PeerName, PeerCost, Ratio, Verdict];
+const NARROW: &[Column] = &[Work, Segheap, PeerName, Ratio, Verdict];
+const README: &[Column] = &[Work, Segheap, PeerName, PeerCost, Ratio];
+
+impl Column {
+    fn heading(self) -> &'static str {
+        match self {
+            Work => "Work",
+            Segheap => "segheap",
+            Spread => "Spread",
+            PeerName => "Peer",
+            PeerCost => "Peer's cost",
+            Ratio => "Ratio",
+            Target => "Target",
+            Noise => "Noise",
+            Verdict => "Verdict",
+        }
+    }
+
+    fn is_number(self) -> bool {
+        !matches!(self, Work | PeerName | Verdict)
+    }
+
+    fn text(self, line: &Line) -> String {
+        match self {
+            Work => line.name.to_owned(),
+            Segheap => cost(line.segheap.median, line.unit),
+            Spread => format!("{:.0} %", line.segheap.spread * 100.0),
+            PeerName => line.peer.to_owned(),
+            PeerCost => cost(line.peer_cost.median, line.unit),
+            Ratio => format!("{:.2}", line.ratio()),
+            Target => format!("{:.2}", line.target),
+            Noise => format!("{:.0} %", line.noise * 100.0),
+            Verdict => if line.met() { "met" } else { "missed" }.to_owned(),
+        }
+    }
+}
+
+/// Three significant digits and a unit.
+fn cost(cost: f64, unit: Unit) -> String {
     let (number, unit) = match unit {
         Unit::Bytes => (cost, "B"),
         Unit::Nanoseconds if cost < 1e3 => (cost, "ns"),
@@ -88,97 +139,77 @@ fn shown(cost: f64, unit: Unit) -> String {
     format!("{number:.digits$} {unit}")
 }
 
-/// The columns of the whole table.
-const ALL: [usize; 9] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
-/// Those for a first look.
-pub(crate) const FEW: [usize; 6] = [0, 1, 3, 4, 5, 6];
+fn table<'a>(lines: impl IntoIterator<Item = &'a Line>, columns: &[Column]) -> Table {
+    let cell = |column: Column, text: String| {
+        let alignment = if column.is_number() { CellAlignment::Right } else { CellAlignment::Left };
+        Cell::new(text).set_alignment(alignment)
+    };
+    let mut table = Table::new();
+    table.load_style(ASCII_MARKDOWN);
+    table.set_header(columns.iter().map(|&column| cell(column, column.heading().to_owned())));
+    for line in lines {
+        table.add_row(columns.iter().map(|&column| cell(column, column.text(line))));
+    }
+    table
+}
 
-/// The table as text with aligned columns, which is Markdown as well.
-pub(crate) fn table<'a, const N: usize>(
-    lines: impl IntoIterator<Item = &'a Line>,
-    columns: [usize; N],
-) -> String {
-    let rows = lines.into_iter().map(|line| columns.map(|column| line.cells()[column].clone()));
-    let rows: Vec<[String; N]> = rows.collect();
-    let (heads, numbers) = (columns.map(|at| HEADS[at].to_owned()), columns.map(|at| NUMBERS[at]));
-    let all = || [&heads].into_iter().chain(&rows);
-    let widths: [usize; N] = std::array::from_fn(|column| {
-        all().map(|row| row[column].chars().count()).max().unwrap_or(0).max(2)
-    });
+fn markdown<'a>(lines: impl IntoIterator<Item = &'a Line>, columns: &[Column]) -> String {
     let mut text = String::new();
-    for (at, row) in all().enumerate() {
-        for ((cell, width), number) in row.iter().zip(widths).zip(numbers) {
-            text += "| ";
-            let pad = width - cell.chars().count();
-            let (before, after) = if number { (pad, 0) } else { (0, pad) };
-            write!(text, "{:before$}{cell}{:after$} ", "", "").unwrap();
-        }
-        text += "|\n";
-        if at == 0 {
-            for (width, number) in widths.into_iter().zip(numbers) {
-                let (dashes, end) = ("-".repeat(width + 1), if number { ":" } else { "-" });
-                write!(text, "|{dashes}{end}").unwrap();
-            }
-            text += "|\n";
+    for (n, row) in table(lines, columns).lines().enumerate() {
+        if n == 1 {
+            // Markdown aligns a column to the right by a colon at the end of its dashes.
+            let cells = row.trim_matches('|').split('|').zip(columns);
+            let cells = cells.map(|(dashes, column)| {
+                let (dashes, end) = dashes.split_at(dashes.len() - 1);
+                format!("{dashes}{}", if column.is_number() { ":" } else { end })
+            });
+            let cells: Vec<String> = cells.collect();
+            writeln!(text, "|{}|", cells.join("|")).unwrap();
+        } else {
+            writeln!(text, "{row}").unwrap();
         }
     }
     text
 }
 
-/// The table under the heading of each section.
-pub(crate) fn tables(lines: &[Line]) -> String {
+/// The full table in sections, as Markdown.
+pub(crate) fn sections(lines: &[Line]) -> String {
     let mut text = String::new();
     for section in lines.chunk_by(|a, b| a.section == b.section) {
-        write!(text, "\n### {}\n\n{}", section[0].section, table(section, ALL)).unwrap();
+        write!(text, "\n### {}\n\n{}", section[0].section, markdown(section, FULL)).unwrap();
     }
     text
 }
 
-/// "71 of 80 rows held".
-pub(crate) fn summary(lines: &[Line]) -> String {
-    let held = lines.iter().filter(|line| line.held()).count();
-    format!("{held} of {} rows held", lines.len())
+/// The table of README.md, as Markdown.
+pub(crate) fn readme<'a>(lines: impl IntoIterator<Item = &'a Line>) -> String {
+    markdown(lines, README)
 }
 
-/// A list of rows. Costs are those of one operation, medians, in nanoseconds
-/// unless `unit` is bytes.
-pub(crate) fn json(lines: &[Line]) -> String {
-    let rows: Vec<String> = lines.iter().map(json_row).collect();
-    format!("[\n{}\n]\n", rows.join(",\n"))
-}
-
-fn json_row(line: &Line) -> String {
-    let unit = if line.unit == Unit::Bytes { "bytes" } else { "ns" };
-    format!(
-        concat!(
-            "  {{\"name\": {}, \"segheap_ns\": {:.4}, \"peer\": {}, \"peer_ns\": {:.4}, ",
-            "\"ratio\": {:.4}, \"target\": {}, \"held\": {}, \"unit\": \"{}\", ",
-            "\"segheap_spread\": {:.4}, \"peer_spread\": {:.4}, \"noise\": {:.4}, \"rounds\": {}}}"
-        ),
-        quoted(line.name),
-        line.segheap.median,
-        quoted(line.peer),
-        line.peer_cost.median,
-        line.ratio(),
-        line.target,
-        line.held(),
-        unit,
-        line.segheap.spread(),
-        line.peer_cost.spread(),
-        line.noise,
-        line.rounds,
-    )
-}
-
-/// A text as JSON has it.
-pub(crate) fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            '\0'..' ' => write!(quoted, "\\u{:04x}", u32::from(c)).unwrap(),
-            _ => quoted.push(c),
+/// The table in sections for a terminal of `width` columns.
+pub(crate) fn terminal(lines: &[Line], width: u16) -> String {
+    let columns = match width {
+        0..100 => NARROW,
+        100..120 => MEDIUM,
+        _ => FULL,
+    };
+    let style = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+    let mut text = String::new();
+    for section in lines.chunk_by(|a, b| a.section == b.section) {
+        let mut table = table(section, columns);
+        table.load_style(style).set_width(width);
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        for (n, column) in table.column_iter_mut().enumerate() {
+            // The style puts one more space between columns.
+            column.set_padding((0, u16::from(n + 1 < columns.len())));
         }
+        write!(text, "\n{}\n\n{}\n", section[0].section, table.trim_fmt()).unwrap();
     }
-    quoted + "\""
+    text
+}
+
+/// "71 of 80 targets met".
+pub(crate) fn summary(lines: &[Line]) -> String {
+    let met = lines.iter().filter(|line| line.met()).count();
+    format!("{met} of {} targets met", lines.len())
 }

@@ -1,6 +1,6 @@
-//! Get, set and push, beside what is used for the same work: a `Vec<Vec<u64>>`, a
-//! `SlotMap<DefaultKey, Vec<u64>>`, a slice. Lists and vectors hold the same 64 bits
-//! an element, so that no contestant unboxes.
+//! Get and set, compared with a `Vec<Vec<u64>>`, a `SlotMap<DefaultKey, Vec<u64>>`
+//! and a slice. Lists and vectors hold the same 64 bits per element, so that no
+//! contender unboxes.
 
 use std::hint::black_box;
 
@@ -8,27 +8,23 @@ use segheap::abi::bits;
 use segheap::{Cell, Error, Handle, Heap, I64Arr, List, RangeHint};
 use slotmap::DefaultKey;
 
-use super::contest::{Contest, Pass, contest};
-use super::{Entry, Random, Slots, cells, heap, reading, total, words, writing};
+use super::comparison::{Comparison, Pass, comparison};
+use super::{Entry, Random, Slots, cells, heap, reading, words, writing};
 
-pub(crate) const CONTESTS: &[Entry] = &[
+pub(crate) const COMPARISONS: &[Entry] = &[
     ("sum of a view, 1M", sum),
     ("get in a loop over one list", one_list),
-    ("get, sequential, every check forced", || get(Lists::in_order(16, 64, 16_384))),
+    ("get, sequential, checks not hoisted", || get(Lists::in_order(16, 64, 16_384))),
     ("get, random, 1,000 lists of 8", || get(Lists::random(1_000, 8, 16_384))),
     ("get, random, 100,000 lists of 8", || get(Lists::random(100_000, 8, 262_144))),
-    ("get, dependent chase, 100,000 lists of 8", || chase(100_000)),
+    ("get, pointer chase, 100,000 lists of 8", || chase(100_000)),
     ("get, through a range hint, random", hinted),
-    ("set, sequential, every check forced", || set(Lists::in_order(16, 64, 16_384))),
+    ("set, sequential, checks not hoisted", || set(Lists::in_order(16, 64, 16_384))),
     ("set, random, 1,000 lists of 8", || set(Lists::random(1_000, 8, 16_384))),
     ("set, random, 100,000 lists of 8", || set(Lists::random(100_000, 8, 262_144))),
-    ("push 1M to one list", push),
-    ("62,500 lists to 16, one after the other", || grow(62_500)),
-    ("62,500 lists to 16, in turns", || turns(62_500, 16)),
-    ("1,000 lists to 1,000, in turns", || turns(1_000, 1_000)),
 ];
 
-// ---------------------------------------------------------------- one sequence
+// One sequence.
 
 #[inline(never)]
 fn sum_view(heap: &Heap, array: Handle<I64Arr>) -> Result<i64, Error> {
@@ -77,9 +73,9 @@ fn walk_slots(slots: &Slots, key: DefaultKey, n: usize) -> Option<u64> {
     Some(sum)
 }
 
-fn sum() -> Contest {
+fn sum() -> Comparison {
     let numbers: Vec<i64> = (0..1_000_000).collect();
-    contest(
+    comparison(
         numbers.len(),
         numbers,
         [
@@ -93,14 +89,14 @@ fn sum() -> Contest {
     )
 }
 
-fn one_list() -> Contest {
+fn one_list() -> Comparison {
     fn of_heap(cells: &[Cell], walk: fn(&Heap, Handle<List>, usize) -> Result<u64, Error>) -> Pass {
         let (mut heap, n) = (heap(), cells.len());
         let list = heap.alloc(List::of(cells)).unwrap();
         reading(move || walk(&heap, black_box(list), black_box(n)).unwrap())
     }
     let cells = cells(32_768);
-    contest(
+    comparison(
         cells.len(),
         cells,
         [
@@ -119,8 +115,8 @@ fn one_list() -> Contest {
     )
 }
 
-/// What an instruction of a VM says: a register, and an index. All registers have
-/// the one array, which the compiler cannot know.
+/// The operands of a VM's instruction: a register and an index. All registers refer to
+/// one array, which the compiler cannot know.
 type Instruction = (usize, usize);
 const REGISTERS: usize = 16;
 
@@ -146,9 +142,9 @@ fn get_checked(heap: &Heap, arrays: &[Handle<I64Arr>], code: &[Instruction]) -> 
     Ok(sum)
 }
 
-/// The same without registers: the compiler lifts the checks out of the loop.
+/// The same without registers: the compiler hoists the checks out of the loop.
 #[inline(never)]
-fn get_lifted(heap: &Heap, array: Handle<I64Arr>, code: &[Instruction]) -> Result<i64, Error> {
+fn get_hoisted(heap: &Heap, array: Handle<I64Arr>, code: &[Instruction]) -> Result<i64, Error> {
     let mut sum = 0_i64;
     for &(_, i) in code {
         sum = sum.wrapping_add(heap.get(array)?.get(i)?);
@@ -156,8 +152,8 @@ fn get_lifted(heap: &Heap, array: Handle<I64Arr>, code: &[Instruction]) -> Resul
     Ok(sum)
 }
 
-/// One array, at random places.
-fn hinted() -> Contest {
+/// Random elements of one array.
+fn hinted() -> Comparison {
     fn array() -> (Heap, Handle<I64Arr>) {
         let mut heap = heap();
         let numbers: Vec<i64> = (0..4_096).collect();
@@ -165,9 +161,9 @@ fn hinted() -> Contest {
         (heap, array)
     }
     let mut random = Random(9);
-    let place = |_| (random.below(REGISTERS), random.below(4_096));
-    let code: Vec<Instruction> = (0..65_536).map(place).collect();
-    contest(
+    let position = |_| (random.below(REGISTERS), random.below(4_096));
+    let code: Vec<Instruction> = (0..65_536).map(position).collect();
+    comparison(
         code.len(),
         code,
         [
@@ -181,163 +177,166 @@ fn hinted() -> Contest {
                 let arrays = black_box([array; REGISTERS]);
                 reading(move || get_checked(&heap, &arrays, &code).unwrap().cast_unsigned())
             }),
-            ("checked get, lifted", |code| {
+            ("checked get, hoisted", |code| {
                 let (heap, array) = array();
-                reading(move || get_lifted(&heap, black_box(array), &code).unwrap().cast_unsigned())
+                reading(move || {
+                    get_hoisted(&heap, black_box(array), &code).unwrap().cast_unsigned()
+                })
             }),
         ],
     )
 }
 
-// ------------------------------------------------------------------ many lists
+// Many lists.
 
-/// Lists, and places in them to visit: neither list nor index is known before it
-/// is loaded.
+/// Lists and the positions to visit. Both list and index are loaded from memory.
 struct Lists {
     lists: usize,
     len: usize,
-    places: Vec<(usize, usize)>,
+    positions: Vec<(usize, usize)>,
 }
 
 impl Lists {
     fn in_order(lists: usize, len: usize, n: usize) -> Lists {
-        Lists { lists, len, places: (0..n).map(|n| (n / len % lists, n % len)).collect() }
+        Lists { lists, len, positions: (0..n).map(|n| (n / len % lists, n % len)).collect() }
     }
 
     fn random(lists: usize, len: usize, n: usize) -> Lists {
         let mut random = Random(lists as u64);
-        let places = (0..n).map(|_| (random.below(lists), random.below(len))).collect();
-        Lists { lists, len, places }
+        let positions = (0..n).map(|_| (random.below(lists), random.below(len))).collect();
+        Lists { lists, len, positions }
     }
 
     fn cells(&self) -> Vec<Cell> {
         cells(self.lists * self.len)
     }
 
-    fn places<T: Copy>(&self, lists: &[T]) -> Vec<(T, usize)> {
-        self.places.iter().map(|&(list, i)| (lists[list], i)).collect()
+    fn positions<T: Copy>(&self, lists: &[T]) -> Vec<(T, usize)> {
+        self.positions.iter().map(|&(list, i)| (lists[list], i)).collect()
     }
 
     fn in_heap(&self) -> (Heap, Vec<(Handle<List>, usize)>) {
         let (mut heap, cells) = (heap(), self.cells());
         let lists = cells.chunks(self.len).map(|cells| heap.alloc(List::of(cells)).unwrap());
         let lists: Vec<_> = lists.collect();
-        (heap, self.places(&lists))
+        (heap, self.positions(&lists))
     }
 
     fn in_vecs(&self) -> (Vec<Vec<u64>>, Vec<(usize, usize)>) {
-        (self.cells().chunks(self.len).map(words).collect(), self.places.clone())
+        (self.cells().chunks(self.len).map(words).collect(), self.positions.clone())
     }
 
     fn in_slots(&self) -> (Slots, Vec<(DefaultKey, usize)>) {
         let (mut slots, cells) = (Slots::new(), self.cells());
         let keys: Vec<_> = cells.chunks(self.len).map(|cells| slots.insert(words(cells))).collect();
-        (slots, self.places(&keys))
+        (slots, self.positions(&keys))
     }
 }
 
 #[inline(never)]
-fn get_heap(heap: &Heap, places: &[(Handle<List>, usize)]) -> Result<u64, Error> {
+fn get_heap(heap: &Heap, positions: &[(Handle<List>, usize)]) -> Result<u64, Error> {
     let mut sum = 0_u64;
-    for &(list, i) in places {
+    for &(list, i) in positions {
         sum = sum.wrapping_add(bits(heap.get(list)?.get(i)?));
     }
     Ok(sum)
 }
 
 #[inline(never)]
-fn get_vecs(vecs: &[Vec<u64>], places: &[(usize, usize)]) -> u64 {
+fn get_vecs(vecs: &[Vec<u64>], positions: &[(usize, usize)]) -> u64 {
     let mut sum = 0_u64;
-    for &(list, i) in places {
+    for &(list, i) in positions {
         sum = sum.wrapping_add(vecs[list][i]);
     }
     sum
 }
 
 #[inline(never)]
-fn get_slots(slots: &Slots, places: &[(DefaultKey, usize)]) -> Option<u64> {
+fn get_slots(slots: &Slots, positions: &[(DefaultKey, usize)]) -> Option<u64> {
     let mut sum = 0_u64;
-    for &(list, i) in places {
+    for &(list, i) in positions {
         sum = sum.wrapping_add(*slots.get(list)?.get(i)?);
     }
     Some(sum)
 }
 
 #[inline(never)]
-fn set_heap(heap: &mut Heap, places: &[(Handle<List>, usize)], cell: Cell) -> Result<(), Error> {
-    for &(list, i) in places {
+fn set_heap(heap: &mut Heap, positions: &[(Handle<List>, usize)], cell: Cell) -> Result<(), Error> {
+    for &(list, i) in positions {
         heap.get_mut(list)?.set(i, cell)?;
     }
     Ok(())
 }
 
 #[inline(never)]
-fn set_vecs(vecs: &mut [Vec<u64>], places: &[(usize, usize)], word: u64) {
-    for &(list, i) in places {
+fn set_vecs(vecs: &mut [Vec<u64>], positions: &[(usize, usize)], word: u64) {
+    for &(list, i) in positions {
         vecs[list][i] = word;
     }
 }
 
 #[inline(never)]
-fn set_slots(slots: &mut Slots, places: &[(DefaultKey, usize)], word: u64) -> Option<()> {
-    for &(list, i) in places {
+fn set_slots(slots: &mut Slots, positions: &[(DefaultKey, usize)], word: u64) -> Option<()> {
+    for &(list, i) in positions {
         *slots.get_mut(list)?.get_mut(i)? = word;
     }
     Some(())
 }
 
-fn get(lists: Lists) -> Contest {
-    contest(
-        lists.places.len(),
+fn get(lists: Lists) -> Comparison {
+    comparison(
+        lists.positions.len(),
         lists,
         [
             ("segheap", |lists| {
-                let (heap, places) = lists.in_heap();
-                reading(move || get_heap(&heap, black_box(&places)).unwrap())
+                let (heap, positions) = lists.in_heap();
+                reading(move || get_heap(&heap, black_box(&positions)).unwrap())
             }),
             ("Vec of Vec", |lists| {
-                let (vecs, places) = lists.in_vecs();
-                reading(move || get_vecs(&vecs, black_box(&places)))
+                let (vecs, positions) = lists.in_vecs();
+                reading(move || get_vecs(&vecs, black_box(&positions)))
             }),
             ("slotmap", |lists| {
-                let (slots, places) = lists.in_slots();
-                reading(move || get_slots(&slots, black_box(&places)).unwrap())
+                let (slots, positions) = lists.in_slots();
+                reading(move || get_slots(&slots, black_box(&positions)).unwrap())
             }),
         ],
     )
 }
 
-/// What a set writes.
+/// The cell that a set writes.
 fn seven() -> Cell {
     black_box(Cell::from(7_u32))
 }
 
-fn set(lists: Lists) -> Contest {
-    contest(
-        lists.places.len(),
+fn set(lists: Lists) -> Comparison {
+    comparison(
+        lists.positions.len(),
         lists,
         [
             ("segheap", |lists| {
                 writing(
                     lists.in_heap(),
-                    |(heap, places)| set_heap(heap, black_box(places), seven()).unwrap(),
-                    |(heap, places)| get_heap(heap, places).unwrap(),
+                    |(heap, positions)| set_heap(heap, black_box(positions), seven()).unwrap(),
+                    |(heap, positions)| get_heap(heap, positions).unwrap(),
                     |_| (),
                 )
             }),
             ("Vec of Vec", |lists| {
                 writing(
                     lists.in_vecs(),
-                    |(vecs, places)| set_vecs(vecs, black_box(places), bits(seven())),
-                    |(vecs, places)| get_vecs(vecs, places),
+                    |(vecs, positions)| set_vecs(vecs, black_box(positions), bits(seven())),
+                    |(vecs, positions)| get_vecs(vecs, positions),
                     |_| (),
                 )
             }),
             ("slotmap", |lists| {
                 writing(
                     lists.in_slots(),
-                    |(slots, places)| set_slots(slots, black_box(places), bits(seven())).unwrap(),
-                    |(slots, places)| get_slots(slots, places).unwrap(),
+                    |(slots, positions)| {
+                        set_slots(slots, black_box(positions), bits(seven())).unwrap()
+                    },
+                    |(slots, positions)| get_slots(slots, positions).unwrap(),
                     |_| (),
                 )
             }),
@@ -345,8 +344,8 @@ fn set(lists: Lists) -> Contest {
     )
 }
 
-/// Where each list leads: all of them in one circle, in random order.
-fn circle(n: usize) -> Vec<(usize, usize)> {
+/// The successor of each list, on one cycle through all lists in random order.
+fn cycle(n: usize) -> Vec<(usize, usize)> {
     let mut random = Random(n as u64);
     let order = random.order(n);
     let mut next = vec![(0, 0); n];
@@ -361,9 +360,9 @@ fn chase_heap(heap: &Heap, mut list: Cell, n: usize) -> Result<u64, Error> {
     let mut sum = 0;
     for _ in 0..n {
         let view = heap.get::<List>(list)?;
-        let place = view.get(0)?.as_int().unwrap_or(0);
-        list = view.get(1 + place as usize)?;
-        sum += place.cast_unsigned();
+        let position = view.get(0)?.as_int().unwrap_or(0);
+        list = view.get(1 + position as usize)?;
+        sum += position.cast_unsigned();
     }
     Ok(sum)
 }
@@ -373,268 +372,41 @@ fn chase_vecs(vecs: &[Vec<u64>], mut list: u64, n: usize) -> u64 {
     let mut sum = 0;
     for _ in 0..n {
         let vec = &vecs[list as usize];
-        let place = vec[0];
-        list = vec[1 + place as usize];
-        sum += place;
+        let position = vec[0];
+        list = vec[1 + position as usize];
+        sum += position;
     }
     sum
 }
 
-/// Each list tells where in it to look for the next.
-fn chase(n: usize) -> Contest {
-    contest(
+/// The first element of each list is the position of the link to the next list.
+fn chase(n: usize) -> Comparison {
+    comparison(
         n,
-        circle(n),
+        cycle(n),
         [
             ("segheap", |next| {
                 let mut heap = heap();
                 let lists: Vec<_> =
                     next.iter().map(|_| heap.alloc(List::zeroed(8)).unwrap()).collect();
-                for (&(to, place), &list) in next.iter().zip(&lists) {
+                for (&(to, position), &list) in next.iter().zip(&lists) {
                     let mut view = heap.get_mut(list).unwrap();
-                    view.set(0, (place as u32).into()).unwrap();
-                    view.set(1 + place, lists[to].into()).unwrap();
+                    view.set(0, (position as u32).into()).unwrap();
+                    view.set(1 + position, lists[to].into()).unwrap();
                 }
                 let first = Cell::from(lists[0]);
                 reading(move || chase_heap(&heap, black_box(first), lists.len()).unwrap())
             }),
             ("Vec of Vec", |next| {
                 let mut vecs: Vec<Vec<u64>> = Vec::new();
-                for &(to, place) in next.iter() {
+                for &(to, position) in next.iter() {
                     let mut vec = vec![0; 8];
-                    vec[0] = place as u64;
-                    vec[1 + place] = to as u64;
+                    vec[0] = position as u64;
+                    vec[1 + position] = to as u64;
                     vecs.push(vec);
                 }
                 reading(move || chase_vecs(&vecs, black_box(0), vecs.len()))
             }),
         ],
     )
-}
-
-// ------------------------------------------------------------------------ push
-
-#[inline(never)]
-fn push_heap(heap: &mut Heap, list: Handle<List>, n: u32) -> Result<(), Error> {
-    for i in 0..n {
-        heap.get_mut(list)?.push(Cell::from(i))?;
-    }
-    Ok(())
-}
-
-#[inline(never)]
-fn push_view(heap: &mut Heap, list: Handle<List>, n: u32) -> Result<(), Error> {
-    let mut view = heap.get_mut(list)?;
-    for i in 0..n {
-        view.push(Cell::from(i))?;
-    }
-    Ok(())
-}
-
-#[inline(never)]
-fn push_vec(vec: &mut Vec<u64>, n: u32) {
-    for i in 0..n {
-        vec.push(bits(Cell::from(i)));
-    }
-}
-
-#[inline(never)]
-fn push_slots(slots: &mut Slots, key: DefaultKey, n: u32) -> Option<()> {
-    for i in 0..n {
-        slots.get_mut(key)?.push(bits(Cell::from(i)));
-    }
-    Some(())
-}
-
-#[inline(never)]
-fn grow_heap(heap: &mut Heap, lists: &mut Vec<Handle<List>>, n: usize) -> Result<(), Error> {
-    for _ in 0..n {
-        let list = heap.alloc(List::of(&[]))?;
-        push_heap(heap, list, 16)?;
-        lists.push(list);
-    }
-    Ok(())
-}
-
-#[inline(never)]
-fn grow_vecs(vecs: &mut Vec<Vec<u64>>, n: usize) {
-    for _ in 0..n {
-        let mut vec = Vec::new();
-        push_vec(&mut vec, 16);
-        vecs.push(vec);
-    }
-}
-
-#[inline(never)]
-fn grow_slots(slots: &mut Slots, keys: &mut Vec<DefaultKey>, n: usize) -> Option<()> {
-    for _ in 0..n {
-        let key = slots.insert(Vec::new());
-        push_slots(slots, key, 16)?;
-        keys.push(key);
-    }
-    Some(())
-}
-
-#[inline(never)]
-fn turns_heap(heap: &mut Heap, lists: &[Handle<List>], len: u32) -> Result<(), Error> {
-    for i in 0..len {
-        for &list in lists {
-            heap.get_mut(list)?.push(Cell::from(i))?;
-        }
-    }
-    Ok(())
-}
-
-#[inline(never)]
-fn turns_vecs(vecs: &mut [Vec<u64>], len: u32) {
-    for i in 0..len {
-        for vec in &mut *vecs {
-            vec.push(bits(Cell::from(i)));
-        }
-    }
-}
-
-#[inline(never)]
-fn turns_slots(slots: &mut Slots, keys: &[DefaultKey], len: u32) -> Option<()> {
-    for i in 0..len {
-        for &key in keys {
-            slots.get_mut(key)?.push(bits(Cell::from(i)));
-        }
-    }
-    Some(())
-}
-
-fn list_bits(heap: &Heap, list: Handle<List>) -> u64 {
-    total(&words(heap.get(list).unwrap().as_slice()))
-}
-
-/// A heap with an empty list, which a pass fills and `undo` empties.
-fn push_through(push: fn(&mut Heap, Handle<List>, u32) -> Result<(), Error>, n: u32) -> Pass {
-    let mut heap = heap();
-    let list = heap.alloc(List::of(&[])).unwrap();
-    writing(
-        heap,
-        move |heap| push(heap, black_box(list), black_box(n)).unwrap(),
-        move |heap| list_bits(heap, list),
-        move |heap| heap.get_mut(list).unwrap().truncate(0).unwrap(),
-    )
-}
-
-fn push() -> Contest {
-    let n = 1_000_000;
-    contest(
-        n as usize,
-        n,
-        [
-            ("segheap", |n| push_through(push_heap, *n)),
-            ("segheap, one view", |n| push_through(push_view, *n)),
-            ("Vec", |n| {
-                writing(
-                    Vec::new(),
-                    move |vec| push_vec(vec, black_box(*n)),
-                    |vec| total(vec),
-                    Vec::clear,
-                )
-            }),
-            ("slotmap", |n| {
-                let mut slots = Slots::new();
-                let key = slots.insert(Vec::new());
-                writing(
-                    slots,
-                    move |slots| push_slots(slots, black_box(key), black_box(*n)).unwrap(),
-                    move |slots| total(&slots[key]),
-                    move |slots| slots[key].clear(),
-                )
-            }),
-        ],
-    )
-}
-
-fn grow(lists: usize) -> Contest {
-    contest(
-        lists * 16,
-        lists,
-        [
-            ("segheap", |n| {
-                writing(
-                    (heap(), Vec::new()),
-                    move |(heap, lists)| grow_heap(heap, lists, *n).unwrap(),
-                    all_lists,
-                    |(heap, lists)| {
-                        heap.clear();
-                        lists.clear();
-                    },
-                )
-            }),
-            ("Vec of Vec", |n| {
-                writing(
-                    Vec::new(),
-                    move |vecs| grow_vecs(vecs, *n),
-                    |vecs| total(vecs.iter().flatten()),
-                    Vec::clear,
-                )
-            }),
-            ("slotmap", |n| {
-                writing(
-                    (Slots::new(), Vec::new()),
-                    move |(slots, keys)| grow_slots(slots, keys, *n).unwrap(),
-                    |(slots, _)| total(slots.values().flatten()),
-                    |(slots, keys)| {
-                        slots.clear();
-                        keys.clear();
-                    },
-                )
-            }),
-        ],
-    )
-}
-
-fn turns(lists: usize, len: u32) -> Contest {
-    contest(
-        lists * len as usize,
-        (lists, len),
-        [
-            ("segheap", |input| {
-                let (n, len) = *input;
-                let empty = move |heap: &mut Heap| {
-                    (0..n).map(|_| heap.alloc(List::of(&[])).unwrap()).collect::<Vec<_>>()
-                };
-                let mut heap = heap();
-                let lists = empty(&mut heap);
-                writing(
-                    (heap, lists),
-                    move |(heap, lists)| turns_heap(heap, lists, len).unwrap(),
-                    all_lists,
-                    move |(heap, lists)| {
-                        heap.clear();
-                        *lists = empty(heap);
-                    },
-                )
-            }),
-            ("Vec of Vec", |input| {
-                let (n, len) = *input;
-                writing(
-                    vec![Vec::new(); n],
-                    move |vecs| turns_vecs(vecs, len),
-                    |vecs| total(vecs.iter().flatten()),
-                    |vecs| vecs.fill(Vec::new()),
-                )
-            }),
-            ("slotmap", |input| {
-                let (n, len) = *input;
-                let mut slots = Slots::new();
-                let keys = (0..n).map(|_| slots.insert(Vec::new())).collect::<Vec<_>>();
-                writing(
-                    (slots, keys),
-                    move |(slots, keys)| turns_slots(slots, keys, len).unwrap(),
-                    |(slots, _)| total(slots.values().flatten()),
-                    |(slots, _)| slots.values_mut().for_each(|vec| *vec = Vec::new()),
-                )
-            }),
-        ],
-    )
-}
-
-pub(super) fn all_lists((heap, lists): &(Heap, Vec<Handle<List>>)) -> u64 {
-    lists.iter().fold(0, |sum, &list| sum.wrapping_add(list_bits(heap, list)))
 }

@@ -1,6 +1,6 @@
-//! Collection, compaction and the whole lives of trees, beside gc-arena, `Box`,
-//! `Rc`, a slot map, bumpalo, and a plain copy. Every contestant keeps its heap,
-//! arena or allocator from pass to pass, so that none is charged with pages that
+//! Collection, compaction, and trees from allocation to reclamation, compared with
+//! gc-arena, `Box`, `Rc`, a slot map, bumpalo and a plain copy. Every contender keeps
+//! its heap, arena or allocator from pass to pass, so that none pays for pages that
 //! another finds faulted in.
 
 use std::cell::RefCell;
@@ -13,10 +13,10 @@ use gc_arena::{Arena, Collect, Gc, Mutation, Rootable};
 use segheap::{Cell, Error, Handle, Heap, List, Pair};
 use slotmap::{DefaultKey, SlotMap};
 
-use super::contest::{Contest, Outcome, contest};
+use super::comparison::{Comparison, Outcome, comparison};
 use super::{Entry, Random, heap, reading, timed};
 
-pub(crate) const CONTESTS: &[Entry] = &[
+pub(crate) const COMPARISONS: &[Entry] = &[
     ("collect 20,000 lists of 8 random references", || mark(20_000)),
     ("collect 1M lists of 8 random references", || mark(1_000_000)),
     ("collect 200,000 lists, every other dead", sweep),
@@ -26,10 +26,10 @@ pub(crate) const CONTESTS: &[Entry] = &[
     ("binary trees of depth 18", || trees(18)),
 ];
 
-// --------------------------------------------------------------------- graphs
+// Graphs.
 
-/// Eight references out of each of `n` lists: one to the next on a cycle through
-/// all of them in random order, so that any of them leads to all; seven random.
+/// Eight references from each of `n` lists: one to the next on a cycle through all
+/// lists in random order, so that each reaches all, and seven random ones.
 fn graph(n: usize) -> Vec<[u32; 8]> {
     let mut random = Random(n as u64);
     let order = random.order(n);
@@ -41,7 +41,7 @@ fn graph(n: usize) -> Vec<[u32; 8]> {
     edges
 }
 
-/// The graph in a heap.
+/// Allocates the graph in a heap.
 fn lists(heap: &mut Heap, edges: &[[u32; 8]]) -> Result<Vec<Handle<List>>, Error> {
     let list = |_| heap.alloc(List::zeroed(8));
     let lists = (0..edges.len()).map(list).collect::<Result<Vec<_>, _>>()?;
@@ -53,7 +53,7 @@ fn lists(heap: &mut Heap, edges: &[[u32; 8]]) -> Result<Vec<Handle<List>>, Error
     Ok(lists)
 }
 
-/// A list as users of gc-arena make one.
+/// A list as users of gc-arena define one.
 #[derive(Clone, Copy, Collect)]
 #[collect(no_drop)]
 struct Node<'gc>(Gc<'gc, RefLock<Vec<Node<'gc>>>>);
@@ -71,9 +71,9 @@ fn nodes<'gc>(mc: &Mutation<'gc>, edges: &[[u32; 8]]) -> Node<'gc> {
 
 type Edges = Vec<[u32; 8]>;
 
-/// Nothing dies.
-fn mark(n: usize) -> Contest {
-    contest(
+/// All objects are live.
+fn mark(n: usize) -> Comparison {
+    comparison(
         n,
         graph(n),
         [
@@ -88,16 +88,16 @@ fn mark(n: usize) -> Contest {
                 Box::new(move |_| {
                     let (cost, ()) = timed(|| arena.collect_all());
                     assert_eq!(arena.metrics().total_gc_allocation(), size);
-                    Outcome { cost, answer: edges.len() as u64 }
+                    Outcome { cost, result: edges.len() as u64 }
                 })
             }),
         ],
     )
 }
 
-fn sweep() -> Contest {
+fn sweep() -> Comparison {
     let n = 200_000;
-    contest(
+    comparison(
         n,
         graph(n / 2),
         [
@@ -107,7 +107,7 @@ fn sweep() -> Contest {
                 Box::new(move |_| {
                     lists(&mut heap, &edges).unwrap();
                     let (cost, done) = timed(|| heap.collect([black_box(root)]).unwrap());
-                    Outcome { cost, answer: done.live + done.freed }
+                    Outcome { cost, result: done.live + done.freed }
                 })
             }),
             ("gc-arena", |edges| {
@@ -116,22 +116,22 @@ fn sweep() -> Contest {
                     let live = arena.metrics().total_gc_allocation();
                     arena.mutate(|mc, _| _ = nodes(mc, &edges));
                     let (cost, ()) = timed(|| arena.collect_all());
-                    // What was made since the last cycle may outlive one.
+                    // What was allocated since the last cycle may survive one.
                     arena.collect_all();
                     assert!(arena.metrics().total_gc_allocation() <= live);
-                    Outcome { cost, answer: 2 * edges.len() as u64 }
+                    Outcome { cost, result: 2 * edges.len() as u64 }
                 })
             }),
         ],
     )
 }
 
-// ----------------------------------------------------------------- compaction
+// Compaction.
 
-/// Of 100 MiB of objects of one size every other one has died.
-fn compact(size: usize) -> Contest {
+/// 100 MiB of objects of one size, every other one of them freed.
+fn compact(size: usize) -> Comparison {
     const BYTES: usize = 100 << 20;
-    contest(
+    comparison(
         BYTES / size / 2,
         (BYTES / size, size / 8),
         [
@@ -153,7 +153,7 @@ fn compact(size: usize) -> Contest {
                     }
                     let usage = heap.usage();
                     assert!(usage.pages() <= (BYTES as u64 / 2).div_ceil(65_536) + 1);
-                    Outcome { cost, answer: usage.live() }
+                    Outcome { cost, result: usage.live() }
                 })
             }),
             ("copy", |input| {
@@ -161,14 +161,14 @@ fn compact(size: usize) -> Contest {
                 let (source, mut target) = (vec![1_u64; n / 2 * words], vec![0_u64; n / 2 * words]);
                 Box::new(move |_| {
                     let (cost, ()) = timed(|| black_box(&mut target).copy_from_slice(&source));
-                    Outcome { cost, answer: (target.iter().sum::<u64>() as usize / words) as u64 }
+                    Outcome { cost, result: (target.iter().sum::<u64>() as usize / words) as u64 }
                 })
             }),
         ],
     )
 }
 
-// ---------------------------------------------------------------------- trees
+// Trees.
 
 fn heap_tree(heap: &mut Heap, depth: u32) -> Result<Cell, Error> {
     let (mut left, mut right) = (Cell::NULL, Cell::NULL);
@@ -198,7 +198,7 @@ fn box_walk(tree: &Tree) -> u64 {
     tree.0.as_ref().map_or(1, |[left, right]| 1 + box_walk(left) + box_walk(right))
 }
 
-/// Two children, changed as a VM's would be.
+/// Two children, mutable as those of a VM.
 struct Shared(RefCell<Option<[Rc<Shared>; 2]>>);
 
 fn rc_tree(depth: u32) -> Rc<Shared> {
@@ -253,9 +253,9 @@ fn bump_walk(tree: &BumpTree<'_>) -> u64 {
     tree.0.map_or(1, |[left, right]| 1 + bump_walk(left) + bump_walk(right))
 }
 
-/// Trees are built, walked and reclaimed.
-fn trees(depth: u32) -> Contest {
-    contest(
+/// Builds, walks and reclaims trees.
+fn trees(depth: u32) -> Comparison {
+    comparison(
         2 << depth,
         black_box(depth),
         [
@@ -270,7 +270,7 @@ fn trees(depth: u32) -> Contest {
             }),
             ("Box", |depth| reading(move || box_walk(&box_tree(*depth)))),
             ("Rc of RefCell", |depth| reading(move || rc_walk(&rc_tree(*depth)))),
-            ("slotmap, freed by hand", |depth| {
+            ("slotmap, freed explicitly", |depth| {
                 let mut slots = Slots::new();
                 reading(move || {
                     let tree = slot_tree(&mut slots, *depth);

@@ -1,8 +1,7 @@
-//! Bulk copies and conversions, beside `copy_from_slice` of the same number of
-//! elements of the wider side, and beside the loop over the public accessors that
-//! they replace. Text is set against validation by `std` or `simdutf8`, followed by
-//! a copy. Lengths count elements: 4,096 are 4 KiB of bytes or 32 KiB of numbers.
-//! What is made new is freed again in the same pass.
+//! Bulk copies and conversions, compared with `copy_from_slice` of as many elements of
+//! the wider side, and with a loop over the public accessors. Text is compared with
+//! validation by `std` or `simdutf8` followed by a copy. Lengths count elements: 4,096
+//! are 4 KiB of bytes or 32 KiB of numbers. New objects are freed in the same pass.
 
 use std::hint::black_box;
 use std::rc::Rc;
@@ -12,13 +11,13 @@ use segheap::{
     Str, U8Arr,
 };
 
-use super::contest::{Contest, Pass, contest};
+use super::comparison::{Comparison, Pass, comparison};
 use super::{Entry, heap, repeating, writing};
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
-pub(crate) const CONTESTS: &[Entry] = &[
+pub(crate) const COMPARISONS: &[Entry] = &[
     ("bytes to text, 64 B", || text(ASCII, 64)),
     ("bytes to text, 4 KiB", || text(ASCII, 4 * KIB)),
     ("bytes to text, 1 MiB", || text(ASCII, MIB)),
@@ -49,12 +48,12 @@ pub(crate) const CONTESTS: &[Entry] = &[
     ("i64 to list, existing, 1M", || existing::<I64Arr, List>(MIB, Cell::int)),
     ("list to f64, existing, 1M", || existing::<List, F64Arr>(MIB, float)),
     ("f64 to list, existing, 1M", || existing::<F64Arr, List>(MIB, |f| Some(f.into()))),
-    ("texts of 16 B to a builder", || builder(16)),
-    ("texts of 64 B to a builder", || builder(64)),
+    ("append texts of 16 B to a builder", || builder(16)),
+    ("append texts of 64 B to a builder", || builder(64)),
 ];
 
-/// What objects and vectors are made of: the numbers 0 to 127, as this type of
-/// element. They fit everywhere, and as bytes they are ASCII.
+/// Elements of objects and vectors: the numbers 0 to 127, which every element type
+/// holds, and which are ASCII as bytes.
 trait Sample: Copy + 'static {
     fn sample(number: u8) -> Self;
     fn number(self) -> u64;
@@ -95,44 +94,44 @@ fn float(cell: Cell) -> Option<f64> {
     cell.as_float().or_else(|| Some(cell.as_int()? as f64))
 }
 
-/// A kind, and how an object of it comes to be.
-trait Made: Sequence<Element: Sample> {
-    fn make(heap: &mut Heap, elements: &[Self::Element]) -> Handle<Self>;
+/// A kind whose objects are built from elements.
+trait Build: Sequence<Element: Sample> {
+    fn build(heap: &mut Heap, elements: &[Self::Element]) -> Handle<Self>;
 }
 
-macro_rules! made {
+macro_rules! build {
     ($($Kind:ident)*) => {$(
-        impl Made for $Kind {
-            fn make(heap: &mut Heap, elements: &[Self::Element]) -> Handle<$Kind> {
+        impl Build for $Kind {
+            fn build(heap: &mut Heap, elements: &[Self::Element]) -> Handle<$Kind> {
                 heap.alloc($Kind::of(elements)).unwrap()
             }
         }
     )*};
 }
-made!(Bytes U8Arr I64Arr F64Arr List);
+build!(Bytes U8Arr I64Arr F64Arr List);
 
-/// Passes of so many elements are repeated so often.
+/// Repetitions of a pass over `len` elements.
 fn times(len: usize) -> usize {
     (MIB / 16 / len).max(1)
 }
 
-/// What the loop does to an element.
+/// The conversion of an element in the loop.
 type Convert<S, D> = fn(<S as Sequence>::Element) -> Option<<D as Sequence>::Element>;
 
-/// A pass that does the same to a state again and again.
-fn again<S: 'static>(
+/// A pass that repeats the same work on one state.
+fn repeated<S: 'static>(
     times: usize,
     state: S,
     mut pass: impl FnMut(&mut S) + 'static,
-    answer: impl FnMut(&S) -> u64 + 'static,
+    result: impl FnMut(&S) -> u64 + 'static,
 ) -> Pass {
-    writing(state, move |state| (0..times).for_each(|_| pass(state)), answer, |_| ())
+    writing(state, move |state| (0..times).for_each(|_| pass(state)), result, |_| ())
 }
 
-/// The peer of a route: a copy of the wider of its sides.
-fn copy<S: Made, D: Made>(len: usize) -> Pass {
+/// The peer of a conversion: a copy of its wider side.
+fn copy<S: Build, D: Build>(len: usize) -> Pass {
     fn copy<T: Sample>(len: usize) -> Pass {
-        again(
+        repeated(
             times(len),
             (samples::<T>(len), vec![T::sample(127); len]),
             |(from, to)| black_box(&mut to[..]).copy_from_slice(black_box(&from[..])),
@@ -146,26 +145,29 @@ fn copy<S: Made, D: Made>(len: usize) -> Pass {
     }
 }
 
-/// A heap with a source, and a target of as many other elements.
-fn pair<S: Made, D: Made>(len: usize) -> (Heap, Handle<S>, Handle<D>) {
+/// A heap with a source, and a target of as many elements of other values.
+fn pair<S: Build, D: Build>(len: usize) -> (Heap, Handle<S>, Handle<D>) {
     let mut heap = heap();
-    let source = S::make(&mut heap, &samples(len));
-    let target = D::make(&mut heap, &vec![D::Element::sample(127); len]);
+    let source = S::build(&mut heap, &samples(len));
+    let target = D::build(&mut heap, &vec![D::Element::sample(127); len]);
     (heap, source, target)
 }
 
-fn sum_object<K: Made>(heap: &Heap, object: Handle<K>) -> u64 {
+fn sum_object<K: Build>(heap: &Heap, object: Handle<K>) -> u64 {
     sum(heap.get(object).unwrap().as_slice())
 }
 
 /// Into an existing object.
-fn existing<S: Made + CopyTo<D>, D: Made + Mutable>(len: usize, convert: Convert<S, D>) -> Contest {
-    contest(
+fn existing<S: Build + CopyTo<D>, D: Build + Mutable>(
+    len: usize,
+    convert: Convert<S, D>,
+) -> Comparison {
+    comparison(
         times(len),
         (len, convert),
         [
             ("segheap", |input| {
-                again(
+                repeated(
                     times(input.0),
                     pair::<S, D>(input.0),
                     |(heap, source, target)| {
@@ -176,7 +178,7 @@ fn existing<S: Made + CopyTo<D>, D: Made + Mutable>(len: usize, convert: Convert
             }),
             ("copy", |input| copy::<S, D>(input.0)),
             ("loop", |input| {
-                again(
+                repeated(
                     times(input.0),
                     pair::<S, D>(input.0),
                     move |(heap, source, target)| {
@@ -191,7 +193,7 @@ fn existing<S: Made + CopyTo<D>, D: Made + Mutable>(len: usize, convert: Convert
 }
 
 #[inline(never)]
-fn element_loop<S: Made, D: Made + Mutable>(
+fn element_loop<S: Build, D: Build + Mutable>(
     heap: &mut Heap,
     source: Handle<S>,
     target: Handle<D>,
@@ -205,21 +207,21 @@ fn element_loop<S: Made, D: Made + Mutable>(
 }
 
 /// Into a new object.
-fn new<S: Made + ConvertTo<D>, D: Made>(len: usize, convert: Convert<S, D>) -> Contest {
-    contest(
+fn new<S: Build + ConvertTo<D>, D: Build>(len: usize, convert: Convert<S, D>) -> Comparison {
+    comparison(
         times(len),
         (len, convert),
         [
             ("segheap", |input| {
                 let (mut heap, source, expected) = pair::<S, D>(input.0);
                 let made = heap.convert_across::<D>(source, ..).unwrap();
-                let answer = sum_object(&heap, made);
+                let result = sum_object(&heap, made);
                 heap.free(made).unwrap();
                 heap.free(expected).unwrap();
                 repeating(times(input.0), move || {
                     let made = heap.convert_across::<D>(black_box(source), ..).unwrap();
                     heap.free(black_box(made)).unwrap();
-                    answer
+                    result
                 })
             }),
             ("copy", |input| copy::<S, D>(input.0)),
@@ -227,17 +229,17 @@ fn new<S: Made + ConvertTo<D>, D: Made>(len: usize, convert: Convert<S, D>) -> C
     )
 }
 
-// ------------------------------------------------------------------------ text
+// Text.
 
 const ASCII: &str = "plain words, 16 ";
 const MIXED: &str = "Größe: 3 µm, naïve 文字列, Ελληνικά, 🦀 and plain words";
 
-/// Bytes that turn out to be text, into a new object.
-fn text(words: &'static str, len: usize) -> Contest {
-    // Of exactly `len` bytes.
+/// Valid UTF-8 bytes to a new text.
+fn text(words: &'static str, len: usize) -> Comparison {
+    // Pads to exactly `len` bytes.
     let mut text = words.repeat(len / words.len());
     text.extend(std::iter::repeat_n('.', len - text.len()));
-    contest(
+    comparison(
         times(len),
         text.into_bytes(),
         [
@@ -245,23 +247,23 @@ fn text(words: &'static str, len: usize) -> Contest {
                 let mut heap = heap();
                 let source = heap.alloc(Bytes::of(&bytes)).unwrap();
                 let made = heap.convert_across::<Str>(source, ..).unwrap();
-                let answer = sum(heap.get(made).unwrap().as_slice());
+                let result = sum(heap.get(made).unwrap().as_slice());
                 heap.free(made).unwrap();
                 repeating(times(bytes.len()), move || {
                     let made = heap.convert_across::<Str>(black_box(source), ..).unwrap();
                     heap.free(black_box(made)).unwrap();
-                    answer
+                    result
                 })
             }),
             ("simdutf8 + copy", |bytes| {
                 validated(bytes, |bytes| simdutf8::basic::from_utf8(bytes).unwrap())
             }),
             ("simdutf8 + String", |bytes| {
-                let answer = sum(&bytes);
+                let result = sum(&bytes);
                 repeating(times(bytes.len()), move || {
                     let text = simdutf8::basic::from_utf8(black_box(&bytes)).unwrap();
                     black_box(String::from(text));
-                    answer
+                    result
                 })
             }),
             ("std + copy", |bytes| validated(bytes, |bytes| std::str::from_utf8(bytes).unwrap())),
@@ -274,7 +276,7 @@ fn validated<T: AsRef<[u8]> + ?Sized + 'static>(
     bytes: Rc<Vec<u8>>,
     validate: impl Fn(&[u8]) -> &T + 'static,
 ) -> Pass {
-    again(
+    repeated(
         times(bytes.len()),
         vec![0; bytes.len()],
         move |to| black_box(&mut to[..]).copy_from_slice(validate(black_box(&bytes)).as_ref()),
@@ -282,10 +284,10 @@ fn validated<T: AsRef<[u8]> + ?Sized + 'static>(
     )
 }
 
-/// 256 short texts, one behind the other, into a builder that has room.
-fn builder(len: usize) -> Contest {
+/// Appends 256 short texts to a builder with enough capacity.
+fn builder(len: usize) -> Comparison {
     let texts: Vec<String> = (0..256).map(|n| format!("{n:len$}")).collect();
-    contest(
+    comparison(
         texts.len(),
         texts,
         [

@@ -1,7 +1,7 @@
-//! Maps, beside indexmap, which keeps the order of insertion as well, and
-//! hashbrown, which does not. All of them hash by foldhash, but where the name
-//! says otherwise. Keys and values are the integers and texts of the language: a
-//! cell here, an `i64` or a `String` there.
+//! Maps, compared with indexmap, which keeps insertion order as well, and hashbrown,
+//! which does not. All hash with foldhash unless the name says otherwise. Keys and
+//! values are the integers and texts of the language: cells here, an `i64` or a
+//! `String` there.
 
 use std::hash::{BuildHasher, Hash};
 use std::hint::black_box;
@@ -12,10 +12,10 @@ use hashbrown::HashMap;
 use indexmap::IndexMap;
 use segheap::{Cell, Cursor, Error, Handle, Heap, Map};
 
-use super::contest::{Contest, Pass, contest};
+use super::comparison::{Comparison, Pass, comparison};
 use super::{Entry, Random, heap, reading, writing};
 
-pub(crate) const CONTESTS: &[Entry] = &[
+pub(crate) const COMPARISONS: &[Entry] = &[
     ("map of i64, fill, 10,000", || fill_ints(10_000)),
     ("map of i64, fill, 1M", || fill_ints(1_000_000)),
     ("map of i64, look up, 10,000", || look_up_ints(10_000)),
@@ -28,7 +28,7 @@ pub(crate) const CONTESTS: &[Entry] = &[
     ("1,000 records as maps of 8 texts, look up", || records(1_000)),
 ];
 
-/// Keys in the order in which they go in, and that in which they are looked up.
+/// Keys in the order of insertion and in the order of look-ups.
 struct Keys<K> {
     keys: Vec<K>,
     looked_up: Vec<K>,
@@ -37,7 +37,7 @@ struct Keys<K> {
 impl<K: Clone> Keys<K> {
     fn random(n: usize, key: impl FnMut(usize) -> K) -> Keys<K> {
         let mut random = Random(n as u64);
-        // Odd multiples: all different, without order.
+        // Multiples of an odd number: distinct and without order.
         let numbers = (0..n).map(|i| i.wrapping_mul(0x9E37_79B1) & 0x7FFF_FFFF_FFFF);
         let keys: Vec<K> = numbers.map(key).collect();
         let looked_up = random.order(n).into_iter().map(|i| keys[i].clone()).collect();
@@ -65,7 +65,7 @@ fn hasher() -> FixedState {
 type Indexed<K> = IndexMap<K, i64, FixedState>;
 type Brown<K> = HashMap<K, i64, FixedState>;
 
-// -------------------------------------------------------------------- integers
+// Integers.
 
 #[inline(never)]
 fn insert_cells(heap: &mut Heap, map: Handle<Map>, keys: &[Cell]) -> Result<(), Error> {
@@ -85,7 +85,7 @@ fn get_cells(heap: &Heap, map: Handle<Map>, keys: &[Cell]) -> Result<u64, Error>
     Ok(sum.cast_unsigned())
 }
 
-/// A heap with a map, and the cells of keys to look up.
+/// A heap with a map, and the keys to look up.
 fn filled(mut heap: Heap, keys: Vec<Cell>, looked_up: Vec<Cell>) -> (Heap, Handle<Map>, Vec<Cell>) {
     let map = heap.alloc(Map::new()).unwrap();
     insert_cells(&mut heap, map, &keys).unwrap();
@@ -101,9 +101,9 @@ fn pairs<K: Clone>(keys: &Keys<K>) -> impl Iterator<Item = (K, i64)> {
     keys.keys.iter().cloned().zip(0..)
 }
 
-/// One map after another, from nothing.
-fn fill_ints(n: usize) -> Contest {
-    contest(
+/// Fills a new map.
+fn fill_ints(n: usize) -> Comparison {
+    comparison(
         n,
         ints(n),
         [
@@ -173,8 +173,8 @@ fn look_up_brown<S: BuildHasher + 'static>(keys: Rc<Keys<i64>>, hasher: S) -> Pa
     reading(move || sum(black_box(&keys.looked_up).iter().map(|key| map.get(key))))
 }
 
-fn look_up_ints(n: usize) -> Contest {
-    contest(
+fn look_up_ints(n: usize) -> Comparison {
+    comparison(
         n,
         ints(n),
         [
@@ -185,9 +185,9 @@ fn look_up_ints(n: usize) -> Contest {
     )
 }
 
-/// Each crate as it comes.
-fn default_hashers(n: usize) -> Contest {
-    contest(
+/// Each crate with its default hasher.
+fn default_hashers(n: usize) -> Comparison {
+    comparison(
         n,
         ints(n),
         [
@@ -198,9 +198,9 @@ fn default_hashers(n: usize) -> Contest {
     )
 }
 
-/// Half of the keys go, in random order, and come back before the next pass.
-fn remove_ints(n: usize) -> Contest {
-    contest(
+/// Removes half of the keys in random order; they return before the next pass.
+fn remove_ints(n: usize) -> Comparison {
+    comparison(
         n / 2,
         ints(n),
         [
@@ -219,8 +219,8 @@ fn remove_ints(n: usize) -> Contest {
                     move |heap| insert_cells(heap, map, &back).unwrap(),
                 )
             }),
-            // Its removal that takes constant time moves the last entry; the other,
-            // which keeps the order as ours does, takes linear time.
+            // Its removal in constant time moves the last entry. The other one keeps
+            // the order, as segheap does, in linear time.
             ("indexmap", |keys| {
                 let mut map = Indexed::with_hasher(hasher());
                 map.extend(pairs(&keys));
@@ -257,8 +257,8 @@ fn remove_ints(n: usize) -> Contest {
     )
 }
 
-fn iterate_ints(n: usize) -> Contest {
-    contest(
+fn iterate_ints(n: usize) -> Comparison {
+    comparison(
         n,
         ints(n),
         [
@@ -298,7 +298,7 @@ fn iterate_ints(n: usize) -> Contest {
     )
 }
 
-// ----------------------------------------------------------------------- texts
+// Texts.
 
 fn strings(heap: &mut Heap, texts: &[String]) -> Vec<Cell> {
     texts.iter().map(|text| heap.string(text).unwrap()).collect()
@@ -311,10 +311,9 @@ fn of_texts(keys: &Keys<String>) -> (Heap, Handle<Map>, Vec<Cell>) {
     filled(heap, cells, looked_up)
 }
 
-/// The keys are texts of the program already: cells are copied into the map,
-/// and a `String` is moved.
-fn fill_texts(n: usize) -> Contest {
-    contest(
+/// The keys exist already: cells are copied into the map, a `String` is moved.
+fn fill_texts(n: usize) -> Comparison {
+    comparison(
         n,
         names(n),
         [
@@ -352,9 +351,9 @@ fn fill_texts(n: usize) -> Contest {
     )
 }
 
-/// By texts that are equal to the keys and lie elsewhere.
-fn look_up_texts(n: usize) -> Contest {
-    contest(
+/// By texts that are equal to the keys, but other objects.
+fn look_up_texts(n: usize) -> Comparison {
+    comparison(
         n,
         names(n),
         [
@@ -364,11 +363,11 @@ fn look_up_texts(n: usize) -> Contest {
     )
 }
 
-/// Objects of a language without classes: a small map each, keys in common.
-fn records(n: usize) -> Contest {
+/// Records of a language without classes: small maps with common keys.
+fn records(n: usize) -> Comparison {
     const FIELDS: [&str; 8] =
         ["id", "name", "kind", "parent", "position", "children", "is_visible", "created_at"];
-    contest(
+    comparison(
         n * FIELDS.len(),
         n,
         [

@@ -1,15 +1,18 @@
-//! The work that is measured. Each file holds contests about one subject;
-//! `cargo bench --bench scoreboard` sets segheap against its peers in them, and
-//! `cargo bench --bench contests` times every contestant by itself.
+//! The measured work. Each file has the comparisons of one subject.
+//! `cargo bench --bench scoreboard` compares segheap with its peers,
+//! `cargo bench --bench comparisons` times every contender by itself.
 
 pub(crate) mod access;
 pub(crate) mod alloc;
 pub(crate) mod collect;
-pub(crate) mod contest;
+pub(crate) mod comparison;
 pub(crate) mod copies;
 pub(crate) mod fresh;
 pub(crate) mod maps;
-pub(crate) mod prices;
+pub(crate) mod overheads;
+pub(crate) mod push;
+pub(crate) mod reclaim;
+pub(crate) mod texts;
 pub(crate) mod values;
 
 use std::hint::black_box;
@@ -19,45 +22,48 @@ use segheap::abi::bits;
 use segheap::{Cell, Heap, Settings};
 use slotmap::{DefaultKey, SlotMap};
 
-use contest::{Contest, Outcome, Pass};
+use comparison::{Comparison, Outcome, Pass};
 
-/// A contest by its name. It is made when it is wanted: many take memory and time.
-pub(crate) type Entry = (&'static str, fn() -> Contest);
+/// A comparison by name. It is built on demand, as many take memory and time.
+pub(crate) type Entry = (&'static str, fn() -> Comparison);
 
-/// All contests.
-pub(crate) fn contests() -> impl Iterator<Item = Entry> {
+/// All comparisons.
+pub(crate) fn comparisons() -> impl Iterator<Item = Entry> {
     [
-        access::CONTESTS,
-        alloc::CONTESTS,
-        copies::CONTESTS,
-        maps::CONTESTS,
-        values::CONTESTS,
-        collect::CONTESTS,
-        prices::CONTESTS,
+        access::COMPARISONS,
+        push::COMPARISONS,
+        alloc::COMPARISONS,
+        texts::COMPARISONS,
+        reclaim::COMPARISONS,
+        copies::COMPARISONS,
+        maps::COMPARISONS,
+        values::COMPARISONS,
+        collect::COMPARISONS,
+        overheads::COMPARISONS,
     ]
     .into_iter()
     .flatten()
     .copied()
 }
 
-/// The contest of this name.
+/// Finds a comparison by its name.
 pub(crate) fn find(wanted: &str) -> Option<Entry> {
-    contests().find(|(name, _)| *name == wanted)
+    comparisons().find(|(name, _)| *name == wanted)
 }
 
-/// Makes a contest. Contestants that want a process of their own get one.
-pub(crate) fn open((name, make): Entry) -> Contest {
-    let mut contest = make();
-    if contest.fresh {
-        for contestant in &mut contest.contestants {
-            let who = contestant.name;
-            contestant.make = Box::new(move || fresh::apart(name, who));
+/// Builds a comparison. Its contenders run in child processes if it asks for that.
+pub(crate) fn open((name, make): Entry) -> Comparison {
+    let mut comparison = make();
+    if comparison.fresh {
+        for contender in &mut comparison.contenders {
+            let contender_name = contender.name;
+            contender.make = Box::new(move || fresh::in_child(name, contender_name));
         }
     }
-    contest
+    comparison
 }
 
-/// A slot map as it takes the place of a heap of lists.
+/// A slot map in the role of a heap of lists.
 type Slots = SlotMap<DefaultKey, Vec<u64>>;
 
 fn timed<T>(work: impl FnOnce() -> T) -> (u64, T) {
@@ -66,46 +72,47 @@ fn timed<T>(work: impl FnOnce() -> T) -> (u64, T) {
     (start.elapsed().as_nanos() as u64, result)
 }
 
-/// A pass that reads, and so is its own answer.
+/// A pass that reads, and whose work computes its result.
 fn reading(mut pass: impl FnMut() -> u64 + 'static) -> Pass {
     Box::new(move |_| {
-        let (cost, answer) = timed(&mut pass);
-        Outcome { cost, answer }
+        let (cost, result) = timed(&mut pass);
+        Outcome { cost, result }
     })
 }
 
-/// A pass so short that the clock would be seen: done `times` times, of which
-/// the last one answers.
+/// A pass so short that the clock would show: runs `times` times and returns the
+/// result of the last run.
 fn repeating(times: usize, mut pass: impl FnMut() -> u64 + 'static) -> Pass {
     reading(move || (0..times).fold(0, |_, _| black_box(pass())))
 }
 
-/// A pass that writes. `answer` looks at what was written, `undo` clears it away
-/// and keeps what is reserved; neither is timed.
+/// A pass that writes. `result` reads what was written, `undo` clears it and keeps
+/// the capacity. Neither is timed.
 fn writing<S: 'static>(
     mut state: S,
     mut pass: impl FnMut(&mut S) + 'static,
-    mut answer: impl FnMut(&S) -> u64 + 'static,
+    mut result: impl FnMut(&S) -> u64 + 'static,
     mut undo: impl FnMut(&mut S) + 'static,
 ) -> Pass {
-    Box::new(move |asked| {
+    Box::new(move |wanted| {
         let (cost, ()) = timed(|| pass(&mut state));
-        let answer = if asked { answer(&state) } else { 0 };
+        let result = if wanted { result(&state) } else { 0 };
         undo(&mut state);
-        Outcome { cost, answer }
+        Outcome { cost, result }
     })
 }
 
-/// A small generator of numbers below `n`.
+/// A small linear congruential generator.
 struct Random(u64);
 
 impl Random {
+    /// Returns a number below `n`.
     fn below(&mut self, n: usize) -> usize {
         self.0 = self.0.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
         ((self.0 >> 32) as usize * n) >> 32
     }
 
-    /// The numbers below `n`, each once.
+    /// Returns the numbers below `n` in random order.
     fn order(&mut self, n: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..n).collect();
         for i in (1..n).rev() {

@@ -1,14 +1,14 @@
-//! What is done to whole values: sorting, comparing, copying graphs, sums and fills,
-//! texts from pieces; beside the same over vectors.
+//! Operations on whole values: sorting, deep comparison, copies of graphs, ranges,
+//! fields and concatenation, compared with the same on vectors.
 
 use std::hint::black_box;
 
 use segheap::{Bytes, Cell, Error, F64Arr, Handle, Heap, List, Struct, TextPart};
 
-use super::contest::{Contest, contest};
+use super::comparison::{Comparison, comparison};
 use super::{Entry, Random, cells, heap, reading, repeating, words, writing};
 
-pub(crate) const CONTESTS: &[Entry] = &[
+pub(crate) const COMPARISONS: &[Entry] = &[
     ("sort 10,000 integers by a comparison", sort),
     ("deep_eq of 10,000 lists of 8", deep_eq),
     ("deep copy of 10,000 lists of 8", transplant),
@@ -19,10 +19,10 @@ pub(crate) const CONTESTS: &[Entry] = &[
     ("concat of two texts of 16 bytes", concat),
 ];
 
-/// A comparison that the language's program could have written: it gets the heap.
-fn sort() -> Contest {
+/// By a function that a program of the language could have written: it gets the heap.
+fn sort() -> Comparison {
     let n = 10_000;
-    contest(
+    comparison(
         n,
         Random(1).order(n),
         [
@@ -68,10 +68,10 @@ fn nested_vecs(lists: usize) -> Vec<Vec<u64>> {
     cells(lists * 8).chunks(8).map(words).collect()
 }
 
-/// Of two equal ones; ours would notice cycles.
-fn deep_eq() -> Contest {
+/// Of equal values. segheap detects cycles.
+fn deep_eq() -> Comparison {
     let n = 10_000;
-    contest(
+    comparison(
         n,
         n,
         [
@@ -88,10 +88,10 @@ fn deep_eq() -> Contest {
     )
 }
 
-/// Into another heap; ours keeps what is shared, and cycles.
-fn transplant() -> Contest {
+/// To another heap. segheap preserves sharing and cycles.
+fn transplant() -> Comparison {
     let n = 10_000;
-    contest(
+    comparison(
         n,
         n,
         [
@@ -118,12 +118,12 @@ fn transplant() -> Contest {
     )
 }
 
-// ---------------------------------------------------------------------- ranges
+// Ranges.
 
 const LEN: usize = 4_096;
 
-fn fill() -> Contest {
-    contest(
+fn fill() -> Comparison {
+    comparison(
         256,
         (),
         [
@@ -146,9 +146,9 @@ fn fill() -> Contest {
     )
 }
 
-fn dot() -> Contest {
+fn dot() -> Comparison {
     let floats: Vec<f64> = (0..LEN as u32).map(f64::from).collect();
-    contest(
+    comparison(
         64,
         floats,
         [
@@ -161,7 +161,7 @@ fn dot() -> Contest {
                     heap.get(black_box(a)).unwrap().dot(.., b, 0).unwrap() as u64
                 })
             }),
-            // Added in order, as floats are where nobody says otherwise.
+            // In order, as the compiler may not reassociate floats.
             ("loop", |floats| {
                 let other = floats.to_vec();
                 repeating(64, move || {
@@ -173,10 +173,10 @@ fn dot() -> Contest {
     )
 }
 
-fn find() -> Contest {
+fn find() -> Comparison {
     let mut bytes = vec![1_u8; LEN];
     bytes[LEN - 1] = 0;
-    contest(
+    comparison(
         64,
         bytes,
         [
@@ -196,12 +196,12 @@ fn find() -> Contest {
     )
 }
 
-// ---------------------------------------------------------------------- objects
+// Objects.
 
-/// A counter in each of many objects of three fields.
-fn fields() -> Contest {
+/// Increments a counter in each of many records of three fields.
+fn fields() -> Comparison {
     let n = 1_000;
-    contest(
+    comparison(
         n,
         n,
         [
@@ -232,10 +232,10 @@ fn fields() -> Contest {
     )
 }
 
-/// And the death of what came of it.
-fn concat() -> Contest {
+/// Concatenates and frees.
+fn concat() -> Comparison {
     let n = 1_024;
-    contest(
+    comparison(
         n,
         ["sixteen bytes :)", "another sixteen."],
         [

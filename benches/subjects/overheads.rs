@@ -1,32 +1,32 @@
-//! What a guarantee costs: work that has it, beside the same work that goes
-//! without ("without"), which is also done by the crate wherever it can be.
+//! Overhead of guarantees: work with a guarantee, compared with the same work without
+//! it ("without"), which is done by this crate as well where possible.
 
 use std::hint::black_box;
 
 use segheap::{Bytes, Handle, Heap, I64Arr, Limits, List, Pair, Str, U8Arr};
 
-use super::contest::{Contest, Pass, contest};
+use super::comparison::{Comparison, Pass, comparison};
 use super::{Entry, Random, cells, heap, reading, repeating, total, words};
 
 const KIB: usize = 1 << 10;
 const READS: usize = 10_000;
 const PAIRS: usize = 1_000;
 
-pub(crate) const CONTESTS: &[Entry] = &[
-    ("price of handles: 10,000 gets", handles),
-    ("price of UTF-8: 4 KiB into a new object", utf8),
-    ("price of all or nothing: 4,096 numbers", all_or_nothing),
-    ("price of separate arenas: copy of 4 KiB", separate),
-    ("price of limits: 1,000 pairs", limits),
-    ("price of a region: 1,000 pairs", region),
+pub(crate) const COMPARISONS: &[Entry] = &[
+    ("overhead of handles: 10,000 gets", handles),
+    ("overhead of UTF-8: 4 KiB into a new object", utf8),
+    ("overhead of all or nothing: 4,096 numbers", all_or_nothing),
+    ("overhead of separate arenas: copy of 4 KiB", separate),
+    ("overhead of limits: 1,000 pairs", limits),
+    ("overhead of a region: 1,000 pairs", region),
 ];
 
-/// Elements of one array, whose indices are read from memory: each by its handle,
-/// or from one window, whose index is checked and nothing else.
-fn handles() -> Contest {
+/// Elements of one array at indices that are loaded from memory: each through the
+/// handle, or from one window, where only the index is checked.
+fn handles() -> Comparison {
     let mut random = Random(7);
     let indices: Vec<usize> = (0..READS).map(|_| random.below(1_000)).collect();
-    contest(
+    comparison(
         READS,
         indices,
         [
@@ -55,8 +55,8 @@ fn numbers(heap: &mut Heap) -> Handle<I64Arr> {
     heap.alloc(I64Arr::of(&numbers)).unwrap()
 }
 
-/// Validated and copied, or copied.
-fn utf8() -> Contest {
+/// Validated and copied, or only copied.
+fn utf8() -> Comparison {
     fn pass(convert: impl Fn(&mut Heap, Handle<Bytes>) + 'static) -> Pass {
         let mut heap = super::heap();
         let source = heap.alloc(Bytes::of(&[b'a'; 4 * KIB])).unwrap();
@@ -65,7 +65,7 @@ fn utf8() -> Contest {
             4 * KIB as u64
         })
     }
-    contest(
+    comparison(
         16,
         (),
         [
@@ -85,10 +85,10 @@ fn utf8() -> Contest {
     )
 }
 
-/// Into an existing object, which must not change if an element does not fit, so
-/// that all are looked at first; or into one that can be taken back.
-fn all_or_nothing() -> Contest {
-    contest(
+/// Into an existing object, which must not change if an element does not convert, so
+/// that all are checked first; or into a new one, which can be dropped.
+fn all_or_nothing() -> Comparison {
+    comparison(
         16,
         cells(4_096),
         [
@@ -96,29 +96,29 @@ fn all_or_nothing() -> Contest {
                 let mut heap = heap();
                 let source = heap.alloc(List::of(&cells)).unwrap();
                 let target = heap.alloc(I64Arr::zeroed(cells.len())).unwrap();
-                let answer = total(&words(&cells));
+                let result = total(&words(&cells));
                 repeating(16, move || {
                     heap.copy_across(target, 0, black_box(source), ..).unwrap();
-                    answer
+                    result
                 })
             }),
             ("without", |cells| {
                 let mut heap = heap();
                 let source = heap.alloc(List::of(&cells)).unwrap();
-                let answer = total(&words(&cells));
+                let result = total(&words(&cells));
                 repeating(16, move || {
                     let made = heap.convert_across::<I64Arr>(black_box(source), ..).unwrap();
                     heap.free(black_box(made)).unwrap();
-                    answer
+                    result
                 })
             }),
         ],
     )
 }
 
-/// From one arena into another, or inside one object.
-fn separate() -> Contest {
-    contest(
+/// From one arena to another, or inside of one object.
+fn separate() -> Comparison {
+    comparison(
         16,
         (),
         [
@@ -151,8 +151,8 @@ fn pairs(heap: &mut Heap) -> u64 {
     PAIRS as u64
 }
 
-/// Every limit set, or none.
-fn limits() -> Contest {
+/// With all limits, or with none.
+fn limits() -> Comparison {
     fn pass(limits: Limits) -> Pass {
         let mut heap = super::heap();
         heap.set_limits(limits);
@@ -162,7 +162,7 @@ fn limits() -> Contest {
             made
         })
     }
-    contest(
+    comparison(
         PAIRS,
         (),
         [
@@ -174,9 +174,9 @@ fn limits() -> Contest {
     )
 }
 
-/// In a region that frees them, or all freed by hand.
-fn region() -> Contest {
-    contest(
+/// In a region that frees them, or freed by `clear`.
+fn region() -> Comparison {
+    comparison(
         PAIRS,
         (),
         [
