@@ -6,10 +6,9 @@
 //! four classes to a doubling. The last block grows in place and goes back to
 //! the top when it is freed, so stack-like use leaves no gaps at all.
 
-use core::ops::Range;
 
 use super::memory::{IndexType, Memory, MemoryType};
-use super::slots::Slot;
+use super::slot::{Block, Slot};
 use super::{Account, Resources};
 use crate::words::{Error, Kind, PAGE_BYTES, Result, to_u64, to_usize};
 
@@ -23,21 +22,6 @@ const EXACT: u32 = 8;
 #[allow(clippy::cast_possible_truncation, reason = "halves are what is asked for")]
 pub(crate) const fn halves(word: u64) -> (u32, u32) {
     ((word >> 32) as u32, word as u32)
-}
-
-/// A block: offset and size in words; an empty one has neither.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Block {
-    pub(crate) off: u32,
-    pub(crate) cap: u32,
-}
-
-impl Block {
-    /// Where in the payload its words lie.
-    #[inline(always)]
-    pub(crate) fn range(self) -> Range<usize> {
-        to_usize(self.off)..to_usize(self.off).saturating_add(to_usize(self.cap))
-    }
 }
 
 /// A size of blocks: its number, and its words.

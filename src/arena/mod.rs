@@ -9,6 +9,7 @@ mod blocks;
 pub mod memory;
 mod resources;
 mod scratch;
+mod slot;
 mod slots;
 #[cfg(test)]
 mod tests;
@@ -19,9 +20,10 @@ pub(crate) use blocks::halves;
 pub(crate) use memory::Memory;
 pub(crate) use resources::{Resources, Tally};
 pub(crate) use scratch::{Scratch, Seen, push, reserve};
-pub(crate) use slots::Slot;
+pub(crate) use slot::Slot;
 
-use blocks::{Block, Blocks, BlocksExtent};
+use blocks::{Blocks, BlocksExtent};
+use slot::Block;
 use slots::{SlotExtent, Slots, present};
 
 use crate::words::{

@@ -2,47 +2,15 @@
 //! its key says which, and nothing else of it is used before its key matched.
 
 use alloc::vec::Vec;
-use core::ops::Range;
 
-use super::blocks::Block;
 use super::resources::Resources;
-use crate::words::{Cell, Generations, Kind, Result, Shape, corrupt, object_len, to_u64, to_usize};
+use super::slot::{Block, Slot};
+use crate::words::{Cell, Generations, Kind, Result, corrupt, object_len, to_u64, to_usize};
 
 /// No slot: the end of the free list.
 const NONE: u32 = u32::MAX;
 /// Slots made free at a time.
 const BATCH: usize = 64;
-
-/// What a handle's index refers to. A free slot links to the next one by `off`.
-#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(C)]
-pub(crate) struct Slot {
-    /// High half of the one handle that opens this slot.
-    pub(crate) key: u32,
-    /// Elements.
-    pub(crate) len: u32,
-    /// First word of the block.
-    pub(crate) off: u32,
-    /// Words of the block.
-    pub(crate) cap: u32,
-}
-
-const _: () = assert!(size_of::<Slot>() == 16);
-
-impl Slot {
-    pub(crate) const fn block(self) -> Block {
-        Block { off: self.off, cap: self.cap }
-    }
-
-    /// Where in the payload, in bytes, `elements` of the slot's object lie.
-    #[inline(always)]
-    pub(crate) const fn span(self, shape: &Shape, elements: Range<usize>) -> Range<usize> {
-        let first = to_usize(self.off).saturating_add(to_usize(shape.header)).saturating_mul(8);
-        let size = shape.element_bytes();
-        first.saturating_add(elements.start.saturating_mul(size))
-            ..first.saturating_add(elements.end.saturating_mul(size))
-    }
-}
 
 /// How many slots there are of each state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,18 @@ use bstr::ByteSlice;
 use bytemuck::Pod;
 
 use super::cell::Cell;
-use super::kind::Elements;
+
+/// What the elements of a kind are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
+pub enum Elements {
+    Bytes,
+    Ints,
+    Floats,
+    Cells,
+    /// Entries of so many cells each in a hash table (`table.rs`).
+    Entries(u32),
+}
 
 /// A type that payload words can be read as.
 #[doc(hidden)]
