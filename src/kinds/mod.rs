@@ -5,12 +5,32 @@
 
 mod keyed;
 
+/// Defines the macro that hands the list of kinds on, to the tests and benches of
+/// this workspace: `for_each_kind!(callback)` calls `callback!` with
+/// `List as LIST, values; …`. The family says how an object is made: of `values` and
+/// of `cells` by `of(&[elements])`, of others by constructors of their `own`.
+macro_rules! export {
+    (($dollar:tt) $($list:tt)*) => {
+        #[doc(hidden)]
+        #[macro_export]
+        macro_rules! for_each_kind {
+            ($dollar callback:ident) => {
+                $dollar callback! { $($list)* }
+            };
+        }
+    };
+}
+
 /// Declares the modules of the kinds, numbers the kinds in the order of the list,
 /// and defines all that is made of the whole list. Used as `cfg_if`, the one name
 /// under which rustfmt finds modules that a macro declares.
 macro_rules! kinds {
-    (if #[cfg(all())] { $(#[kind($Kind:ident as $NAME:ident)] mod $file:ident;)* }) => {
+    (if #[cfg(all())] {
+        $(#[kind($Kind:ident as $NAME:ident, $family:ident)] mod $file:ident;)*
+    }) => {
         $(mod $file; pub use $file::$Kind;)*
+
+        export! { ($) $($Kind as $NAME, $family;)* }
 
         /// One constant for each kind, in the order of their selectors.
         impl Kind {
@@ -60,18 +80,18 @@ use crate::words::{HasKind, Kind, Private, Shape};
 
 cfg_if! {
     if #[cfg(all())] {
-        #[kind(Str as STR)] mod text;
-        #[kind(List as LIST)] mod list;
-        #[kind(Map as MAP)] mod map;
-        #[kind(Set as SET)] mod set;
-        #[kind(Struct as STRUCT)] mod record;
-        #[kind(Closure as CLOSURE)] mod closure;
-        #[kind(Bignum as BIGNUM)] mod bignum;
-        #[kind(Bytes as BYTES)] mod bytes;
-        #[kind(Pair as PAIR)] mod pair;
-        #[kind(F64Arr as F64ARR)] mod f64arr;
-        #[kind(I64Arr as I64ARR)] mod i64arr;
-        #[kind(U8Arr as U8ARR)] mod u8arr;
+        #[kind(Str as STR, own)] mod text;
+        #[kind(List as LIST, values)] mod list;
+        #[kind(Map as MAP, own)] mod map;
+        #[kind(Set as SET, own)] mod set;
+        #[kind(Struct as STRUCT, own)] mod record;
+        #[kind(Closure as CLOSURE, own)] mod closure;
+        #[kind(Bignum as BIGNUM, own)] mod bignum;
+        #[kind(Bytes as BYTES, own)] mod bytes;
+        #[kind(Pair as PAIR, own)] mod pair;
+        #[kind(F64Arr as F64ARR, values)] mod f64arr;
+        #[kind(I64Arr as I64ARR, values)] mod i64arr;
+        #[kind(U8Arr as U8ARR, values)] mod u8arr;
     }
 }
 
