@@ -26,7 +26,7 @@ mod subjects;
 mod table;
 
 use std::error::Error;
-use std::io::{IsTerminal, stderr, stdout};
+use std::io::{self, IsTerminal, Write, stderr, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -98,11 +98,35 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         return Ok(ExitCode::SUCCESS);
     }
     let start = Instant::now();
-    let groups = groups(options.filter.as_deref().unwrap_or(""));
+    let filter = options.filter.as_deref().unwrap_or_default();
+    let groups = groups(filter);
     if groups.is_empty() {
-        println!("no row has such a name");
-        return Ok(ExitCode::SUCCESS);
+        return Err(format!("no name of a row contains \"{filter}\"").into());
     }
+    let (lines, mismatches) = measure_all(&groups, options.effort)?;
+    let table = report::terminal(&lines, width());
+    let (summary, seconds) = (report::summary(&lines), start.elapsed().as_secs());
+    print(&format!("{table}\n{summary}, in {seconds} s.\n"))?;
+    if mismatches > 0 {
+        return Err(format!("{mismatches} comparisons with different results").into());
+    }
+    let target = target();
+    std::fs::create_dir_all(&target)?;
+    let record = Record::new(&lines, command(options))?;
+    record.write(&target.join("scoreboard.json"))?;
+    Picture::full(&record, &lines).save(&target.join("scoreboard.svg"))?;
+    if options.record {
+        record.save()?;
+        publish(&record)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the measured rows, and the number of comparisons with different results.
+fn measure_all(
+    groups: &[(&'static str, &'static [Row])],
+    effort: Effort,
+) -> Result<(Vec<Line>, usize), Box<dyn Error>> {
     let (mut lines, mut mismatches) = (Vec::new(), 0);
     for (done, (section, rows)) in groups.iter().enumerate() {
         let name = rows[0].comparison;
@@ -113,7 +137,7 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
             subjects::open(subjects::find(name).ok_or_else(|| format!("no comparison {name}"))?);
         let peers: Vec<&str> = rows.iter().filter_map(contender).collect();
         let unit = comparison.unit;
-        match measure(comparison, &peers, options.effort) {
+        match measure(comparison, &peers, effort) {
             Ok(measured) => {
                 lines.extend(rows.iter().map(|row| Line::new(section, row, unit, &measured)));
             }
@@ -126,22 +150,15 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     if stderr().is_terminal() {
         eprint!("\r\x1b[K");
     }
-    println!("{}", report::terminal(&lines, width()));
-    println!("{}, in {} s.", report::summary(&lines), start.elapsed().as_secs());
-    if mismatches > 0 {
-        println!("{mismatches} comparisons with different results");
-        return Ok(ExitCode::FAILURE);
+    Ok((lines, mismatches))
+}
+
+/// Writes to standard output. A closed pipe is not an error.
+fn print(text: &str) -> io::Result<()> {
+    match stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
     }
-    let target = target();
-    std::fs::create_dir_all(&target)?;
-    let record = Record::new(&lines, command(options))?;
-    record.write(&target.join("scoreboard.json"))?;
-    Picture::full(&record, &lines).save(&target.join("scoreboard.svg"))?;
-    if options.record {
-        record.save()?;
-        publish(&record)?;
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 fn contender(row: &Row) -> Option<&'static str> {
@@ -159,11 +176,11 @@ fn target() -> PathBuf {
 
 /// The command of this run.
 fn command(options: &Options) -> String {
-    let mut command = "cargo bench --bench scoreboard --".to_owned();
-    for (given, option) in [(options.quick, " --quick"), (options.record, " --record")] {
-        command += if given { option } else { "" };
-    }
-    command
+    let mut command = vec!["cargo bench --bench scoreboard --"];
+    command.extend(options.quick.then_some("--quick"));
+    command.extend(options.record.then_some("--record"));
+    command.extend(options.filter.as_deref());
+    command.join(" ")
 }
 
 /// Columns of the output.
