@@ -229,7 +229,7 @@ const COPY_ATTACKS: [(&str, Attack); 9] = [
     ("an array beyond the byte limit", |_, a, _| a.alloc(I64Arr::zeroed(1 << 24)).map(drop)),
 ];
 
-/// Mallory reaches the limit and keeps all objects; Bob lends some of his bytes.
+/// Mallory reaches the limit and keeps all objects; then part of Bob's limit moves over.
 fn exhaust(out: &mut Output, mallory: &mut Heap, bob: &mut Heap) -> Result<()> {
     let mut last = Cell::NULL;
     let (error, allocated) = loop {
