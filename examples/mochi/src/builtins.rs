@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use segheap::{Bytes, Cell, Heap, I64Arr, Kind, List, Map, Pair, Str, Struct, TextPart, Unpacked};
 
-use crate::bytecode::AnyOp;
+use crate::bytecode::ArithOp;
 use crate::compile::GROUP;
 use crate::show::Style;
 use crate::types::Type;
@@ -17,7 +17,7 @@ use crate::values::*;
 enum Takes {
     Any,
     List,
-    Text,
+    String,
     Map,
 }
 
@@ -48,7 +48,7 @@ macro_rules! builtins {
             code: |cx, args| {
                 let code: fn(&mut Context, [Cell; 3], &[Cell]) -> Outcome<_> = $code;
                 let first = [0, 1, 2].map(|n| args.get(n).copied().unwrap_or_default());
-                code(cx, first, args)?.cell(cx)
+                code(cx, first, args)?.to_cell(cx)
             },
         })),*];
     };
@@ -63,36 +63,36 @@ builtins! {
     // Of any value.
     Print ["print"] Any (0, MANY) => |_| Type::Null, |cx, _, all| cx.print(all);
     Len ["len"] Any (1, 1) => |_| Type::Int, |cx, [x, ..], _| Ok(len(cx, x)? as i64);
-    Str ["str"] Any (1, 1) => |_| Type::Text, |cx, [x, ..], _| cx.str(x);
+    Str ["str"] Any (1, 1) => |_| Type::String, |cx, [x, ..], _| cx.str(x);
     Int ["int"] Any (1, 1) => |_| Type::Int, |cx, [x, ..], _| cx.cast(x, &Type::Int);
     Float ["float"] Any (1, 1) => |_| Type::Float, |cx, [x, ..], _| cx.cast(x, &Type::Float);
     Json ["json"] Any (1, 1) => |_| Type::Null,
-        |cx, [x, ..], _| cx.line(&cx.shown(x, Style::Json));
-    ToJson ["to_json", "toJson"] Any (1, 1) => |_| Type::Text,
-        |cx, [x, ..], _| Ok(cx.shown(x, Style::Compact));
+        |cx, [x, ..], _| cx.line(&cx.format(x, Style::Json));
+    ToJson ["to_json", "toJson"] Any (1, 1) => |_| Type::String,
+        |cx, [x, ..], _| Ok(cx.format(x, Style::Compact));
     Panic ["panic"] Any (1, 1) => |_| Type::Any,
-        |cx, [x, ..], _| trap::<Cell>(cx.shown(x, Style::Print));
+        |cx, [x, ..], _| trap::<Cell>(cx.format(x, Style::Print));
     Exists ["exists"] Any (1, 1) => |_| Type::Bool,
-        |cx, [x, ..], _| Ok((x.kind().is_some() || is_text(x)) && len(cx, x)? > 0);
+        |cx, [x, ..], _| Ok((x.kind().is_some() || is_string(x)) && len(cx, x)? > 0);
     Contains ["contains"] Any (2, 2) => |_| Type::Bool, |cx, [x, y, _], _| cx.contains(x, y);
     IndexOf ["indexOf"] Any (2, 2) => |_| Type::Int, |cx, [x, y, _], _| index_of(cx, x, y);
     Reverse ["reverse"] Any (1, 1) => list_of, |cx, [x, ..], _| reversed(cx, x);
     Substring ["substring", "substr", "slice"] Any (2, 3) => list_of,
-        |cx, [x, y, z], _| cx.slice(x, int(cx, y)?, optional(cx, z, i64::MAX)?);
+        |cx, [x, y, z], _| cx.slice(x, expect_int(cx, y)?, optional(cx, z, i64::MAX)?);
 
     // Texts.
-    Lower ["lower"] Text (1, 1) => |_| Type::Text,
-        |cx, [x, ..], _| Ok(cx.shown(x, Style::Str).to_lowercase());
-    Upper ["upper"] Text (1, 1) => |_| Type::Text,
-        |cx, [x, ..], _| Ok(text(cx, x)?.to_uppercase());
-    Trim ["trim"] Text (1, 2) => |_| Type::Text, |cx, [x, y, _], _| {
-        let (text, cut) = (text(cx, x)?, if y.is_null() { None } else { Some(text(cx, y)?) });
+    Lower ["lower"] String (1, 1) => |_| Type::String,
+        |cx, [x, ..], _| Ok(cx.format(x, Style::Str).to_lowercase());
+    Upper ["upper"] String (1, 1) => |_| Type::String,
+        |cx, [x, ..], _| Ok(expect_string(cx, x)?.to_uppercase());
+    Trim ["trim"] String (1, 2) => |_| Type::String, |cx, [x, y, _], _| {
+        let (text, cut) = (expect_string(cx, x)?, if y.is_null() { None } else { Some(expect_string(cx, y)?) });
         let cuts = |c: char| cut.as_ref().map_or(c.is_whitespace(), |cut| cut.contains(c));
         Ok(text.trim_matches(cuts).to_owned())
     };
-    Split ["split"] Text (1, 2) => |_| Type::list(Type::Text), |cx, [x, y, _], _| split(cx, x, y);
-    Join ["join"] Any (1, 2) => |_| Type::Text, |cx, [x, y, _], _| {
-        let separator = if y.is_null() { String::new() } else { text(cx, y)? };
+    Split ["split"] String (1, 2) => |_| Type::list(Type::String), |cx, [x, y, _], _| split(cx, x, y);
+    Join ["join"] Any (1, 2) => |_| Type::String, |cx, [x, y, _], _| {
+        let separator = if y.is_null() { String::new() } else { expect_string(cx, y)? };
         let mut texts = elements(cx, x)?;
         for cell in &mut texts {
             *cell = cx.str(*cell)?;
@@ -100,35 +100,35 @@ builtins! {
         let texts = cx.alloc(List::of(&texts))?;
         Ok(cx.join(texts, .., &separator)?)
     };
-    Replace ["replace"] Any (3, 3) => |_| Type::Text,
-        |cx, [x, y, z], _| Ok(text(cx, x)?.replace(&text(cx, y)?, &text(cx, z)?));
-    Repeat ["repeat"] Any (2, 2) => |_| Type::Text, |cx, [x, y, _], _| {
-        let (text, count) = (text(cx, x)?, usize::try_from(int(cx, y)?).unwrap_or(0));
+    Replace ["replace"] Any (3, 3) => |_| Type::String,
+        |cx, [x, y, z], _| Ok(expect_string(cx, x)?.replace(&expect_string(cx, y)?, &expect_string(cx, z)?));
+    Repeat ["repeat"] Any (2, 2) => |_| Type::String, |cx, [x, y, _], _| {
+        let (text, count) = (expect_string(cx, x)?, usize::try_from(expect_int(cx, y)?).unwrap_or(0));
         check_room(cx, text.len().saturating_mul(count))?;
         Ok(text.repeat(count))
     };
     StartsWith ["startsWith", "starts_with"] Any (2, 2) => |_| Type::Bool,
-        |cx, [x, y, _], _| Ok(text(cx, x)?.starts_with(&text(cx, y)?));
+        |cx, [x, y, _], _| Ok(expect_string(cx, x)?.starts_with(&expect_string(cx, y)?));
     EndsWith ["endsWith", "ends_with"] Any (2, 2) => |_| Type::Bool,
-        |cx, [x, y, _], _| Ok(text(cx, x)?.ends_with(&text(cx, y)?));
-    PadStart ["padStart"] Any (3, 3) => |_| Type::Text,
-        |cx, args, _| Ok(padding(cx, args)? + &text(cx, args[0])?);
-    PadEnd ["padEnd"] Any (3, 3) => |_| Type::Text,
-        |cx, args, _| Ok(text(cx, args[0])? + &padding(cx, args)?);
-    Ord ["ord"] Text (1, 1) => |_| Type::Int,
-        |cx, [x, ..], _| Ok(text(cx, x)?.chars().next().map_or(0, |c| i64::from(u32::from(c))));
-    Chr ["chr"] Any (1, 1) => |_| Type::Text, |cx, [x, ..], _| {
-        let code = int(cx, x)?;
+        |cx, [x, y, _], _| Ok(expect_string(cx, x)?.ends_with(&expect_string(cx, y)?));
+    PadStart ["padStart"] Any (3, 3) => |_| Type::String,
+        |cx, args, _| Ok(padding(cx, args)? + &expect_string(cx, args[0])?);
+    PadEnd ["padEnd"] Any (3, 3) => |_| Type::String,
+        |cx, args, _| Ok(expect_string(cx, args[0])? + &padding(cx, args)?);
+    Ord ["ord"] String (1, 1) => |_| Type::Int,
+        |cx, [x, ..], _| Ok(expect_string(cx, x)?.chars().next().map_or(0, |c| i64::from(u32::from(c))));
+    Chr ["chr"] Any (1, 1) => |_| Type::String, |cx, [x, ..], _| {
+        let code = expect_int(cx, x)?;
         let c = u32::try_from(code).ok().and_then(char::from_u32);
         c.map_or_else(|| trap(format!("{code} is no character")), |c| Ok(c.to_string()))
     };
     ParseInt ["parseIntStr"] Any (1, 2) => |_| Type::Int, |cx, [x, y, _], _| {
-        let (text, radix) = (text(cx, x)?, optional(cx, y, 10)?);
+        let (text, radix) = (expect_string(cx, x)?, optional(cx, y, 10)?);
         let radix = u32::try_from(radix).ok().filter(|radix| (2..=36).contains(radix));
         let parsed = radix.and_then(|radix| i64::from_str_radix(&text, radix).ok());
         parsed.map_or_else(|| trap(format!("cannot read {text:?} as an integer")), Ok)
     };
-    Input ["input"] Any (0, 0) => |_| Type::Text, |cx, _, _| {
+    Input ["input"] Any (0, 0) => |_| Type::String, |cx, _, _| {
         cx.out.flush().ok();
         let mut line = String::new();
         match std::io::stdin().lock().read_line(&mut line) {
@@ -139,15 +139,15 @@ builtins! {
 
     // Lists, maps and bytes.
     Append ["append", "push"] List (2, 2) => appended, |cx, [x, y, _], _| {
-        let copy = copied(cx, x)?;
+        let copy = copy_list(cx, x)?;
         push(cx, copy, y)
     };
     Concat ["concat"] List (0, MANY) => |args| {
         args.iter().cloned().reduce(|a, b| a.join(&b)).unwrap_or(Type::Any)
     }, |cx, [x, ..], all| {
-        let mut made = copied(cx, x)?;
+        let mut made = copy_list(cx, x)?;
         for &list in all.iter().skip(1) {
-            made = joined(cx, made, list)?;
+            made = concat_lists(cx, made, list)?;
         }
         Ok(made)
     };
@@ -156,18 +156,18 @@ builtins! {
     Last ["last"] List (1, 1) => |_| Type::Any,
         |cx, [x, ..], _| Ok(elements(cx, x)?.last().copied().unwrap_or_default());
     Count ["count"] Any (1, 1) => |_| Type::Int, |cx, [x, ..], _| {
-        if is_text(x) || is_int(x) { expected(cx, "list", x) } else { Ok(len(cx, x)? as i64) }
+        if is_string(x) || is_int(x) { expected(cx, "list", x) } else { Ok(len(cx, x)? as i64) }
     };
     Distinct ["distinct"] List (1, 1) => list_of,
-        |cx, [x, ..], _| cx.operation(AnyOp::Union, x, Cell::NULL);
+        |cx, [x, ..], _| cx.arith(ArithOp::Union, x, Cell::NULL);
     Sort ["sort"] List (1, 1) => list_of, |cx, [x, ..], _| {
         let cells = elements(cx, x)?;
         let list = cx.alloc(List::of(&cells))?;
-        cx.sort_by(list, order)?;
-        like(cx, list.into(), x)
+        cx.sort_by(list, compare)?;
+        convert_like(cx, list.into(), x)
     };
     Range ["range"] Any (1, 3) => |_| Type::list(Type::Int), |cx, [x, y, z], _| {
-        let (start, end) = if y.is_null() { (0, int(cx, x)?) } else { (int(cx, x)?, int(cx, y)?) };
+        let (start, end) = if y.is_null() { (0, expect_int(cx, x)?) } else { (expect_int(cx, x)?, expect_int(cx, y)?) };
         let step = optional(cx, z, 1)?;
         let inside = |at: &i64| if step > 0 { *at < end } else { step < 0 && *at > end };
         let list = cx.alloc(I64Arr::of(&[]))?;
@@ -176,12 +176,12 @@ builtins! {
         }
         Ok(Cell::from(list))
     };
-    Keys ["keys"] Map (1, 1) => |args| Type::list(args[0].elements().map_or(Type::Any, |it| it.0)),
+    Keys ["keys"] Map (1, 1) => |args| Type::list(args[0].index_types().map_or(Type::Any, |it| it.0)),
         |cx, [x, ..], _| entries(cx, x, |it| it.0);
-    Values ["values"] Map (1, 1) => |args| Type::list(args[0].elements().map_or(Type::Any, |it| it.1)),
+    Values ["values"] Map (1, 1) => |args| Type::list(args[0].index_types().map_or(Type::Any, |it| it.1)),
         |cx, [x, ..], _| entries(cx, x, |it| it.1);
     GetOr ["get"] Any (2, 3) => |_| Type::Any, |cx, [x, y, z], _| match x.kind() {
-        Some(Kind::MAP) => Ok(cx.found(x, y)?.unwrap_or(z)),
+        Some(Kind::MAP) => Ok(cx.lookup(x, y)?.unwrap_or(z)),
         _ => expected(cx, "map", x),
     };
     Bytes ["bytes"] Any (1, 1) => |_| Type::Bytes, |cx, [x, ..], _| {
@@ -190,11 +190,11 @@ builtins! {
     };
     List ["list"] Any (1, 1) => |args| match args {
         [Type::Bytes, ..] => Type::list(Type::Int),
-        [Type::Text, ..] => Type::list(Type::Text),
+        [Type::String, ..] => Type::list(Type::String),
         _ => list_of(args),
     }, |cx, [x, ..], _| {
         let list = iterated(cx, x)?;
-        if list == x { copied(cx, x) } else { Ok(list) }
+        if list == x { copy_list(cx, x) } else { Ok(list) }
     };
     Sha256 ["sha256"] Any (1, 1) => |_| Type::list(Type::Int), |cx, [x, ..], _| {
         let source = object(cx, x)?;
@@ -213,7 +213,7 @@ builtins! {
     Avg ["avg"] List (1, 1) => |_| Type::Any, |cx, [x, ..], _| {
         let mut cells = elements(cx, x)?;
         cells.retain(|cell| !cell.is_null());
-        let sum = cells.iter().try_fold(0.0, |sum, &it| Ok::<_, Trap>(sum + float(cx, it)?))?;
+        let sum = cells.iter().try_fold(0.0, |sum, &it| Ok::<_, Trap>(sum + expect_float(cx, it)?))?;
         Ok(sum / cells.len().max(1) as f64)
     };
     Pow ["pow"] Any (2, 2) => |args| match args.contains(&Type::Float) {
@@ -221,22 +221,22 @@ builtins! {
         false => Type::Any,
     }, |cx, [x, y, _], _| match is_int(x) && is_int(y) {
         true => Ok(cx.pow(x, y)?),
-        false => Ok(Cell::float(float(cx, x)?.powf(float(cx, y)?))),
+        false => Ok(Cell::float(expect_float(cx, x)?.powf(expect_float(cx, y)?))),
     };
-    Sqrt ["sqrt"] Any (1, 1) => |_| Type::Float, |cx, [x, ..], _| Ok(float(cx, x)?.sqrt());
+    Sqrt ["sqrt"] Any (1, 1) => |_| Type::Float, |cx, [x, ..], _| Ok(expect_float(cx, x)?.sqrt());
     Abs ["abs"] Any (1, 1) => number_or_any, |cx, [x, ..], _| match is_int(x) {
         true if cx.cmp_int(x, Cell::from(0))?.is_lt() => Ok(cx.neg(x)?),
         true => Ok(x),
-        false => Ok(Cell::float(float(cx, x)?.abs())),
+        false => Ok(Cell::float(expect_float(cx, x)?.abs())),
     };
     Floor ["floor"] Any (1, 1) => |_| Type::Any,
-        |cx, [x, ..], _| if is_int(x) { Ok(x) } else { float(cx, x)?.floor().cell(cx) };
+        |cx, [x, ..], _| if is_int(x) { Ok(x) } else { expect_float(cx, x)?.floor().to_cell(cx) };
     Ceil ["ceil"] Any (1, 1) => |_| Type::Any,
-        |cx, [x, ..], _| if is_int(x) { Ok(x) } else { float(cx, x)?.ceil().cell(cx) };
+        |cx, [x, ..], _| if is_int(x) { Ok(x) } else { expect_float(cx, x)?.ceil().to_cell(cx) };
     Round ["round"] Any (1, 2) => |_| Type::Any, |cx, [x, y, _], _| {
         let digits = optional(cx, y, 0)?;
         let factor = 10_f64.powi(digits.clamp(-400, 400) as i32);
-        let rounded = (float(cx, x)? * factor).round() / factor;
+        let rounded = (expect_float(cx, x)? * factor).round() / factor;
         Ok(if digits == 0 && is_int(x) { x } else { Cell::float(rounded) })
     };
     Now ["now"] Any (0, 0) => |_| Type::Int, |cx, _, _| Ok(now(cx));
@@ -250,26 +250,26 @@ builtins! {
         cx.slice(x, skip, skip.saturating_add(take))
     };
     GroupAdd [] Map (3, 3) => |_| Type::Any, |cx, [x, y, z], _| {
-        let key = cx.key(y)?;
+        let key = cx.map_key(y)?;
         let known = cx.get::<Map>(x)?.get(key)?;
         let group = match known {
             Some(group) => group,
             None => {
-                let items = new_list(cx, &[])?;
+                let items = alloc_list(cx, &[])?;
                 let group = cx.alloc(Struct::of(u32::from(GROUP), &[y, items]))?.cell();
                 cx.get_mut::<Map>(x)?.insert(key, group)?;
                 group
             }
         };
-        let items = ungrouped(cx, group);
+        let items = unwrap_group(cx, group);
         cx.get_mut::<List>(items)?.push(z)?;
         Ok(Cell::NULL)
     };
-    CheckText [] Any (1, 1) => |_| Type::Any,
-        |cx, [x, ..], _| if is_text(x) { Ok(x) } else { expected(cx, "string", x) };
+    CheckString [] Any (1, 1) => |_| Type::Any,
+        |cx, [x, ..], _| if is_string(x) { Ok(x) } else { expected(cx, "string", x) };
     Bench [] Any (2, 2) => |_| Type::Null, |cx, [x, y, _], _| {
-        let took = (now(cx) - int(cx, y)?) / 1000;
-        let (name, memory) = (cx.shown(x, Style::Quoted), cx.usage().total_bytes);
+        let took = (now(cx) - expect_int(cx, y)?) / 1000;
+        let (name, memory) = (cx.format(x, Style::Quoted), cx.usage().total_bytes);
         cx.line(&format!(
             "{{\n  \"duration_us\": {took},\n  \"memory_bytes\": {memory},\n  \"name\": {name}\n}}"
         ))
@@ -280,7 +280,7 @@ builtins! {
 fn list_of(args: &[Type]) -> Type {
     match args {
         [Type::List(element) | Type::Group(element), ..] => Type::List(element.clone()),
-        [ty @ (Type::Text | Type::Any), ..] => ty.clone(),
+        [ty @ (Type::String | Type::Any), ..] => ty.clone(),
         _ => Type::list(Type::Any),
     }
 }
@@ -322,7 +322,7 @@ impl Builtin {
         match (self.row().takes, first) {
             (Takes::Any, _) | (_, Type::Any | Type::Null) => true,
             (Takes::List, ty) => matches!(ty, Type::List(_) | Type::Group(_) | Type::Bytes),
-            (Takes::Text, ty) => *ty == Type::Text,
+            (Takes::String, ty) => *ty == Type::String,
             (Takes::Map, ty) => matches!(ty, Type::Map(..)),
         }
     }
@@ -339,8 +339,8 @@ impl Context {
     }
 
     pub(crate) fn print(&mut self, args: &[Cell]) -> Outcome<Cell> {
-        let shown: Vec<_> = args.iter().map(|&cell| self.shown(cell, Style::Print)).collect();
-        let line = shown.join(" ");
+        let format: Vec<_> = args.iter().map(|&cell| self.format(cell, Style::Print)).collect();
+        let line = format.join(" ");
         self.line(if args.len() > 2 { line.trim() } else { &line })
     }
 
@@ -351,19 +351,19 @@ impl Context {
                 let text = self.convert_across::<Str>(bytes, ..)?;
                 Ok(self.concat(&[TextPart::Whole(text.into())])?)
             }
-            Err(_) if is_text(cell) => Ok(cell),
-            Err(_) => self.shown(cell, Style::Str).cell(self),
+            Err(_) if is_string(cell) => Ok(cell),
+            Err(_) => self.format(cell, Style::Str).to_cell(self),
         }
     }
 
     /// The part of a list or a text between two places; negative ones count from the end, and
     /// what lies outside is cut off.
     pub(crate) fn slice(&mut self, base: Cell, start: i64, end: i64) -> Outcome<Cell> {
-        let base = ungrouped(self, base);
+        let base = unwrap_group(self, base);
         match base.kind() {
-            _ if is_text(base) => self.sub_text(base, start, end),
+            _ if is_string(base) => self.substring(base, start, end),
             Some(kind) if is_list(base) => {
-                let (start, end) = clamp(len(self, base)?, start, end);
+                let (start, end) = clamp_range(len(self, base)?, start, end);
                 Ok(self.convert_across_any(kind, base, start..end)?)
             }
             _ => trap(format!("{} cannot be sliced", type_name(self, base))),
@@ -380,15 +380,17 @@ impl Context {
             }
             (Type::Int | Type::BigInt, _) if is_int(cell) => Some(cell),
             (Type::Int, _) => {
-                let value = text(self, cell).ok().and_then(|text| text.parse().ok());
+                let value = expect_string(self, cell).ok().and_then(|text| text.parse().ok());
                 value.map(|value| self.int(value)).transpose()?
             }
-            (Type::BigInt, _) => text(self, cell).ok().and_then(|it| self.parse_int(&it).ok()),
-            (Type::Float, _) => {
-                let read = || text(self, cell).ok().and_then(|text| text.parse().ok());
-                number(self, cell).or_else(read).map(Cell::float)
+            (Type::BigInt, _) => {
+                expect_string(self, cell).ok().and_then(|it| self.parse_int(&it).ok())
             }
-            (Type::Text, _) => is_text(cell).then_some(cell),
+            (Type::Float, _) => {
+                let read = || expect_string(self, cell).ok().and_then(|text| text.parse().ok());
+                as_number(self, cell).or_else(read).map(Cell::float)
+            }
+            (Type::String, _) => is_string(cell).then_some(cell),
             (Type::Bool, _) => cell.as_bool().map(Cell::bool),
             (Type::Map(..), _) => (cell.kind() == Some(Kind::MAP)).then_some(cell),
             (Type::List(_), _) if !is_list(cell) => None,
@@ -396,13 +398,13 @@ impl Context {
                 let old = elements(self, cell)?;
                 let made: Outcome<Vec<_>> = old.iter().map(|&it| self.cast(it, element)).collect();
                 let made = made?;
-                Some(if made == old { cell } else { new_list(self, &made)? })
+                Some(if made == old { cell } else { alloc_list(self, &made)? })
             }
             (Type::Struct(record), _) => self.cast_to_struct(cell, record.shape)?,
             _ => Some(cell),
         };
         let refused = || {
-            let found = text(self, cell).map(|text| format!("{text:?}"));
+            let found = expect_string(self, cell).map(|text| format!("{text:?}"));
             let found = found.unwrap_or(type_name(self, cell).to_owned());
             trap(format!("cannot cast {found} to {ty}"))
         };
@@ -433,7 +435,7 @@ impl Context {
 
 /// An integer that may be left out.
 pub(crate) fn optional(heap: &Heap, cell: Cell, default: i64) -> Outcome<i64> {
-    if cell.is_null() { Ok(default) } else { int(heap, cell) }
+    if cell.is_null() { Ok(default) } else { expect_int(heap, cell) }
 }
 
 /// No text can be longer than this.
@@ -444,7 +446,8 @@ fn check_room(heap: &Heap, len: usize) -> Outcome<()> {
 
 /// What a text lacks to a width.
 fn padding(heap: &Heap, [x, width, pad]: [Cell; 3]) -> Outcome<String> {
-    let (width, pad) = (usize::try_from(int(heap, width)?).unwrap_or(0), text(heap, pad)?);
+    let (width, pad) =
+        (usize::try_from(expect_int(heap, width)?).unwrap_or(0), expect_string(heap, pad)?);
     let missing = width.saturating_sub(len(heap, x)?);
     check_room(heap, missing)?;
     let pad = if pad.is_empty() { " " } else { &pad };
@@ -452,21 +455,22 @@ fn padding(heap: &Heap, [x, width, pad]: [Cell; 3]) -> Outcome<String> {
 }
 
 fn split(heap: &mut Heap, whole: Cell, separator: Cell) -> Outcome<Cell> {
-    let whole = text(heap, whole)?;
-    let separator = if separator.is_null() { " ".to_owned() } else { text(heap, separator)? };
+    let whole = expect_string(heap, whole)?;
+    let separator =
+        if separator.is_null() { " ".to_owned() } else { expect_string(heap, separator)? };
     let parts: Outcome<Vec<Cell>> = match separator.as_str() {
-        "" => whole.chars().map(|c| String::from(c).cell(heap)).collect(),
+        "" => whole.chars().map(|c| String::from(c).to_cell(heap)).collect(),
         separator => whole.split(separator).map(|part| Ok(heap.string(part)?)).collect(),
     };
-    new_list(heap, &parts?)
+    alloc_list(heap, &parts?)
 }
 
 fn reversed(heap: &mut Heap, base: Cell) -> Outcome<Cell> {
-    if is_text(base) {
-        return text(heap, base)?.chars().rev().collect::<String>().cell(heap);
+    if is_string(base) {
+        return expect_string(heap, base)?.chars().rev().collect::<String>().to_cell(heap);
     }
-    let copy = copied(heap, base)?;
-    by_kind!(copy, K => heap.get_mut::<K>(copy)?.reverse()?, {});
+    let copy = copy_list(heap, base)?;
+    dispatch_list!(copy, K => heap.get_mut::<K>(copy)?.reverse()?, {});
     Ok(copy)
 }
 
@@ -479,20 +483,20 @@ fn object(heap: &mut Heap, cell: Cell) -> Outcome<Cell> {
 fn entries(heap: &mut Heap, map: Cell, which: fn((Cell, Cell)) -> Cell) -> Outcome<Cell> {
     let Ok(view) = heap.get::<Map>(map) else { return expected(heap, "map", map) };
     let cells: Vec<Cell> = view.iter().map(which).collect();
-    new_list(heap, &cells)
+    alloc_list(heap, &cells)
 }
 
 /// What a `for` goes over, as a list.
 pub(crate) fn iterated(heap: &mut Heap, cell: Cell) -> Outcome<Cell> {
-    let cell = ungrouped(heap, cell);
+    let cell = unwrap_group(heap, cell);
     match cell.kind() {
-        _ if is_text(cell) => {
+        _ if is_string(cell) => {
             let text = object(heap, cell)?.to_handle()?;
             Ok(heap.convert_chars(text, ..)?.into())
         }
         Some(Kind::BYTES) => Ok(heap.convert_across_any(Kind::I64ARR, cell, ..)?),
         Some(Kind::MAP) => entries(heap, cell, |(key, _)| key),
-        _ if cell.is_null() => new_list(heap, &[]),
+        _ if cell.is_null() => alloc_list(heap, &[]),
         _ if is_list(cell) => Ok(cell),
         _ => trap(format!("a `for` cannot go over {}", type_name(heap, cell))),
     }
@@ -504,7 +508,7 @@ fn best(heap: &mut Heap, args: &[Cell], above: bool) -> Outcome<Cell> {
     let mut best = cells.first().copied().unwrap_or(Cell::from(0));
     for cell in cells.into_iter().skip(1) {
         let (x, y) = if above { (best, cell) } else { (cell, best) };
-        if below(heap, x, y, false)? {
+        if less_than(heap, x, y, false)? {
             best = cell;
         }
     }
@@ -517,14 +521,14 @@ fn sum(heap: &mut Heap, list: Cell) -> Outcome<Cell> {
         return Ok(heap.int128(sum)?);
     }
     let mut cells = elements(heap, list)?.into_iter();
-    cells.try_fold(Cell::from(0), |sum, cell| arithmetic(heap, AnyOp::Add, sum, cell))
+    cells.try_fold(Cell::from(0), |sum, cell| arithmetic(heap, ArithOp::Add, sum, cell))
 }
 
 /// Sorts pairs by what is first in them, and leaves what is second.
 fn sort_pairs(heap: &mut Heap, list: Cell) -> Outcome<Cell> {
     heap.sort_by(list.to_handle::<List>()?, |heap, a, b| -> Outcome<Ordering> {
         let (a, b) = (heap.get::<Pair>(a)?.first()?, heap.get::<Pair>(b)?.first()?);
-        order(heap, a, b)
+        compare(heap, a, b)
     })?;
     for n in 0..len(heap, list)? {
         let pair = heap.get::<List>(list)?.get(n)?;

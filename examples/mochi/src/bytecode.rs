@@ -16,7 +16,7 @@ pub(crate) type Idx = u16;
 
 /// An operation on two values whose types are only known at run time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AnyOp {
+pub(crate) enum ArithOp {
     Add,
     Sub,
     Mul,
@@ -59,13 +59,13 @@ instructions! {
     plain {
         // Constants and moves.
         (Reg, i32): LoadI;
-        (Reg, Idx): WideI LoadF Const;
-        (Reg): Null;
+        (Reg, Idx): ConstI ConstF ConstC;
+        (Reg): LoadNull;
         (Reg, Reg): MoveI MoveF MoveC;
         // Numbers.
         (Reg, Reg, Reg): AddI SubI MulI DivI ModI AddF SubF MulF DivF ModF EqF;
         (Reg, Reg, i16): AddIK MulIK DivIK ModIK;
-        (Reg, Reg): SqrtF FloatOf IntOf;
+        (Reg, Reg): SqrtF IToF FToI;
         // Between the banks.
         (Reg, Reg): BoxI BoxF BoxB UnboxI UnboxF UnboxB;
         // Globals.
@@ -74,11 +74,11 @@ instructions! {
         // Calls. The windows of the callee begin at these registers; its result is in the first.
         (Idx, Reg, Reg, Reg): Call;
         // Calls the closure in a register; the arguments, so many, are in those behind it.
-        (Reg, Reg): CallV;
+        (Reg, Reg): CallValue;
         (Reg): RetI RetF RetC;
         // Closures and the variables that they share.
         (Reg, Reg, Reg, Idx): Closure;
-        (Reg, Reg): Up NewBox GetBox SetBox;
+        (Reg, Reg): GetUpvalue NewBox GetBox SetBox;
         // Lists and arrays: a target, the first of the elements, their number.
         (Reg, Reg, Reg): NewList NewI NewF;
         (Reg): NewMap;
@@ -88,22 +88,22 @@ instructions! {
         // The element of a list at an integer, C also the character of a text.
         (Reg, Reg, Reg): GetI GetF GetB GetC SetI SetF SetB SetC;
         // The same by a key that is a cell: also for maps and text.
-        (Reg, Reg, Reg): Get GetOrNull Set;
+        (Reg, Reg, Reg): GetKey GetKeyOrNull SetKey;
         (Reg, Reg): Len;
         // What a `for` goes over: a list as it is, the keys of a map, the characters of a text.
-        (Reg, Reg): Iter;
+        (Reg, Reg): ToList;
         // Range hints: proved for a whole list, used in a loop. They are numbered within the frame.
-        (Reg, Reg): Hint;
-        (Reg, Reg, Reg): HintI HintF HintC;
+        (Reg, Reg): MakeHint;
+        (Reg, Reg, Reg): GetHintedI GetHintedF GetHintedC;
         // Records.
         (Reg, Reg, Reg, Idx): NewStruct GetField SetField;
-        (Reg, Reg, Idx): GetName SetName IsShape;
+        (Reg, Reg, Idx): GetNamed SetNamed IsShape;
         // Text. A part is between the integer in a register and that in the next.
-        (Reg, Reg, Reg): Concat SubText;
+        (Reg, Reg, Reg): Concat Substring;
         // All else.
-        (AnyOp, Reg, Reg, Reg): Any;
+        (ArithOp, Reg, Reg, Reg): Arith;
         // Whether the first is below the second, or equal if that is asked for.
-        (bool, Reg, Reg, Reg): CmpC;
+        (bool, Reg, Reg, Reg): LessC;
         (Builtin, Reg, Reg, Reg): Builtin;
         (Reg, Reg, Reg): In Slice;
         (Reg, Reg): Truthy;
@@ -117,12 +117,12 @@ instructions! {
         (Reg, Reg, u32): JLtI JLeI JEqI JNeI JLtF JLeF JNotLtF JNotLeF JEqC JNeC;
         (Reg, i16, u32): JLtIK JLeIK JGtIK JGeIK JEqIK JNeIK;
         // Adds one to the first; jumps while it is below the second.
-        (Reg, Reg, u32): Loop;
+        (Reg, Reg, u32): ForLoop;
         // The beginning of a test; where to go on if it fails.
-        (Idx, u32): Test;
+        (Idx, u32): TestBegin;
     }
     // A match that no pattern fits ends with the last.
-    alone { Passed NoMatch }
+    alone { TestPassed NoMatch }
 }
 
 const _: () = assert!(size_of::<Op>() == 8);
@@ -133,11 +133,11 @@ pub(crate) struct Function {
     pub(crate) name: String,
     pub(crate) code: Vec<Op>,
     /// For each instruction, its place in the source.
-    pub(crate) places: Vec<u32>,
+    pub(crate) positions: Vec<u32>,
     /// How many arguments it takes, if it is called as a value.
     pub(crate) arity: usize,
     /// How many registers of each bank it uses: i, f, c; and hints.
-    pub(crate) frame: [u16; 4],
+    pub(crate) frame_size: [u16; 4],
 }
 
 /// All that is compiled: grows with every input of the prompt.
@@ -158,12 +158,14 @@ impl Program {
     pub(crate) fn listing(&self) -> String {
         let mut text = String::new();
         for (n, function) in self.functions.iter().enumerate() {
-            let [i, f, c, h] = function.frame;
+            let [i, f, c, h] = function.frame_size;
             let _ =
                 writeln!(text, "function {n} {:?}: {i} i, {f} f, {c} c, {h} hints", function.name);
             for (pc, op) in function.code.iter().enumerate() {
-                let note = self.note(*op).map_or(String::new(), |note| format!("; {note}"));
-                let line = format!("{pc:>5}  {:<28} {note}", format!("{op:?}"));
+                let annotation = self
+                    .annotation(*op)
+                    .map_or(String::new(), |annotation| format!("; {annotation}"));
+                let line = format!("{pc:>5}  {:<28} {annotation}", format!("{op:?}"));
                 let _ = writeln!(text, "{}", line.trim_end());
             }
             text.push('\n');
@@ -171,15 +173,15 @@ impl Program {
         text
     }
     /// What an instruction names by a number.
-    fn note(&self, op: Op) -> Option<String> {
+    fn annotation(&self, op: Op) -> Option<String> {
         Some(match op {
-            Op::Const(_, k) | Op::GetName(_, _, k) | Op::SetName(_, _, k) => {
+            Op::ConstC(_, k) | Op::GetNamed(_, _, k) | Op::SetNamed(_, _, k) => {
                 format!("{:?}", self.constants.get(usize::from(k))?)
             }
-            Op::LoadF(_, k) => {
+            Op::ConstF(_, k) => {
                 f64::from_bits(*self.numbers.get(usize::from(k))? as u64).to_string()
             }
-            Op::WideI(_, k) => self.numbers.get(usize::from(k))?.to_string(),
+            Op::ConstI(_, k) => self.numbers.get(usize::from(k))?.to_string(),
             Op::Call(f, ..) | Op::Closure(_, _, _, f) => {
                 self.functions.get(usize::from(f))?.name.clone()
             }

@@ -19,7 +19,7 @@ use smallvec::SmallVec;
 
 use crate::builtins::{iterated, optional};
 use crate::bytecode::{Function, Op, Program};
-use crate::errors::{Fault, Result};
+use crate::errors::{Diagnostic, Result};
 use crate::values::*;
 
 /// Registers that a frame can see.
@@ -72,7 +72,7 @@ pub(crate) struct Machine {
     registers_max: usize,
     frames_max: usize,
     /// How many tests passed, and why the others failed.
-    pub(crate) tests: (usize, Vec<Fault>),
+    pub(crate) tests: (usize, Vec<Diagnostic>),
 }
 
 #[inline(always)]
@@ -134,11 +134,11 @@ impl Machine {
 
     /// Runs a function without parameters; answers its value.
     pub(crate) fn run(&mut self, program: &Program, entry: u16) -> Result<Cell> {
-        self.load(program).map_err(|error| Fault::new(0, message(error)))?;
+        self.load(program).map_err(|error| Diagnostic::new(0, message(error)))?;
         self.frames.clear();
         let result = self.execute(program, entry);
         let flushed = self.context.out.flush();
-        flushed.map_err(|error| Fault::new(0, format!("cannot write: {error}"))).and(result)
+        flushed.map_err(|error| Diagnostic::new(0, format!("cannot write: {error}"))).and(result)
     }
 
     fn execute(&mut self, program: &Program, entry: u16) -> Result<Cell> {
@@ -157,7 +157,7 @@ impl Machine {
         let mut base = [0_usize; 4];
         // The test that is running: where to go on, and its name. Tests are at the top level.
         let mut test: Option<(u32, Cell)> = None;
-        self.hints.resize(self.hints.len().max(usize::from(function.frame[3])), Hint::None);
+        self.hints.resize(self.hints.len().max(usize::from(function.frame_size[3])), Hint::None);
 
         'again: loop {
             macro_rules! windows {
@@ -169,7 +169,7 @@ impl Machine {
             }
             macro_rules! collect {
                 () => {{
-                    let registers = &self.cells[..base[2] + usize::from(function.frame[2])];
+                    let registers = &self.cells[..base[2] + usize::from(function.frame_size[2])];
                     collect(cx, &mut self.pauses, [registers, &self.globals.2, &self.constants])
                 }};
             }
@@ -212,7 +212,7 @@ impl Machine {
                         if own && let Ok(mut list) = cx.get_mut::<$Kind>(r!(c[$list])) {
                             attempt!(list.push($value));
                         } else {
-                            let cell = attempt!($value.cell(cx));
+                            let cell = attempt!($value.to_cell(cx));
                             r!(c[$list]) = attempt!(append(cx, r!(c[$list]), cell, own));
                             r!(i[$own]) = 1;
                         }
@@ -223,7 +223,7 @@ impl Machine {
                         let (list, at) = (r!(c[$list]), r!(i[$n]));
                         match cx.get::<$Kind>(list).ok().and_then(|it| it.as_slice().get(at as usize).copied()) {
                             Some(value) => value,
-                            None => { safe_point!(); let cell = attempt!(cx.element(list, at)); attempt!(Item::of(cx, cell)) }
+                            None => { safe_point!(); let cell = attempt!(cx.element(list, at)); attempt!(Native::from_cell(cx, cell)) }
                         }
                     }};
                 }
@@ -235,7 +235,7 @@ impl Machine {
                         {
                             *place = $value;
                         } else {
-                            let cell = attempt!($value.cell(cx));
+                            let cell = attempt!($value.to_cell(cx));
                             attempt!(set_element(cx, list, at, cell));
                         }
                     }};
@@ -244,7 +244,7 @@ impl Machine {
                     ($Kind:ident, $hint:expr, $n:expr) => {
                         match &mut self.hints[base[3] + usize::from($hint)] {
                             Hint::$Kind(hint) => attempt!(hint.get(cx, r!(i[$n]) as usize)),
-                            hint => { safe_point!(); let cell = attempt!(hinted(cx, hint, r!(i[$n]))); attempt!(Item::of(cx, cell)) }
+                            hint => { safe_point!(); let cell = attempt!(hinted(cx, hint, r!(i[$n]))); attempt!(Native::from_cell(cx, cell)) }
                         }
                     };
                 }
@@ -255,7 +255,7 @@ impl Machine {
                         base[0] += usize::from($i);
                         base[1] += usize::from($f);
                         base[2] += usize::from($c);
-                        base[3] += usize::from(function.frame[3]);
+                        base[3] += usize::from(function.frame_size[3]);
                         begin!($function, 0);
                         if base[0] + WINDOW > self.ints.len() || base[1] + WINDOW > self.floats.len() || base[2] + WINDOW > self.cells.len() {
                             if base[0].max(base[1]).max(base[2]) > self.registers_max { break 'run failure(TOO_DEEP); }
@@ -263,7 +263,7 @@ impl Machine {
                             grow(&mut self.floats, base[1], 0.0);
                             grow(&mut self.cells, base[2], Cell::NULL);
                         }
-                        if function.frame[3] > 0 { grow(&mut self.hints, base[3], Hint::None); }
+                        if function.frame_size[3] > 0 { grow(&mut self.hints, base[3], Hint::None); }
                         (i, f, c) = windows!();
                     }};
                 }
@@ -280,10 +280,10 @@ impl Machine {
                 pc += 1;
                 match op {
                     Op::LoadI(d, value) => set_i!(d, value),
-                    Op::WideI(d, k) => r!(i[d]) = program.numbers[usize::from(k)],
-                    Op::LoadF(d, k) => r!(f[d]) = f64::from_bits(program.numbers[usize::from(k)] as u64),
-                    Op::Const(d, k) => r!(c[d]) = self.constants[usize::from(k)],
-                    Op::Null(d) => r!(c[d]) = Cell::NULL,
+                    Op::ConstI(d, k) => r!(i[d]) = program.numbers[usize::from(k)],
+                    Op::ConstF(d, k) => r!(f[d]) = f64::from_bits(program.numbers[usize::from(k)] as u64),
+                    Op::ConstC(d, k) => r!(c[d]) = self.constants[usize::from(k)],
+                    Op::LoadNull(d) => r!(c[d]) = Cell::NULL,
                     Op::MoveI(d, a) => r!(i[d]) = r!(i[a]),
                     Op::MoveF(d, a) => r!(f[d]) = r!(f[a]),
                     Op::MoveC(d, a) => r!(c[d]) = r!(c[a]),
@@ -307,8 +307,8 @@ impl Machine {
                     Op::DivF(d, a, b) => r!(f[d]) = r!(f[a]) / r!(f[b]),
                     Op::ModF(d, a, b) => r!(f[d]) = r!(f[a]) % r!(f[b]),
                     Op::SqrtF(d, a) => r!(f[d]) = r!(f[a]).sqrt(),
-                    Op::FloatOf(d, a) => r!(f[d]) = r!(i[a]) as f64,
-                    Op::IntOf(d, a) => r!(i[d]) = r!(f[a]) as i64,
+                    Op::IToF(d, a) => r!(f[d]) = r!(i[a]) as f64,
+                    Op::FToI(d, a) => r!(i[d]) = r!(f[a]) as i64,
                     Op::EqF(d, a, b) => set_i!(d, r!(f[a]) == r!(f[b])),
 
                     Op::Jump(to) => pc = to as usize,
@@ -332,7 +332,7 @@ impl Machine {
                     Op::JNeC(a, b, to) => when!(!attempt!(equal(cx, r!(c[a]), r!(c[b]))), to),
                     Op::JNull(a, to) => when!(r!(c[a]).is_null(), to),
                     Op::JNotNull(a, to) => when!(!r!(c[a]).is_null(), to),
-                    Op::Loop(a, end, to) => {
+                    Op::ForLoop(a, end, to) => {
                         r!(i[a]) = r!(i[a]).saturating_add(1);
                         when!(r!(i[a]) < r!(i[end]), to);
                     }
@@ -345,13 +345,13 @@ impl Machine {
                     Op::BoxB(d, a) => r!(c[d]) = Cell::bool(r!(i[a]) != 0),
                     Op::UnboxI(d, a) => match r!(c[a]).as_int() {
                         Some(value) => r!(i[d]) = value,
-                        None => r!(i[d]) = attempt!(int(cx, r!(c[a]))),
+                        None => r!(i[d]) = attempt!(expect_int(cx, r!(c[a]))),
                     },
                     Op::UnboxF(d, a) => match r!(c[a]).as_float() {
                         Some(value) => r!(f[d]) = value,
-                        None => r!(f[d]) = attempt!(float(cx, r!(c[a]))),
+                        None => r!(f[d]) = attempt!(expect_float(cx, r!(c[a]))),
                     },
-                    Op::UnboxB(d, a) => set_i!(d, attempt!(boolean(cx, r!(c[a])))),
+                    Op::UnboxB(d, a) => set_i!(d, attempt!(expect_bool(cx, r!(c[a])))),
 
                     Op::GetGI(d, slot) => r!(i[d]) = self.globals.0[usize::from(slot)],
                     Op::GetGF(d, slot) => r!(f[d]) = self.globals.1[usize::from(slot)],
@@ -361,11 +361,11 @@ impl Machine {
                     Op::SetGC(slot, a) => self.globals.2[usize::from(slot)] = r!(c[a]),
 
                     Op::Call(callee, wi, wf, wc) => enter!(callee, wi, wf, wc),
-                    Op::CallV(a, count) => {
+                    Op::CallValue(a, count) => {
                         safe_point!();
                         // Of too few arguments a closure was made.
                         if let Some(callee) = attempt!(callee(cx, functions, &mut c[usize::from(a)..], count)) {
-                            enter!(callee, function.frame[0], function.frame[1], a)
+                            enter!(callee, function.frame_size[0], function.frame_size[1], a)
                         }
                     }
                     Op::RetI(a) => { i[0] = r!(i[a]); leave!() }
@@ -377,7 +377,7 @@ impl Machine {
                     }
 
                     Op::Closure(d, first, n, callee) => made!(d, cx.alloc(Closure::of(u32::from(callee), some!(c, first, n)))),
-                    Op::Up(d, n) => r!(c[d]) = attempt!(cx.get::<Closure>(c[0]).and_then(|it| it.get(usize::from(n)))),
+                    Op::GetUpvalue(d, n) => r!(c[d]) = attempt!(cx.get::<Closure>(c[0]).and_then(|it| it.get(usize::from(n)))),
                     Op::NewBox(d, a) => made!(d, cx.alloc(Pair::of(r!(c[a]), Cell::NULL))),
                     Op::GetBox(d, a) => r!(c[d]) = attempt!(cx.get::<Pair>(r!(c[a])).and_then(|it| it.first())),
                     Op::SetBox(a, v) => attempt!(attempt!(cx.get_mut::<Pair>(r!(c[a]))).set(0, r!(c[v]))),
@@ -391,51 +391,51 @@ impl Machine {
                     Op::AppendF(list, a, own) => append!(F64Arr, list, own, r!(f[a])),
                     Op::GetI(d, list, n) => r!(i[d]) = get!(I64Arr, list, n),
                     Op::GetF(d, list, n) => r!(f[d]) = get!(F64Arr, list, n),
-                    Op::GetB(d, list, n) => { let cell = get!(List, list, n); set_i!(d, attempt!(boolean(cx, cell))) }
+                    Op::GetB(d, list, n) => { let cell = get!(List, list, n); set_i!(d, attempt!(expect_bool(cx, cell))) }
                     Op::GetC(d, list, n) => r!(c[d]) = get!(List, list, n),
                     Op::SetI(list, n, a) => put!(I64Arr, list, n, r!(i[a])),
                     Op::SetF(list, n, a) => put!(F64Arr, list, n, r!(f[a])),
                     Op::SetB(list, n, a) => put!(List, list, n, Cell::bool(r!(i[a]) != 0)),
                     Op::SetC(list, n, a) => put!(List, list, n, r!(c[a])),
-                    Op::Get(d, all, key) => made!(d, cx.at(r!(c[all]), r!(c[key]))),
-                    Op::GetOrNull(d, all, key) => made!(d, cx.at_or_null(r!(c[all]), r!(c[key]))),
-                    Op::Set(all, key, a) => { safe_point!(); attempt!(cx.set(r!(c[all]), r!(c[key]), r!(c[a]))) }
+                    Op::GetKey(d, all, key) => made!(d, cx.index(r!(c[all]), r!(c[key]))),
+                    Op::GetKeyOrNull(d, all, key) => made!(d, cx.lookup_or_null(r!(c[all]), r!(c[key]))),
+                    Op::SetKey(all, key, a) => { safe_point!(); attempt!(cx.set_index(r!(c[all]), r!(c[key]), r!(c[a]))) }
                     Op::Len(d, a) => r!(i[d]) = attempt!(len(cx, r!(c[a]))) as i64,
-                    Op::Iter(d, a) => made!(d, iterated(cx, r!(c[a]))),
-                    Op::Hint(h, list) => self.hints[base[3] + usize::from(h)] = attempt!(hint(cx, r!(c[list]))),
-                    Op::HintI(d, h, n) => r!(i[d]) = by_hint!(Ints, h, n),
-                    Op::HintF(d, h, n) => r!(f[d]) = by_hint!(Floats, h, n),
-                    Op::HintC(d, h, n) => r!(c[d]) = by_hint!(Cells, h, n),
+                    Op::ToList(d, a) => made!(d, iterated(cx, r!(c[a]))),
+                    Op::MakeHint(h, list) => self.hints[base[3] + usize::from(h)] = attempt!(hint(cx, r!(c[list]))),
+                    Op::GetHintedI(d, h, n) => r!(i[d]) = by_hint!(Ints, h, n),
+                    Op::GetHintedF(d, h, n) => r!(f[d]) = by_hint!(Floats, h, n),
+                    Op::GetHintedC(d, h, n) => r!(c[d]) = by_hint!(Cells, h, n),
 
                     Op::NewMap(d) => made!(d, cx.alloc(Map::new())),
                     Op::NewStruct(d, first, n, shape) => made!(d, cx.alloc(Struct::of(u32::from(shape), some!(c, first, n)))),
                     Op::GetField(d, a, n, shape) => match cx.get::<Struct>(r!(c[a])) {
                         Ok(view) if view.shape() == u32::from(shape) => r!(c[d]) = attempt!(view.get(usize::from(n))),
-                        _ => made!(d, cx.other_field(r!(c[a]), shape, n)),
+                        _ => made!(d, cx.field_slow(r!(c[a]), shape, n)),
                     },
                     Op::SetField(a, n, v, shape) => if is_shape(cx, r!(c[a]), shape) {
                         attempt!(attempt!(cx.get_mut::<Struct>(r!(c[a]))).set(usize::from(n), r!(c[v])));
                     } else {
                         let name = attempt!(cx.field_name(shape, n));
-                        attempt!(cx.set(r!(c[a]), name, r!(c[v])));
+                        attempt!(cx.set_index(r!(c[a]), name, r!(c[v])));
                     },
-                    Op::GetName(d, a, name) => r!(c[d]) = attempt!(cx.field(r!(c[a]), self.constants[usize::from(name)])),
-                    Op::SetName(a, v, name) => { safe_point!(); attempt!(cx.set(r!(c[a]), self.constants[usize::from(name)], r!(c[v]))) }
+                    Op::GetNamed(d, a, name) => r!(c[d]) = attempt!(cx.field_or_error(r!(c[a]), self.constants[usize::from(name)])),
+                    Op::SetNamed(a, v, name) => { safe_point!(); attempt!(cx.set_index(r!(c[a]), self.constants[usize::from(name)], r!(c[v]))) }
                     Op::IsShape(d, a, shape) => set_i!(d, is_shape(cx, r!(c[a]), shape)),
 
                     Op::Concat(d, first, n) => made!(d, concat(cx, some!(c, first, n))),
-                    Op::SubText(d, a, n) => made!(d, cx.sub_text(r!(c[a]), r!(i[n]), i[(usize::from(n) + 1) % WINDOW])),
+                    Op::Substring(d, a, n) => made!(d, cx.substring(r!(c[a]), r!(i[n]), i[(usize::from(n) + 1) % WINDOW])),
 
-                    Op::Any(op, d, a, b) => made!(d, cx.operation(op, r!(c[a]), r!(c[b]))),
-                    Op::CmpC(or_equal, d, a, b) => set_i!(d, attempt!(below(cx, r!(c[a]), r!(c[b]), or_equal))),
-                    Op::Truthy(d, a) => set_i!(d, attempt!(truthy(cx, r!(c[a])))),
+                    Op::Arith(op, d, a, b) => made!(d, cx.arith(op, r!(c[a]), r!(c[b]))),
+                    Op::LessC(or_equal, d, a, b) => set_i!(d, attempt!(less_than(cx, r!(c[a]), r!(c[b]), or_equal))),
+                    Op::Truthy(d, a) => set_i!(d, attempt!(is_truthy(cx, r!(c[a])))),
                     Op::In(d, item, all) => { safe_point!(); set_i!(d, attempt!(cx.contains(r!(c[all]), r!(c[item])))) }
-                    Op::Slice(d, a, first) => made!(d, stepped(cx, r!(c[a]), some!(c, first, 3_u8))),
+                    Op::Slice(d, a, first) => made!(d, slice_with_step(cx, r!(c[a]), some!(c, first, 3_u8))),
                     Op::Cast(d, a, ty) => made!(d, cx.cast(r!(c[a]), &program.types[usize::from(ty)])),
                     Op::Builtin(builtin, d, first, n) => made!(d, builtin.call(cx, some!(c, first, n))),
                     Op::Expect(a) => if r!(i[a]) == 0 { break 'run failure("this expectation is not met") },
-                    Op::Test(name, to) => test = Some((to, self.constants[usize::from(name)])),
-                    Op::Passed => if let Some((_, name)) = test.take() {
+                    Op::TestBegin(name, to) => test = Some((to, self.constants[usize::from(name)])),
+                    Op::TestPassed => if let Some((_, name)) = test.take() {
                         self.tests.0 += 1;
                         let _ = writeln!(cx.out, "ok      {}", cx.heap.display(name));
                     },
@@ -451,33 +451,39 @@ impl Machine {
             {
                 continue 'again;
             }
-            let fault = describe(failed, program, current, pc, &self.frames);
+            let diagnostic = describe(failed, program, current, pc, &self.frames);
             // A test that fails is reported, and the program goes on behind it.
             if let Some((to, name)) = test.take() {
                 let _ = writeln!(cx.out, "FAILED  {}", cx.heap.display(name));
-                self.tests.1.push(fault);
+                self.tests.1.push(diagnostic);
                 self.frames.clear();
                 base = [0; 4];
                 begin!(entry, to);
                 continue 'again;
             }
-            return Err(fault);
+            return Err(diagnostic);
         }
     }
 }
 
 /// The failure with its place, and the calls that led to it.
-fn describe(trap: Trap, program: &Program, current: u32, pc: usize, frames: &[Frame]) -> Fault {
+fn describe(
+    trap: Trap,
+    program: &Program,
+    current: u32,
+    pc: usize,
+    frames: &[Frame],
+) -> Diagnostic {
     let function = |n: u32| &program.functions[n as usize];
-    let place = |n: u32, pc: usize| function(n).places.get(pc).copied().unwrap_or(0);
-    let mut fault = Fault::new(place(current, pc), message(trap));
+    let place = |n: u32, pc: usize| function(n).positions.get(pc).copied().unwrap_or(0);
+    let mut diagnostic = Diagnostic::new(place(current, pc), message(trap));
     let mut callee = current;
     for frame in frames.iter().rev().take(1000) {
         let at = place(frame.function, (frame.pc as usize).saturating_sub(1));
-        fault.trace.push((function(callee).name.clone(), at));
+        diagnostic.trace.push((function(callee).name.clone(), at));
         callee = frame.function;
     }
-    fault
+    diagnostic
 }
 
 fn message(trap: Trap) -> String {
@@ -556,7 +562,7 @@ fn callee(
 /// `append` to a variable's list: in place if it is the variable's own.
 #[cold]
 fn append(heap: &mut Heap, list: Cell, value: Cell, own: bool) -> Outcome<Cell> {
-    let list = if own { list } else { copied(heap, list)? };
+    let list = if own { list } else { copy_list(heap, list)? };
     push(heap, list, value)
 }
 
@@ -571,8 +577,8 @@ fn hint(heap: &mut Heap, list: Cell) -> Outcome<Hint> {
 /// An element by a hint for another kind of list than was thought.
 fn hinted(heap: &mut Heap, hint: &mut Hint, at: i64) -> Outcome<Cell> {
     match hint {
-        Hint::Ints(hint) => hint.get(heap, at as usize)?.cell(heap),
-        Hint::Floats(hint) => hint.get(heap, at as usize)?.cell(heap),
+        Hint::Ints(hint) => hint.get(heap, at as usize)?.to_cell(heap),
+        Hint::Floats(hint) => hint.get(heap, at as usize)?.to_cell(heap),
         Hint::Cells(hint) => Ok(hint.get(heap, at as usize)?),
         Hint::None => trap("there is no hint here"),
     }
@@ -585,15 +591,15 @@ fn concat(heap: &mut Heap, parts: &[Cell]) -> Outcome<Cell> {
     for (&part, buffer) in parts.iter().zip(&mut buffers) {
         pieces.push(match part.as_int() {
             Some(int) => TextPart::Str(buffer.format(int)),
-            None if is_text(part) => TextPart::Whole(part),
-            None => TextPart::Whole(heap.string(&digits(heap, part))?),
+            None if is_string(part) => TextPart::Whole(part),
+            None => TextPart::Whole(heap.string(&decimal(heap, part))?),
         });
     }
     Ok(heap.concat(&pieces)?)
 }
 
 /// A slice with a step.
-fn stepped(cx: &mut Context, base: Cell, parts: &[Cell]) -> Outcome<Cell> {
+fn slice_with_step(cx: &mut Context, base: Cell, parts: &[Cell]) -> Outcome<Cell> {
     let part = cx.slice(base, optional(cx, parts[0], 0)?, optional(cx, parts[1], i64::MAX)?)?;
     let by = match optional(cx, parts[2], 1)? {
         0 => return trap("a slice needs a step that is not 0"),
@@ -608,5 +614,5 @@ fn stepped(cx: &mut Context, base: Cell, parts: &[Cell]) -> Outcome<Cell> {
     let step = usize::try_from(by.unsigned_abs()).unwrap_or(usize::MAX);
     let kept: Vec<Cell> = cells.into_iter().step_by(step).collect();
     let list = cx.alloc(List::of(&kept))?;
-    if is_text(part) { Ok(cx.join(list, .., "")?) } else { like(cx, list.into(), part) }
+    if is_string(part) { Ok(cx.join(list, .., "")?) } else { convert_like(cx, list.into(), part) }
 }

@@ -34,8 +34,8 @@ use clap::{ArgMatches, Command, arg, value_parser};
 use parse_size::parse_size;
 use segheap::{Heap, Limits, Settings};
 
-use crate::compile::{World, compile};
-use crate::errors::{Fault, show};
+use crate::compile::{Env, compile};
+use crate::errors::{Diagnostic, render};
 use crate::machine::Machine;
 use crate::syntax::parser::parse;
 
@@ -65,7 +65,7 @@ fn main() -> ExitCode {
 }
 
 /// Nobody is left to tell if this cannot be written.
-pub(crate) fn complain(text: &str) {
+pub(crate) fn report(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
@@ -78,41 +78,41 @@ fn start(args: &ArgMatches) -> ExitCode {
     let mut machine = Machine::new(heap, Box::new(BufWriter::with_capacity(1 << 16, io::stdout())));
     machine.stress(args.get_one("gc-stress").copied().unwrap_or(0));
     machine.limit_stack(memory);
-    let mut world = World::default();
-    world.testing = testing;
+    let mut env = Env::default();
+    env.testing = testing;
     let fine = match args.get_one::<String>("FILE") {
-        None => prompt::run(&mut world, &mut machine),
+        None => prompt::run(&mut env, &mut machine),
         Some(file) => match std::fs::read_to_string(file) {
             Err(error) => {
-                complain(&format!("mochi: {file}: {error}\n"));
+                report(&format!("mochi: {file}: {error}\n"));
                 false
             }
             Ok(source) => {
-                let done = run(&mut world, &mut machine, &source, args.get_flag("emit"));
+                let done = run(&mut env, &mut machine, &source, args.get_flag("emit"));
                 let (passed, failed) = &machine.tests;
-                let faults = failed.iter().chain(done.as_ref().err());
-                faults.for_each(|fault| complain(&show(fault, file, &source)));
+                let diagnostics = failed.iter().chain(done.as_ref().err());
+                diagnostics.for_each(|diagnostic| report(&render(diagnostic, file, &source)));
                 if testing {
-                    complain(&format!("{passed} passed, {} failed\n", failed.len()));
+                    report(&format!("{passed} passed, {} failed\n", failed.len()));
                 }
                 done.is_ok() && failed.is_empty()
             }
         },
     };
     if args.get_flag("stats") {
-        complain(&stats::table(&machine));
+        report(&stats::table(&machine));
     }
     // The process ends here: the memory need not be given back piece by piece.
     std::mem::forget(machine);
     if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn run(world: &mut World, machine: &mut Machine, source: &str, emit: bool) -> Result<(), Fault> {
-    let entry = compile(world, &parse(source)?, false)?;
+fn run(env: &mut Env, machine: &mut Machine, source: &str, emit: bool) -> Result<(), Diagnostic> {
+    let entry = compile(env, &parse(source)?, false)?;
     if !emit {
-        return machine.run(&world.program, entry).map(drop);
+        return machine.run(&env.program, entry).map(drop);
     }
-    let written = machine.context.out.write_all(world.program.listing().as_bytes());
+    let written = machine.context.out.write_all(env.program.listing().as_bytes());
     let written = written.and_then(|()| machine.context.out.flush());
-    written.map_err(|error| Fault::new(0, format!("cannot write: {error}")))
+    written.map_err(|error| Diagnostic::new(0, format!("cannot write: {error}")))
 }

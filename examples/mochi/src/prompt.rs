@@ -1,18 +1,18 @@
-//! The prompt: each input is compiled into the same world, and runs on the same machine.
+//! The prompt: each input is compiled into the same env, and runs on the same machine.
 
 use std::io::{IsTerminal, Write};
 
 use rustyline::error::ReadlineError;
 use rustyline::{Config, DefaultEditor};
 
-use crate::compile::{World, compile};
-use crate::errors::{Result, show};
+use crate::compile::{Env, compile};
+use crate::errors::{Result, render};
 use crate::machine::Machine;
 use crate::show::Style;
 use crate::syntax::parser::parse;
 
-/// Answers whether all went well; a person is told of faults and need not hear of them again.
-pub(crate) fn run(world: &mut World, machine: &mut Machine) -> bool {
+/// Answers whether all went well; a person is told of diagnostics and need not hear of them again.
+pub(crate) fn run(env: &mut Env, machine: &mut Machine) -> bool {
     let config = Config::builder().auto_add_history(true).build();
     let Ok(mut lines) = DefaultEditor::with_config(config) else { return false };
     let (mut source, mut ended, mut fine) = (String::new(), false, true);
@@ -28,21 +28,21 @@ pub(crate) fn run(world: &mut World, machine: &mut Machine) -> bool {
         if !ended && count(&['{', '(', '[']) > count(&['}', ')', ']']) {
             continue;
         }
-        if let Err(fault) = input(world, machine, &source) {
+        if let Err(diagnostic) = input(env, machine, &source) {
             fine = false;
             let _ = machine.context.out.flush();
-            crate::complain(&show(&fault, "<prompt>", &source));
+            crate::report(&render(&diagnostic, "<prompt>", &source));
         }
         source.clear();
     }
     fine || std::io::stdin().is_terminal()
 }
 
-fn input(world: &mut World, machine: &mut Machine, source: &str) -> Result<()> {
-    let entry = compile(world, &parse(source)?, true)?;
-    let value = machine.run(&world.program, entry)?;
+fn input(env: &mut Env, machine: &mut Machine, source: &str) -> Result<()> {
+    let entry = compile(env, &parse(source)?, true)?;
+    let value = machine.run(&env.program, entry)?;
     if !value.is_null() {
-        let text = machine.context.shown(value, Style::Quoted);
+        let text = machine.context.format(value, Style::Quoted);
         let _ = writeln!(machine.context.out, "{text}");
     }
     let _ = machine.context.out.flush();

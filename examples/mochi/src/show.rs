@@ -7,7 +7,7 @@ use segheap::bstr::ByteSlice;
 use segheap::{Cell, Kind, Map, Struct, Unpacked};
 
 use crate::compile::GROUP;
-use crate::values::{Context, Item, by_kind, digits};
+use crate::values::{Context, Native, decimal, dispatch_list};
 
 /// In what form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,38 +39,38 @@ impl Style {
     }
 }
 
-/// A part of what is being shown.
-pub(crate) enum Part {
+/// A part of what is being format.
+pub(crate) enum Fragment {
     /// A value, and whether it stands alone.
     Value(Cell, bool),
-    Text(&'static str),
+    Static(&'static str),
     Owned(String),
-    Line,
+    NewLine,
     /// The end of a list.
-    End,
+    Close,
 }
 
 impl Context {
     /// A value as text. Values inside of values wait in a list: nothing recurs.
-    pub(crate) fn shown(&self, cell: Cell, style: Style) -> String {
+    pub(crate) fn format(&self, cell: Cell, style: Style) -> String {
         let mut out = String::new();
-        let mut work = vec![Part::Value(cell, style == Style::Print)];
+        let mut work = vec![Fragment::Value(cell, style == Style::Print)];
         let mut open = Vec::new();
         while let Some(part) = work.pop() {
             match part {
-                Part::Text(text) => out.push_str(text),
-                Part::Owned(text) => out.push_str(&text),
-                Part::Line => {
+                Fragment::Static(text) => out.push_str(text),
+                Fragment::Owned(text) => out.push_str(&text),
+                Fragment::NewLine => {
                     out.push('\n');
                     out.push_str(&"  ".repeat(open.len()));
                 }
-                Part::End => drop(open.pop()),
-                Part::Value(cell, _)
+                Fragment::Close => drop(open.pop()),
+                Fragment::Value(cell, _)
                     if cell.kind().is_some() && open.contains(&cell) || open.len() > 10_000 =>
                 {
                     out.push_str(if cell.kind() == Some(Kind::MAP) { "{...}" } else { "[...]" });
                 }
-                Part::Value(cell, alone) => match self.parts(cell, style) {
+                Fragment::Value(cell, alone) => match self.parts(cell, style) {
                     Some(parts) => {
                         open.push(cell);
                         work.extend(parts);
@@ -98,58 +98,60 @@ impl Context {
             _ => match self.heap.text(cell) {
                 Ok(text) if alone || style == Style::Str => out.push_str(&text.to_str_lossy()),
                 Ok(text) => out.push_str(&quoted(&text.to_str_lossy(), style.is_json())),
-                Err(_) => out.push_str(&digits(self, cell)),
+                Err(_) => out.push_str(&decimal(self, cell)),
             },
         }
     }
 
-    /// What a list, a map or a record is shown as, the last part first.
-    fn parts(&self, cell: Cell, style: Style) -> Option<Vec<Part>> {
+    /// What a list, a map or a record is format as, the last part first.
+    fn parts(&self, cell: Cell, style: Style) -> Option<Vec<Fragment>> {
         let [_, open, comma, _, close] = style.marks();
         let mut brackets = ["[", "]"];
-        let items: Vec<Vec<Part>> = by_kind!(cell, K => {
+        let items: Vec<Vec<Fragment>> = dispatch_list!(cell, K => {
             let items = self.get::<K>(cell).ok()?.as_slice();
-            items.iter().map(|item| vec![item.part()]).collect()
+            items.iter().map(|item| vec![item.fragment()]).collect()
         }, {
             brackets = [open, close];
             self.entries(cell, style)?
         });
         let lines = style == Style::Json && !items.is_empty();
-        let mut all = vec![Part::Text(brackets[0])];
+        let mut all = vec![Fragment::Static(brackets[0])];
         for (n, item) in items.into_iter().enumerate() {
-            all.extend((n > 0).then_some(Part::Text(comma)));
-            all.extend(lines.then_some(Part::Line));
+            all.extend((n > 0).then_some(Fragment::Static(comma)));
+            all.extend(lines.then_some(Fragment::NewLine));
             all.extend(item);
         }
-        all.push(Part::End);
-        all.extend(lines.then_some(Part::Line));
-        all.push(Part::Text(brackets[1]));
+        all.push(Fragment::Close);
+        all.extend(lines.then_some(Fragment::NewLine));
+        all.push(Fragment::Static(brackets[1]));
         all.reverse();
         Some(all)
     }
 
     /// The entries of a map or a record, in the order of their keys.
-    fn entries(&self, cell: Cell, style: Style) -> Option<Vec<Vec<Part>>> {
+    fn entries(&self, cell: Cell, style: Style) -> Option<Vec<Vec<Fragment>>> {
         let key_of = |key: &str| match style {
             Style::Str => key.to_owned(),
             _ => quoted(key, style.is_json()),
         };
-        let mut entries: Vec<(String, Part)> = Vec::new();
+        let mut entries: Vec<(String, Fragment)> = Vec::new();
         if let Ok(map) = self.get::<Map>(cell) {
-            entries.extend(map.iter().map(|(key, it)| (self.shown(key, Style::Str), it.part())));
+            entries
+                .extend(map.iter().map(|(key, it)| (self.format(key, Style::Str), it.fragment())));
         } else {
             let record = self.get::<Struct>(cell).ok()?;
             let shape = &self.shapes[record.shape() as usize];
             if record.shape() != u32::from(GROUP) {
-                entries.push(("__name".to_owned(), Part::Owned(key_of(&shape.name))));
+                entries.push(("__name".to_owned(), Fragment::Owned(key_of(&shape.name))));
             }
             let fields = shape.fields.iter().zip(record.as_slice());
-            entries.extend(fields.map(|((field, _), value)| (field.clone(), value.part())));
+            entries.extend(fields.map(|((field, _), value)| (field.clone(), value.fragment())));
         }
         entries.sort_by(|a, b| a.0.cmp(&b.0));
         let [_, _, _, colon, _] = style.marks();
-        let parts =
-            |(key, value): (String, _)| vec![Part::Owned(key_of(&key)), Part::Text(colon), value];
+        let parts = |(key, value): (String, _)| {
+            vec![Fragment::Owned(key_of(&key)), Fragment::Static(colon), value]
+        };
         Some(entries.into_iter().map(parts).collect())
     }
 }
@@ -183,11 +185,11 @@ fn plain_float(float: f64) -> String {
 /// The shortest form; with an exponent outside of these.
 fn go_float(float: f64, exponents: Range<i32>) -> String {
     let scientific = format!("{float:e}");
-    let Some((digits, exponent)) = scientific.split_once('e') else { return plain_float(float) };
+    let Some((decimal, exponent)) = scientific.split_once('e') else { return plain_float(float) };
     let exponent: i32 = exponent.parse().unwrap_or(0);
     if exponents.contains(&exponent) {
         return plain_float(float);
     }
     let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{digits}e{sign}{:02}", exponent.abs())
+    format!("{decimal}e{sign}{:02}", exponent.abs())
 }

@@ -15,7 +15,7 @@ pub(crate) enum Type {
     Int,
     Float,
     Bool,
-    Text,
+    String,
     BigInt,
     Bytes,
     List(Rc<Type>),
@@ -75,7 +75,7 @@ impl Type {
     }
 
     /// The bank that values of this type are in when they are put into a list.
-    pub(crate) fn stored(&self) -> Bank {
+    pub(crate) fn element_bank(&self) -> Bank {
         if *self == Type::Bool { Bank::C } else { self.bank() }
     }
 
@@ -88,9 +88,9 @@ impl Type {
     }
 
     /// The types of the keys of a value and of its elements, if it may have some.
-    pub(crate) fn elements(&self) -> Option<(Type, Type)> {
+    pub(crate) fn index_types(&self) -> Option<(Type, Type)> {
         Some(match self {
-            Type::Text => (Type::Int, Type::Text),
+            Type::String => (Type::Int, Type::String),
             Type::Bytes => (Type::Int, Type::Int),
             Type::List(element) => (Type::Int, (**element).clone()),
             Type::Group(element) => (Type::Any, (**element).clone()),
@@ -101,15 +101,15 @@ impl Type {
     }
 
     /// The type of what a `for` over this finds.
-    pub(crate) fn element(&self) -> Option<Type> {
+    pub(crate) fn iter_type(&self) -> Option<Type> {
         match self {
             Type::Map(key, _) => Some((**key).clone()),
             Type::Struct(_) | Type::Union(_) => None,
-            ty => ty.elements().map(|(_, element)| element),
+            ty => ty.index_types().map(|(_, element)| element),
         }
     }
 
-    fn union(&self) -> Option<&Rc<str>> {
+    fn union_name(&self) -> Option<&Rc<str>> {
         match self {
             Type::Struct(record) => record.union.as_ref(),
             Type::Union(union) => Some(union),
@@ -124,24 +124,26 @@ impl Type {
             (Type::Null, other) | (other, Type::Null) if other.bank() == Bank::C => other.clone(),
             (Type::List(a), Type::List(b)) => Type::list(a.join(b)),
             (Type::Map(k, v), Type::Map(l, w)) => Type::map(k.join(l), v.join(w)),
-            (a, b) if a.union() == b.union() => a.union().cloned().map_or(Type::Any, Type::Union),
+            (a, b) if a.union_name() == b.union_name() => {
+                a.union_name().cloned().map_or(Type::Any, Type::Union)
+            }
             _ => Type::Any,
         }
     }
 
     /// Whether a value of this type may be used where `wanted` is; what is not certain is
     /// checked at run time.
-    pub(crate) fn fits(&self, wanted: &Type) -> bool {
+    pub(crate) fn is_compatible(&self, wanted: &Type) -> bool {
         match (self, wanted) {
             (a, b) if a == b => true,
             (Type::Any, _) | (_, Type::Any) => true,
             (Type::Int, Type::Float | Type::BigInt) => true,
             (Type::BigInt, Type::Int | Type::Float) => true,
             (Type::Null, b) => b.bank() == Bank::C,
-            (Type::List(a) | Type::Group(a), Type::List(b) | Type::Group(b)) => a.fits(b),
-            (Type::Map(k, v), Type::Map(l, w)) => k.fits(l) && v.fits(w),
+            (Type::List(a) | Type::Group(a), Type::List(b) | Type::Group(b)) => a.is_compatible(b),
+            (Type::Map(k, v), Type::Map(l, w)) => k.is_compatible(l) && v.is_compatible(w),
             (Type::Struct(_), Type::Union(_)) | (Type::Union(_), Type::Struct(_)) => {
-                self.union() == wanted.union()
+                self.union_name() == wanted.union_name()
             }
             (Type::Fun(a), Type::Fun(b)) => a.params.len() == b.params.len(),
             _ => false,
@@ -149,17 +151,17 @@ impl Type {
     }
 
     /// The type of a name that every program knows.
-    pub(crate) fn simple(name: &str) -> Option<Type> {
-        SIMPLE.iter().find(|it| it.1.contains(&name)).map(|it| it.0.clone())
+    pub(crate) fn from_name(name: &str) -> Option<Type> {
+        SCALARS.iter().find(|it| it.1.contains(&name)).map(|it| it.0.clone())
     }
 }
 
 /// Types without parts and their names; errors use the first.
-const SIMPLE: [(Type, &[&str]); 8] = [
+const SCALARS: [(Type, &[&str]); 8] = [
     (Type::Int, &["int", "i64", "int64", "i32"]),
     (Type::Float, &["float", "f64"]),
     (Type::Bool, &["bool"]),
-    (Type::Text, &["string"]),
+    (Type::String, &["string"]),
     (Type::BigInt, &["bigint"]),
     (Type::Bytes, &["bytes"]),
     (Type::Any, &["any", "null"]),
@@ -179,7 +181,7 @@ impl fmt::Display for Type {
                 write!(f, "fun({}): {}", params.join(", "), signature.result)
             }
             simple => {
-                let names = SIMPLE.iter().find(|it| it.0 == *simple);
+                let names = SCALARS.iter().find(|it| it.0 == *simple);
                 f.write_str(names.map_or("", |it| it.1[0]))
             }
         }

@@ -9,9 +9,9 @@ use std::ops::{Deref, DerefMut};
 use segheap::bstr::ByteSlice;
 use segheap::{Cell, Error, Heap, Kind, List, Map, Set, Struct, Unpacked};
 
-use crate::bytecode::AnyOp;
+use crate::bytecode::ArithOp;
 use crate::compile::GROUP;
-use crate::show::{Part, Style};
+use crate::show::{Fragment, Style};
 use crate::types::Shape;
 
 #[derive(Debug)]
@@ -40,12 +40,12 @@ pub(crate) fn expected<T>(heap: &Heap, what: &str, found: Cell) -> Outcome<T> {
 
 #[cold]
 fn no_field<T>(heap: &Heap, base: Cell, name: Cell) -> Outcome<T> {
-    trap(format!("{} has no field `{}`", type_name(heap, base), text(heap, name)?))
+    trap(format!("{} has no field `{}`", type_name(heap, base), expect_string(heap, name)?))
 }
 
 #[cold]
 fn no_key<T>(cx: &Context, key: Cell) -> Outcome<T> {
-    trap(format!("there is no key {} in this map", cx.shown(key, Style::Quoted)))
+    trap(format!("there is no key {} in this map", cx.format(key, Style::Quoted)))
 }
 
 /// The heap, and what operations on values know beside it.
@@ -57,7 +57,7 @@ pub(crate) struct Context {
     pub(crate) seed: Option<i64>,
     /// The texts that were looked at last, and how many characters they have. A text is never
     /// changed, and no two have had the same cell.
-    characters: [(Cell, usize); 4],
+    char_counts: [(Cell, usize); 4],
 }
 
 impl Deref for Context {
@@ -80,7 +80,7 @@ pub(crate) fn type_name(heap: &Heap, cell: Cell) -> &'static str {
     match cell.unpack() {
         Unpacked::Float(_) => "float",
         Unpacked::Bool(_) => "bool",
-        _ if is_text(cell) => "string",
+        _ if is_string(cell) => "string",
         _ if heap.as_int(cell).is_ok_and(|int| int.is_some()) => "int",
         Unpacked::Object(kind) => match kind {
             Kind::LIST | Kind::F64ARR | Kind::I64ARR => "list",
@@ -95,7 +95,7 @@ pub(crate) fn type_name(heap: &Heap, cell: Cell) -> &'static str {
     }
 }
 
-pub(crate) fn is_text(cell: Cell) -> bool {
+pub(crate) fn is_string(cell: Cell) -> bool {
     cell.as_short_str().is_some() || cell.kind() == Some(Kind::STR)
 }
 
@@ -113,7 +113,7 @@ pub(crate) fn is_plain_key(key: Cell) -> bool {
     matches!(key.kind(), None | Some(Kind::STR | Kind::BIGNUM))
 }
 
-pub(crate) fn int(heap: &Heap, cell: Cell) -> Outcome<i64> {
+pub(crate) fn expect_int(heap: &Heap, cell: Cell) -> Outcome<i64> {
     match heap.as_int(cell) {
         Ok(Some(int)) => Ok(int),
         Ok(None) => trap("this integer does not fit into 64 bits"),
@@ -121,34 +121,34 @@ pub(crate) fn int(heap: &Heap, cell: Cell) -> Outcome<i64> {
     }
 }
 
-pub(crate) fn float(heap: &Heap, cell: Cell) -> Outcome<f64> {
-    number(heap, cell).map_or_else(|| expected(heap, "float", cell), Ok)
+pub(crate) fn expect_float(heap: &Heap, cell: Cell) -> Outcome<f64> {
+    as_number(heap, cell).map_or_else(|| expected(heap, "float", cell), Ok)
 }
 
-pub(crate) fn boolean(heap: &Heap, cell: Cell) -> Outcome<bool> {
+pub(crate) fn expect_bool(heap: &Heap, cell: Cell) -> Outcome<bool> {
     cell.as_bool().map_or_else(|| expected(heap, "bool", cell), Ok)
 }
 
 /// A number of any kind as a float.
-pub(crate) fn number(heap: &Heap, cell: Cell) -> Option<f64> {
+pub(crate) fn as_number(heap: &Heap, cell: Cell) -> Option<f64> {
     match cell.unpack() {
         Unpacked::Float(float) => Some(float),
         Unpacked::Int(int) => Some(int as f64),
-        Unpacked::Object(Kind::BIGNUM) => digits(heap, cell).parse().ok(),
+        Unpacked::Object(Kind::BIGNUM) => decimal(heap, cell).parse().ok(),
         _ => None,
     }
 }
 
 /// An integer as text.
-pub(crate) fn digits(heap: &Heap, cell: Cell) -> String {
+pub(crate) fn decimal(heap: &Heap, cell: Cell) -> String {
     heap.display(cell).limit(usize::MAX).to_string()
 }
 
-pub(crate) fn truthy(heap: &Heap, cell: Cell) -> Outcome<bool> {
+pub(crate) fn is_truthy(heap: &Heap, cell: Cell) -> Outcome<bool> {
     if let Some(truth) = cell.as_bool() {
         return Ok(truth);
     }
-    Ok(match number(heap, cell) {
+    Ok(match as_number(heap, cell) {
         Some(number) => number != 0.0,
         None => len(heap, cell).map_or(true, |len| len > 0),
     })
@@ -156,26 +156,26 @@ pub(crate) fn truthy(heap: &Heap, cell: Cell) -> Outcome<bool> {
 
 // Lists, whatever they are made of.
 
-/// What lists hold and built-ins answer: made into a cell, made to be shown, and made of a cell.
-pub(crate) trait Item: Sized {
-    fn cell(self, heap: &mut Heap) -> Outcome<Cell>;
-    fn of(heap: &Heap, cell: Cell) -> Outcome<Self>;
-    fn part(self) -> Part;
+/// What lists hold and built-ins answer: made into a cell, made to be format, and made of a cell.
+pub(crate) trait Native: Sized {
+    fn to_cell(self, heap: &mut Heap) -> Outcome<Cell>;
+    fn from_cell(heap: &Heap, cell: Cell) -> Outcome<Self>;
+    fn fragment(self) -> Fragment;
 }
 
 macro_rules! items {
-    ($($Item:ty: |$heap:pat_param, $item:ident| $cell:expr, $part:expr, $of:expr;)*) => {$(
-        impl Item for $Item {
-            fn cell(self, heap: &mut Heap) -> Outcome<Cell> {
+    ($($Native:ty: |$heap:pat_param, $item:ident| $cell:expr, $part:expr, $of:expr;)*) => {$(
+        impl Native for $Native {
+            fn to_cell(self, heap: &mut Heap) -> Outcome<Cell> {
                 let ($heap, $item) = (heap, self);
                 Ok($cell)
             }
 
-            fn of(heap: &Heap, cell: Cell) -> Outcome<$Item> {
+            fn from_cell(heap: &Heap, cell: Cell) -> Outcome<$Native> {
                 $of(heap, cell)
             }
 
-            fn part(self) -> Part {
+            fn fragment(self) -> Fragment {
                 let $item = self;
                 $part
             }
@@ -184,29 +184,30 @@ macro_rules! items {
 }
 
 items! {
-    Cell: |_, it| it, Part::Value(it, false), |_, cell| Ok(cell);
-    i64: |heap, it| heap.int(it)?, Part::Owned(it.to_string()), int;
-    f64: |_, it| Cell::float(it), Part::Value(Cell::float(it), false), float;
-    u8: |_, it| Cell::from(it), Part::Owned(it.to_string()), byte;
-    bool: |_, it| Cell::bool(it), Part::Value(Cell::bool(it), false), boolean;
-    String: |heap, it| heap.string(&it)?, Part::Owned(it), text;
+    Cell: |_, it| it, Fragment::Value(it, false), |_, cell| Ok(cell);
+    i64: |heap, it| heap.int(it)?, Fragment::Owned(it.to_string()), expect_int;
+    f64: |_, it| Cell::float(it), Fragment::Value(Cell::float(it), false), expect_float;
+    u8: |_, it| Cell::from(it), Fragment::Owned(it.to_string()), expect_byte;
+    bool: |_, it| Cell::bool(it), Fragment::Value(Cell::bool(it), false), expect_bool;
+    String: |heap, it| heap.string(&it)?, Fragment::Owned(it), expect_string;
 }
 
-pub(crate) fn text(heap: &Heap, cell: Cell) -> Outcome<String> {
+pub(crate) fn expect_string(heap: &Heap, cell: Cell) -> Outcome<String> {
     heap.text(cell).map_or_else(
         |_| expected(heap, "string", cell),
         |text| Ok(text.to_str_lossy().into_owned()),
     )
 }
 
-fn byte(heap: &Heap, cell: Cell) -> Outcome<u8> {
-    u8::try_from(int(heap, cell)?).or_else(|_| trap(format!("{} is no byte", digits(heap, cell))))
+fn expect_byte(heap: &Heap, cell: Cell) -> Outcome<u8> {
+    u8::try_from(expect_int(heap, cell)?)
+        .or_else(|_| trap(format!("{} is no byte", decimal(heap, cell))))
 }
 
 /// Code for a list of each kind there is, and for what is no list.
-macro_rules! by_kind {
+macro_rules! dispatch_list {
     ($list:expr, $Kind:ident => $code:expr, $other:expr) => {
-        by_kind!($list, $Kind => $code, $other; List LIST I64Arr I64ARR F64Arr F64ARR Bytes BYTES)
+        dispatch_list!($list, $Kind => $code, $other; List LIST I64Arr I64ARR F64Arr F64ARR Bytes BYTES)
     };
     ($list:expr, $Kind:ident => $code:expr, $other:expr; $($Type:ident $KIND:ident)*) => {
         match $list.kind() {
@@ -218,7 +219,7 @@ macro_rules! by_kind {
         }
     };
 }
-pub(crate) use by_kind;
+pub(crate) use dispatch_list;
 
 #[inline(always)]
 pub(crate) fn is_shape(heap: &Heap, cell: Cell, shape: u16) -> bool {
@@ -226,7 +227,7 @@ pub(crate) fn is_shape(heap: &Heap, cell: Cell, shape: u16) -> bool {
 }
 
 /// The list in a group of a query; any other value as it is.
-pub(crate) fn ungrouped(heap: &Heap, cell: Cell) -> Cell {
+pub(crate) fn unwrap_group(heap: &Heap, cell: Cell) -> Cell {
     if !is_shape(heap, cell, GROUP) {
         return cell;
     }
@@ -235,11 +236,11 @@ pub(crate) fn ungrouped(heap: &Heap, cell: Cell) -> Cell {
 
 /// The number of elements; of text, of characters.
 pub(crate) fn len(heap: &Heap, cell: Cell) -> Outcome<usize> {
-    let cell = ungrouped(heap, cell);
-    by_kind!(cell, K => Ok(heap.get::<K>(cell)?.len()), match cell.unpack() {
+    let cell = unwrap_group(heap, cell);
+    dispatch_list!(cell, K => Ok(heap.get::<K>(cell)?.len()), match cell.unpack() {
         Unpacked::Null => Ok(0),
         Unpacked::Object(Kind::MAP) => Ok(heap.get::<Map>(cell)?.len()),
-        Unpacked::Object(Kind::BIGNUM) | Unpacked::Int(_) => Ok(digits(heap, cell).len()),
+        Unpacked::Object(Kind::BIGNUM) | Unpacked::Int(_) => Ok(decimal(heap, cell).len()),
         _ => match heap.text(cell) {
             Ok(text) if text.is_ascii() => Ok(text.len()),
             Ok(text) => Ok(text.chars().count()),
@@ -249,19 +250,19 @@ pub(crate) fn len(heap: &Heap, cell: Cell) -> Outcome<usize> {
 }
 
 pub(crate) fn elements(heap: &mut Heap, list: Cell) -> Outcome<Vec<Cell>> {
-    let list = ungrouped(heap, list);
-    by_kind!(list, K => {
+    let list = unwrap_group(heap, list);
+    dispatch_list!(list, K => {
         let items = heap.get::<K>(list)?.as_slice().to_vec();
-        items.into_iter().map(|item| item.cell(heap)).collect()
+        items.into_iter().map(|item| item.to_cell(heap)).collect()
     }, if list.is_null() { Ok(Vec::new()) } else { expected(heap, "list", list) })
 }
 
-pub(crate) fn new_list(heap: &mut Heap, cells: &[Cell]) -> Outcome<Cell> {
+pub(crate) fn alloc_list(heap: &mut Heap, cells: &[Cell]) -> Outcome<Cell> {
     Ok(heap.alloc(List::of(cells))?.into())
 }
 
 /// A place in a list; negative ones count from the end.
-pub(crate) fn position(index: i64, len: usize) -> Outcome<usize> {
+pub(crate) fn resolve_index(index: i64, len: usize) -> Outcome<usize> {
     let from_end = if index < 0 { index + len as i64 } else { index };
     match usize::try_from(from_end) {
         Ok(index) if index < len => Ok(index),
@@ -270,35 +271,35 @@ pub(crate) fn position(index: i64, len: usize) -> Outcome<usize> {
 }
 
 pub(crate) fn set_element(heap: &mut Heap, list: Cell, index: i64, value: Cell) -> Outcome<()> {
-    by_kind!(list, K => {
-        let (at, item) = (position(index, len(heap, list)?)?, Item::of(heap, value)?);
+    dispatch_list!(list, K => {
+        let (at, item) = (resolve_index(index, len(heap, list)?)?, Native::from_cell(heap, value)?);
         Ok(heap.get_mut::<K>(list)?.set(at, item)?)
     }, trap(format!("{} has no elements to assign to", type_name(heap, list))))
 }
 
-pub(crate) fn copied(heap: &mut Heap, list: Cell) -> Outcome<Cell> {
+pub(crate) fn copy_list(heap: &mut Heap, list: Cell) -> Outcome<Cell> {
     if let Some(kind) = list.kind().filter(|_| is_list(list)) {
         return Ok(heap.convert_across_any(kind, list, ..)?);
     }
     let cells = elements(heap, list)?;
-    new_list(heap, &cells)
+    alloc_list(heap, &cells)
 }
 
-pub(crate) fn joined(heap: &mut Heap, x: Cell, y: Cell) -> Outcome<Cell> {
-    let made = copied(heap, x)?;
+pub(crate) fn concat_lists(heap: &mut Heap, x: Cell, y: Cell) -> Outcome<Cell> {
+    let made = copy_list(heap, x)?;
     if made.kind() == y.kind() {
         heap.append_across_any(made, y, ..)?;
         return Ok(made);
     }
     let cells = [elements(heap, x)?, elements(heap, y)?].concat();
-    new_list(heap, &cells)
+    alloc_list(heap, &cells)
 }
 
 /// Adds an element to a list that is not shared; answers the list, which is another one if the
 /// element does not fit into an array.
 pub(crate) fn push(heap: &mut Heap, list: Cell, value: Cell) -> Outcome<Cell> {
     let whole = list.kind() == Some(Kind::F64ARR) && value.as_float().is_none();
-    by_kind!(list, K => match Item::of(heap, value) {
+    dispatch_list!(list, K => match Native::from_cell(heap, value) {
         Ok(item) if !whole => {
             heap.get_mut::<K>(list)?.push(item)?;
             return Ok(list);
@@ -307,11 +308,11 @@ pub(crate) fn push(heap: &mut Heap, list: Cell, value: Cell) -> Outcome<Cell> {
         _ => {}
     }, {});
     let cells = [elements(heap, list)?, vec![value]].concat();
-    new_list(heap, &cells)
+    alloc_list(heap, &cells)
 }
 
 /// What the cells of a list make: an array again, if that is what they come from.
-pub(crate) fn like(heap: &mut Heap, list: Cell, source: Cell) -> Outcome<Cell> {
+pub(crate) fn convert_like(heap: &mut Heap, list: Cell, source: Cell) -> Outcome<Cell> {
     let kind = source.kind().filter(|_| is_list(source)).unwrap_or(Kind::LIST);
     let made = heap.convert_across_any(kind, list, ..)?;
     heap.free(list)?;
@@ -320,29 +321,29 @@ pub(crate) fn like(heap: &mut Heap, list: Cell, source: Cell) -> Outcome<Cell> {
 
 // Arithmetic and comparison.
 
-pub(crate) fn arithmetic(heap: &mut Heap, op: AnyOp, x: Cell, y: Cell) -> Outcome<Cell> {
+pub(crate) fn arithmetic(heap: &mut Heap, op: ArithOp, x: Cell, y: Cell) -> Outcome<Cell> {
     if is_int(x) && is_int(y) {
         return Ok(match op {
-            AnyOp::Add => heap.add(x, y)?,
-            AnyOp::Sub => heap.sub(x, y)?,
-            AnyOp::Mul => heap.mul(x, y)?,
-            AnyOp::Div => heap.div(x, y)?,
+            ArithOp::Add => heap.add(x, y)?,
+            ArithOp::Sub => heap.sub(x, y)?,
+            ArithOp::Mul => heap.mul(x, y)?,
+            ArithOp::Div => heap.div(x, y)?,
             _ => heap.rem(x, y)?,
         });
     }
-    if let (Some(a), Some(b)) = (number(heap, x), number(heap, y)) {
+    if let (Some(a), Some(b)) = (as_number(heap, x), as_number(heap, y)) {
         return Ok(Cell::float(match op {
-            AnyOp::Add => a + b,
-            AnyOp::Sub => a - b,
-            AnyOp::Mul => a * b,
+            ArithOp::Add => a + b,
+            ArithOp::Sub => a - b,
+            ArithOp::Mul => a * b,
             _ if b == 0.0 => return Err(Error::DivisionByZero.into()),
-            AnyOp::Div => a / b,
+            ArithOp::Div => a / b,
             _ => a % b,
         }));
     }
     match op {
-        AnyOp::Add if is_text(x) && is_text(y) => Ok(heap.concat(&[x.into(), y.into()])?),
-        AnyOp::Add if is_list(x) && is_list(y) => joined(heap, x, y),
+        ArithOp::Add if is_string(x) && is_string(y) => Ok(heap.concat(&[x.into(), y.into()])?),
+        ArithOp::Add if is_list(x) && is_list(y) => concat_lists(heap, x, y),
         _ if x.is_null() || y.is_null() => Ok(Cell::NULL),
         _ => {
             let (x, y) = (type_name(heap, x), type_name(heap, y));
@@ -358,16 +359,16 @@ pub(crate) fn equal(heap: &mut Heap, x: Cell, y: Cell) -> Outcome<bool> {
     if x == y && x.as_float().is_none() {
         return Ok(true);
     }
-    if x.as_short_str().is_some() && is_text(y) || x.as_int().is_some() && y.as_int().is_some() {
+    if x.as_short_str().is_some() && is_string(y) || x.as_int().is_some() && y.as_int().is_some() {
         return Ok(false);
     }
-    Ok(compared(heap, x, y)? == Some(Ordering::Equal))
+    Ok(partial_compare(heap, x, y)? == Some(Ordering::Equal))
 }
 
 /// Where a text or a list has this in it; -1 if nowhere.
 pub(crate) fn index_of(heap: &mut Heap, all: Cell, item: Cell) -> Outcome<i64> {
-    if is_text(all) {
-        let (all, part) = (text(heap, all)?, text(heap, item)?);
+    if is_string(all) {
+        let (all, part) = (expect_string(heap, all)?, expect_string(heap, item)?);
         return Ok(all.find(&part).map_or(-1, |at| all[..at].chars().count() as i64));
     }
     for (n, element) in elements(heap, all)?.into_iter().enumerate() {
@@ -379,19 +380,19 @@ pub(crate) fn index_of(heap: &mut Heap, all: Cell, item: Cell) -> Outcome<i64> {
 }
 
 /// The order of two values, if there is one. Null comes last.
-pub(crate) fn order(heap: &mut Heap, x: Cell, y: Cell) -> Outcome<Ordering> {
-    match compared(heap, x, y)? {
+pub(crate) fn compare(heap: &mut Heap, x: Cell, y: Cell) -> Outcome<Ordering> {
+    match partial_compare(heap, x, y)? {
         Some(order) if x.kind() != Some(Kind::STRUCT) => Ok(order),
         _ => {
             let (x, y) = (type_name(heap, x), type_name(heap, y));
-            trap(format!("type mismatch: {x} and {y} cannot be compared"))
+            trap(format!("type mismatch: {x} and {y} cannot be partial_compare"))
         }
     }
 }
 
 /// How two values compare by the first of their parts that differ; none if those are of types
 /// that do not compare.
-fn compared(heap: &mut Heap, x: Cell, y: Cell) -> Outcome<Option<Ordering>> {
+fn partial_compare(heap: &mut Heap, x: Cell, y: Cell) -> Outcome<Option<Ordering>> {
     let mut work = vec![(x, y)];
     let (mut steps, mut seen) = (0_usize, HashSet::new());
     while let Some((x, y)) = work.pop() {
@@ -401,14 +402,15 @@ fn compared(heap: &mut Heap, x: Cell, y: Cell) -> Outcome<Option<Ordering>> {
             (Unpacked::Bool(x), Unpacked::Bool(y)) => x.cmp(&y),
             _ if x == y && x.as_float().is_none() => Ordering::Equal,
             _ if x.is_null() || y.is_null() => x.is_null().cmp(&y.is_null()),
-            _ if is_text(x) && is_text(y) => (**heap.text(x)?).cmp(&**heap.text(y)?),
+            _ if is_string(x) && is_string(y) => (**heap.text(x)?).cmp(&**heap.text(y)?),
             _ if is_int(x) && is_int(y) => heap.cmp_int(x, y)?,
-            _ => match (number(heap, x), number(heap, y)) {
+            _ => match (as_number(heap, x), as_number(heap, y)) {
                 (Some(x), Some(y)) => x.partial_cmp(&y).unwrap_or(Ordering::Less),
-                // Values may lead to themselves: what was compared is not compared again.
+                // Values may lead to themselves: what was partial_compare is not partial_compare again.
                 _ if steps > 10_000 && !seen.insert((x, y)) => Ordering::Equal,
                 _ => {
-                    let (Some(x), Some(y)) = (parts(heap, x, y)?, parts(heap, y, x)?) else {
+                    let (Some(x), Some(y)) = (components(heap, x, y)?, components(heap, y, x)?)
+                    else {
                         return Ok(None);
                     };
                     work.push((Cell::from(x.len() as u32), Cell::from(y.len() as u32)));
@@ -424,9 +426,9 @@ fn compared(heap: &mut Heap, x: Cell, y: Cell) -> Outcome<Option<Ordering>> {
     Ok(Some(Ordering::Equal))
 }
 
-/// What a list, a record or a map is compared by, if the other is one too: for a map its entries
+/// What a list, a record or a map is partial_compare by, if the other is one too: for a map its entries
 /// in the order of their keys.
-fn parts(heap: &mut Heap, x: Cell, other: Cell) -> Outcome<Option<Vec<Cell>>> {
+fn components(heap: &mut Heap, x: Cell, other: Cell) -> Outcome<Option<Vec<Cell>>> {
     if is_list(x) && is_list(other) {
         return elements(heap, x).map(Some);
     }
@@ -441,11 +443,11 @@ fn parts(heap: &mut Heap, x: Cell, other: Cell) -> Outcome<Option<Vec<Cell>>> {
 }
 
 /// `<` or `<=`; nothing is below null, and no float below NaN.
-pub(crate) fn below(heap: &mut Heap, x: Cell, y: Cell, or_equal: bool) -> Outcome<bool> {
+pub(crate) fn less_than(heap: &mut Heap, x: Cell, y: Cell, or_equal: bool) -> Outcome<bool> {
     if [x, y].iter().any(|it| it.is_null() || it.as_float().is_some_and(f64::is_nan)) {
         return Ok(false);
     }
-    let order = order(heap, x, y)?;
+    let order = compare(heap, x, y)?;
     Ok(order.is_lt() || or_equal && order.is_eq())
 }
 
@@ -456,7 +458,7 @@ impl Context {
             shapes: Vec::new(),
             out,
             seed: std::env::var("MOCHI_NOW_SEED").ok().and_then(|seed| seed.parse().ok()),
-            characters: Default::default(),
+            char_counts: Default::default(),
         }
     }
 
@@ -464,68 +466,68 @@ impl Context {
 
     /// A key of a map: text that is equal is one key; lists and records count by what they say.
     #[inline(always)]
-    pub(crate) fn key(&mut self, cell: Cell) -> Outcome<Cell> {
+    pub(crate) fn map_key(&mut self, cell: Cell) -> Outcome<Cell> {
         if is_plain_key(cell) {
             return Ok(cell);
         }
-        self.shown(cell, Style::Quoted).cell(self)
+        self.format(cell, Style::Quoted).to_cell(self)
     }
 
     /// The element of a list or the character of a text.
     pub(crate) fn element(&mut self, list: Cell, index: i64) -> Outcome<Cell> {
-        if is_text(list) {
-            let at = position(index, self.characters(list)?)? as i64;
-            return self.sub_text(list, at, at + 1);
+        if is_string(list) {
+            let at = resolve_index(index, self.char_count(list)?)? as i64;
+            return self.substring(list, at, at + 1);
         }
-        let list = ungrouped(self, list);
-        by_kind!(list, K => {
+        let list = unwrap_group(self, list);
+        dispatch_list!(list, K => {
             let view = self.get::<K>(list)?;
-            let item = view.get(position(index, view.len())?)?;
-            item.cell(self)
+            let item = view.get(resolve_index(index, view.len())?)?;
+            item.to_cell(self)
         }, trap(format!("{} has no elements", type_name(self, list))))
     }
 
     /// What is at a key or an index that has to be there.
     #[inline]
-    pub(crate) fn at(&mut self, all: Cell, key: Cell) -> Outcome<Cell> {
-        self.found(all, key)?.map_or_else(|| no_key(self, key), Ok)
+    pub(crate) fn index(&mut self, all: Cell, key: Cell) -> Outcome<Cell> {
+        self.lookup(all, key)?.map_or_else(|| no_key(self, key), Ok)
     }
 
     /// What is at a key or an index; none if there is no such key.
     #[inline]
-    pub(crate) fn found(&mut self, all: Cell, key: Cell) -> Outcome<Option<Cell>> {
-        let known = self.key(key)?;
+    pub(crate) fn lookup(&mut self, all: Cell, key: Cell) -> Outcome<Option<Cell>> {
+        let known = self.map_key(key)?;
         if let Ok(map) = self.get::<Map>(all) {
             return Ok(map.get(known)?);
         }
         match all.kind() {
-            Some(Kind::STRUCT) if is_text(key) => self.member(all, key),
+            Some(Kind::STRUCT) if is_string(key) => self.get_field(all, key),
             _ if all.is_null() => Ok(Some(Cell::NULL)),
             _ => {
-                let index = int(self, key)?;
+                let index = expect_int(self, key)?;
                 self.element(all, index).map(Some)
             }
         }
     }
 
-    pub(crate) fn at_or_null(&mut self, all: Cell, key: Cell) -> Outcome<Cell> {
-        if is_list(all) && position(int(self, key)?, len(self, all)?).is_err() {
+    pub(crate) fn lookup_or_null(&mut self, all: Cell, key: Cell) -> Outcome<Cell> {
+        if is_list(all) && resolve_index(expect_int(self, key)?, len(self, all)?).is_err() {
             return Ok(Cell::NULL);
         }
-        Ok(self.found(all, key)?.unwrap_or_default())
+        Ok(self.lookup(all, key)?.unwrap_or_default())
     }
 
     /// Sets what is at a key, a field or an index.
     #[inline]
-    pub(crate) fn set(&mut self, all: Cell, key: Cell, value: Cell) -> Outcome<()> {
-        let known = self.key(key)?;
+    pub(crate) fn set_index(&mut self, all: Cell, key: Cell, value: Cell) -> Outcome<()> {
+        let known = self.map_key(key)?;
         if let Ok(mut map) = self.get_mut::<Map>(all) {
             map.insert(known, value)?;
-        } else if !is_text(key) {
-            let index = int(self, key)?;
+        } else if !is_string(key) {
+            let index = expect_int(self, key)?;
             set_element(self, all, index, value)?;
         } else if all.kind() == Some(Kind::STRUCT)
-            && let Some(n) = self.place(all, key)?
+            && let Some(n) = self.field_index(all, key)?
         {
             self.get_mut::<Struct>(all)?.set(n, value)?;
         } else {
@@ -534,16 +536,16 @@ impl Context {
         Ok(())
     }
 
-    fn place(&self, record: Cell, name: Cell) -> Outcome<Option<usize>> {
+    fn field_index(&self, record: Cell, name: Cell) -> Outcome<Option<usize>> {
         let shape = &self.shapes[self.get::<Struct>(record)?.shape() as usize];
         Ok(shape.field(&self.heap.text(name)?.to_str_lossy()))
     }
 
-    fn member(&self, base: Cell, name: Cell) -> Outcome<Option<Cell>> {
+    fn get_field(&self, base: Cell, name: Cell) -> Outcome<Option<Cell>> {
         match base.kind() {
             Some(Kind::MAP) => Ok(self.get::<Map>(base)?.get(name)?),
             Some(Kind::STRUCT) => {
-                let n = self.place(base, name)?;
+                let n = self.field_index(base, name)?;
                 Ok(n.map(|n| self.get::<Struct>(base)?.get(n)).transpose()?)
             }
             _ => Ok(None),
@@ -551,17 +553,17 @@ impl Context {
     }
 
     /// A field of something of any type.
-    pub(crate) fn field(&self, base: Cell, name: Cell) -> Outcome<Cell> {
+    pub(crate) fn field_or_error(&self, base: Cell, name: Cell) -> Outcome<Cell> {
         if base.is_null() {
             return Ok(Cell::NULL);
         }
-        let mut found = self.member(base, name)?;
+        let mut found = self.get_field(base, name)?;
         if found.is_none()
             && let Ok(row) = self.get::<Map>(base)
         {
             // A row of several sources: a field of one of them.
             for (_, part) in row.iter() {
-                found = found.or(self.member(part, name)?);
+                found = found.or(self.get_field(part, name)?);
             }
         }
         found.map_or_else(|| no_field(self, base, name), Ok)
@@ -569,9 +571,9 @@ impl Context {
 
     /// A field of something that is not of the shape that its type says.
     #[cold]
-    pub(crate) fn other_field(&mut self, base: Cell, shape: u16, n: u8) -> Outcome<Cell> {
+    pub(crate) fn field_slow(&mut self, base: Cell, shape: u16, n: u8) -> Outcome<Cell> {
         let name = self.field_name(shape, n)?;
-        if base.is_null() { no_field(self, base, name) } else { self.field(base, name) }
+        if base.is_null() { no_field(self, base, name) } else { self.field_or_error(base, name) }
     }
 
     /// The name of a field as a cell.
@@ -582,65 +584,65 @@ impl Context {
 
     pub(crate) fn contains(&mut self, all: Cell, item: Cell) -> Outcome<bool> {
         if let Some(Kind::MAP) = all.kind() {
-            return Ok(self.found(all, item)?.is_some());
+            return Ok(self.lookup(all, item)?.is_some());
         }
         if let Ok(text) = self.heap.text(all) {
-            return Ok(text.find(self.shown(item, Style::Str)).is_some());
+            return Ok(text.find(self.format(item, Style::Str)).is_some());
         }
         Ok(index_of(self, all, item)? >= 0)
     }
 
-    pub(crate) fn operation(&mut self, op: AnyOp, x: Cell, y: Cell) -> Outcome<Cell> {
+    pub(crate) fn arith(&mut self, op: ArithOp, x: Cell, y: Cell) -> Outcome<Cell> {
         match op {
-            AnyOp::Union | AnyOp::Except | AnyOp::Intersect => {}
-            AnyOp::UnionAll => return joined(self, x, y),
+            ArithOp::Union | ArithOp::Except | ArithOp::Intersect => {}
+            ArithOp::UnionAll => return concat_lists(self, x, y),
             _ => return arithmetic(self, op, x, y),
         }
         let (a, b) = (elements(self, x)?, elements(self, y)?);
         let (first, source) = match op {
-            AnyOp::Union => (Vec::new(), [a, b].concat()),
-            AnyOp::Except => (b, a),
+            ArithOp::Union => (Vec::new(), [a, b].concat()),
+            ArithOp::Except => (b, a),
             _ => (a, b),
         };
         let set = self.alloc(Set::with_capacity(first.len()))?;
         for cell in first {
-            let key = self.key(cell)?;
+            let key = self.map_key(cell)?;
             self.get_mut(set)?.insert(key)?;
         }
         let mut kept = Vec::new();
         for cell in source {
-            let key = self.key(cell)?;
+            let key = self.map_key(cell)?;
             let keep = match op {
-                AnyOp::Union => self.get_mut(set)?.insert(key)?,
-                AnyOp::Except => !self.get(set)?.contains(key)?,
+                ArithOp::Union => self.get_mut(set)?.insert(key)?,
+                ArithOp::Except => !self.get(set)?.contains(key)?,
                 _ => self.get_mut(set)?.remove(key)?.is_some(),
             };
             kept.extend(keep.then_some(cell));
         }
         self.free(set)?;
-        let made = new_list(self, &kept)?;
-        if y.is_null() || x.kind() == y.kind() { like(self, made, x) } else { Ok(made) }
+        let made = alloc_list(self, &kept)?;
+        if y.is_null() || x.kind() == y.kind() { convert_like(self, made, x) } else { Ok(made) }
     }
 
     // Texts by their characters.
 
     /// How many characters a text has: as many as bytes if they are all ASCII.
-    fn characters(&mut self, text: Cell) -> Outcome<usize> {
-        if let Some((_, count)) = self.characters.iter().find(|(cell, _)| *cell == text) {
+    fn char_count(&mut self, text: Cell) -> Outcome<usize> {
+        if let Some((_, count)) = self.char_counts.iter().find(|(cell, _)| *cell == text) {
             return Ok(*count);
         }
         let count = len(self, text)?;
-        self.characters.rotate_right(1);
-        self.characters[0] = (text, count);
+        self.char_counts.rotate_right(1);
+        self.char_counts[0] = (text, count);
         Ok(count)
     }
 
     /// The part of a text between two places; negative ones count from the end, and what lies
     /// outside is cut off.
-    pub(crate) fn sub_text(&mut self, text: Cell, start: i64, end: i64) -> Outcome<Cell> {
-        let count = self.characters(text)?;
+    pub(crate) fn substring(&mut self, text: Cell, start: i64, end: i64) -> Outcome<Cell> {
+        let count = self.char_count(text)?;
         let bytes = self.heap.text(text)?;
-        let (mut start, mut end) = clamp(count, start, end);
+        let (mut start, mut end) = clamp_range(count, start, end);
         if count < bytes.len() {
             let place = |at| bytes.char_indices().nth(at).map_or(bytes.len(), |(at, _, _)| at);
             (start, end) = (place(start), place(end));
@@ -655,7 +657,7 @@ impl Context {
 }
 
 /// Two places of something of this length: negative ones count from the end.
-pub(crate) fn clamp(len: usize, start: i64, end: i64) -> (usize, usize) {
+pub(crate) fn clamp_range(len: usize, start: i64, end: i64) -> (usize, usize) {
     let len = len as i64;
     let from_end = |at: i64| (if at < 0 { at + len } else { at }).clamp(0, len);
     let end = from_end(end);

@@ -1,30 +1,30 @@
 //! Conditions, `if` and `match`.
 
-use super::{ANY, Compiler, Val, Want};
+use super::{ANY, Compiler, Dest, Val};
 use crate::bytecode::{Op, Reg};
-use crate::errors::{Result, fault};
+use crate::errors::{Result, error_at};
 use crate::syntax::ast::*;
 use crate::types::{Bank, Type};
 
 /// A jump that compares two registers, and one that compares a register with a number.
 type Jump = fn(Reg, Reg, u32) -> Op;
-type ShortJump = fn(Reg, i16, u32) -> Op;
+type ImmJump = fn(Reg, i16, u32) -> Op;
 
 /// The comparisons, and the jumps that compare with a number: if it is so, and if not.
-const COMPARISONS: [(Binary, [ShortJump; 2]); 6] = [
-    (Binary::Eq, [Op::JEqIK, Op::JNeIK]),
-    (Binary::Ne, [Op::JNeIK, Op::JEqIK]),
-    (Binary::Lt, [Op::JLtIK, Op::JGeIK]),
-    (Binary::Le, [Op::JLeIK, Op::JGtIK]),
-    (Binary::Gt, [Op::JGtIK, Op::JLeIK]),
-    (Binary::Ge, [Op::JGeIK, Op::JLtIK]),
+const COMPARISONS: [(BinaryOp, [ImmJump; 2]); 6] = [
+    (BinaryOp::Eq, [Op::JEqIK, Op::JNeIK]),
+    (BinaryOp::Ne, [Op::JNeIK, Op::JEqIK]),
+    (BinaryOp::Lt, [Op::JLtIK, Op::JGeIK]),
+    (BinaryOp::Le, [Op::JLeIK, Op::JGtIK]),
+    (BinaryOp::Gt, [Op::JGtIK, Op::JLeIK]),
+    (BinaryOp::Ge, [Op::JGeIK, Op::JLtIK]),
 ];
 
 impl Compiler<'_> {
     /// Jumps if the condition is `sense`, else goes on. Answers the jumps.
     pub(super) fn condition(&mut self, expr: &Expr, sense: bool) -> Result<Vec<usize>> {
         let mark = self.mark();
-        let jumps = self.placed(expr.at, |compiler| compiler.condition_kind(expr, sense))?;
+        let jumps = self.with_pos(expr.pos, |compiler| compiler.condition_kind(expr, sense))?;
         self.release(mark);
         Ok(jumps)
     }
@@ -34,15 +34,15 @@ impl Compiler<'_> {
             ExprKind::Bool(value) if *value == sense => return Ok(vec![self.emit(Op::Jump(0))]),
             ExprKind::Bool(_) => return Ok(Vec::new()),
             ExprKind::Not(inner) => return self.condition(inner, !sense),
-            ExprKind::Binary(op @ (Binary::And | Binary::Or), a, b) => {
+            ExprKind::Binary(op @ (BinaryOp::And | BinaryOp::Or), a, b) => {
                 // `and` is decided by a false part, `or` by a true one.
-                let decisive = *op == Binary::Or;
+                let decisive = *op == BinaryOp::Or;
                 let mut decided = self.condition(a, decisive)?;
                 let mut jumps = self.condition(b, sense)?;
                 if decisive == sense {
                     jumps.append(&mut decided);
                 }
-                self.land(decided);
+                self.patch_here(decided);
                 return Ok(jumps);
             }
             ExprKind::Binary(op, a, b) if COMPARISONS.iter().any(|row| row.0 == *op) => {
@@ -52,35 +52,35 @@ impl Compiler<'_> {
         }
         let value = match &expr.kind {
             // A key that is missing is no reason to stop here.
-            ExprKind::Index(base, _) if self.may_miss(base)? => Val::cell(self.nullable(expr)?),
-            _ => self.borrowed(expr, ANY)?,
+            ExprKind::Index(base, _) if self.may_miss(base)? => Val::cell(self.expr_or_null(expr)?),
+            _ => self.expr_borrowed(expr, ANY)?,
         };
         let mut reg = value.reg;
         if value.ty != Type::Bool {
-            let cell = self.as_cell(value)?;
-            reg = self.take(Bank::I)?;
+            let cell = self.to_cell(value)?;
+            reg = self.alloc_reg(Bank::I)?;
             self.emit(Op::Truthy(reg, cell));
         }
         Ok(vec![self.jump_on(reg, sense)])
     }
 
     fn may_miss(&mut self, base: &Expr) -> Result<bool> {
-        Ok(matches!(self.probe(base, ANY)?, Type::Map(..) | Type::Any | Type::Null))
+        Ok(matches!(self.infer(base, ANY)?, Type::Map(..) | Type::Any | Type::Null))
     }
 
     fn jump_on(&mut self, reg: Reg, sense: bool) -> usize {
         self.emit(if sense { Op::JumpIf(reg, 0) } else { Op::JumpIfNot(reg, 0) })
     }
 
-    fn comparison(&mut self, op: Binary, a: &Expr, b: &Expr, sense: bool) -> Result<usize> {
-        let equality = matches!(op, Binary::Eq | Binary::Ne);
+    fn comparison(&mut self, op: BinaryOp, a: &Expr, b: &Expr, sense: bool) -> Result<usize> {
+        let equality = matches!(op, BinaryOp::Eq | BinaryOp::Ne);
         let null = |expr: &Expr| matches!(expr.kind, ExprKind::Null);
         if equality && (null(a) || null(b)) {
-            let cell = self.nullable(if null(a) { b } else { a })?;
-            let equal = (op == Binary::Eq) == sense;
+            let cell = self.expr_or_null(if null(a) { b } else { a })?;
+            let equal = (op == BinaryOp::Eq) == sense;
             return Ok(self.emit(if equal { Op::JNull(cell, 0) } else { Op::JNotNull(cell, 0) }));
         }
-        let left = self.borrowed(a, ANY)?;
+        let left = self.expr_borrowed(a, ANY)?;
         if left.ty == Type::Int
             && let ExprKind::Int(value) = b.kind
             && let Ok(k) = i16::try_from(value)
@@ -88,22 +88,22 @@ impl Compiler<'_> {
         {
             return Ok(self.emit(if sense { yes } else { no }(left.reg, k, 0)));
         }
-        let right = self.borrowed(b, &left.ty)?;
+        let right = self.expr_borrowed(b, &left.ty)?;
         let (l, r) = (&left.ty, &right.ty);
         let orderable = |ty: &Type| match ty {
-            Type::Any | Type::Null | Type::Text | Type::BigInt | Type::List(_) => true,
+            Type::Any | Type::Null | Type::String | Type::BigInt | Type::List(_) => true,
             ty => ty.bank() != Bank::C,
         };
-        let fits = [l, r].contains(&&Type::Null) || l.fits(r) || r.fits(l);
+        let fits = [l, r].contains(&&Type::Null) || l.is_compatible(r) || r.is_compatible(l);
         let ordered = orderable(l) && orderable(r);
         if !fits || !(equality || ordered) {
-            return fault(self.at, format!("type mismatch: {l} and {r} cannot be compared"));
+            return error_at(self.pos, format!("type mismatch: {l} and {r} cannot be compared"));
         }
         self.compare_and_jump(op, left, right, sense)
     }
 
     /// Jumps if two values compare so, or if they do not.
-    fn compare_and_jump(&mut self, op: Binary, a: Val, b: Val, sense: bool) -> Result<usize> {
+    fn compare_and_jump(&mut self, op: BinaryOp, a: Val, b: Val, sense: bool) -> Result<usize> {
         // Both sides in one bank, which decides how they are compared.
         let ty = match (&a.ty, &b.ty) {
             (a, b) if a == b && a.bank() != Bank::C => a.clone(),
@@ -112,12 +112,12 @@ impl Compiler<'_> {
         };
         let (mut x, mut y) = (self.coerce(a, &ty, None)?.reg, self.coerce(b, &ty, None)?.reg);
         // `a > b` is `b < a`, with a computed first, and `a != b` is not `a == b`.
-        if matches!(op, Binary::Gt | Binary::Ge) {
+        if matches!(op, BinaryOp::Gt | BinaryOp::Ge) {
             (x, y) = (y, x);
         }
-        let sense = sense == (op != Binary::Ne);
-        let equality = matches!(op, Binary::Eq | Binary::Ne);
-        let below = matches!(op, Binary::Lt | Binary::Gt);
+        let sense = sense == (op != BinaryOp::Ne);
+        let equality = matches!(op, BinaryOp::Eq | BinaryOp::Ne);
+        let below = matches!(op, BinaryOp::Lt | BinaryOp::Gt);
         let [yes, no]: [Jump; 2] = match (ty.bank(), below) {
             (Bank::I, _) if equality => [Op::JEqI, Op::JNeI],
             (Bank::I, true) => [Op::JLtI, |x, y, to| Op::JLeI(y, x, to)],
@@ -127,9 +127,9 @@ impl Compiler<'_> {
             (Bank::F, true) => [Op::JLtF, Op::JNotLtF],
             (Bank::F, false) if !equality => [Op::JLeF, Op::JNotLeF],
             (bank, _) => {
-                let reg = self.take(Bank::I)?;
+                let reg = self.alloc_reg(Bank::I)?;
                 let float = bank == Bank::F;
-                self.emit(if float { Op::EqF(reg, x, y) } else { Op::CmpC(!below, reg, x, y) });
+                self.emit(if float { Op::EqF(reg, x, y) } else { Op::LessC(!below, reg, x, y) });
                 return Ok(self.jump_on(reg, sense));
             }
         };
@@ -137,86 +137,86 @@ impl Compiler<'_> {
     }
 
     /// A condition as a value.
-    pub(super) fn truth(&mut self, expr: &Expr) -> Result<Val> {
+    pub(super) fn condition_value(&mut self, expr: &Expr) -> Result<Val> {
         // The wanted register may be a variable of the condition.
-        let value = self.take_for(&Type::Bool)?;
+        let value = self.alloc_for(&Type::Bool)?;
         let jumps = self.condition(expr, false)?;
         self.emit(Op::LoadI(value.reg, 1));
         let end = self.emit(Op::Jump(0));
-        self.land(jumps);
+        self.patch_here(jumps);
         self.emit(Op::LoadI(value.reg, 0));
-        self.land([end]);
+        self.patch_here([end]);
         Ok(value)
     }
 
-    pub(super) fn match_expr(&mut self, choice: &Match, want: Want) -> Result<Val> {
+    pub(super) fn match_expr(&mut self, choice: &Match, dest: Dest) -> Result<Val> {
         let Match { target, cases } = choice;
         // The type of the result: that of all branches together.
-        let target_type = target.as_ref().map(|target| self.probe(target, ANY)).transpose()?;
+        let target_type = target.as_ref().map(|target| self.infer(target, ANY)).transpose()?;
         let mut types = Vec::new();
         for (pattern, body) in cases {
             types.push(match body.kind {
                 ExprKind::Block(_) => Type::Any,
                 // With the variables of its pattern; the code is forgotten.
-                _ => self.probe_by(body, |compiler| {
-                    compiler.open();
+                _ => self.infer_with(body, |compiler| {
+                    compiler.open_scope();
                     if let Some(target) = &target_type {
-                        let target = compiler.take_for(target)?;
-                        compiler.test(pattern, Some(&target))?;
+                        let target = compiler.alloc_for(target)?;
+                        compiler.case_test(pattern, Some(&target))?;
                     }
-                    let ty = compiler.expr(body, want.ty, None)?.ty;
-                    compiler.frame.scopes.pop();
+                    let ty = compiler.expr(body, dest.expected, None)?.ty;
+                    compiler.current.scopes.pop();
                     Ok(ty)
                 })?,
             });
         }
-        let fits = |ty: &Type| *want.ty != Type::Any && ty.fits(want.ty);
+        let fits = |ty: &Type| *dest.expected != Type::Any && ty.is_compatible(dest.expected);
         let ty = types.into_iter().reduce(|a, b| match a == b || !fits(&a) || !fits(&b) {
             true => a.join(&b),
-            false => want.ty.clone(),
+            false => dest.expected.clone(),
         });
         let has_else = matches!(cases.last(), Some((Expr { kind: ExprKind::Bool(true), .. }, _)));
         let open = target.is_none() && !has_else;
         let result =
-            self.take_for(&ty.filter(|ty| !open && *ty != Type::Null).unwrap_or(Type::Any))?;
-        self.branches(choice, Some(&result))?;
+            self.alloc_for(&ty.filter(|ty| !open && *ty != Type::Null).unwrap_or(Type::Any))?;
+        self.match_cases(choice, Some(&result))?;
         Ok(result)
     }
 
     /// Does what the first case says that fits; its value goes into `result`, if there is one.
-    pub(super) fn branches(&mut self, choice: &Match, result: Option<&Val>) -> Result<()> {
+    pub(super) fn match_cases(&mut self, choice: &Match, result: Option<&Val>) -> Result<()> {
         let Match { target, cases } = choice;
-        let at = self.at;
+        let pos = self.pos;
         let target = target.as_ref().map(|it| self.expr(it, ANY, None)).transpose()?;
         let (mut ends, mut certain) = (Vec::new(), false);
         for (n, (pattern, body)) in cases.iter().enumerate() {
             let mark = self.mark();
-            self.open();
-            let fails = self.test(pattern, target.as_ref())?;
+            self.open_scope();
+            let fails = self.case_test(pattern, target.as_ref())?;
             match (&body.kind, result) {
-                (_, Some(result)) => drop(self.typed(body, &result.ty, Some(result.reg))?),
+                (_, Some(result)) => drop(self.expr_as(body, &result.ty, Some(result.reg))?),
                 (ExprKind::Block(body), None) => self.block(body)?,
                 (_, None) => drop(self.expr(body, ANY, None)?),
             }
-            self.close(mark);
+            self.close_scope(mark);
             certain |= fails.is_empty();
             if n + 1 < cases.len() || result.is_some() && !certain {
                 ends.push(self.emit(Op::Jump(0)));
             }
-            self.land(fails);
+            self.patch_here(fails);
         }
-        self.at = at;
+        self.pos = pos;
         if let (Some(result), false) = (result, certain) {
             let null = result.ty.bank() == Bank::C;
-            self.emit(if null { Op::Null(result.reg) } else { Op::NoMatch });
+            self.emit(if null { Op::LoadNull(result.reg) } else { Op::NoMatch });
         }
-        self.land(ends);
+        self.patch_here(ends);
         Ok(())
     }
 
     /// The jumps that are taken if a case is not the one.
-    fn test(&mut self, pattern: &Expr, target: Option<&Val>) -> Result<Vec<usize>> {
-        self.at = pattern.at;
+    fn case_test(&mut self, pattern: &Expr, target: Option<&Val>) -> Result<Vec<usize>> {
+        self.pos = pattern.pos;
         match target {
             Some(target) => self.pattern(pattern, target, false),
             None => self.condition(pattern, false),
@@ -226,14 +226,14 @@ impl Compiler<'_> {
     /// Tests whether a value fits a pattern and binds its variables; answers the jumps that are
     /// taken if it does not. A `part` of a value has a register of its own already.
     fn pattern(&mut self, pattern: &Expr, target: &Val, part: bool) -> Result<Vec<usize>> {
-        let named = |name: &str| self.world.records.get(name).cloned();
+        let named = |name: &str| self.env.records.get(name).cloned();
         let (record, parts) = if let Some((name, args)) = pattern.named_call()
             && let Some(record) = named(name)
         {
-            self.placed(pattern.at, |it| it.check_fields(&record, args.len()))?;
+            self.with_pos(pattern.pos, |it| it.check_fields(&record, args.len()))?;
             (Some(record), args.iter().enumerate().collect())
         } else if let ExprKind::Struct(name, fields) = &pattern.kind {
-            let (record, parts) = self.placed(pattern.at, |it| it.fields_of(name, fields))?;
+            let (record, parts) = self.with_pos(pattern.pos, |it| it.fields_of(name, fields))?;
             (Some(record), parts)
         } else {
             (pattern.name().and_then(named), Vec::new())
@@ -241,19 +241,19 @@ impl Compiler<'_> {
         let Some(record) = record else {
             return match pattern.name() {
                 Some("_") => Ok(Vec::new()),
-                Some(name) if part || self.find(name).is_none_or(|it| it.is_function()) => {
+                Some(name) if part || self.resolve(name).is_none_or(|it| it.is_function()) => {
                     // A new name takes the whole value.
                     let mut value = target.clone();
                     if !part {
-                        value = self.take_for(&target.ty)?;
+                        value = self.alloc_for(&target.ty)?;
                         self.move_to(target.ty.bank(), value.reg, target.reg);
                     }
-                    self.declare_in(name, value)?;
+                    self.declare_local(name, value)?;
                     Ok(Vec::new())
                 }
                 _ => {
                     let value = self.expr(pattern, &target.ty, None)?;
-                    Ok(vec![self.compare_and_jump(Binary::Eq, value, target.clone(), false)?])
+                    Ok(vec![self.compare_and_jump(BinaryOp::Eq, value, target.clone(), false)?])
                 }
             };
         };
@@ -262,14 +262,14 @@ impl Compiler<'_> {
             // A number is no record, which an error says.
             self.coerce(target.clone(), &Type::Struct(record), None)?;
         }
-        let reg = self.take(Bank::I)?;
+        let reg = self.alloc_reg(Bank::I)?;
         self.emit(Op::IsShape(reg, target.reg, shape));
         let mut fails = vec![self.jump_on(reg, false)];
         for (n, part) in parts {
             if part.name() != Some("_") {
                 let ty = self.shape(shape).fields[n].1.clone();
                 let get = |cell| Op::GetField(cell, target.reg, n as Reg, shape);
-                let value = self.unboxed(self.want(ANY), &ty, get)?;
+                let value = self.emit_unboxed(self.dest(ANY), &ty, get)?;
                 fails.extend(self.pattern(part, &value, true)?);
             }
         }

@@ -19,34 +19,34 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::bytecode::{Function, Idx, Op, Program, Reg};
-use crate::errors::{Result, fault};
+use crate::errors::{Result, error_at};
 use crate::syntax::ast::*;
 use crate::types::{Bank, Record, Shape, Signature, Type};
 
-use scope::Local;
+use scope::Symbol;
 
 /// How many registers of each bank are taken.
 type Mark = [u16; 3];
 
 /// What is asked of the code for an expression.
 #[derive(Clone, Copy)]
-struct Want<'t> {
+struct Dest<'t> {
     /// A type that the value will have to fit.
-    ty: &'t Type,
+    expected: &'t Type,
     /// The register where the value should land, if it suits: it is of the bank of this type.
-    to: Option<Reg>,
+    reg: Option<Reg>,
     /// What was taken before: all registers behind are given back.
     mark: Mark,
 }
 
-impl Want<'_> {
-    fn reg(&self, bank: Bank) -> Option<Reg> {
-        self.to.filter(|_| self.ty.bank() == bank)
+impl Dest<'_> {
+    fn reg_in(&self, bank: Bank) -> Option<Reg> {
+        self.reg.filter(|_| self.expected.bank() == bank)
     }
 }
 
 /// What a loop does with each element.
-type Body<'b, 'w> = &'b mut dyn FnMut(&mut Compiler<'w>) -> Result<()>;
+type BodyFn<'b, 'w> = &'b mut dyn FnMut(&mut Compiler<'w>) -> Result<()>;
 
 const ANY: &Type = &Type::Any;
 
@@ -72,9 +72,9 @@ impl Val {
 
 /// What outlives the compilation of one input.
 #[derive(Default)]
-pub(crate) struct World {
+pub(crate) struct Env {
     pub(crate) program: Program,
-    globals: HashMap<String, Local>,
+    globals: HashMap<String, Symbol>,
     types: HashMap<String, Type>,
     records: HashMap<String, Rc<Record>>,
     /// Tests are reported one by one.
@@ -88,16 +88,16 @@ struct Loop {
 }
 
 #[derive(Default)]
-struct Frame {
+struct FnState {
     /// What has been made of it so far, with the most registers that were in use.
     function: Function,
-    scopes: Vec<Vec<Local>>,
+    scopes: Vec<Vec<Symbol>>,
     /// The next free register of each bank.
-    next: Mark,
+    next_reg: Mark,
     /// What the function takes with it from the function around it.
-    captures: Vec<Local>,
+    captures: Vec<Symbol>,
     /// Arguments and result are cells: the function is called as a value.
-    boxed_call: bool,
+    boxed_args: bool,
     /// The declared type of the result; the program itself has none.
     result: Option<Type>,
     loops: Vec<Loop>,
@@ -108,184 +108,189 @@ struct Frame {
     this: Option<Rc<Record>>,
 }
 
-impl Frame {
-    fn of(fun: &Fun) -> Frame {
+impl FnState {
+    fn of(fun: &Fun) -> FnState {
         let name = if fun.name.is_empty() { "fun" } else { &fun.name }.to_owned();
         let arity = fun.params.len();
-        Frame {
+        FnState {
             function: Function { name, arity, ..Function::default() },
             scopes: vec![Vec::new()],
             uses: fun.uses.clone(),
-            ..Frame::default()
+            ..FnState::default()
         }
     }
 }
 
 pub(crate) struct Compiler<'w> {
-    world: &'w mut World,
+    env: &'w mut Env,
     /// The function that is being compiled, and those around it.
-    frame: Frame,
-    outer: Vec<Frame>,
+    current: FnState,
+    enclosing: Vec<FnState>,
     /// Types of expressions that were compiled to see.
-    probed: HashMap<*const Expr, Type>,
+    inferred: HashMap<*const Expr, Type>,
     /// Where the code is that is being made.
-    at: At,
+    pos: Pos,
     /// All top-level variables are globals, not only those that functions know.
     all_global: bool,
     /// Functions that no program has written.
-    made: Vec<Rc<Fun>>,
+    synthesized: Vec<Rc<Fun>>,
 }
 
-/// Compiles a program into the world, or an input of the prompt; answers the number of the
+/// Compiles a program into the env, or an input of the prompt; answers the number of the
 /// function to run.
-pub(crate) fn compile(world: &mut World, program: &Fun, prompt: bool) -> Result<u16> {
+pub(crate) fn compile(env: &mut Env, program: &Fun, prompt: bool) -> Result<u16> {
     let body = &program.body;
     let count = body.iter().filter(|stmt| matches!(stmt.kind, StmtKind::Bind(_))).count();
     let mut compiler = Compiler {
-        world,
-        frame: Frame::default(),
-        outer: Vec::new(),
-        probed: HashMap::new(),
-        at: 0,
+        env,
+        current: FnState::default(),
+        enclosing: Vec::new(),
+        inferred: HashMap::new(),
+        pos: 0,
         all_global: prompt || count > TOP_LEVEL_MAX,
-        made: Vec::new(),
+        synthesized: Vec::new(),
     };
-    if compiler.world.program.shapes.is_empty() {
+    if compiler.env.program.shapes.is_empty() {
         let fields = [("key", Type::Any), ("items", Type::list(Type::Any))];
         let fields = fields.map(|(name, ty)| (name.to_owned(), ty)).to_vec();
-        compiler.world.program.shapes.push(Shape { name: "group".to_owned(), fields });
+        compiler.env.program.shapes.push(Shape { name: "group".to_owned(), fields });
     }
     compiler.declare_types(body)?;
     compiler.program(program, prompt)
 }
 
 /// The number of an entry of a table, as instructions name it.
-fn numbered(at: At, n: usize, what: &str) -> Result<Idx> {
-    Idx::try_from(n).or_else(|_| fault(at, format!("there are too many {what}")))
+fn table_index(pos: Pos, n: usize, what: &str) -> Result<Idx> {
+    Idx::try_from(n).or_else(|_| error_at(pos, format!("there are too many {what}")))
 }
 
 /// The number of an entry of a table, which has each but once.
-fn intern<T: PartialEq>(at: At, table: &mut Vec<T>, entry: T) -> Result<Idx> {
+fn intern<T: PartialEq>(pos: Pos, table: &mut Vec<T>, entry: T) -> Result<Idx> {
     let n = table.iter().position(|it| *it == entry).unwrap_or(table.len());
     if n == table.len() {
         table.push(entry);
     }
-    numbered(at, n, "constants")
+    table_index(pos, n, "constants")
 }
 
 impl Compiler<'_> {
     /// Does something whose errors are those of another place in the source.
-    fn placed<T>(&mut self, at: At, body: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        let outer = std::mem::replace(&mut self.at, at);
+    fn with_pos<T>(&mut self, pos: Pos, body: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let outer = std::mem::replace(&mut self.pos, pos);
         let result = body(self);
-        self.at = outer;
+        self.pos = outer;
         result
     }
 
     // Code.
 
     fn emit(&mut self, op: Op) -> usize {
-        let function = &mut self.frame.function;
+        let function = &mut self.current.function;
         function.code.push(op);
-        function.places.push(self.at);
+        function.positions.push(self.pos);
         function.code.len() - 1
     }
 
-    fn label(&self) -> u32 {
-        self.frame.function.code.len() as u32
+    fn here(&self) -> u32 {
+        self.current.function.code.len() as u32
     }
 
-    fn land_at(&mut self, from: usize, to: u32) {
-        if let Some(target) = self.frame.function.code[from].target() {
+    fn patch(&mut self, from: usize, to: u32) {
+        if let Some(target) = self.current.function.code[from].target() {
             *target = to;
         }
     }
 
     /// Makes jumps lead to here.
-    fn land(&mut self, from: impl IntoIterator<Item = usize>) {
-        let to = self.label();
-        from.into_iter().for_each(|jump| self.land_at(jump, to));
+    fn patch_here(&mut self, from: impl IntoIterator<Item = usize>) {
+        let to = self.here();
+        from.into_iter().for_each(|jump| self.patch(jump, to));
     }
 
     // Registers.
 
     fn mark(&self) -> Mark {
-        self.frame.next
+        self.current.next_reg
     }
 
     fn release(&mut self, mark: Mark) {
-        self.frame.next = mark;
+        self.current.next_reg = mark;
     }
 
-    fn take(&mut self, bank: Bank) -> Result<Reg> {
-        let (n, most) = (self.frame.next[bank as usize], &mut self.frame.function.frame);
+    fn alloc_reg(&mut self, bank: Bank) -> Result<Reg> {
+        let (n, most) =
+            (self.current.next_reg[bank as usize], &mut self.current.function.frame_size);
         if n >= REGISTERS_MAX {
-            return fault(self.at, "this function needs too many registers: split it up");
+            return error_at(self.pos, "this function needs too many registers: split it up");
         }
-        self.frame.next[bank as usize] = n + 1;
+        self.current.next_reg[bank as usize] = n + 1;
         most[bank as usize] = most[bank as usize].max(n + 1);
         Ok(n as Reg)
     }
 
-    fn take_for(&mut self, ty: &Type) -> Result<Val> {
-        Ok(Val { ty: ty.clone(), reg: self.take(ty.bank())? })
+    fn alloc_for(&mut self, ty: &Type) -> Result<Val> {
+        Ok(Val { ty: ty.clone(), reg: self.alloc_reg(ty.bank())? })
     }
 
-    fn want<'t>(&self, ty: &'t Type) -> Want<'t> {
-        Want { ty, to: None, mark: self.mark() }
+    fn dest<'t>(&self, ty: &'t Type) -> Dest<'t> {
+        Dest { expected: ty, reg: None, mark: self.mark() }
     }
 
     /// The register to put a result in: the wanted one if it is of the right bank.
-    fn target(&mut self, want: Want, ty: &Type) -> Result<Reg> {
-        want.reg(ty.bank()).map_or_else(|| self.take(ty.bank()), Ok)
+    fn dest_reg(&mut self, dest: Dest, ty: &Type) -> Result<Reg> {
+        dest.reg_in(ty.bank()).map_or_else(|| self.alloc_reg(ty.bank()), Ok)
     }
 
     /// Ends an operation: what it read is given back, and its result has a register.
-    fn done(&mut self, want: Want, ty: Type, op: impl FnOnce(Reg) -> Op) -> Result<Val> {
-        self.release(want.mark);
-        let reg = self.target(want, &ty)?;
+    fn emit_result(&mut self, dest: Dest, ty: Type, op: impl FnOnce(Reg) -> Op) -> Result<Val> {
+        self.release(dest.mark);
+        let reg = self.dest_reg(dest, &ty)?;
         self.emit(op(reg));
         Ok(Val { ty, reg })
     }
 
     /// Like `done`, for an instruction whose result is a cell that holds a value of this type.
-    fn unboxed(&mut self, want: Want, ty: &Type, op: impl FnOnce(Reg) -> Op) -> Result<Val> {
-        let cell = self.done(want, Type::Any, op)?;
-        self.fit(cell, ty, want.reg(ty.bank()))
+    fn emit_unboxed(&mut self, dest: Dest, ty: &Type, op: impl FnOnce(Reg) -> Op) -> Result<Val> {
+        let cell = self.emit_result(dest, Type::Any, op)?;
+        self.ascribe(cell, ty, dest.reg_in(ty.bank()))
     }
 
     /// The next cell: the value of an expression, or null.
-    fn next_or_null(&mut self, expr: Option<&Expr>, ty: &Type) -> Result<Reg> {
-        let null = Expr { at: self.at, kind: ExprKind::Null };
+    fn expr_or_null_to_next(&mut self, expr: Option<&Expr>, ty: &Type) -> Result<Reg> {
+        let null = Expr { pos: self.pos, kind: ExprKind::Null };
         let (expr, ty) = expr.map_or((&null, ANY), |expr| (expr, ty));
-        self.next(Bank::C, expr, ty)
+        self.expr_to_next(Bank::C, expr, ty)
     }
 
     /// Compiles to find a type out, and forgets the code.
-    fn probe(&mut self, expr: &Expr, expected: &Type) -> Result<Type> {
-        self.probe_by(expr, |compiler| Ok(compiler.expr(expr, expected, None)?.ty))
+    fn infer(&mut self, expr: &Expr, expected: &Type) -> Result<Type> {
+        self.infer_with(expr, |compiler| Ok(compiler.expr(expr, expected, None)?.ty))
     }
 
-    fn probe_by(&mut self, expr: &Expr, f: impl FnOnce(&mut Self) -> Result<Type>) -> Result<Type> {
-        if let Some(ty) = self.probed.get(&std::ptr::from_ref(expr)) {
+    fn infer_with(
+        &mut self,
+        expr: &Expr,
+        f: impl FnOnce(&mut Self) -> Result<Type>,
+    ) -> Result<Type> {
+        if let Some(ty) = self.inferred.get(&std::ptr::from_ref(expr)) {
             return Ok(ty.clone());
         }
-        let (code, mark, at) = (self.frame.function.code.len(), self.mark(), self.at);
-        let functions = self.world.program.functions.len();
+        let (code, mark, pos) = (self.current.function.code.len(), self.mark(), self.pos);
+        let functions = self.env.program.functions.len();
         let ty = f(self)?;
-        self.world.program.functions.truncate(functions);
-        self.at = at;
+        self.env.program.functions.truncate(functions);
+        self.pos = pos;
         self.release(mark);
-        self.frame.function.code.truncate(code);
-        self.frame.function.places.truncate(code);
-        self.probed.insert(expr, ty.clone());
+        self.current.function.code.truncate(code);
+        self.current.function.positions.truncate(code);
+        self.inferred.insert(expr, ty.clone());
         Ok(ty)
     }
 
     // Tables.
 
     fn constant(&mut self, text: &str) -> Result<Idx> {
-        intern(self.at, &mut self.world.program.constants, text.to_owned())
+        intern(self.pos, &mut self.env.program.constants, text.to_owned())
     }
 
     fn move_to(&mut self, bank: Bank, to: Reg, from: Reg) {
@@ -297,7 +302,7 @@ impl Compiler<'_> {
     // Types.
 
     fn shape(&self, shape: u16) -> &Shape {
-        &self.world.program.shapes[usize::from(shape)]
+        &self.env.program.shapes[usize::from(shape)]
     }
 
     fn field_named(&self, shape: u16, name: &str) -> Option<(usize, Type)> {
@@ -305,26 +310,30 @@ impl Compiler<'_> {
         shape.field(name).map(|n| (n, shape.fields[n].1.clone()))
     }
 
-    fn resolve(&self, TypeRef { name, args, at }: &TypeRef) -> Result<Type> {
+    fn resolve_type(&self, TypeRef { name, args, pos }: &TypeRef) -> Result<Type> {
         if let (Some(ty), []) =
-            (Type::simple(name).or(self.world.types.get(name).cloned()), args.as_slice())
+            (Type::from_name(name).or(self.env.types.get(name).cloned()), args.as_slice())
         {
             return Ok(ty);
         }
         Ok(match (name.as_str(), args.as_slice()) {
             ("list", []) => Type::list(Type::Any),
-            ("list", [element]) => Type::list(self.resolve(element)?),
+            ("list", [element]) => Type::list(self.resolve_type(element)?),
             ("map", []) => Type::map(Type::Any, Type::Any),
-            ("map", [key, value]) => Type::map(self.resolve(key)?, self.resolve(value)?),
+            ("map", [key, value]) => Type::map(self.resolve_type(key)?, self.resolve_type(value)?),
             ("option" | "group", [_]) => Type::Any,
             ("fun", [params @ .., result]) => {
-                let params = params.iter().map(|ty| self.resolve(ty)).collect::<Result<_>>()?;
-                Type::Fun(Rc::new(Signature { params, result: self.resolve(result)? }))
+                let params =
+                    params.iter().map(|ty| self.resolve_type(ty)).collect::<Result<_>>()?;
+                Type::Fun(Rc::new(Signature { params, result: self.resolve_type(result)? }))
             }
-            (_, []) => return fault(*at, format!("there is no type `{name}`")),
+            (_, []) => return error_at(*pos, format!("there is no type `{name}`")),
             (_, args) => {
                 let count = args.len();
-                return fault(*at, format!("there is no type `{name}` with {count} parameters"));
+                return error_at(
+                    *pos,
+                    format!("there is no type `{name}` with {count} parameters"),
+                );
             }
         })
     }
@@ -333,7 +342,7 @@ impl Compiler<'_> {
         // Names first: types may refer to each other.
         let (mut bodies, mut aliases) = (Vec::new(), Vec::new());
         for stmt in program {
-            self.at = stmt.at;
+            self.pos = stmt.pos;
             if let StmtKind::Type(name, variants) = &stmt.kind {
                 let single = matches!(variants.as_slice(), [(only, _)] if only == name);
                 let union: Option<Rc<str>> = (!single).then(|| name.as_str().into());
@@ -342,36 +351,37 @@ impl Compiler<'_> {
                     bodies.push((record, fields));
                 }
                 if let Some(union) = union {
-                    self.world.types.insert(name.clone(), Type::Union(union));
+                    self.env.types.insert(name.clone(), Type::Union(union));
                 }
             } else if let StmtKind::Alias(name, ty) = &stmt.kind {
-                self.world.types.insert(name.clone(), Type::Any);
+                self.env.types.insert(name.clone(), Type::Any);
                 aliases.push((name, ty));
             }
         }
         for (name, ty) in aliases {
-            let ty = self.resolve(ty)?;
-            self.world.types.insert(name.clone(), ty);
+            let ty = self.resolve_type(ty)?;
+            self.env.types.insert(name.clone(), ty);
         }
         for (shape, fields) in bodies {
             if fields.len() > 200 {
-                return fault(self.at, "a type has at most 200 fields");
+                return error_at(self.pos, "a type has at most 200 fields");
             }
-            let resolved = fields.iter().map(|(name, ty)| Ok((name.clone(), self.resolve(ty)?)));
+            let resolved =
+                fields.iter().map(|(name, ty)| Ok((name.clone(), self.resolve_type(ty)?)));
             let resolved = resolved.collect::<Result<_>>()?;
-            self.world.program.shapes[usize::from(shape)].fields = resolved;
+            self.env.program.shapes[usize::from(shape)].fields = resolved;
         }
         Ok(())
     }
 
     /// A struct, or a variant of a union, whose fields come later.
     fn declare_record(&mut self, name: &str, union: Option<Rc<str>>) -> Result<Idx> {
-        let (shapes, name) = (&mut self.world.program.shapes, name.to_owned());
-        let shape = numbered(self.at, shapes.len(), "types")?;
+        let (shapes, name) = (&mut self.env.program.shapes, name.to_owned());
+        let shape = table_index(self.pos, shapes.len(), "types")?;
         shapes.push(Shape { name: name.clone(), fields: Vec::new() });
         let record = Rc::new(Record { shape, name: name.clone(), union });
-        self.world.types.insert(name.clone(), Type::Struct(Rc::clone(&record)));
-        self.world.records.insert(name, record);
+        self.env.types.insert(name.clone(), Type::Struct(Rc::clone(&record)));
+        self.env.records.insert(name, record);
         Ok(shape)
     }
 
@@ -383,7 +393,7 @@ impl Compiler<'_> {
             _ => (&*vec![Type::Any; count], ANY),
         };
         let resolve = |(ty, known): (&Option<TypeRef>, &Type)| match ty {
-            Some(ty) => self.resolve(ty),
+            Some(ty) => self.resolve_type(ty),
             None => Ok(known.clone()),
         };
         let params = fun.params.iter().map(|(_, ty)| ty).zip(known);
@@ -394,20 +404,20 @@ impl Compiler<'_> {
 
     /// A number for a function whose code comes later.
     fn reserve_function(&mut self, name: &str) -> Result<u16> {
-        let functions = &mut self.world.program.functions;
+        let functions = &mut self.env.program.functions;
         functions.push(Rc::new(Function { name: name.to_owned(), ..Function::default() }));
-        numbered(self.at, functions.len() - 1, "functions")
+        table_index(self.pos, functions.len() - 1, "functions")
     }
 
-    fn begin(&mut self, frame: Frame) {
-        self.outer.push(std::mem::replace(&mut self.frame, frame));
+    fn begin(&mut self, frame: FnState) {
+        self.enclosing.push(std::mem::replace(&mut self.current, frame));
     }
 
     /// Ends the innermost function and puts its code in the place kept for it.
-    fn finish(&mut self, index: u16) -> Vec<Local> {
-        let outer = self.outer.pop().unwrap_or_default();
-        let frame = std::mem::replace(&mut self.frame, outer);
-        self.world.program.functions[usize::from(index)] = Rc::new(frame.function);
+    fn finish(&mut self, index: u16) -> Vec<Symbol> {
+        let outer = self.enclosing.pop().unwrap_or_default();
+        let frame = std::mem::replace(&mut self.current, outer);
+        self.env.program.functions[usize::from(index)] = Rc::new(frame.function);
         frame.captures
     }
 
@@ -416,16 +426,16 @@ impl Compiler<'_> {
         let mut functions = Vec::new();
         for stmt in &program.body {
             if let StmtKind::Fun(fun) = &stmt.kind {
-                self.at = fun.at;
+                self.pos = fun.pos;
                 let (index, signature) =
                     (self.reserve_function(&fun.name)?, self.signature(fun, ANY)?);
-                let function = Local::function(&fun.name, index, &signature);
-                self.world.globals.insert(fun.name.clone(), function);
+                let function = Symbol::function(&fun.name, index, &signature);
+                self.env.globals.insert(fun.name.clone(), function);
                 functions.push((fun, index, signature));
             }
         }
         let main = self.reserve_function(&program.name)?;
-        self.begin(Frame::of(program));
+        self.begin(FnState::of(program));
         let (body, last) = match program.body.as_slice() {
             [before @ .., Stmt { kind: StmtKind::Expr(expr), .. }] if prompt => {
                 (before, Some(expr))
@@ -435,7 +445,7 @@ impl Compiler<'_> {
         for stmt in body.iter().filter(|stmt| !matches!(stmt.kind, StmtKind::Fun(_))) {
             self.statement(stmt)?;
         }
-        let result = self.next_or_null(last, ANY)?;
+        let result = self.expr_or_null_to_next(last, ANY)?;
         self.emit(Op::RetC(result));
         self.finish(main);
         // Their code comes last: by then the types of the globals are known.
@@ -450,9 +460,9 @@ impl Compiler<'_> {
         let (from, bank) = (value.ty.bank(), wanted.bank());
         // A truth value is no number.
         let other = from == Bank::I && bank == Bank::I && value.ty != *wanted;
-        if other || !value.ty.fits(wanted) {
+        if other || !value.ty.is_compatible(wanted) {
             let found = &value.ty;
-            return fault(self.at, format!("type mismatch: expected {wanted}, found {found}"));
+            return error_at(self.pos, format!("type mismatch: expected {wanted}, found {found}"));
         }
         let known = *wanted == Type::Any && bank == from;
         let ty = if known { value.ty.clone() } else { wanted.clone() };
@@ -460,14 +470,14 @@ impl Compiler<'_> {
         let reg = match to {
             Some(reg) => reg,
             None if from == bank => v,
-            None => self.take(bank)?,
+            None => self.alloc_reg(bank)?,
         };
         if from == bank {
             self.move_to(bank, reg, v);
             return Ok(Val { ty, reg });
         }
         self.emit(match (&value.ty, wanted) {
-            (Type::Int, Type::Float) => Op::FloatOf(reg, v),
+            (Type::Int, Type::Float) => Op::IToF(reg, v),
             (Type::Int, _) => Op::BoxI(reg, v),
             (Type::Bool, _) => Op::BoxB(reg, v),
             (Type::Float, _) => Op::BoxF(reg, v),

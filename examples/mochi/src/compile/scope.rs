@@ -2,22 +2,22 @@
 
 use std::rc::Rc;
 
-use super::{ANY, Compiler, Mark, Val, Want, numbered};
+use super::{ANY, Compiler, Dest, Mark, Val, table_index};
 use crate::builtins::Builtin;
 use crate::bytecode::{Idx, Op, Reg};
-use crate::errors::{Result, fault};
+use crate::errors::{Result, error_at};
 use crate::syntax::ast::{Expr, ExprKind, THIS};
 use crate::types::{Bank, Signature, Type};
 
 /// Where the value of a name is.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Place {
+pub(super) enum Storage {
     /// In a register of the bank of its type.
     Reg(Reg),
     /// In a box, which is in a register: inner functions share it.
     Boxed(Reg),
     /// In a box that the function has captured.
-    Captured(Reg),
+    Upvalue(Reg),
     /// In a slot that outlives the function.
     Global(Idx),
     /// A field of the record whose method this is: its shape, and which one.
@@ -27,162 +27,164 @@ pub(super) enum Place {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Local {
+pub(super) struct Symbol {
     pub(super) name: String,
     pub(super) ty: Type,
-    pub(super) place: Place,
+    pub(super) storage: Storage,
     pub(super) mutable: bool,
     /// The register, or the slot, of the flag that says that nobody else holds the list.
     pub(super) owned: Option<Idx>,
 }
 
-impl Local {
-    pub(super) fn new(name: &str, ty: Type, place: Place) -> Local {
-        Local { name: name.to_owned(), ty, place, mutable: true, owned: None }
+impl Symbol {
+    pub(super) fn new(name: &str, ty: Type, storage: Storage) -> Symbol {
+        Symbol { name: name.to_owned(), ty, storage, mutable: true, owned: None }
     }
 
-    pub(super) fn function(name: &str, index: u16, signature: &Rc<Signature>) -> Local {
-        let (ty, place) = (Type::Fun(Rc::clone(signature)), Place::Function(index));
-        Local { mutable: false, ..Local::new(name, ty, place) }
+    pub(super) fn function(name: &str, index: u16, signature: &Rc<Signature>) -> Symbol {
+        let (ty, storage) = (Type::Fun(Rc::clone(signature)), Storage::Function(index));
+        Symbol { mutable: false, ..Symbol::new(name, ty, storage) }
     }
 
     pub(super) fn is_function(&self) -> bool {
-        matches!(self.place, Place::Function(_))
+        matches!(self.storage, Storage::Function(_))
     }
 }
 
 impl Compiler<'_> {
-    pub(super) fn find(&mut self, name: &str) -> Option<Local> {
-        if let Some(local) = self.find_in(self.outer.len(), name) {
+    pub(super) fn resolve(&mut self, name: &str) -> Option<Symbol> {
+        if let Some(local) = self.resolve_in(self.enclosing.len(), name) {
             return Some(local);
         }
-        if let Some(this) = &self.frame.this {
+        if let Some(this) = &self.current.this {
             if let Some((field, ty)) = self.field_named(this.shape, name) {
-                return Some(Local::new(name, ty, Place::Field(this.shape, field)));
+                return Some(Symbol::new(name, ty, Storage::Field(this.shape, field)));
             } else if let Some(method) = self.method(this, name) {
                 return Some(method);
             }
         }
-        self.world.globals.get(name).cloned()
+        self.env.globals.get(name).cloned()
     }
 
     /// A built-in function, if nothing of the program has its name.
     pub(super) fn builtin(&mut self, name: &str) -> Option<Builtin> {
-        Builtin::named(name).filter(|_| self.find(name).is_none())
+        Builtin::named(name).filter(|_| self.resolve(name).is_none())
     }
 
     /// Looks for a variable of a function or of those around it, from which it is captured.
-    fn find_in(&mut self, level: usize, name: &str) -> Option<Local> {
-        let frame = self.outer.get(level).unwrap_or(&self.frame);
-        let last = |scope: &Vec<Local>| scope.iter().rev().find(|it| it.name == name).cloned();
+    fn resolve_in(&mut self, level: usize, name: &str) -> Option<Symbol> {
+        let frame = self.enclosing.get(level).unwrap_or(&self.current);
+        let last = |scope: &Vec<Symbol>| scope.iter().rev().find(|it| it.name == name).cloned();
         if let Some(local) = frame.scopes.iter().rev().find_map(last) {
             return Some(local);
         }
-        let local = self.find_in(level.checked_sub(1)?, name)?;
+        let local = self.resolve_in(level.checked_sub(1)?, name)?;
         if local.is_function() {
             return Some(local);
         }
-        let captures = &mut self.outer.get_mut(level).unwrap_or(&mut self.frame).captures;
+        let captures = &mut self.enclosing.get_mut(level).unwrap_or(&mut self.current).captures;
         let n = captures.iter().position(|it| it.name == name).unwrap_or(captures.len());
         if n == captures.len() {
             captures.push(local.clone());
         }
-        (n < 200).then_some(Local { place: Place::Captured(n as Reg), owned: None, ..local })
+        (n < 200).then_some(Symbol { storage: Storage::Upvalue(n as Reg), owned: None, ..local })
     }
 
     /// The register of a box; what is captured is fetched into `to`.
-    pub(super) fn held(&mut self, place: Place, to: Reg) -> Reg {
-        match place {
-            Place::Boxed(reg) => return reg,
-            Place::Captured(n) => drop(self.emit(Op::Up(to, n))),
+    pub(super) fn box_reg(&mut self, storage: Storage, to: Reg) -> Reg {
+        match storage {
+            Storage::Boxed(reg) => return reg,
+            Storage::Upvalue(n) => drop(self.emit(Op::GetUpvalue(to, n))),
             _ => {}
         }
         to
     }
 
-    pub(super) fn open(&mut self) {
-        self.frame.scopes.push(Vec::new());
+    pub(super) fn open_scope(&mut self) {
+        self.current.scopes.push(Vec::new());
     }
 
-    pub(super) fn close(&mut self, mark: Mark) {
-        self.frame.scopes.pop();
+    pub(super) fn close_scope(&mut self, mark: Mark) {
+        self.current.scopes.pop();
         self.release(mark);
     }
 
     /// A variable for a value, in the next register.
-    pub(super) fn local(&mut self, name: &str, mut value: Val) -> Result<Local> {
-        if !self.frame.uses.inner.contains(name) {
+    pub(super) fn new_local(&mut self, name: &str, mut value: Val) -> Result<Symbol> {
+        if !self.current.uses.inner.contains(name) {
             let bank = value.ty.bank();
-            let reg = self.take(bank)?;
+            let reg = self.alloc_reg(bank)?;
             self.move_to(bank, reg, value.reg);
             value.reg = reg;
         }
-        self.local_in(name, value)
+        self.bind_local(name, value)
     }
 
     /// A variable for a value that has a register of its own already.
-    fn local_in(&mut self, name: &str, value: Val) -> Result<Local> {
-        let mut local = Local::new(name, value.ty.clone(), Place::Reg(value.reg));
-        if self.frame.uses.inner.contains(name) {
-            let reg = self.take(Bank::C)?;
+    fn bind_local(&mut self, name: &str, value: Val) -> Result<Symbol> {
+        let mut local = Symbol::new(name, value.ty.clone(), Storage::Reg(value.reg));
+        if self.current.uses.inner.contains(name) {
+            let reg = self.alloc_reg(Bank::C)?;
             let mark = self.mark();
-            let cell = self.as_cell(value)?;
+            let cell = self.to_cell(value)?;
             self.emit(Op::NewBox(reg, cell));
             self.release(mark);
-            local.place = Place::Boxed(reg);
-        } else if value.ty.bank() == Bank::C && self.frame.uses.appended.contains(name) {
-            local.owned = Some(Idx::from(self.take(Bank::I)?));
+            local.storage = Storage::Boxed(reg);
+        } else if value.ty.bank() == Bank::C && self.current.uses.appended.contains(name) {
+            local.owned = Some(Idx::from(self.alloc_reg(Bank::I)?));
         }
         Ok(local)
     }
 
-    pub(super) fn declare_in(&mut self, name: &str, value: Val) -> Result<()> {
-        let local = self.local_in(name, value)?;
+    pub(super) fn declare_local(&mut self, name: &str, value: Val) -> Result<()> {
+        let local = self.bind_local(name, value)?;
         self.declare(local, false)
     }
 
     /// Makes a variable known, whose list is its own if it is `fresh`.
-    pub(super) fn declare(&mut self, local: Local, fresh: bool) -> Result<()> {
+    pub(super) fn declare(&mut self, local: Symbol, fresh: bool) -> Result<()> {
         self.set_owned(&local, fresh)?;
-        if let Place::Global(_) = local.place {
-            self.world.globals.insert(local.name.clone(), local);
-        } else if let Some(scope) = self.frame.scopes.last_mut() {
+        if let Storage::Global(_) = local.storage {
+            self.env.globals.insert(local.name.clone(), local);
+        } else if let Some(scope) = self.current.scopes.last_mut() {
             scope.push(local);
         }
         Ok(())
     }
 
     /// A variable for a value, in a slot.
-    pub(super) fn global(&mut self, name: &str, value: Val) -> Result<Local> {
+    pub(super) fn new_global(&mut self, name: &str, value: Val) -> Result<Symbol> {
         let bank = value.ty.bank();
-        // At the prompt, and in a program that says the same name twice, the old slot will do
+        // Pos the prompt, and in a program that says the same name twice, the old slot will do
         // if the type is the old one.
-        let (slot, mut owned) = match self.world.globals.get(name) {
-            Some(&Local { place: Place::Global(slot), owned, ref ty, .. }) if *ty == value.ty => {
+        let (slot, mut owned) = match self.env.globals.get(name) {
+            Some(&Symbol { storage: Storage::Global(slot), owned, ref ty, .. })
+                if *ty == value.ty =>
+            {
                 (slot, owned)
             }
-            _ => (self.new_slot(bank)?, None),
+            _ => (self.new_global_slot(bank)?, None),
         };
-        let appended = self.frame.uses.appended.contains(name) || self.all_global;
+        let appended = self.current.uses.appended.contains(name) || self.all_global;
         if bank == Bank::C && appended && owned.is_none() {
-            owned = Some(self.new_slot(Bank::I)?);
+            owned = Some(self.new_global_slot(Bank::I)?);
         }
-        self.set_global(bank, slot, value.reg);
-        Ok(Local { owned, ..Local::new(name, value.ty, Place::Global(slot)) })
+        self.emit_set_global(bank, slot, value.reg);
+        Ok(Symbol { owned, ..Symbol::new(name, value.ty, Storage::Global(slot)) })
     }
 
-    fn new_slot(&mut self, bank: Bank) -> Result<Idx> {
-        let count = &mut self.world.program.globals[bank as usize];
+    fn new_global_slot(&mut self, bank: Bank) -> Result<Idx> {
+        let count = &mut self.env.program.globals[bank as usize];
         *count += 1;
-        numbered(self.at, *count - 1, "globals")
+        table_index(self.pos, *count - 1, "globals")
     }
 
     /// Notes whether the list of a variable is its own.
-    fn set_owned(&mut self, local: &Local, owned: bool) -> Result<()> {
+    fn set_owned(&mut self, local: &Symbol, owned: bool) -> Result<()> {
         let Some(flag) = local.owned else { return Ok(()) };
-        if matches!(local.place, Place::Global(_)) {
+        if matches!(local.storage, Storage::Global(_)) {
             let mark = self.mark();
-            let reg = self.take(Bank::I)?;
+            let reg = self.alloc_reg(Bank::I)?;
             self.emit(Op::LoadI(reg, i32::from(owned)));
             self.emit(Op::SetGI(flag, reg));
             self.release(mark);
@@ -192,67 +194,67 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    fn set_global(&mut self, bank: Bank, slot: Idx, reg: Reg) {
+    fn emit_set_global(&mut self, bank: Bank, slot: Idx, reg: Reg) {
         self.emit([Op::SetGI, Op::SetGF, Op::SetGC][bank as usize](slot, reg));
     }
 
     /// The value of a name. If somebody else may hold it afterwards, `shared`, a list is no
     /// longer the variable's own.
-    pub(super) fn load(&mut self, name: &str, want: Want, shared: bool) -> Result<Val> {
-        let Some(local) = self.find(name) else {
-            return self.load_constant(name, want);
+    pub(super) fn load_name(&mut self, name: &str, dest: Dest, shared: bool) -> Result<Val> {
+        let Some(local) = self.resolve(name) else {
+            return self.load_constant(name, dest);
         };
         if shared {
             self.set_owned(&local, false)?;
         }
         let (ty, bank) = (local.ty.clone(), local.ty.bank());
-        match local.place {
-            Place::Reg(reg) => Ok(Val { ty, reg }),
-            Place::Global(slot) => {
+        match local.storage {
+            Storage::Reg(reg) => Ok(Val { ty, reg }),
+            Storage::Global(slot) => {
                 let get = [Op::GetGI, Op::GetGF, Op::GetGC][bank as usize];
-                self.done(want, ty, |reg| get(reg, slot))
+                self.emit_result(dest, ty, |reg| get(reg, slot))
             }
-            Place::Field(shape, n) => {
-                self.unboxed(want, &ty, |cell| Op::GetField(cell, 0, n as Reg, shape))
+            Storage::Field(shape, n) => {
+                self.emit_unboxed(dest, &ty, |cell| Op::GetField(cell, 0, n as Reg, shape))
             }
-            Place::Function(_) if local.name != name => {
-                let this = Expr { at: self.at, kind: ExprKind::Name(THIS.to_owned()) };
+            Storage::Function(_) if local.name != name => {
+                let this = Expr { pos: self.pos, kind: ExprKind::Name(THIS.to_owned()) };
                 self.partial(&local, &[&this])
             }
-            Place::Function(_) => self.as_value(name, &ty, want),
-            place => {
-                let cell = self.target(want, ANY)?;
-                let held = self.held(place, cell);
+            Storage::Function(_) => self.as_value(name, &ty, dest),
+            storage => {
+                let cell = self.dest_reg(dest, ANY)?;
+                let held = self.box_reg(storage, cell);
                 self.emit(Op::GetBox(cell, held));
-                self.fit(Val::cell(cell), &ty, want.reg(bank))
+                self.ascribe(Val::cell(cell), &ty, dest.reg_in(bank))
             }
         }
     }
 
-    pub(super) fn store(&mut self, name: &str, value: &Expr) -> Result<()> {
-        let Some(local) = self.find(name).filter(|it| !it.is_function()) else {
-            return fault(self.at, format!("there is no variable `{name}`"));
+    pub(super) fn store_name(&mut self, name: &str, value: &Expr) -> Result<()> {
+        let Some(local) = self.resolve(name).filter(|it| !it.is_function()) else {
+            return error_at(self.pos, format!("there is no variable `{name}`"));
         };
         if !local.mutable {
             let message = format!("`{name}` cannot be assigned to: it is declared with let");
-            return fault(self.at, message);
+            return error_at(self.pos, message);
         }
         let fresh = self.is_fresh(value);
         let mark = self.mark();
-        match local.place {
-            Place::Reg(reg) => drop(self.typed(value, &local.ty, Some(reg))?),
-            Place::Boxed(_) | Place::Captured(_) => {
+        match local.storage {
+            Storage::Reg(reg) => drop(self.expr_as(value, &local.ty, Some(reg))?),
+            Storage::Boxed(_) | Storage::Upvalue(_) => {
                 let value = self.operand(Bank::C, value, &local.ty)?;
-                let cell = self.take(Bank::C)?;
-                let held = self.held(local.place, cell);
+                let cell = self.alloc_reg(Bank::C)?;
+                let held = self.box_reg(local.storage, cell);
                 self.emit(Op::SetBox(held, value));
             }
-            Place::Function(_) => {}
-            Place::Global(slot) => {
-                let value = self.typed(value, &local.ty, None)?;
-                self.set_global(local.ty.bank(), slot, value.reg);
+            Storage::Function(_) => {}
+            Storage::Global(slot) => {
+                let value = self.expr_as(value, &local.ty, None)?;
+                self.emit_set_global(local.ty.bank(), slot, value.reg);
             }
-            Place::Field(shape, field) => {
+            Storage::Field(shape, field) => {
                 let value = self.operand(Bank::C, value, &local.ty)?;
                 self.emit(Op::SetField(0, field as Reg, value, shape));
             }

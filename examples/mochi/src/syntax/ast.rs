@@ -3,22 +3,22 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use crate::bytecode::AnyOp;
+use crate::bytecode::ArithOp;
 
 /// A byte offset into the source.
-pub(crate) type At = u32;
+pub(crate) type Pos = u32;
 
 /// A name with the types in its angle brackets; a function is `fun` of its parameters and result.
 #[derive(Clone)]
 pub(crate) struct TypeRef {
     pub(crate) name: String,
     pub(crate) args: Vec<TypeRef>,
-    pub(crate) at: At,
+    pub(crate) pos: Pos,
 }
 
 impl TypeRef {
-    pub(crate) fn new(name: &str, args: Vec<TypeRef>, at: At) -> TypeRef {
-        TypeRef { name: name.to_owned(), args, at }
+    pub(crate) fn new(name: &str, args: Vec<TypeRef>, pos: Pos) -> TypeRef {
+        TypeRef { name: name.to_owned(), args, pos }
     }
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Fun {
     pub(crate) result: Option<TypeRef>,
     pub(crate) body: Vec<Stmt>,
     pub(crate) uses: Uses,
-    pub(crate) at: At,
+    pub(crate) pos: Pos,
 }
 
 /// What a function and those inside it do with names: the parser sees every name anyway, so it
@@ -54,7 +54,7 @@ pub(crate) struct Uses {
 
 /// A part of the tree and its place.
 pub(crate) struct Node<K> {
-    pub(crate) at: At,
+    pub(crate) pos: Pos,
     pub(crate) kind: K,
 }
 
@@ -117,9 +117,9 @@ impl Expr {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Binary {
+pub(crate) enum BinaryOp {
     /// A calculation, or an operation on sets.
-    Any(AnyOp),
+    Arith(ArithOp),
     Eq,
     Ne,
     Lt,
@@ -137,13 +137,13 @@ pub(crate) enum ExprKind {
     Int(i64),
     Float(f64),
     Bool(bool),
-    Text(String),
+    String(String),
     Name(String),
     List(Vec<Expr>),
     Map(Vec<(Expr, Expr)>),
     Struct(String, Vec<(String, Expr)>),
     Not(Box<Expr>),
-    Binary(Binary, Box<Expr>, Box<Expr>),
+    Binary(BinaryOp, Box<Expr>, Box<Expr>),
     Call(Box<Expr>, Vec<Expr>),
     Index(Box<Expr>, Box<Expr>),
     Slice(Box<Expr>, [Option<Box<Expr>>; 3]),

@@ -4,7 +4,7 @@ use std::str::Chars;
 
 use logos::Logos;
 
-use crate::errors::{Result, fault};
+use crate::errors::{Result, error_at};
 
 /// A token; the words that are no names are told apart by the parser.
 #[derive(Logos, Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(crate) enum Token {
     #[regex(r"[0-9]+[eE][+-]?[0-9]+")]
     Float,
     #[regex(r#""(\\[^\n]|[^"\\])*""#)]
-    Text,
+    String,
     #[regex(r"==|!=|<=|>=|&&|\|\||=>|\.\.|\?\?|[-+*/%=<>!|{}\[\](),.:?]")]
     Sign,
     /// The beginning of a comment that has no end.
@@ -37,27 +37,29 @@ pub(crate) enum Token {
 pub(crate) struct Spanned<'s> {
     pub(crate) token: Token,
     pub(crate) text: &'s str,
-    pub(crate) at: u32,
+    pub(crate) pos: u32,
 }
 
 /// Cuts the source into tokens, with one `End` at the end.
 pub(crate) fn tokens(source: &str) -> Result<Vec<Spanned<'_>>> {
     if u32::try_from(source.len()).is_err() {
-        return fault(0, "the source is longer than 4 GiB");
+        return error_at(0, "the source is longer than 4 GiB");
     }
     let mut found = Vec::new();
     for (token, span) in Token::lexer(source).spanned() {
-        let (at, text) = (span.start as u32, &source[span]);
+        let (pos, text) = (span.start as u32, &source[span]);
         match token {
-            Ok(Token::Unclosed) => return fault(at, "this comment has no end: a */ is missing"),
-            Ok(token) => found.push(Spanned { token, text, at }),
-            Err(()) if text.starts_with('"') => {
-                return fault(at, "this text has no end: a \" is missing");
+            Ok(Token::Unclosed) => {
+                return error_at(pos, "this comment has no end: a */ is missing");
             }
-            Err(()) => return fault(at, format!("{text:?} begins no token")),
+            Ok(token) => found.push(Spanned { token, text, pos }),
+            Err(()) if text.starts_with('"') => {
+                return error_at(pos, "this text has no end: a \" is missing");
+            }
+            Err(()) => return error_at(pos, format!("{text:?} begins no token")),
         }
     }
-    found.push(Spanned { token: Token::End, text: "", at: source.trim_end().len() as u32 });
+    found.push(Spanned { token: Token::End, text: "", pos: source.trim_end().len() as u32 });
     Ok(found)
 }
 
@@ -65,13 +67,13 @@ pub(crate) fn tokens(source: &str) -> Result<Vec<Spanned<'_>>> {
 const ESCAPES: (&str, &str) = ("ntrabfv\\\"'", "\n\t\r\x07\x08\x0c\x0b\\\"'");
 
 /// What a literal in quotes says.
-pub(crate) fn unquote(quoted: &str, at: u32) -> Result<String> {
+pub(crate) fn unquote(quoted: &str, pos: u32) -> Result<String> {
     let mut text = String::with_capacity(quoted.len());
     let mut chars = quoted.get(1..quoted.len() - 1).unwrap_or_default().chars();
     while let Some(c) = chars.next() {
         match if c == '\\' { escaped(&mut chars) } else { Some(c) } {
             Some(c) => text.push(c),
-            None => return fault(at, "this text has an escape that means nothing"),
+            None => return error_at(pos, "this text has an escape that means nothing"),
         }
     }
     Ok(text)

@@ -7,13 +7,13 @@ use std::rc::Rc;
 
 use super::ast::*;
 use super::lexer::{Spanned, Token, tokens, unquote};
-use crate::bytecode::AnyOp;
-use crate::errors::{Result, fault};
+use crate::bytecode::ArithOp;
+use crate::errors::{Result, error_at};
 
 const DEPTH_MAX: u32 = 1000;
 
 /// Words that are never names of variables.
-const RESERVED: &[&str] = &[
+const KEYWORDS: &[&str] = &[
     "test", "expect", "agent", "intent", "on", "stream", "emit", "type", "fun", "extern", "import",
     "return", "break", "continue", "let", "var", "if", "else", "then", "for", "while", "in",
     "generate", "match", "fetch", "load", "save", "package", "export", "fact", "rule", "all",
@@ -21,37 +21,37 @@ const RESERVED: &[&str] = &[
 ];
 
 /// Words that can only begin a statement: `return` has no value before them.
-const STARTS: &[&str] =
+const STATEMENT_KEYWORDS: &[&str] =
     &["let", "var", "return", "while", "for", "break", "continue", "type", "expect", "test"];
 
 /// Words that begin what the language has and this VM does not.
-const OUT_OF_SCOPE: &[&str] = &[
+const UNSUPPORTED: &[&str] = &[
     "agent", "intent", "stream", "emit", "on", "model", "generate", "fetch", "load", "save",
     "import", "extern", "fact", "rule",
 ];
 
 /// The operators, those that bind least first.
-const OPERATORS: &[&[(&str, Binary)]] = {
-    use AnyOp::*;
-    use Binary::*;
+const OPERATORS: &[&[(&str, BinaryOp)]] = {
+    use ArithOp::*;
+    use BinaryOp::*;
     &[
-        &[("union", Any(Union)), ("except", Any(Except)), ("intersect", Any(Intersect))],
+        &[("union", Arith(Union)), ("except", Arith(Except)), ("intersect", Arith(Intersect))],
         &[("??", Coalesce)],
         &[("||", Or)],
         &[("&&", And)],
         &[("==", Eq), ("!=", Ne), ("in", In)],
         &[("<", Lt), ("<=", Le), (">", Gt), (">=", Ge)],
-        &[("+", Any(Add)), ("-", Any(Sub))],
-        &[("*", Any(Mul)), ("/", Any(Div)), ("%", Any(Mod))],
+        &[("+", Arith(Add)), ("-", Arith(Sub))],
+        &[("*", Arith(Mul)), ("/", Arith(Div)), ("%", Arith(Mod))],
     ]
 };
 
 struct Parser<'s> {
     tokens: Vec<Spanned<'s>>,
-    next: usize,
+    cursor: usize,
     depth: u32,
     /// Inside the head of an `if`, a `while`, a `for` or a `match`, where `x {` begins the body.
-    head: bool,
+    no_struct_literal: bool,
     /// Methods of the types so far: they become functions of the program.
     methods: Vec<Stmt>,
     /// What is known of the functions around: the program, and those inside each other.
@@ -64,10 +64,11 @@ struct Parser<'s> {
 pub(crate) fn parse(source: &str) -> Result<Fun> {
     let (tokens, uses) = (tokens(source)?, vec![Uses::default()]);
     let (methods, generics) = (Vec::new(), Vec::new());
-    let mut parser = Parser { tokens, next: 0, depth: 0, head: false, methods, uses, generics };
-    parser.after("package", Parser::name)?;
+    let mut parser =
+        Parser { tokens, cursor: 0, depth: 0, no_struct_literal: false, methods, uses, generics };
+    parser.eat_then("package", Parser::ident)?;
     let mut body = Vec::new();
-    while parser.now().token != Token::End {
+    while parser.peek().token != Token::End {
         body.push(parser.statement()?);
     }
     body.append(&mut parser.methods);
@@ -76,111 +77,115 @@ pub(crate) fn parse(source: &str) -> Result<Fun> {
 }
 
 impl<'s> Parser<'s> {
-    fn ahead(&self, n: usize) -> Spanned<'s> {
+    fn peek_at(&self, n: usize) -> Spanned<'s> {
         let last = self.tokens.len() - 1;
-        self.tokens[(self.next + n).min(last)]
+        self.tokens[(self.cursor + n).min(last)]
     }
 
-    fn now(&self) -> Spanned<'s> {
-        self.ahead(0)
+    fn peek(&self) -> Spanned<'s> {
+        self.peek_at(0)
     }
 
     /// Whether a token is this word or sign; literals begin with a digit or a quote.
-    fn is_ahead(&self, n: usize, text: &str) -> bool {
-        self.ahead(n).text == text
+    fn peek_is(&self, n: usize, text: &str) -> bool {
+        self.peek_at(n).text == text
     }
 
-    fn is(&self, text: &str) -> bool {
-        self.is_ahead(0, text)
+    fn check(&self, text: &str) -> bool {
+        self.peek_is(0, text)
     }
 
-    fn is_name(&self, n: usize) -> bool {
-        self.ahead(n).token == Token::Name && !RESERVED.contains(&self.ahead(n).text)
+    fn is_ident(&self, n: usize) -> bool {
+        self.peek_at(n).token == Token::Name && !KEYWORDS.contains(&self.peek_at(n).text)
     }
 
-    fn accept(&mut self, text: &str) -> bool {
-        let found = self.is(text);
-        self.next += usize::from(found);
+    fn eat(&mut self, text: &str) -> bool {
+        let found = self.check(text);
+        self.cursor += usize::from(found);
         found
     }
 
     fn unexpected<T>(&self, wanted: &str) -> Result<T> {
-        let Spanned { token, text, at } = self.now();
-        if OUT_OF_SCOPE.contains(&text) {
-            return fault(at, format!("`{text}` is not part of this VM"));
+        let Spanned { token, text, pos } = self.peek();
+        if UNSUPPORTED.contains(&text) {
+            return error_at(pos, format!("`{text}` is not part of this VM"));
         }
         let found = if token == Token::End { "the end" } else { &format!("`{text}`") };
-        fault(at, format!("expected {wanted}, found {found}"))
+        error_at(pos, format!("expected {wanted}, found {found}"))
     }
 
     fn expect(&mut self, text: &str) -> Result<()> {
-        if self.accept(text) { Ok(()) } else { self.unexpected(&format!("`{text}`")) }
+        if self.eat(text) { Ok(()) } else { self.unexpected(&format!("`{text}`")) }
     }
 
-    fn name(&mut self) -> Result<String> {
-        if self.is_name(0) { self.label() } else { self.unexpected("a name") }
+    fn ident(&mut self) -> Result<String> {
+        if self.is_ident(0) { self.word() } else { self.unexpected("a name") }
     }
 
     /// A name behind a point or before a colon, where every word may stand.
-    fn label(&mut self) -> Result<String> {
-        if self.now().token != Token::Name {
+    fn word(&mut self) -> Result<String> {
+        if self.peek().token != Token::Name {
             return self.unexpected("a name");
         }
-        self.next += 1;
-        Ok(self.tokens[self.next - 1].text.to_owned())
+        self.cursor += 1;
+        Ok(self.tokens[self.cursor - 1].text.to_owned())
     }
 
     /// A part that may be missing: it begins with a sign or a word.
-    fn after<T>(&mut self, sign: &str, part: fn(&mut Self) -> Result<T>) -> Result<Option<T>> {
-        if self.accept(sign) { part(self).map(Some) } else { Ok(None) }
+    fn eat_then<T>(&mut self, sign: &str, part: fn(&mut Self) -> Result<T>) -> Result<Option<T>> {
+        if self.eat(sign) { part(self).map(Some) } else { Ok(None) }
     }
 
     /// `name: value`.
     fn labelled<T>(&mut self, parse: fn(&mut Self) -> Result<T>) -> Result<(String, T)> {
-        let name = self.label()?;
+        let name = self.word()?;
         self.expect(":")?;
         Ok((name, parse(self)?))
     }
 
     /// The tree becomes one higher.
-    fn climb(&mut self, message: &str) -> Result<()> {
+    fn add_level(&mut self, message: &str) -> Result<()> {
         self.depth += 1;
-        if self.depth > DEPTH_MAX { fault(self.now().at, message) } else { Ok(()) }
+        if self.depth > DEPTH_MAX { error_at(self.peek().pos, message) } else { Ok(()) }
     }
 
-    fn deeper<T>(&mut self, parse: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        self.climb("nested too deeply")?;
+    fn nested<T>(&mut self, parse: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.add_level("nested too deeply")?;
         let parsed = parse(self);
         self.depth -= 1;
         parsed
     }
 
     /// What stands in the head of a statement, or not.
-    fn headed<T>(&mut self, head: bool, parse: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        let before = std::mem::replace(&mut self.head, head);
+    fn with_restriction<T>(
+        &mut self,
+        head: bool,
+        parse: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let before = std::mem::replace(&mut self.no_struct_literal, head);
         let parsed = parse(self);
-        self.head = before;
+        self.no_struct_literal = before;
         parsed
     }
 
-    fn head(&mut self) -> Result<Expr> {
-        self.headed(true, Self::expr)
+    fn head_expr(&mut self) -> Result<Expr> {
+        self.with_restriction(true, Self::expr)
     }
 
     /// An expression in brackets that are open.
-    fn inner(&mut self, end: &str) -> Result<Expr> {
-        let inner = self.headed(false, Self::expr)?;
+    fn enclosed_expr(&mut self, end: &str) -> Result<Expr> {
+        let inner = self.with_restriction(false, Self::expr)?;
         self.expect(end)?;
         Ok(inner)
     }
 
     /// Items with commas between them.
-    fn list<T>(&mut self, end: &str, item: fn(&mut Self) -> Result<T>) -> Result<Vec<T>> {
-        self.headed(false, |p| {
+    fn comma_list<T>(&mut self, end: &str, item: fn(&mut Self) -> Result<T>) -> Result<Vec<T>> {
+        self.with_restriction(false, |p| {
             let mut items = Vec::new();
-            while !p.accept(end) {
+            while !p.eat(end) {
                 items.push(item(p)?);
-                if !p.accept(",") {
+                if !p.eat(",") {
                     p.expect(end)?;
                     break;
                 }
@@ -190,12 +195,12 @@ impl<'s> Parser<'s> {
     }
 
     /// Items in braces, to their end.
-    fn braces<T>(&mut self, mut item: impl FnMut(&mut Self) -> Result<T>) -> Result<Vec<T>> {
+    fn braced<T>(&mut self, mut item: impl FnMut(&mut Self) -> Result<T>) -> Result<Vec<T>> {
         self.expect("{")?;
-        self.headed(false, |p| {
+        self.with_restriction(false, |p| {
             let mut items = Vec::new();
-            while !p.accept("}") {
-                if p.now().token == Token::End {
+            while !p.eat("}") {
+                if p.peek().token == Token::End {
                     return p.unexpected("`}`");
                 }
                 items.push(item(p)?);
@@ -207,64 +212,65 @@ impl<'s> Parser<'s> {
     // Statements.
 
     fn block(&mut self) -> Result<Vec<Stmt>> {
-        self.braces(Self::statement)
+        self.braced(Self::statement)
     }
 
     fn statement(&mut self) -> Result<Stmt> {
-        self.deeper(|p| Ok(Stmt { at: p.now().at, kind: p.statement_kind()? }))
+        self.nested(|p| Ok(Stmt { pos: p.peek().pos, kind: p.statement_kind()? }))
     }
 
     fn statement_kind(&mut self) -> Result<StmtKind> {
-        let (Spanned { token, text, at }, named) = (self.now(), self.is_name(1));
+        let (Spanned { token, text, pos }, named) = (self.peek(), self.is_ident(1));
         let word = if token == Token::Name { text } else { "" };
-        self.next += 1;
+        self.cursor += 1;
         Ok(match word {
             "let" | "var" => StmtKind::Bind(Binding {
-                name: self.name()?,
-                ty: self.after(":", Self::type_ref)?,
-                value: self.after("=", Self::expr)?,
+                name: self.ident()?,
+                ty: self.eat_then(":", Self::type_ref)?,
+                value: self.eat_then("=", Self::expr)?,
                 mutable: word == "var",
             }),
             "export" => self.statement_kind()?,
             "fun" if named => StmtKind::Fun(self.function(true, None)?),
             "return" => {
-                let ends = matches!(self.now().text, "}" | "") || STARTS.contains(&self.now().text);
+                let ends = matches!(self.peek().text, "}" | "")
+                    || STATEMENT_KEYWORDS.contains(&self.peek().text);
                 StmtKind::Return(if ends { None } else { Some(self.expr()?) })
             }
-            "if" => StmtKind::Expr(Expr { at, kind: self.if_kind(Self::block_value)? }),
-            "while" => StmtKind::While(self.head()?, self.block()?),
+            "if" => StmtKind::Expr(Expr { pos, kind: self.if_kind(Self::block_value)? }),
+            "while" => StmtKind::While(self.head_expr()?, self.block()?),
             "for" => {
-                let name = self.name()?;
+                let name = self.ident()?;
                 self.expect("in")?;
-                let (from, to) = (self.head()?, self.after("..", Self::head)?);
+                let (from, to) = (self.head_expr()?, self.eat_then("..", Self::head_expr)?);
                 StmtKind::For(name, from, to, self.block()?)
             }
             "break" => StmtKind::Break,
             "continue" => StmtKind::Continue,
-            "type" if self.depth == 1 => self.type_body()?,
-            "type" => return fault(at, "types are declared at the top level"),
-            "test" | "bench" if self.now().token == Token::Text => {
-                let name = unquote(self.now().text, self.now().at)?;
-                self.next += 1;
+            "type" if self.depth == 1 => self.type_decl()?,
+            "type" => return error_at(pos, "types are declared at the top level"),
+            "test" | "bench" if self.peek().token == Token::String => {
+                let name = unquote(self.peek().text, self.peek().pos)?;
+                self.cursor += 1;
                 let kind = if word == "test" { StmtKind::Test } else { StmtKind::Bench };
                 kind(name, self.block()?)
             }
             "expect" => StmtKind::Expect(self.expr()?),
-            "update" if named && self.is_ahead(1, "set") => {
-                let target = self.name()?;
+            "update" if named && self.peek_is(1, "set") => {
+                let target = self.ident()?;
                 self.uses().names.insert(target.clone());
-                self.next += 1;
+                self.cursor += 1;
                 self.expect("{")?;
-                let set = self.list("}", |p| p.labelled(Self::expr))?;
-                StmtKind::Update(target, set, self.after("where", Self::expr)?)
+                let set = self.comma_list("}", |p| p.labelled(Self::expr))?;
+                StmtKind::Update(target, set, self.eat_then("where", Self::expr)?)
             }
             _ => {
-                self.next -= 1;
+                self.cursor -= 1;
                 if word == "model" && named {
                     return self.unexpected("a statement");
                 }
                 let place = self.expr()?;
-                if !self.accept("=") {
+                if !self.eat("=") {
                     return Ok(StmtKind::Expr(place));
                 }
                 let value = self.expr()?;
@@ -282,18 +288,19 @@ impl<'s> Parser<'s> {
     }
 
     fn function(&mut self, named: bool, owner: Option<&str>) -> Result<Rc<Fun>> {
-        let at = self.now().at;
-        let mut name = if named { self.name()? } else { String::new() };
+        let pos = self.peek().pos;
+        let mut name = if named { self.ident()? } else { String::new() };
         self.uses.push(Uses::default());
         let around = self.generics.len();
-        let generics = self.after("<", |p| p.list(">", Self::name))?;
+        let generics = self.eat_then("<", |p| p.comma_list(">", Self::ident))?;
         self.generics.extend(generics.unwrap_or_default());
         self.expect("(")?;
-        let mut params = self.list(")", |p| Ok((p.name()?, p.after(":", Self::type_ref)?)))?;
-        let result = self.after(":", Self::type_ref)?;
-        let arrow = self.now().at;
-        let body = match self.after("=>", Self::expr)? {
-            Some(value) => vec![Stmt { at: arrow, kind: StmtKind::Return(Some(value)) }],
+        let mut params =
+            self.comma_list(")", |p| Ok((p.ident()?, p.eat_then(":", Self::type_ref)?)))?;
+        let result = self.eat_then(":", Self::type_ref)?;
+        let arrow = self.peek().pos;
+        let body = match self.eat_then("=>", Self::expr)? {
+            Some(value) => vec![Stmt { pos: arrow, kind: StmtKind::Return(Some(value)) }],
             None => self.block()?,
         };
         self.generics.truncate(around);
@@ -307,90 +314,92 @@ impl<'s> Parser<'s> {
         around.appended.extend(uses.appended.iter().cloned());
         if let Some(owner) = owner {
             name = format!("{owner}.{name}");
-            let ty = TypeRef::new(owner, Vec::new(), at);
+            let ty = TypeRef::new(owner, Vec::new(), pos);
             params.insert(0, (THIS.to_owned(), Some(ty)));
         }
-        Ok(Rc::new(Fun { name, params, result, body, uses, at }))
+        Ok(Rc::new(Fun { name, params, result, body, uses, pos }))
     }
 
-    fn type_body(&mut self) -> Result<StmtKind> {
-        let name = self.name()?;
-        let equals = self.accept("=");
-        if self.is("{") {
-            let fields = self.fields(&name)?;
+    fn type_decl(&mut self) -> Result<StmtKind> {
+        let name = self.ident()?;
+        let equals = self.eat("=");
+        if self.check("{") {
+            let fields = self.struct_body(&name)?;
             return Ok(StmtKind::Type(name.clone(), vec![(name, fields)]));
         }
         if !equals {
             return self.unexpected("`{` or `=`");
         }
-        self.accept("|");
-        if !self.is_name(0) || !matches!(self.ahead(1).text, "|" | "(" | "{") {
+        self.eat("|");
+        if !self.is_ident(0) || !matches!(self.peek_at(1).text, "|" | "(" | "{") {
             return Ok(StmtKind::Alias(name, self.type_ref()?));
         }
         let mut variants = vec![self.variant()?];
-        while self.accept("|") {
+        while self.eat("|") {
             variants.push(self.variant()?);
         }
         Ok(StmtKind::Type(name, variants))
     }
 
     fn variant(&mut self) -> Result<(String, Fields)> {
-        let name = self.name()?;
-        let fields = if self.is("{") {
-            self.fields(&name)?
+        let name = self.ident()?;
+        let fields = if self.check("{") {
+            self.struct_body(&name)?
         } else {
-            self.after("(", |p| p.list(")", |p| p.labelled(Self::type_ref)))?.unwrap_or_default()
+            self.eat_then("(", |p| p.comma_list(")", |p| p.labelled(Self::type_ref)))?
+                .unwrap_or_default()
         };
         Ok((name, fields))
     }
 
     /// The body of a struct: fields, and methods.
-    fn fields(&mut self, owner: &str) -> Result<Fields> {
+    fn struct_body(&mut self, owner: &str) -> Result<Fields> {
         let mut fields = Vec::new();
-        self.braces(|p| {
-            let at = p.now().at;
-            if p.accept("fun") {
+        self.braced(|p| {
+            let pos = p.peek().pos;
+            if p.eat("fun") {
                 let kind = StmtKind::Fun(p.function(true, Some(owner))?);
-                p.methods.push(Stmt { at, kind });
+                p.methods.push(Stmt { pos, kind });
             } else {
                 fields.push(p.labelled(Self::type_ref)?);
             }
-            p.accept(",");
+            p.eat(",");
             Ok(())
         })?;
         Ok(fields)
     }
 
     fn type_ref(&mut self) -> Result<TypeRef> {
-        let at = self.now().at;
-        let ty = self.deeper(|p| {
-            if p.accept("fun") {
+        let pos = self.peek().pos;
+        let ty = self.nested(|p| {
+            if p.eat("fun") {
                 p.expect("(")?;
-                let mut types = p.list(")", Self::type_ref)?;
-                let none = TypeRef::new("void", Vec::new(), at);
-                types.push(p.after(":", Self::type_ref)?.unwrap_or(none));
-                return Ok(TypeRef::new("fun", types, at));
+                let mut types = p.comma_list(")", Self::type_ref)?;
+                let none = TypeRef::new("void", Vec::new(), pos);
+                types.push(p.eat_then(":", Self::type_ref)?.unwrap_or(none));
+                return Ok(TypeRef::new("fun", types, pos));
             }
-            if p.accept("{") {
-                p.list("}", |p| p.labelled(Self::type_ref))?;
-                return Ok(TypeRef::new("any", Vec::new(), at));
+            if p.eat("{") {
+                p.comma_list("}", |p| p.labelled(Self::type_ref))?;
+                return Ok(TypeRef::new("any", Vec::new(), pos));
             }
-            let (name, args) = (p.name()?, p.after("<", |p| p.list(">", Self::type_ref))?);
+            let (name, args) =
+                (p.ident()?, p.eat_then("<", |p| p.comma_list(">", Self::type_ref))?);
             let any = args.is_none() && p.generics.contains(&name);
-            Ok(TypeRef::new(if any { "any" } else { &name }, args.unwrap_or_default(), at))
+            Ok(TypeRef::new(if any { "any" } else { &name }, args.unwrap_or_default(), pos))
         })?;
-        // `T?` may be null: a value whose type shows at run time.
-        Ok(if self.accept("?") { TypeRef::new("any", Vec::new(), at) } else { ty })
+        // `T?` may be null: a value whose type shows pos run time.
+        Ok(if self.eat("?") { TypeRef::new("any", Vec::new(), pos) } else { ty })
     }
 
     // Expressions.
 
     fn expr(&mut self) -> Result<Expr> {
-        self.deeper(|p| p.binary(0))
+        self.nested(|p| p.binary(0))
     }
 
-    fn operator(&self) -> Option<(Binary, usize)> {
-        let here = |(sign, operator): &(&str, Binary)| self.is(sign).then_some(*operator);
+    fn operator(&self) -> Option<(BinaryOp, usize)> {
+        let here = |(sign, operator): &(&str, BinaryOp)| self.check(sign).then_some(*operator);
         let mut levels = OPERATORS.iter().enumerate();
         levels.find_map(|(n, level)| Some((level.iter().find_map(here)?, n + 1)))
     }
@@ -402,71 +411,75 @@ impl<'s> Parser<'s> {
             && level > least
         {
             // A chain leans to the left: each link makes the tree one higher.
-            self.climb("too many operators in one expression")?;
-            let at = self.now().at;
-            self.next += 1;
-            if operator == Binary::Any(AnyOp::Union) && self.accept("all") {
-                operator = Binary::Any(AnyOp::UnionAll);
+            self.add_level("too many operators in one expression")?;
+            let pos = self.peek().pos;
+            self.cursor += 1;
+            if operator == BinaryOp::Arith(ArithOp::Union) && self.eat("all") {
+                operator = BinaryOp::Arith(ArithOp::UnionAll);
             }
-            let right = self.deeper(|p| p.binary(level))?;
-            left = Expr { at, kind: ExprKind::Binary(operator, Box::new(left), Box::new(right)) };
+            let right = self.nested(|p| p.binary(level))?;
+            left = Expr { pos, kind: ExprKind::Binary(operator, Box::new(left), Box::new(right)) };
         }
         self.depth = depth;
         Ok(left)
     }
 
     fn unary(&mut self) -> Result<Expr> {
-        let at = self.now().at;
-        let kind = if self.accept("-") {
-            let inner = self.deeper(Self::unary)?;
+        let pos = self.peek().pos;
+        let kind = if self.eat("-") {
+            let inner = self.nested(Self::unary)?;
             match inner.kind {
                 ExprKind::Int(value) => ExprKind::Int(value.wrapping_neg()),
                 ExprKind::Float(value) => ExprKind::Float(-value),
                 _ => {
-                    let minus = Expr { at, kind: ExprKind::Int(-1) };
-                    ExprKind::Binary(Binary::Any(AnyOp::Mul), Box::new(inner), Box::new(minus))
+                    let minus = Expr { pos, kind: ExprKind::Int(-1) };
+                    ExprKind::Binary(
+                        BinaryOp::Arith(ArithOp::Mul),
+                        Box::new(inner),
+                        Box::new(minus),
+                    )
                 }
             }
-        } else if self.accept("!") {
-            ExprKind::Not(Box::new(self.deeper(Self::unary)?))
+        } else if self.eat("!") {
+            ExprKind::Not(Box::new(self.nested(Self::unary)?))
         } else {
             return self.postfix();
         };
-        Ok(Expr { at, kind })
+        Ok(Expr { pos, kind })
     }
 
     fn postfix(&mut self) -> Result<Expr> {
         let mut expr = self.primary()?;
         let depth = self.depth;
         loop {
-            self.climb("too many calls and selections in one expression")?;
-            let at = self.now().at;
-            let kind = if self.accept("(") {
-                ExprKind::Call(Box::new(expr), self.list(")", Self::expr)?)
-            } else if self.accept("[") {
-                self.headed(false, |p| p.index(expr))?
-            } else if self.accept(".") {
-                ExprKind::Field(Box::new(expr), self.label()?)
-            } else if self.accept("as") {
+            self.add_level("too many calls and selections in one expression")?;
+            let pos = self.peek().pos;
+            let kind = if self.eat("(") {
+                ExprKind::Call(Box::new(expr), self.comma_list(")", Self::expr)?)
+            } else if self.eat("[") {
+                self.with_restriction(false, |p| p.index(expr))?
+            } else if self.eat(".") {
+                ExprKind::Field(Box::new(expr), self.word()?)
+            } else if self.eat("as") {
                 ExprKind::Cast(Box::new(expr), self.type_ref()?)
             } else {
                 self.depth = depth;
                 return Ok(expr);
             };
-            expr = Expr { at, kind };
+            expr = Expr { pos, kind };
         }
     }
 
     fn index(&mut self, base: Expr) -> Result<ExprKind> {
         let part = |p: &mut Self| -> Result<Option<Box<Expr>>> {
-            if p.is(":") || p.is("]") { Ok(None) } else { Ok(Some(Box::new(p.expr()?))) }
+            if p.check(":") || p.check("]") { Ok(None) } else { Ok(Some(Box::new(p.expr()?))) }
         };
-        let kind = match (part(self)?, self.accept(":")) {
+        let kind = match (part(self)?, self.eat(":")) {
             (Some(index), false) => ExprKind::Index(Box::new(base), index),
             (None, false) => return self.unexpected("an index"),
             (start, true) => {
                 let end = part(self)?;
-                let step = self.after(":", part)?.flatten();
+                let step = self.eat_then(":", part)?.flatten();
                 ExprKind::Slice(Box::new(base), [start, end, step])
             }
         };
@@ -475,18 +488,18 @@ impl<'s> Parser<'s> {
     }
 
     fn primary(&mut self) -> Result<Expr> {
-        let Spanned { at, token, text } = self.now();
-        self.next += 1;
+        let Spanned { pos, token, text } = self.peek();
+        self.cursor += 1;
         let kind = match (token, text) {
-            (Token::Int, _) => match int(text) {
+            (Token::Int, _) => match parse_int(text) {
                 Some(value) => ExprKind::Int(value),
-                None => return fault(at, "this number does not fit into 64 bits"),
+                None => return error_at(pos, "this number does not fit into 64 bits"),
             },
             (Token::Float, _) => ExprKind::Float(text.parse().unwrap_or(f64::NAN)),
-            (Token::Text, _) => ExprKind::Text(unquote(text, at)?),
-            (_, "(") => return self.inner(")"),
-            (_, "[") => ExprKind::List(self.list("]", Self::expr)?),
-            (_, "{") => ExprKind::Map(self.list("}", |p| {
+            (Token::String, _) => ExprKind::String(unquote(text, pos)?),
+            (_, "(") => return self.enclosed_expr(")"),
+            (_, "[") => ExprKind::List(self.comma_list("]", Self::expr)?),
+            (_, "{") => ExprKind::Map(self.comma_list("}", |p| {
                 let key = p.map_key()?;
                 p.expect(":")?;
                 Ok((key, p.expr()?))
@@ -494,18 +507,18 @@ impl<'s> Parser<'s> {
             (_, "true" | "false") => ExprKind::Bool(text == "true"),
             (_, "none") => ExprKind::Null,
             (_, "fun") => ExprKind::Fun(self.function(false, None)?),
-            (_, "if") => self.deeper(|p| p.if_kind(Self::branch))?,
+            (_, "if") => self.nested(|p| p.if_kind(Self::branch))?,
             (_, "match") => self.match_kind()?,
-            (_, "from") if self.is_name(0) && self.is_ahead(1, "in") => {
+            (_, "from") if self.is_ident(0) && self.peek_is(1, "in") => {
                 ExprKind::Query(Box::new(self.query()?))
             }
-            (Token::Name, _) if !RESERVED.contains(&text) => {
-                let literal = self.is("{")
-                    && (self.ahead(1).token == Token::Name && self.is_ahead(2, ":")
-                        || !self.head && self.is_ahead(1, "}"));
+            (Token::Name, _) if !KEYWORDS.contains(&text) => {
+                let literal = self.check("{")
+                    && (self.peek_at(1).token == Token::Name && self.peek_is(2, ":")
+                        || !self.no_struct_literal && self.peek_is(1, "}"));
                 if literal {
-                    self.next += 1;
-                    let fields = self.list("}", |p| p.labelled(Self::expr))?;
+                    self.cursor += 1;
+                    let fields = self.comma_list("}", |p| p.labelled(Self::expr))?;
                     ExprKind::Struct(text.to_owned(), fields)
                 } else {
                     self.uses().names.insert(text.to_owned());
@@ -513,19 +526,19 @@ impl<'s> Parser<'s> {
                 }
             }
             _ => {
-                self.next -= 1;
+                self.cursor -= 1;
                 return self.unexpected("an expression");
             }
         };
-        Ok(Expr { at, kind })
+        Ok(Expr { pos, kind })
     }
 
     /// A name before a colon is a text.
     fn map_key(&mut self) -> Result<Expr> {
-        let Spanned { at, token, text } = self.now();
+        let Spanned { pos, token, text } = self.peek();
         let value = matches!(text, "true" | "false" | "none");
-        if token == Token::Name && self.is_ahead(1, ":") && !value {
-            return Ok(Expr { at, kind: ExprKind::Text(self.label()?) });
+        if token == Token::Name && self.peek_is(1, ":") && !value {
+            return Ok(Expr { pos, kind: ExprKind::String(self.word()?) });
         }
         self.expr()
     }
@@ -534,12 +547,12 @@ impl<'s> Parser<'s> {
     fn if_kind(&mut self, body: fn(&mut Self) -> Result<Expr>) -> Result<ExprKind> {
         let mut cases = Vec::new();
         loop {
-            cases.push((self.head()?, body(self)?));
-            let at = self.now().at;
-            if !self.accept("else") {
+            cases.push((self.head_expr()?, body(self)?));
+            let pos = self.peek().pos;
+            if !self.eat("else") {
                 break;
-            } else if !self.accept("if") {
-                cases.push((Expr { at, kind: ExprKind::Bool(true) }, body(self)?));
+            } else if !self.eat("if") {
+                cases.push((Expr { pos, kind: ExprKind::Bool(true) }, body(self)?));
                 break;
             }
         }
@@ -547,33 +560,33 @@ impl<'s> Parser<'s> {
     }
 
     fn branch(&mut self) -> Result<Expr> {
-        if self.accept("{") {
-            return self.inner("}");
+        if self.eat("{") {
+            return self.enclosed_expr("}");
         }
-        self.accept("then");
+        self.eat("then");
         self.expr()
     }
 
     fn block_value(&mut self) -> Result<Expr> {
-        Ok(Expr { at: self.now().at, kind: ExprKind::Block(self.block()?) })
+        Ok(Expr { pos: self.peek().pos, kind: ExprKind::Block(self.block()?) })
     }
 
     fn match_kind(&mut self) -> Result<ExprKind> {
-        let target = Some(Box::new(self.head()?));
-        let cases = self.braces(|p| {
+        let target = Some(Box::new(self.head_expr()?));
+        let cases = self.braced(|p| {
             let pattern = p.expr()?;
             p.expect("=>")?;
             // `{ name:` and `{ "text":` begin a map, all else a block.
-            let map = p.is_ahead(1, "}") || p.is_ahead(2, ":");
-            let body = if p.is("{") && !map { p.block_value()? } else { p.expr()? };
-            p.accept(",");
+            let map = p.peek_is(1, "}") || p.peek_is(2, ":");
+            let body = if p.check("{") && !map { p.block_value()? } else { p.expr()? };
+            p.eat(",");
             Ok((pattern, body))
         })?;
         Ok(ExprKind::Match(Match { target, cases }))
     }
 
-    fn source(&mut self, side: &str, join: bool) -> Result<Source> {
-        let name = self.name()?;
+    fn query_source(&mut self, side: &str, join: bool) -> Result<Source> {
+        let name = self.ident()?;
         self.expect("in")?;
         let list = self.expr()?;
         let on = if join { self.expect("on").and_then(|()| self.expr().map(Some))? } else { None };
@@ -582,23 +595,23 @@ impl<'s> Parser<'s> {
     }
 
     fn query(&mut self) -> Result<Query> {
-        let mut sources = vec![self.source("", false)?];
+        let mut sources = vec![self.query_source("", false)?];
         loop {
-            let side = if self.is_ahead(1, "join") { self.now().text } else { "" };
-            self.next += usize::from(["left", "right", "outer"].contains(&side));
-            let join = self.accept("join");
-            if !self.accept("from") && !join {
+            let side = if self.peek_is(1, "join") { self.peek().text } else { "" };
+            self.cursor += usize::from(["left", "right", "outer"].contains(&side));
+            let join = self.eat("join");
+            if !self.eat("from") && !join {
                 break;
             }
-            sources.push(self.source(side, join)?);
+            sources.push(self.query_source(side, join)?);
         }
-        let condition = self.after("where", Self::expr)?;
-        let group = if self.accept("group") { Some(self.group(&sources)?) } else { None };
-        let sorted = self.accept("sort") || self.accept("order");
-        let sort = if sorted { self.after("by", Self::expr)? } else { None };
-        let (skip, take) = (self.after("skip", Self::expr)?, self.after("take", Self::expr)?);
+        let condition = self.eat_then("where", Self::expr)?;
+        let group = if self.eat("group") { Some(self.group(&sources)?) } else { None };
+        let sorted = self.eat("sort") || self.eat("order");
+        let sort = if sorted { self.eat_then("by", Self::expr)? } else { None };
+        let (skip, take) = (self.eat_then("skip", Self::expr)?, self.eat_then("take", Self::expr)?);
         self.expect("select")?;
-        let distinct = self.accept("distinct");
+        let distinct = self.eat("distinct");
         let select = self.expr()?;
         Ok(Query { sources, condition, group, sort, skip, take, distinct, select })
     }
@@ -606,33 +619,33 @@ impl<'s> Parser<'s> {
     fn group(&mut self, sources: &[Source]) -> Result<Group> {
         self.expect("by")?;
         let mut keys = vec![self.expr()?];
-        while self.accept(",") {
+        while self.eat(",") {
             keys.push(self.expr()?);
         }
         self.expect("into")?;
-        let item = |it: &Source| Expr { at: it.list.at, kind: ExprKind::Name(it.name.clone()) };
-        let (key, item) = (record(keys), record(sources.iter().map(item).collect()));
-        Ok(Group { key, item, name: self.name()?, having: self.after("having", Self::expr)? })
+        let item = |it: &Source| Expr { pos: it.list.pos, kind: ExprKind::Name(it.name.clone()) };
+        let (key, item) = (row_or_record(keys), row_or_record(sources.iter().map(item).collect()));
+        Ok(Group { key, item, name: self.ident()?, having: self.eat_then("having", Self::expr)? })
     }
 }
 
 /// Several keys or variables make one value: a map from their names.
-fn record(mut parts: Vec<Expr>) -> Expr {
+fn row_or_record(mut parts: Vec<Expr>) -> Expr {
     if parts.len() == 1 {
         return parts.remove(0);
     }
-    let at = parts[0].at;
+    let pos = parts[0].pos;
     let entry = |(n, part): (usize, Expr)| {
         let name = match &part.kind {
             ExprKind::Field(_, name) | ExprKind::Name(name) => name.clone(),
             _ => format!("key{n}"),
         };
-        (Expr { at, kind: ExprKind::Text(name) }, part)
+        (Expr { pos, kind: ExprKind::String(name) }, part)
     };
-    Expr { at, kind: ExprKind::Map(parts.into_iter().enumerate().map(entry).collect()) }
+    Expr { pos, kind: ExprKind::Map(parts.into_iter().enumerate().map(entry).collect()) }
 }
 
-fn int(text: &str) -> Option<i64> {
+fn parse_int(text: &str) -> Option<i64> {
     let radix = match text.as_bytes() {
         [b'0', b'x' | b'X', ..] => 16,
         [b'0', b'b' | b'B', ..] => 2,
