@@ -1,8 +1,8 @@
-//! The bytecode: instructions of 8 bytes over three banks of registers.
+//! The bytecode: 8-byte instructions over three banks of registers.
 //!
-//! A register is named by one byte. What bank it is of follows from the instruction: `i` for 64-bit
-//! integers and truth values, `f` for doubles, `c` for cells. Arithmetic on numbers whose types are
-//! known never touches the envelope of a cell.
+//! A register operand is one byte. The opcode determines its bank: `i` holds 64-bit integers and
+//! booleans, `f` holds doubles, `c` holds cells. Arithmetic on numbers of known types neither boxes
+//! nor checks tags.
 
 use std::fmt::Write;
 use std::rc::Rc;
@@ -11,10 +11,11 @@ use crate::builtins::Builtin;
 use crate::types::Shape;
 
 pub(crate) type Reg = u8;
-/// An index into a table of the program: constants, names, shapes, functions.
+/// An index into a table of the program: constant pool, shapes, types, functions, globals.
 pub(crate) type Idx = u16;
 
-/// An operation on two values whose types are only known at run time.
+/// An arithmetic or set operator. As an instruction it works on cells and dispatches on their types
+/// at run time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ArithOp {
     Add,
@@ -42,7 +43,7 @@ macro_rules! instructions {
         }
 
         impl Op {
-            /// Where the instruction may jump to.
+            /// The jump target, if this is a jump.
             pub(crate) fn target(&mut self) -> Option<&mut u32> {
                 match self {
                     $($(Op::$Jump(.., to) => Some(to),)+)*
@@ -53,56 +54,59 @@ macro_rules! instructions {
     };
 }
 
-// The operands, and the instructions that have them. The target of a value comes first, then what
-// is read. Letters at the end of a name say the bank: I, F, C; B is a truth value. K is a constant.
+// Operand types, then the opcodes that have them. The destination comes first, then the sources.
+// Suffixes name the bank: I, F, C; B is a boolean in bank I. K is an immediate operand.
 instructions! {
     plain {
-        // Constants and moves.
+        // Immediates, the constant pool, moves.
         (Reg, i32): LoadI;
         (Reg, Idx): ConstI ConstF ConstC;
         (Reg): LoadNull;
         (Reg, Reg): MoveI MoveF MoveC;
-        // Numbers.
+        // Arithmetic.
         (Reg, Reg, Reg): AddI SubI MulI DivI ModI AddF SubF MulF DivF ModF EqF;
         (Reg, Reg, i16): AddIK MulIK DivIK ModIK;
         (Reg, Reg): SqrtF IToF FToI;
-        // Between the banks.
+        // Boxing a number or a boolean into a cell, and unboxing.
         (Reg, Reg): BoxI BoxF BoxB UnboxI UnboxF UnboxB;
         // Globals.
         (Reg, Idx): GetGI GetGF GetGC;
         (Idx, Reg): SetGI SetGF SetGC;
-        // Calls. The windows of the callee begin at these registers; its result is in the first.
+        // Calls a function. Its windows start at these registers of the caller; the result is in
+        // the first register of its bank.
         (Idx, Reg, Reg, Reg): Call;
-        // Calls the closure in a register; the arguments, so many, are in those behind it.
+        // Calls the closure in a register with so many arguments, which follow it.
         (Reg, Reg): CallValue;
         (Reg): RetI RetF RetC;
-        // Closures and the variables that they share.
+        // Closures (first captured register, count, function), upvalues, and the boxes they share.
         (Reg, Reg, Reg, Idx): Closure;
         (Reg, Reg): GetUpvalue NewBox GetBox SetBox;
-        // Lists and arrays: a target, the first of the elements, their number.
+        // Lists: destination, first element, count.
         (Reg, Reg, Reg): NewList NewI NewF;
         (Reg): NewMap;
         (Reg, Reg): Push;
-        // `xs = append(xs, x)`: in place if the flag says that nobody else holds the list.
+        // `xs = append(xs, x)`: list, element, owned flag. In place if the list is not shared.
         (Reg, Reg, Reg): AppendC AppendI AppendF;
-        // The element of a list at an integer, C also the character of a text.
+        // Element of a list at an integer index; GetC also a character of a string.
         (Reg, Reg, Reg): GetI GetF GetB GetC SetI SetF SetB SetC;
-        // The same by a key that is a cell: also for maps and text.
+        // Element of any container by a key in a cell.
         (Reg, Reg, Reg): GetKey GetKeyOrNull SetKey;
         (Reg, Reg): Len;
-        // What a `for` goes over: a list as it is, the keys of a map, the characters of a text.
+        // The list that a `for` iterates over: the elements, keys or characters of a value.
         (Reg, Reg): ToList;
-        // Range hints: proved for a whole list, used in a loop. They are numbered within the frame.
+        // Range hints: one is proved for a whole list and redeemed at each iteration. Each frame
+        // has its own bank of them.
         (Reg, Reg): MakeHint;
         (Reg, Reg, Reg): GetHintedI GetHintedF GetHintedC;
-        // Records.
+        // Structs: NewStruct has first field and count, the others an object and a field number.
         (Reg, Reg, Reg, Idx): NewStruct GetField SetField;
         (Reg, Reg, Idx): GetNamed SetNamed IsShape;
-        // Text. A part is between the integer in a register and that in the next.
+        // Concat has first operand and count. Substring has the start in a register of bank I and
+        // the end in the next.
         (Reg, Reg, Reg): Concat Substring;
-        // All else.
+        // Everything that dispatches on types at run time.
         (ArithOp, Reg, Reg, Reg): Arith;
-        // Whether the first is below the second, or equal if that is asked for.
+        // Less than; less than or equal if the flag is set.
         (bool, Reg, Reg, Reg): LessC;
         (Builtin, Reg, Reg, Reg): Builtin;
         (Reg, Reg, Reg): In Slice;
@@ -110,51 +114,52 @@ instructions! {
         (Reg, Reg, Idx): Cast;
         (Reg): Expect;
     }
-    // To an instruction of the same function, which comes last.
+    // The target, an index into the code of the same function, is the last operand.
     jumps {
         (u32): Jump;
         (Reg, u32): JumpIf JumpIfNot JNull JNotNull;
         (Reg, Reg, u32): JLtI JLeI JEqI JNeI JLtF JLeF JNotLtF JNotLeF JEqC JNeC;
         (Reg, i16, u32): JLtIK JLeIK JGtIK JGeIK JEqIK JNeIK;
-        // Adds one to the first; jumps while it is below the second.
+        // Increments the counter; jumps back while it is less than the end.
         (Reg, Reg, u32): ForLoop;
-        // The beginning of a test; where to go on if it fails.
+        // Starts a test block; if the test fails, execution resumes at the target.
         (Idx, u32): TestBegin;
     }
-    // A match that no pattern fits ends with the last.
+    // NoMatch ends a `match` that is not exhaustive.
     alone { TestPassed NoMatch }
 }
 
 const _: () = assert!(size_of::<Op>() == 8);
 
-/// One function as code.
+/// The code of a function.
 #[derive(Debug, Default)]
 pub(crate) struct Function {
     pub(crate) name: String,
     pub(crate) code: Vec<Op>,
-    /// For each instruction, its place in the source.
+    /// The source position of each instruction.
     pub(crate) positions: Vec<u32>,
-    /// How many arguments it takes, if it is called as a value.
+    /// The number of arguments in a call as a value.
     pub(crate) arity: usize,
-    /// How many registers of each bank it uses: i, f, c; and hints.
+    /// The size of its frame: registers of banks i, f and c, and hints.
     pub(crate) frame_size: [u16; 4],
 }
 
-/// All that is compiled: grows with every input of the prompt.
+/// Everything that is compiled. Each input of the prompt adds to it.
 #[derive(Debug, Default)]
 pub(crate) struct Program {
     pub(crate) functions: Vec<Rc<Function>>,
-    /// Texts, and names of fields that are looked up at run time.
+    /// The constant pool: strings, and names of fields that are looked up by name at run time.
     pub(crate) constants: Vec<String>,
-    /// Integers, and floats by their bits.
+    /// The constant pool of numbers: integers, and floats as their bits.
     pub(crate) numbers: Vec<i64>,
     pub(crate) shapes: Vec<Shape>,
     pub(crate) types: Vec<crate::types::Type>,
-    /// How many globals there are in each bank: i, f, c.
+    /// The number of globals in banks i, f and c.
     pub(crate) globals: [usize; 3],
 }
 
 impl Program {
+    /// Disassembles the program.
     pub(crate) fn listing(&self) -> String {
         let mut text = String::new();
         for (n, function) in self.functions.iter().enumerate() {
@@ -172,7 +177,8 @@ impl Program {
         }
         text
     }
-    /// What an instruction names by a number.
+
+    /// The constant, function or type that an instruction refers to by its index.
     fn annotation(&self, op: Op) -> Option<String> {
         Some(match op {
             Op::ConstC(_, k) | Op::GetNamed(_, _, k) | Op::SetNamed(_, _, k) => {

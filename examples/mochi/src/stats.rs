@@ -1,11 +1,11 @@
-//! What the heap holds, as a table.
+//! Heap usage and collector statistics as a table (`--stats`).
 
 use std::fmt::Write;
 
-use crate::machine::Machine;
+use crate::vm::Vm;
 
-pub(crate) fn table(machine: &Machine) -> String {
-    let (usage, pauses) = (machine.context.usage(), machine.pauses);
+pub(crate) fn table(vm: &Vm) -> String {
+    let (usage, gc) = (vm.context.usage(), vm.gc_stats);
     let mut text = String::from("arena      pages      live      free  payload bytes\n");
     for arena in usage.arenas() {
         let (kind, bytes) = (arena.kind.to_string(), arena.payload_bytes);
@@ -13,10 +13,10 @@ pub(crate) fn table(machine: &Machine) -> String {
         let _ = writeln!(text, "{kind:<8} {pages:>7} {live:>9} {free:>9} {bytes:>14}");
     }
     let (pages, live, bytes) = (usage.pages(), usage.live(), usage.total_bytes);
-    let _ = writeln!(text, "all      {pages:>7} {live:>9}   {bytes} bytes asked of the allocator");
-    let [total, longest] = [pauses.total, pauses.longest].map(|it| it.as_secs_f64() * 1e3);
-    let (count, freed) = (pauses.count, pauses.freed);
-    let _ = write!(text, "{count} collections freed {freed} objects in {total:.3} ms, ");
-    let _ = writeln!(text, "the longest pause {longest:.3} ms");
+    let _ = writeln!(text, "total    {pages:>7} {live:>9}   {bytes} bytes from the allocator");
+    let [total, longest] = [gc.total, gc.longest].map(|pause| pause.as_secs_f64() * 1e3);
+    let (collections, freed) = (gc.collections, gc.freed);
+    let _ = write!(text, "{collections} collections freed {freed} objects in {total:.3} ms, ");
+    let _ = writeln!(text, "longest pause {longest:.3} ms");
     text
 }

@@ -1,8 +1,8 @@
-//! Types, as far as they are known when a program is compiled.
+//! Static types.
 //!
-//! A type decides what bank a value lives in. `Any` is a value whose type shows at run time. What
-//! is said of the inside of a list, a map or a function is a promise that is checked where an
-//! element is used: a list of integers is mostly an `I64Arr`, but a `List` will do.
+//! The language is gradually typed: [`Type::Any`] is checked at run time. A type determines the
+//! register bank of a value. Element and parameter types are checked where an element is read or an
+//! argument is used, so a `list<int>` is usually an `I64Arr`, but a `List` works as well.
 
 use std::fmt;
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use std::rc::Rc;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Type {
     Any,
-    /// No value, and the null that stands for it.
+    /// The type of `none`, and the result of functions that return nothing.
     Null,
     Int,
     Float,
@@ -22,10 +22,10 @@ pub(crate) enum Type {
     Map(Rc<Type>, Rc<Type>),
     /// A struct or a variant.
     Struct(Rc<Record>),
-    /// A union: its name.
+    /// A union, by name.
     Union(Rc<str>),
     Fun(Rc<Signature>),
-    /// A group of a query: what its items are.
+    /// A group of a query, by the type of its items.
     Group(Rc<Type>),
 }
 
@@ -35,16 +35,16 @@ pub(crate) struct Signature {
     pub(crate) result: Type,
 }
 
-/// What is known of a struct, or of a variant of a union.
+/// The static type of a struct or a variant of a union.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Record {
     pub(crate) shape: u16,
     pub(crate) name: String,
-    /// The name of the union.
+    /// The union that it is a variant of.
     pub(crate) union: Option<Rc<str>>,
 }
 
-/// What a record holds at run time.
+/// The layout of a struct at run time.
 #[derive(Debug, Clone)]
 pub(crate) struct Shape {
     pub(crate) name: String,
@@ -52,12 +52,13 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
+    /// The index of a field.
     pub(crate) fn field(&self, name: &str) -> Option<usize> {
         self.fields.iter().position(|(field, _)| field == name)
     }
 }
 
-/// What bank a value lives in.
+/// A bank of registers: integers and booleans, floats, cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bank {
     I = 0,
@@ -74,7 +75,7 @@ impl Type {
         }
     }
 
-    /// The bank that values of this type are in when they are put into a list.
+    /// The bank of this type as the element of a list: there is no array of booleans.
     pub(crate) fn element_bank(&self) -> Bank {
         if *self == Type::Bool { Bank::C } else { self.bank() }
     }
@@ -87,7 +88,7 @@ impl Type {
         Type::Map(Rc::new(key), Rc::new(value))
     }
 
-    /// The types of the keys of a value and of its elements, if it may have some.
+    /// The key and element types for indexing, if the type can be indexed.
     pub(crate) fn index_types(&self) -> Option<(Type, Type)> {
         Some(match self {
             Type::String => (Type::Int, Type::String),
@@ -100,7 +101,7 @@ impl Type {
         })
     }
 
-    /// The type of what a `for` over this finds.
+    /// The type of the loop variable of a `for`, if the type can be iterated over.
     pub(crate) fn iter_type(&self) -> Option<Type> {
         match self {
             Type::Map(key, _) => Some((**key).clone()),
@@ -117,7 +118,7 @@ impl Type {
         }
     }
 
-    /// A type that values of both have.
+    /// The least type that both are compatible with.
     pub(crate) fn join(&self, other: &Type) -> Type {
         match (self, other) {
             (a, b) if a == b => a.clone(),
@@ -131,8 +132,8 @@ impl Type {
         }
     }
 
-    /// Whether a value of this type may be used where `wanted` is; what is not certain is
-    /// checked at run time.
+    /// Whether a value of this type may be used where `wanted` is expected. What the types leave
+    /// open is checked at run time.
     pub(crate) fn is_compatible(&self, wanted: &Type) -> bool {
         match (self, wanted) {
             (a, b) if a == b => true,
@@ -150,13 +151,13 @@ impl Type {
         }
     }
 
-    /// The type of a name that every program knows.
+    /// The predeclared type of this name.
     pub(crate) fn from_name(name: &str) -> Option<Type> {
         SCALARS.iter().find(|it| it.1.contains(&name)).map(|it| it.0.clone())
     }
 }
 
-/// Types without parts and their names; errors use the first.
+/// The predeclared types and their names. Error messages use the first name.
 const SCALARS: [(Type, &[&str]); 8] = [
     (Type::Int, &["int", "i64", "int64", "i32"]),
     (Type::Float, &["float", "f64"]),

@@ -1,7 +1,7 @@
-//! The programs of this folder against the answers written beside
-//! them: `.out` is what a program prints, `.in` what it reads. `.err` says that
-//! it fails: the position in its first line, parts of the message in the others.
-//! Each runs plain and again with a collection at every allocation.
+//! Runs the programs of this folder and compares what they print with the `.out` file next to them.
+//! `.in` is the standard input. A program with an `.err` file has to fail: its first line is the first
+//! line of standard error without the file name, its other lines occur in standard error.
+//! Each program runs twice: as it is, and with a collection at every allocation.
 
 #![allow(
     missing_docs,
@@ -21,7 +21,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn programs() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests"))
@@ -33,7 +33,7 @@ struct Run {
     err: String,
 }
 
-/// Runs the example in the folder of the programs, with this text to read.
+/// Runs `mochi` in the folder of the programs, with this standard input.
 fn run(arguments: &[&str], input: &str) -> Result<Run, String> {
     let mut child = Command::new(env!("CARGO_BIN_EXE_mochi"))
         .args(arguments)
@@ -43,7 +43,7 @@ fn run(arguments: &[&str], input: &str) -> Result<Run, String> {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // A program that reads nothing may have ended: a broken pipe is no failure.
+    // The program may have exited without reading: ignore a broken pipe.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let reader = |mut pipe: Box<dyn Read + Send>| {
         thread::spawn(move || {
@@ -58,15 +58,15 @@ fn run(arguments: &[&str], input: &str) -> Result<Run, String> {
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }
-        if started.elapsed() > PATIENCE {
+        if started.elapsed() > TIMEOUT {
             child.kill().unwrap();
             child.wait().unwrap();
-            return Err(format!("not done after {} s", PATIENCE.as_secs()));
+            return Err(format!("timed out after {} s", TIMEOUT.as_secs()));
         }
         thread::sleep(Duration::from_millis(1));
     };
     let text =
-        |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| "prints what is no text".to_owned());
+        |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| "output is not UTF-8".to_owned());
     Ok(Run {
         status,
         out: text(out.join().unwrap().unwrap())?,
@@ -78,54 +78,49 @@ fn read(path: &Path) -> Option<String> {
     fs::read_to_string(path).ok()
 }
 
-/// What is wrong with this run, if anything.
+/// Runs a program and checks its output and exit code.
 fn check(program: &Path, name: &str, options: &[&str]) -> Result<(), String> {
     let file = format!("{name}.mochi");
     let arguments: Vec<&str> = options.iter().copied().chain([file.as_str()]).collect();
     let run = run(&arguments, &read(&program.with_extension("in")).unwrap_or_default())?;
-    let said = || format!("exit {:?}\n{}{}", run.status.code(), run.out, run.err);
-    let wanted = read(&program.with_extension("out"));
-    let failure = read(&program.with_extension("err"));
-    if wanted.is_none() && failure.is_none() {
-        return Err("there is neither .out nor .err".to_owned());
+    let output = || format!("exit {:?}\n{}{}", run.status.code(), run.out, run.err);
+    let expected = read(&program.with_extension("out"));
+    let error = read(&program.with_extension("err"));
+    if expected.is_none() && error.is_none() {
+        return Err("neither .out nor .err exists".to_owned());
     }
-    let wanted = wanted.unwrap_or_default();
-    if run.out != wanted {
-        let same = run.out.lines().zip(wanted.lines()).take_while(|(ours, theirs)| ours == theirs);
-        return Err(format!("line {} of what it prints is wrong; {}", same.count() + 1, said()));
+    let expected = expected.unwrap_or_default();
+    if run.out != expected {
+        let same =
+            run.out.lines().zip(expected.lines()).take_while(|(line, expected)| line == expected);
+        return Err(format!("line {} of the output differs; {}", same.count() + 1, output()));
     }
-    let Some(failure) = failure else {
-        return if run.status.code() == Some(0) && run.err.is_empty() {
-            Ok(())
-        } else {
-            Err(said())
-        };
+    let Some(error) = error else {
+        let success = run.status.code() == Some(0) && run.err.is_empty();
+        return if success { Ok(()) } else { Err(output()) };
     };
     if run.status.code() != Some(1) {
-        return Err(said());
+        return Err(output());
     }
-    let mut parts = failure.lines();
-    let position = parts.next().unwrap_or_default();
-    let place = format!("{file}:{position}");
-    let end = |after: &str| !after.starts_with(|c: char| c.is_ascii_digit());
-    if !run.err.match_indices(&place).any(|(at, found)| end(&run.err[at + found.len()..])) {
-        return Err(format!("no word of {place}; {}", said()));
+    let mut lines = error.lines();
+    let first = lines.next().unwrap();
+    if run.err.lines().next() != Some(&format!("{file}:{first}")) {
+        return Err(format!("expected the error {first:?}; {}", output()));
     }
     let source = read(program).unwrap_or_default();
-    let line: usize = position.split(':').next().and_then(|line| line.parse().ok()).unwrap();
-    let shown = source.lines().nth(line.saturating_sub(1)).unwrap_or_default().trim();
-    let message = run.err.to_lowercase();
-    for part in parts.chain([shown]) {
-        if !message.contains(&part.to_lowercase()) {
-            return Err(format!("no word of {part:?}; {}", said()));
+    let line: usize = first.split(':').next().and_then(|line| line.parse().ok()).unwrap();
+    let source_line = source.lines().nth(line.saturating_sub(1)).unwrap_or_default().trim();
+    for part in lines.chain([source_line]) {
+        if !run.err.contains(part) {
+            return Err(format!("expected {part:?} in the error; {}", output()));
         }
     }
     Ok(())
 }
 
-/// All programs with these options; `stress` is how often to collect, where the
-/// program does not name a rate that it can bear.
-fn all(kind: &str, stress: Option<&str>) {
+/// Runs all programs. With `stress`, the heap collects at every N-th allocation; a program for which
+/// that is too slow names its own rate in its first line.
+fn run_all(kind: &str, stress: Option<&str>) {
     let mut names: Vec<PathBuf> = fs::read_dir(programs())
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -161,15 +156,15 @@ fn all(kind: &str, stress: Option<&str>) {
 
 #[test]
 fn programs_plain() {
-    all("plain", None);
+    run_all("plain", None);
 }
 
 #[test]
 fn programs_collected_at_every_allocation() {
-    all("collected at every allocation", Some("1"));
+    run_all("collected at every allocation", Some("1"));
 }
 
-/// A program of this text, in a file of its own that goes away with it.
+/// A program in a temporary file, which is removed on drop.
 struct Source(PathBuf);
 
 impl Source {
@@ -194,7 +189,7 @@ impl Drop for Source {
 }
 
 #[test]
-fn memory_is_held_to_the_limit() {
+fn memory_limit_is_enforced() {
     let keeps_all = "var kept: list<string> = []\n\
         var text = \"0123456789\"\n\
         while true { kept = append(kept, text + str(len(kept))) }\n";
@@ -204,7 +199,7 @@ fn memory_is_held_to_the_limit() {
     assert!(run.err.to_lowercase().contains("memory"), "{}", run.err);
     assert!(run.err.contains(".mochi:3:"), "{}", run.err);
 
-    // The same limit is enough for what dies at once.
+    // Garbage does not count against the limit.
     let keeps_none = "var n = 0\n\
         for i in 0..100000 { n = n + len(\"0123456789\" + str(i)) }\n\
         print(n)\n";
@@ -213,19 +208,19 @@ fn memory_is_held_to_the_limit() {
 }
 
 #[test]
-fn statistics_name_the_arenas() {
+fn statistics_list_the_arenas() {
     let source = Source::new("stats", "let m = {\"a\": [1, 2], \"b\": [3]}\nprint(len(m))\n");
     let run = source.run(&["--stats"]);
     assert_eq!(run.status.code(), Some(0), "{}", run.err);
-    let said = format!("{}{}", run.out, run.err);
-    assert!(run.out.starts_with("2\n"), "{said}");
+    let output = format!("{}{}", run.out, run.err);
+    assert!(run.out.starts_with("2\n"), "{output}");
     for word in ["Str", "List", "Map", "Struct", "Closure", "I64Arr", "collections"] {
-        assert!(said.contains(word), "no {word}: {said}");
+        assert!(output.contains(word), "no {word}: {output}");
     }
 }
 
 #[test]
-fn bytecode_is_shown() {
+fn bytecode_is_listed() {
     let source = Source::new("emit", "fun twice(n: int): int { return n * 2 }\nprint(twice(4))\n");
     let run = source.run(&["--emit"]);
     assert_eq!(run.status.code(), Some(0), "{}", run.err);
@@ -234,17 +229,17 @@ fn bytecode_is_shown() {
 }
 
 #[test]
-fn test_blocks_are_told_by_name() {
+fn test_blocks_are_reported_by_name() {
     let text = "fun add(a: int, b: int): int { return a + b }\n\
         test \"sums\" { expect add(1, 2) == 3 }\n\
         test \"differences\" { expect add(1, -2) == 7 }\n\
         test \"zeros\" { expect add(0, 0) == 0 }\n";
     let source = Source::new("tests", text);
     let run = run(&["test", source.0.to_str().unwrap()], "").unwrap();
-    let said = format!("{}{}", run.out, run.err);
-    assert_eq!(run.status.code(), Some(1), "{said}");
+    let output = format!("{}{}", run.out, run.err);
+    assert_eq!(run.status.code(), Some(1), "{output}");
     for word in ["sums", "differences", "zeros", ".mochi:3:", "expect add(1, -2) == 7"] {
-        assert!(said.contains(word), "no {word}: {said}");
+        assert!(output.contains(word), "no {word}: {output}");
     }
 }
 
@@ -253,13 +248,40 @@ fn the_prompt_keeps_its_state() {
     let lines = "let a = 20\nvar b = 1\nfun f(x: int): int { return x * 2 + b }\nb = 2\nprint(f(a))\nprint(nothing)\nprint(a + 1)\n";
     let run = run(&[], lines).unwrap();
     assert!(run.out.contains("42"), "{}", run.out);
-    assert!(run.out.contains("21"), "an error ends the line only: {}{}", run.out, run.err);
+    assert!(run.out.contains("21"), "an error ends only its own input: {}{}", run.out, run.err);
     assert!(run.err.contains("nothing"), "{}", run.err);
 }
 
 #[test]
-fn what_is_no_program_is_refused() {
+fn missing_file_is_reported() {
     let run = run(&["no-such-file.mochi"], "").unwrap();
     assert_eq!((run.status.code(), run.out.as_str()), (Some(1), ""));
     assert!(run.err.contains("no-such-file.mochi"), "{}", run.err);
+}
+
+#[test]
+fn closed_pipe_is_no_error() {
+    let source = Source::new("pipe", "for i in 0..1000000 { print(i) }\n");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mochi"))
+        .arg(&source.0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0];
+    let mut out = child.stdout.take().unwrap();
+    out.read_exact(&mut first).unwrap();
+    drop(out);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn help_is_printed() {
+    for arguments in [vec!["--help"], vec!["test", "--help"]] {
+        let run = run(&arguments, "").unwrap();
+        assert_eq!((run.status.code(), run.err.as_str()), (Some(0), ""), "{arguments:?}");
+        assert!(run.out.contains("Usage: mochi"), "{arguments:?}: {}", run.out);
+    }
 }

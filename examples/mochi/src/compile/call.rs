@@ -1,8 +1,9 @@
-//! Functions and calls.
+//! Functions, closures and calls.
 //!
-//! A function that is called by its name gets its arguments in the banks of their types. One that
-//! is called as a value gets itself and all its arguments as cells; a named function that is used
-//! as a value is wrapped in one that unboxes the arguments and calls it.
+//! There are two calling conventions. A direct call, of a function by its name, passes each argument
+//! in the bank of its type. A call of a function value passes the closure and all arguments as
+//! cells. A named function that is used as a value is wrapped in a synthesized closure, which
+//! unboxes the arguments and calls it directly.
 
 use std::rc::Rc;
 
@@ -10,9 +11,12 @@ use super::scope::{Storage, Symbol};
 use super::{ANY, Compiler, Dest, FnState, Val};
 use crate::builtins::Builtin;
 use crate::bytecode::{Op, Reg};
-use crate::errors::{Result, error_at};
+use crate::diagnostics::{Result, error_at, wrong_arity};
 use crate::syntax::ast::*;
 use crate::types::{Bank, Record, Signature, Type};
+
+/// The number of arguments in a call of a function value.
+const ARGS_MAX: usize = 100;
 
 impl Compiler<'_> {
     pub(super) fn call(&mut self, callee: &Expr, args: &[Expr], dest: Dest) -> Result<Val> {
@@ -22,7 +26,7 @@ impl Compiler<'_> {
             ExprKind::Name(name) => {
                 let found = self.resolve(name);
                 if let Some(known) = found.as_ref().filter(|it| it.is_function()) {
-                    // A method that is named alone is one of this record.
+                    // A method that is called without a receiver gets that of the caller.
                     if known.name != *name {
                         all.insert(0, &this);
                     }
@@ -38,19 +42,19 @@ impl Compiler<'_> {
             }
             ExprKind::Field(base, name) => {
                 all.insert(0, base);
-                let suits = match self.infer(base, ANY)? {
+                let is_builtin = match self.infer(base, ANY)? {
                     Type::Struct(record) => match self.method(&record, name) {
                         Some(method) => return self.call_direct(&method, &all, dest),
                         None => false,
                     },
                     Type::String | Type::List(_) | Type::Group(_) | Type::Bytes => true,
-                    // A key may have the name of a function.
+                    // Any other name is a key that holds a function.
                     Type::Any | Type::Map(..) => {
                         ["contains", "keys", "values", "get"].contains(&name.as_str())
                     }
                     _ => false,
                 };
-                (name, Builtin::named(name).filter(|_| suits))
+                (name, Builtin::named(name).filter(|_| is_builtin))
             }
             _ => return self.call_value(callee, args, dest),
         };
@@ -60,33 +64,38 @@ impl Compiler<'_> {
         }
     }
 
-    /// All fields of a record are named by their order.
+    /// Checks the number of positional fields.
     pub(super) fn check_fields(&self, record: &Record, given: usize) -> Result<()> {
         let (name, count) = (&record.name, self.shape(record.shape).fields.len());
         if count != given {
-            return error_at(self.pos, format!("{name} has {count} fields, not {given}"));
+            let (s, were) =
+                (if count == 1 { "" } else { "s" }, if given == 1 { "was" } else { "were" });
+            let message = format!("`{name}` has {count} field{s} but {given} {were} given");
+            return error_at(self.pos, message);
         }
         Ok(())
     }
 
-    /// Methods are functions by the name of their type and their own.
+    /// The method of a struct: the function `Struct.method`.
     pub(super) fn method(&self, record: &Record, name: &str) -> Option<Symbol> {
         self.env.globals.get(&format!("{}.{name}", record.name)).cloned()
     }
 
+    /// Calls a function by its index.
     fn call_direct(&mut self, known: &Symbol, args: &[&Expr], dest: Dest) -> Result<Val> {
         let (Type::Fun(signature), Storage::Function(index)) = (&known.ty, known.storage) else {
-            return self.type_error(&known.ty, "is no function");
+            return self.not_callable(&known.ty);
         };
         let params = &signature.params;
-        // Nobody writes the record of a method as an argument.
-        let this = usize::from(known.name.contains('.'));
-        if args.len() < params.len() && args.len() > this {
+        // Messages do not count the receiver.
+        let receiver = usize::from(known.name.contains('.'));
+        if args.len() < params.len() && args.len() > receiver {
             return self.partial(known, args);
         }
         if args.len() != params.len() {
-            let (name, wanted, found) = (&known.name, params.len() - this, args.len() - this);
-            return error_at(self.pos, format!("{name} takes {wanted} arguments, not {found}"));
+            let (name, takes, given) =
+                (&known.name, params.len() - receiver, args.len() - receiver);
+            return error_at(self.pos, wrong_arity(&format!("`{name}`"), (takes, takes), given));
         }
         for (arg, ty) in args.iter().zip(params) {
             self.expr_to_next(ty.bank(), arg, ty)?;
@@ -97,30 +106,35 @@ impl Compiler<'_> {
         self.alloc_for(&signature.result)
     }
 
+    fn not_callable<T>(&self, ty: &Type) -> Result<T> {
+        error_at(self.pos, format!("cannot call a value of type `{ty}`"))
+    }
+
+    /// Calls a function value.
     fn call_value(&mut self, callee: &Expr, args: &[Expr], dest: Dest) -> Result<Val> {
         let function = self.expr(callee, ANY, None)?;
         let signature = match &function.ty {
             Type::Fun(signature) => Some(Rc::clone(signature)),
             Type::Any | Type::Null => None,
-            ty => return self.type_error(ty, "is no function"),
+            ty => return self.not_callable(ty),
         };
-        if args.len() > 100 {
-            return error_at(self.pos, "a call has at most 100 arguments");
+        if args.len() > ARGS_MAX {
+            return error_at(self.pos, format!("call has more than {ARGS_MAX} arguments"));
         }
         let base = self.move_to_mark(dest.mark, Bank::C, function)?;
         for (n, arg) in args.iter().enumerate() {
             let ty = signature.as_ref().and_then(|it| it.params.get(n));
             self.expr_to_next(Bank::C, arg, ty.unwrap_or(ANY))?;
         }
-        // A call with fewer arguments answers a function.
-        let full = signature
+        // A call with too few arguments returns a function, and its type is not tracked.
+        let result = signature
             .filter(|it| it.params.len() == args.len() && it.result != Type::Null)
             .map_or(Type::Any, |it| it.result.clone());
         self.emit(Op::CallValue(base, args.len() as Reg));
-        self.ascribe(Val::cell(base), &full, dest.reg_in(full.bank()))
+        self.ascribe(Val::cell(base), &result, dest.reg_in(result.bank()))
     }
 
-    /// Some of the arguments of a function or the record of a method, kept for later.
+    /// Partial application: a function with its first arguments, or a method with its receiver.
     pub(super) fn partial(&mut self, function: &Symbol, args: &[&Expr]) -> Result<Val> {
         let base = self.as_value(&function.name, &function.ty, self.dest(ANY))?;
         let Type::Fun(signature) = &base.ty else { return Ok(base) };
@@ -132,7 +146,7 @@ impl Compiler<'_> {
         Ok(Val { ty: Type::Fun(Rc::new(Signature { params, result })), ..base })
     }
 
-    /// A name that nothing was declared by: a variant without fields, null, or a built-in.
+    /// Loads a name that no declaration binds: a variant without fields, null, or a built-in function.
     pub(super) fn load_constant(&mut self, name: &str, dest: Dest) -> Result<Val> {
         if let Some(record) = self.env.records.get(name).cloned()
             && self.shape(record.shape).fields.is_empty()
@@ -143,16 +157,16 @@ impl Compiler<'_> {
             return self.emit_result(dest, Type::Null, Op::LoadNull);
         }
         if Builtin::named(name).is_none() {
-            return error_at(self.pos, format!("there is no variable or function `{name}`"));
+            return error_at(self.pos, format!("undefined variable or function `{name}`"));
         }
-        // A built-in as a value is a function of one argument.
+        // As a value, a built-in function takes one argument.
         let signature = Signature { params: vec![Type::Any], result: Type::Any };
         self.as_value(name, &Type::Fun(Rc::new(signature)), dest)
     }
 
-    /// A function that has a number, or a built-in, as a value: a closure that calls it.
+    /// Wraps a function that is called directly, or a built-in function, in a closure.
     pub(super) fn as_value(&mut self, name: &str, ty: &Type, dest: Dest) -> Result<Val> {
-        let Type::Fun(signature) = ty else { return self.type_error(ty, "is no function") };
+        let Type::Fun(signature) = ty else { return self.not_callable(ty) };
         let pos = self.pos;
         let named = |name: &str| Expr { pos, kind: ExprKind::Name(name.to_owned()) };
         let params: Vec<_> = (0..signature.params.len()).map(|n| (format!(" {n}"), None)).collect();
@@ -160,12 +174,12 @@ impl Compiler<'_> {
         let call = Expr { pos, kind: ExprKind::Call(Box::new(named(name)), args) };
         let body = vec![Stmt { pos, kind: StmtKind::Return(Some(call)) }];
         let fun = Rc::new(Fun { params, body, pos, ..Fun::default() });
-        // What was inferred is known by its address.
+        // Inferred types are cached by address.
         self.synthesized.push(Rc::clone(&fun));
         self.closure(&fun, Dest { expected: ty, reg: dest.reg_in(Bank::C), ..dest })
     }
 
-    /// Compiles a function; answers what it captures.
+    /// Compiles a function. Returns its captures.
     pub(super) fn function(
         &mut self,
         fun: &Fun,
@@ -181,13 +195,14 @@ impl Compiler<'_> {
         Ok(self.finish(index))
     }
 
+    /// Compiles the parameters and the body of a function.
     fn body(&mut self, fun: &Fun, signature: &Rc<Signature>) -> Result<()> {
         let boxed = self.current.boxed_args;
-        // The closure itself and all parameters have their registers before anything needs another.
-        let own = if boxed { Some(self.alloc_reg(Bank::C)?) } else { None };
-        let take = |ty: &Type| self.alloc_reg(if boxed { Bank::C } else { ty.bank() });
-        let regs = signature.params.iter().map(take).collect::<Result<Vec<Reg>>>()?;
-        if let Some(reg) = own.filter(|_| !fun.name.is_empty()) {
+        // The closure and the parameters take the first registers of their banks.
+        let closure = if boxed { Some(self.alloc_reg(Bank::C)?) } else { None };
+        let alloc = |ty: &Type| self.alloc_reg(if boxed { Bank::C } else { ty.bank() });
+        let regs = signature.params.iter().map(alloc).collect::<Result<Vec<Reg>>>()?;
+        if let Some(reg) = closure.filter(|_| !fun.name.is_empty()) {
             let ty = Type::Fun(Rc::clone(signature));
             self.declare_local(&fun.name, Val { ty, reg })?;
         }
@@ -204,15 +219,17 @@ impl Compiler<'_> {
         self.return_value(None)
     }
 
-    /// A function inside a function. If it knows none of the variables around it, it is like one
-    /// of the top level; else it is a closure.
+    /// Compiles a declaration of a nested function. It is a closure only if it mentions variables of
+    /// the functions around it.
     pub(super) fn nested_function(&mut self, fun: &Rc<Fun>) -> Result<()> {
-        let known = |local: &Symbol| {
-            fun.uses.names.contains(&local.name) && !local.is_function() && local.name != fun.name
+        let captured = |symbol: &Symbol| {
+            fun.uses.mentioned.contains(&symbol.name)
+                && !symbol.is_function()
+                && symbol.name != fun.name
         };
-        let knows = |frame: &FnState| frame.scopes.iter().flatten().any(known);
-        let around = knows(&self.current) || self.enclosing.iter().any(knows);
-        if around || self.current.this.is_some() {
+        let captures = |state: &FnState| state.scopes.iter().flatten().any(captured);
+        let is_closure = captures(&self.current) || self.enclosing.iter().any(captures);
+        if is_closure || self.current.this.is_some() {
             let mark = self.mark();
             let value = self.closure(fun, self.dest(ANY))?;
             self.release(mark);
@@ -224,16 +241,16 @@ impl Compiler<'_> {
         self.function(fun, index, &signature, false).map(drop)
     }
 
-    /// Compiles a function that is called as a value, and makes the closure.
+    /// Compiles a function value and creates its closure.
     pub(super) fn closure(&mut self, fun: &Fun, dest: Dest) -> Result<Val> {
         let (reg, signature) = (self.dest_reg(dest, ANY)?, self.signature(fun, dest.expected)?);
         let index = self.reserve_function(&fun.name)?;
         let captures = self.function(fun, index, &signature, true)?;
         let mark = self.mark();
-        for local in &captures {
+        for symbol in &captures {
             let to = self.alloc_reg(Bank::C)?;
-            let held = self.box_reg(local.storage, to);
-            self.move_to(Bank::C, to, held);
+            let boxed = self.box_reg(symbol.storage, to);
+            self.move_to(Bank::C, to, boxed);
         }
         self.emit(Op::Closure(reg, mark[2] as Reg, captures.len() as Reg, index));
         self.release(mark);

@@ -1,69 +1,100 @@
-//! Queries become loops. A group is a record of shape [`GROUP`](super::GROUP); a sorted query makes
-//! pairs of a key and a value, and sorts those.
+//! Queries, lowered to nested loops.
+//!
+//! A query with a `sort` collects pairs of a key and a value, and sorts those. A group is a struct of
+//! shape [`GROUP`](super::GROUP).
 
-use super::expr::new_list;
+use std::rc::Rc;
+
+use super::literal::new_list;
 use super::{ANY, BodyFn, Compiler, Dest, Val};
 use crate::builtins::Builtin;
 use crate::bytecode::{Op, Reg};
-use crate::errors::Result;
+use crate::diagnostics::Result;
 use crate::syntax::ast::*;
 use crate::types::{Bank, Type};
-use std::rc::Rc;
 
-/// A list of rows, and the variables that stand in each.
+/// The loop variable over rows of a join. No identifier has a space.
+const ROW: &str = " row";
+
+/// A list of rows, in a register, and the names of the variables in each row.
 type Rows<'n> = (Reg, &'n [&'n str]);
 
 impl<'w> Compiler<'w> {
     pub(super) fn query(&mut self, query: &Query, dest: Dest) -> Result<Val> {
         let out = self.alloc_reg(Bank::C)?;
-        let made = self.emit(Op::NewList(out, 0, 0));
-        // `select sum(x)` without groups is the sum of all rows.
-        let whole = if query.group.is_none() { self.aggregate(&query.select) } else { None };
-        let select = whole.map_or(&query.select, |(_, inner)| inner);
+        let created = self.emit(Op::NewList(out, 0, 0));
+        // Without groups, an aggregate like `select sum(x)` folds all rows.
+        let aggregate = if query.group.is_none() { self.aggregate(&query.select) } else { None };
+        let select = aggregate.map_or(&query.select, |(_, arg)| arg);
         let mut element = Type::Any;
-        // Puts what a row selects into the result. Numbers go into an array: then the instruction
-        // that made the result is changed.
-        let mut select_row = |it: &mut Compiler<'w>| {
-            let mark = it.mark();
-            let key =
-                query.sort.as_ref().map(|sort| it.expr_to_next(Bank::C, sort, ANY)).transpose()?;
-            let cell = it.mark()[2] as Reg;
-            let value = it.expr_to_next_cell(select)?;
-            match key {
-                Some(key) => drop(it.emit(Op::Builtin(Builtin::Pair, cell, key, 2))),
-                None => {
-                    it.current.function.code[made] = new_list(value.ty.element_bank(), out, 0, 0)
-                }
-            }
-            it.emit(Op::Push(out, cell));
-            it.release(mark);
-            element = value.ty;
+        let mut select_row = |compiler: &mut Compiler<'w>| {
+            element = compiler.select_row(query, select, out, created)?;
             Ok(())
         };
         self.open_scope();
-        if let Some(group) = &query.group {
-            let groups = self.alloc_reg(Bank::C)?;
-            self.emit(Op::NewMap(groups));
-            let mut item_type = Type::Any;
-            self.rows(query, &mut |compiler| {
-                let mark = compiler.mark();
-                let base = compiler.alloc_reg(Bank::C)?;
-                compiler.move_to(Bank::C, base, groups);
-                compiler.expr_to_next(Bank::C, &group.key, ANY)?;
-                item_type = compiler.expr_to_next_cell(&group.item)?.ty;
-                compiler.emit(Op::Builtin(Builtin::GroupAdd, base, base, 3));
-                compiler.release(mark);
-                Ok(())
-            })?;
-            self.emit(Op::Builtin(Builtin::Values, groups, groups, 1));
-            let list = Val { ty: Type::list(Type::Group(Rc::new(item_type))), reg: groups };
-            self.loop_over(&group.name, list, &mut |compiler| {
-                compiler.if_condition(group.having.as_ref(), &mut select_row)
-            })?;
-        } else {
-            self.rows(query, &mut select_row)?;
+        match &query.group {
+            Some(group) => self.groups(query, group, &mut select_row)?,
+            None => self.rows(query, &mut select_row)?,
         }
         self.current.scopes.pop();
+        self.finish_rows(query, dest, out)?;
+        let ty = Type::list(element);
+        let Some((builtin, _)) = aggregate else { return Ok(Val { ty, reg: out }) };
+        self.emit(Op::Builtin(builtin, out, out, 1));
+        let ty = builtin.result(&[ty]);
+        self.ascribe(Val::cell(out), &ty, dest.reg_in(ty.bank()))
+    }
+
+    /// Appends what a row selects to the result. Returns its type. If that is a number, the
+    /// instruction that created the result is patched to create an array.
+    fn select_row(
+        &mut self,
+        query: &Query,
+        select: &Expr,
+        out: Reg,
+        created: usize,
+    ) -> Result<Type> {
+        let mark = self.mark();
+        let key =
+            query.sort.as_ref().map(|key| self.expr_to_next(Bank::C, key, ANY)).transpose()?;
+        let cell = self.mark()[2] as Reg;
+        let value = self.expr_to_next_cell(select)?;
+        match key {
+            Some(key) => drop(self.emit(Op::Builtin(Builtin::Pair, cell, key, 2))),
+            None => {
+                let create = new_list(value.ty.element_bank(), out, 0, 0);
+                self.current.function.code[created] = create;
+            }
+        }
+        self.emit(Op::Push(out, cell));
+        self.release(mark);
+        Ok(value.ty)
+    }
+
+    /// Emits a loop that builds a map of groups, and a loop over the groups.
+    fn groups(&mut self, query: &Query, group: &Group, body: BodyFn<'_, 'w>) -> Result<()> {
+        let groups = self.alloc_reg(Bank::C)?;
+        self.emit(Op::NewMap(groups));
+        let mut item_type = Type::Any;
+        self.rows(query, &mut |compiler| {
+            let mark = compiler.mark();
+            let base = compiler.alloc_reg(Bank::C)?;
+            compiler.move_to(Bank::C, base, groups);
+            compiler.expr_to_next(Bank::C, &group.key, ANY)?;
+            item_type = compiler.expr_to_next_cell(&group.item)?.ty;
+            compiler.emit(Op::Builtin(Builtin::GroupAdd, base, base, 3));
+            compiler.release(mark);
+            Ok(())
+        })?;
+        self.emit(Op::Builtin(Builtin::Values, groups, groups, 1));
+        let list = Val { ty: Type::list(Type::Group(Rc::new(item_type))), reg: groups };
+        self.loop_over(&group.name, list, &mut |compiler| {
+            compiler.if_condition(group.having.as_ref(), body)
+        })
+    }
+
+    /// `sort`, `distinct`, `skip` and `take`.
+    fn finish_rows(&mut self, query: &Query, dest: Dest, out: Reg) -> Result<()> {
         if query.sort.is_some() {
             self.emit(Op::Builtin(Builtin::SortPairs, out, out, 1));
         }
@@ -72,26 +103,23 @@ impl<'w> Compiler<'w> {
         }
         if query.skip.is_some() || query.take.is_some() {
             self.release([dest.mark[0], dest.mark[1], u16::from(out) + 1]);
-            for part in [&query.skip, &query.take] {
-                self.expr_or_null_to_next(part.as_ref(), &Type::Int)?;
+            for count in [&query.skip, &query.take] {
+                self.expr_or_null_to_next(count.as_ref(), &Type::Int)?;
             }
             self.emit(Op::Builtin(Builtin::SkipTake, out, out, 3));
         }
-        let ty = Type::list(element);
-        let Some((builtin, _)) = whole else { return Ok(Val { ty, reg: out }) };
-        self.emit(Op::Builtin(builtin, out, out, 1));
-        let ty = builtin.result(&[ty]);
-        self.ascribe(Val::cell(out), &ty, dest.reg_in(ty.bank()))
+        Ok(())
     }
 
+    /// The aggregate function and its argument, if a query selects one.
     fn aggregate<'e>(&mut self, select: &'e Expr) -> Option<(Builtin, &'e Expr)> {
         let (name, [arg]) = select.named_call()? else { return None };
         let builtin = self.builtin(name).filter(|_| !matches!(arg.kind, ExprKind::Query(_)))?;
-        let sums = [Builtin::Sum, Builtin::Avg, Builtin::Min, Builtin::Max, Builtin::Count];
-        sums.contains(&builtin).then_some((builtin, arg))
+        let aggregates = [Builtin::Sum, Builtin::Avg, Builtin::Min, Builtin::Max, Builtin::Count];
+        aggregates.contains(&builtin).then_some((builtin, arg))
     }
 
-    /// Puts a value into the next cell; answers what it was.
+    /// Compiles an expression into the next register of bank C. Returns the value before boxing.
     fn expr_to_next_cell(&mut self, expr: &Expr) -> Result<Val> {
         let cell = self.alloc_reg(Bank::C)?;
         let value = self.expr(expr, ANY, Some(cell))?;
@@ -99,13 +127,14 @@ impl<'w> Compiler<'w> {
         Ok(value)
     }
 
+    /// Emits a loop over the rows that the sources and the condition of a query yield.
     fn rows(&mut self, query: &Query, body: BodyFn<'_, 'w>) -> Result<()> {
         let mut body = |it: &mut Compiler<'w>| it.if_condition(query.condition.as_ref(), body);
         if query.sources.iter().all(|source| !source.left && !source.right) {
             return self.nested(&query.sources, &mut body);
         }
-        // Rows that have no partner cannot come out of nested loops: all rows are put into a
-        // list, source by source. It begins with a row of nothing.
+        // Nested loops do not yield rows without a match. An outer join materializes all rows, source
+        // by source, starting from one empty row.
         let mut rows = self.alloc_reg(Bank::C)?;
         self.emit(Op::NewList(rows, 0, 0));
         self.push_row(&[], |_| true, rows)?;
@@ -117,6 +146,7 @@ impl<'w> Compiler<'w> {
         self.each(None, (rows, &names), &mut body)
     }
 
+    /// Emits nested loops over the sources of inner joins.
     fn nested(&mut self, sources: &[Source], body: BodyFn<'_, 'w>) -> Result<()> {
         let [source, rest @ ..] = sources else { return body(self) };
         self.for_each(&source.name, &source.list, &mut |compiler| {
@@ -124,7 +154,7 @@ impl<'w> Compiler<'w> {
         })
     }
 
-    /// Does something if a condition holds, or if there is none.
+    /// Emits code that runs if a condition holds, or always if there is none.
     pub(super) fn if_condition(
         &mut self,
         condition: Option<&Expr>,
@@ -136,7 +166,7 @@ impl<'w> Compiler<'w> {
         Ok(())
     }
 
-    /// Adds a row: the values of the variables that are known, and null for the others.
+    /// Appends a row: the values of the known variables, and null for the others.
     fn push_row(&mut self, names: &[&str], known: impl Fn(usize) -> bool, rows: Reg) -> Result<()> {
         let (mark, pos) = (self.mark(), self.pos);
         for (n, name) in names.iter().enumerate() {
@@ -150,15 +180,14 @@ impl<'w> Compiler<'w> {
         Ok(())
     }
 
-    /// Does the body for every row of a list, with the values of the row as variables; or for
-    /// every element of a source.
+    /// Emits a loop over the elements of a source, or over rows, whose values become variables.
     fn each(&mut self, source: Option<&Source>, rows: Rows, body: BodyFn<'_, 'w>) -> Result<()> {
         if let Some(source) = source {
             return self.for_each(&source.name, &source.list, body);
         }
         let list = Val { ty: Type::list(Type::list(Type::Any)), reg: rows.0 };
-        self.loop_over(" row", list, &mut |compiler| {
-            let row = compiler.load_name(" row", compiler.dest(ANY), false)?.reg;
+        self.loop_over(ROW, list, &mut |compiler| {
+            let row = compiler.load_name(ROW, compiler.dest(ANY), false)?.reg;
             let index = compiler.alloc_reg(Bank::I)?;
             for (n, name) in rows.1.iter().enumerate() {
                 let value = compiler.alloc_for(ANY)?;
@@ -170,31 +199,37 @@ impl<'w> Compiler<'w> {
         })
     }
 
-    /// Rows with one source more; answers the list of those.
+    /// Joins rows with a source. Returns the list of the joined rows.
     fn join(&mut self, source: &Source, rows: Rows) -> Result<Reg> {
         let joined = self.alloc_reg(Bank::C)?;
         self.emit(Op::NewList(joined, 0, 0));
         let matched = self.alloc_reg(Bank::I)?;
         let all = [rows.1, &[source.name.as_str()]].concat();
-        // Each pass goes over one side, and inside over the other: `turned`, the source is outside.
-        for turned in [false, true] {
+        // Each pass loops over one side and, inside, over the other. In the second pass, the
+        // swapped one, the source is outside.
+        for swapped in [false, true] {
             let Source { left, right, .. } = *source;
-            if turned && !right || !turned && right && !left {
+            if swapped && !right || !swapped && right && !left {
                 continue;
             }
-            let (pairs, alone) = if turned { (!left, right) } else { (true, left) };
-            let (outer, inner) = if turned { (Some(source), None) } else { (None, Some(source)) };
+            let (emit_matches, emit_unmatched) =
+                if swapped { (!left, right) } else { (true, left) };
+            let (outer, inner) = if swapped { (Some(source), None) } else { (None, Some(source)) };
             self.each(outer, rows, &mut |compiler| {
                 compiler.emit(Op::LoadI(matched, 0));
                 compiler.each(inner, rows, &mut |compiler| {
                     compiler.if_condition(source.on.as_ref(), &mut |compiler| {
                         compiler.emit(Op::LoadI(matched, 1));
-                        if pairs { compiler.push_row(&all, |_| true, joined) } else { Ok(()) }
+                        if emit_matches {
+                            compiler.push_row(&all, |_| true, joined)
+                        } else {
+                            Ok(())
+                        }
                     })
                 })?;
-                if alone {
+                if emit_unmatched {
                     let skip = compiler.emit(Op::JumpIf(matched, 0));
-                    compiler.push_row(&all, |n| (n == rows.1.len()) == turned, joined)?;
+                    compiler.push_row(&all, |n| (n == rows.1.len()) == swapped, joined)?;
                     compiler.patch_here([skip]);
                 }
                 Ok(())

@@ -1,28 +1,31 @@
-//! Names and where their values are.
+//! The symbol table: name resolution, captures, and loads and stores of variables.
+//!
+//! A variable that a nested function captures lives in a box, a heap cell that both functions
+//! reference. A list variable that is appended to has an owned flag at run time: it is set while the
+//! variable holds the only reference to its list, so that `append` may work in place.
 
 use std::rc::Rc;
 
 use super::{ANY, Compiler, Dest, Mark, Val, table_index};
 use crate::builtins::Builtin;
 use crate::bytecode::{Idx, Op, Reg};
-use crate::errors::{Result, error_at};
+use crate::diagnostics::{Result, error_at};
 use crate::syntax::ast::{Expr, ExprKind, THIS};
 use crate::types::{Bank, Signature, Type};
 
-/// Where the value of a name is.
+/// Where the value of a name is stored.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Storage {
-    /// In a register of the bank of its type.
+    /// A register of the bank of its type.
     Reg(Reg),
-    /// In a box, which is in a register: inner functions share it.
+    /// A box, which is in a register.
     Boxed(Reg),
-    /// In a box that the function has captured.
+    /// A box, which is an upvalue.
     Upvalue(Reg),
-    /// In a slot that outlives the function.
     Global(Idx),
-    /// A field of the record whose method this is: its shape, and which one.
+    /// A field of the receiver of a method: its shape and the field number.
     Field(u16, usize),
-    /// A function that is called by its number, with its arguments in the banks of their types.
+    /// A function, by its index. It is called directly.
     Function(u16),
 }
 
@@ -32,7 +35,7 @@ pub(super) struct Symbol {
     pub(super) ty: Type,
     pub(super) storage: Storage,
     pub(super) mutable: bool,
-    /// The register, or the slot, of the flag that says that nobody else holds the list.
+    /// The register or the global of the owned flag.
     pub(super) owned: Option<Idx>,
 }
 
@@ -51,7 +54,11 @@ impl Symbol {
     }
 }
 
+/// The number of upvalues of a closure. They need consecutive registers when it is created.
+const CAPTURES_MAX: usize = 200;
+
 impl Compiler<'_> {
+    /// Resolves a name: local variables, captured variables, members of the receiver, globals.
     pub(super) fn resolve(&mut self, name: &str) -> Option<Symbol> {
         if let Some(local) = self.resolve_in(self.enclosing.len(), name) {
             return Some(local);
@@ -66,16 +73,16 @@ impl Compiler<'_> {
         self.env.globals.get(name).cloned()
     }
 
-    /// A built-in function, if nothing of the program has its name.
+    /// The built-in function of this name, unless the program redefines it.
     pub(super) fn builtin(&mut self, name: &str) -> Option<Builtin> {
         Builtin::named(name).filter(|_| self.resolve(name).is_none())
     }
 
-    /// Looks for a variable of a function or of those around it, from which it is captured.
+    /// Resolves a variable of the function at a nesting level, or captures it from the level above.
     fn resolve_in(&mut self, level: usize, name: &str) -> Option<Symbol> {
-        let frame = self.enclosing.get(level).unwrap_or(&self.current);
+        let state = self.enclosing.get(level).unwrap_or(&self.current);
         let last = |scope: &Vec<Symbol>| scope.iter().rev().find(|it| it.name == name).cloned();
-        if let Some(local) = frame.scopes.iter().rev().find_map(last) {
+        if let Some(local) = state.scopes.iter().rev().find_map(last) {
             return Some(local);
         }
         let local = self.resolve_in(level.checked_sub(1)?, name)?;
@@ -87,10 +94,14 @@ impl Compiler<'_> {
         if n == captures.len() {
             captures.push(local.clone());
         }
-        (n < 200).then_some(Symbol { storage: Storage::Upvalue(n as Reg), owned: None, ..local })
+        (n < CAPTURES_MAX).then_some(Symbol {
+            storage: Storage::Upvalue(n as Reg),
+            owned: None,
+            ..local
+        })
     }
 
-    /// The register of a box; what is captured is fetched into `to`.
+    /// The register of the box of a variable. An upvalue is loaded into `to`.
     pub(super) fn box_reg(&mut self, storage: Storage, to: Reg) -> Reg {
         match storage {
             Storage::Boxed(reg) => return reg,
@@ -109,9 +120,9 @@ impl Compiler<'_> {
         self.release(mark);
     }
 
-    /// A variable for a value, in the next register.
+    /// Creates a local variable for a value, in the next register.
     pub(super) fn new_local(&mut self, name: &str, mut value: Val) -> Result<Symbol> {
-        if !self.current.uses.inner.contains(name) {
+        if !self.current.uses.captured.contains(name) {
             let bank = value.ty.bank();
             let reg = self.alloc_reg(bank)?;
             self.move_to(bank, reg, value.reg);
@@ -120,10 +131,10 @@ impl Compiler<'_> {
         self.bind_local(name, value)
     }
 
-    /// A variable for a value that has a register of its own already.
+    /// Creates a local variable for a value whose register is not used otherwise.
     fn bind_local(&mut self, name: &str, value: Val) -> Result<Symbol> {
         let mut local = Symbol::new(name, value.ty.clone(), Storage::Reg(value.reg));
-        if self.current.uses.inner.contains(name) {
+        if self.current.uses.captured.contains(name) {
             let reg = self.alloc_reg(Bank::C)?;
             let mark = self.mark();
             let cell = self.to_cell(value)?;
@@ -136,12 +147,13 @@ impl Compiler<'_> {
         Ok(local)
     }
 
+    /// Declares a local variable for a value whose register is not used otherwise.
     pub(super) fn declare_local(&mut self, name: &str, value: Val) -> Result<()> {
         let local = self.bind_local(name, value)?;
         self.declare(local, false)
     }
 
-    /// Makes a variable known, whose list is its own if it is `fresh`.
+    /// Declares a variable. A `fresh` value is referenced by nothing else.
     pub(super) fn declare(&mut self, local: Symbol, fresh: bool) -> Result<()> {
         self.set_owned(&local, fresh)?;
         if let Storage::Global(_) = local.storage {
@@ -152,11 +164,10 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    /// A variable for a value, in a slot.
+    /// Creates a global variable for a value.
     pub(super) fn new_global(&mut self, name: &str, value: Val) -> Result<Symbol> {
         let bank = value.ty.bank();
-        // Pos the prompt, and in a program that says the same name twice, the old slot will do
-        // if the type is the old one.
+        // A redeclaration, as is common at the prompt, reuses the slot if the type is the same.
         let (slot, mut owned) = match self.env.globals.get(name) {
             Some(&Symbol { storage: Storage::Global(slot), owned, ref ty, .. })
                 if *ty == value.ty =>
@@ -179,7 +190,7 @@ impl Compiler<'_> {
         table_index(self.pos, *count - 1, "globals")
     }
 
-    /// Notes whether the list of a variable is its own.
+    /// Sets or clears the owned flag of a variable, if it has one.
     fn set_owned(&mut self, local: &Symbol, owned: bool) -> Result<()> {
         let Some(flag) = local.owned else { return Ok(()) };
         if matches!(local.storage, Storage::Global(_)) {
@@ -198,13 +209,12 @@ impl Compiler<'_> {
         self.emit([Op::SetGI, Op::SetGF, Op::SetGC][bank as usize](slot, reg));
     }
 
-    /// The value of a name. If somebody else may hold it afterwards, `shared`, a list is no
-    /// longer the variable's own.
-    pub(super) fn load_name(&mut self, name: &str, dest: Dest, shared: bool) -> Result<Val> {
+    /// Loads the value of a name. If the value escapes, the variable no longer owns its list.
+    pub(super) fn load_name(&mut self, name: &str, dest: Dest, escapes: bool) -> Result<Val> {
         let Some(local) = self.resolve(name) else {
             return self.load_constant(name, dest);
         };
-        if shared {
+        if escapes {
             self.set_owned(&local, false)?;
         }
         let (ty, bank) = (local.ty.clone(), local.ty.bank());
@@ -224,19 +234,21 @@ impl Compiler<'_> {
             Storage::Function(_) => self.as_value(name, &ty, dest),
             storage => {
                 let cell = self.dest_reg(dest, ANY)?;
-                let held = self.box_reg(storage, cell);
-                self.emit(Op::GetBox(cell, held));
+                let boxed = self.box_reg(storage, cell);
+                self.emit(Op::GetBox(cell, boxed));
                 self.ascribe(Val::cell(cell), &ty, dest.reg_in(bank))
             }
         }
     }
 
+    /// Assigns to a variable.
     pub(super) fn store_name(&mut self, name: &str, value: &Expr) -> Result<()> {
         let Some(local) = self.resolve(name).filter(|it| !it.is_function()) else {
-            return error_at(self.pos, format!("there is no variable `{name}`"));
+            return error_at(self.pos, format!("undefined variable `{name}`"));
         };
         if !local.mutable {
-            let message = format!("`{name}` cannot be assigned to: it is declared with let");
+            let message =
+                format!("cannot assign to immutable variable `{name}`; declare it with `var`");
             return error_at(self.pos, message);
         }
         let fresh = self.is_fresh(value);
@@ -246,8 +258,8 @@ impl Compiler<'_> {
             Storage::Boxed(_) | Storage::Upvalue(_) => {
                 let value = self.operand(Bank::C, value, &local.ty)?;
                 let cell = self.alloc_reg(Bank::C)?;
-                let held = self.box_reg(local.storage, cell);
-                self.emit(Op::SetBox(held, value));
+                let boxed = self.box_reg(local.storage, cell);
+                self.emit(Op::SetBox(boxed, value));
             }
             Storage::Function(_) => {}
             Storage::Global(slot) => {

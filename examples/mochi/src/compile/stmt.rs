@@ -1,15 +1,15 @@
 //! Statements.
 
-use super::expr::op_for_element;
+use super::access::op_for_element;
 use super::scope::{Storage, Symbol};
-use super::{ANY, BodyFn, Compiler, Loop, Val};
+use super::{ANY, Compiler};
 use crate::builtins::Builtin;
 use crate::bytecode::{Op, Reg};
-use crate::errors::{Result, error_at};
+use crate::diagnostics::{Result, error_at};
 use crate::syntax::ast::*;
 use crate::types::{Bank, Type};
 
-impl<'w> Compiler<'w> {
+impl Compiler<'_> {
     pub(super) fn block(&mut self, body: &[Stmt]) -> Result<()> {
         let mark = self.mark();
         self.open_scope();
@@ -20,35 +20,19 @@ impl<'w> Compiler<'w> {
         Ok(())
     }
 
+    /// Compiles a statement and releases its registers.
     pub(super) fn statement(&mut self, stmt: &Stmt) -> Result<()> {
         self.pos = stmt.pos;
         let mark = self.mark();
         match &stmt.kind {
-            // What declares a variable keeps a register.
+            // A declaration keeps its registers.
             StmtKind::Bind(new) => return self.binding(new),
             StmtKind::Fun(fun) => return self.nested_function(fun),
             StmtKind::Assign(place, value) => self.assign(place, value)?,
             StmtKind::Return(value) => self.return_value(value.as_ref())?,
-            StmtKind::While(condition, body) => {
-                // The condition stands at the end: one jump a turn.
-                let enter = self.emit(Op::Jump(0));
-                let start = self.here();
-                let done = self.loop_body(&mut |compiler| compiler.block(body))?;
-                self.patch_here([enter]);
-                self.patch_here(done.continues);
-                for jump in self.condition(condition, true)? {
-                    self.patch(jump, start);
-                }
-                self.patch_here(done.breaks);
-            }
-            StmtKind::For(name, from, Some(to), body) => {
-                let (counter, end) = (self.alloc_reg(Bank::I)?, self.alloc_reg(Bank::I)?);
-                self.expr_as(from, &Type::Int, Some(counter))?;
-                self.expr_as(to, &Type::Int, Some(end))?;
-                self.counted(counter, end, &mut |compiler| {
-                    compiler.declare_local(name, Val { ty: Type::Int, reg: counter })?;
-                    compiler.block(body)
-                })?;
+            StmtKind::While(condition, body) => self.while_loop(condition, body)?,
+            StmtKind::For(name, start, Some(end), body) => {
+                self.for_range(name, start, end, body)?;
             }
             StmtKind::For(name, source, None, body) => {
                 self.for_each(name, source, &mut |compiler| compiler.block(body))?;
@@ -56,16 +40,19 @@ impl<'w> Compiler<'w> {
             StmtKind::Break | StmtKind::Continue => {
                 let jump = self.emit(Op::Jump(0));
                 match (self.current.loops.last_mut(), &stmt.kind) {
-                    (None, _) => return error_at(stmt.pos, "there is no loop here"),
+                    (None, StmtKind::Break) => {
+                        return error_at(stmt.pos, "`break` outside of a loop");
+                    }
+                    (None, _) => return error_at(stmt.pos, "`continue` outside of a loop"),
                     (Some(innermost), StmtKind::Break) => innermost.breaks.push(jump),
                     (Some(innermost), _) => innermost.continues.push(jump),
                 }
             }
-            // All types were declared before.
+            // Types are declared before any code is compiled.
             StmtKind::Type(..) | StmtKind::Alias(..) => {}
-            // Nobody looks at the value of a statement.
-            StmtKind::Expr(Expr { kind: ExprKind::Match(choice), .. }) => {
-                self.match_cases(choice, None)?;
+            // The value of a statement is not used.
+            StmtKind::Expr(Expr { kind: ExprKind::Match(cases), .. }) => {
+                self.match_cases(cases, None)?;
             }
             StmtKind::Expr(expr) => drop(self.expr(expr, ANY, None)?),
             StmtKind::Test(name, body) if self.env.testing => {
@@ -76,14 +63,7 @@ impl<'w> Compiler<'w> {
                 self.patch_here([start]);
             }
             StmtKind::Test(_, body) => self.block(body)?,
-            StmtKind::Bench(name, body) => {
-                let (base, start) = (self.alloc_reg(Bank::C)?, self.alloc_reg(Bank::C)?);
-                let name = self.constant(name)?;
-                self.emit(Op::ConstC(base, name));
-                self.emit(Op::Builtin(Builtin::Now, start, start, 0));
-                self.block(body)?;
-                self.emit(Op::Builtin(Builtin::Bench, base, base, 2));
-            }
+            StmtKind::Bench(name, body) => self.bench(name, body)?,
             StmtKind::Expect(condition) => {
                 let value = self.expr_as(condition, &Type::Bool, None)?;
                 self.emit(Op::Expect(value.reg));
@@ -96,6 +76,18 @@ impl<'w> Compiler<'w> {
         Ok(())
     }
 
+    /// Measures a block: `Builtin::Bench` gets its name and start time.
+    fn bench(&mut self, name: &str, body: &[Stmt]) -> Result<()> {
+        let (base, start) = (self.alloc_reg(Bank::C)?, self.alloc_reg(Bank::C)?);
+        let name = self.constant(name)?;
+        self.emit(Op::ConstC(base, name));
+        self.emit(Op::Builtin(Builtin::Now, start, start, 0));
+        self.block(body)?;
+        self.emit(Op::Builtin(Builtin::Bench, base, base, 2));
+        Ok(())
+    }
+
+    /// `let` and `var`.
     fn binding(&mut self, Binding { name, ty, value, mutable }: &Binding) -> Result<()> {
         let mark = self.mark();
         let declared = ty.as_ref().map(|ty| self.resolve_type(ty)).transpose()?;
@@ -108,28 +100,34 @@ impl<'w> Compiler<'w> {
         if let Some(ty) = declared {
             bound = self.ascribe(bound, &ty, None)?;
         } else if bound.ty == Type::Null {
-            // A variable that begins as nothing can become anything.
+            // A variable that starts as null may hold any type later.
             bound.ty = Type::Any;
         }
         self.release(mark);
         let top = self.current.result.is_none() && self.current.scopes.len() == 1;
-        let Uses { top: known, inner, .. } = &self.current.uses;
-        let global = top && (self.all_global || known.contains(name) || inner.contains(name));
+        let Uses { global: in_functions, captured, .. } = &self.current.uses;
+        let global =
+            top && (self.all_global || in_functions.contains(name) || captured.contains(name));
         let local =
             if global { self.new_global(name, bound)? } else { self.new_local(name, bound)? };
         self.declare(Symbol { mutable: *mutable, ..local }, fresh)
     }
 
-    /// Returns a value in the bank that the caller expects.
+    /// Returns a value, in the bank that the calling convention asks for.
     pub(super) fn return_value(&mut self, value: Option<&Expr>) -> Result<()> {
-        let frame = &self.current;
-        // What the main program returns goes nowhere.
-        let boxed = frame.boxed_args || frame.result.is_none();
-        let ty = frame.result.clone().filter(|ty| *ty != Type::Null).unwrap_or(Type::Any);
+        let state = &self.current;
+        // The VM takes the result of the program as a cell.
+        let boxed = state.boxed_args || state.result.is_none();
+        let ty = state.result.clone().filter(|ty| *ty != Type::Null).unwrap_or(Type::Any);
         let value = match value {
             Some(value) => {
-                let found = self.expr_borrowed(value, &ty)?;
-                self.coerce(found, &ty, None)?
+                // A local variable ends here, so its list does not become shared.
+                let symbol = value.name().and_then(|name| self.resolve(name));
+                let value = match symbol.map(|it| it.storage) {
+                    Some(Storage::Global(_)) => self.expr(value, &ty, None)?,
+                    _ => self.expr_borrowed(value, &ty)?,
+                };
+                self.coerce(value, &ty, None)?
             }
             None => self.default_value(&ty)?,
         };
@@ -153,7 +151,8 @@ impl<'w> Compiler<'w> {
             ExprKind::Index(base, index) => {
                 let base = self.expr_borrowed(base, ANY)?;
                 if matches!(base.ty, Type::String | Type::Group(_)) {
-                    return self.type_error(&base.ty, "has no elements that can be assigned to");
+                    let message = format!("cannot assign to an element of a `{}`", base.ty);
+                    return error_at(self.pos, message);
                 }
                 let (key, element) = self.element_types(&base.ty)?;
                 let list = matches!(base.ty, Type::List(_));
@@ -175,12 +174,12 @@ impl<'w> Compiler<'w> {
                 };
                 self.emit(op);
             }
-            _ => return error_at(place.pos, "this cannot be assigned to"),
+            _ => return error_at(place.pos, "invalid left-hand side of assignment"),
         }
         Ok(())
     }
 
-    /// `xs = append(xs, x)` for a variable that has a flag; answers whether it was one.
+    /// Compiles `xs = append(xs, x)` if the variable has an owned flag. Returns whether it does.
     fn append_in_place(&mut self, name: &str, value: &Expr) -> Result<bool> {
         let (
             Some(item),
@@ -209,93 +208,5 @@ impl<'w> Compiler<'w> {
             self.emit(op(list, x, owned as Reg));
         }
         Ok(true)
-    }
-
-    /// A loop that counts to an end.
-    fn counted(&mut self, counter: Reg, end: Reg, body: BodyFn<'_, 'w>) -> Result<()> {
-        let skip = self.emit(Op::JLeI(end, counter, 0));
-        let start = self.here();
-        let done = self.loop_body(body)?;
-        self.patch_here(done.continues);
-        self.emit(Op::ForLoop(counter, end, start));
-        self.patch_here(done.breaks);
-        self.patch_here([skip]);
-        Ok(())
-    }
-
-    /// The body of a loop; answers what jumps out of it.
-    fn loop_body(&mut self, body: BodyFn<'_, 'w>) -> Result<Loop> {
-        self.current.loops.push(Loop::default());
-        let mark = self.mark();
-        self.open_scope();
-        body(self)?;
-        self.close_scope(mark);
-        Ok(self.current.loops.pop().unwrap_or_default())
-    }
-
-    /// A loop over the elements of a list, the keys of a map, the characters of a text.
-    pub(super) fn for_each(
-        &mut self,
-        name: &str,
-        source: &Expr,
-        body: BodyFn<'_, 'w>,
-    ) -> Result<()> {
-        let source = self.expr_borrowed(source, ANY)?;
-        let list = Val { reg: self.alloc_reg(Bank::C)?, ..source };
-        self.emit(Op::ToList(list.reg, source.reg));
-        self.loop_over(name, list, body)
-    }
-
-    /// A loop over a list in a register.
-    pub(super) fn loop_over(&mut self, name: &str, list: Val, body: BodyFn<'_, 'w>) -> Result<()> {
-        let Some(element) = list.ty.iter_type() else {
-            return self.type_error(&list.ty, "cannot be gone over by a `for`");
-        };
-        let (counter, end) = (self.alloc_reg(Bank::I)?, self.alloc_reg(Bank::I)?);
-        // Hints have the numbers of the counters: loops inside each other have different ones.
-        let hint = counter;
-        let hints = &mut self.current.function.frame_size[3];
-        *hints = (*hints).max(u16::from(hint) + 1);
-        self.emit(Op::LoadI(counter, 0));
-        self.emit(Op::Len(end, list.reg));
-        self.emit(Op::MakeHint(hint, list.reg));
-        self.counted(counter, end, &mut |compiler| {
-            let item = compiler.alloc_for(&element)?;
-            let hinted = [Op::GetHintedI, Op::GetHintedF, Op::GetHintedC][item.ty.bank() as usize];
-            compiler.emit(match element {
-                Type::Bool => Op::GetB(item.reg, list.reg, counter),
-                _ => hinted(item.reg, hint, counter),
-            });
-            compiler.declare_local(name, item)?;
-            body(compiler)
-        })
-    }
-
-    /// `update people set { … } where …`: the fields of each element are variables.
-    fn update(&mut self, target: &str, set: &[(String, Expr)], on: Option<&Expr>) -> Result<()> {
-        let list = self.load_name(target, self.dest(ANY), false)?;
-        let element = list.ty.iter_type().unwrap_or(Type::Any);
-        let Type::Struct(record) = &element else {
-            return self.type_error(&list.ty, "is no list of structs");
-        };
-        let (shape, fields) = (record.shape, self.shape(record.shape).fields.clone());
-        let source = Val { reg: self.alloc_reg(Bank::C)?, ty: list.ty.clone() };
-        self.move_to(Bank::C, source.reg, list.reg);
-        self.loop_over(" item", source, &mut |compiler| {
-            let item = compiler.load_name(" item", compiler.dest(ANY), false)?.reg;
-            for (n, (name, ty)) in fields.iter().enumerate() {
-                let get = |cell| Op::GetField(cell, item, n as Reg, shape);
-                let value = compiler.emit_unboxed(compiler.dest(ANY), ty, get)?;
-                compiler.declare_local(name, value)?;
-            }
-            compiler.if_condition(on, &mut |compiler| {
-                let (_, set) = compiler.fields_of(&record.name, set)?;
-                for (n, value) in set {
-                    let value = compiler.operand(Bank::C, value, &fields[n].1)?;
-                    compiler.emit(Op::SetField(item, n as Reg, value, shape));
-                }
-                Ok(())
-            })
-        })
     }
 }

@@ -1,4 +1,4 @@
-//! The tree of a program. Every node knows its place in the source.
+//! The abstract syntax tree. Each node has its position in the source.
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -8,7 +8,8 @@ use crate::bytecode::ArithOp;
 /// A byte offset into the source.
 pub(crate) type Pos = u32;
 
-/// A name with the types in its angle brackets; a function is `fun` of its parameters and result.
+/// A type as written: a name and its type arguments. A function type is `fun` of the parameter
+/// types and the result type.
 #[derive(Clone)]
 pub(crate) struct TypeRef {
     pub(crate) name: String,
@@ -24,13 +25,13 @@ impl TypeRef {
 
 pub(crate) type Fields = Vec<(String, TypeRef)>;
 
-/// The first parameter of a method: the record.
+/// The name of the receiver, the implicit first parameter of a method. No identifier has a space.
 pub(crate) const THIS: &str = " this";
 
-/// A function, named or not; the program is one too.
+/// A function or a closure; also the program itself.
 #[derive(Default)]
 pub(crate) struct Fun {
-    /// That of a method begins with its struct and a point.
+    /// Empty for a closure; `Struct.method` for a method.
     pub(crate) name: String,
     pub(crate) params: Vec<(String, Option<TypeRef>)>,
     pub(crate) result: Option<TypeRef>,
@@ -39,20 +40,22 @@ pub(crate) struct Fun {
     pub(crate) pos: Pos,
 }
 
-/// What a function and those inside it do with names: the parser sees every name anyway, so it
-/// takes notes, and nobody has to walk over the tree again.
+/// How a function, including the functions nested in it, uses names. The parser collects this, so
+/// that no pass over the AST is needed before code generation.
 #[derive(Clone, Default)]
 pub(crate) struct Uses {
-    pub(crate) names: HashSet<String>,
-    /// The names that occur in inner functions, and those in the functions of the program, which
-    /// capture nothing.
-    pub(crate) inner: HashSet<String>,
-    pub(crate) top: HashSet<String>,
-    /// Lists that grow by `xs = append(xs, x)`.
+    /// Every name that is mentioned.
+    pub(crate) mentioned: HashSet<String>,
+    /// The names mentioned in nested functions, which capture them.
+    pub(crate) captured: HashSet<String>,
+    /// The names mentioned in top-level functions and methods, which capture nothing: variables of
+    /// these names have to be globals.
+    pub(crate) global: HashSet<String>,
+    /// The variables that grow by `xs = append(xs, x)`.
     pub(crate) appended: HashSet<String>,
 }
 
-/// A part of the tree and its place.
+/// A node of the AST and its position.
 pub(crate) struct Node<K> {
     pub(crate) pos: Pos,
     pub(crate) kind: K,
@@ -71,27 +74,29 @@ pub(crate) struct Binding {
 
 pub(crate) enum StmtKind {
     Bind(Binding),
-    /// An expression that names a place, and the value to put there.
+    /// A place expression, and the value to assign to it.
     Assign(Expr, Expr),
     Fun(Rc<Fun>),
     Return(Option<Expr>),
     While(Expr, Vec<Stmt>),
-    /// A variable, what it goes over or begins with, the end of a range, the body.
+    /// The loop variable, the value to iterate over or the start of a range, the end of the range,
+    /// and the body.
     For(String, Expr, Option<Expr>, Vec<Stmt>),
     Break,
     Continue,
-    /// A struct, or the variants of a union: a struct is the only variant of its own name.
+    /// A union and its variants. A struct is a union whose only variant has its name.
     Type(String, Vec<(String, Fields)>),
     Alias(String, TypeRef),
     Expr(Expr),
     Test(String, Vec<Stmt>),
     Bench(String, Vec<Stmt>),
     Expect(Expr),
-    /// A list, what fields are set to, a condition.
+    /// The list, the fields to set, and the condition on its elements.
     Update(String, Vec<(String, Expr)>, Option<Expr>),
 }
 
 impl Expr {
+    /// The name, if this is one.
     pub(crate) fn name(&self) -> Option<&str> {
         match &self.kind {
             ExprKind::Name(name) => Some(name),
@@ -99,7 +104,7 @@ impl Expr {
         }
     }
 
-    /// The name and the arguments, if this is a call of something by its name.
+    /// The callee and the arguments, if this is a call by name.
     pub(crate) fn named_call(&self) -> Option<(&str, &[Expr])> {
         match &self.kind {
             ExprKind::Call(callee, args) => Some((callee.name()?, args)),
@@ -107,7 +112,7 @@ impl Expr {
         }
     }
 
-    /// The value that is appended, if this is `append(name, value)`.
+    /// The appended value, if this is `append(name, value)`.
     pub(crate) fn appended_to(&self, name: &str) -> Option<&Expr> {
         match self.named_call()? {
             ("append", [list, value]) if list.name() == Some(name) => Some(value),
@@ -118,7 +123,7 @@ impl Expr {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BinaryOp {
-    /// A calculation, or an operation on sets.
+    /// An operator that computes a value; all others yield or test a boolean, or pick an operand.
     Arith(ArithOp),
     Eq,
     Ne,
@@ -150,22 +155,23 @@ pub(crate) enum ExprKind {
     Field(Box<Expr>, String),
     Cast(Box<Expr>, TypeRef),
     Match(Match),
-    /// Statements, of which nothing comes.
+    /// A block; its value is null.
     Block(Vec<Stmt>),
     Fun(Rc<Fun>),
     Query(Box<Query>),
 }
 
-/// A value, and patterns with what is done for each. Without a value these are conditions: that is
-/// `if`.
+/// A `match`: the scrutinee, and pairs of a pattern and a body. An `if` has no scrutinee, and its
+/// patterns are conditions.
 pub(crate) struct Match {
-    pub(crate) target: Option<Box<Expr>>,
+    pub(crate) scrutinee: Option<Box<Expr>>,
     pub(crate) cases: Vec<(Expr, Expr)>,
 }
 
-/// A `from`, or a `join` with its condition.
+/// A `from` clause, or a `join` clause with its condition.
 pub(crate) struct Source {
-    /// Whether rows of the sources before stay that have no partner here, and the other way round.
+    /// Whether rows of the left side without a match are kept (a left join), and those of this
+    /// source (a right join).
     pub(crate) left: bool,
     pub(crate) right: bool,
     pub(crate) name: String,
@@ -175,7 +181,7 @@ pub(crate) struct Source {
 
 pub(crate) struct Group {
     pub(crate) key: Expr,
-    /// What of a row goes into its group.
+    /// The part of a row that its group collects.
     pub(crate) item: Expr,
     pub(crate) name: String,
     pub(crate) having: Option<Expr>,

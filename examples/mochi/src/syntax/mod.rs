@@ -1,4 +1,4 @@
-//! From text to a tree: `lexer` cuts the text into tokens, `parser` builds the tree of `ast`.
+//! From source text to an AST: `lexer` splits the text into tokens, `parser` builds the AST.
 
 pub(crate) mod ast;
 pub(crate) mod lexer;

@@ -1,11 +1,21 @@
-//! Calls of built-in functions: those with instructions of their own, and all others.
+//! Calls of built-in functions.
 
 use super::{ANY, Compiler, Dest, Val};
 use crate::builtins::Builtin;
 use crate::bytecode::{Op, Reg};
-use crate::errors::{Result, error_at};
+use crate::diagnostics::{Result, error_at, wrong_arity};
 use crate::syntax::ast::{Expr, ExprKind};
 use crate::types::{Bank, Type};
+
+/// Whether the result may reference this argument itself, rather than its elements only.
+fn escapes(builtin: Builtin, n: usize) -> bool {
+    match builtin {
+        Builtin::Append => n == 1,
+        Builtin::GetOr => n == 2,
+        Builtin::Min | Builtin::Max => true,
+        _ => false,
+    }
+}
 
 impl Compiler<'_> {
     pub(super) fn call_builtin(
@@ -15,15 +25,12 @@ impl Compiler<'_> {
         args: &[&Expr],
         dest: Dest<'_>,
     ) -> Result<Val> {
-        let (least, most) = builtin.row().arity;
-        if args.len() < least || args.len() > most {
-            let wanted =
-                if least == most { least.to_string() } else { format!("{least} to {most}") };
-            return error_at(
-                self.pos,
-                format!("{name} takes {wanted} arguments, not {}", args.len()),
-            );
+        let (min, max) = builtin.row().arity;
+        if args.len() < min || args.len() > max {
+            let message = wrong_arity(&format!("`{name}`"), (min, max), args.len());
+            return error_at(self.pos, message);
         }
+        // Some have instructions of their own.
         match (builtin, args) {
             (Builtin::Len, [arg]) => {
                 let value = self.expr_borrowed(arg, ANY)?;
@@ -43,14 +50,11 @@ impl Compiler<'_> {
             }
             _ => {}
         }
-        let keeps = [Builtin::Append, Builtin::First, Builtin::Last, Builtin::Min, Builtin::Max]
-            .contains(&builtin);
         let mut types = Vec::new();
         let first = self.current.next_reg[2] as Reg;
         for (n, arg) in args.iter().enumerate() {
             let reg = self.alloc_reg(Bank::C)?;
-            // What is appended is held by the list; what is only looked at is not.
-            let value = if keeps && n > 0 || !matches!(arg.kind, ExprKind::Name(_)) {
+            let value = if escapes(builtin, n) || !matches!(arg.kind, ExprKind::Name(_)) {
                 self.expr(arg, ANY, Some(reg))?
             } else {
                 self.expr_borrowed(arg, ANY)?
@@ -60,7 +64,7 @@ impl Compiler<'_> {
             self.release([dest.mark[0], dest.mark[1], u16::from(reg) + 1]);
         }
         if let Some(first) = types.first().filter(|first| !builtin.takes(first)) {
-            return error_at(self.pos, format!("type mismatch: {name} of {first}"));
+            return error_at(self.pos, format!("invalid argument of type `{first}` for `{name}`"));
         }
         self.release(dest.mark);
         let ty = builtin.result(&types);

@@ -1,4 +1,4 @@
-//! Values as text.
+//! Formatting of values: `print`, `str` and JSON.
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -9,17 +9,21 @@ use segheap::{Cell, Kind, Map, Struct, Unpacked};
 use crate::compile::GROUP;
 use crate::values::{Context, Native, decimal, dispatch_list};
 
-/// In what form.
+/// The nesting of containers that is formatted.
+const DEPTH_MAX: usize = 10_000;
+
+/// An output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// As `print` does: a text as it is, a list as `[1, "a"]`.
+    /// As `print` does: a string as it is, a list as `[1, "a"]`.
     Print,
-    /// As inside a list that is printed.
+    /// As inside a printed list: a string is quoted.
     Quoted,
     /// As `str` does: a list as `[1 a]`, a map as `map[k:v]`.
     Str,
-    /// JSON, with indentation and without.
+    /// JSON with indentation.
     Json,
+    /// JSON without.
     Compact,
 }
 
@@ -28,8 +32,8 @@ impl Style {
         matches!(self, Style::Json | Style::Compact)
     }
 
-    /// Null, and what stands before, between, inside and after the entries of a map.
-    fn marks(self) -> [&'static str; 5] {
+    /// Null, and the punctuation of maps: open, separator, key separator, close.
+    fn punctuation(self) -> [&'static str; 5] {
         match self {
             Style::Print | Style::Quoted => ["nil", "{", ", ", ": ", "}"],
             Style::Str => ["<nil>", "map[", " ", ":", "]"],
@@ -39,25 +43,25 @@ impl Style {
     }
 }
 
-/// A part of what is being format.
+/// A piece of pending output.
 pub(crate) enum Fragment {
-    /// A value, and whether it stands alone.
+    /// A value, and whether it is an argument of `print`.
     Value(Cell, bool),
     Static(&'static str),
     Owned(String),
     NewLine,
-    /// The end of a list.
+    /// The end of the innermost open container.
     Close,
 }
 
 impl Context {
-    /// A value as text. Values inside of values wait in a list: nothing recurs.
+    /// Formats a value. Pending output is on an explicit stack, so deep values need no recursion.
     pub(crate) fn format(&self, cell: Cell, style: Style) -> String {
         let mut out = String::new();
-        let mut work = vec![Fragment::Value(cell, style == Style::Print)];
+        let mut pending = vec![Fragment::Value(cell, style == Style::Print)];
         let mut open = Vec::new();
-        while let Some(part) = work.pop() {
-            match part {
+        while let Some(fragment) = pending.pop() {
+            match fragment {
                 Fragment::Static(text) => out.push_str(text),
                 Fragment::Owned(text) => out.push_str(&text),
                 Fragment::NewLine => {
@@ -66,14 +70,14 @@ impl Context {
                 }
                 Fragment::Close => drop(open.pop()),
                 Fragment::Value(cell, _)
-                    if cell.kind().is_some() && open.contains(&cell) || open.len() > 10_000 =>
+                    if cell.kind().is_some() && open.contains(&cell) || open.len() > DEPTH_MAX =>
                 {
                     out.push_str(if cell.kind() == Some(Kind::MAP) { "{...}" } else { "[...]" });
                 }
-                Fragment::Value(cell, alone) => match self.parts(cell, style) {
-                    Some(parts) => {
+                Fragment::Value(cell, alone) => match self.fragments(cell, style) {
+                    Some(fragments) => {
                         open.push(cell);
-                        work.extend(parts);
+                        pending.extend(fragments);
                     }
                     None => self.scalar(cell, style, alone, &mut out),
                 },
@@ -82,9 +86,10 @@ impl Context {
         out
     }
 
+    /// Formats a value that is no container.
     fn scalar(&self, cell: Cell, style: Style, alone: bool, out: &mut String) {
         match cell.unpack() {
-            Unpacked::Null => out.push_str(style.marks()[0]),
+            Unpacked::Null => out.push_str(style.punctuation()[0]),
             Unpacked::Float(float) if style == Style::Str || alone => {
                 out.push_str(&go_float(float, -4..6));
             }
@@ -103,9 +108,9 @@ impl Context {
         }
     }
 
-    /// What a list, a map or a record is format as, the last part first.
-    fn parts(&self, cell: Cell, style: Style) -> Option<Vec<Fragment>> {
-        let [_, open, comma, _, close] = style.marks();
+    /// The output for a list, a map or a struct, in reverse.
+    fn fragments(&self, cell: Cell, style: Style) -> Option<Vec<Fragment>> {
+        let [_, open, comma, _, close] = style.punctuation();
         let mut brackets = ["[", "]"];
         let items: Vec<Vec<Fragment>> = dispatch_list!(cell, K => {
             let items = self.get::<K>(cell).ok()?.as_slice();
@@ -128,7 +133,7 @@ impl Context {
         Some(all)
     }
 
-    /// The entries of a map or a record, in the order of their keys.
+    /// The output for each entry of a map or field of a struct, in the order of their keys.
     fn entries(&self, cell: Cell, style: Style) -> Option<Vec<Vec<Fragment>>> {
         let key_of = |key: &str| match style {
             Style::Str => key.to_owned(),
@@ -148,7 +153,7 @@ impl Context {
             entries.extend(fields.map(|((field, _), value)| (field.clone(), value.fragment())));
         }
         entries.sort_by(|a, b| a.0.cmp(&b.0));
-        let [_, _, _, colon, _] = style.marks();
+        let [_, _, _, colon, _] = style.punctuation();
         let parts = |(key, value): (String, _)| {
             vec![Fragment::Owned(key_of(&key)), Fragment::Static(colon), value]
         };
@@ -156,14 +161,13 @@ impl Context {
     }
 }
 
-/// Text in quotes: the characters that have a letter behind a backslash, the first seven of them
-/// in JSON too, and those that have a number.
+/// Quotes and escapes a string. JSON has the first seven of the short escapes only.
 fn quoted(text: &str, json: bool) -> String {
     let (special, letters) = ("\"\\\n\r\t\u{8}\u{c}\u{7}\u{b}", "\"\\nrtbfav");
     let mut out = String::from('"');
     for c in text.chars() {
-        let place = special.chars().take(if json { 7 } else { 9 }).position(|it| it == c);
-        let _ = match place.and_then(|n| letters.chars().nth(n)) {
+        let escape = special.chars().take(if json { 7 } else { 9 }).position(|it| it == c);
+        let _ = match escape.and_then(|n| letters.chars().nth(n)) {
             Some(letter) => write!(out, "\\{letter}"),
             None if json && (c < ' ' || "<>&\u{2028}\u{2029}".contains(c)) => {
                 write!(out, "\\u{:04x}", u32::from(c))
@@ -182,7 +186,7 @@ fn plain_float(float: f64) -> String {
     if float.is_infinite() { format!("{float:+}").replace("inf", "Inf") } else { float.to_string() }
 }
 
-/// The shortest form; with an exponent outside of these.
+/// The shortest digits that round-trip, as Go prints them: with an exponent outside of this range.
 fn go_float(float: f64, exponents: Range<i32>) -> String {
     let scientific = format!("{float:e}");
     let Some((decimal, exponent)) = scientific.split_once('e') else { return plain_float(float) };

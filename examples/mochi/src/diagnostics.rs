@@ -1,0 +1,76 @@
+//! Errors in a program, at compile time and at run time, and how they are rendered.
+
+use std::io::IsTerminal;
+
+use ariadne::{Color, Config, IndexType, Label, Report, ReportKind, Source};
+
+use crate::syntax::lexer;
+
+/// Calls of a stack trace that are rendered.
+const TRACE_MAX: usize = 8;
+
+/// An error message and its position in the source.
+#[derive(Debug, Clone)]
+pub(crate) struct Diagnostic {
+    /// A byte offset.
+    pub(crate) pos: u32,
+    pub(crate) message: String,
+    /// The call stack, innermost call first: the function called, and the position of the call.
+    pub(crate) trace: Vec<(String, u32)>,
+}
+
+pub(crate) type Result<T> = std::result::Result<T, Diagnostic>;
+
+impl Diagnostic {
+    pub(crate) fn new(pos: u32, message: impl Into<String>) -> Diagnostic {
+        Diagnostic { pos, message: message.into(), trace: Vec::new() }
+    }
+}
+
+/// Fails with a diagnostic.
+pub(crate) fn error_at<T>(pos: u32, message: impl Into<String>) -> Result<T> {
+    Err(Diagnostic::new(pos, message))
+}
+
+/// The message for a call that passes too few or too many arguments.
+pub(crate) fn wrong_arity(callee: &str, (min, max): (usize, usize), given: usize) -> String {
+    let takes = if min == max { min.to_string() } else { format!("{min} to {max}") };
+    let arguments = if (min, max) == (1, 1) { "argument" } else { "arguments" };
+    let were = if given == 1 { "was" } else { "were" };
+    format!("{callee} takes {takes} {arguments} but {given} {were} given")
+}
+
+/// A position as `file:line:column`, both counted from 1.
+fn location(file: &str, source: &str, pos: u32) -> String {
+    let before = source.get(..pos as usize).unwrap_or(source);
+    let line = before.matches('\n').count() + 1;
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    format!("{file}:{line}:{}", before[start..].chars().count() + 1)
+}
+
+/// Renders a diagnostic: `file:line:column: message`, the source line, and the stack trace.
+pub(crate) fn render(diagnostic: &Diagnostic, file: &str, source: &str) -> String {
+    let Diagnostic { pos, message, trace } = diagnostic;
+    let mut text = format!("{}: {message}\n", location(file, source, *pos));
+    let start = (*pos as usize).min(source.len());
+    let end = start + source.get(start..).map_or(0, lexer::first_token_len);
+    let color = std::io::stderr().is_terminal();
+    let config = Config::default().with_color(color).with_index_type(IndexType::Byte);
+    let span = (file, start..end);
+    let report = Report::build(ReportKind::Error, span.clone())
+        .with_config(config)
+        .with_message(message)
+        .with_label(Label::new(span).with_message("here").with_color(Color::Red))
+        .finish();
+    let mut rendered = Vec::new();
+    if report.write((file, Source::from(source)), &mut rendered).is_ok() {
+        text.push_str(&String::from_utf8_lossy(&rendered));
+    }
+    for (function, call) in trace.iter().take(TRACE_MAX) {
+        text.push_str(&format!("  in {function}, called at {}\n", location(file, source, *call)));
+    }
+    if let more @ 1.. = trace.len().saturating_sub(TRACE_MAX) {
+        text.push_str(&format!("  ... {more} more calls\n"));
+    }
+    text
+}
