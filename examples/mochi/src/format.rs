@@ -21,9 +21,9 @@ pub(crate) enum Style {
     Quoted,
     /// As `str` does: a list as `[1 a]`, a map as `map[k:v]`.
     Str,
-    /// JSON with indentation.
+    /// Indented JSON.
     Json,
-    /// JSON without.
+    /// JSON on one line.
     Compact,
 }
 

@@ -39,7 +39,7 @@ impl Compiler<'_> {
             return self.emit_result(dest, ty, |reg| get(reg, base.reg, index));
         }
         let key = self.operand(Bank::C, index, &key)?;
-        let base = self.to_cell(base)?;
+        let base = self.box_value(base)?;
         self.emit_unboxed(dest, &ty, |cell| get(cell, base, key))
     }
 
@@ -123,7 +123,7 @@ impl Compiler<'_> {
                 self.ascribe(value, ty, dest.reg_in(ty.bank()))
             }
             _ => {
-                let cell = self.to_cell(value)?;
+                let cell = self.box_value(value)?;
                 let index = intern(self.pos, &mut self.env.program.types, ty.clone())?;
                 self.emit_unboxed(dest, ty, |reg| Op::Cast(reg, cell, index))
             }

@@ -63,7 +63,7 @@ impl Compiler<'_> {
         };
         let mut reg = value.reg;
         if value.ty != Type::Bool {
-            let cell = self.to_cell(value)?;
+            let cell = self.box_value(value)?;
             reg = self.alloc_reg(Bank::I)?;
             self.emit(Op::Truthy(reg, cell));
         }

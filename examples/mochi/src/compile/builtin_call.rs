@@ -34,7 +34,7 @@ impl Compiler<'_> {
         match (builtin, args) {
             (Builtin::Len, [arg]) => {
                 let value = self.expr_borrowed(arg, ANY)?;
-                let cell = self.to_cell(value)?;
+                let cell = self.box_value(value)?;
                 return self.emit_result(dest, Type::Int, |reg| Op::Len(reg, cell));
             }
             (Builtin::Int | Builtin::Float, [arg]) => {

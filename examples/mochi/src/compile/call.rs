@@ -25,12 +25,12 @@ impl Compiler<'_> {
         let (name, builtin) = match &callee.kind {
             ExprKind::Name(name) => {
                 let found = self.resolve(name);
-                if let Some(known) = found.as_ref().filter(|it| it.is_function()) {
+                if let Some(function) = found.as_ref().filter(|it| it.is_function()) {
                     // A method that is called without a receiver gets that of the caller.
-                    if known.name != *name {
+                    if function.name != *name {
                         all.insert(0, &this);
                     }
-                    return self.call_direct(known, &all, dest);
+                    return self.call_direct(function, &all, dest);
                 }
                 let record = self.env.records.get(name).filter(|_| found.is_none()).cloned();
                 if let Some(record) = record {
@@ -82,19 +82,20 @@ impl Compiler<'_> {
     }
 
     /// Calls a function by its index.
-    fn call_direct(&mut self, known: &Symbol, args: &[&Expr], dest: Dest) -> Result<Val> {
-        let (Type::Fun(signature), Storage::Function(index)) = (&known.ty, known.storage) else {
-            return self.not_callable(&known.ty);
+    fn call_direct(&mut self, function: &Symbol, args: &[&Expr], dest: Dest) -> Result<Val> {
+        let (Type::Fun(signature), Storage::Function(index)) = (&function.ty, function.storage)
+        else {
+            return self.not_callable(&function.ty);
         };
         let params = &signature.params;
         // Messages do not count the receiver.
-        let receiver = usize::from(known.name.contains('.'));
+        let receiver = usize::from(function.name.contains('.'));
         if args.len() < params.len() && args.len() > receiver {
-            return self.partial(known, args);
+            return self.partial(function, args);
         }
         if args.len() != params.len() {
             let (name, takes, given) =
-                (&known.name, params.len() - receiver, args.len() - receiver);
+                (&function.name, params.len() - receiver, args.len() - receiver);
             return error_at(self.pos, wrong_arity(&format!("`{name}`"), (takes, takes), given));
         }
         for (arg, ty) in args.iter().zip(params) {

@@ -113,11 +113,11 @@ impl Compiler<'_> {
     /// Compiles an operand, as a value of this type. In bank C it is boxed.
     pub(super) fn operand(&mut self, bank: Bank, expr: &Expr, ty: &Type) -> Result<Reg> {
         let value = self.expr_as(expr, ty, None)?;
-        if bank == Bank::C { self.to_cell(value) } else { Ok(value.reg) }
+        if bank == Bank::C { self.box_value(value) } else { Ok(value.reg) }
     }
 
     /// Boxes a value.
-    pub(super) fn to_cell(&mut self, value: Val) -> Result<Reg> {
+    pub(super) fn box_value(&mut self, value: Val) -> Result<Reg> {
         Ok(self.coerce(value, ANY, None)?.reg)
     }
 
@@ -141,7 +141,7 @@ impl Compiler<'_> {
             }
             _ => self.expr_borrowed(expr, ANY)?,
         };
-        self.to_cell(value)
+        self.box_value(value)
     }
 
     /// Whether the value of an expression is a new list, which nothing else references.

@@ -66,7 +66,7 @@ impl Compiler<'_> {
             ExprKind::Index(..) => self.expr_or_null(a)?,
             _ => {
                 let value = self.expr(a, ANY, None)?;
-                self.to_cell(value)?
+                self.box_value(value)?
             }
         };
         self.move_to(Bank::C, reg, first);
@@ -189,7 +189,7 @@ impl Compiler<'_> {
             let dest = self.dest(ANY);
             let inner = self.expr_borrowed(arg, ANY)?;
             let concatenates = matches!(inner.ty, Type::Int | Type::BigInt | Type::String);
-            let reg = self.to_cell(inner)?;
+            let reg = self.box_value(inner)?;
             if concatenates {
                 return Ok(Val { ty: Type::String, reg });
             }

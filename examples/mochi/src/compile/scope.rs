@@ -137,7 +137,7 @@ impl Compiler<'_> {
         if self.current.uses.captured.contains(name) {
             let reg = self.alloc_reg(Bank::C)?;
             let mark = self.mark();
-            let cell = self.to_cell(value)?;
+            let cell = self.box_value(value)?;
             self.emit(Op::NewBox(reg, cell));
             self.release(mark);
             local.storage = Storage::Boxed(reg);

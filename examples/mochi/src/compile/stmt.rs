@@ -134,7 +134,7 @@ impl Compiler<'_> {
         let op = match ty.bank() {
             Bank::I if !boxed => Op::RetI(value.reg),
             Bank::F if !boxed => Op::RetF(value.reg),
-            _ => Op::RetC(self.to_cell(value)?),
+            _ => Op::RetC(self.box_value(value)?),
         };
         self.emit(op);
         Ok(())
@@ -163,14 +163,14 @@ impl Compiler<'_> {
                 let op = if list { set } else { Op::SetKey };
                 self.emit(op(base.reg, i, x));
             }
-            ExprKind::Field(base, field) => {
+            ExprKind::Field(base, name) => {
                 let base = self.expr_borrowed(base, ANY)?;
-                let (known, ty) = self.field_of(&base.ty, field)?;
+                let (field, ty) = self.field_of(&base.ty, name)?;
                 let value =
-                    self.operand(Bank::C, value, if known.is_some() { &ty } else { ANY })?;
-                let op = match known {
+                    self.operand(Bank::C, value, if field.is_some() { &ty } else { ANY })?;
+                let op = match field {
                     Some((shape, n)) => Op::SetField(base.reg, n as Reg, value, shape),
-                    None => Op::SetNamed(base.reg, value, self.constant(field)?),
+                    None => Op::SetNamed(base.reg, value, self.constant(name)?),
                 };
                 self.emit(op);
             }

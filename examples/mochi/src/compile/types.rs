@@ -100,15 +100,15 @@ impl Compiler<'_> {
     /// The signature of a function. Types that are not written come from the expected type.
     pub(super) fn signature(&mut self, fun: &Fun, expected: &Type) -> Result<Rc<Signature>> {
         let count = fun.params.len();
-        let (known, result) = match expected {
-            Type::Fun(known) if known.params.len() == count => (&*known.params, &known.result),
+        let (params, result) = match expected {
+            Type::Fun(it) if it.params.len() == count => (&*it.params, &it.result),
             _ => (&*vec![Type::Any; count], ANY),
         };
-        let resolve = |(ty, known): (&Option<TypeRef>, &Type)| match ty {
+        let resolve = |(ty, expected): (&Option<TypeRef>, &Type)| match ty {
             Some(ty) => self.resolve_type(ty),
-            None => Ok(known.clone()),
+            None => Ok(expected.clone()),
         };
-        let params = fun.params.iter().map(|(_, ty)| ty).zip(known);
+        let params = fun.params.iter().map(|(_, ty)| ty).zip(params);
         let params = params.map(resolve).collect::<Result<_>>()?;
         let result = resolve((&fun.result, result))?;
         Ok(Rc::new(Signature { params, result }))
