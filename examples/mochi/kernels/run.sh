@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Times the kernels in Mochi, Lua 5.4 and Python, in turns, and prints medians
-# and ratios as a table. Every answer is compared with KERNEL.out.
+# Times the kernels in Mochi, Lua 5.4 and Python, alternating, and prints a table
+# of medians and ratios. The output of each run has to equal KERNEL.out.
 #   examples/mochi/kernels/run.sh [ROUNDS [KERNEL...]]
-# MOCHI, LUA and PYTHON name other executables.
+# The variables MOCHI, LUA and PYTHON select other executables.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -18,7 +18,7 @@ declare -A command=(
     [py]=${PYTHON:-python3}
 )
 declare -A remedy=(
-    [mochi]='cargo build --release --bin mochi'
+    [mochi]='cargo build --release -p segheap-mochi'
     [lua]='install Lua 5.4 (Debian: lua5.4), or set LUA'
     [py]='install Python 3 (Debian: python3), or set PYTHON'
 )
@@ -32,27 +32,27 @@ for language in mochi lua py; do
 done
 [[ ${languages[0]:-} == mochi ]] || exit 1
 
-# Past wrappers that choose a version and take longer than the program.
+# Bypass wrappers that select a version: they take longer than the program.
 [[ ! ${languages[*]} =~ py ]] ||
     command[py]=$("${command[py]}" -c 'import sys; print(sys.executable)')
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# clock NAME LANGUAGE FILE [ANSWER]: runs it and notes the microseconds it took.
+# clock NAME LANGUAGE FILE [EXPECTED]: runs a program and records its microseconds.
 clock() {
     local started=$EPOCHREALTIME ended
     "${command[$2]}" "$3" >"$scratch/output" || { printf '%s fails\n' "$3" >&2; exit 1; }
     ended=$EPOCHREALTIME
     if [[ $# -gt 3 ]] && ! cmp -s "$scratch/output" "$4"; then
-        printf '%s prints another answer than %s:\n' "$3" "$4" >&2
+        printf 'the output of %s differs from %s:\n' "$3" "$4" >&2
         diff "$scratch/output" "$4" >&2 || true
         exit 1
     fi
     printf '%d\n' "$((${ended//[!0-9]/} - ${started//[!0-9]/}))" >>"$scratch/$1.$2"
 }
 
-# median NAME LANGUAGE: of its microseconds, or nothing if it never ran.
+# median NAME LANGUAGE: the median of its microseconds, or nothing if it never ran.
 median() {
     [[ -f $scratch/$1.$2 ]] || return 0
     sort -n "$scratch/$1.$2" | awk '{ t[NR] = $1 } END { print (t[int((NR + 1) / 2)] + t[int(NR / 2) + 1]) / 2 }'
@@ -84,11 +84,11 @@ printf '| Kernel | Mochi ms | Lua ms | Python ms | Mochi / Lua | Mochi / Python 
 for kernel in "${kernels[@]}"; do
     row "$kernel" "$(median "$kernel" mochi)" "$(median "$kernel" lua)" "$(median "$kernel" py)"
 done
-row 'an empty program' "$(median start mochi)" "$(median start lua)" "$(median start py)"
+row 'empty program' "$(median start mochi)" "$(median start lua)" "$(median start py)"
 if [[ -f $scratch/binary_trees.mochi ]]; then
-    # Every line of its answer ends with how many nodes were built and counted.
+    # Each line of its output ends with the number of nodes that were allocated.
     awk -v all="$(median binary_trees mochi)" -v start="$(median start mochi)" '
         { nodes += $NF }
-        END { printf "\nbinary_trees: %d nodes, %.1f ns a node, allocation and collection included\n", nodes, (all - start) * 1000 / nodes }
+        END { printf "\nbinary_trees: %d nodes, %.1f ns per node, allocation and collection included\n", nodes, (all - start) * 1000 / nodes }
     ' binary_trees.out
 fi
