@@ -17,7 +17,7 @@ use segheap::{
 
 use crate::naive::{Equality, Model, Naive, big};
 use crate::support::{
-    config, float_bits, heap, index, integer, out_of_range, plain, resolve, text,
+    by_bigint, config, float_bits, heap, index, integer, out_of_range, plain, resolve, text,
 };
 use crate::tally;
 
@@ -718,9 +718,9 @@ impl World {
                         Arithmetic::Div | Arithmetic::Rem if zero => Err(Error::DivisionByZero),
                         Arithmetic::Add => Ok(a + b),
                         Arithmetic::Sub => Ok(a - b),
-                        Arithmetic::Mul => Ok(a * b),
-                        Arithmetic::Div => Ok(a / b),
-                        Arithmetic::Rem => Ok(a % b),
+                        Arithmetic::Mul => by_bigint(&[&a, &b], &a * &b),
+                        Arithmetic::Div => by_bigint(&[&a, &b], &a / &b),
+                        Arithmetic::Rem => by_bigint(&[&a, &b], &a % &b),
                     }
                 })
             }

@@ -2,6 +2,7 @@
 
 use std::ops::{Bound, Range};
 
+use num_bigint::BigInt;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use segheap::{Cell, Error, Heap, Kind, Limits, Settings, abi};
@@ -70,6 +71,17 @@ pub fn integer() -> impl Strategy<Value = i64> {
         1 => any::<i64>(),
         2 => (edges, -2_i64..=2).prop_map(|(edge, near)| edge.saturating_add(near)),
     ]
+}
+
+/// The result of a multiplication, division, power or conversion from text:
+/// without the feature `bigint`, only if operands and result fit in an `i128`.
+pub fn by_bigint(operands: &[&BigInt], result: BigInt) -> Result<BigInt, Error> {
+    let fits = |integer: &BigInt| i128::try_from(integer).is_ok();
+    if cfg!(feature = "bigint") || operands.iter().all(|operand| fits(operand)) && fits(&result) {
+        Ok(result)
+    } else {
+        Err(Error::NoBigint)
+    }
 }
 
 /// Cells that are no handles, of few different values, so that equal ones meet.

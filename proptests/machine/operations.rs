@@ -131,6 +131,7 @@ fn rank(cell: Cell) -> usize {
 
 fn heaps(t: &mut Table) {
     t.row("Settings::seeded", &[], &[], |_, c| show(Settings::seeded(c.int().cast_unsigned())));
+    #[cfg(feature = "std")]
     t.row("Settings::random", &[], &[], |_, _| show(Settings::random()));
     #[cfg(feature = "getrandom")]
     t.row("Settings::try_random", &[], &[], |_, _| show(Settings::try_random().unwrap()));
@@ -141,6 +142,7 @@ fn heaps(t: &mut Table) {
         show(Settings::seeded(1).hash_seed(c.int().cast_unsigned()))
     });
     t.row("Settings::limits", &[], &[], |_, _| show(Settings::seeded(1).limits(Limits::NONE)));
+    #[cfg(feature = "std")]
     t.row("Heap::new", &[], &[], |_, _| show(Heap::new()));
     t.row("Heap::with", &[], &[], |_, _| show(Heap::with(Settings::seeded(1))));
     t.row("Heap::limits", &[], &[Measures], |m, _| show(m.heap.limits()));
