@@ -508,26 +508,26 @@ impl Op {
         } else {
             read(heap, self.target).map_or(0, |e| handles(&e))
         };
-        let wanted = self.twin(heap);
+        let expected = self.twin(heap);
         let result = self.run(heap);
         let after = Seen::of(heap);
-        match (&wanted, result) {
+        match (&expected, result) {
             (_, Err(Error::Limit(_) | Error::OutOfMemory)) if hindered => {
                 assert!(before == after, "{self:?}: a limit changed {before:?} to {after:?}");
                 return true;
             }
-            (Err(wanted), Err(error)) => {
+            (Err(expected), Err(error)) => {
                 let error = self.reversed(error);
-                assert_eq!(error, *wanted, "{self:?}");
+                assert_eq!(error, *expected, "{self:?}");
                 assert!(before == after, "{error} of {self:?} changed {before:?} to {after:?}");
             }
-            (Ok(wanted), Ok(written)) => {
+            (Ok(expected), Ok(written)) => {
                 let holds = read(heap, written).unwrap();
-                let differs = (0..wanted.len()).find(|&n| holds.get(n) != wanted.get(n));
+                let differs = (0..expected.len()).find(|&n| holds.get(n) != expected.get(n));
                 if let Some(n) = differs {
-                    panic!("{self:?}, element {n}: {:?}, not {:?}", holds.get(n), wanted[n]);
+                    panic!("{self:?}, element {n}: {:?}, not {:?}", holds.get(n), expected[n]);
                 }
-                assert_eq!(holds.len(), wanted.len(), "{self:?}");
+                assert_eq!(holds.len(), expected.len(), "{self:?}");
                 assert_eq!(written.kind(), Some(self.to));
                 let new = before.others_kept(&after, written);
                 assert_eq!(new, usize::from(self.form == Convert), "{self:?}");
@@ -538,7 +538,7 @@ impl Op {
                     heap.free(written).unwrap();
                 }
             }
-            (wanted, result) => panic!("{self:?}: {result:?}, not {wanted:?}"),
+            (expected, result) => panic!("{self:?}: {result:?}, not {expected:?}"),
         }
         false
     }
@@ -702,7 +702,7 @@ pub fn run(copies: &[Copy]) {
 }
 
 impl Recipe {
-    /// Makes source and target in the heap, and the copy to be.
+    /// Allocates source and target in the heap, and the copy to be.
     fn prepare(
         &self,
         heap: &mut Heap,
@@ -741,7 +741,7 @@ impl Recipe {
         Op { form, typed, to, target, at, source, bounds }
     }
 
-    /// Makes objects, copies, takes them away again.
+    /// Allocates objects, copies, takes them away again.
     fn check(&self, heap: &mut Heap, route: (Kind, Kind, Form), handles: &[Cell], typed: bool) {
         let op = self.prepare(heap, route, handles, typed);
         if self.odd & 0x1C == 0 && self.odd & 0xE0 != 0 {
@@ -919,7 +919,7 @@ proptest! {
         let text: String = raws.iter().map(|&raw| char_of(raw)).collect();
         let source = heap.alloc(Str::new(&text)).unwrap();
         let bounds = bounds(cut, text.len());
-        let wanted = naive_range(bounds, text.len()).and_then(|range| {
+        let expected = naive_range(bounds, text.len()).and_then(|range| {
             let outside = [range.start, range.end].into_iter().find(|&n| !text.is_char_boundary(n));
             match outside {
                 Some(index) => Err(Error::NotACharBoundary { index: index as u32 }),
@@ -931,28 +931,28 @@ proptest! {
         let made = heap.convert_chars(source, bounds);
         heap.fail_growth_after(None);
         let after = Seen::of(&heap);
-        match (made, wanted) {
-            (Ok(list), Ok(wanted)) => {
+        match (made, expected) {
+            (Ok(list), Ok(expected)) => {
                 let cells = heap.get(list).unwrap().as_slice().to_vec();
                 prop_assert!(cells.iter().all(|cell| cell.kind().is_none()));
                 let chars: Vec<String> =
                     cells.iter().map(|&cell| heap.text(cell).unwrap().to_string()).collect();
-                prop_assert_eq!(chars, wanted.clone());
+                prop_assert_eq!(chars, expected.clone());
                 prop_assert_eq!(before.others_kept(&after, list.cell()), 1);
                 let joined = heap.join(list, .., "").unwrap();
-                prop_assert_eq!(heap.text(joined).unwrap().to_string(), wanted.concat());
+                prop_assert_eq!(heap.text(joined).unwrap().to_string(), expected.concat());
             }
             (Err(Error::OutOfMemory), _) if limit.is_some() => prop_assert!(before == after),
-            (Err(error), Err(wanted)) => {
+            (Err(error), Err(expected)) => {
                 prop_assert!(before == after);
-                match (error, wanted) {
-                    (Error::OutOfRange { index, .. }, Error::OutOfRange { index: wanted, .. }) => {
-                        prop_assert_eq!(index, wanted);
+                match (error, expected) {
+                    (Error::OutOfRange { index, .. }, Error::OutOfRange { index: expected, .. }) => {
+                        prop_assert_eq!(index, expected);
                     }
-                    _ => prop_assert_eq!(error, wanted),
+                    _ => prop_assert_eq!(error, expected),
                 }
             }
-            (made, wanted) => prop_assert!(false, "{:?}, not {:?}", made, wanted),
+            (made, expected) => prop_assert!(false, "{:?}, not {:?}", made, expected),
         }
     }
 
@@ -987,7 +987,7 @@ proptest! {
         heap.free(dead).unwrap();
         let list = heap.alloc(List::of(&cells)).unwrap();
         let bounds = bounds(cut, cells.len());
-        let wanted = naive_range(bounds, cells.len()).and_then(|range| {
+        let expected = naive_range(bounds, cells.len()).and_then(|range| {
             let texts: Result<Vec<String>, Error> = texts[range].iter().cloned().collect();
             Ok(texts?.join(separator))
         });
@@ -997,26 +997,26 @@ proptest! {
         heap.fail_growth_after(None);
         let after = Seen::of(&heap);
         prop_assert_eq!(heap.get(list).unwrap().as_slice(), &cells[..]);
-        match (joined, wanted) {
-            (Ok(cell), Ok(wanted)) => {
-                prop_assert_eq!(heap.text(cell).unwrap().to_string(), wanted.clone());
-                let short = Cell::short_str(&wanted);
+        match (joined, expected) {
+            (Ok(cell), Ok(expected)) => {
+                prop_assert_eq!(heap.text(cell).unwrap().to_string(), expected.clone());
+                let short = Cell::short_str(&expected);
                 prop_assert!(short.is_none_or(|short| short == cell));
-                let made = if wanted.len() > 5 { cell } else { list.cell() };
+                let made = if expected.len() > 5 { cell } else { list.cell() };
                 let new = before.others_kept(&after, made);
-                prop_assert_eq!(new, usize::from(wanted.len() > 5));
+                prop_assert_eq!(new, usize::from(expected.len() > 5));
             }
-            (joined, wanted) => {
+            (joined, expected) => {
                 // The scratch memory that the pieces were listed in may stay.
                 prop_assert!(before.usage.arenas() == after.usage.arenas());
                 prop_assert!(before.slots == after.slots && before.objects == after.objects);
-                match (joined, wanted) {
+                match (joined, expected) {
                     (Err(Error::Limit(_) | Error::OutOfMemory), _) if limits.is_some() => {}
-                    (Err(Error::OutOfRange { index: got, .. }), Err(wanted)) => {
-                        let Error::OutOfRange { index, .. } = wanted else { panic!("{wanted}") };
+                    (Err(Error::OutOfRange { index: got, .. }), Err(expected)) => {
+                        let Error::OutOfRange { index, .. } = expected else { panic!("{expected}") };
                         prop_assert_eq!(got, index);
                     }
-                    (joined, wanted) => prop_assert_eq!(joined.err(), wanted.err()),
+                    (joined, expected) => prop_assert_eq!(joined.err(), expected.err()),
                 }
             }
         }

@@ -253,8 +253,8 @@ impl<K: Tested> Lane<K> {
         self.objects[place].push((object, elements.iter().map(|e| e.bits()).collect()));
     }
 
-    /// What an access through a hint has to answer: the element, or why not.
-    fn wanted(
+    /// What an access through a hint has to outcome: the element, or why not.
+    fn expected(
         &self,
         kept: &Kept<K>,
         heaps: &Heaps,
@@ -305,9 +305,9 @@ impl<K: Tested> AnyLane for Lane<K> {
             9..=12 => {
                 let (object, twin) = &self.objects[place][which];
                 let bounds = bounds([b, c], twin.len());
-                let wanted = naive_range(bounds, twin.len());
+                let expected = naive_range(bounds, twin.len());
                 let hint = heap.hint(*object, bounds);
-                match (hint, wanted) {
+                match (hint, expected) {
                     (Ok(hint), Ok(Range { start, end })) => {
                         let (heap, object, len) = (heaps.numbers[place], *object, end - start);
                         assert_eq!((hint.len(), hint.is_empty()), (len, len == 0));
@@ -318,10 +318,10 @@ impl<K: Tested> AnyLane for Lane<K> {
                             self.hints[b as usize % HINTS] = kept;
                         }
                     }
-                    (Err(Error::OutOfRange { index, .. }), Err(wanted)) => {
-                        assert_eq!(index, wanted)
+                    (Err(Error::OutOfRange { index, .. }), Err(expected)) => {
+                        assert_eq!(index, expected)
                     }
-                    (hint, wanted) => panic!("{hint:?}, not {wanted:?}"),
+                    (hint, expected) => panic!("{hint:?}, not {expected:?}"),
                 }
             }
             13 if !self.hints.is_empty() => {
@@ -338,23 +338,23 @@ impl<K: Tested> AnyLane for Lane<K> {
                             self.hints[b as usize % HINTS] = kept;
                         }
                     }
-                    (Err(Error::OutOfRange { index, .. }), Err(wanted)) => {
-                        assert_eq!(index, wanted)
+                    (Err(Error::OutOfRange { index, .. }), Err(expected)) => {
+                        assert_eq!(index, expected)
                     }
-                    (hint, wanted) => panic!("{hint:?}, not {wanted:?}"),
+                    (hint, expected) => panic!("{hint:?}, not {expected:?}"),
                 }
             }
             _ if !self.hints.is_empty() => {
                 let which = a as usize % self.hints.len();
                 let kept = &self.hints[which];
                 let index = index(b, kept.len);
-                let wanted = self.wanted(kept, heaps, place, index).map(drop);
+                let expected = self.expected(kept, heaps, place, index).map(drop);
                 let element = K::element(c);
                 let kept = &mut self.hints[which];
                 if let Some(result) =
                     K::set(&mut kept.hint, &mut heaps.heaps[place], index, element)
                 {
-                    assert_eq!(result, wanted, "set {index} of {:?}", kept.hint);
+                    assert_eq!(result, expected, "set {index} of {:?}", kept.hint);
                     if result.is_ok() {
                         let mut objects = self.objects[place].iter_mut();
                         let (_, twin) = objects.find(|(object, _)| *object == kept.object).unwrap();
@@ -377,9 +377,9 @@ impl<K: Tested> AnyLane for Lane<K> {
             let place = own.filter(|_| raw & 0x300 != 0).unwrap_or(raw as usize >> 4 & 1);
             for index in [indices[raw as usize & 1], indices[(raw as usize & 1) + 2]] {
                 let kept = &self.hints[which];
-                let wanted = self.wanted(kept, heaps, place, index);
+                let expected = self.expected(kept, heaps, place, index);
                 let heap = &heaps.heaps[place];
-                if let Ok(bits) = wanted {
+                if let Ok(bits) = expected {
                     let checked = heap.get(kept.object).unwrap().get(kept.start + index);
                     assert_eq!(checked.map(Bits::bits), Ok(bits));
                 }
@@ -387,7 +387,7 @@ impl<K: Tested> AnyLane for Lane<K> {
                 let result = kept.hint.get(heap, index).map(Bits::bits);
                 assert_eq!(
                     result,
-                    wanted,
+                    expected,
                     "{index} of {:?}, {} of {}",
                     kept.hint,
                     kept.start,
@@ -585,18 +585,18 @@ proptest! {
         prop_assert_eq!(outside(a.sum(bounds)), part.map(sum));
         prop_assert_eq!(outside(a.min(bounds)), part.map(|part| part.iter().copied().min()));
         prop_assert_eq!(outside(a.max(bounds)), part.map(|part| part.iter().copied().max()));
-        let wanted = both.clone().map(|(x, y)| {
+        let expected = both.clone().map(|(x, y)| {
             let products = ints[0][x].iter().zip(&ints[1][y]);
             let mut products = products.map(|(&x, &y)| i128::from(x) * i128::from(y));
             products.try_fold(0, i128::checked_add)
         });
-        match (a.dot(bounds, b, from), wanted) {
-            (Err(Error::Overflow), wanted) => prop_assert_eq!(wanted, Ok(None)),
-            (dot, wanted) => prop_assert_eq!(outside(dot).map(Some), wanted),
+        match (a.dot(bounds, b, from), expected) {
+            (Err(Error::Overflow), expected) => prop_assert_eq!(expected, Ok(None)),
+            (dot, expected) => prop_assert_eq!(outside(dot).map(Some), expected),
         }
-        for wanted in [ints[0].first(), ints[1].first()].into_iter().flatten() {
-            let found = range.clone().map(|mut range| range.find(|&n| ints[0][n] == *wanted));
-            prop_assert_eq!(outside(a.find(bounds, *wanted)), found);
+        for expected in [ints[0].first(), ints[1].first()].into_iter().flatten() {
+            let found = range.clone().map(|mut range| range.find(|&n| ints[0][n] == *expected));
+            prop_assert_eq!(outside(a.find(bounds, *expected)), found);
         }
 
         let ids = [&floats[0], &floats[1]].map(|floats| heap.alloc(F64Arr::of(floats)).unwrap());
@@ -636,9 +636,9 @@ proptest! {
                 }
             }
         }
-        for wanted in [0.0, f64::NAN, floats[0].last().copied().unwrap_or(1.0)] {
-            let found = range.clone().map(|mut range| range.find(|&n| floats[0][n] == wanted));
-            prop_assert_eq!(outside(a.find(bounds, wanted)), found);
+        for expected in [0.0, f64::NAN, floats[0].last().copied().unwrap_or(1.0)] {
+            let found = range.clone().map(|mut range| range.find(|&n| floats[0][n] == expected));
+            prop_assert_eq!(outside(a.find(bounds, expected)), found);
         }
 
         let ids = [&bytes, &more_bytes].map(|bytes| heap.alloc(U8Arr::of(bytes)).unwrap());
@@ -648,17 +648,17 @@ proptest! {
         prop_assert_eq!(outside(a.sum(bounds)), part.map(sum));
         prop_assert_eq!(outside(a.min(bounds)), part.map(|part| part.iter().copied().min()));
         prop_assert_eq!(outside(a.max(bounds)), part.map(|part| part.iter().copied().max()));
-        let wanted = both.map(|(x, y)| {
+        let expected = both.map(|(x, y)| {
             let products = bytes[x].iter().zip(&more_bytes[y]);
             products.map(|(&x, &y)| u64::from(x) * u64::from(y)).sum::<u64>()
         });
-        prop_assert_eq!(outside(a.dot(bounds, b, from)), wanted);
+        prop_assert_eq!(outside(a.dot(bounds, b, from)), expected);
 
         let cells: Vec<Cell> = raws.iter().map(|&raw| Cell::from((raw % 5) as u8)).collect();
         let list = heap.alloc(List::of(&cells)).unwrap();
-        for wanted in [Cell::from(0_u8), Cell::from(4_u8), Cell::from(0.0), Cell::NULL] {
-            let found = range.clone().map(|mut range| range.find(|&n| cells[n] == wanted));
-            prop_assert_eq!(outside(heap.get(list).unwrap().find(bounds, wanted)), found);
+        for expected in [Cell::from(0_u8), Cell::from(4_u8), Cell::from(0.0), Cell::NULL] {
+            let found = range.clone().map(|mut range| range.find(|&n| cells[n] == expected));
+            prop_assert_eq!(outside(heap.get(list).unwrap().find(bounds, expected)), found);
         }
     }
 
@@ -744,7 +744,7 @@ fn parts() -> impl Strategy<Value = Parts> {
 /// One part as it is asked for, and what it should give: object and range.
 struct Asked<K> {
     part: (Handle<K>, Bounds),
-    wanted: Result<(Cell, Range<usize>), Error>,
+    expected: Result<(Cell, Range<usize>), Error>,
 }
 
 /// Two objects of each kind that occurs; dead ones, too.
@@ -786,13 +786,13 @@ impl Scene {
         }];
         let len = self.heap.get::<K>(object).map_or(0, |view| view.len());
         let bounds = bounds(raw, len);
-        let wanted = match naive_range(bounds, len) {
+        let expected = match naive_range(bounds, len) {
             _ if !self.heap.contains(object) => Err(Error::Stale { kind: K::KIND }),
             Err(index) => Err(Error::OutOfRange { index, len: len as u32 }),
             Ok(range) => Ok((object, range)),
         };
-        let asked = Asked::<K> { part: (object.to_handle().unwrap(), bounds), wanted };
-        match asked.wanted {
+        let asked = Asked::<K> { part: (object.to_handle().unwrap(), bounds), expected };
+        match asked.expected {
             Ok((object, range)) => self.windows.push((object, range)),
             Err(error) => self.error = self.error.or(Some(error)),
         }
@@ -800,7 +800,7 @@ impl Scene {
     }
 
     /// The error to come, if there is one.
-    fn wanted(&self) -> Option<Error> {
+    fn expected(&self) -> Option<Error> {
         let overlap = |n: usize, m: usize| {
             let ((a, x), (b, y)) = (&self.windows[n], &self.windows[m]);
             a == b && x.start.max(y.start) < x.end.min(y.end)
@@ -815,10 +815,10 @@ impl Scene {
         self.objects.iter().flat_map(words).map(|cell| bits_of(&self.heap, cell)).collect()
     }
 
-    /// Whether `got` is what was wanted: each window written to by `write`,
+    /// Whether `got` is what was expected: each window written to by `write`,
     /// nothing else touched.
     fn judge(self, before: Vec<Vec<u64>>, got: Result<Vec<Written>, Error>) {
-        match (got, self.wanted()) {
+        match (got, self.expected()) {
             (Ok(written), None) => {
                 let mut twin = before;
                 let objects: Vec<Cell> =
@@ -834,13 +834,13 @@ impl Scene {
             }
             (
                 Err(Error::OutOfRange { index, .. }),
-                Some(Error::OutOfRange { index: wanted, .. }),
+                Some(Error::OutOfRange { index: expected, .. }),
             ) => {
-                assert_eq!(index, wanted);
+                assert_eq!(index, expected);
                 assert_eq!(self.contents(), before);
             }
-            (got, wanted) => {
-                assert_eq!(got.as_ref().err(), wanted.as_ref(), "{:?}", self.windows);
+            (got, expected) => {
+                assert_eq!(got.as_ref().err(), expected.as_ref(), "{:?}", self.windows);
                 assert_eq!(self.contents(), before);
             }
         }

@@ -10,8 +10,8 @@
 )]
 
 #[macro_use]
-#[path = "../../proptests/tally.rs"]
-mod tally;
+#[path = "../../proptests/counters.rs"]
+mod counters;
 
 #[path = "../../proptests/copies.rs"]
 mod copies;
@@ -23,9 +23,9 @@ mod limits;
 mod machine;
 #[path = "../../proptests/memory.rs"]
 mod memory;
-#[path = "../../proptests/naive.rs"]
-mod naive;
-#[path = "../../proptests/programs.rs"]
+#[path = "../../proptests/programs/mod.rs"]
 mod programs;
+#[path = "../../proptests/reference.rs"]
+mod reference;
 #[path = "../../proptests/support.rs"]
 mod support;

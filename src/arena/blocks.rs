@@ -6,7 +6,6 @@
 //! four classes to a doubling. The last block grows in place and goes back to
 //! the top when it is freed, so stack-like use leaves no gaps at all.
 
-
 use super::memory::{IndexType, Memory, MemoryType};
 use super::slot::{Block, Slot};
 use super::{Account, Resources};
