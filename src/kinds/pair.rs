@@ -21,26 +21,26 @@ super::sequence! {
 impl Mutable for Pair {}
 
 impl Pair {
-    /// Of these two.
+    /// Describes a pair of two cells, for [`Heap::alloc`](crate::Heap::alloc).
     pub const fn of(first: Cell, second: Cell) -> SequenceInit<'static, Pair> {
         SequenceInit::two(0, [first, second])
     }
 }
 
 impl View<'_, Pair> {
-    /// The first cell.
+    /// Returns the first cell. O(1).
     ///
     /// # Errors
-    /// None that a caller could bring about.
+    /// [`Error::OutOfRange`](crate::Error::OutOfRange) only if this crate has a bug.
     #[inline]
     pub fn first(self) -> Result<Cell> {
         self.get(0)
     }
 
-    /// The second cell.
+    /// Returns the second cell. O(1).
     ///
     /// # Errors
-    /// None that a caller could bring about.
+    /// [`Error::OutOfRange`](crate::Error::OutOfRange) only if this crate has a bug.
     #[inline]
     pub fn second(self) -> Result<Cell> {
         self.get(1)
