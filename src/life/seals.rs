@@ -23,6 +23,15 @@ impl core::fmt::Debug for SealKey {
 impl Heap {
     /// Returns a new key, which is equal to no other key of any heap. O(1).
     ///
+    /// ```
+    /// use segheap::{Error, Heap};
+    /// let (mut here, mut there) = (Heap::new(), Heap::new());
+    /// let (key, foreign) = (here.new_seal_key()?, there.new_seal_key()?);
+    /// assert_eq!(here.seal(1, &foreign), Err(Error::WrongKey));
+    /// assert!(here.seal(1, &key).is_ok());
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::IdsExhausted`] if the process has used up the identities of heaps.
     pub fn new_seal_key(&mut self) -> Result<SealKey> {
