@@ -1,4 +1,4 @@
-//! Operations of the heap on values of any kind, and on several objects at once.
+//! Operations of the heap on values of any form, and on several objects at once.
 
 mod copies;
 mod display;
