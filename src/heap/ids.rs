@@ -3,6 +3,9 @@
 
 use crate::words::{Epoch, Result};
 
+#[cfg(doc)]
+use crate::Error;
+
 /// The identity of a heap, and the last serial number that a region or a key got.
 #[derive(Debug)]
 pub(crate) struct Ids {
@@ -24,7 +27,7 @@ impl Ids {
     /// The heap's identity, assigned on first use so that most heaps take none.
     ///
     /// # Errors
-    /// [`Error::IdsExhausted`](crate::Error::IdsExhausted) if the process has no identity
+    /// [`Error::IdsExhausted`] if the process has no identity
     /// left.
     #[inline]
     pub(crate) fn identify(&mut self) -> Result<Epoch> {

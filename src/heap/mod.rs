@@ -27,6 +27,9 @@ use crate::kinds::SHAPES;
 use crate::object::{Object, ObjectInit, View, ViewMut};
 use crate::words::{AsHandle, Cell, Handle, Limits, Result};
 
+#[cfg(doc)]
+use crate::{Error, List, Map};
+
 /// A segmented heap: one typed arena for each kind, each with a linear memory of
 /// its own.
 ///
@@ -52,8 +55,6 @@ use crate::words::{AsHandle, Cell, Handle, Limits, Result};
 /// reaches memory outside of an object.
 ///
 /// A heap is `Send` and `Sync`. An empty heap allocates nothing.
-///
-/// [`Error::Stale`]: crate::Error::Stale
 pub struct Heap {
     pub(crate) store: Store,
     pub(crate) pacer: Pacer,
@@ -107,8 +108,8 @@ impl Heap {
     }
 
     /// Allocates an object and returns its handle. The object is described by a
-    /// constructor of its kind ([`List::of`](crate::List::of),
-    /// [`Map::new`](crate::Map::new), …). Amortised O(n) for a block of n words.
+    /// constructor of its kind ([`List::of`],
+    /// [`Map::new`], …). Amortised O(n) for a block of n words.
     /// Never collects: see [`Heap::should_collect`].
     ///
     /// ```
@@ -128,11 +129,6 @@ impl Heap {
     /// slots left; [`Error::ObjectTooLarge`] if the object has more than 2^32 - 1
     /// elements or words; [`Error::OutOfMemory`] if the global allocator fails. The heap
     /// is unchanged.
-    ///
-    /// [`Error::Limit`]: crate::Error::Limit
-    /// [`Error::ArenaFull`]: crate::Error::ArenaFull
-    /// [`Error::ObjectTooLarge`]: crate::Error::ObjectTooLarge
-    /// [`Error::OutOfMemory`]: crate::Error::OutOfMemory
     #[inline(always)]
     pub fn alloc<I: ObjectInit>(&mut self, init: I) -> Result<Handle<I::Kind>> {
         self.store.alloc(init)
@@ -159,12 +155,6 @@ impl Heap {
     /// [`Error::Sealed`] if it is sealed; [`Error::WrongKind`] if it is a handle of
     /// another kind; [`Error::Stale`] if the object was freed. [`Error::Corrupt`] only
     /// if this crate has a bug.
-    ///
-    /// [`Error::NotAHandle`]: crate::Error::NotAHandle
-    /// [`Error::Sealed`]: crate::Error::Sealed
-    /// [`Error::WrongKind`]: crate::Error::WrongKind
-    /// [`Error::Stale`]: crate::Error::Stale
-    /// [`Error::Corrupt`]: crate::Error::Corrupt
     #[inline(always)]
     pub fn get<K: Object>(&self, object: impl AsHandle<K>) -> Result<View<'_, K>> {
         self.store.get(object)
@@ -185,18 +175,13 @@ impl Heap {
     /// The first of these that applies: [`Error::NotAHandle`] if the cell is no handle;
     /// [`Error::Sealed`] if it is sealed; [`Error::WrongKind`] if it is a handle of
     /// another kind; [`Error::Stale`] if the object was freed.
-    ///
-    /// [`Error::NotAHandle`]: crate::Error::NotAHandle
-    /// [`Error::Sealed`]: crate::Error::Sealed
-    /// [`Error::WrongKind`]: crate::Error::WrongKind
-    /// [`Error::Stale`]: crate::Error::Stale
     #[inline(always)]
     pub fn get_mut<K: Object>(&mut self, object: impl AsHandle<K>) -> Result<ViewMut<'_, K>> {
         self.store.get_mut(object)
     }
 
     /// Frees an object. From here on every copy of its handle fails with
-    /// [`Error::Stale`](crate::Error::Stale). Objects that it refers to stay live. O(1).
+    /// [`Error::Stale`]. Objects that it refers to stay live. O(1).
     ///
     /// ```
     /// use segheap::{Error, Heap, List};
@@ -208,9 +193,9 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotAHandle`](crate::Error::NotAHandle) if the cell is no handle;
-    /// [`Error::Sealed`](crate::Error::Sealed) if it is sealed;
-    /// [`Error::Stale`](crate::Error::Stale) if the object was freed before.
+    /// [`Error::NotAHandle`] if the cell is no handle;
+    /// [`Error::Sealed`] if it is sealed;
+    /// [`Error::Stale`] if the object was freed before.
     #[inline]
     pub fn free(&mut self, object: impl Into<Cell>) -> Result<()> {
         self.store.free(object.into())
@@ -284,8 +269,8 @@ impl Heap {
     }
 
     /// Injects failures, to test a VM: memory grows `n` more times, and each growth
-    /// after that fails with [`Error::OutOfMemory`](crate::Error::OutOfMemory), or
-    /// with [`Error::Limit`](crate::Error::Limit) in scratch memory. `None` ends it.
+    /// after that fails with [`Error::OutOfMemory`], or
+    /// with [`Error::Limit`] in scratch memory. `None` ends it.
     ///
     /// ```
     /// use segheap::{Error, Heap, List};

@@ -4,6 +4,9 @@ use core::fmt;
 
 use crate::words::Limits;
 
+#[cfg(doc)]
+use crate::{Error, Heap};
+
 /// The configuration of a new heap: seeds and limits.
 ///
 /// ```
@@ -68,7 +71,7 @@ impl Settings {
     /// `getrandom`), and without limits. Available with the feature `getrandom`.
     ///
     /// # Errors
-    /// [`Error::NoEntropy`](crate::Error::NoEntropy) if the system provides none.
+    /// [`Error::NoEntropy`] if the system provides none.
     ///
     /// ```
     /// use segheap::{Heap, Settings};
@@ -93,7 +96,7 @@ impl Settings {
     }
 
     /// Returns these settings with another seed for the hashes of keys. Heaps with
-    /// the same seed return the same [`Heap::hash`](crate::Heap::hash).
+    /// the same seed return the same [`Heap::hash`].
     #[must_use]
     pub const fn hash_seed(self, seed: u64) -> Settings {
         Settings { hash_seed: seed, ..self }

@@ -2,8 +2,11 @@
 
 use crate::words::{ArenaUsage, Kind};
 
+#[cfg(doc)]
+use crate::{Heap, Limits};
+
 /// Counts and bytes of a heap, arena by arena; returned by
-/// [`Heap::usage`](crate::Heap::usage).
+/// [`Heap::usage`].
 ///
 /// ```
 /// use segheap::{Heap, Kind, List};
@@ -25,8 +28,6 @@ pub struct Usage {
     pub scratch_bytes: u64,
     /// Bytes requested from the global allocator: reserved capacity, slots, mark bits,
     /// logs and scratch memory included. [`Limits::bytes`] bounds them.
-    ///
-    /// [`Limits::bytes`]: crate::Limits::bytes
     pub total_bytes: u64,
 }
 

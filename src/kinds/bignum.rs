@@ -5,12 +5,15 @@ use core::fmt;
 use crate::object::{Integer, SequenceInit, View};
 use crate::words::KeyBy;
 
+#[cfg(doc)]
+use crate::Heap;
+
 super::sequence! {
     /// An immutable integer of any size: a sign, and limbs of 64 bits, least
     /// significant first, the last one not zero. Its elements are the limbs.
     ///
-    /// [`Heap::int`](crate::Heap::int) allocates one only if an integer does not fit
-    /// into a cell. [`Heap::add`](crate::Heap::add) and the other operations on
+    /// [`Heap::int`] allocates one only if an integer does not fit
+    /// into a cell. [`Heap::add`] and the other operations on
     /// integers take and return either form.
     ///
     /// ```
@@ -27,7 +30,7 @@ super::sequence! {
 
 impl Bignum {
     /// Describes an integer of a sign and limbs, least significant first, for
-    /// [`Heap::alloc`](crate::Heap::alloc). Zeroes at the end are cut off, and zero
+    /// [`Heap::alloc`]. Zeroes at the end are cut off, and zero
     /// is never negative. O(limbs).
     ///
     /// ```

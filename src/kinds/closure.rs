@@ -3,6 +3,9 @@
 use crate::object::{Mutable, SequenceInit, View};
 use crate::words::Cell;
 
+#[cfg(doc)]
+use crate::Heap;
+
 super::sequence! {
     /// A function id, whose meaning the VM defines, and a fixed number of captured
     /// variables (upvalues), which are the elements.
@@ -23,7 +26,7 @@ impl Mutable for Closure {}
 
 impl Closure {
     /// Describes a closure of a function with these upvalues, for
-    /// [`Heap::alloc`](crate::Heap::alloc), which copies them.
+    /// [`Heap::alloc`], which copies them.
     pub const fn of(function: u32, upvalues: &[Cell]) -> SequenceInit<'_, Closure> {
         SequenceInit::of(function as u64, upvalues)
     }

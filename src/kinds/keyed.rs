@@ -27,7 +27,7 @@ macro_rules! keyed {
         }
 
         impl $Kind {
-            /// Describes an empty table, for [`Heap::alloc`](crate::Heap::alloc).
+            /// Describes an empty table, for [`Heap::alloc`].
             ///
             /// ```
             #[doc = concat!("use segheap::{Heap, ", stringify!($Kind), "};")]
@@ -42,7 +42,7 @@ macro_rules! keyed {
             }
 
             /// Describes an empty table with capacity for `entries` entries, for
-            /// [`Heap::alloc`](crate::Heap::alloc). Inserting so many does not
+            /// [`Heap::alloc`]. Inserting so many does not
             /// rebuild it.
             ///
             /// ```
@@ -84,7 +84,7 @@ macro_rules! keyed {
             /// ```
             ///
             /// # Errors
-            /// [`Error::Stale`](crate::Error::Stale) if the key is an object that
+            /// [`Error::Stale`] if the key is an object that
             /// was freed.
             pub fn contains(self, key: Cell) -> Result<bool> {
                 Ok(self.find_key(key)?.is_some())
@@ -106,7 +106,7 @@ macro_rules! keyed {
             /// ```
             ///
             /// # Errors
-            /// [`Error::OutOfRange`](crate::Error::OutOfRange) if `n` is not below
+            /// [`Error::OutOfRange`] if `n` is not below
             /// the number of entries.
             pub fn nth(self, n: usize) -> Result<$Entry> {
                 self.entry_at(n)
@@ -175,7 +175,7 @@ macro_rules! keyed {
             /// ```
             ///
             /// # Errors
-            /// [`Error::Stale`](crate::Error::Stale) if the key is an object that
+            /// [`Error::Stale`] if the key is an object that
             /// was freed; [`ViewMut::remove_nth`] removes its entry.
             pub fn remove(&mut self, key: Cell) -> Result<Option<$Entry>> {
                 self.remove_key(key)
@@ -196,7 +196,7 @@ macro_rules! keyed {
             /// ```
             ///
             /// # Errors
-            /// [`Error::OutOfRange`](crate::Error::OutOfRange) if `n` is not below
+            /// [`Error::OutOfRange`] if `n` is not below
             /// the number of entries.
             pub fn remove_nth(&mut self, n: usize) -> Result<$Entry> {
                 self.remove_entry_at(n)
@@ -216,7 +216,7 @@ macro_rules! keyed {
             /// ```
             ///
             /// # Errors
-            /// [`Error::Corrupt`](crate::Error::Corrupt) only if this crate has a
+            /// [`Error::Corrupt`] only if this crate has a
             /// bug.
             pub fn clear(&mut self) -> Result<()> {
                 self.clear_table()

@@ -4,6 +4,9 @@ use super::keyed::keyed;
 use crate::object::{Cursor, KeyContext, Keyed, Object, TableInit, View, ViewMut, table_shape};
 use crate::words::{Cell, Result, Shape};
 
+#[cfg(doc)]
+use crate::{Error, Heap};
+
 keyed! {
     /// A hash table of cells by key, in insertion order.
     ///
@@ -52,7 +55,7 @@ impl View<'_, Map> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Stale`](crate::Error::Stale) if the key is an object that was freed.
+    /// [`Error::Stale`] if the key is an object that was freed.
     #[inline]
     pub fn get(self, key: Cell) -> Result<Option<Cell>> {
         Ok(self.find_key(key)?.map(|entry| entry.1))
@@ -79,12 +82,6 @@ impl ViewMut<'_, Map> {
     /// [`Error::Stale`] if the key is an object that was freed. If the table cannot
     /// grow: [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
     /// [`Error::OutOfMemory`]. The map is unchanged.
-    ///
-    /// [`Error::Stale`]: crate::Error::Stale
-    /// [`Error::Limit`]: crate::Error::Limit
-    /// [`Error::ArenaFull`]: crate::Error::ArenaFull
-    /// [`Error::ObjectTooLarge`]: crate::Error::ObjectTooLarge
-    /// [`Error::OutOfMemory`]: crate::Error::OutOfMemory
     #[inline]
     pub fn insert(&mut self, key: Cell, value: Cell) -> Result<Option<Cell>> {
         let (position, new) = self.find_or_insert(key, &[key, value])?;

@@ -3,6 +3,9 @@
 use crate::object::{Mutable, SequenceInit, View};
 use crate::words::{Cell, Result};
 
+#[cfg(doc)]
+use crate::{Error, Heap};
+
 super::sequence! {
     /// Two cells; element 0 is the first, element 1 the second.
     ///
@@ -21,7 +24,7 @@ super::sequence! {
 impl Mutable for Pair {}
 
 impl Pair {
-    /// Describes a pair of two cells, for [`Heap::alloc`](crate::Heap::alloc).
+    /// Describes a pair of two cells, for [`Heap::alloc`].
     pub const fn of(first: Cell, second: Cell) -> SequenceInit<'static, Pair> {
         SequenceInit::two(0, [first, second])
     }
@@ -31,7 +34,7 @@ impl View<'_, Pair> {
     /// Returns the first cell. O(1).
     ///
     /// # Errors
-    /// [`Error::OutOfRange`](crate::Error::OutOfRange) only if this crate has a bug.
+    /// [`Error::OutOfRange`] only if this crate has a bug.
     #[inline]
     pub fn first(self) -> Result<Cell> {
         self.get(0)
@@ -40,7 +43,7 @@ impl View<'_, Pair> {
     /// Returns the second cell. O(1).
     ///
     /// # Errors
-    /// [`Error::OutOfRange`](crate::Error::OutOfRange) only if this crate has a bug.
+    /// [`Error::OutOfRange`] only if this crate has a bug.
     #[inline]
     pub fn second(self) -> Result<Cell> {
         self.get(1)

@@ -3,6 +3,9 @@
 use crate::object::{Mutable, SequenceInit, View};
 use crate::words::Cell;
 
+#[cfg(doc)]
+use crate::Heap;
+
 super::sequence! {
     /// A record: a shape id (hidden class), whose meaning the VM defines, and a fixed
     /// number of fields, which are the elements.
@@ -23,12 +26,12 @@ impl Mutable for Struct {}
 
 impl Struct {
     /// Describes a record of `fields` fields, all of them null, for
-    /// [`Heap::alloc`](crate::Heap::alloc).
+    /// [`Heap::alloc`].
     pub const fn new(shape: u32, fields: usize) -> SequenceInit<'static, Struct> {
         SequenceInit::repeat(shape as u64, Cell::NULL, fields)
     }
 
-    /// Describes a record with these fields, for [`Heap::alloc`](crate::Heap::alloc),
+    /// Describes a record with these fields, for [`Heap::alloc`],
     /// which copies them.
     ///
     /// ```

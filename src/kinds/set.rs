@@ -4,9 +4,12 @@ use super::keyed::keyed;
 use crate::object::{Cursor, KeyContext, Keyed, Object, TableInit, View, ViewMut, table_shape};
 use crate::words::{Cell, Result, Shape};
 
+#[cfg(doc)]
+use crate::{Error, Heap, Map};
+
 keyed! {
     /// A hash table of distinct cells, in insertion order. Cells are equal as the keys
-    /// of a [`Map`](crate::Map) are.
+    /// of a [`Map`] are.
     ///
     /// ```
     /// use segheap::{Heap, Set};
@@ -42,12 +45,6 @@ impl ViewMut<'_, Set> {
     /// [`Error::Stale`] if the cell is an object that was freed. If the set cannot
     /// grow: [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
     /// [`Error::OutOfMemory`]. The set is unchanged.
-    ///
-    /// [`Error::Stale`]: crate::Error::Stale
-    /// [`Error::Limit`]: crate::Error::Limit
-    /// [`Error::ArenaFull`]: crate::Error::ArenaFull
-    /// [`Error::ObjectTooLarge`]: crate::Error::ObjectTooLarge
-    /// [`Error::OutOfMemory`]: crate::Error::OutOfMemory
     #[inline]
     pub fn insert(&mut self, cell: Cell) -> Result<bool> {
         self.find_or_insert(cell, &[cell]).map(|(_, new)| new)

@@ -8,6 +8,9 @@ use crate::object::{SequenceInit, View};
 use crate::words::utf8;
 use crate::words::{CopyClass, Error, KeyBy, Result, char_range, corrupt, object_len};
 
+#[cfg(doc)]
+use crate::Heap;
+
 super::sequence! {
     /// Immutable text in valid UTF-8. Its elements are its bytes.
     ///
@@ -15,8 +18,6 @@ super::sequence! {
     /// [`bstr::BStr`], with `find`, `chars`, comparison and the rest of `bstr`,
     /// without validation; [`View::to_str`] validates. [`Heap::string`] keeps up to 5
     /// bytes in the cell instead of allocating a `Str`.
-    ///
-    /// [`Heap::string`]: crate::Heap::string
     ///
     /// ```
     /// use segheap::{Error, Heap, Str, bstr::ByteSlice};
@@ -31,16 +32,16 @@ super::sequence! {
 }
 
 impl Str {
-    /// Describes a text, for [`Heap::alloc`](crate::Heap::alloc), which copies it.
+    /// Describes a text, for [`Heap::alloc`], which copies it.
     ///
-    /// [`Heap::string`](crate::Heap::string) is the function for values of a VM; this
+    /// [`Heap::string`] is the function for values of a VM; this
     /// one allocates an object even for a text that fits into a cell.
     #[allow(clippy::new_ret_no_self, reason = "what `Heap::alloc` takes")]
     pub const fn new(text: &str) -> SequenceInit<'_, Str> {
         SequenceInit::of(0, text.as_bytes())
     }
 
-    /// Describes a text with these bytes, for [`Heap::alloc`](crate::Heap::alloc),
+    /// Describes a text with these bytes, for [`Heap::alloc`],
     /// if they are UTF-8. O(n), by SIMD with the feature `simd` (simdutf8: J. Keiser
     /// and D. Lemire, "Validating UTF-8 in less than one instruction per byte").
     ///

@@ -4,6 +4,9 @@
 use crate::heap::Heap;
 use crate::words::{Cell, Result};
 
+#[cfg(doc)]
+use crate::Error;
+
 impl Heap {
     /// Returns the cell if it is the handle of a live object, or a sealed cell whose
     /// seal is live. O(1). Every handle that is not among the roots of a collection is
@@ -40,10 +43,10 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotAHandle`](crate::Error::NotAHandle) if the cell is no handle;
-    /// [`Error::Stale`](crate::Error::Stale) if the object was freed;
-    /// [`Error::Limit`](crate::Error::Limit) or
-    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory) if the list of pins cannot
+    /// [`Error::NotAHandle`] if the cell is no handle;
+    /// [`Error::Stale`] if the object was freed;
+    /// [`Error::Limit`] or
+    /// [`Error::OutOfMemory`] if the list of pins cannot
     /// grow. The heap is unchanged.
     pub fn pin(&mut self, object: impl Into<Cell>) -> Result<()> {
         let cell = object.into();
@@ -85,10 +88,10 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotAHandle`](crate::Error::NotAHandle) if the cell is no handle;
-    /// [`Error::Stale`](crate::Error::Stale) if the object was freed;
-    /// [`Error::Limit`](crate::Error::Limit) or
-    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory) if the list of tokens cannot
+    /// [`Error::NotAHandle`] if the cell is no handle;
+    /// [`Error::Stale`] if the object was freed;
+    /// [`Error::Limit`] or
+    /// [`Error::OutOfMemory`] if the list of tokens cannot
     /// grow, which it does here so that freeing cannot fail. The heap is unchanged.
     pub fn watch(&mut self, object: impl Into<Cell>, token: u64) -> Result<()> {
         let cell = object.into();

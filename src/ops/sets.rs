@@ -5,6 +5,9 @@ use crate::kinds::Set;
 use crate::object::Cursor;
 use crate::words::{AsHandle, Cell, Handle, Result};
 
+#[cfg(doc)]
+use crate::Error;
+
 impl Heap {
     /// Allocates the union of two sets: the cells of `a` in order, then those of `b`
     /// that `a` does not have. Freed objects are left out. Expected O(n) for n cells in
@@ -29,15 +32,6 @@ impl Heap {
     /// [`Error::Stale`]. If the union cannot be allocated, as for [`Heap::alloc`]:
     /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
     /// [`Error::OutOfMemory`]. The heap is unchanged.
-    ///
-    /// [`Error::NotAHandle`]: crate::Error::NotAHandle
-    /// [`Error::Sealed`]: crate::Error::Sealed
-    /// [`Error::WrongKind`]: crate::Error::WrongKind
-    /// [`Error::Stale`]: crate::Error::Stale
-    /// [`Error::Limit`]: crate::Error::Limit
-    /// [`Error::ArenaFull`]: crate::Error::ArenaFull
-    /// [`Error::ObjectTooLarge`]: crate::Error::ObjectTooLarge
-    /// [`Error::OutOfMemory`]: crate::Error::OutOfMemory
     pub fn union(&mut self, a: impl AsHandle<Set>, b: impl AsHandle<Set>) -> Result<Handle<Set>> {
         let room = self.get(a)?.len().saturating_add(self.get(b)?.len());
         let union = self.alloc(Set::with_capacity(room))?;
