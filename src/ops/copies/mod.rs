@@ -38,8 +38,7 @@ pub trait CopyTo<D: Object>: ConvertTo<D> {}
 
 impl<S: ConvertTo<D>, D: Mutable> CopyTo<D> for S {}
 
-/// Elements that data ([`Bytes`]) converts to and from: all but floats, whose bytes
-/// would be ambiguous.
+/// Elements that data ([`Bytes`]) converts to and from: all but floats.
 trait DataElement: Element {}
 
 impl DataElement for u8 {}
