@@ -182,7 +182,8 @@ impl Heap {
 
     /// Returns the quotient `a / b` of two integers of either form, truncated towards
     /// zero. O(1) for operands of up to 128 bits; beyond that, the time of `num-bigint`
-    /// (Knuth's algorithm D): O(n^2) for n limbs.
+    /// (Knuth's algorithm D, Burnikel-Ziegler division for large operands): O(n^2) or
+    /// better for n limbs.
     ///
     /// ```
     /// use segheap::{Error, Heap};
