@@ -1,8 +1,8 @@
 //! Raw bits and raw memory, for JIT compilers and for tests.
 //!
-//! This module is exempt from the guarantee that no operation forges a handle: it
-//! makes cells from numbers. Any bit pattern is memory-safe all the same. The worst
-//! that a forged handle can do is to open a live object of the arena whose selector it
+//! This module is exempt from the guarantee that no operation forges a handle: it makes
+//! cells from numbers. Any bit pattern is memory-safe all the same. The worst that a
+//! forged handle can do is to open a live object of the arena whose selector it
 //! carries; if its key does not match that of the slot, operations fail as they do for
 //! any handle. No function here writes the memory of an arena.
 //!

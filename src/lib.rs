@@ -26,8 +26,8 @@
 //!   NaNs an integer of 48 bits, a boolean, null, a text of up to 5 bytes, or a handle.
 //! - **Generational handle** (generational index). A reference is no address, but a
 //!   kind, a slot index and a generation of 12 bits. A slot changes its generation when
-//!   its object is freed, so handles of freed objects are detected: they are *stale*.
-//!   A slot that has used all its generations is *retired*, and never used again unless
+//!   its object is freed, so handles of freed objects are detected: they are *stale*. A
+//!   slot that has used all its generations is *retired*, and never used again unless
 //!   [`Heap::collect_and_recycle`] proves that no cell refers to it.
 //! - **Arena.** Each kind of object has an arena: a table of slots of 16 bytes, and one
 //!   **linear memory** with the semantics of WebAssembly 3.0 ([`memory`]) for the
@@ -35,8 +35,8 @@
 //!   the memory (bump allocation).
 //! - **Collection.** [`Heap::collect`] is a mark-sweep collector, neither incremental
 //!   nor generational, and without a write barrier. **Roots** are explicit: the cells
-//!   that the VM passes, and pinned objects. Every other handle is a **weak reference**.
-//!   **Compaction** closes gaps between blocks; handles stay valid.
+//!   that the VM passes, and pinned objects. Every other handle is a **weak
+//!   reference**. **Compaction** closes gaps between blocks; handles stay valid.
 //! - **Region.** Closing a region frees the objects that were allocated while it was
 //!   open, for example in a frame of the VM.
 //! - **Isolate.** Heaps share nothing. A VM that runs untrusted programs gives each of
@@ -54,13 +54,13 @@
 //! 3. A [`Heap`] owns all objects. [`Settings`] set its seeds and [`Limits`];
 //!    [`Heap::usage`] returns its counts and bytes ([`Usage`], [`ArenaUsage`]).
 //! 4. A **kind** is a type: [`Str`], [`List`], [`Map`], [`Set`], [`Struct`],
-//!    [`Closure`], [`Bignum`], [`Bytes`], [`Pair`], [`F64Arr`], [`I64Arr`],
-//!    [`U8Arr`]. Its constructors ([`List::of`], [`Map::new`], …) describe an object, and
+//!    [`Closure`], [`Bignum`], [`Bytes`], [`Pair`], [`F64Arr`], [`I64Arr`], [`U8Arr`].
+//!    Its constructors ([`List::of`], [`Map::new`], …) describe an object, and
 //!    [`Heap::alloc`] allocates it. [`Kind`] is a kind as a value.
 //! 5. [`View`] and [`ViewMut`] are short-lived borrows of one object, returned by
 //!    [`Heap::get`] and [`Heap::get_mut`]. They have the operations of its kind, and
-//!    those of its traits: [`Sequence`], [`Mutable`], [`Growable`]. A [`Cursor`] iterates
-//!    without a borrow.
+//!    those of its traits: [`Sequence`], [`Mutable`], [`Growable`]. A [`Cursor`]
+//!    iterates without a borrow.
 //! 6. The heap has the operations on values of more than one form: text
 //!    ([`Heap::string`], [`Heap::text`], [`Heap::concat`]), integers ([`Heap::int`],
 //!    [`Heap::as_int`], [`Heap::add`], …), equality ([`Heap::key_eq`],
@@ -88,9 +88,9 @@
 //!
 //! Opening an object is O(1): a load of its slot, one comparison, which checks kind,
 //! generation and liveness, and a check of bounds. Allocating and freeing are amortised
-//! O(1) besides writing the elements. A collection takes O(live objects and their cells +
-//! slots), while the VM waits. An object takes a slot of 16 bytes and a block of whole
-//! words of 8 bytes.
+//! O(1) besides writing the elements. A collection takes O(live objects and their cells
+//! + slots), while the VM waits. An object takes a slot of 16 bytes and a block of
+//! whole words of 8 bytes.
 //!
 //! # Features
 //!

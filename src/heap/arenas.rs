@@ -15,8 +15,8 @@ pub(crate) type Split<'a> = (&'a [Arena], &'a mut Arena, &'a [Arena]);
 impl Arenas {
     pub(crate) const COUNT: usize = Kind::COUNT + 1;
 
-    /// Empty arenas, whose slots start at generations that depend on `seed`. Each
-    /// arena gets a number of a linear congruential generator.
+    /// Empty arenas, whose slots start at generations that depend on `seed`. Each arena
+    /// gets a number of a linear congruential generator.
     pub(super) fn new(mut seed: u64) -> Arenas {
         Arenas(core::array::from_fn(|place| {
             let kind = Kind::from_place(place);
@@ -90,8 +90,8 @@ impl Arenas {
     /// The arena of a live object, and its slot.
     ///
     /// # Errors
-    /// [`Error::NotAHandle`] if the cell is no handle; [`Error::Stale`] if the object was
-    /// freed.
+    /// [`Error::NotAHandle`] if the cell is no handle; [`Error::Stale`] if the object
+    /// was freed.
     pub(crate) fn open(&self, cell: Cell) -> Result<(&Arena, Slot)> {
         let kind = cell.kind().ok_or(Error::NotAHandle)?;
         let arena = self.get(kind).ok_or(Error::Stale { kind })?;

@@ -27,8 +27,7 @@ impl Ids {
     /// The heap's identity, assigned on first use so that most heaps take none.
     ///
     /// # Errors
-    /// [`Error::IdsExhausted`] if the process has no identity
-    /// left.
+    /// [`Error::IdsExhausted`] if the process has no identity left.
     #[inline]
     pub(crate) fn identify(&mut self) -> Result<Epoch> {
         self.heap.start()?;

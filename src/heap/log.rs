@@ -1,9 +1,9 @@
 //! [`AllocationLog`]: the objects that were allocated while a region was open.
 //!
-//! All open regions share one log, and each is a suffix of it, so opening and
-//! closing an empty region touches no arena. Entries of freed objects are removed
-//! before the log would grow: its length is bounded by the number of live objects,
-//! not of allocations.
+//! All open regions share one log, and each is a suffix of it, so opening and closing
+//! an empty region touches no arena. Entries of freed objects are removed before the
+//! log would grow: its length is bounded by the number of live objects, not of
+//! allocations.
 
 use alloc::vec::Vec;
 
@@ -132,8 +132,8 @@ impl AllocationLog {
         self.regions.get(depth).copied()
     }
 
-    /// Closes the region at a depth and those inside it; returns whether
-    /// anything was allocated in them.
+    /// Closes the region at a depth and those inside it; returns whether anything was
+    /// allocated in them.
     pub(crate) fn close(&mut self, depth: usize, region: OpenRegion) -> bool {
         self.regions.truncate(depth);
         self.entries.len() > region.start

@@ -30,13 +30,13 @@ use crate::words::{AsHandle, Cell, Handle, Limits, Result};
 #[cfg(doc)]
 use crate::{Error, List, Map};
 
-/// A segmented heap: one typed arena for each kind, each with a linear memory of
-/// its own.
+/// A segmented heap: one typed arena for each kind, each with a linear memory of its
+/// own.
 ///
-/// A VM keeps [`Cell`]s. [`alloc`](Heap::alloc) allocates an object and returns
-/// its handle; [`get`](Heap::get) and [`get_mut`](Heap::get_mut) check a handle and
-/// borrow its object. [`View`] and [`ViewMut`] list the operations on an object, by
-/// kind. The [front page](crate) lists the operations of the heap by topic.
+/// A VM keeps [`Cell`]s. [`alloc`](Heap::alloc) allocates an object and returns its
+/// handle; [`get`](Heap::get) and [`get_mut`](Heap::get_mut) check a handle and borrow
+/// its object. [`View`] and [`ViewMut`] list the operations on an object, by kind. The
+/// [front page](crate) lists the operations of the heap by topic.
 ///
 /// ```
 /// use segheap::{Cell, Error, Heap, List, Unpacked};
@@ -108,9 +108,8 @@ impl Heap {
     }
 
     /// Allocates an object and returns its handle. The object is described by a
-    /// constructor of its kind ([`List::of`],
-    /// [`Map::new`], …). Amortised O(n) for a block of n words.
-    /// Never collects: see [`Heap::should_collect`].
+    /// constructor of its kind ([`List::of`], [`Map::new`], …). Amortised O(n) for a
+    /// block of n words. Never collects: see [`Heap::should_collect`].
     ///
     /// ```
     /// use segheap::{Heap, List, Map, Pair};
@@ -127,8 +126,8 @@ impl Heap {
     /// [`Error::Limit`] if a limit refuses the growth of the arena, of its slots or of
     /// the log of an open region; [`Error::ArenaFull`] if the arena has no addresses or
     /// slots left; [`Error::ObjectTooLarge`] if the object has more than 2^32 - 1
-    /// elements or words; [`Error::OutOfMemory`] if the global allocator fails. The heap
-    /// is unchanged.
+    /// elements or words; [`Error::OutOfMemory`] if the global allocator fails. The
+    /// heap is unchanged.
     #[inline(always)]
     pub fn alloc<I: ObjectInit>(&mut self, init: I) -> Result<Handle<I::Kind>> {
         self.store.alloc(init)
@@ -193,9 +192,8 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotAHandle`] if the cell is no handle;
-    /// [`Error::Sealed`] if it is sealed;
-    /// [`Error::Stale`] if the object was freed before.
+    /// [`Error::NotAHandle`] if the cell is no handle; [`Error::Sealed`] if it is
+    /// sealed; [`Error::Stale`] if the object was freed before.
     #[inline]
     pub fn free(&mut self, object: impl Into<Cell>) -> Result<()> {
         self.store.free(object.into())
@@ -269,8 +267,8 @@ impl Heap {
     }
 
     /// Injects failures, to test a VM: memory grows `n` more times, and each growth
-    /// after that fails with [`Error::OutOfMemory`], or
-    /// with [`Error::Limit`] in scratch memory. `None` ends it.
+    /// after that fails with [`Error::OutOfMemory`], or with [`Error::Limit`] in
+    /// scratch memory. `None` ends it.
     ///
     /// ```
     /// use segheap::{Error, Heap, List};

@@ -32,8 +32,7 @@ impl fmt::Debug for Settings {
 impl Settings {
     /// Returns settings with both seeds derived from `seed`, and without limits: for
     /// hosts that have no entropy, and for runs that must be reproducible. Where
-    /// handles or keys come from untrusted callers, pass a seed that they cannot
-    /// know.
+    /// handles or keys come from untrusted callers, pass a seed that they cannot know.
     ///
     /// ```
     /// use segheap::{Heap, Settings};
@@ -49,8 +48,8 @@ impl Settings {
     /// Returns settings with random seeds and without limits.
     ///
     /// The seeds are those of [`RandomState`](std::hash::RandomState). Available with
-    /// the feature `std`, except on wasm32-unknown-unknown, where `std` has no
-    /// entropy: use `Settings::try_random` of the feature `getrandom` there.
+    /// the feature `std`, except on wasm32-unknown-unknown, where `std` has no entropy:
+    /// use `Settings::try_random` of the feature `getrandom` there.
     ///
     /// ```
     /// use segheap::{Heap, Limits, Settings};
@@ -95,8 +94,8 @@ impl Settings {
         Settings { generation_seed: seed, ..self }
     }
 
-    /// Returns these settings with another seed for the hashes of keys. Heaps with
-    /// the same seed return the same [`Heap::hash`].
+    /// Returns these settings with another seed for the hashes of keys. Heaps with the
+    /// same seed return the same [`Heap::hash`].
     #[must_use]
     pub const fn hash_seed(self, seed: u64) -> Settings {
         Settings { hash_seed: seed, ..self }

@@ -127,8 +127,8 @@ impl Store {
     /// The arena of a live object, and its slot. Opens sealed cells, too.
     ///
     /// # Errors
-    /// [`Error::NotAHandle`] if the cell is no handle; [`Error::Stale`] if the object was
-    /// freed.
+    /// [`Error::NotAHandle`] if the cell is no handle; [`Error::Stale`] if the object
+    /// was freed.
     pub(crate) fn open(&self, cell: Cell) -> Result<(&Arena, Slot)> {
         self.arenas.open(cell)
     }
@@ -144,8 +144,8 @@ impl Store {
         Ok(Handle::known(cell))
     }
 
-    /// Allocates an object of `len` elements in `words` words, which `fill` writes; their
-    /// content before is unspecified.
+    /// Allocates an object of `len` elements in `words` words, which `fill` writes;
+    /// their content before is unspecified.
     #[inline(always)]
     pub(crate) fn alloc_with(
         &mut self,

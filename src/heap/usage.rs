@@ -5,8 +5,7 @@ use crate::words::{ArenaUsage, Kind};
 #[cfg(doc)]
 use crate::{Heap, Limits};
 
-/// Counts and bytes of a heap, arena by arena; returned by
-/// [`Heap::usage`].
+/// Counts and bytes of a heap, arena by arena; returned by [`Heap::usage`].
 ///
 /// ```
 /// use segheap::{Heap, Kind, List};

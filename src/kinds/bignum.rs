@@ -12,9 +12,8 @@ super::sequence! {
     /// An immutable integer of any size: a sign, and limbs of 64 bits, least
     /// significant first, the last one not zero. Its elements are the limbs.
     ///
-    /// [`Heap::int`] allocates one only if an integer does not fit
-    /// into a cell. [`Heap::add`] and the other operations on
-    /// integers take and return either form.
+    /// [`Heap::int`] allocates one only if an integer does not fit into a cell.
+    /// [`Heap::add`] and the other operations on integers take and return either form.
     ///
     /// ```
     /// use segheap::{Bignum, Heap};
@@ -30,8 +29,8 @@ super::sequence! {
 
 impl Bignum {
     /// Describes an integer of a sign and limbs, least significant first, for
-    /// [`Heap::alloc`]. Zeroes at the end are cut off, and zero
-    /// is never negative. O(limbs).
+    /// [`Heap::alloc`]. Zeroes at the end are cut off, and zero is never negative.
+    /// O(limbs).
     ///
     /// ```
     /// use segheap::{Bignum, Heap};

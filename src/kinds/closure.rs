@@ -25,8 +25,8 @@ super::sequence! {
 impl Mutable for Closure {}
 
 impl Closure {
-    /// Describes a closure of a function with these upvalues, for
-    /// [`Heap::alloc`], which copies them.
+    /// Describes a closure of a function with these upvalues, for [`Heap::alloc`],
+    /// which copies them.
     pub const fn of(function: u32, upvalues: &[Cell]) -> SequenceInit<'_, Closure> {
         SequenceInit::of(function as u64, upvalues)
     }

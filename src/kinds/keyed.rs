@@ -1,7 +1,7 @@
 //! The public operations that maps and sets share.
 
-/// Defines a kind that is a hash table, of entries of `$stride` cells. `$example` is
-/// an entry, and also the arguments that insert it.
+/// Defines a kind that is a hash table, of entries of `$stride` cells. `$example` is an
+/// entry, and also the arguments that insert it.
 macro_rules! keyed {
     (
         $(#[$doc:meta])*
@@ -42,8 +42,7 @@ macro_rules! keyed {
             }
 
             /// Describes an empty table with capacity for `entries` entries, for
-            /// [`Heap::alloc`]. Inserting so many does not
-            /// rebuild it.
+            /// [`Heap::alloc`]. Inserting that many does not rebuild it.
             ///
             /// ```
             #[doc = concat!("use segheap::{Heap, ", stringify!($Kind), "};")]
@@ -70,8 +69,8 @@ macro_rules! keyed {
                 self.len() == 0
             }
 
-            /// Returns whether there is an entry of this key. Expected O(1), and
-            /// O(n) to hash and compare a text of n bytes or an integer of n limbs.
+            /// Returns whether there is an entry of this key. Expected O(1), and O(n)
+            /// to hash and compare a text of n bytes or an integer of n limbs.
             ///
             /// ```
             #[doc = concat!("use segheap::{Cell, Heap, ", stringify!($Kind), "};")]
@@ -84,8 +83,7 @@ macro_rules! keyed {
             /// ```
             ///
             /// # Errors
-            /// [`Error::Stale`] if the key is an object that
-            /// was freed.
+            /// [`Error::Stale`] if the key is an object that was freed.
             pub fn contains(self, key: Cell) -> Result<bool> {
                 Ok(self.find_key(key)?.is_some())
             }
@@ -106,8 +104,7 @@ macro_rules! keyed {
             /// ```
             ///
             /// # Errors
-            /// [`Error::OutOfRange`] if `n` is not below
-            /// the number of entries.
+            /// [`Error::OutOfRange`] if `n` is not below the number of entries.
             pub fn nth(self, n: usize) -> Result<$Entry> {
                 self.entry_at(n)
             }
@@ -175,8 +172,8 @@ macro_rules! keyed {
             /// ```
             ///
             /// # Errors
-            /// [`Error::Stale`] if the key is an object that
-            /// was freed; [`ViewMut::remove_nth`] removes its entry.
+            /// [`Error::Stale`] if the key is an object that was freed;
+            /// [`ViewMut::remove_nth`] removes its entry.
             pub fn remove(&mut self, key: Cell) -> Result<Option<$Entry>> {
                 self.remove_key(key)
             }
@@ -196,8 +193,7 @@ macro_rules! keyed {
             /// ```
             ///
             /// # Errors
-            /// [`Error::OutOfRange`] if `n` is not below
-            /// the number of entries.
+            /// [`Error::OutOfRange`] if `n` is not below the number of entries.
             pub fn remove_nth(&mut self, n: usize) -> Result<$Entry> {
                 self.remove_entry_at(n)
             }
@@ -216,8 +212,7 @@ macro_rules! keyed {
             /// ```
             ///
             /// # Errors
-            /// [`Error::Corrupt`] only if this crate has a
-            /// bug.
+            /// [`Error::Corrupt`] only if this crate has a bug.
             pub fn clear(&mut self) -> Result<()> {
                 self.clear_table()
             }

@@ -16,8 +16,7 @@ keyed! {
     ///
     /// An entry whose key is an object that was freed stays in the map and matches no
     /// key; [`ViewMut::remove_nth`] removes it. The hash of an identity leaves the
-    /// generation out, so many such entries of one slot make look-ups in that map
-    /// slow.
+    /// generation out, so many such entries of one slot make look-ups in that map slow.
     ///
     /// ```
     /// use segheap::{Cell, Cursor, Heap, Map};
@@ -41,8 +40,8 @@ keyed! {
 }
 
 impl View<'_, Map> {
-    /// Returns the value of a key, or `None` if the map has no such key. Expected
-    /// O(1), and O(n) to hash and compare a text of n bytes or an integer of n limbs.
+    /// Returns the value of a key, or `None` if the map has no such key. Expected O(1),
+    /// and O(n) to hash and compare a text of n bytes or an integer of n limbs.
     ///
     /// ```
     /// use segheap::{Heap, Map};

@@ -1,14 +1,14 @@
 //! The kinds: the list, and the macros that several of them share.
 //!
-//! A kind is one file, with the layout of its objects and the operations on them,
-//! and one line in the list below.
+//! A kind is one file, with the layout of its objects and the operations on them, and
+//! one line in the list below.
 
 mod keyed;
 
-/// Defines `for_each_kind!(callback)` for the tests and benches of this workspace:
-/// it calls `callback!` with the list of kinds, `List as LIST, values; …`. The family
-/// says how an object is constructed: `values` and `cells` by `of(&[elements])`, all
-/// others by constructors of their `own`.
+/// Defines `for_each_kind!(callback)` for the tests and benches of this workspace: it
+/// calls `callback!` with the list of kinds, `List as LIST, values; …`. The family says
+/// how an object is constructed: `values` and `cells` by `of(&[elements])`, all others
+/// by constructors of their `own`.
 macro_rules! export {
     (($dollar:tt) $($list:tt)*) => {
         #[doc(hidden)]
@@ -21,9 +21,9 @@ macro_rules! export {
     };
 }
 
-/// Declares the modules of the kinds, numbers the kinds in the order of the list,
-/// and defines the items that depend on the whole list. Used under the name
-/// `cfg_if`, the only macro name under which rustfmt follows `mod` declarations.
+/// Declares the modules of the kinds, numbers the kinds in the order of the list, and
+/// defines the items that depend on the whole list. Used under the name `cfg_if`, the
+/// only macro name under which rustfmt follows `mod` declarations.
 macro_rules! kinds {
     (if #[cfg(all())] {
         $(#[kind($Kind:ident as $NAME:ident, $family:ident)] mod $file:ident;)*
@@ -219,8 +219,8 @@ macro_rules! array {
             }
 
             /// Describes an empty array with capacity for `len` elements, for
-            /// [`Heap::alloc`](crate::Heap::alloc). Its length is 0; pushes up to
-            /// `len` elements do not move it.
+            /// [`Heap::alloc`](crate::Heap::alloc). Its length is 0; pushes up to `len`
+            /// elements do not move it.
             ///
             /// ```
             #[doc = concat!("use segheap::{Heap, ", stringify!($Kind), "};")]

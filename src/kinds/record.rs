@@ -25,14 +25,12 @@ super::sequence! {
 impl Mutable for Struct {}
 
 impl Struct {
-    /// Describes a record of `fields` fields, all of them null, for
-    /// [`Heap::alloc`].
+    /// Describes a record of `fields` fields, all of them null, for [`Heap::alloc`].
     pub const fn new(shape: u32, fields: usize) -> SequenceInit<'static, Struct> {
         SequenceInit::repeat(shape as u64, Cell::NULL, fields)
     }
 
-    /// Describes a record with these fields, for [`Heap::alloc`],
-    /// which copies them.
+    /// Describes a record with these fields, for [`Heap::alloc`], which copies them.
     ///
     /// ```
     /// use segheap::{Heap, Struct};

@@ -15,9 +15,9 @@ super::sequence! {
     /// Immutable text in valid UTF-8. Its elements are its bytes.
     ///
     /// Lengths and indices count bytes. [`View::text`] returns the text as a
-    /// [`bstr::BStr`], with `find`, `chars`, comparison and the rest of `bstr`,
-    /// without validation; [`View::to_str`] validates. [`Heap::string`] keeps up to 5
-    /// bytes in the cell instead of allocating a `Str`.
+    /// [`bstr::BStr`], with `find`, `chars`, comparison and the rest of `bstr`, without
+    /// validation; [`View::to_str`] validates. [`Heap::string`] keeps up to 5 bytes in
+    /// the cell instead of allocating a `Str`.
     ///
     /// ```
     /// use segheap::{Error, Heap, Str, bstr::ByteSlice};
@@ -34,16 +34,16 @@ super::sequence! {
 impl Str {
     /// Describes a text, for [`Heap::alloc`], which copies it.
     ///
-    /// [`Heap::string`] is the function for values of a VM; this
-    /// one allocates an object even for a text that fits into a cell.
+    /// [`Heap::string`] is the function for values of a VM; this one allocates an
+    /// object even for a text that fits into a cell.
     #[allow(clippy::new_ret_no_self, reason = "what `Heap::alloc` takes")]
     pub const fn new(text: &str) -> SequenceInit<'_, Str> {
         SequenceInit::of(0, text.as_bytes())
     }
 
-    /// Describes a text with these bytes, for [`Heap::alloc`],
-    /// if they are UTF-8. O(n), by SIMD with the feature `simd` (simdutf8: J. Keiser
-    /// and D. Lemire, "Validating UTF-8 in less than one instruction per byte").
+    /// Describes a text with these bytes, for [`Heap::alloc`], if they are UTF-8. O(n),
+    /// by SIMD with the feature `simd` (simdutf8: J. Keiser and D. Lemire, "Validating
+    /// UTF-8 in less than one instruction per byte").
     ///
     /// ```
     /// use segheap::{Error, Heap, Str};
@@ -73,8 +73,8 @@ impl<'h> View<'h, Str> {
         self.as_slice().as_bstr()
     }
 
-    /// Returns the text as `&str`. O(n): safe Rust makes a `str` of bytes by
-    /// validation only, here by SIMD with the feature `simd`. [`View::text`] is O(1).
+    /// Returns the text as `&str`. O(n): safe Rust makes a `str` of bytes by validation
+    /// only, here by SIMD with the feature `simd`. [`View::text`] is O(1).
     ///
     /// ```
     /// use segheap::{Heap, Str};

@@ -1,8 +1,8 @@
 //! [`U8Arr`].
 
 super::array! {
-    /// A growable array of `u8` that are numbers: it converts to and from all arrays
-    /// of numbers, where [`Bytes`](crate::Bytes) are data and do not convert to floats.
+    /// A growable array of `u8` that are numbers: it converts to and from all arrays of
+    /// numbers, where [`Bytes`](crate::Bytes) are data and do not convert to floats.
     ///
     /// ```
     /// use segheap::{F64Arr, Heap, U8Arr};

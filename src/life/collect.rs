@@ -122,8 +122,8 @@ impl Collection<'_> {
         for arena in arenas.iter_mut() {
             debug_assert!(bases.of(arena.kind()) < bits.len(), "every slot has a bit");
             let marked = bits.get(bases.of(arena.kind())..).unwrap_or_default();
-            // Before the sweep, which retires slots: they are unmarked, and cells
-            // may still refer to them.
+            // Before the sweep, which retires slots: they are unmarked, and cells may
+            // still refer to them.
             if self.recycle {
                 self.done.recycled = self.done.recycled.saturating_add(arena.recycle(marked));
             }
@@ -176,11 +176,11 @@ impl Heap {
         self.pacer.policy()
     }
 
-    /// Frees every object that the roots do not reach. Roots are all cells that
-    /// the VM goes on using: registers, globals, constants. Cells that are no handles
-    /// are ignored. Pinned objects are roots as well, and a sealed cell reaches the
-    /// object that it stands for. A handle that is not among the roots is a weak
-    /// reference: it becomes stale when its object is freed.
+    /// Frees every object that the roots do not reach. Roots are all cells that the VM
+    /// goes on using: registers, globals, constants. Cells that are no handles are
+    /// ignored. Pinned objects are roots as well, and a sealed cell reaches the object
+    /// that it stands for. A handle that is not among the roots is a weak reference: it
+    /// becomes stale when its object is freed.
     ///
     /// The algorithm is mark-sweep: non-moving, not incremental, not generational, and
     /// without recursion. O(live objects and their cells + slots), while the VM waits.
@@ -209,15 +209,14 @@ impl Heap {
     }
 
     /// Collects as [`Heap::collect`] does, and also recycles every retired slot to
-    /// which no cell refers: all its generations become available again. A slot
-    /// retires after 4,096 objects; a VM that runs for long needs this.
+    /// which no cell refers: all its generations become available again. A slot retires
+    /// after 4,096 objects; a VM that runs for long needs this.
     ///
     /// By calling it the VM states that `roots` and `weak` are **all** the cells that
     /// it still has. `weak` are those that do not keep an object live; a handle in
-    /// neither of them might open another object later. Range hints need not be
-    /// passed: those older than the call are rejected. Inside of a
-    /// [`Heap::sort_by`] comparison no slot is recycled. O(live objects and their
-    /// cells + slots + weak).
+    /// neither of them might open another object later. Range hints need not be passed:
+    /// those older than the call are rejected. Inside of a [`Heap::sort_by`] comparison
+    /// no slot is recycled. O(live objects and their cells + slots + weak).
     ///
     /// ```
     /// use segheap::{Cell, Heap, List};
@@ -281,7 +280,8 @@ impl Heap {
         })
     }
 
-    /// Restarts the pacer from the bytes in use. A live object costs a slot of 16 bytes.
+    /// Restarts the pacer from the bytes in use. A live object costs a slot of 16
+    /// bytes.
     fn restart_pacer(&mut self, live: u64) {
         let StoreParts { arenas, resources, .. } = self.store.parts();
         let live_bytes = arenas.payload_bytes().saturating_add(live.saturating_mul(16));

@@ -1,5 +1,5 @@
-//! Inspection: live objects, their references, paths from roots, dumps, and the
-//! check of every invariant.
+//! Inspection: live objects, their references, paths from roots, dumps, and the check
+//! of every invariant.
 
 use core::fmt;
 use core::ops::Deref;
@@ -94,9 +94,9 @@ impl Heap {
         Ok(arena.cells(slot)?.iter().copied().filter(|cell| cell.is_handle()))
     }
 
-    /// Returns a shortest path from a root or a pinned object to an object, which
-    /// tells why a collection keeps it; `None` if it is not reachable. Breadth-first
-    /// search, O(live objects and their cells), in scratch memory.
+    /// Returns a shortest path from a root or a pinned object to an object, which tells
+    /// why a collection keeps it; `None` if it is not reachable. Breadth-first search,
+    /// O(live objects and their cells), in scratch memory.
     ///
     /// ```
     /// use segheap::{Heap, List};
@@ -109,8 +109,8 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotAHandle`] if `object` is no handle; [`Error::Stale`] if it was freed;
-    /// [`Error::Limit`] or [`Error::OutOfMemory`] if scratch memory cannot grow.
+    /// [`Error::NotAHandle`] if `object` is no handle; [`Error::Stale`] if it was
+    /// freed; [`Error::Limit`] or [`Error::OutOfMemory`] if scratch memory cannot grow.
     pub fn path_from_roots<I>(&mut self, roots: I, object: Cell) -> Result<Option<RootPath>>
     where
         I: IntoIterator<Item: Into<Cell>>,

@@ -1,5 +1,5 @@
-//! Lifetimes of objects: collection, regions, roots and weak references, seals,
-//! copies into other heaps, inspection.
+//! Lifetimes of objects: collection, regions, roots and weak references, seals, copies
+//! into other heaps, inspection.
 
 mod collect;
 mod inspect;

@@ -7,9 +7,9 @@ use crate::words::{Cell, Epoch, Error, Result};
 
 /// A token of an open region; [`Heap::close_region`] consumes it.
 ///
-/// Regions are for frames of a VM and for phases of a host: most objects of a frame
-/// are garbage when it returns, and closing its region frees them without a
-/// collection. Dropping the token leaves the region open until an outer one closes.
+/// Regions are for frames of a VM and for phases of a host: most objects of a frame are
+/// garbage when it returns, and closing its region frees them without a collection.
+/// Dropping the token leaves the region open until an outer one closes.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a region stays open until it is closed"]
 pub struct Region {
@@ -38,8 +38,8 @@ impl Heap {
     ///
     /// # Errors
     /// [`Error::Limit`] or [`Error::OutOfMemory`] if the list of open regions cannot
-    /// grow; [`Error::IdsExhausted`] if the process has used up the identities of heaps.
-    /// The heap is unchanged.
+    /// grow; [`Error::IdsExhausted`] if the process has used up the identities of
+    /// heaps. The heap is unchanged.
     #[inline]
     pub fn open_region(&mut self) -> Result<Region> {
         let heap = self.ids.identify()?;
@@ -49,9 +49,9 @@ impl Heap {
         Ok(Region { heap, serial, depth })
     }
 
-    /// Closes a region and those still open inside it: frees the live objects that
-    /// were allocated in them, except those that the cells of `keep` reach by paths
-    /// through such objects. Returns the number of objects freed.
+    /// Closes a region and those still open inside it: frees the live objects that were
+    /// allocated in them, except those that the cells of `keep` reach by paths through
+    /// such objects. Returns the number of objects freed.
     ///
     /// Objects that are kept belong to the enclosing region from here on. There is no
     /// write barrier: a cell in an older object, a pin or a register does not keep an
@@ -75,8 +75,8 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::RegionClosed`] if the region was closed with an outer one, or belongs to
-    /// another heap. The heap is unchanged.
+    /// [`Error::RegionClosed`] if the region was closed with an outer one, or belongs
+    /// to another heap. The heap is unchanged.
     pub fn close_region<I>(&mut self, region: Region, keep: I) -> Result<u64>
     where
         I: IntoIterator<Item: Into<Cell>>,

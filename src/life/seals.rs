@@ -1,7 +1,7 @@
 //! Sealed cells: opaque handles that only the owner of a key can turn back into the
 //! cells that they stand for (sealing: J. H. Morris, "Protection in programming
-//! languages", 1973). A seal is an object in an arena of its own, under a selector
-//! that belongs to no kind: a header word with the number of the key, and one cell.
+//! languages", 1973). A seal is an object in an arena of its own, under a selector that
+//! belongs to no kind: a header word with the number of the key, and one cell.
 
 use crate::heap::Heap;
 use crate::words::{Cell, Epoch, Error, Kind, Result, corrupt};
@@ -56,8 +56,8 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::WrongKey`] if the key belongs to another heap; [`Error::Stale`] if `cell`
-    /// is a handle of an object that was freed; [`Error::Limit`],
+    /// [`Error::WrongKey`] if the key belongs to another heap; [`Error::Stale`] if
+    /// `cell` is a handle of an object that was freed; [`Error::Limit`],
     /// [`Error::ArenaFull`] or [`Error::OutOfMemory`] if the seal cannot be allocated.
     /// The heap is unchanged.
     pub fn seal(&mut self, cell: impl Into<Cell>, key: &SealKey) -> Result<Cell> {

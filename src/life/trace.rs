@@ -1,13 +1,13 @@
 //! [`Trace`]: a depth-first traversal of the objects that some roots reach.
 //!
-//! It has a mark bit for each slot, in memory reserved with the slots, and a work
-//! list that starts on the stack and grows while the limits allow. Objects that
-//! overflow the list are deferred: a second bit per slot records them until the list
-//! is empty. That is slower, and needs no memory that a limit or the allocator could
-//! refuse. There is no recursion.
+//! It has a mark bit for each slot, in memory reserved with the slots, and a work list
+//! that starts on the stack and grows while the limits allow. Objects that overflow the
+//! list are deferred: a second bit per slot records them until the list is empty. That
+//! is slower, and needs no memory that a limit or the allocator could refuse. There is
+//! no recursion.
 //!
-//! Work is taken from the list in batches, whose slots and then payloads are
-//! prefetched before they are used.
+//! Work is taken from the list in batches, whose slots and then payloads are prefetched
+//! before they are used.
 
 use core::mem::take;
 

@@ -1,5 +1,5 @@
-//! Weak references, pins (roots of the host), and watches (tokens that the heap
-//! returns after an object was freed).
+//! Weak references, pins (roots of the host), and watches (tokens that the heap returns
+//! after an object was freed).
 
 use crate::heap::Heap;
 use crate::words::{Cell, Result};
@@ -26,10 +26,10 @@ impl Heap {
         self.contains(cell).then_some(cell)
     }
 
-    /// Makes an object a root of every collection until it is unpinned as many times
-    /// as it was pinned. [`Heap::free`], [`Heap::clear`] and [`Heap::close_region`]
-    /// free it nevertheless. Sealed cells can be pinned. O(log pins); O(pins) for the
-    /// first pin of an object.
+    /// Makes an object a root of every collection until it is unpinned as many times as
+    /// it was pinned. [`Heap::free`], [`Heap::clear`] and [`Heap::close_region`] free
+    /// it nevertheless. Sealed cells can be pinned. O(log pins); O(pins) for the first
+    /// pin of an object.
     ///
     /// ```
     /// use segheap::{Cell, Heap, List};
@@ -43,10 +43,8 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotAHandle`] if the cell is no handle;
-    /// [`Error::Stale`] if the object was freed;
-    /// [`Error::Limit`] or
-    /// [`Error::OutOfMemory`] if the list of pins cannot
+    /// [`Error::NotAHandle`] if the cell is no handle; [`Error::Stale`] if the object
+    /// was freed; [`Error::Limit`] or [`Error::OutOfMemory`] if the list of pins cannot
     /// grow. The heap is unchanged.
     pub fn pin(&mut self, object: impl Into<Cell>) -> Result<()> {
         let cell = object.into();
@@ -88,11 +86,10 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotAHandle`] if the cell is no handle;
-    /// [`Error::Stale`] if the object was freed;
-    /// [`Error::Limit`] or
-    /// [`Error::OutOfMemory`] if the list of tokens cannot
-    /// grow, which it does here so that freeing cannot fail. The heap is unchanged.
+    /// [`Error::NotAHandle`] if the cell is no handle; [`Error::Stale`] if the object
+    /// was freed; [`Error::Limit`] or [`Error::OutOfMemory`] if the list of tokens
+    /// cannot grow, which it does here so that freeing cannot fail. The heap is
+    /// unchanged.
     pub fn watch(&mut self, object: impl Into<Cell>, token: u64) -> Result<()> {
         let cell = object.into();
         self.store.open(cell)?;

@@ -146,8 +146,8 @@ impl Heap {
     }
 
     /// Returns the product of two integers of either form. O(1) for results of up to
-    /// 128 bits; beyond that, the time of `num-bigint` (schoolbook, Karatsuba and Toom-3
-    /// multiplication by size): O(n^1.58) or better for n limbs.
+    /// 128 bits; beyond that, the time of `num-bigint` (schoolbook, Karatsuba and
+    /// Toom-3 multiplication by size): O(n^1.58) or better for n limbs.
     ///
     /// ```
     /// # #[cfg(feature = "bigint")] {
@@ -164,8 +164,8 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// The same as [`Heap::add`]; [`Error::NoBigint`] if the result exceeds 128 bits and
-    /// the feature `bigint` is off.
+    /// The same as [`Heap::add`]; [`Error::NoBigint`] if the result exceeds 128 bits
+    /// and the feature `bigint` is off.
     #[allow(clippy::arithmetic_side_effects, reason = "integers of any size")]
     pub fn mul(&mut self, a: Cell, b: Cell) -> Result<Cell> {
         self.arithmetic((a, b), i64::checked_mul, i128::checked_mul, |heap| {
@@ -206,8 +206,8 @@ impl Heap {
         })
     }
 
-    /// Returns the remainder of `a / b`, which has the sign of `a` or is zero:
-    /// `a == div(a, b) * b + rem(a, b)`. Cost as for [`Heap::div`].
+    /// Returns the remainder of `a / b`, which is zero or has the sign of `a`: the
+    /// quotient times `b` plus the remainder is `a`. Cost as for [`Heap::div`].
     ///
     /// ```
     /// use segheap::Heap;
@@ -240,8 +240,8 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// The same as [`Heap::mul`]; [`Error::NegativeExponent`] if the exponent is negative;
-    /// [`Error::ObjectTooLarge`] if the result exceeds 2^32 - 1 limbs.
+    /// The same as [`Heap::mul`]; [`Error::NegativeExponent`] if the exponent is
+    /// negative; [`Error::ObjectTooLarge`] if the result exceeds 2^32 - 1 limbs.
     pub fn pow(&mut self, base: Cell, exponent: Cell) -> Result<Cell> {
         let power = operand(&self.store, exponent)?;
         let (negative, is_odd) = power.with_integer(|power| {

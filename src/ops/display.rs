@@ -177,8 +177,8 @@ impl<'h> DisplayValue<'h> {
             }
             (KeyBy::Integer, _) => {
                 let integer = Integer::of(words);
-                // The conversion to decimal is O(n^2): skip it if the digits, 19 or more
-                // for each limb but the last, cannot fit.
+                // The conversion to decimal is O(n^2): skip it if the digits, 19 or
+                // more for each limb but the last, cannot fit.
                 if integer.limbs.len().saturating_sub(1).saturating_mul(19) > out.left {
                     write!(out, "integer of {} bits", integer.limbs.len().saturating_mul(64))?;
                 } else {

@@ -214,8 +214,8 @@ impl<K: Sequence> RangeHint<K> {
     ///
     /// # Errors
     /// [`Error::OutOfRange`] if `index` is not below [`RangeHint::len`], or if the
-    /// object no longer has the whole range; [`Error::Stale`] if the object was freed or
-    /// belongs to another heap.
+    /// object no longer has the whole range; [`Error::Stale`] if the object was freed
+    /// or belongs to another heap.
     #[inline(always)]
     pub fn get(&mut self, heap: &Heap, index: usize) -> Result<K::Element> {
         let arena = heap.store.arena(K::KIND)?;
@@ -227,7 +227,8 @@ impl<K: Sequence> RangeHint<K> {
             .ok_or_else(|| out_of_range(index, self.len()))
     }
 
-    /// The place of element `index` in the memory of the arena, unless it is out of range.
+    /// The place of element `index` in the memory of the arena, unless it is out of
+    /// range.
     #[inline(always)]
     fn place(&self, index: usize) -> Option<usize> {
         let first = usize::try_from(self.first).ok()?;
@@ -277,8 +278,8 @@ impl<K: Mutable> RangeHint<K> {
     ///
     /// # Errors
     /// [`Error::OutOfRange`] if `index` is not below [`RangeHint::len`], or if the
-    /// object no longer has the whole range; [`Error::Stale`] if the object was freed or
-    /// belongs to another heap.
+    /// object no longer has the whole range; [`Error::Stale`] if the object was freed
+    /// or belongs to another heap.
     #[inline(always)]
     pub fn set(&mut self, heap: &mut Heap, index: usize, element: K::Element) -> Result<()> {
         if self.epoch != heap.store.arena(K::KIND)?.epoch() {

@@ -31,10 +31,10 @@ impl Heap {
     /// # Errors
     /// The first error of `compare`; [`Error::ChangedDuringSort`] if the list has
     /// another length after the last comparison; [`Error::NotAHandle`],
-    /// [`Error::Sealed`], [`Error::WrongKind`] or [`Error::Stale`] if `list` is no handle
-    /// of a live object of kind `K`, before the first comparison or after the last;
-    /// [`Error::Limit`] or [`Error::OutOfMemory`] if scratch memory cannot grow. The list
-    /// is as it was before, or as `compare` left it.
+    /// [`Error::Sealed`], [`Error::WrongKind`] or [`Error::Stale`] if `list` is no
+    /// handle of a live object of kind `K`, before the first comparison or after the
+    /// last; [`Error::Limit`] or [`Error::OutOfMemory`] if scratch memory cannot grow.
+    /// The list is as it was before, or as `compare` left it.
     pub fn sort_by<K: Mutable<Element = Cell>, E: From<Error>>(
         &mut self,
         list: impl AsHandle<K>,

@@ -13,8 +13,8 @@ use crate::words::{
 };
 
 /// The text of a value, in a cell or in an arena; returned by [`Heap::text`].
-/// Dereferences to a [`BStr`] in valid UTF-8: bytes with `find`, `chars`, comparison and
-/// the rest of [`bstr`].
+/// Dereferences to a [`BStr`] in valid UTF-8: bytes with `find`, `chars`, comparison
+/// and the rest of [`bstr`].
 #[derive(Clone, Copy, Eq)]
 pub struct Text<'h>(Place<'h>);
 
@@ -128,8 +128,8 @@ impl Heap {
         }
     }
 
-    /// Returns the concatenation of the parts as a value, as [`Heap::string`] does.
-    /// One allocation, O(n) for n bytes in all parts.
+    /// Returns the concatenation of the parts as a value, as [`Heap::string`] does. One
+    /// allocation, O(n) for n bytes in all parts.
     ///
     /// ```
     /// use segheap::{Heap, TextPart};
@@ -143,8 +143,8 @@ impl Heap {
     /// # Errors
     /// For the first part that they apply to: [`Error::NotText`], [`Error::Sealed`],
     /// [`Error::WrongKind`] or [`Error::Stale`], as for [`Heap::text`];
-    /// [`Error::OutOfRange`] if a range leaves its text; [`Error::NotACharBoundary`] if a
-    /// bound lies inside a character. If the text cannot be allocated, as for
+    /// [`Error::OutOfRange`] if a range leaves its text; [`Error::NotACharBoundary`] if
+    /// a bound lies inside a character. If the text cannot be allocated, as for
     /// [`Heap::alloc`]: [`Error::Limit`], [`Error::ArenaFull`],
     /// [`Error::ObjectTooLarge`] or [`Error::OutOfMemory`]. The heap is unchanged.
     pub fn concat(&mut self, parts: &[TextPart<'_>]) -> Result<Cell> {

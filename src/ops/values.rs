@@ -13,9 +13,9 @@ use crate::Error;
 
 impl Heap {
     /// Returns whether two cells are equal as keys of maps and sets: by value for
-    /// numbers, text, booleans and null, by identity for all other objects. 0.0 and -0.0
-    /// are equal, NaN equals itself, 1 and 1.0 differ. O(1); O(n) for text of n bytes
-    /// and integers of n limbs.
+    /// numbers, text, booleans and null, by identity for all other objects. 0.0 and
+    /// -0.0 are equal, NaN equals itself, 1 and 1.0 differ. O(1); O(n) for text of n
+    /// bytes and integers of n limbs.
     ///
     /// ```
     /// use segheap::{Cell, Heap, List};
@@ -57,8 +57,8 @@ impl Heap {
         Ok(self.store.keys().key(cell)?.hash)
     }
 
-    /// Returns whether two values are structurally equal: equal as keys, or objects
-    /// of one kind with equal headers (shape or function id) and structurally equal
+    /// Returns whether two values are structurally equal: equal as keys, or objects of
+    /// one kind with equal headers (shape or function id) and structurally equal
     /// elements. Maps and sets are equal if they have the same keys with structurally
     /// equal values, in any order. Floats are compared as keys, also in arrays.
     ///
@@ -78,9 +78,8 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Stale`] if the comparison reaches an object that
-    /// was freed; [`Error::Limit`] or
-    /// [`Error::OutOfMemory`] if scratch memory cannot grow.
+    /// [`Error::Stale`] if the comparison reaches an object that was freed;
+    /// [`Error::Limit`] or [`Error::OutOfMemory`] if scratch memory cannot grow.
     pub fn deep_eq(&mut self, a: Cell, b: Cell) -> Result<bool> {
         self.with_scratch(|heap, scratch| {
             let store = &heap.store;
@@ -142,9 +141,9 @@ fn push_pairs(
     Ok(true)
 }
 
-/// Whether two objects of one kind have equal headers, the same number of elements,
-/// and equal elements if these are no cells. Objects that are keys by value are not
-/// equal: they would have been equal as keys.
+/// Whether two objects of one kind have equal headers, the same number of elements, and
+/// equal elements if these are no cells. Objects that are keys by value are not equal:
+/// they would have been equal as keys.
 fn same_content(arena: &Arena, left: Slot, right: Slot) -> Result<bool> {
     let shape = arena.shape();
     let (a, b) = (arena.used(left)?, arena.used(right)?);

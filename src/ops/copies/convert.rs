@@ -1,16 +1,16 @@
 //! Conversions of elements, and the loops that run them.
 //!
-//! The loops have no branch per element, so that they vectorize: [`Fit::fit`]
-//! converts an element and returns error bits, which are OR-ed together and tested
-//! once per block. `fit` may reject an element that fits; a block with errors is
-//! converted again by [`Fit::exact`], which decides and finds the index of the first
-//! element that does not fit.
+//! The loops have no branch per element, so that they vectorize: [`Fit::fit`] converts
+//! an element and returns error bits, which are OR-ed together and tested once per
+//! block. `fit` may reject an element that fits; a block with errors is converted again
+//! by [`Fit::exact`], which decides and finds the index of the first element that does
+//! not fit.
 
 use crate::words::utf8::{self, valid_up_to};
 use crate::words::{Cell, Element, PAYLOAD, Result, TAG_INT, TAG_SHIFT, copy};
 
-/// The index of the element that does not fit, or of the byte where text stops
-/// being UTF-8.
+/// The index of the element that does not fit, or of the byte where text stops being
+/// UTF-8.
 pub(super) type FailedAt = usize;
 
 /// Elements per test of the error bits.
@@ -50,8 +50,8 @@ const INT: u64 = TAG_INT << TAG_SHIFT;
 const BYTE: u64 = 0xFF;
 /// 2^47: the sign of an integer in a cell.
 const SIGN: u64 = 1 << 47;
-/// 2^52 + 2^51: doubles of this size are 1 apart, so adding it to a small double
-/// rounds that to a whole number, in the low bits of the sum.
+/// 2^52 + 2^51: doubles of this size are 1 apart, so adding it to a small double rounds
+/// that to a whole number, in the low bits of the sum.
 const WHOLE: f64 = 6_755_399_441_055_744.0;
 
 conversions! {
@@ -61,7 +61,7 @@ conversions! {
     f64 => Cell, 0, |float| (Cell::float(float), 0), |float| Some(Cell::float(float));
     i64 => u8, !BYTE, |int: i64| (int.cast_unsigned() as u8, int.cast_unsigned()),
         |int| u8::try_from(int).ok();
-    // Every integer of 53 bits is a double; some larger ones are, which `exact` accepts.
+    // Every integer of 53 bits is a double; `exact` finds the larger ones that are.
     i64 => f64, !((1 << 54) - 1), |int: i64| (double(int), int.wrapping_add(1 << 53).cast_unsigned()),
         |int| (whole(double(int)) == Some(int)).then_some(double(int));
     i64 => Cell, !PAYLOAD, |int: i64| (
@@ -105,8 +105,8 @@ fn whole(float: f64) -> Option<i64> {
     fits.then_some(float as i64)
 }
 
-/// A whole double of magnitude up to about 2^51 as an integer, and 0; for other
-/// doubles an unspecified integer, and error bits.
+/// A whole double of magnitude up to about 2^51 as an integer, and 0; for other doubles
+/// an unspecified integer, and error bits.
 #[inline(always)]
 fn small_whole(float: f64) -> (u64, u64) {
     let shifted = float + WHOLE;

@@ -79,8 +79,8 @@ fn route<S: ConvertTo<D>, D: Object>(_: Handle<S>) -> &'static Route {
 /// Bulk copies. Source and target may be of one kind or of two, and may be the same
 /// object; overlapping ranges are copied as if through a temporary. `range` counts
 /// elements of the source (bytes, in a text). Both ranges are checked against their
-/// objects before anything is written; a range of length 0 is valid up to the end.
-/// O(n) for n elements, converted by vector instructions where the target has them.
+/// objects before anything is written; a range of length 0 is valid up to the end. O(n)
+/// for n elements, converted by vector instructions where the target has them.
 ///
 /// | from \\ to | Str | Bytes | U8Arr | I64Arr | F64Arr | List |
 /// |---|---|---|---|---|---|---|
@@ -94,8 +94,8 @@ fn route<S: ConvertTo<D>, D: Object>(_: Handle<S>) -> &'static Route {
 /// "new": only into a new object, by [`convert_across`](Heap::convert_across). Other
 /// entries name the elements that convert: "exact" without rounding, "whole" without a
 /// fraction (-0.0 becomes 0), "48 bits" if they fit into a cell. An element that does
-/// not fails with [`Error::NotConvertible`]; a [`Bignum`] in a list
-/// never converts. An error leaves every object, page and count unchanged.
+/// not fails with [`Error::NotConvertible`]; a [`Bignum`] in a list never converts. An
+/// error leaves every object, page and count unchanged.
 impl Heap {
     /// Overwrites elements of `target` from index `at` on by those in `range` of
     /// `source`. O(n); the source is read twice if an element may not convert.
@@ -145,7 +145,8 @@ impl Heap {
         route(source).copy(&mut self.store, target.cell(), at, source.cell(), range)
     }
 
-    /// Copies as [`Heap::copy_across`] does, between kinds known at run time only. O(n).
+    /// Copies as [`Heap::copy_across`] does, between kinds known at run time only.
+    /// O(n).
     ///
     /// ```
     /// use segheap::{Bytes, Cell, Error, F64Arr, Heap, I64Arr, Kind};
@@ -277,8 +278,8 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotAHandle`] if `source` is no handle; [`Error::Sealed`] if it is sealed;
-    /// [`Error::NoRoute`] if its kind does not convert to `to`; then those of
+    /// [`Error::NotAHandle`] if `source` is no handle; [`Error::Sealed`] if it is
+    /// sealed; [`Error::NoRoute`] if its kind does not convert to `to`; then those of
     /// [`Heap::convert_across`].
     pub fn convert_across_any(
         &mut self,
@@ -305,9 +306,10 @@ impl Heap {
     /// If `text` is no handle of a live text, as for [`Heap::get`]:
     /// [`Error::NotAHandle`], [`Error::Sealed`], [`Error::WrongKind`] or
     /// [`Error::Stale`]. [`Error::OutOfRange`] if the text does not have `range`;
-    /// [`Error::NotACharBoundary`] if a bound lies inside a character. If the list cannot
-    /// be allocated, as for [`Heap::alloc`]: [`Error::Limit`], [`Error::ArenaFull`],
-    /// [`Error::ObjectTooLarge`] or [`Error::OutOfMemory`]. The heap is unchanged.
+    /// [`Error::NotACharBoundary`] if a bound lies inside a character. If the list
+    /// cannot be allocated, as for [`Heap::alloc`]: [`Error::Limit`],
+    /// [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or [`Error::OutOfMemory`]. The
+    /// heap is unchanged.
     pub fn convert_chars(
         &mut self,
         text: impl AsHandle<Str>,
@@ -352,10 +354,10 @@ impl Heap {
     /// # Errors
     /// If `list` is no handle of a live list, as for [`Heap::get`]:
     /// [`Error::NotAHandle`], [`Error::Sealed`], [`Error::WrongKind`] or
-    /// [`Error::Stale`]. [`Error::OutOfRange`] if the list does not have `range`. For an
-    /// element that is no live text, as for [`Heap::text`]: [`Error::NotText`],
-    /// [`Error::Sealed`], [`Error::WrongKind`] or [`Error::Stale`]. If scratch memory or
-    /// the text cannot be allocated: [`Error::Limit`], [`Error::ArenaFull`],
+    /// [`Error::Stale`]. [`Error::OutOfRange`] if the list does not have `range`. For
+    /// an element that is no live text, as for [`Heap::text`]: [`Error::NotText`],
+    /// [`Error::Sealed`], [`Error::WrongKind`] or [`Error::Stale`]. If scratch memory
+    /// or the text cannot be allocated: [`Error::Limit`], [`Error::ArenaFull`],
     /// [`Error::ObjectTooLarge`] or [`Error::OutOfMemory`]. The heap is unchanged, but
     /// for scratch memory.
     pub fn join(
