@@ -89,6 +89,17 @@ impl Settings {
     /// Returns these settings with another seed for generations. It decides at which
     /// generations slots start, and so which handles of other heaps are rejected;
     /// nothing else depends on it.
+    ///
+    /// ```
+    /// use segheap::{Heap, List, Settings};
+    /// let new = |seed| Heap::with(Settings::seeded(1).generation_seed(seed));
+    /// let (mut a, b, mut c) = (new(1), new(2), new(1));
+    /// let list = a.alloc(List::new())?;
+    /// assert!(!b.contains(list)); // no slot is in use
+    /// c.alloc(List::new())?;
+    /// assert!(c.contains(list)); // the same slot in the same generation
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     #[must_use]
     pub const fn generation_seed(self, seed: u64) -> Settings {
         Settings { generation_seed: seed, ..self }
@@ -96,6 +107,14 @@ impl Settings {
 
     /// Returns these settings with another seed for the hashes of keys. Heaps with the
     /// same seed return the same [`Heap::hash`].
+    ///
+    /// ```
+    /// use segheap::{Heap, Settings};
+    /// let a = Heap::with(Settings::seeded(1).hash_seed(7));
+    /// let b = Heap::with(Settings::seeded(2).hash_seed(7));
+    /// assert_eq!(a.hash(1.into())?, b.hash(1.into())?);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     #[must_use]
     pub const fn hash_seed(self, seed: u64) -> Settings {
         Settings { hash_seed: seed, ..self }

@@ -27,6 +27,14 @@ impl Mutable for Closure {}
 impl Closure {
     /// Describes a closure of a function with these upvalues, for [`Heap::alloc`],
     /// which copies them.
+    ///
+    /// ```
+    /// use segheap::{Closure, Heap};
+    /// let mut heap = Heap::new();
+    /// let add = heap.alloc(Closure::of(12, &[5.into()]))?;
+    /// assert_eq!(heap.display(add).to_string(), "Closure<12>(5)");
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     pub const fn of(function: u32, upvalues: &[Cell]) -> SequenceInit<'_, Closure> {
         SequenceInit::of(function as u64, upvalues)
     }

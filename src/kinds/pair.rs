@@ -25,6 +25,15 @@ impl Mutable for Pair {}
 
 impl Pair {
     /// Describes a pair of two cells, for [`Heap::alloc`].
+    ///
+    /// ```
+    /// use segheap::{Heap, Pair};
+    /// let mut heap = Heap::new();
+    /// let pair = heap.alloc(Pair::of(1.into(), 2.into()))?;
+    /// let view = heap.get(pair)?;
+    /// assert_eq!((view.first()?, view.second()?), (1.into(), 2.into()));
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     pub const fn of(first: Cell, second: Cell) -> SequenceInit<'static, Pair> {
         SequenceInit::two(0, [first, second])
     }

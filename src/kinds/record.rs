@@ -26,6 +26,14 @@ impl Mutable for Struct {}
 
 impl Struct {
     /// Describes a record of `fields` fields, all of them null, for [`Heap::alloc`].
+    ///
+    /// ```
+    /// use segheap::{Heap, Struct};
+    /// let mut heap = Heap::new();
+    /// let point = heap.alloc(Struct::new(7, 2))?;
+    /// assert_eq!(heap.display(point).to_string(), "Struct<7>{null, null}");
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     pub const fn new(shape: u32, fields: usize) -> SequenceInit<'static, Struct> {
         SequenceInit::repeat(shape as u64, Cell::NULL, fields)
     }

@@ -36,6 +36,16 @@ impl Str {
     ///
     /// [`Heap::string`] is the function for values of a VM; this one allocates an
     /// object even for a text that fits into a cell.
+    ///
+    /// ```
+    /// use segheap::{Heap, Str};
+    /// let mut heap = Heap::new();
+    /// let object = heap.alloc(Str::new("ab"))?;
+    /// let value = heap.string("ab")?;
+    /// assert_eq!(value.kind(), None);
+    /// assert!(value != object.cell() && heap.key_eq(value, object.into())?);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     #[allow(clippy::new_ret_no_self, reason = "what `Heap::alloc` takes")]
     pub const fn new(text: &str) -> SequenceInit<'_, Str> {
         SequenceInit::of(0, text.as_bytes())

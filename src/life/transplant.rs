@@ -169,7 +169,7 @@ fn copy_cells(
         Elements::Cells => {
             let opened = target.arena_mut(pair.copy.selector())?.write(pair.copy.slot());
             let (_, words) = opened.ok_or_else(corrupt)?;
-            let body = words.get_mut(to_usize(arena.shape().header)..).unwrap_or_default();
+            let body = words.get_mut(to_usize(arena.shape().header)..).ok_or_else(corrupt)?;
             for (to, &from) in Cell::slice_mut(body).iter_mut().zip(arena.cells(slot)?) {
                 *to = translated(from);
             }

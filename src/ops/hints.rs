@@ -212,6 +212,17 @@ impl<K: Sequence> RangeHint<K> {
 
     /// Returns element `index` of the range, counted from its start. O(1).
     ///
+    /// ```
+    /// use segheap::{Bytes, Error, Heap};
+    /// let mut heap = Heap::new();
+    /// let bytes = heap.alloc(Bytes::of(b"abcd"))?;
+    /// let mut hint = heap.hint(bytes, 2..)?;
+    /// assert_eq!(hint.get(&heap, 1)?, b'd');
+    /// heap.get_mut(bytes)?.truncate(3)?;
+    /// assert_eq!(hint.get(&heap, 0), Err(Error::OutOfRange { index: 4, len: 3 }));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::OutOfRange`] if `index` is not below [`RangeHint::len`], or if the
     /// object no longer has the whole range; [`Error::Stale`] if the object was freed

@@ -26,6 +26,18 @@ use crate::{Bignum, Error};
 
 /// Implemented by the kinds whose elements [`Heap::convert_across`] converts to new
 /// objects of kind `D`.
+///
+/// ```
+/// use segheap::{ConvertTo, Error, F64Arr, Handle, Heap, I64Arr};
+/// fn sum<K: ConvertTo<F64Arr>>(heap: &mut Heap, numbers: Handle<K>) -> Result<f64, Error> {
+///     let floats = heap.convert_across::<F64Arr>(numbers, ..)?;
+///     heap.get(floats)?.sum(..)
+/// }
+/// let mut heap = Heap::new();
+/// let numbers = heap.alloc(I64Arr::of(&[1, 2]))?;
+/// assert_eq!(sum(&mut heap, numbers)?, 3.0);
+/// # Ok::<(), Error>(())
+/// ```
 pub trait ConvertTo<D: Object>: Sequence {
     #[doc(hidden)]
     const ROUTE: Route;
