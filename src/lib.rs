@@ -88,8 +88,8 @@
 //!
 //! Opening an object is O(1): a load of its slot, one comparison, which checks kind,
 //! generation and liveness, and a check of bounds. Allocating and freeing are amortised
-//! O(1) besides writing the elements. A collection takes O(live objects and their cells
-//! + slots), while the VM waits. An object takes a slot of 16 bytes and a block of
+//! O(1) besides writing the elements. A collection is O(n) for n slots, live objects and
+//! cells in them, while the VM waits. An object takes a slot of 16 bytes and a block of
 //! whole words of 8 bytes.
 //!
 //! # Features

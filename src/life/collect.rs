@@ -120,8 +120,8 @@ impl Collection<'_> {
     /// Frees unmarked objects, and recycles unmarked retired slots.
     fn sweep(&mut self, arenas: &mut Arenas, bits: &[u64], bases: Bases) {
         for arena in arenas.iter_mut() {
-            debug_assert!(bases.of(arena.kind()) < bits.len(), "every slot has a bit");
             let marked = bits.get(bases.of(arena.kind())..).unwrap_or_default();
+            debug_assert!(arena.slots().len().div_ceil(64) <= marked.len(), "every slot has a bit");
             // Before the sweep, which retires slots: they are unmarked, and cells may
             // still refer to them.
             if self.recycle {
