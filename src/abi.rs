@@ -1,31 +1,59 @@
-//! Raw bits and raw memory, for JITs and for tests.
+//! Raw bits and raw memory, for JIT compilers and for tests.
 //!
-//! This module stands outside the promise that nothing forges a handle: it makes
-//! cells of numbers. Any bit pattern is memory-safe all the same. The worst that
-//! a made-up handle can do is to name some live object of the arena whose
-//! selector it carries; what does not match a live key answers an error. NoContext
-//! here writes an arena's memory. The layouts are part of the crate's interface:
-//! changing one is a breaking change.
+//! This module is exempt from the guarantee that no operation forges a handle: it makes
+//! cells from numbers. Any bit pattern is memory-safe all the same. The worst that a
+//! forged handle can do is to open a live object of the arena whose selector it
+//! carries; if its key does not match that of the slot, operations fail as they do for
+//! any handle. No function here writes the memory of an arena.
+//!
+//! A JIT compiler reads an element in the steps that [`Heap::get`] takes:
+//!
+//! ```
+//! use segheap::{abi, Heap, Kind, List};
+//! let mut heap = Heap::new();
+//! let list = heap.alloc(List::of(&[7.into(), 8.into()]))?;
+//!
+//! let bits = abi::bits(list.cell());
+//! let (key, index) = ((bits >> 32) as u32, (bits & 0xFFFF_FFFF) as usize);
+//! let slots = abi::slots(&heap, Kind::LIST).unwrap();
+//! let [slot_key, len, off, _cap] = slots[index];
+//! assert_eq!(slot_key, key); // kind, generation and liveness
+//! assert!(1 < len); // the index
+//! let memory = abi::memory(&heap, Kind::LIST).unwrap();
+//! let bits = memory.load_u64(8 * u64::from(off), 8).unwrap(); // element 1
+//! assert_eq!(abi::cell(bits), Some(8.into()));
+//! # Ok::<(), segheap::Error>(())
+//! ```
+//!
+//! MEP-41.md describes the layouts. They are part of the crate's interface: changing
+//! one is a breaking change.
 
 use crate::arena::Memory;
 use crate::heap::Heap;
 use crate::words::{Cell, Kind};
 
-/// Bytes of a slot: `key`, `len`, `off`, `cap`, a `u32` each. A handle opens the
-/// slot of its low half if `key` equals its high half; the object has `len`
-/// elements and a block of `cap` words at word `off` of the arena's memory.
+/// Size of a slot in bytes: `key`, `len`, `off` and `cap`, a `u32` each.
+///
+/// The low half of a handle is the index of its slot; the slot is open to it if `key`
+/// equals its high half. The object then has `len` elements, in a block of `cap` words
+/// at word `off` of the arena's memory. The fields of other slots are unspecified.
 pub const SLOT_BYTES: usize = 16;
 
-/// The bits of a cell.
+/// Returns the bits of a cell, its generation included.
+///
+/// ```
+/// use segheap::{abi, Cell};
+/// assert_eq!(abi::bits(1.5.into()), 1.5_f64.to_bits());
+/// assert_eq!(abi::bits(Cell::from(-1)), 0xFFFA_FFFF_FFFF_FFFF);
+/// ```
 #[inline]
 pub const fn bits(cell: Cell) -> u64 {
     cell.bits()
 }
 
-/// The cell of these bits, or `None` for bits that no cell has: reserved tags,
-/// spare selectors,
-/// NaNs other than the canonical one, short text that is too long or not UTF-8,
-/// stray bits beside a bool, null or short text.
+/// Returns the cell with these bits, or `None` if no cell has them: reserved tags,
+/// spare selectors, NaNs other than the canonical one, short text that is too long or
+/// not UTF-8, stray bits beside a boolean, null or a short text.
 ///
 /// ```
 /// use segheap::{abi, Cell};
@@ -38,13 +66,33 @@ pub fn cell(bits: u64) -> Option<Cell> {
     (made.is_canonical() && kind).then_some(made)
 }
 
-/// The memory of one arena, to read; `None` for a spare selector.
+/// Returns the memory of one arena, or `None` for a spare selector. The address of the
+/// memory is valid until the heap changes.
+///
+/// ```
+/// use segheap::{abi, Bytes, Heap, Kind};
+/// let mut heap = Heap::new();
+/// assert_eq!(abi::memory(&heap, Kind::BYTES).map(|memory| memory.size()), Some(0));
+/// heap.alloc(Bytes::of(b"payload"))?;
+/// let memory = abi::memory(&heap, Kind::BYTES).unwrap();
+/// assert!(memory.size() == 1 && memory.bytes().windows(7).any(|bytes| bytes == b"payload"));
+/// # Ok::<(), segheap::Error>(())
+/// ```
 pub fn memory(heap: &Heap, kind: Kind) -> Option<&Memory> {
     heap.store.arenas().get(kind).map(|arena| arena.memory())
 }
 
-/// The slot table of one arena, to read: [`SLOT_BYTES`] a slot; `None` for a
-/// spare selector.
+/// Returns the slot table of one arena, or `None` for a spare selector: `key`, `len`,
+/// `off` and `cap` of each slot, as described at [`SLOT_BYTES`].
+///
+/// ```
+/// use segheap::{abi, Bytes, Heap, Kind};
+/// let mut heap = Heap::new();
+/// heap.alloc(Bytes::of(b"payload"))?;
+/// let slots = abi::slots(&heap, Kind::BYTES).unwrap();
+/// assert_eq!((size_of_val(&slots[0]), slots[0][1]), (abi::SLOT_BYTES, 7));
+/// # Ok::<(), segheap::Error>(())
+/// ```
 pub fn slots(heap: &Heap, kind: Kind) -> Option<&[[u32; 4]]> {
     heap.store.arenas().get(kind).map(|arena| bytemuck::cast_slice(arena.slots()))
 }

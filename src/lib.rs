@@ -1,5 +1,5 @@
-//! A heap for language VMs in safe Rust: NaN-boxed values of 8 bytes, generational
-//! handles, and one linear memory for each kind of object.
+//! A garbage-collected heap for language VMs, in safe Rust: NaN-boxed values,
+//! generational handles, one linear memory for each kind of object.
 //!
 //! ```
 //! use segheap::{Cell, Error, Heap, List, Map};
@@ -12,69 +12,102 @@
 //! heap.get_mut(map)?.insert(name, list.into())?;
 //! let shown = heap.display(map).to_string();
 //! assert_eq!(shown, r#"{"a longer text": [1, 2.5, true, "a longer text"]}"#);
+//!
+//! heap.collect([map])?; // mark-sweep: the map is a root and reaches the list
+//! assert!(heap.contains(list));
 //! heap.free(list)?;
 //! assert!(matches!(heap.get(list), Err(Error::Stale { .. })));
 //! # Ok::<(), Error>(())
 //! ```
 //!
+//! # Concepts
+//!
+//! - **NaN-boxing.** A value is a [`Cell`] of 8 bytes: a double, or in the space of its
+//!   NaNs an integer of 48 bits, a boolean, null, a text of up to 5 bytes, or a handle.
+//! - **Generational handle** (generational index). A reference is no address, but a
+//!   kind, a slot index and a generation of 12 bits. A slot changes its generation when
+//!   its object is freed, so handles of freed objects are detected: they are *stale*. A
+//!   slot that has used all its generations is *retired*, and never used again unless
+//!   [`Heap::collect_and_recycle`] proves that no cell refers to it.
+//! - **Arena.** Each kind of object has an arena: a table of slots of 16 bytes, and one
+//!   **linear memory** with the semantics of WebAssembly 3.0 ([`memory`]) for the
+//!   elements. Blocks come from segregated free lists by size class, or from the top of
+//!   the memory (bump allocation).
+//! - **Collection.** [`Heap::collect`] is a mark-sweep collector, neither incremental
+//!   nor generational, and without a write barrier. **Roots** are explicit: the cells
+//!   that the VM passes, and pinned objects. Every other handle is a **weak
+//!   reference**. **Compaction** closes gaps between blocks; handles stay valid.
+//! - **Region.** Closing a region frees the objects that were allocated while it was
+//!   open, for example in a frame of the VM.
+//! - **Isolate.** Heaps share nothing. A VM that runs untrusted programs gives each of
+//!   them a heap with [`Limits`].
+//!
 //! # A tour of the types
 //!
 //! In the order in which a VM meets them:
 //!
-//! 1. A [`Cell`] is what a register holds: a float, an integer of 48 bits, a bool,
-//!    null, a text of up to 5 bytes, or a handle. It is `Copy`, 8 bytes, and borrows
-//!    nothing. [`Cell::unpack`] gives the [`Unpacked`] enum to `match` on.
-//! 2. A [`Handle<K>`] is a cell whose kind the type system knows. Operations take
-//!    either of them ([`AsHandle`]); the cost is the same.
-//! 3. A [`Heap`] owns all objects. [`Settings`] give it seeds and [`Limits`],
-//!    [`Heap::usage`] tells what it holds ([`Usage`]).
+//! 1. A [`Cell`] is the value of a register. It is `Copy` and borrows nothing.
+//!    [`Cell::unpack`] returns the [`Unpacked`] enum to `match` on; [`ShortStr`] is a
+//!    text inside of a cell.
+//! 2. A [`Handle<K>`] is a cell whose kind is known to the compiler. Operations take
+//!    either ([`AsHandle`]), at the same cost.
+//! 3. A [`Heap`] owns all objects. [`Settings`] set its seeds and [`Limits`];
+//!    [`Heap::usage`] returns its counts and bytes ([`Usage`], [`ArenaUsage`]).
 //! 4. A **kind** is a type: [`Str`], [`List`], [`Map`], [`Set`], [`Struct`],
-//!    [`Closure`], [`Bignum`], [`Bytes`], [`Pair`], [`F64Arr`], [`I64Arr`],
-//!    [`U8Arr`]. Its constructors (`List::of`, `Map::new`, …) describe an object,
-//!    [`Heap::alloc`] allocates it. [`Kind`] is the same at run time.
-//! 5. [`View`] and [`ViewMut`] are short-lived borrows of one object, from
-//!    [`Heap::get`] and [`Heap::get_mut`]. What can be done with an object is there,
-//!    under its kind. A [`Cursor`] is an iteration that borrows nothing.
-//! 6. Values that have more than one form are read and made by the heap:
-//!    [`Heap::string`] and [`Heap::text`] ([`Text`], [`TextPart`]), [`Heap::int`] and
-//!    [`Heap::as_int`], [`Heap::add`] and the rest of arithmetic, [`Heap::key_eq`],
-//!    [`Heap::deep_eq`], [`Heap::display`].
-//! 7. One check can serve many accesses: [`Heap::window`], [`Heap::windows_mut`],
-//!    [`RangeHint`]. Bulk copies lead from kind to kind: [`Heap::copy_across`],
+//!    [`Closure`], [`Bignum`], [`Bytes`], [`Pair`], [`F64Arr`], [`I64Arr`], [`U8Arr`].
+//!    Its constructors ([`List::of`], [`Map::new`], …) describe an object, and
+//!    [`Heap::alloc`] allocates it. [`Kind`] is a kind as a value.
+//! 5. [`View`] and [`ViewMut`] are short-lived borrows of one object, returned by
+//!    [`Heap::get`] and [`Heap::get_mut`]. They have the operations of its kind, and
+//!    those of its traits: [`Sequence`], [`Mutable`], [`Growable`]. A [`Cursor`]
+//!    iterates without a borrow.
+//! 6. The heap has the operations on values of more than one form: text
+//!    ([`Heap::string`], [`Heap::text`], [`Heap::concat`]), integers ([`Heap::int`],
+//!    [`Heap::as_int`], [`Heap::add`], …), equality ([`Heap::key_eq`],
+//!    [`Heap::deep_eq`]), and output ([`Heap::display`]).
+//! 7. To check once and access often: [`Heap::window`], [`Heap::windows_mut`],
+//!    [`RangeHint`]. Bulk copies convert between kinds: [`Heap::copy_across`],
 //!    [`Heap::append_across`], [`Heap::convert_across`].
-//! 8. Memory is reclaimed by [`Heap::free`], by a [`Region`] that is closed, or by
-//!    [`Heap::collect`], a mark-sweep collection from the roots that the VM names;
-//!    [`Policy`] says when one is due. [`Heap::pin`], [`Heap::upgrade`] and
-//!    [`Heap::watch`] are roots of the host, weak references, and notice of an
-//!    object's end.
-//! 9. [`Heap::seal`] makes a cell that can be passed around but not used;
-//!    [`Heap::transplant`] copies a graph into another heap.
-//! 10. [`Heap::objects`], [`Heap::path_from_roots`], [`Heap::dump`] and
-//!     [`Heap::verify`] look inside.
+//! 8. Objects are freed by [`Heap::free`], by [`Heap::close_region`], or by
+//!    [`Heap::collect`]; [`Heap::should_collect`] and [`Policy`] decide when.
+//!    [`Heap::pin`] adds a root, [`Heap::upgrade`] tests a weak reference, and
+//!    [`Heap::watch`] reports freed objects, for finalization.
+//! 9. [`Heap::seal`] returns a cell that can be passed on but not used;
+//!    [`Heap::transplant`] copies an object graph from another heap.
+//! 10. [`Heap::objects`], [`Heap::edges`], [`Heap::path_from_roots`], [`Heap::dump`],
+//!     [`Heap::graphviz`] and [`Heap::verify`] inspect a heap; [`abi`] exposes its
+//!     layouts to JIT compilers.
 //!
 //! # Errors
 //!
-//! What can fail returns a `Result` with an [`Error`], a small `Copy` enum, and has
-//! changed nothing then. No input makes the crate panic. A handle of an object that
-//! was freed fails with [`Error::Stale`] for ever: a slot counts generations, and
-//! retires before one would come again.
+//! Operations that can fail return a `Result` with an [`Error`], a `Copy` enum of up to
+//! 16 bytes. An operation that fails leaves all objects unchanged. No input makes the
+//! crate panic or recurse; out-of-memory is an error, too.
+//!
+//! # Cost
+//!
+//! Opening an object is O(1): a load of its slot, one comparison, which checks kind,
+//! generation and liveness, and a check of bounds. Allocating and freeing are amortised
+//! O(1) besides writing the elements. A collection is O(n) for n slots, live objects and
+//! cells in them, while the VM waits. An object takes a slot of 16 bytes and a block of
+//! whole words of 8 bytes.
 //!
 //! # Features
 //!
-//! | Feature | Default | What it adds |
+//! | Feature | Default | Effect |
 //! |---|---|---|
-//! | `std` | yes | random seeds ([`Heap::new`]), detection of CPU features at run time |
-//! | `bigint` | yes | arithmetic beyond 128 bits, by `num-bigint` |
-//! | `simd` | yes | loops for several instruction sets, UTF-8 validation by SIMD |
-//! | `getrandom` | no | `Settings::try_random`: entropy without `std`, and in browsers |
+//! | `std` | yes | Random seeds ([`Heap::new`], [`Settings::random`]); detection of CPU features at run time. |
+//! | `bigint` | yes | Arithmetic beyond 128 bits, by `num-bigint`. Without it, [`Heap::add`], [`Heap::sub`] and [`Heap::cmp_int`] remain exact at any size, and other results of that size fail with [`Error::NoBigint`]. |
+//! | `simd` | yes | Loops compiled for several instruction sets; UTF-8 validation by SIMD. |
+//! | `getrandom` | no | `Settings::try_random`: random seeds without `std`, and on wasm32-unknown-unknown. |
 //!
-//! Needs Rust 1.88, `alloc`, and a little-endian target of 32 or 64 bits.
+//! The crate needs Rust 1.88, `alloc`, and a little-endian target of 32 or 64 bits.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 #![no_std]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::cast_possible_truncation))]
 
-/// The README's examples run as tests.
+/// Runs the examples of the README as tests.
 #[cfg(all(doctest, feature = "std"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
@@ -88,7 +121,8 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
-// From the lowest layer to the highest; a layer uses those below it.
+// The layers, from the lowest to the highest; each uses those above it in this list.
+// Blank lines keep rustfmt from sorting them.
 mod words;
 
 mod arena;

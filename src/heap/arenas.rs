@@ -4,18 +4,19 @@ use super::SHAPES;
 use crate::arena::{Arena, Slot};
 use crate::words::{Cell, Error, Kind, Result, Shape, corrupt};
 
-/// The arenas of a heap, in the order of [`Kind::place`]: that of seals comes
+/// The arenas of a heap, in the order of [`Kind::place`]: the arena of seals is the
 /// first.
 #[derive(Debug)]
 pub(crate) struct Arenas([Arena; Arenas::COUNT]);
 
-/// One arena to write, the others to read: those before it and those behind.
+/// One arena to write, the others to read: those before it and those after.
 pub(crate) type Split<'a> = (&'a [Arena], &'a mut Arena, &'a [Arena]);
 
 impl Arenas {
     pub(crate) const COUNT: usize = Kind::COUNT + 1;
 
-    /// Empty arenas whose generations start at offsets that depend on `seed`.
+    /// Empty arenas, whose slots start at generations that depend on `seed`. Each arena
+    /// gets a number of a linear congruential generator.
     pub(super) fn new(mut seed: u64) -> Arenas {
         Arenas(core::array::from_fn(|place| {
             let kind = Kind::from_place(place);
@@ -37,8 +38,7 @@ impl Arenas {
         self.0.get_mut(kind.place())
     }
 
-    /// The arena of the kind that a handle carries; some arena, or none, for
-    /// other cells.
+    /// The arena that a handle refers to; unspecified for other cells.
     #[inline(always)]
     pub(crate) fn of(&self, cell: Cell) -> Option<&Arena> {
         self.get(cell.selector())
@@ -69,11 +69,11 @@ impl Arenas {
     pub(crate) fn split(&mut self, kind: Kind) -> Result<Split<'_>> {
         let halves = self.0.split_at_mut_checked(kind.place());
         let (before, rest) = halves.ok_or(Error::NotAHandle)?;
-        let (arena, behind) = rest.split_first_mut().ok_or(Error::NotAHandle)?;
-        Ok((before, arena, behind))
+        let (arena, after) = rest.split_first_mut().ok_or(Error::NotAHandle)?;
+        Ok((before, arena, after))
     }
 
-    /// The arenas of two kinds, which differ: one to read, one to write.
+    /// The arenas of two different kinds: one to read, one to write.
     #[inline(always)]
     pub(crate) fn read_and_write(&mut self, from: Kind, to: Kind) -> Result<(&Arena, &mut Arena)> {
         let both = self.0.get_disjoint_mut([from.place(), to.place()]);
@@ -81,7 +81,7 @@ impl Arenas {
         Ok((from, to))
     }
 
-    /// Whether a cell is the handle of a live object, or a seal that is live.
+    /// Whether a cell is the handle of a live object or of a live seal.
     #[inline(always)]
     pub(crate) fn contains(&self, cell: Cell) -> bool {
         self.of(cell).is_some_and(|arena| arena.contains(cell))
@@ -90,7 +90,8 @@ impl Arenas {
     /// The arena of a live object, and its slot.
     ///
     /// # Errors
-    /// [`Error::NotAHandle`] or [`Error::Stale`].
+    /// [`Error::NotAHandle`] if the cell is no handle; [`Error::Stale`] if the object
+    /// was freed.
     pub(crate) fn open(&self, cell: Cell) -> Result<(&Arena, Slot)> {
         let kind = cell.kind().ok_or(Error::NotAHandle)?;
         let arena = self.get(kind).ok_or(Error::Stale { kind })?;

@@ -1,8 +1,12 @@
-//! [`Ids`]: what tells the tokens of one heap from those of others.
+//! [`Ids`]: the identity of a heap, by which it recognizes its own hints, regions and
+//! keys.
 
 use crate::words::{Epoch, Result};
 
-/// The identity of a heap, and the numbers it has given to regions and keys.
+#[cfg(doc)]
+use crate::Error;
+
+/// The identity of a heap, and the last serial number that a region or a key got.
 #[derive(Debug)]
 pub(crate) struct Ids {
     heap: Epoch,
@@ -14,23 +18,23 @@ impl Ids {
         Ids { heap: Epoch::NONE, serial: 0 }
     }
 
-    /// The heap's identity, if it has one yet.
+    /// The heap's identity; [`Epoch::NONE`] before the first [`Ids::identify`].
     #[inline(always)]
     pub(crate) const fn heap(&self) -> Epoch {
         self.heap
     }
 
-    /// The heap's identity.
+    /// The heap's identity, assigned on first use so that most heaps take none.
     ///
     /// # Errors
-    /// [`Error::IdsExhausted`](crate::Error::IdsExhausted).
+    /// [`Error::IdsExhausted`] if the process has no identity left.
     #[inline]
     pub(crate) fn identify(&mut self) -> Result<Epoch> {
         self.heap.start()?;
         Ok(self.heap)
     }
 
-    /// A number that this heap has not given before.
+    /// A serial number that this heap has not used before: 64 bits do not wrap around.
     #[inline]
     pub(crate) fn next_serial(&mut self) -> u64 {
         self.serial = self.serial.wrapping_add(1);

@@ -1,9 +1,9 @@
-//! [`AllocationLog`]: which objects were allocated while a region was open.
+//! [`AllocationLog`]: the objects that were allocated while a region was open.
 //!
-//! All open regions share one log; each begins at some length of it, so opening
-//! and closing an empty region touches no arena. Entries of freed objects are
-//! removed before the log would grow: its length is bounded by what is live, not
-//! by what was allocated.
+//! All open regions share one log, and each is a suffix of it, so opening and closing
+//! an empty region touches no arena. Entries of freed objects are removed before the
+//! log would grow: its length is bounded by the number of live objects, not of
+//! allocations.
 
 use alloc::vec::Vec;
 
@@ -11,10 +11,10 @@ use super::arenas::Arenas;
 use crate::arena::Account;
 use crate::words::{Cell, Error, Result, to_u64};
 
-/// Entries that a log begins with.
+/// Capacity of a log when it first grows, in entries.
 const FIRST_CAPACITY: usize = 64;
 
-/// A region that is open: its number, and the length of the log before it.
+/// An open region: its serial number, and the length of the log when it was opened.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OpenRegion {
     pub(crate) serial: u64,
@@ -33,8 +33,8 @@ impl AllocationLog {
         AllocationLog { entries: Vec::new(), regions: Vec::new() }
     }
 
-    /// Makes sure that the next allocation can be recorded. Returns the capacity
-    /// before, for [`AllocationLog::give_back`].
+    /// Reserves room for the record of an allocation. Returns the capacity before it,
+    /// for [`AllocationLog::give_back`].
     #[inline(always)]
     pub(super) fn reserve_one(&mut self, arenas: &Arenas, account: &mut Account) -> Result<usize> {
         let capacity = self.entries.capacity();
@@ -51,7 +51,8 @@ impl AllocationLog {
         if len.saturating_mul(2) < capacity {
             return Ok(());
         }
-        // Grow, even if pruning made some room: else the next allocation prunes again.
+        // Grow even if pruning made some room, or each of the next allocations prunes
+        // again: pruning is amortised over half the capacity.
         let wanted = capacity.saturating_add(1).max(FIRST_CAPACITY);
         let grown = account.reserve(&mut self.entries, wanted);
         if len < capacity { Ok(()) } else { grown }
@@ -65,8 +66,7 @@ impl AllocationLog {
         }
     }
 
-    /// Gives back what was reserved for an allocation that failed; returns its
-    /// error.
+    /// Gives back the room reserved for an allocation that failed; returns its error.
     #[cold]
     pub(super) fn give_back(
         &mut self,
@@ -78,7 +78,7 @@ impl AllocationLog {
         error
     }
 
-    /// Records many allocations. An error records none.
+    /// Records many allocations, or none if it fails.
     pub(super) fn record_all(
         &mut self,
         account: &mut Account,
@@ -132,8 +132,8 @@ impl AllocationLog {
         self.regions.get(depth).copied()
     }
 
-    /// Closes the region at a depth and those inside it; returns whether
-    /// anything was allocated in them.
+    /// Closes the region at a depth and those inside it; returns whether anything was
+    /// allocated in them.
     pub(crate) fn close(&mut self, depth: usize, region: OpenRegion) -> bool {
         self.regions.truncate(depth);
         self.entries.len() > region.start
@@ -141,17 +141,21 @@ impl AllocationLog {
 
     /// The entries from `start` on.
     pub(crate) fn since(&self, start: usize) -> &[Cell] {
+        debug_assert!(start <= self.entries.len(), "regions start inside the log");
         self.entries.get(start..).unwrap_or_default()
     }
 
     /// Removes the entries from `start` on.
     pub(crate) fn drain(&mut self, start: usize) -> impl DoubleEndedIterator<Item = Cell> {
+        debug_assert!(start <= self.entries.len(), "regions start inside the log");
         self.entries.drain(start.min(self.entries.len())..)
     }
 
-    /// Removes those entries from `start` on whose objects were freed, or all
-    /// entries if no region is open.
+    /// Removes the entries from `start` on whose objects were freed; all entries if no
+    /// region is open.
     pub(crate) fn end_region(&mut self, start: usize, arenas: &Arenas) {
+        debug_assert!(start <= self.entries.len(), "regions start inside the log");
+        let start = start.min(self.entries.len());
         self.entries.extract_if(start.., |cell| !arenas.contains(*cell)).for_each(drop);
         if self.regions.is_empty() {
             self.entries.clear();
@@ -162,12 +166,12 @@ impl AllocationLog {
         self.entries.capacity()
     }
 
-    /// Gives spare capacity for entries beyond `capacity` back.
+    /// Gives back spare capacity beyond `capacity` entries.
     pub(super) fn shrink(&mut self, account: &mut Account, capacity: usize) {
         account.shrink(&mut self.entries, capacity);
     }
 
-    /// Gives all spare capacity back.
+    /// Gives back all spare capacity.
     pub(super) fn trim(&mut self, account: &mut Account) {
         account.shrink(&mut self.entries, 0);
         account.shrink(&mut self.regions, 0);
@@ -180,7 +184,7 @@ impl AllocationLog {
         to_u64(entries.saturating_add(regions))
     }
 
-    /// Whether every region begins inside the log.
+    /// Whether every region starts inside the log.
     pub(crate) fn is_ordered(&self) -> bool {
         self.regions.iter().all(|region| region.start <= self.entries.len())
     }

@@ -1,4 +1,5 @@
-//! [`Heap`]: objects, when to collect them, what the host holds on to.
+//! [`Heap`]: a store of objects, the pacer of collections, the host's roots, scratch
+//! memory.
 
 mod arenas;
 mod ids;
@@ -26,18 +27,34 @@ use crate::kinds::SHAPES;
 use crate::object::{Object, ObjectInit, View, ViewMut};
 use crate::words::{AsHandle, Cell, Handle, Limits, Result};
 
-/// A segmented heap: one typed arena for each kind, each with a linear memory of
-/// its own.
+#[cfg(doc)]
+use crate::{Error, List, Map};
+
+/// A segmented heap: one typed arena for each kind, each with a linear memory of its
+/// own.
 ///
-/// A VM keeps [`Cell`]s. [`alloc`](Heap::alloc) allocates an object and returns
-/// its handle; [`get`](Heap::get) and [`get_mut`](Heap::get_mut) borrow it for
-/// one instruction. What can be done with an object is listed at [`View`] and
-/// [`ViewMut`], under its kind.
+/// A VM keeps [`Cell`]s. [`alloc`](Heap::alloc) allocates an object and returns its
+/// handle; [`get`](Heap::get) and [`get_mut`](Heap::get_mut) check a handle and borrow
+/// its object. [`View`] and [`ViewMut`] list the operations on an object, by kind. The
+/// [front page](crate) lists the operations of the heap by topic.
 ///
-/// A handle of another heap is rejected as far as its bits allow: it fails unless
-/// its slot is in use here and in the same one of its 4,096 generations, which
-/// with random seeds leaves one chance in 4,096 that it opens the object of the
-/// same kind in that slot. It never reaches other memory.
+/// ```
+/// use segheap::{Cell, Error, Heap, List, Unpacked};
+/// let mut heap = Heap::new();
+/// let mut registers = [Cell::NULL; 2];
+/// registers[0] = heap.alloc(List::of(&[1.into(), 2.into()]))?.into();
+/// registers[1] = heap.get::<List>(registers[0])?.get(1)?;
+/// assert_eq!(registers[1].unpack(), Unpacked::Int(2));
+/// assert_eq!(heap.get::<List>(registers[1]).err(), Some(Error::NotAHandle));
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// A handle of another heap fails with [`Error::Stale`], except if its slot is live
+/// here and has the same generation of 12 bits: with random seeds, one handle in 4,096
+/// of those whose slot is live opens the object of its kind in that slot. No handle
+/// reaches memory outside of an object.
+///
+/// A heap is `Send` and `Sync`. An empty heap allocates nothing.
 pub struct Heap {
     pub(crate) store: Store,
     pub(crate) pacer: Pacer,
@@ -64,15 +81,22 @@ impl Default for Heap {
 }
 
 impl Heap {
-    /// Creates a heap with random seeds and no limits. Allocates nothing.
+    /// Creates a heap with random seeds and no limits. Allocates nothing. O(kinds).
     ///
-    /// Exists where [`Settings::random`] does.
+    /// Available where [`Settings::random`] is.
     #[cfg(all(feature = "std", not(all(target_family = "wasm", target_os = "unknown"))))]
     pub fn new() -> Heap {
         Heap::with(Settings::random())
     }
 
-    /// Creates a heap with these settings. Allocates nothing.
+    /// Creates a heap with these settings. Allocates nothing. O(kinds).
+    ///
+    /// ```
+    /// use segheap::{Heap, Limits, Settings};
+    /// let limits = Limits::NONE.with_bytes(64 << 20);
+    /// let heap = Heap::with(Settings::seeded(0x5EED).limits(limits));
+    /// assert_eq!(heap.limits(), limits);
+    /// ```
     pub fn with(settings: Settings) -> Heap {
         Heap {
             store: Store::new(settings),
@@ -83,7 +107,9 @@ impl Heap {
         }
     }
 
-    /// Allocates an object: `heap.alloc(List::of(&cells))`. Amortised O(size).
+    /// Allocates an object and returns its handle. The object is described by a
+    /// constructor of its kind ([`List::of`], [`Map::new`], …). Amortised O(n) for a
+    /// block of n words. Never collects: see [`Heap::should_collect`].
     ///
     /// ```
     /// use segheap::{Heap, List, Map, Pair};
@@ -97,20 +123,21 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
-    /// [`Error::OutOfMemory`]; nothing has changed then.
-    ///
-    /// [`Error::Limit`]: crate::Error::Limit
-    /// [`Error::ArenaFull`]: crate::Error::ArenaFull
-    /// [`Error::ObjectTooLarge`]: crate::Error::ObjectTooLarge
-    /// [`Error::OutOfMemory`]: crate::Error::OutOfMemory
+    /// [`Error::Limit`] if a limit refuses the growth of the arena, of its slots or of
+    /// the log of an open region; [`Error::ArenaFull`] if the arena has no addresses or
+    /// slots left; [`Error::ObjectTooLarge`] if the object has more than 2^32 - 1
+    /// elements or words; [`Error::OutOfMemory`] if the global allocator fails. The
+    /// heap is unchanged.
     #[inline(always)]
     pub fn alloc<I: ObjectInit>(&mut self, init: I) -> Result<Handle<I::Kind>> {
         self.store.alloc(init)
     }
 
-    /// Opens an object to read. O(1): one compare proves kind, generation and
+    /// Opens an object to read. O(1): one comparison checks kind, generation and
     /// liveness.
+    ///
+    /// The kind is known from a [`Handle`], or named for a [`Cell`]:
+    /// `heap.get::<List>(cell)`.
     ///
     /// ```
     /// use segheap::{Cell, Error, Heap, Kind, List, Map};
@@ -123,20 +150,16 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotAHandle`] for a cell that holds no handle, [`Error::Sealed`],
-    /// [`Error::WrongKind`], or [`Error::Stale`] if the object was freed: the
-    /// first of them that applies.
-    ///
-    /// [`Error::NotAHandle`]: crate::Error::NotAHandle
-    /// [`Error::Sealed`]: crate::Error::Sealed
-    /// [`Error::WrongKind`]: crate::Error::WrongKind
-    /// [`Error::Stale`]: crate::Error::Stale
+    /// The first of these that applies: [`Error::NotAHandle`] if the cell is no handle;
+    /// [`Error::Sealed`] if it is sealed; [`Error::WrongKind`] if it is a handle of
+    /// another kind; [`Error::Stale`] if the object was freed. [`Error::Corrupt`] only
+    /// if this crate has a bug.
     #[inline(always)]
     pub fn get<K: Object>(&self, object: impl AsHandle<K>) -> Result<View<'_, K>> {
         self.store.get(object)
     }
 
-    /// Opens an object to change. O(1), as [`Heap::get`].
+    /// Opens an object to change. O(1).
     ///
     /// ```
     /// use segheap::{Heap, Struct};
@@ -148,14 +171,16 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// As [`Heap::get`].
+    /// The first of these that applies: [`Error::NotAHandle`] if the cell is no handle;
+    /// [`Error::Sealed`] if it is sealed; [`Error::WrongKind`] if it is a handle of
+    /// another kind; [`Error::Stale`] if the object was freed.
     #[inline(always)]
     pub fn get_mut<K: Object>(&mut self, object: impl AsHandle<K>) -> Result<ViewMut<'_, K>> {
         self.store.get_mut(object)
     }
 
-    /// Frees an object now. From here on every copy of its handle fails with
-    /// [`Error::Stale`](crate::Error::Stale). O(1).
+    /// Frees an object. From here on every copy of its handle fails with
+    /// [`Error::Stale`]. Objects that it refers to stay live. O(1).
     ///
     /// ```
     /// use segheap::{Error, Heap, List};
@@ -167,49 +192,98 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotAHandle`](crate::Error::NotAHandle);
-    /// [`Error::Sealed`](crate::Error::Sealed);
-    /// [`Error::Stale`](crate::Error::Stale) if the object was freed before.
+    /// [`Error::NotAHandle`] if the cell is no handle; [`Error::Sealed`] if it is
+    /// sealed; [`Error::Stale`] if the object was freed before.
     #[inline]
     pub fn free(&mut self, object: impl Into<Cell>) -> Result<()> {
         self.store.free(object.into())
     }
 
-    /// Returns whether the cell is a handle of a live object. O(1).
+    /// Returns whether the cell is a handle of a live object, or a sealed cell whose
+    /// seal is live. O(1).
+    ///
+    /// ```
+    /// use segheap::{Cell, Heap, List};
+    /// let mut heap = Heap::new();
+    /// let list = heap.alloc(List::new())?;
+    /// assert!(heap.contains(list) && !heap.contains(Cell::TRUE));
+    /// heap.free(list)?;
+    /// assert!(!heap.contains(list));
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     #[inline]
     pub fn contains(&self, object: impl Into<Cell>) -> bool {
         self.store.contains(object.into())
     }
 
-    /// Frees every object. Generations go on, so every old handle is stale;
-    /// pages and slots stay reserved. O(slots).
+    /// Frees every object, pinned ones and seals included. Every old handle is stale:
+    /// generations advance. Pages and slots stay reserved, regions stay open. O(slots).
+    ///
+    /// ```
+    /// use segheap::{Heap, List};
+    /// let mut heap = Heap::new();
+    /// let list = heap.alloc(List::zeroed(4))?;
+    /// heap.clear();
+    /// assert!(!heap.contains(list) && heap.usage().pages() > 0);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     pub fn clear(&mut self) {
         self.store.clear();
     }
 
-    /// The limits in force.
+    /// Returns the limits in force.
     pub fn limits(&self) -> Limits {
         self.store.account().limits()
     }
 
-    /// Sets other limits. What is in use stays; only growth fails.
+    /// Sets other limits. Memory in use stays, even above the new limits; only growth
+    /// fails.
+    ///
+    /// ```
+    /// use segheap::{Error, Heap, Limits, List};
+    /// let mut heap = Heap::new();
+    /// let list = heap.alloc(List::new())?;
+    /// heap.set_limits(Limits::NONE.with_bytes(0));
+    /// let mut view = heap.get_mut(list)?;
+    /// assert!(matches!(view.reserve(100_000), Err(Error::Limit(_))));
+    /// heap.set_limits(Limits::NONE);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn set_limits(&mut self, limits: Limits) {
         self.store.account_mut().set_limits(limits);
     }
 
-    /// What the heap holds. O(1).
+    /// Returns the counts and bytes of the heap, arena by arena. O(kinds).
+    ///
+    /// ```
+    /// use segheap::{Heap, Kind, List};
+    /// let mut heap = Heap::new();
+    /// heap.alloc(List::new())?;
+    /// assert_eq!(heap.usage().arena(Kind::LIST).map(|lists| lists.live), Some(1));
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     pub fn usage(&self) -> Usage {
         self.store.usage(self.scratch.bytes())
     }
 
-    /// Makes memory grow `n` more times and then fail with
-    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory), to test how a VM copes;
-    /// `None` ends that.
+    /// Injects failures, to test a VM: memory grows `n` more times, and each growth
+    /// after that fails with [`Error::OutOfMemory`], or with [`Error::Limit`] in
+    /// scratch memory. `None` ends it.
+    ///
+    /// ```
+    /// use segheap::{Error, Heap, List};
+    /// let mut heap = Heap::new();
+    /// heap.fail_growth_after(Some(0));
+    /// assert_eq!(heap.alloc(List::new()), Err(Error::OutOfMemory));
+    /// heap.fail_growth_after(None);
+    /// assert!(heap.alloc(List::new()).is_ok());
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn fail_growth_after(&mut self, n: Option<u64>) {
         self.store.account_mut().fail_growth_after(n);
     }
 
-    /// Gives spare memory of the heap's own lists back.
+    /// Gives back scratch memory, and spare capacity of pins, watches and log.
     pub(crate) fn trim(&mut self) {
         let account = self.store.account_mut();
         self.scratch.trim(account);

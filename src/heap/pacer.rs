@@ -7,9 +7,9 @@ use crate::words::Policy;
 #[derive(Debug)]
 pub(crate) struct Pacer {
     policy: Policy,
-    /// Bytes allocated that trigger the next collection.
+    /// Bytes allocated since the last collection that trigger the next one.
     trigger: u64,
-    /// Bytes allocated that trigger it near a limit.
+    /// The same, while a limit is near.
     trigger_near_limit: u64,
 }
 
@@ -28,7 +28,7 @@ impl Pacer {
         self.trigger = policy.bytes_min;
     }
 
-    /// Whether a collection is due, by what was allocated since the last one.
+    /// Whether a collection is due after the allocations of `tally`.
     #[inline]
     pub(crate) const fn is_due(&self, tally: Tally, pressure: Pressure) -> bool {
         let Policy { stress, .. } = self.policy;

@@ -1,5 +1,5 @@
-//! [`Roots`]: what the host holds on to. Pins keep objects alive; watches tell
-//! when objects were freed.
+//! [`Roots`]: what the host registers with a heap. Pins are roots; watches report
+//! freed objects.
 
 use alloc::vec::Vec;
 
@@ -7,15 +7,17 @@ use super::arenas::Arenas;
 use crate::arena::Account;
 use crate::words::{Cell, GENERATION_MASK, Result, to_u64};
 
-/// The host's roots and watches.
+/// The pins and watches of a heap.
 #[derive(Debug)]
 pub(crate) struct Roots {
-    /// Pinned objects and how often each is pinned, sorted by slot.
+    /// Pinned objects with their pin counts, sorted by [`order`].
     pins: Vec<(Cell, u32)>,
+    /// Watched objects with their tokens, in the order of attachment.
     watches: Vec<(Cell, u64)>,
 }
 
-/// The order of pins. By slot first: it shows in paths, and generations must not.
+/// The sort key of pins: slot before generation, since the order of roots shows in
+/// paths, and generations must not be observable.
 const fn order(cell: Cell) -> (u64, u64) {
     (cell.bits() & !GENERATION_MASK, cell.bits())
 }
@@ -74,7 +76,7 @@ impl Roots {
         Ok(())
     }
 
-    /// Removes the watches of freed objects, and returns their tokens.
+    /// Removes the watches of freed objects; returns their tokens.
     pub(crate) fn drain_dead(&mut self, arenas: &Arenas) -> impl Iterator<Item = u64> {
         let dead = self.watches.extract_if(.., |(cell, _)| !arenas.contains(*cell));
         dead.map(|(_, token)| token)

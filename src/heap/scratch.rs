@@ -1,4 +1,4 @@
-//! Scratch memory of a heap, lent to one operation at a time.
+//! Scratch memory of a heap, for one operation at a time.
 
 use bumpalo::Bump;
 
@@ -6,7 +6,7 @@ use super::Heap;
 use crate::arena::{Account, Scratch, ScratchCharge};
 use crate::words::Result;
 
-/// The scratch memory, and what of it stands on the account.
+/// Scratch memory between operations, and its bytes on the account.
 #[derive(Debug, Default)]
 pub(crate) struct ScratchPool {
     scratch: Scratch,
@@ -25,30 +25,30 @@ impl ScratchPool {
     }
 }
 
-/// Scratch memory in use by an operation.
+/// Scratch memory while an operation uses it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ScratchSpace<'b> {
     pub(crate) bump: &'b Bump,
-    /// Bytes it had before the operation.
+    /// Its bytes before the operation, which the account counts already.
     warm: usize,
 }
 
 impl ScratchSpace<'_> {
-    /// Counts what the operation has taken so far, before arenas grow out of the
-    /// same account.
+    /// Puts what the operation has taken so far on the account, before arenas grow.
     pub(crate) fn charge(self, account: &mut Account) {
         account.charge(self.bump, self.warm, false);
     }
 
-    /// As [`ScratchSpace::charge`], for an operation that runs code of the VM
-    /// while it holds cells that the VM cannot name.
+    /// [`ScratchSpace::charge`] for an operation that runs code of the VM while it
+    /// holds cells that are no roots of the VM.
     pub(crate) fn charge_sort(self, account: &mut Account) {
         account.charge(self.bump, self.warm, true);
     }
 }
 
 impl Heap {
-    /// Runs `work` with the heap and its scratch memory. Calls may nest.
+    /// Runs `work` with the heap and its scratch memory. Calls may nest: the inner one
+    /// finds an empty pool.
     pub(crate) fn with_scratch<T>(
         &mut self,
         work: impl FnOnce(&mut Heap, ScratchSpace<'_>) -> Result<T>,
@@ -62,7 +62,7 @@ impl Heap {
     }
 }
 
-/// Puts scratch memory back, also where the host's code ends by a panic.
+/// Puts scratch memory back into the pool, also when code of the host unwinds.
 struct ScratchGuard<'h> {
     heap: &'h mut Heap,
     pool: ScratchPool,
@@ -75,7 +75,7 @@ impl Drop for ScratchGuard<'_> {
         let account = heap.store.account_mut();
         account.end_charge(*charge);
         pool.scratch.reset();
-        // A nested call has left memory of its own: the larger is kept.
+        // A nested call may have left memory of its own: keep the larger one.
         let bytes = pool.scratch.bytes();
         if bytes > heap.scratch.bytes {
             account.replace(heap.scratch.bytes, 0);

@@ -4,7 +4,10 @@ use core::fmt;
 
 use crate::words::Limits;
 
-/// How a heap is set up: its seeds and its limits.
+#[cfg(doc)]
+use crate::{Error, Heap};
+
+/// The configuration of a new heap: seeds and limits.
 ///
 /// ```
 /// use segheap::{Heap, Limits, Settings};
@@ -27,20 +30,32 @@ impl fmt::Debug for Settings {
 }
 
 impl Settings {
-    /// Settings with both seeds derived from `seed` and without limits: for hosts
-    /// that have no entropy, and for runs that must be reproducible. Where
-    /// handles or keys come from untrusted callers, pass a seed that they cannot
-    /// know.
+    /// Returns settings with both seeds derived from `seed`, and without limits: for
+    /// hosts that have no entropy, and for runs that must be reproducible. Where
+    /// handles or keys come from untrusted callers, pass a seed that they cannot know.
+    ///
+    /// ```
+    /// use segheap::{Heap, Settings};
+    /// let (a, b) = (Heap::with(Settings::seeded(7)), Heap::with(Settings::seeded(7)));
+    /// assert_eq!(a.hash(1.into())?, b.hash(1.into())?);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     pub const fn seeded(seed: u64) -> Settings {
         let hash_seed = seed.wrapping_mul(0xD6E8_FEB8_6659_FD93).rotate_left(32);
         Settings { generation_seed: seed, hash_seed, limits: Limits::NONE }
     }
 
-    /// Settings with random seeds and without limits.
+    /// Returns settings with random seeds and without limits.
     ///
-    /// Exists with the feature `std`, except on wasm32-unknown-unknown, where
-    /// `std` has no entropy: enable the feature `getrandom` there and use
-    /// `Settings::try_random`.
+    /// The seeds are those of [`RandomState`](std::hash::RandomState). Available with
+    /// the feature `std`, except on wasm32-unknown-unknown, where `std` has no entropy:
+    /// use `Settings::try_random` of the feature `getrandom` there.
+    ///
+    /// ```
+    /// use segheap::{Heap, Limits, Settings};
+    /// let heap = Heap::with(Settings::random().limits(Limits::NONE.with_bytes(1 << 24)));
+    /// assert_eq!(heap.limits().bytes, 1 << 24);
+    /// ```
     #[cfg(all(feature = "std", not(all(target_family = "wasm", target_os = "unknown"))))]
     pub fn random() -> Settings {
         use std::hash::{BuildHasher, Hasher, RandomState};
@@ -51,11 +66,11 @@ impl Settings {
         Settings { hash_seed: hasher.finish(), generation_seed, limits: Limits::NONE }
     }
 
-    /// Settings with random seeds from the operating system, by the `getrandom`
-    /// crate, and without limits.
+    /// Returns settings with random seeds from the operating system (by the crate
+    /// `getrandom`), and without limits. Available with the feature `getrandom`.
     ///
     /// # Errors
-    /// [`Error::NoEntropy`](crate::Error::NoEntropy) if the system provides none.
+    /// [`Error::NoEntropy`] if the system provides none.
     ///
     /// ```
     /// use segheap::{Heap, Settings};
@@ -71,21 +86,48 @@ impl Settings {
         Ok(Settings { generation_seed, hash_seed, limits: Limits::NONE })
     }
 
-    /// These settings, with another seed for generations. It decides where the
-    /// generations of slots start, and so which handles of another heap are
-    /// rejected; nothing else depends on it.
+    /// Returns these settings with another seed for generations. It decides at which
+    /// generations slots start, and so which handles of other heaps are rejected;
+    /// nothing else depends on it.
+    ///
+    /// ```
+    /// use segheap::{Heap, List, Settings};
+    /// let new = |seed| Heap::with(Settings::seeded(1).generation_seed(seed));
+    /// let (mut a, b, mut c) = (new(1), new(2), new(1));
+    /// let list = a.alloc(List::new())?;
+    /// assert!(!b.contains(list)); // no slot is in use
+    /// c.alloc(List::new())?;
+    /// assert!(c.contains(list)); // the same slot in the same generation
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     #[must_use]
     pub const fn generation_seed(self, seed: u64) -> Settings {
         Settings { generation_seed: seed, ..self }
     }
 
-    /// These settings, with another seed for the hashes of keys.
+    /// Returns these settings with another seed for the hashes of keys. Heaps with the
+    /// same seed return the same [`Heap::hash`].
+    ///
+    /// ```
+    /// use segheap::{Heap, Settings};
+    /// let a = Heap::with(Settings::seeded(1).hash_seed(7));
+    /// let b = Heap::with(Settings::seeded(2).hash_seed(7));
+    /// assert_eq!(a.hash(1.into())?, b.hash(1.into())?);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     #[must_use]
     pub const fn hash_seed(self, seed: u64) -> Settings {
         Settings { hash_seed: seed, ..self }
     }
 
-    /// These settings, with limits.
+    /// Returns these settings with other limits.
+    ///
+    /// ```
+    /// use segheap::{Error, Heap, Limits, Resource, Settings};
+    /// let limits = Limits::NONE.with_bytes(1_000);
+    /// let mut heap = Heap::with(Settings::seeded(1).limits(limits));
+    /// assert_eq!(heap.string("a longer text"), Err(Error::Limit(Resource::Bytes)));
+    /// ```
     #[must_use]
     pub const fn limits(self, limits: Limits) -> Settings {
         Settings { limits, ..self }

@@ -1,5 +1,5 @@
-//! [`Store`]: the objects, what they are made of, and the record of their
-//! allocation. Operations on objects take a store, and nothing else of a heap.
+//! [`Store`]: the arenas, the resources that they share, and the allocation log.
+//! Operations on objects take a store, and nothing else of a heap.
 
 use core::fmt;
 
@@ -11,7 +11,7 @@ use crate::arena::{Account, Arena, Extent, Resources, Slot, Tally};
 use crate::object::{Context, Internal, Keys, Object, ObjectInit, View, ViewMut};
 use crate::words::{AsHandle, Cell, Error, Handle, HasKind, Kind, Result, object_len, to_u64};
 
-/// Objects and the memory they lie in.
+/// The objects of a heap and their memory.
 pub(crate) struct Store {
     arenas: Arenas,
     resources: Resources,
@@ -19,7 +19,7 @@ pub(crate) struct Store {
     hash_seed: u64,
 }
 
-/// The parts of a store that reclaim objects together.
+/// A store by its parts, to borrow them separately.
 #[derive(Debug)]
 pub(crate) struct StoreParts<'s> {
     pub(crate) arenas: &'s mut Arenas,
@@ -27,7 +27,7 @@ pub(crate) struct StoreParts<'s> {
     pub(crate) log: &'s mut AllocationLog,
 }
 
-/// What a store had reserved and counted.
+/// What a store has reserved and counted, for [`Store::roll_back`].
 #[derive(Debug)]
 pub(crate) struct Checkpoint {
     extents: [Extent; Arenas::COUNT],
@@ -92,7 +92,7 @@ impl Store {
         StoreParts { arenas, resources, log }
     }
 
-    /// Hash and equality of keys.
+    /// Hash and equality of keys, over all arenas.
     #[inline(always)]
     pub(crate) fn keys(&self) -> Keys<'_> {
         Keys::new(self.arenas.as_slice(), &[], self.hash_seed)
@@ -112,9 +112,9 @@ impl Store {
         object: impl AsHandle<K>,
     ) -> Result<ViewMut<'_, K>> {
         let cell: Cell = object.into();
-        let (before, arena, behind) = self.arenas.split(K::KIND)?;
+        let (before, arena, after) = self.arenas.split(K::KIND)?;
         arena.check(cell)?;
-        let context = K::Context::of(Keys::new(before, behind, self.hash_seed));
+        let context = K::Context::of(Keys::new(before, after, self.hash_seed));
         Ok(ViewMut::new(arena, &mut self.resources, cell.slot(), context))
     }
 
@@ -124,10 +124,11 @@ impl Store {
         cell.is_handle() && self.arenas.contains(cell)
     }
 
-    /// The arena of a live object, and its slot.
+    /// The arena of a live object, and its slot. Opens sealed cells, too.
     ///
     /// # Errors
-    /// [`Error::NotAHandle`] or [`Error::Stale`].
+    /// [`Error::NotAHandle`] if the cell is no handle; [`Error::Stale`] if the object
+    /// was freed.
     pub(crate) fn open(&self, cell: Cell) -> Result<(&Arena, Slot)> {
         self.arenas.open(cell)
     }
@@ -143,8 +144,8 @@ impl Store {
         Ok(Handle::known(cell))
     }
 
-    /// Allocates an object of `len` elements in `words` words, which `fill`
-    /// writes.
+    /// Allocates an object of `len` elements in `words` words, which `fill` writes;
+    /// their content before is unspecified.
     #[inline(always)]
     pub(crate) fn alloc_with(
         &mut self,
@@ -164,8 +165,8 @@ impl Store {
         }
     }
 
-    /// [`Store::alloc_with`], from objects of another kind, whose arena `fill`
-    /// reads.
+    /// [`Store::alloc_with`] for an object of another kind than its source: `fill` gets
+    /// the arena of kind `from` to read.
     #[inline(always)]
     pub(crate) fn alloc_from(
         &mut self,
@@ -186,8 +187,8 @@ impl Store {
         }
     }
 
-    /// Allocates an object that no region records yet; [`Store::record_all`]
-    /// does, or [`Store::roll_back`] takes it back.
+    /// Allocates an object without a record of it: [`Store::record_all`] or
+    /// [`Store::roll_back`] has to follow.
     pub(crate) fn alloc_unrecorded(
         &mut self,
         kind: Kind,
@@ -199,15 +200,15 @@ impl Store {
         arena.alloc(&mut self.resources, len, words, fill)
     }
 
-    /// Gives the sequence in slot `index` of a kind's arena room for `additional`
-    /// more elements; returns the slot.
+    /// Reserves room for `additional` more elements of the sequence in slot `index`;
+    /// returns the slot.
     pub(crate) fn reserve(&mut self, kind: Kind, index: u32, additional: usize) -> Result<Slot> {
         let arena = self.arenas.get_mut(kind).ok_or(Error::NotAHandle)?;
         arena.reserve(&mut self.resources, index, additional)?;
         arena.slot(index)
     }
 
-    /// Records the allocation of objects.
+    /// Records the allocation of objects, or of none if it fails.
     pub(crate) fn record_all(&mut self, cells: impl ExactSizeIterator<Item = Cell>) -> Result<()> {
         self.log.record_all(&mut self.resources.account, cells)
     }
@@ -229,13 +230,12 @@ impl Store {
         self.log.clear();
     }
 
-    /// Gives spare capacity of the log back.
+    /// Gives back spare capacity of the log.
     pub(super) fn trim(&mut self) {
         self.log.trim(&mut self.resources.account);
     }
 
-    /// Closes the gaps between blocks in the arenas that `wanted` picks; returns
-    /// how many.
+    /// Compacts the arenas that `wanted` selects; returns their number.
     pub(crate) fn compact_where(&mut self, mut wanted: impl FnMut(&Arena) -> bool) -> u32 {
         let mut compacted = 0_u32;
         for arena in self.arenas.iter_mut() {
@@ -253,14 +253,14 @@ impl Store {
         Usage { arenas, seals, scratch_bytes: to_u64(scratch_bytes), total_bytes }
     }
 
-    /// Bytes requested for arenas, bitmap and log.
+    /// Bytes requested for arenas, mark bits and log.
     pub(crate) fn reserved_bytes(&self) -> u64 {
         let arenas = self.arenas.iter().map(|arena| arena.usage().reserved_bytes);
         let bitmap = to_u64(self.resources.bitmap_words()).saturating_mul(8);
         arenas.fold(bitmap, u64::saturating_add).saturating_add(self.log.reserved_bytes())
     }
 
-    /// What [`Store::roll_back`] goes back to.
+    /// The state that [`Store::roll_back`] returns to.
     pub(crate) fn checkpoint(&self) -> Checkpoint {
         Checkpoint {
             extents: self.arenas.each(Arena::extent),
@@ -270,8 +270,8 @@ impl Store {
         }
     }
 
-    /// Takes back everything since a checkpoint. `allocated` are the objects
-    /// allocated since, the newest first; nothing else refers to them.
+    /// Undoes all allocations since a checkpoint: `allocated` are their handles, the
+    /// newest first, and no cell outside of them refers to these objects.
     pub(crate) fn roll_back(
         &mut self,
         checkpoint: &Checkpoint,

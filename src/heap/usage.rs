@@ -1,8 +1,11 @@
-//! [`Usage`]: what a heap holds, arena by arena.
+//! [`Usage`]: counts and bytes of a heap, arena by arena.
 
 use crate::words::{ArenaUsage, Kind};
 
-/// What a heap holds; returned by [`Heap::usage`](crate::Heap::usage).
+#[cfg(doc)]
+use crate::{Heap, Limits};
+
+/// Counts and bytes of a heap, arena by arena; returned by [`Heap::usage`].
 ///
 /// ```
 /// use segheap::{Heap, Kind, List};
@@ -19,32 +22,40 @@ pub struct Usage {
     pub(crate) arenas: [ArenaUsage; Kind::COUNT],
     /// The arena of seals.
     pub seals: ArenaUsage,
-    /// Bytes of scratch memory: a cache, which a failed operation may leave
-    /// larger.
+    /// Bytes of scratch memory, which is kept between operations. A failed operation
+    /// may leave it larger.
     pub scratch_bytes: u64,
-    /// Bytes requested from the global allocator; [`Limits::bytes`] bounds them.
-    ///
-    /// [`Limits::bytes`]: crate::Limits::bytes
+    /// Bytes requested from the global allocator: reserved capacity, slots, mark bits,
+    /// logs and scratch memory included. [`Limits::bytes`] bounds them.
     pub total_bytes: u64,
 }
 
 impl Usage {
-    /// The arenas of the kinds, in the order of [`Kind::ALL`].
+    /// Returns the usage of the arenas of the kinds, in the order of [`Kind::ALL`].
+    ///
+    /// ```
+    /// use segheap::Heap;
+    /// for arena in Heap::new().usage().arenas() {
+    ///     println!("{:8} {:6} live {:4} pages", arena.kind, arena.live, arena.pages);
+    /// }
+    /// ```
     pub const fn arenas(&self) -> &[ArenaUsage] {
         &self.arenas
     }
 
-    /// The arena of one kind; `None` for a selector that belongs to no kind.
+    /// Returns the usage of the arena of one kind; `None` for a selector that belongs
+    /// to no kind.
     pub fn arena(&self, kind: Kind) -> Option<&ArenaUsage> {
         self.arenas.get(kind.index())
     }
 
-    /// Live objects of all kinds; seals are not counted.
+    /// Returns the number of live objects of all kinds, without seals. O(kinds).
     pub fn live(&self) -> u64 {
         self.arenas.iter().map(|arena| u64::from(arena.live)).sum()
     }
 
-    /// Pages of the arenas of all kinds; those of seals are not counted.
+    /// Returns the number of pages of the arenas of all kinds, without the arena of
+    /// seals. O(kinds).
     pub fn pages(&self) -> u64 {
         self.arenas.iter().map(|arena| arena.pages).sum()
     }

@@ -5,12 +5,15 @@ use core::fmt;
 use crate::object::{Integer, SequenceInit, View};
 use crate::words::KeyBy;
 
+#[cfg(doc)]
+use crate::Heap;
+
 super::sequence! {
-    /// An integer of any size, never changed in place: a sign, and limbs of 64 bits,
-    /// least significant first, the last one not zero. Its elements are the limbs.
+    /// An immutable integer of any size: a sign, and limbs of 64 bits, least
+    /// significant first, the last one not zero. Its elements are the limbs.
     ///
-    /// [`Heap::int`](crate::Heap::int) makes one only where an integer does not fit
-    /// into a cell; arithmetic on integers of either form is with the heap, too.
+    /// [`Heap::int`] allocates one only if an integer does not fit into a cell.
+    /// [`Heap::add`] and the other operations on integers take and return either form.
     ///
     /// ```
     /// use segheap::{Bignum, Heap};
@@ -25,8 +28,17 @@ super::sequence! {
 }
 
 impl Bignum {
-    /// Of a sign and limbs, least significant first; zeroes at the end are cut
-    /// off, and zero has no sign.
+    /// Describes an integer of a sign and limbs, least significant first, for
+    /// [`Heap::alloc`]. Zeroes at the end are cut off, and zero is never negative.
+    /// O(limbs).
+    ///
+    /// ```
+    /// use segheap::{Bignum, Heap};
+    /// let mut heap = Heap::new();
+    /// let zero = heap.alloc(Bignum::of(true, &[0, 0]))?;
+    /// assert!(heap.get(zero)?.limbs().is_empty() && !heap.get(zero)?.is_negative());
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     pub fn of(negative: bool, limbs: &[u64]) -> SequenceInit<'_, Bignum> {
         let len =
             limbs.iter().rposition(|&limb| limb != 0).map_or(0, |last| last.saturating_add(1));
@@ -39,28 +51,40 @@ impl<'h> View<'h, Bignum> {
         Integer::of(self.words)
     }
 
-    /// Whether the integer is below zero.
+    /// Returns whether the integer is below zero. O(1).
     pub fn is_negative(self) -> bool {
         self.integer().negative
     }
 
-    /// The limbs, least significant first; none for zero.
+    /// Returns the limbs of the magnitude, least significant first; none for zero.
+    /// O(1).
     pub fn limbs(self) -> &'h [u64] {
         self.as_slice()
     }
 
-    /// The value, if it fits.
+    /// Returns the value, or `None` if it does not fit into an `i64`. O(1).
+    ///
+    /// ```
+    /// use segheap::{Bignum, Heap};
+    /// let mut heap = Heap::new();
+    /// let least = heap.alloc(Bignum::of(true, &[1 << 63]))?;
+    /// let large = heap.alloc(Bignum::of(false, &[1 << 63]))?;
+    /// assert_eq!(heap.get(least)?.to_i64(), Some(i64::MIN));
+    /// assert_eq!(heap.get(large)?.to_i64(), None);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     pub fn to_i64(self) -> Option<i64> {
         self.integer().to_i64()
     }
 
-    /// The value, if it fits.
+    /// Returns the value, or `None` if it does not fit into an `i128`. O(1).
     pub fn to_i128(self) -> Option<i128> {
         self.integer().to_i128()
     }
 }
 
-/// Decimal. O(n^2) in the number of limbs, and allocates.
+/// Decimal digits. O(n^2) in the number of limbs n; allocates from the global
+/// allocator, outside of the heap's account.
 impl fmt::Display for View<'_, Bignum> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.integer(), f)

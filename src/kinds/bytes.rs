@@ -1,7 +1,8 @@
 //! [`Bytes`].
 
 super::array! {
-    /// A growable sequence of bytes: raw input, buffers, builders of text.
+    /// A growable array of bytes: raw input, buffers, text under construction.
+    /// [`U8Arr`](crate::U8Arr) is its counterpart for numbers.
     ///
     /// ```
     /// use segheap::{Bytes, Heap};

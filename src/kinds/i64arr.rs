@@ -1,7 +1,8 @@
 //! [`I64Arr`].
 
 super::array! {
-    /// A growable array of `i64`, all 64 bits of each.
+    /// A growable array of `i64`. All 64 bits of each element are kept, where a cell
+    /// has room for 48.
     ///
     /// ```
     /// use segheap::{Heap, I64Arr};

@@ -1,10 +1,12 @@
 //! The public operations that maps and sets share.
 
-/// Defines a kind that is a hash table, of entries of `$stride` cells.
+/// Defines a kind that is a hash table, of entries of `$stride` cells. `$example` is an
+/// entry, and also the arguments that insert it.
 macro_rules! keyed {
     (
         $(#[$doc:meta])*
-        $Kind:ident, $stride:literal cells, entries $Entry:ty = $entry:expr, $open:literal
+        $Kind:ident, $stride:literal cells, entries $Entry:ty = $entry:expr, $open:literal,
+        example $example:literal
     ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,20 +27,37 @@ macro_rules! keyed {
         }
 
         impl $Kind {
-            /// An empty table.
+            /// Describes an empty table, for [`Heap::alloc`].
+            ///
+            /// ```
+            #[doc = concat!("use segheap::{Heap, ", stringify!($Kind), "};")]
+            /// let mut heap = Heap::new();
+            #[doc = concat!("let table = heap.alloc(", stringify!($Kind), "::new())?;")]
+            /// assert!(heap.get(table)?.is_empty());
+            /// # Ok::<(), segheap::Error>(())
+            /// ```
             #[allow(clippy::new_ret_no_self, reason = "what `Heap::alloc` takes")]
             pub const fn new() -> TableInit<$Kind> {
                 TableInit::with_capacity(0)
             }
 
-            /// An empty table with room for `entries` entries.
+            /// Describes an empty table with capacity for `entries` entries, for
+            /// [`Heap::alloc`]. Inserting that many does not rebuild it.
+            ///
+            /// ```
+            #[doc = concat!("use segheap::{Heap, ", stringify!($Kind), "};")]
+            /// let mut heap = Heap::new();
+            #[doc = concat!("let table = heap.alloc(", stringify!($Kind), "::with_capacity(100))?;")]
+            /// assert_eq!(heap.get(table)?.len(), 0);
+            /// # Ok::<(), segheap::Error>(())
+            /// ```
             pub const fn with_capacity(entries: usize) -> TableInit<$Kind> {
                 TableInit::with_capacity(entries)
             }
         }
 
         impl<'h> View<'h, $Kind> {
-            /// Returns the number of entries. O(1).
+            /// Returns the number of entries, those of freed keys included. O(1).
             #[inline]
             pub fn len(self) -> usize {
                 self.entry_count()
@@ -50,71 +69,150 @@ macro_rules! keyed {
                 self.len() == 0
             }
 
-            /// Returns whether there is an entry of this key. Expected O(1);
-            /// hashing and comparing text is O(length).
+            /// Returns whether there is an entry of this key. Expected O(1), and O(n)
+            /// to hash and compare a text of n bytes or an integer of n limbs.
+            ///
+            /// ```
+            #[doc = concat!("use segheap::{Cell, Heap, ", stringify!($Kind), "};")]
+            /// let mut heap = Heap::new();
+            #[doc = concat!("let table = heap.alloc(", stringify!($Kind), "::new())?;")]
+            #[doc = concat!("heap.get_mut(table)?.insert", $example, "?;")]
+            /// assert!(heap.get(table)?.contains(7.into())?);
+            /// assert!(!heap.get(table)?.contains(Cell::TRUE)?);
+            /// # Ok::<(), segheap::Error>(())
+            /// ```
             ///
             /// # Errors
-            /// [`Error::Stale`](crate::Error::Stale) if the key is an object that
-            /// was freed.
+            /// [`Error::Stale`] if the key is an object that was freed.
             pub fn contains(self, key: Cell) -> Result<bool> {
                 Ok(self.find_key(key)?.is_some())
             }
 
-            /// Returns entry `n` in insertion order. O(1) while nothing was
-            /// removed since the table last grew, O(n) otherwise.
+            /// Returns entry `n` in insertion order, counted from 0. O(1) if no
+            /// entry was removed since the table was last rebuilt, O(n) otherwise.
+            ///
+            /// ```
+            /// # #[allow(unused_imports)] use segheap::Cell;
+            #[doc = concat!("use segheap::{Error, Heap, ", stringify!($Kind), "};")]
+            /// let mut heap = Heap::new();
+            #[doc = concat!("let table = heap.alloc(", stringify!($Kind), "::new())?;")]
+            #[doc = concat!("heap.get_mut(table)?.insert", $example, "?;")]
+            #[doc = concat!("assert_eq!(heap.get(table)?.nth(0)?, ", $example, ");")]
+            /// let error = Error::OutOfRange { index: 1, len: 1 };
+            /// assert_eq!(heap.get(table)?.nth(1), Err(error));
+            /// # Ok::<(), Error>(())
+            /// ```
             ///
             /// # Errors
-            /// [`Error::OutOfRange`](crate::Error::OutOfRange) if there are not so
-            /// many.
+            /// [`Error::OutOfRange`] if `n` is not below the number of entries.
             pub fn nth(self, n: usize) -> Result<$Entry> {
                 self.entry_at(n)
             }
 
-            /// Returns the entry at the cursor, which moves on; `None` at the
-            /// end. Amortised O(1) over the way of one cursor; removed entries
-            /// are stepped over until the table is rebuilt.
+            /// Returns the entry at the cursor and advances it; `None` at the end.
+            /// O(capacity) for one whole iteration, so amortised O(1) unless most
+            /// entries were removed.
             ///
-            /// A cursor stays valid while the table changes. It meets every entry
-            /// that stays once, in insertion order; no entry that was removed
-            /// ahead of it; and every entry that is added, also after it has
-            /// come to the end.
+            /// A cursor stays valid when the table changes. It returns each entry
+            /// that is not removed exactly once, in insertion order; no entry that
+            /// was removed before the cursor reached it; and entries that are
+            /// inserted meanwhile, even after it has returned `None`.
+            ///
+            /// ```
+            /// # #[allow(unused_imports)] use segheap::Cell;
+            #[doc = concat!("use segheap::{Cursor, Heap, ", stringify!($Kind), "};")]
+            /// let mut heap = Heap::new();
+            #[doc = concat!("let table = heap.alloc(", stringify!($Kind), "::new())?;")]
+            #[doc = concat!("heap.get_mut(table)?.insert", $example, "?;")]
+            /// let (mut cursor, mut count) = (Cursor::default(), 0);
+            /// while let Some(_entry) = heap.get(table)?.next(&mut cursor) {
+            ///     heap.string("the heap may change meanwhile")?;
+            ///     count += 1;
+            /// }
+            /// assert_eq!(count, 1);
+            /// # Ok::<(), segheap::Error>(())
+            /// ```
             pub fn next(self, cursor: &mut Cursor) -> Option<$Entry> {
                 self.next_entry(cursor)
             }
 
-            /// Returns an iterator over the entries, in insertion order.
-            /// O(capacity) for all of them.
+            /// Returns an iterator over the entries, in insertion order. It borrows
+            /// the heap; [`View::next`] does not. O(capacity) for all entries.
+            ///
+            /// ```
+            /// # #[allow(unused_imports)] use segheap::Cell;
+            #[doc = concat!("use segheap::{Heap, ", stringify!($Kind), "};")]
+            /// let mut heap = Heap::new();
+            #[doc = concat!("let table = heap.alloc(", stringify!($Kind), "::new())?;")]
+            #[doc = concat!("heap.get_mut(table)?.insert", $example, "?;")]
+            /// let entries: Vec<_> = heap.get(table)?.iter().collect();
+            #[doc = concat!("assert_eq!(entries, [", $example, "]);")]
+            /// # Ok::<(), segheap::Error>(())
+            /// ```
             pub fn iter(self) -> impl Iterator<Item = $Entry> + use<'h> {
                 self.entries()
             }
         }
 
         impl ViewMut<'_, $Kind> {
-            /// Removes the entry of this key, and returns it; `None` if there is
-            /// none. The order of the others stays. Expected O(1).
+            /// Removes the entry of this key and returns it; `None` if there is
+            /// none. The order of the others stays. Capacity is kept. Expected O(1),
+            /// and O(n) to hash and compare a text of n bytes or an integer of n
+            /// limbs.
+            ///
+            /// ```
+            /// # #[allow(unused_imports)] use segheap::Cell;
+            #[doc = concat!("use segheap::{Heap, ", stringify!($Kind), "};")]
+            /// let mut heap = Heap::new();
+            #[doc = concat!("let table = heap.alloc(", stringify!($Kind), "::new())?;")]
+            #[doc = concat!("heap.get_mut(table)?.insert", $example, "?;")]
+            #[doc = concat!("assert_eq!(heap.get_mut(table)?.remove(7.into())?, Some(", $example, "));")]
+            /// assert_eq!(heap.get_mut(table)?.remove(7.into())?, None);
+            /// # Ok::<(), segheap::Error>(())
+            /// ```
             ///
             /// # Errors
-            /// [`Error::Stale`](crate::Error::Stale) if the key is an object that
-            /// was freed.
+            /// [`Error::Stale`] if the key is an object that was freed;
+            /// [`ViewMut::remove_nth`] removes its entry.
             pub fn remove(&mut self, key: Cell) -> Result<Option<$Entry>> {
                 self.remove_key(key)
             }
 
-            /// Removes entry `n` in insertion order, and returns it, even if its
-            /// key is an object that was freed. O(capacity).
+            /// Removes entry `n` in insertion order, counted from 0, and returns it,
+            /// even if its key is an object that was freed. O(capacity).
+            ///
+            /// ```
+            /// # #[allow(unused_imports)] use segheap::Cell;
+            #[doc = concat!("use segheap::{Heap, ", stringify!($Kind), "};")]
+            /// let mut heap = Heap::new();
+            #[doc = concat!("let table = heap.alloc(", stringify!($Kind), "::new())?;")]
+            #[doc = concat!("heap.get_mut(table)?.insert", $example, "?;")]
+            #[doc = concat!("assert_eq!(heap.get_mut(table)?.remove_nth(0)?, ", $example, ");")]
+            /// assert!(heap.get(table)?.is_empty());
+            /// # Ok::<(), segheap::Error>(())
+            /// ```
             ///
             /// # Errors
-            /// [`Error::OutOfRange`](crate::Error::OutOfRange) if there are not so
-            /// many.
+            /// [`Error::OutOfRange`] if `n` is not below the number of entries.
             pub fn remove_nth(&mut self, n: usize) -> Result<$Entry> {
                 self.remove_entry_at(n)
             }
 
-            /// Removes all entries; capacity is kept. O(capacity).
+            /// Removes all entries. Capacity is kept. O(capacity).
+            ///
+            /// ```
+            /// # #[allow(unused_imports)] use segheap::Cell;
+            #[doc = concat!("use segheap::{Heap, ", stringify!($Kind), "};")]
+            /// let mut heap = Heap::new();
+            #[doc = concat!("let table = heap.alloc(", stringify!($Kind), "::new())?;")]
+            #[doc = concat!("heap.get_mut(table)?.insert", $example, "?;")]
+            /// heap.get_mut(table)?.clear()?;
+            /// assert!(heap.get(table)?.is_empty());
+            /// # Ok::<(), segheap::Error>(())
+            /// ```
             ///
             /// # Errors
-            /// [`Error::Corrupt`](crate::Error::Corrupt) only if this crate has a
-            /// bug.
+            /// [`Error::Corrupt`] only if this crate has a bug.
             pub fn clear(&mut self) -> Result<()> {
                 self.clear_table()
             }

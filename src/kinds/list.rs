@@ -3,7 +3,7 @@
 use crate::words::Cell;
 
 super::array! {
-    /// A growable sequence of cells.
+    /// A growable array of cells.
     ///
     /// ```
     /// use segheap::{Cell, Heap, List};

@@ -4,15 +4,19 @@ use super::keyed::keyed;
 use crate::object::{Cursor, KeyContext, Keyed, Object, TableInit, View, ViewMut, table_shape};
 use crate::words::{Cell, Result, Shape};
 
+#[cfg(doc)]
+use crate::{Error, Heap};
+
 keyed! {
-    /// Cells by key, in insertion order.
+    /// A hash table of cells by key, in insertion order.
     ///
-    /// Integers and text are keys by value, whether they lie in the cell or in
-    /// an arena; null, bools and floats too (0.0 and -0.0 are equal, NaN equals
-    /// itself; 1 and 1.0 are different keys); all else by identity. An entry
-    /// whose key has died matches nothing, and [`ViewMut::remove_nth`] takes it
-    /// out; as the hash of an identity leaves the generation out, many such
-    /// entries of one slot make look-ups in that map slow.
+    /// Integers and text are keys by value, whether they lie in the cell or in an
+    /// arena; so are null, booleans and floats. 0.0 and -0.0 are one key, NaN equals
+    /// itself, 1 and 1.0 are two keys. All other objects are keys by identity.
+    ///
+    /// An entry whose key is an object that was freed stays in the map and matches no
+    /// key; [`ViewMut::remove_nth`] removes it. The hash of an identity leaves the
+    /// generation out, so many such entries of one slot make look-ups in that map slow.
     ///
     /// ```
     /// use segheap::{Cell, Cursor, Heap, Map};
@@ -31,16 +35,26 @@ keyed! {
     /// assert_eq!(heap.get(ages)?.next(&mut cursor), Some((anna, 37.into())));
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    Map, 2 cells, entries (Cell, Cell) = |entry| entry, "{"
+    Map, 2 cells, entries (Cell, Cell) = |entry| entry, "{",
+    example "(7.into(), Cell::NULL)"
 }
 
 impl View<'_, Map> {
-    /// Returns the value of a key, or `None` if there is no entry of it. Expected
-    /// O(1); hashing and comparing text is O(length).
+    /// Returns the value of a key, or `None` if the map has no such key. Expected O(1),
+    /// and O(n) to hash and compare a text of n bytes or an integer of n limbs.
+    ///
+    /// ```
+    /// use segheap::{Heap, Map};
+    /// let mut heap = Heap::new();
+    /// let map = heap.alloc(Map::new())?;
+    /// heap.get_mut(map)?.insert(1.into(), 10.into())?;
+    /// assert_eq!(heap.get(map)?.get(1.into())?, Some(10.into()));
+    /// assert_eq!(heap.get(map)?.get(1.0.into())?, None);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::Stale`](crate::Error::Stale) if the key is an object that was
-    /// freed.
+    /// [`Error::Stale`] if the key is an object that was freed.
     #[inline]
     pub fn get(self, key: Cell) -> Result<Option<Cell>> {
         Ok(self.find_key(key)?.map(|entry| entry.1))
@@ -48,17 +62,25 @@ impl View<'_, Map> {
 }
 
 impl ViewMut<'_, Map> {
-    /// Sets the value of a key, and returns the value it had. The key that was
-    /// inserted first stays, and so does its place in the order. Amortised
-    /// expected O(1); O(entries) when the table grows.
+    /// Sets the value of a key, and returns the value that it replaces; `None` for a
+    /// new key. An existing entry keeps its key cell and its place in the order.
+    /// Amortised expected O(1); O(entries) when the table grows. A text of n bytes or
+    /// an integer of n limbs adds O(n).
+    ///
+    /// ```
+    /// use segheap::{Heap, Map};
+    /// let mut heap = Heap::new();
+    /// let map = heap.alloc(Map::new())?;
+    /// assert_eq!(heap.get_mut(map)?.insert(1.into(), 10.into())?, None);
+    /// assert_eq!(heap.get_mut(map)?.insert(1.into(), 20.into())?, Some(10.into()));
+    /// assert_eq!(heap.display(map).to_string(), "{1: 20}");
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::Stale`](crate::Error::Stale) if the key is an object that was
-    /// freed; [`Error::Limit`](crate::Error::Limit),
-    /// [`Error::ArenaFull`](crate::Error::ArenaFull),
-    /// [`Error::ObjectTooLarge`](crate::Error::ObjectTooLarge) or
-    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory) if the table cannot grow.
-    /// Nothing has changed then.
+    /// [`Error::Stale`] if the key is an object that was freed. If the table cannot
+    /// grow: [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
+    /// [`Error::OutOfMemory`]. The map is unchanged.
     #[inline]
     pub fn insert(&mut self, key: Cell, value: Cell) -> Result<Option<Cell>> {
         let (position, new) = self.find_or_insert(key, &[key, value])?;

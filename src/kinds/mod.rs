@@ -1,14 +1,14 @@
-//! The kinds: the list, and what several of them share.
+//! The kinds: the list, and the macros that several of them share.
 //!
-//! A kind is one file, which says how its objects lie in memory and what can be
-//! done with them, and one line here.
+//! A kind is one file, with the layout of its objects and the operations on them, and
+//! one line in the list below.
 
 mod keyed;
 
-/// Defines the macro that hands the list of kinds on, to the tests and benches of
-/// this workspace: `for_each_kind!(callback)` calls `callback!` with
-/// `List as LIST, values; …`. The family says how an object is made: of `values` and
-/// of `cells` by `of(&[elements])`, of others by constructors of their `own`.
+/// Defines `for_each_kind!(callback)` for the tests and benches of this workspace: it
+/// calls `callback!` with the list of kinds, `List as LIST, values; …`. The family says
+/// how an object is constructed: `values` and `cells` by `of(&[elements])`, all others
+/// by constructors of their `own`.
 macro_rules! export {
     (($dollar:tt) $($list:tt)*) => {
         #[doc(hidden)]
@@ -21,9 +21,9 @@ macro_rules! export {
     };
 }
 
-/// Declares the modules of the kinds, numbers the kinds in the order of the list,
-/// and defines all that is made of the whole list. Used as `cfg_if`, the one name
-/// under which rustfmt finds modules that a macro declares.
+/// Declares the modules of the kinds, numbers the kinds in the order of the list, and
+/// defines the items that depend on the whole list. Used under the name `cfg_if`, the
+/// only macro name under which rustfmt follows `mod` declarations.
 macro_rules! kinds {
     (if #[cfg(all())] {
         $(#[kind($Kind:ident as $NAME:ident, $family:ident)] mod $file:ident;)*
@@ -32,20 +32,34 @@ macro_rules! kinds {
 
         export! { ($) $($Kind as $NAME, $family;)* }
 
-        /// One constant for each kind, in the order of their selectors.
+        /// The kinds as constants, in the order of their selectors.
         impl Kind {
             $(
-                #[doc = concat!("[`", stringify!($Kind), "`].")]
+                #[doc = concat!("The kind of [`", stringify!($Kind), "`] objects.")]
                 pub const $NAME: Kind = <$Kind as HasKind>::KIND;
             )*
 
             /// Every kind, in the order of the selectors.
+            ///
+            /// ```
+            /// use segheap::{Heap, Kind};
+            /// let heap = Heap::new();
+            /// for kind in Kind::ALL {
+            ///     assert!(heap.usage().arena(kind).is_some_and(|arena| arena.live == 0));
+            /// }
+            /// ```
             pub const ALL: [Kind; Kind::COUNT] = [$(Kind::$NAME),*];
 
-            /// Number of kinds.
+            /// The number of kinds.
             pub const COUNT: usize = [$(stringify!($Kind)),*].len();
 
-            /// The name of the kind, such as `"List"`.
+            /// Returns the name of the kind, which is that of its type: `"List"`.
+            ///
+            /// ```
+            /// use segheap::Kind;
+            /// assert_eq!(Kind::LIST.name(), "List");
+            /// assert_eq!(format!("{}, {:?}", Kind::F64ARR, Kind::MAP), "F64Arr, Map");
+            /// ```
             #[allow(clippy::indexing_slicing, reason = "four bits index sixteen names")]
             pub const fn name(self) -> &'static str {
                 const NAMES: [&str; 16] = {
@@ -98,25 +112,28 @@ cfg_if! {
 const _: () = assert!(Kind::COUNT <= Kind::SEALED.index(), "selectors have four bits");
 
 impl Kind {
-    /// Whether the selector is that of a kind, or of seals.
+    /// Whether the selector belongs to a kind or to seals.
     pub(crate) const fn has_arena(self) -> bool {
         self.place() <= Kind::COUNT
     }
 }
 
+/// Prints [`Kind::name`].
 impl core::fmt::Display for Kind {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.pad(self.name())
     }
 }
 
+/// Prints [`Kind::name`].
 impl core::fmt::Debug for Kind {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.pad(self.name())
     }
 }
 
-/// Defines a kind that is a sequence, with the brackets it is printed in.
+/// Defines a kind whose objects are sequences, and the brackets that
+/// [`Heap::display`](crate::Heap::display) prints around their elements.
 macro_rules! sequence {
     ($(#[$doc:meta])* $Kind:ident of $Element:ty, $open:literal $close:literal $(, $shape:ident($($argument:expr),*))*) => {
         $(#[$doc])*
@@ -136,8 +153,8 @@ macro_rules! sequence {
 }
 use sequence;
 
-/// Defines a kind that is a growable array and nothing else: of values (numbers
-/// or cells), or of data.
+/// Defines a kind whose objects are growable arrays without a header: of values
+/// (numbers or cells), or of data.
 macro_rules! array {
     ($(#[$doc:meta])* $Kind:ident of $Element:ty) => {
         super::array! { $(#[$doc])* $Kind of $Element, Values }
@@ -155,24 +172,64 @@ macro_rules! array {
         impl crate::object::Growable for $Kind {}
 
         impl $Kind {
-            /// An empty array.
+            /// Describes an empty array, for [`Heap::alloc`](crate::Heap::alloc). It
+            /// has no capacity yet: the first element allocates its block.
+            ///
+            /// ```
+            #[doc = concat!("use segheap::{Heap, ", stringify!($Kind), "};")]
+            /// let mut heap = Heap::new();
+            #[doc = concat!("let array = heap.alloc(", stringify!($Kind), "::new())?;")]
+            /// assert!(heap.get(array)?.is_empty());
+            /// # Ok::<(), segheap::Error>(())
+            /// ```
             #[allow(clippy::new_ret_no_self, reason = "what `Heap::alloc` takes")]
             pub const fn new() -> crate::object::SequenceInit<'static, $Kind> {
                 crate::object::SequenceInit::capacity(0)
             }
 
-            /// An array of these elements.
+            /// Describes an array with these elements, for
+            /// [`Heap::alloc`](crate::Heap::alloc), which copies them.
+            ///
+            /// ```
+            #[doc = concat!("use segheap::{Heap, ", stringify!($Kind), "};")]
+            /// let mut heap = Heap::new();
+            /// let elements = [1_u8, 2, 3].map(Into::into);
+            #[doc = concat!("let array = heap.alloc(", stringify!($Kind), "::of(&elements))?;")]
+            /// assert_eq!(heap.get(array)?.as_slice(), elements);
+            /// # Ok::<(), segheap::Error>(())
+            /// ```
             pub const fn of(elements: &[$Element]) -> crate::object::SequenceInit<'_, $Kind> {
                 crate::object::SequenceInit::of(0, elements)
             }
 
-            /// An array of `len` elements, all of them zero (null, in a list).
+            /// Describes an array of `len` elements, all of them zero (null, in a
+            /// list), for [`Heap::alloc`](crate::Heap::alloc).
+            ///
+            /// ```
+            #[doc = concat!("use segheap::{Heap, ", stringify!($Kind), "};")]
+            /// let mut heap = Heap::new();
+            #[doc = concat!("let array = heap.alloc(", stringify!($Kind), "::zeroed(3))?;")]
+            /// heap.get_mut(array)?.set(2, 7_u8.into())?;
+            /// assert_eq!(heap.get(array)?.len(), 3);
+            /// # Ok::<(), segheap::Error>(())
+            /// ```
             pub const fn zeroed(len: usize) -> crate::object::SequenceInit<'static, $Kind> {
                 let zero = <$Element as crate::words::Element>::ZERO;
                 crate::object::SequenceInit::repeat(0, zero, len)
             }
 
-            /// An empty array with room for `len` elements.
+            /// Describes an empty array with capacity for `len` elements, for
+            /// [`Heap::alloc`](crate::Heap::alloc). Its length is 0; pushes up to `len`
+            /// elements do not move it.
+            ///
+            /// ```
+            #[doc = concat!("use segheap::{Heap, ", stringify!($Kind), "};")]
+            /// let mut heap = Heap::new();
+            #[doc = concat!("let array = heap.alloc(", stringify!($Kind), "::with_capacity(8))?;")]
+            /// assert_eq!(heap.get(array)?.len(), 0);
+            /// heap.get_mut(array)?.push(7_u8.into())?;
+            /// # Ok::<(), segheap::Error>(())
+            /// ```
             pub const fn with_capacity(len: usize) -> crate::object::SequenceInit<'static, $Kind> {
                 crate::object::SequenceInit::capacity(len)
             }

@@ -3,6 +3,9 @@
 use crate::object::{Mutable, SequenceInit, View};
 use crate::words::{Cell, Result};
 
+#[cfg(doc)]
+use crate::{Error, Heap};
+
 super::sequence! {
     /// Two cells; element 0 is the first, element 1 the second.
     ///
@@ -21,26 +24,35 @@ super::sequence! {
 impl Mutable for Pair {}
 
 impl Pair {
-    /// Of these two.
+    /// Describes a pair of two cells, for [`Heap::alloc`].
+    ///
+    /// ```
+    /// use segheap::{Heap, Pair};
+    /// let mut heap = Heap::new();
+    /// let pair = heap.alloc(Pair::of(1.into(), 2.into()))?;
+    /// let view = heap.get(pair)?;
+    /// assert_eq!((view.first()?, view.second()?), (1.into(), 2.into()));
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     pub const fn of(first: Cell, second: Cell) -> SequenceInit<'static, Pair> {
         SequenceInit::two(0, [first, second])
     }
 }
 
 impl View<'_, Pair> {
-    /// The first cell.
+    /// Returns the first cell. O(1).
     ///
     /// # Errors
-    /// None that a caller could bring about.
+    /// [`Error::OutOfRange`] only if this crate has a bug.
     #[inline]
     pub fn first(self) -> Result<Cell> {
         self.get(0)
     }
 
-    /// The second cell.
+    /// Returns the second cell. O(1).
     ///
     /// # Errors
-    /// None that a caller could bring about.
+    /// [`Error::OutOfRange`] only if this crate has a bug.
     #[inline]
     pub fn second(self) -> Result<Cell> {
         self.get(1)

@@ -3,9 +3,12 @@
 use crate::object::{Mutable, SequenceInit, View};
 use crate::words::Cell;
 
+#[cfg(doc)]
+use crate::Heap;
+
 super::sequence! {
-    /// A record: a shape id of the VM's own, and a fixed number of fields, which are
-    /// its elements.
+    /// A record: a shape id (hidden class), whose meaning the VM defines, and a fixed
+    /// number of fields, which are the elements.
     ///
     /// ```
     /// use segheap::{Cell, Heap, Struct};
@@ -22,21 +25,38 @@ super::sequence! {
 impl Mutable for Struct {}
 
 impl Struct {
-    /// With so many fields, all of them null.
+    /// Describes a record of `fields` fields, all of them null, for [`Heap::alloc`].
+    ///
+    /// ```
+    /// use segheap::{Heap, Struct};
+    /// let mut heap = Heap::new();
+    /// let point = heap.alloc(Struct::new(7, 2))?;
+    /// assert_eq!(heap.display(point).to_string(), "Struct<7>{null, null}");
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     pub const fn new(shape: u32, fields: usize) -> SequenceInit<'static, Struct> {
         SequenceInit::repeat(shape as u64, Cell::NULL, fields)
     }
 
-    /// With these fields.
+    /// Describes a record with these fields, for [`Heap::alloc`], which copies them.
+    ///
+    /// ```
+    /// use segheap::{Heap, Struct};
+    /// let mut heap = Heap::new();
+    /// let point = heap.alloc(Struct::of(7, &[1.into(), 2.into()]))?;
+    /// assert_eq!(heap.get(point)?.get(1)?, 2.into());
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     pub const fn of(shape: u32, fields: &[Cell]) -> SequenceInit<'_, Struct> {
         SequenceInit::of(shape as u64, fields)
     }
 }
 
 impl View<'_, Struct> {
-    /// The shape id.
+    /// Returns the shape id. O(1).
     #[inline]
     pub fn shape(self) -> u32 {
+        debug_assert!(self.header(0) <= u64::from(u32::MAX), "the header is a shape id");
         u32::try_from(self.header(0)).unwrap_or(0)
     }
 }

@@ -1,41 +1,41 @@
-//! Mark-sweep collection, and compaction.
+//! Mark-sweep collection (McCarthy 1960), and compaction.
 
 use super::trace::{Bases, Trace};
 use crate::arena::{Account, Tally};
 use crate::heap::{Arenas, Heap, Roots, Store, StoreParts};
 use crate::words::{Cell, Error, Kind, Policy, Result, to_u64};
 
-/// What a collection did; returned by [`Heap::collect`].
+/// The result of a collection; returned by [`Heap::collect`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Collected {
     /// Objects freed, seals included.
     pub freed: u64,
-    /// Bytes of payload freed.
+    /// Bytes of the blocks of freed objects.
     pub freed_bytes: u64,
-    /// Objects left, seals included.
+    /// Objects that are live afterwards, seals included.
     pub live: u64,
-    /// Roots that are handles of objects that had been freed before.
+    /// Roots that were stale: handles of objects freed before the collection.
     pub stale_roots: usize,
-    /// Position of the first of them.
+    /// Position of the first stale root among the roots.
     pub first_stale: Option<usize>,
-    /// Retired slots that were given all their generations again.
+    /// Retired slots recycled, by [`Heap::collect_and_recycle`] only.
     pub recycled: u64,
-    /// Arenas compacted.
+    /// Arenas compacted, as [`Policy::compact_percent`] decides or because a limit was
+    /// near.
     pub compacted: u32,
 }
 
-/// Words that an arena may waste without being compacted: a page.
+/// Words that an arena may waste without being compacted: one page.
 const WASTE_MIN: u64 = 8192;
 
-/// Which arenas wasted more than the policy allows.
+/// The arenas that wasted more than the policy allows before a collection.
 #[derive(Debug)]
 struct Wasteful([bool; Arenas::COUNT]);
 
 impl Wasteful {
-    /// To be asked before a collection: what was in use then is what will be
-    /// needed until the next one, so that an arena that is emptied each time
-    /// keeps its pages.
+    /// Called before the collection: what is in use then will be needed again before
+    /// the next one, so an arena that each collection empties keeps its pages.
     fn find(arenas: &Arenas, policy: Policy) -> Wasteful {
         let percent = u64::from(policy.compact_percent);
         Wasteful(arenas.each(|arena| {
@@ -50,17 +50,17 @@ impl Wasteful {
     }
 }
 
-/// The phases of a collection. Marks are bits of slots: set on what is reachable,
-/// and on retired slots that some cell still refers to.
+/// The phases of a collection. Each slot has a mark bit, set if the object is
+/// reachable, or if the slot is retired and some cell still refers to it.
 struct Collection<'c> {
     roots: &'c Roots,
-    /// Recycle retired slots that no cell refers to.
+    /// Whether to recycle retired slots that no cell refers to.
     recycle: bool,
     done: Collected,
 }
 
 impl Collection<'_> {
-    /// Phases 1 to 3: mark from the roots, mark what must not be recycled, sweep.
+    /// Marks from the roots, marks retired slots that must not be recycled, sweeps.
     fn run(
         &mut self,
         store: &mut Store,
@@ -79,6 +79,7 @@ impl Collection<'_> {
         self.done.freed_bytes = before.saturating_sub(arenas.payload_bytes());
     }
 
+    /// Marks what the roots and the pins reach, and counts stale roots.
     fn mark(
         &mut self,
         arenas: &Arenas,
@@ -101,8 +102,8 @@ impl Collection<'_> {
         trace.finish(arenas, account);
     }
 
-    /// Marks retired slots that weak cells or watches refer to: such a cell keeps
-    /// its slot from being recycled, and nothing else.
+    /// Marks retired slots that weak cells or watches refer to. Such a cell prevents
+    /// the recycling of its slot, and keeps no object live.
     fn mark_retired(
         &self,
         arenas: &Arenas,
@@ -116,11 +117,13 @@ impl Collection<'_> {
         }
     }
 
+    /// Frees unmarked objects, and recycles unmarked retired slots.
     fn sweep(&mut self, arenas: &mut Arenas, bits: &[u64], bases: Bases) {
         for arena in arenas.iter_mut() {
             let marked = bits.get(bases.of(arena.kind())..).unwrap_or_default();
-            // Before the sweep: cells that were traced may refer to slots that
-            // it retires, which were not retired then and so not marked.
+            debug_assert!(arena.slots().len().div_ceil(64) <= marked.len(), "every slot has a bit");
+            // Before the sweep, which retires slots: they are unmarked, and cells may
+            // still refer to them.
             if self.recycle {
                 self.done.recycled = self.done.recycled.saturating_add(arena.recycle(marked));
             }
@@ -130,11 +133,13 @@ impl Collection<'_> {
 }
 
 impl Heap {
-    /// Returns whether a collection is due by the [`Policy`]: enough was
-    /// allocated since the last one (a slot that retires counts as 256 bytes), or
-    /// a limit is near, so that the answer is yes before one is met. Near a limit
-    /// it is yes again once a 32nd of what was left alive has been allocated, or a
-    /// limit refused a growth. O(1): call it at safe points.
+    /// Returns whether a collection is due by the [`Policy`]. O(1): call it at safe
+    /// points, where all live cells are in roots.
+    ///
+    /// A collection is due if enough was allocated since the last one (a slot that
+    /// retires counts as 256 bytes), or if a limit is near: seven eighths of it are
+    /// used. Near a limit, the next collection is due once 1/32 of the live bytes has
+    /// been allocated, or a limit has refused a growth.
     ///
     /// ```
     /// use segheap::{Cell, Heap, List};
@@ -154,24 +159,35 @@ impl Heap {
         self.pacer.is_due(self.store.resources().tally, self.store.account().pressure())
     }
 
-    /// Sets when a collection is due.
+    /// Sets the policy that decides when a collection is due, and when it compacts.
+    ///
+    /// ```
+    /// use segheap::{Heap, Policy};
+    /// let mut heap = Heap::new();
+    /// heap.set_policy(Policy::DEFAULT.with_growth_percent(50).with_bytes_min(1 << 16));
+    /// assert_eq!(heap.policy().growth_percent, 50);
+    /// ```
     pub fn set_policy(&mut self, policy: Policy) {
         self.pacer.set_policy(policy);
     }
 
-    /// The policy in force.
+    /// Returns the policy in force.
     pub fn policy(&self) -> Policy {
         self.pacer.policy()
     }
 
-    /// Frees every object that the roots do not reach. Roots are all cells that
-    /// the VM goes on using: registers, globals, constants. Pinned objects are
-    /// roots as well, and a sealed cell keeps its object alive. A handle that is
-    /// not among the roots is a weak reference: it turns stale with its object.
+    /// Frees every object that the roots do not reach. Roots are all cells that the VM
+    /// goes on using: registers, globals, constants. Cells that are no handles are
+    /// ignored. Pinned objects are roots as well, and a sealed cell reaches the object
+    /// that it stands for. A handle that is not among the roots is a weak reference: it
+    /// becomes stale when its object is freed.
     ///
-    /// Stops the program; O(live + slots). Needs no memory that could be refused;
-    /// an allocation that a limit refused succeeds when it is repeated after a
-    /// collection that freed enough.
+    /// The algorithm is mark-sweep: non-moving, not incremental, not generational, and
+    /// without recursion. O(live objects and their cells + slots), while the VM waits.
+    /// It needs no memory that a limit or the allocator could refuse, and an allocation
+    /// that a limit refused succeeds when it is repeated after a collection that freed
+    /// enough. Arenas that wasted more than [`Policy::compact_percent`] are compacted;
+    /// handles stay valid.
     ///
     /// ```
     /// use segheap::{Heap, List};
@@ -186,17 +202,21 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if a [`Policy::stress`] run finds the heap broken: only
-    /// if this crate has a bug.
+    /// [`Error::Corrupt`] only if this crate has a bug: [`Policy::stress`] verifies the
+    /// heap after each collection.
     pub fn collect<I: IntoIterator<Item: Into<Cell>>>(&mut self, roots: I) -> Result<Collected> {
         self.collect_from(roots.into_iter().map(Into::into), core::iter::empty(), false)
     }
 
-    /// [`Heap::collect`] that also recycles every retired slot to which no cell
-    /// refers: it is given all its generations again. By calling this the VM
-    /// states that `roots` and `weak` are **all** the cells it still holds, `weak`
-    /// being those that keep nothing alive; a handle held elsewhere might open
-    /// another object later. Hints need not be among them.
+    /// Collects as [`Heap::collect`] does, and also recycles every retired slot to
+    /// which no cell refers: all its generations become available again. A slot retires
+    /// after 4,096 objects; a VM that runs for long needs this.
+    ///
+    /// By calling it the VM states that `roots` and `weak` are **all** the cells that
+    /// it still has. `weak` are those that do not keep an object live; a handle in
+    /// neither of them might open another object later. Range hints need not be passed:
+    /// those older than the call are rejected. Inside of a [`Heap::sort_by`] comparison
+    /// no slot is recycled. O(live objects and their cells + slots + weak).
     ///
     /// ```
     /// use segheap::{Cell, Heap, List};
@@ -212,7 +232,7 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// As [`Heap::collect`].
+    /// [`Error::Corrupt`] only if this crate has a bug, as for [`Heap::collect`].
     pub fn collect_and_recycle<I, W>(&mut self, roots: I, weak: W) -> Result<Collected>
     where
         I: IntoIterator<Item: Into<Cell>>,
@@ -229,7 +249,7 @@ impl Heap {
         recycle: bool,
     ) -> Result<Collected> {
         let wasteful = Wasteful::find(self.store.arenas(), self.pacer.policy());
-        // A comparison of a sort holds cells that its caller cannot name.
+        // A sort under way has cells in scratch memory, which are not among the roots.
         let recycle = recycle && !self.store.account().is_sorting();
         let done = Collected::default();
         let mut collection = Collection { roots: &self.roots, recycle, done };
@@ -240,13 +260,16 @@ impl Heap {
         done.compacted = self.compact_after(&wasteful);
         self.restart_pacer(done.live);
         if self.policy().stress > 0 {
-            self.verify().map_err(|_| Error::Corrupt)?;
+            self.verify().map_err(|fault| {
+                debug_assert!(false, "{fault}");
+                Error::Corrupt
+            })?;
         }
         Ok(done)
     }
 
-    /// Compacts arenas that wasted much; near a limit, all that have pages, and
-    /// gives spare memory back. Returns how many.
+    /// Compacts wasteful arenas; near a limit, compacts all that have pages, and gives
+    /// back spare memory. Returns the number of arenas compacted.
     fn compact_after(&mut self, wasteful: &Wasteful) -> u32 {
         let near_limit = self.store.account().pressure().near_limit;
         if near_limit {
@@ -257,6 +280,8 @@ impl Heap {
         })
     }
 
+    /// Restarts the pacer from the bytes in use. A live object costs a slot of 16
+    /// bytes.
     fn restart_pacer(&mut self, live: u64) {
         let StoreParts { arenas, resources, .. } = self.store.parts();
         let live_bytes = arenas.payload_bytes().saturating_add(live.saturating_mul(16));
@@ -265,10 +290,22 @@ impl Heap {
         resources.account.clear_pressure();
     }
 
-    /// Closes the gaps between payload blocks, cuts capacity back to what is in
-    /// use (tables keep theirs), and gives free pages and scratch memory back to
-    /// the allocator. All handles stay valid; hints are proved again at their next
-    /// use. O(slots + payload).
+    /// Compacts all arenas: closes the gaps between blocks, cuts the capacity of
+    /// objects back to their length (tables keep theirs), and gives free pages and
+    /// scratch memory back to the allocator. Handles stay valid; range hints are
+    /// checked again at their next use. Frees no object. O(slots + payload).
+    ///
+    /// ```
+    /// use segheap::{Bytes, Heap};
+    /// let mut heap = Heap::new();
+    /// let large = heap.alloc(Bytes::zeroed(1 << 20))?;
+    /// let small = heap.alloc(Bytes::of(b"kept"))?;
+    /// heap.free(large)?;
+    /// heap.compact();
+    /// assert_eq!(heap.usage().pages(), 1);
+    /// assert_eq!(heap.get(small)?.as_slice(), b"kept");
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     pub fn compact(&mut self) {
         self.store.compact_where(|_| true);
         self.trim();

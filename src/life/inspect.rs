@@ -1,5 +1,5 @@
-//! Looking inside: what is alive, what it refers to, why it is alive, and
-//! whether every invariant holds.
+//! Inspection: live objects, their references, paths from roots, dumps, and the check
+//! of every invariant.
 
 use core::fmt;
 use core::ops::Deref;
@@ -15,8 +15,8 @@ use crate::object::{Integer, Object};
 use crate::ops::is_hole;
 use crate::words::{Cell, Elements, Error, Handle, KeyBy, Kind, Result, to_u64, to_usize};
 
-/// The cells from a root to an object, both included; returned by
-/// [`Heap::path_from_roots`]. A slice by `Deref`.
+/// The cells on a path from a root to an object, both included; returned by
+/// [`Heap::path_from_roots`]. Dereferences to a slice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RootPath(SmallVec<[Cell; 16]>);
 
@@ -28,15 +28,15 @@ impl Deref for RootPath {
     }
 }
 
-/// What [`Heap::verify`] found broken.
+/// A broken invariant, found by [`Heap::verify`]: a bug of this crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fault {
-    /// The arena, unless it is the heap as a whole.
+    /// The arena; `None` if the fault concerns the heap as a whole.
     pub kind: Option<Kind>,
-    /// The slot, where there is one.
+    /// The slot index; `None` if the fault concerns no single slot.
     pub slot: Option<u32>,
-    /// What does not hold.
+    /// The broken invariant, in words.
     pub what: &'static str,
 }
 
@@ -53,7 +53,16 @@ impl fmt::Display for Fault {
 impl core::error::Error for Fault {}
 
 impl Heap {
-    /// The live objects of a kind, in the order of their slots. O(slots).
+    /// Returns an iterator over the live objects of a kind, in the order of their
+    /// slots. O(slots of the kind) for all of them.
+    ///
+    /// ```
+    /// use segheap::{Heap, List};
+    /// let mut heap = Heap::new();
+    /// let list = heap.alloc(List::new())?;
+    /// assert_eq!(heap.objects::<List>().collect::<Vec<_>>(), [list]);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     pub fn objects<K: Object>(&self) -> impl Iterator<Item = Handle<K>> {
         self.store
             .arena(K::KIND)
@@ -61,11 +70,22 @@ impl Heap {
             .flat_map(|arena| arena.live().map(|(cell, _)| Handle::known(cell)))
     }
 
-    /// The handles (and sealed cells) that an object holds, dead ones included,
-    /// in order. O(size of the object).
+    /// Returns an iterator over the handles and sealed cells in an object, stale ones
+    /// included, in the order of its elements: the edges of the object graph. O(n) for
+    /// an object of n cells.
+    ///
+    /// ```
+    /// use segheap::{Heap, List, Pair};
+    /// let mut heap = Heap::new();
+    /// let list = heap.alloc(List::new())?;
+    /// let pair = heap.alloc(Pair::of(1.into(), list.into()))?;
+    /// assert_eq!(heap.edges(pair)?.collect::<Vec<_>>(), [list.cell()]);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// Those of [`Heap::free`].
+    /// [`Error::NotAHandle`] if the cell is no handle; [`Error::Sealed`] if it is
+    /// sealed; [`Error::Stale`] if the object was freed.
     pub fn edges(&self, object: impl Into<Cell>) -> Result<impl Iterator<Item = Cell>> {
         let (arena, slot) = self.store.open(object.into())?;
         if arena.kind() == Kind::SEALED {
@@ -74,8 +94,9 @@ impl Heap {
         Ok(arena.cells(slot)?.iter().copied().filter(|cell| cell.is_handle()))
     }
 
-    /// A shortest path from a root (or a pin) to an object: why it is alive.
-    /// `None` if there is none. O(live).
+    /// Returns a shortest path from a root or a pinned object to an object, which tells
+    /// why a collection keeps it; `None` if it is not reachable. Breadth-first search,
+    /// O(live objects and their cells), in scratch memory.
     ///
     /// ```
     /// use segheap::{Heap, List};
@@ -88,8 +109,8 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// Those of [`Heap::free`] for the object; a limit or no memory for the
-    /// scratch.
+    /// [`Error::NotAHandle`] if `object` is no handle; [`Error::Stale`] if it was
+    /// freed; [`Error::Limit`] or [`Error::OutOfMemory`] if scratch memory cannot grow.
     pub fn path_from_roots<I>(&mut self, roots: I, object: Cell) -> Result<Option<RootPath>>
     where
         I: IntoIterator<Item: Into<Cell>>,
@@ -111,7 +132,9 @@ impl Heap {
                     let mut step = cell.bits();
                     while step != 0 {
                         path.push(Cell::raw(step));
-                        step = parents.get([step, 1]).unwrap_or(0);
+                        let parent = parents.get([step, 1]);
+                        debug_assert!(parent.is_some(), "every cell in the queue has a parent");
+                        step = parent.unwrap_or(0);
                     }
                     path.reverse();
                     return Ok(Some(RootPath(path)));
@@ -130,36 +153,51 @@ impl Heap {
         })
     }
 
-    /// Every live object with what it holds, as text: a line each, of at most
-    /// 120 bytes of content.
+    /// Returns every live object as text: one line each, arena by arena, with at most
+    /// 120 bytes of its content. O(slots + the text).
     ///
     /// ```
     /// use segheap::{Heap, List, Pair};
     /// let mut heap = Heap::new();
     /// let list = heap.alloc(List::of(&[1.into()]))?;
-    /// let pair = heap.alloc(Pair::of(list.into(), 2.into()))?;
+    /// heap.alloc(Pair::of(list.into(), 2.into()))?;
     /// assert_eq!(heap.dump().to_string(), "List#0 = [1]\nPair#0 = ([1], 2)\n");
-    /// assert!(heap.graphviz().to_string().contains(r#""Pair#0" -> "List#0";"#));
-    /// assert_eq!(heap.objects::<List>().collect::<Vec<_>>(), [list]);
-    /// assert_eq!(heap.edges(pair)?.collect::<Vec<_>>(), [list.cell()]);
     /// # Ok::<(), segheap::Error>(())
     /// ```
     pub fn dump(&self) -> Dump<'_> {
-        Dump { heap: self, dot: false }
+        Dump { heap: self, graphviz: false }
     }
 
-    /// The live objects and their references as a Graphviz graph.
+    /// Returns the live objects and their references as a directed graph in the
+    /// language of Graphviz, for `dot -Tsvg`. O(slots + cells of live objects).
+    ///
+    /// ```
+    /// use segheap::{Heap, List, Pair};
+    /// let mut heap = Heap::new();
+    /// let list = heap.alloc(List::new())?;
+    /// heap.alloc(Pair::of(list.into(), 2.into()))?;
+    /// assert!(heap.graphviz().to_string().contains(r#""Pair#0" -> "List#0";"#));
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     pub fn graphviz(&self) -> Dump<'_> {
-        Dump { heap: self, dot: true }
+        Dump { heap: self, graphviz: true }
     }
 
-    /// Checks every invariant of every arena from scratch: keys, free lists and
-    /// counts of slots; blocks that lie in memory without overlap; text that is
-    /// UTF-8, integers that are normalised, cells that are cells; tables whose
-    /// entries are found; the account of memory. O(heap).
+    /// Checks every invariant of the heap from scratch, for tests of a VM and of this
+    /// crate: keys, free lists and counts of slots; blocks inside the memory, without
+    /// overlap; text in UTF-8, normalised integers, canonical cells; an index entry for
+    /// each entry of a table; the memory account. O(slots + payload).
+    ///
+    /// ```
+    /// use segheap::{Heap, List};
+    /// let mut heap = Heap::new();
+    /// heap.alloc(List::new())?;
+    /// assert_eq!(heap.verify(), Ok(()));
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// The first [`Fault`] found: only if this crate has a bug.
+    /// The first [`Fault`] found, only if this crate has a bug.
     pub fn verify(&mut self) -> Result<(), Fault> {
         self.verify_accounts()?;
         let StoreParts { arenas, resources, .. } = self.store.parts();
@@ -182,7 +220,7 @@ impl Heap {
         Ok(())
     }
 
-    /// Checks the account of memory, and the log.
+    /// Checks the memory account, and the allocation log.
     fn verify_accounts(&self) -> Result<(), Fault> {
         let whole = |what| Fault { kind: None, slot: None, what };
         let parts = [
@@ -196,11 +234,12 @@ impl Heap {
             return Err(whole("the account of memory is wrong"));
         }
         if !self.store.log().is_ordered() {
-            return Err(whole("a region begins behind the log"));
+            return Err(whole("a region starts past the end of the log"));
         }
         Ok(())
     }
 
+    /// Checks the words of a live object against its shape.
     fn verify_content(&self, arena: &Arena, cell: Cell, slot: Slot) -> Result<(), &'static str> {
         let shape = arena.shape();
         let words = arena.used(slot).map_err(|_| "the object leaves its block")?;
@@ -229,21 +268,22 @@ impl Heap {
     }
 }
 
-/// The heap as text; made by [`Heap::dump`] and [`Heap::graphviz`].
+/// The live objects as text, by `Display`; returned by [`Heap::dump`] and
+/// [`Heap::graphviz`].
 #[derive(Clone, Copy, Debug)]
 pub struct Dump<'h> {
     heap: &'h Heap,
-    dot: bool,
+    graphviz: bool,
 }
 
 impl fmt::Display for Dump<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.dot {
+        if self.graphviz {
             f.write_str("digraph heap {\n  node [shape=box, fontname=monospace];\n")?;
         }
         for arena in self.heap.store.arenas().iter() {
             for (cell, slot) in arena.live() {
-                if !self.dot {
+                if !self.graphviz {
                     writeln!(f, "{cell:?} = {}", self.heap.display(cell).quoted().limit(120))?;
                     continue;
                 }
@@ -255,11 +295,11 @@ impl fmt::Display for Dump<'_> {
                 }
             }
         }
-        if self.dot { f.write_str("}\n") } else { Ok(()) }
+        if self.graphviz { f.write_str("}\n") } else { Ok(()) }
     }
 }
 
-/// Whether a word is one that a constructor of cells or an allocation can make.
+/// Whether the word is a cell that a constructor or an allocation can return.
 fn is_cell(cell: Cell) -> bool {
     cell.is_canonical() && cell.kind().is_none_or(Kind::has_arena)
 }

@@ -1,5 +1,5 @@
-//! Lives and deaths: how objects are reclaimed, watched, sealed and carried over
-//! to other heaps, and how to look at those that are left.
+//! Lifetimes of objects: collection, regions, roots and weak references, seals, copies
+//! into other heaps, inspection.
 
 mod collect;
 mod inspect;

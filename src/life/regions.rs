@@ -1,11 +1,15 @@
-//! Regions: frames of a VM that free what was allocated inside when they close.
+//! Regions: closing one frees the objects that were allocated while it was open.
 
 use super::trace::{Bases, Marks, Trace};
 use crate::arena::Tally;
 use crate::heap::{Arenas, Heap, OpenRegion, Store, StoreParts};
 use crate::words::{Cell, Epoch, Error, Result};
 
-/// An open region; closed by [`Heap::close_region`].
+/// A token of an open region; [`Heap::close_region`] consumes it.
+///
+/// Regions are for frames of a VM and for phases of a host: most objects of a frame are
+/// garbage when it returns, and closing its region frees them without a collection.
+/// Dropping the token leaves the region open until an outer one closes.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a region stays open until it is closed"]
 pub struct Region {
@@ -15,12 +19,27 @@ pub struct Region {
 }
 
 impl Heap {
-    /// Opens a region: what is allocated from here on is allocated inside it.
-    /// Regions nest. O(1).
+    /// Opens a region. Objects allocated from here on belong to the innermost open
+    /// region. Regions nest. Amortised O(1).
+    ///
+    /// ```
+    /// use segheap::{Cell, Heap, List};
+    /// let mut heap = Heap::new();
+    /// let outer = heap.open_region()?;
+    /// let a = heap.alloc(List::new())?;
+    /// let inner = heap.open_region()?;
+    /// let b = heap.alloc(List::new())?;
+    /// heap.close_region(inner, [Cell::NULL])?;
+    /// assert!(heap.contains(a) && !heap.contains(b));
+    /// heap.close_region(outer, [Cell::NULL])?;
+    /// assert!(!heap.contains(a));
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::Limit`] or [`Error::OutOfMemory`] if the list of open regions
-    /// cannot grow; [`Error::IdsExhausted`]. Nothing has changed then.
+    /// [`Error::Limit`] or [`Error::OutOfMemory`] if the list of open regions cannot
+    /// grow; [`Error::IdsExhausted`] if the process has used up the identities of
+    /// heaps. The heap is unchanged.
     #[inline]
     pub fn open_region(&mut self) -> Result<Region> {
         let heap = self.ids.identify()?;
@@ -30,13 +49,18 @@ impl Heap {
         Ok(Region { heap, serial, depth })
     }
 
-    /// Closes a region, and those still open inside it: frees what was allocated
-    /// inside and is still live, except what the cells of `keep` reach through
-    /// objects allocated inside. What is kept counts as allocated in the enclosing
-    /// region. A cell that was written into an older object keeps nothing alive:
-    /// unless its object is kept for another reason, it turns stale. Returns the
-    /// number of objects freed. O(1) if nothing was allocated inside, O(allocated
-    /// inside) otherwise; needs no memory that could be refused.
+    /// Closes a region and those still open inside it: frees the live objects that were
+    /// allocated in them, except those that the cells of `keep` reach by paths through
+    /// such objects. Returns the number of objects freed.
+    ///
+    /// Objects that are kept belong to the enclosing region from here on. There is no
+    /// write barrier: a cell in an older object, a pin or a register does not keep an
+    /// object of the region live, and becomes stale with it, unless `keep` reaches the
+    /// object.
+    ///
+    /// O(1) if nothing was allocated in the region, O(allocated objects) if `keep` is
+    /// empty, O(allocated objects and their cells + slots) otherwise. Needs no memory
+    /// that a limit or the allocator could refuse.
     ///
     /// ```
     /// use segheap::{Heap, List, Pair};
@@ -51,8 +75,8 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::RegionClosed`] for a region that was closed before or belongs to
-    /// another heap; nothing has changed then.
+    /// [`Error::RegionClosed`] if the region was closed with an outer one, or belongs
+    /// to another heap. The heap is unchanged.
     pub fn close_region<I>(&mut self, region: Region, keep: I) -> Result<u64>
     where
         I: IntoIterator<Item: Into<Cell>>,
@@ -69,15 +93,15 @@ impl Heap {
     }
 }
 
-/// Frees an object, if it is live; returns how many were.
+/// Frees an object if it is live; returns the number of objects freed.
 #[inline(always)]
 fn free_live(arenas: &mut Arenas, tally: &mut Tally, cell: Cell) -> u64 {
     let arena = arenas.get_mut(cell.selector());
     u64::from(arena.is_some_and(|arena| arena.free(tally, cell).is_ok()))
 }
 
-/// Frees what the log has from `start` on and `keep` does not reach. The newest
-/// goes first, so that the top of the memory falls with them.
+/// Frees the objects in the log from `start` on that `keep` does not reach. The newest
+/// are freed first, so that the top of the memory falls with them.
 fn free_region(store: &mut Store, start: usize, keep: impl Iterator<Item = Cell>) -> u64 {
     let StoreParts { arenas, resources, log } = store.parts();
     let mut keep = keep.peekable();
@@ -88,8 +112,8 @@ fn free_region(store: &mut Store, start: usize, keep: impl Iterator<Item = Cell>
         });
     }
     let (bases, bits) = Bases::new(arenas);
-    // Pending are the live objects of the region; what the trace does not reach
-    // stays pending.
+    // All live objects of the region are pending; those that the trace does not reach
+    // stay so.
     let freed = resources.with_bits(bits, |account, tally, bits| {
         let mut trace = Trace::<true>::new(bits, bases);
         let inside = log.since(start).iter().filter(|cell| arenas.contains(**cell));

@@ -1,11 +1,13 @@
-//! Sealed cells: handles that can be kept and passed on but not used without
-//! their key. A seal is an object of an arena of its own, behind a selector that
-//! belongs to no kind: one cell, under a header word that says which key.
+//! Sealed cells: opaque handles that only the owner of a key can turn back into the
+//! cells that they stand for (sealing: J. H. Morris, "Protection in programming
+//! languages", 1973). A seal is an object in an arena of its own, under a selector that
+//! belongs to no kind: a header word with the number of the key, and one cell.
 
 use crate::heap::Heap;
 use crate::words::{Cell, Epoch, Error, Kind, Result, corrupt};
 
-/// Opens what was sealed with it. Made by [`Heap::new_seal_key`]; cannot be copied.
+/// The right to open what was sealed with it; returned by [`Heap::new_seal_key`].
+/// Neither `Copy` nor `Clone`, so that host code controls who has it.
 #[derive(PartialEq, Eq)]
 pub struct SealKey {
     heap: Epoch,
@@ -19,18 +21,27 @@ impl core::fmt::Debug for SealKey {
 }
 
 impl Heap {
-    /// A key unlike any other.
+    /// Returns a new key, which is equal to no other key of any heap. O(1).
+    ///
+    /// ```
+    /// use segheap::{Error, Heap};
+    /// let (mut here, mut there) = (Heap::new(), Heap::new());
+    /// let (key, foreign) = (here.new_seal_key()?, there.new_seal_key()?);
+    /// assert_eq!(here.seal(1, &foreign), Err(Error::WrongKey));
+    /// assert!(here.seal(1, &key).is_ok());
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::IdsExhausted`].
+    /// [`Error::IdsExhausted`] if the process has used up the identities of heaps.
     pub fn new_seal_key(&mut self) -> Result<SealKey> {
         Ok(SealKey { heap: self.ids.identify()?, number: self.ids.next_serial() })
     }
 
-    /// A cell that stands for `cell` and can be stored, copied, compared and
-    /// passed to foreign code, but not used: every operation on objects answers
-    /// [`Error::Sealed`]. Sealing twice gives two different cells. While a
-    /// sealed cell is reachable, so is what it stands for. O(1).
+    /// Returns a sealed cell that stands for `cell`. It can be stored, copied, compared
+    /// and passed to untrusted code, but not used: operations on objects fail with
+    /// [`Error::Sealed`]. Sealing a cell twice returns two different cells. A reachable
+    /// sealed cell keeps the object that it stands for live. Amortised O(1).
     ///
     /// ```
     /// use segheap::{Error, Heap, List};
@@ -45,9 +56,10 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::WrongKey`] for another heap's key; [`Error::Stale`] if `cell` is
-    /// a handle of an object that is gone; a limit or no memory. NoContext has
-    /// changed then.
+    /// [`Error::WrongKey`] if the key belongs to another heap; [`Error::Stale`] if
+    /// `cell` is a handle of an object that was freed; [`Error::Limit`],
+    /// [`Error::ArenaFull`] or [`Error::OutOfMemory`] if the seal cannot be allocated.
+    /// The heap is unchanged.
     pub fn seal(&mut self, cell: impl Into<Cell>, key: &SealKey) -> Result<Cell> {
         let cell = cell.into();
         if key.heap != self.ids.heap() {
@@ -63,12 +75,22 @@ impl Heap {
         })
     }
 
-    /// What a sealed cell stands for. O(1).
+    /// Returns the cell that a sealed cell stands for. O(1).
+    ///
+    /// ```
+    /// use segheap::{Cell, Error, Heap};
+    /// let mut heap = Heap::new();
+    /// let key = heap.new_seal_key()?;
+    /// let secret = heap.seal(42, &key)?;
+    /// assert_eq!(heap.unseal(secret, &key)?, 42.into());
+    /// assert_eq!(heap.unseal(Cell::TRUE, &key), Err(Error::NotSealed));
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::NotSealed`] for any other cell; [`Error::WrongKey`] without the
-    /// key it was sealed with; [`Error::Stale`] if the seal or the object that
-    /// it stands for is gone.
+    /// [`Error::NotSealed`] if the cell is not a sealed one; [`Error::Stale`] if the
+    /// seal was freed; [`Error::WrongKey`] if it was sealed with another key;
+    /// [`Error::Stale`] if it stands for an object that was freed.
     pub fn unseal(&self, sealed: Cell, key: &SealKey) -> Result<Cell> {
         if sealed.kind() != Some(Kind::SEALED) {
             return Err(Error::NotSealed);

@@ -1,10 +1,13 @@
-//! [`Trace`]: a walk over all objects that some roots reach.
+//! [`Trace`]: a depth-first traversal of the objects that some roots reach.
 //!
-//! It keeps a bit for every slot, in memory that was reserved with the slots, and
-//! a work list that begins on the stack and grows while the limits allow. What the
-//! list has no room for is deferred: a second bit notes it until the list is
-//! empty. That is slower, never wrong, and needs no memory that could be refused.
-//! There is no recursion.
+//! It has a mark bit for each slot, in memory reserved with the slots, and a work list
+//! that starts on the stack and grows while the limits allow. Objects that overflow the
+//! list are deferred: a second bit per slot records them until the list is empty. That
+//! is slower, and needs no memory that a limit or the allocator could refuse. There is
+//! no recursion.
+//!
+//! Work is taken from the list in batches, whose slots and then payloads are prefetched
+//! before they are used.
 
 use core::mem::take;
 
@@ -14,12 +17,12 @@ use crate::arena::Account;
 use crate::heap::Arenas;
 use crate::words::{Cell, to_usize};
 
-/// Entries in a stage of the pipeline that hides the misses of slot and payload.
+/// Objects in a batch: as many cache misses as overlap.
 const BATCH: usize = 32;
-/// Entries of the work list that lie on the stack.
+/// Entries of the work list on the stack.
 const INLINE: usize = 256;
 
-/// Fetches what will be looked at soon.
+/// Prefetches an element into the cache.
 #[inline(always)]
 fn prefetch<T>(slice: &[T], index: u32) {
     #[cfg(feature = "std")]
@@ -28,13 +31,14 @@ fn prefetch<T>(slice: &[T], index: u32) {
     let _ = (slice, index);
 }
 
-/// First word of the bits of each selector; beyond all words for those without
-/// an arena.
+/// The first word of the mark bits of each selector; past the end for a selector
+/// without an arena.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bases([usize; 16]);
 
 impl Bases {
-    /// Where the bits of each arena begin, and how many bits a trace needs.
+    /// Lays out the bits of all arenas; returns the number of bits for a trace, half of
+    /// them marks, half of them for deferred objects.
     pub(crate) fn new(arenas: &Arenas) -> (Bases, usize) {
         let (mut bases, mut words) = ([usize::MAX >> 1; 16], 0_usize);
         for arena in arenas.iter() {
@@ -53,7 +57,7 @@ impl Bases {
     }
 }
 
-/// A bit for every slot.
+/// A bit for each slot of each arena.
 #[derive(Debug)]
 pub(crate) struct Marks<'w> {
     bits: &'w mut [u64],
@@ -70,7 +74,8 @@ impl<'w> Marks<'w> {
         self.bases.of(cell.selector()).wrapping_add(to_usize(cell.slot()) / 64)
     }
 
-    /// The bit of a slot; unspecified for a slot that is not there.
+    /// The bit of the slot that a handle refers to; unspecified if there is no such
+    /// slot.
     #[inline(always)]
     pub(crate) fn get(&self, cell: Cell) -> bool {
         self.bits.get(self.word(cell)).is_some_and(|word| word >> (cell.slot() % 64) & 1 == 1)
@@ -82,31 +87,34 @@ impl<'w> Marks<'w> {
         if let Some(word) = self.bits.get_mut(place) {
             let mask = 1 << (cell.slot() % 64);
             *word = if value { *word | mask } else { *word & !mask };
+        } else {
+            debug_assert!(false, "every slot has a bit");
         }
     }
 
-    /// Takes word `n` of an arena's bits, and leaves zeroes.
+    /// Takes word `n` of an arena's bits and leaves 0.
     fn take_word(&mut self, base: usize, n: usize) -> u64 {
         self.bits.get_mut(base.wrapping_add(n)).map_or(0, take)
     }
 }
 
-/// A walk over objects, each visited once. An object is pending while its bit has
-/// the value `PENDING`: with `false`, all objects are pending at first and the
-/// bits are marks; with `true`, only those whose bits were set before.
+/// A traversal that visits each object at most once. An object is pending while its
+/// mark has the value `PENDING`. With `false`, all objects are pending at first, and
+/// visiting one sets its mark; with `true`, only objects whose marks were set before
+/// are pending, and visiting one clears its mark.
 #[derive(Debug)]
 pub(crate) struct Trace<'w, const PENDING: bool> {
     pub(crate) marks: Marks<'w>,
-    /// The work list is the first `top` of these.
+    /// The first `top` of these are the work list.
     work: SmallVec<[Cell; INLINE]>,
     top: usize,
-    /// Live objects that the work list had no room for.
+    /// Pending objects that the work list had no room for.
     deferred: Marks<'w>,
     any_deferred: bool,
 }
 
 impl<'w, const PENDING: bool> Trace<'w, PENDING> {
-    /// `bits` are as many as [`Bases::new`] says.
+    /// `bits` are as many as [`Bases::new`] returns.
     pub(crate) fn new(bits: &'w mut [u64], bases: Bases) -> Self {
         let (marks, deferred) = bits.split_at_mut(bits.len() / 2);
         let (marks, deferred) = (Marks::new(marks, bases), Marks::new(deferred, bases));
@@ -118,9 +126,9 @@ impl<'w, const PENDING: bool> Trace<'w, PENDING> {
         self.marks.get(cell) == PENDING
     }
 
-    /// Adds those of an object's cells to the work list that are handles of
-    /// pending objects. Each cell is written and then counted if it is one: a
-    /// branch would mispredict.
+    /// Adds the handles of pending objects among the cells of an object to the work
+    /// list. Each cell is written, and then counted if it is such a handle: a branch
+    /// would mispredict.
     #[inline(always)]
     fn scan(&mut self, arenas: &Arenas, account: &mut Account, cells: &[Cell]) {
         for cells in cells.chunks(INLINE / 2) {
@@ -129,7 +137,10 @@ impl<'w, const PENDING: bool> Trace<'w, PENDING> {
                 cells.iter().for_each(|&cell| self.defer(arenas, cell));
                 continue;
             }
-            let Some(room) = self.work.get_mut(self.top..end) else { continue };
+            let Some(room) = self.work.get_mut(self.top..end) else {
+                debug_assert!(false, "the work list has grown");
+                continue;
+            };
             let mut added = 0_usize;
             for &cell in cells {
                 if let Some(place) = room.get_mut(added) {
@@ -142,7 +153,8 @@ impl<'w, const PENDING: bool> Trace<'w, PENDING> {
         }
     }
 
-    /// Notes an object to be visited when the work list is empty.
+    /// Records an object, to be visited when the work list is empty. A retired slot is
+    /// marked at once.
     #[cold]
     fn defer(&mut self, arenas: &Arenas, cell: Cell) {
         let arena = arenas.of(cell).filter(|_| cell.is_handle());
@@ -155,13 +167,14 @@ impl<'w, const PENDING: bool> Trace<'w, PENDING> {
         }
     }
 
-    /// Makes the work list `end` entries long; returns whether it could.
+    /// Grows the work list to `end` entries or more; returns whether limits and
+    /// allocator allowed that.
     #[cold]
     fn grow(&mut self, account: &mut Account, end: usize) -> bool {
         let old = self.work.capacity();
         if end > old {
             let bytes = old.saturating_mul(size_of::<Cell>());
-            // Both buffers exist while the old one is copied.
+            // Both buffers exist during the copy.
             let room = account.left() >= bytes.saturating_mul(3) && !account.injects_failure();
             if !room || self.work.try_grow(old.saturating_mul(2)).is_err() {
                 return false;
@@ -181,10 +194,11 @@ impl<'w, const PENDING: bool> Trace<'w, PENDING> {
         self.scan(arenas, account, &[root]);
     }
 
-    /// Visits what is on the work list, and everything it reaches.
+    /// Visits the objects on the work list and all that they reach.
     fn drain(&mut self, arenas: &Arenas, account: &mut Account) {
         let (mut pending, mut objects) = ([Cell::NULL; BATCH], [&[][..]; BATCH]);
         while self.top > 0 {
+            debug_assert!(self.top <= self.work.len(), "the work list is a prefix");
             let batch = self.top.saturating_sub(BATCH)..self.top;
             self.top = batch.start;
             let mut count = 0_usize;
@@ -218,9 +232,9 @@ impl<'w, const PENDING: bool> Trace<'w, PENDING> {
         }
     }
 
-    /// Visits the object that a cell refers to; returns its cells, if it has
-    /// some. A retired slot that a cell refers to counts as visited too, which
-    /// keeps it from being recycled.
+    /// Visits the object that a cell refers to; returns its cells, unless it has none.
+    /// A retired slot that the cell refers to counts as visited, too, which prevents
+    /// its recycling.
     #[inline(always)]
     fn visit<'a>(&mut self, arenas: &'a Arenas, cell: Cell) -> Option<&'a [Cell]> {
         if !self.is_pending(cell) {
@@ -241,7 +255,8 @@ impl<'w, const PENDING: bool> Trace<'w, PENDING> {
         }
     }
 
-    /// Visits everything that the roots reach, deferred objects included.
+    /// Visits all that the roots reach, deferred objects included, and frees the work
+    /// list.
     pub(crate) fn finish(mut self, arenas: &Arenas, account: &mut Account) {
         self.drain(arenas, account);
         while take(&mut self.any_deferred) {

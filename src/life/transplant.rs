@@ -1,4 +1,4 @@
-//! Deep copies from one heap into another.
+//! Deep copies of object graphs from one heap into another.
 
 use bumpalo::Bump;
 use bumpalo::collections::Vec;
@@ -16,7 +16,7 @@ struct CopiedPair {
     copy: Cell,
 }
 
-/// The pairs copied so far, in the order in which the source was met.
+/// The objects copied so far, in breadth-first order, and an index by source.
 struct CopiedPairs<'b> {
     list: Vec<'b, CopiedPair>,
     by_source: Seen<'b>,
@@ -38,6 +38,7 @@ impl<'b> CopiedPairs<'b> {
         self.by_source.reserve()
     }
 
+    /// Adds a pair, for which room was reserved.
     fn add(&mut self, source: Cell, copy: Cell) -> Result<()> {
         self.list.push(CopiedPair { source, copy });
         self.by_source.insert([source.bits(), 1], copy.bits()).map(drop)
@@ -45,10 +46,14 @@ impl<'b> CopiedPairs<'b> {
 }
 
 impl Heap {
-    /// Copies the graph that `cell` reaches out of another heap into this one,
-    /// shared parts and cycles included, and returns the copy of `cell`: how two
-    /// isolates exchange data. All or nothing. Pins and watched tokens do not travel;
-    /// the order of maps and sets does. O(size of the graph), without recursion.
+    /// Copies the object graph that `cell` reaches in another heap into this one, with
+    /// its sharing and cycles, and returns the copy of `cell`. Two isolates exchange
+    /// data this way. A cell that is no handle is returned as it is.
+    ///
+    /// Maps and sets keep their order; their keys are hashed with the seed of this
+    /// heap. Pins, watches and regions of the source are not copied. O(size of the
+    /// graph), breadth first, without recursion, with scratch memory for a table of the
+    /// objects copied.
     ///
     /// ```
     /// use segheap::{Heap, List};
@@ -61,8 +66,11 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Sealed`] for a sealed cell, [`Error::Stale`] for a dead one,
-    /// anywhere in the graph; a limit or no memory. This heap is as it was then.
+    /// [`Error::Sealed`] if the graph has a sealed cell; [`Error::Stale`] if it has a
+    /// handle of an object that was freed; [`Error::Limit`], [`Error::ArenaFull`],
+    /// [`Error::ObjectTooLarge`] or [`Error::OutOfMemory`] if a copy cannot be
+    /// allocated, as for [`Heap::alloc`]. This heap is unchanged, but for scratch
+    /// memory, and free blocks that may stay split.
     pub fn transplant(&mut self, source: &Heap, cell: Cell) -> Result<Cell> {
         if !cell.is_handle() {
             return Ok(cell);
@@ -80,6 +88,8 @@ impl Heap {
     }
 }
 
+/// Allocates copies breadth first, and then translates their cells: a cell may refer to
+/// an object that is copied later.
 fn copy_graph(
     target: &mut Store,
     source: &Store,
@@ -103,8 +113,8 @@ fn copy_graph(
     Ok(copy)
 }
 
-/// The copy of an object, allocated if there is none: complete but for its cells,
-/// which are still those of the source.
+/// Returns the copy of an object, allocated if there is none yet. Its cells are still
+/// those of the source; a table is empty.
 fn copy_shell(
     target: &mut Store,
     source: &Store,
@@ -127,9 +137,9 @@ fn copy_shell(
         }
         _ => (0, slot.len, used.len()),
     };
-    // Nothing may fail once the copy is allocated.
+    // After the allocation nothing may fail, or the copy would not be rolled back.
     pairs.reserve_one()?;
-    // Scratch and arenas grow in turns, out of one account.
+    // Scratch memory and arenas grow in turns, on one account.
     scratch.charge(target.account_mut());
     let copy = target.alloc_unrecorded(object.selector(), len, words, |words| {
         match shape.elements {
@@ -142,7 +152,7 @@ fn copy_shell(
     Ok(copy)
 }
 
-/// Writes the cells of a copy.
+/// Writes the cells of a copy, translated from those of its source.
 fn copy_cells(
     target: &mut Store,
     source: &Store,
@@ -150,12 +160,16 @@ fn copy_cells(
     pairs: &CopiedPairs<'_>,
 ) -> Result<()> {
     let (arena, slot) = source.open(pair.source)?;
-    let translated = |cell: Cell| pairs.find(cell).unwrap_or(cell);
+    let translated = |cell: Cell| {
+        let copy = pairs.find(cell);
+        debug_assert!(copy.is_some() || !cell.is_handle(), "every object has a copy");
+        copy.unwrap_or(cell)
+    };
     match arena.shape().elements {
         Elements::Cells => {
             let opened = target.arena_mut(pair.copy.selector())?.write(pair.copy.slot());
             let (_, words) = opened.ok_or_else(corrupt)?;
-            let body = words.get_mut(to_usize(arena.shape().header)..).unwrap_or_default();
+            let body = words.get_mut(to_usize(arena.shape().header)..).ok_or_else(corrupt)?;
             for (to, &from) in Cell::slice_mut(body).iter_mut().zip(arena.cells(slot)?) {
                 *to = translated(from);
             }

@@ -1,12 +1,16 @@
-//! What the host holds on to: weak references, pins, and tokens that come back
-//! when an object was freed.
+//! Weak references, pins (roots of the host), and watches (tokens that the heap returns
+//! after an object was freed).
 
 use crate::heap::Heap;
 use crate::words::{Cell, Result};
 
+#[cfg(doc)]
+use crate::Error;
+
 impl Heap {
-    /// Returns the cell, if it is the handle of a live object: what to ask a weak
-    /// reference. O(1).
+    /// Returns the cell if it is the handle of a live object, or a sealed cell whose
+    /// seal is live. O(1). Every handle that is not among the roots of a collection is
+    /// a weak reference; this function tests one.
     ///
     /// ```
     /// use segheap::{Cell, Heap, List};
@@ -22,9 +26,10 @@ impl Heap {
         self.contains(cell).then_some(cell)
     }
 
-    /// Makes an object a root of every collection until it is unpinned as many
-    /// times. [`Heap::free`], [`Heap::clear`] and the end of a region free it all
-    /// the same. O(log pins); O(pins) for the first pin of an object.
+    /// Makes an object a root of every collection until it is unpinned as many times as
+    /// it was pinned. [`Heap::free`], [`Heap::clear`] and [`Heap::close_region`] free
+    /// it nevertheless. Sealed cells can be pinned. O(log pins); O(pins) for the first
+    /// pin of an object.
     ///
     /// ```
     /// use segheap::{Cell, Heap, List};
@@ -38,26 +43,36 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotAHandle`](crate::Error::NotAHandle);
-    /// [`Error::Stale`](crate::Error::Stale) if the object was freed;
-    /// [`Error::Limit`](crate::Error::Limit) or
-    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory) if the list of pins cannot
-    /// grow. Nothing has changed then. Sealed cells can be pinned.
+    /// [`Error::NotAHandle`] if the cell is no handle; [`Error::Stale`] if the object
+    /// was freed; [`Error::Limit`] or [`Error::OutOfMemory`] if the list of pins cannot
+    /// grow. The heap is unchanged.
     pub fn pin(&mut self, object: impl Into<Cell>) -> Result<()> {
         let cell = object.into();
         self.store.open(cell)?;
         self.roots.pin(self.store.account_mut(), cell)
     }
 
-    /// Takes one pin of an object back, also of one that was freed. Returns
-    /// whether there was one. O(pins).
+    /// Removes one pin of an object; returns whether there was one. The pins of an
+    /// object that was freed stay until they are removed, and have no effect. O(log
+    /// pins); O(pins) for the last pin of an object.
+    ///
+    /// ```
+    /// use segheap::{Heap, List};
+    /// let mut heap = Heap::new();
+    /// let list = heap.alloc(List::new())?;
+    /// heap.pin(list)?;
+    /// heap.pin(list)?;
+    /// assert!(heap.unpin(list) && heap.unpin(list) && !heap.unpin(list));
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     pub fn unpin(&mut self, object: impl Into<Cell>) -> bool {
         self.roots.unpin(object.into())
     }
 
-    /// Attaches a token to an object. When the object is freed, by whatever route,
-    /// [`Heap::drain_dead`] returns the token once. An object can have several.
-    /// This is how a VM closes files and drops host objects. Amortised O(1).
+    /// Attaches a token to an object, which [`Heap::drain_dead`] returns once after the
+    /// object was freed, by whatever operation. An object can have several tokens. They
+    /// are the means of finalization: a VM closes files and drops host objects by them.
+    /// Amortised O(1).
     ///
     /// ```
     /// use segheap::{Heap, Struct};
@@ -71,17 +86,32 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// As [`Heap::pin`]: room for the token is taken now, so that freeing the
-    /// object cannot fail.
+    /// [`Error::NotAHandle`] if the cell is no handle; [`Error::Stale`] if the object
+    /// was freed; [`Error::Limit`] or [`Error::OutOfMemory`] if the list of tokens
+    /// cannot grow, which it does here so that freeing cannot fail. The heap is
+    /// unchanged.
     pub fn watch(&mut self, object: impl Into<Cell>, token: u64) -> Result<()> {
         let cell = object.into();
         self.store.open(cell)?;
         self.roots.watch(self.store.account_mut(), cell, token)
     }
 
-    /// Returns the tokens of watched objects that were freed, in the order in
-    /// which they were attached, each once. A token that is not taken out of the
-    /// iterator comes next time. O(watched).
+    /// Returns an iterator over the tokens of watched objects that were freed, in the
+    /// order of attachment, each once. Tokens that the caller does not take out of the
+    /// iterator are returned by the next call. O(tokens).
+    ///
+    /// ```
+    /// use segheap::{Cell, Heap, List};
+    /// let mut heap = Heap::new();
+    /// for token in [1, 2] {
+    ///     let list = heap.alloc(List::new())?;
+    ///     heap.watch(list, token)?;
+    /// }
+    /// heap.collect([Cell::NULL])?;
+    /// assert_eq!(heap.drain_dead().next(), Some(1));
+    /// assert_eq!(heap.drain_dead().collect::<Vec<_>>(), [2]);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     pub fn drain_dead(&mut self) -> impl Iterator<Item = u64> {
         self.roots.drain_dead(self.store.arenas())
     }

@@ -1,4 +1,4 @@
-//! Values as text: bounded in length, fine with cycles, without recursion.
+//! Values as text: bounded in length, with cycles cut, without recursion.
 
 use core::fmt::{self, Write};
 
@@ -10,13 +10,14 @@ use crate::heap::Heap;
 use crate::object::Integer;
 use crate::words::{Cell, Element, Elements, Error, KeyBy, Shape, Unpacked, to_usize};
 
-/// Bytes written unless the caller sets another length.
+/// Default bound on the bytes written.
 const LIMIT: usize = 4096;
 
-/// A value as text; made by [`Heap::display`].
+/// A value as text, by `Display`; returned by [`Heap::display`].
 ///
-/// Text stands bare, and in quotes inside of other values. An object inside of
-/// itself prints as its handle (`List#17`), one that is gone as `gone`.
+/// Text is printed as it is, and quoted and escaped inside of other values. An object
+/// inside of itself is printed as its handle (`List#17`: kind and slot), an object that
+/// was freed as `gone`, a sealed cell as `Sealed#3`.
 #[derive(Clone, Copy, Debug)]
 pub struct DisplayValue<'h> {
     heap: &'h Heap,
@@ -26,7 +27,8 @@ pub struct DisplayValue<'h> {
 }
 
 impl Heap {
-    /// A value as text, at most 4,096 bytes of it.
+    /// Returns a value as text, of which at most 4,096 bytes are written. O(bytes
+    /// written); an integer of n limbs takes O(n^2).
     ///
     /// ```
     /// use segheap::{Heap, List};
@@ -44,18 +46,34 @@ impl Heap {
 }
 
 impl DisplayValue<'_> {
-    /// Puts text in quotes, as it stands inside of other values.
+    /// Quotes and escapes a text, as inside of other values.
+    ///
+    /// ```
+    /// use segheap::Heap;
+    /// let mut heap = Heap::new();
+    /// let text = heap.string("two\nlines")?;
+    /// assert_eq!(heap.display(text).quoted().to_string(), r#""two\nlines""#);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     pub fn quoted(self) -> Self {
         DisplayValue { quoted: true, ..self }
     }
 
-    /// Writes at most so many bytes, and `…` where something is left out.
+    /// Sets the bound on the bytes written; `…` follows them if something is left out.
+    ///
+    /// ```
+    /// use segheap::{Heap, I64Arr};
+    /// let mut heap = Heap::new();
+    /// let array = heap.alloc(I64Arr::zeroed(1_000_000))?;
+    /// assert_eq!(heap.display(array).limit(12).to_string(), "I64Arr[0, 0,…");
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     pub fn limit(self, bytes: usize) -> Self {
         DisplayValue { limit: bytes, ..self }
     }
 }
 
-/// A writer that stops at a length.
+/// A writer that fails once a bound is reached.
 struct Bounded<'w, 'f> {
     inner: &'w mut fmt::Formatter<'f>,
     left: usize,
@@ -79,7 +97,7 @@ impl Write for Bounded<'_, '_> {
     }
 }
 
-/// An object that is being written, and the next of its cells.
+/// An object that is being written, and the position of its next cell.
 struct Frame<'h> {
     cell: Cell,
     shape: &'static Shape,
@@ -137,7 +155,8 @@ impl<'h> DisplayValue<'h> {
         }
     }
 
-    /// Writes what can be written at once; answers an object whose cells follow.
+    /// Writes a value that has no cells, or the opening bracket of one that has: its
+    /// frame is returned.
     fn open(&self, cell: Cell, out: &mut Bounded<'_, '_>) -> Result<Option<Frame<'h>>, fmt::Error> {
         let Unpacked::Object(_) = cell.unpack() else {
             return write!(out, "{cell:?}").map(|()| None);
@@ -145,20 +164,21 @@ impl<'h> DisplayValue<'h> {
         let Ok((arena, slot)) = self.heap.store.open(cell) else {
             return out.write_str("gone").map(|()| None);
         };
-        let broken = |_: Error| fmt::Error;
+        let corrupt = |_: Error| fmt::Error;
         let shape = arena.shape();
-        let words = arena.used(slot).map_err(broken)?;
+        let words = arena.used(slot).map_err(corrupt)?;
         let body = words.get(to_usize(shape.header)..).unwrap_or_default();
         let bytes = u8::slice(body).get(..to_usize(slot.len)).unwrap_or_default();
         match (shape.key, shape.elements) {
             (KeyBy::Text, _) => {
-                // Quoting makes nothing shorter.
+                // Quoting never shortens a text.
                 let shown = bytes.get(..out.left.saturating_add(4)).unwrap_or(bytes);
                 write!(out, "{:?}", shown.as_bstr())?;
             }
             (KeyBy::Integer, _) => {
                 let integer = Integer::of(words);
-                // A limb is 19 digits or more; writing them out takes O(n^2).
+                // The conversion to decimal is O(n^2): skip it if the digits, 19 or
+                // more for each limb but the last, cannot fit.
                 if integer.limbs.len().saturating_sub(1).saturating_mul(19) > out.left {
                     write!(out, "integer of {} bits", integer.limbs.len().saturating_mul(64))?;
                 } else {
@@ -170,7 +190,7 @@ impl<'h> DisplayValue<'h> {
                     write!(out, "{}<{}>", arena.kind(), words.first().copied().unwrap_or(0))?;
                 }
                 out.write_str(shape.open)?;
-                let cells = arena.cells(slot).map_err(broken)?;
+                let cells = arena.cells(slot).map_err(corrupt)?;
                 return Ok(Some(Frame { cell, shape, cells, next: 0, first: true }));
             }
             (_, Elements::Bytes) => write!(out, "{}{bytes:?}", arena.kind())?,

@@ -1,4 +1,4 @@
-//! Range hints: a range proved once, used many times.
+//! Range hints: a range that is checked once and used many times.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -11,28 +11,30 @@ use crate::words::{
     to_usize,
 };
 
-/// A range of an object's elements, proved to exist: `Copy`, without a borrow.
+/// A range of an object's elements that was checked against the object: `Copy`, 40
+/// bytes, without a borrow of the heap.
 ///
-/// It survives every change of the heap. As long as nothing in its arena was
-/// freed, shrunk or moved, it is redeemed by one compare of an epoch that no
-/// other heap and no other time has; after that, the next use proves it again,
-/// or answers an error. It can be narrowed and never widened.
+/// A hint may be kept across any change of the heap. Each arena has an epoch, which
+/// changes when an object in it is freed, shrunk or moved, and which no other arena of
+/// any heap ever has. While the epoch of the hint is that of the arena, an access
+/// compares the two and checks the index. Otherwise the next access checks the whole
+/// range again, and fails if the object no longer has it. A hint can be narrowed, and
+/// never widened.
 ///
-/// A compiler that knows the range of a loop variable has three ways to say so,
-/// from the shortest lived to the one that a bytecode loop can keep:
+/// A compiler that knows the range of a loop variable passes it to the heap in one of
+/// three forms:
 ///
 /// 1. A **window** ([`Heap::window`], [`Heap::window_mut`], or several at once by
-///    [`Heap::windows_mut`]): a slice, for as long as the heap is borrowed. A
-///    counted loop over it has no check at all.
-/// 2. A **`RangeHint`**: a token without a borrow. Each access compares one
-///    epoch and the index; the slot is not looked at.
-/// 3. A **bulk operation** ([`View::sum`](crate::View::sum) and its kin, `fill`,
-///    `copy_within`, [`Heap::copy_across`]): one check serves the whole loop.
+///    [`Heap::windows_mut`]) is a slice, valid while the heap is borrowed. A counted
+///    loop over it has no checks.
+/// 2. A **`RangeHint`** lasts from one instruction of a bytecode loop to the next. An
+///    access checks epoch and index, without a load of the slot.
+/// 3. A **bulk operation** ([`View::sum`](crate::View::sum), `fill`, `copy_within`,
+///    [`Heap::copy_across`] and the like) checks once for the whole loop.
 ///
-/// What has to hold: the loop variable stays in `lo..hi`, proved when the window
-/// or the hint is made; and for full speed, the loop neither frees nor shrinks
-/// nor outgrows an object of that kind (the hint is then proved again at its
-/// next use, or refused).
+/// The compiler has to prove that the loop variable stays in `lo..hi`; an access
+/// outside fails with [`Error::OutOfRange`]. A loop runs at full speed if it does not
+/// free, shrink or move objects of that kind, and is correct if it does.
 ///
 /// ```
 /// use segheap::{Error, Heap, I64Arr};
@@ -56,9 +58,9 @@ pub struct RangeHint<K> {
     epoch: Epoch,
     heap: Epoch,
     object: Cell,
-    /// First element, counted from the beginning of the payload.
+    /// Index of the first element in the memory of the arena.
     first: u64,
-    /// First element, counted from the beginning of the object.
+    /// Index of the first element in the object.
     start: u32,
     len: u32,
     kind: PhantomData<fn() -> K>,
@@ -73,10 +75,25 @@ impl<K> fmt::Debug for RangeHint<K> {
 }
 
 impl Heap {
-    /// A hint for a range of an object's elements. O(1).
+    /// Returns a hint for a range of an object's elements. O(1). The first hint of an
+    /// arena takes an epoch for it, so the heap is borrowed mutably.
+    ///
+    /// ```
+    /// use segheap::{Error, Heap, Kind, List};
+    /// let mut heap = Heap::new();
+    /// let list = heap.alloc(List::of(&[1.into(), 2.into(), 3.into()]))?;
+    /// let mut hint = heap.hint(list, 1..)?;
+    /// assert_eq!((hint.len(), hint.get(&heap, 0)?), (2, 2.into()));
+    /// heap.free(list)?;
+    /// assert_eq!(hint.get(&heap, 0), Err(Error::Stale { kind: Kind::LIST }));
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// # Errors
-    /// Those of [`Heap::get`]; [`Error::OutOfRange`].
+    /// [`Error::NotAHandle`], [`Error::Sealed`], [`Error::WrongKind`] or
+    /// [`Error::Stale`] if `object` is no handle of a live object of kind `K`, as for
+    /// [`Heap::get`]; [`Error::OutOfRange`] if the object does not have the range;
+    /// [`Error::IdsExhausted`] if the process has used up its epochs.
     pub fn hint<K: Sequence>(
         &mut self,
         object: impl AsHandle<K>,
@@ -99,10 +116,20 @@ impl Heap {
         Ok(hint)
     }
 
-    /// The elements in `range`, for as long as the heap is borrowed. O(1).
+    /// Returns the elements in `range` as a slice. O(1). The slice borrows the heap.
+    ///
+    /// ```
+    /// use segheap::{F64Arr, Heap};
+    /// let mut heap = Heap::new();
+    /// let array = heap.alloc(F64Arr::of(&[0.5, 1.5, 2.5]))?;
+    /// assert_eq!(heap.window(array, 1..)?, [1.5, 2.5]);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// Those of [`Heap::get`]; [`Error::OutOfRange`].
+    /// [`Error::NotAHandle`], [`Error::Sealed`], [`Error::WrongKind`] or
+    /// [`Error::Stale`] if `object` is no handle of a live object of kind `K`, as for
+    /// [`Heap::get`]; [`Error::OutOfRange`] if the object does not have the range.
     pub fn window<K: Sequence>(
         &self,
         object: impl AsHandle<K>,
@@ -111,8 +138,18 @@ impl Heap {
         self.get(object)?.slice(range)
     }
 
-    /// The elements in `range`, to change in place. O(1). A window does not
-    /// outlive a change of the heap:
+    /// Returns the elements in `range` as a mutable slice. O(1).
+    ///
+    /// ```
+    /// use segheap::{Bytes, Heap};
+    /// let mut heap = Heap::new();
+    /// let bytes = heap.alloc(Bytes::zeroed(4))?;
+    /// heap.window_mut(bytes, 1..3)?.copy_from_slice(b"ab");
+    /// assert_eq!(heap.get(bytes)?.as_slice(), b"\0ab\0");
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// The slice borrows the heap, so a window does not outlive a change of its object:
     ///
     /// ```compile_fail
     /// # use segheap::{Bytes, Heap};
@@ -124,7 +161,9 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// Those of [`Heap::get`]; [`Error::OutOfRange`].
+    /// [`Error::NotAHandle`], [`Error::Sealed`], [`Error::WrongKind`] or
+    /// [`Error::Stale`] if `object` is no handle of a live object of kind `K`, as for
+    /// [`Heap::get_mut`]; [`Error::OutOfRange`] if the object does not have the range.
     pub fn window_mut<K: Mutable>(
         &mut self,
         object: impl AsHandle<K>,
@@ -135,20 +174,31 @@ impl Heap {
 }
 
 impl<K: Sequence> RangeHint<K> {
-    /// Number of elements.
+    /// Returns the number of elements in the range. O(1).
     pub fn len(&self) -> usize {
         to_usize(self.len)
     }
 
-    /// Whether there are no elements.
+    /// Returns whether the range is empty. O(1).
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// A hint for a part of this one's range, counted from its start. O(1).
+    /// Returns a hint for a part of this one's range; `bounds` count from its start.
+    /// O(1), without a check of the object.
+    ///
+    /// ```
+    /// use segheap::{Heap, I64Arr};
+    /// let mut heap = Heap::new();
+    /// let array = heap.alloc(I64Arr::of(&[0, 10, 20, 30]))?;
+    /// let hint = heap.hint(array, 1..)?; // 10, 20, 30
+    /// let mut last = hint.narrow(2..)?;
+    /// assert_eq!(last.get(&heap, 0)?, 30);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::OutOfRange`].
+    /// [`Error::OutOfRange`] if `bounds` leave this range.
     pub fn narrow(&self, bounds: impl RangeBounds<usize>) -> Result<RangeHint<K>> {
         let range = range(bounds, self.len())?;
         let skipped = object_len(range.start)?;
@@ -160,12 +210,23 @@ impl<K: Sequence> RangeHint<K> {
         })
     }
 
-    /// Element `index` of the range. O(1).
+    /// Returns element `index` of the range, counted from its start. O(1).
+    ///
+    /// ```
+    /// use segheap::{Bytes, Error, Heap};
+    /// let mut heap = Heap::new();
+    /// let bytes = heap.alloc(Bytes::of(b"abcd"))?;
+    /// let mut hint = heap.hint(bytes, 2..)?;
+    /// assert_eq!(hint.get(&heap, 1)?, b'd');
+    /// heap.get_mut(bytes)?.truncate(3)?;
+    /// assert_eq!(hint.get(&heap, 0), Err(Error::OutOfRange { index: 4, len: 3 }));
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::OutOfRange`] outside the range; [`Error::Stale`] if the object
-    /// is gone or belongs to another heap; [`Error::OutOfRange`] if it no longer
-    /// has the whole range.
+    /// [`Error::OutOfRange`] if `index` is not below [`RangeHint::len`], or if the
+    /// object no longer has the whole range; [`Error::Stale`] if the object was freed
+    /// or belongs to another heap.
     #[inline(always)]
     pub fn get(&mut self, heap: &Heap, index: usize) -> Result<K::Element> {
         let arena = heap.store.arena(K::KIND)?;
@@ -177,18 +238,21 @@ impl<K: Sequence> RangeHint<K> {
             .ok_or_else(|| out_of_range(index, self.len()))
     }
 
+    /// The place of element `index` in the memory of the arena, unless it is out of
+    /// range.
     #[inline(always)]
     fn place(&self, index: usize) -> Option<usize> {
         let first = usize::try_from(self.first).ok()?;
         if index < to_usize(self.len) { Some(first.wrapping_add(index)) } else { None }
     }
 
-    /// Proves the range again: same heap, no revived slot, live object, long
-    /// enough.
+    /// Checks the range again: the heap is the same, no slot was recycled since, the
+    /// object is live and long enough.
     #[cold]
     #[inline(never)]
     fn prove(&mut self, heap: &Heap) -> Result<()> {
         let recycled = heap.store.arena(K::KIND)?.recycled();
+        // An epoch that never was one has no age: it counts as older.
         let old = recycled != Epoch::NONE && (self.epoch < recycled || self.epoch == Epoch::NEVER);
         if old || self.heap != heap.ids.heap() {
             return Err(Error::Stale { kind: K::KIND });
@@ -196,6 +260,7 @@ impl<K: Sequence> RangeHint<K> {
         self.refresh(heap)
     }
 
+    /// Checks the range against the object, and takes the epoch of the arena.
     fn refresh(&mut self, heap: &Heap) -> Result<()> {
         let arena = heap.store.arena(K::KIND)?;
         let slot = arena.check(self.object)?;
@@ -210,10 +275,22 @@ impl<K: Sequence> RangeHint<K> {
 }
 
 impl<K: Mutable> RangeHint<K> {
-    /// Overwrites element `index` of the range. O(1).
+    /// Overwrites element `index` of the range, counted from its start. O(1).
+    ///
+    /// ```
+    /// use segheap::{Heap, I64Arr};
+    /// let mut heap = Heap::new();
+    /// let array = heap.alloc(I64Arr::zeroed(4))?;
+    /// let mut hint = heap.hint(array, 1..3)?;
+    /// hint.set(&mut heap, 0, 7)?;
+    /// assert_eq!(heap.get(array)?.as_slice(), [0, 7, 0, 0]);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`RangeHint::get`].
+    /// [`Error::OutOfRange`] if `index` is not below [`RangeHint::len`], or if the
+    /// object no longer has the whole range; [`Error::Stale`] if the object was freed
+    /// or belongs to another heap.
     #[inline(always)]
     pub fn set(&mut self, heap: &mut Heap, index: usize, element: K::Element) -> Result<()> {
         if self.epoch != heap.store.arena(K::KIND)?.epoch() {

@@ -1,5 +1,6 @@
-//! Operations of the heap on values of any kind, and on several objects at once.
+//! Operations of the heap on values of any form, and on several objects at once.
 
+mod arithmetic;
 mod copies;
 mod display;
 mod hints;

@@ -1,4 +1,4 @@
-//! Sorting a list by a comparison that may run the VM.
+//! Sorting by a comparison that may run code of the VM.
 
 use core::cmp::Ordering;
 
@@ -10,17 +10,14 @@ use crate::object::Mutable;
 use crate::words::{AsHandle, Cell, Error};
 
 impl Heap {
-    /// Sorts the cells of a list (or another sequence of cells) by `compare`,
-    /// stably: bottom-up merge sort, O(n log n) comparisons, in scratch memory.
+    /// Sorts the cells of a list (or of another sequence of cells) by `compare`. The
+    /// sort is stable: a bottom-up merge sort with O(n log n) comparisons, in scratch
+    /// memory for 2 n cells.
     ///
-    /// `compare` gets the heap and may change it; meanwhile the list holds its
-    /// cells in the old order. A comparison that contradicts itself gives some
-    /// order of the same cells.
-    ///
-    /// # Errors
-    /// What `compare` answers first; [`Error::ChangedDuringSort`] if the list has another
-    /// length after the last comparison; those of [`Heap::get`]; a limit or no
-    /// memory for the scratch. The list is as it was (or as `compare` left it).
+    /// `compare` gets the heap, and may allocate, collect and change objects; the list
+    /// keeps its old order until the last comparison. Its cells are then overwritten by
+    /// the sorted ones. If `compare` is no consistent order, the result is some
+    /// permutation of the cells.
     ///
     /// ```
     /// use segheap::{Error, Heap, List};
@@ -30,6 +27,14 @@ impl Heap {
     /// assert_eq!(heap.display(list).to_string(), "[1, 2, 3]");
     /// # Ok::<(), Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// The first error of `compare`; [`Error::ChangedDuringSort`] if the list has
+    /// another length after the last comparison; [`Error::NotAHandle`],
+    /// [`Error::Sealed`], [`Error::WrongKind`] or [`Error::Stale`] if `list` is no
+    /// handle of a live object of kind `K`, before the first comparison or after the
+    /// last; [`Error::Limit`] or [`Error::OutOfMemory`] if scratch memory cannot grow.
+    /// The list is as it was before, or as `compare` left it.
     pub fn sort_by<K: Mutable<Element = Cell>, E: From<Error>>(
         &mut self,
         list: impl AsHandle<K>,
@@ -42,7 +47,7 @@ impl Heap {
                 reserve(buffer, cells.len())?;
                 buffer.extend_from_slice(cells);
             }
-            // The comparisons may allocate: they see what the scratch takes.
+            // The comparisons may allocate: scratch memory counts against the limit.
             scratch.charge_sort(heap.store.account_mut());
             let mut width = 1_usize;
             while width < from.len() {
@@ -82,6 +87,7 @@ fn merge<E>(
             (Some(_), _) => left.next(),
             (None, _) => right.next(),
         };
+        debug_assert!(next.is_some(), "the target is as long as both runs");
         if let Some(cell) = next {
             *place = cell;
         }

@@ -1,4 +1,4 @@
-//! Text as a value: in a cell up to 5 bytes, in an arena beyond.
+//! Text as a value: in the cell up to 5 bytes, in an arena beyond.
 
 use core::fmt;
 use core::ops::{Deref, Range};
@@ -12,8 +12,9 @@ use crate::words::{
     Cell, Error, HasKind, Result, ShortStr, Unpacked, char_range, corrupt, object_len, to_usize,
 };
 
-/// The text of a value, wherever it lies; a [`BStr`] by `Deref`. Returned by
-/// [`Heap::text`].
+/// The text of a value, in a cell or in an arena; returned by [`Heap::text`].
+/// Dereferences to a [`BStr`] in valid UTF-8: bytes with `find`, `chars`, comparison
+/// and the rest of [`bstr`].
 #[derive(Clone, Copy, Eq)]
 pub struct Text<'h>(Place<'h>);
 
@@ -53,15 +54,15 @@ impl fmt::Display for Text<'_> {
     }
 }
 
-/// A part of a text that [`Heap::concat`] puts together.
+/// A part of the text that [`Heap::concat`] returns.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum TextPart<'a> {
-    /// All of a value's text.
+    /// The whole text of a value.
     Whole(Cell),
-    /// These bytes of a value's text.
+    /// A range of the bytes of a value's text, on character boundaries.
     Range(Cell, Range<usize>),
-    /// Text of the host's.
+    /// Text of the host.
     Str(&'a str),
 }
 
@@ -78,10 +79,22 @@ impl<'a> From<&'a str> for TextPart<'a> {
 }
 
 impl Heap {
-    /// A text as a value: in the cell up to 5 bytes, a [`Str`] beyond. O(n).
+    /// Returns a text as a value: in the cell up to 5 bytes of UTF-8, a new [`Str`]
+    /// beyond. O(n) for n bytes.
+    ///
+    /// ```
+    /// use segheap::{Heap, Kind};
+    /// let mut heap = Heap::new();
+    /// let (short, long) = (heap.string("añoo")?, heap.string("mañana")?);
+    /// assert_eq!((short.kind(), long.kind()), (None, Some(Kind::STR)));
+    /// assert_eq!(heap.text(short)?.len() + heap.text(long)?.len(), 5 + 7);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// A limit or no memory; the heap is as it was then.
+    /// If the text cannot be allocated, as for [`Heap::alloc`]: [`Error::Limit`],
+    /// [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or [`Error::OutOfMemory`]. The
+    /// heap is unchanged.
     #[inline]
     pub fn string(&mut self, text: &str) -> Result<Cell> {
         match Cell::short_str(text) {
@@ -90,11 +103,21 @@ impl Heap {
         }
     }
 
-    /// The text of a value. O(1).
+    /// Returns the text of a value, in the cell or in an arena. O(1).
+    ///
+    /// ```
+    /// use segheap::{Error, Heap, bstr::ByteSlice};
+    /// let mut heap = Heap::new();
+    /// let value = heap.string("key=value")?;
+    /// assert_eq!(heap.text(value)?.find("="), Some(3));
+    /// assert_eq!(heap.text(7.into()), Err(Error::NotText));
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::NotText`] for a cell that is neither a handle nor a short text;
-    /// [`Error::WrongKind`] or [`Error::Stale`] for a handle.
+    /// [`Error::NotText`] if the cell is neither a handle nor a text; [`Error::Sealed`]
+    /// if it is sealed; [`Error::WrongKind`] if it is a handle of another kind;
+    /// [`Error::Stale`] if the object was freed.
     #[inline]
     pub fn text(&self, cell: Cell) -> Result<Text<'_>> {
         match cell.unpack() {
@@ -105,12 +128,8 @@ impl Heap {
         }
     }
 
-    /// The pieces put together into one text, with one allocation. O(n).
-    ///
-    /// # Errors
-    /// Those of [`Heap::text`]; [`Error::OutOfRange`] and
-    /// [`Error::NotACharBoundary`] for a part; a limit or no memory. The heap is
-    /// as it was then.
+    /// Returns the concatenation of the parts as a value, as [`Heap::string`] does. One
+    /// allocation, O(n) for n bytes in all parts.
     ///
     /// ```
     /// use segheap::{Heap, TextPart};
@@ -120,6 +139,14 @@ impl Heap {
     /// assert_eq!(heap.text(text)?.to_string(), "seg-segmented");
     /// # Ok::<(), segheap::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// For the first part that they apply to: [`Error::NotText`], [`Error::Sealed`],
+    /// [`Error::WrongKind`] or [`Error::Stale`], as for [`Heap::text`];
+    /// [`Error::OutOfRange`] if a range leaves its text; [`Error::NotACharBoundary`] if
+    /// a bound lies inside a character. If the text cannot be allocated, as for
+    /// [`Heap::alloc`]: [`Error::Limit`], [`Error::ArenaFull`],
+    /// [`Error::ObjectTooLarge`] or [`Error::OutOfMemory`]. The heap is unchanged.
     pub fn concat(&mut self, parts: &[TextPart<'_>]) -> Result<Cell> {
         let mut total = 0_usize;
         let mut short = [0; 8];
@@ -127,7 +154,7 @@ impl Heap {
             let (text, range) = self.part(part)?;
             let end = total.saturating_add(range.len());
             if let Some(place) = short.get_mut(total..end) {
-                place.copy_from_slice(text.get(range).unwrap_or_default());
+                place.copy_from_slice(text.get(range).ok_or_else(corrupt)?);
             }
             total = end;
         }
@@ -140,7 +167,7 @@ impl Heap {
         Ok(cell)
     }
 
-    /// The text of a part, and the range of it that is wanted.
+    /// The text that a part refers to, and the range of its bytes.
     fn part<'a>(&'a self, part: &TextPart<'a>) -> Result<(Text<'a>, Range<usize>)> {
         let (text, range) = match part {
             TextPart::Whole(cell) => (self.text(*cell)?, None),
@@ -155,7 +182,8 @@ impl Heap {
     }
 }
 
-/// Writes parts, which were checked, into a new text.
+/// Writes parts, which were checked, into a new text. They may lie in the same arena,
+/// so they are found again instead of borrowed.
 fn write_parts(arena: &mut Arena, target: Cell, parts: &[TextPart<'_>]) -> Result<()> {
     let index = target.slot();
     let mut to = to_usize(arena.slot(index)?.off).saturating_mul(8);
@@ -185,7 +213,8 @@ fn write_parts(arena: &mut Arena, target: Cell, parts: &[TextPart<'_>]) -> Resul
     Ok(())
 }
 
-/// Writes bytes to the payload, and returns where they end.
+/// Writes bytes into the object in slot `index`, from byte `to` of the memory on;
+/// returns where they end.
 #[inline(always)]
 fn put(arena: &mut Arena, index: u32, to: usize, bytes: &[u8]) -> Result<usize> {
     let end = to.saturating_add(bytes.len());

@@ -1,5 +1,4 @@
-//! Values of any kind: integers and text that pick their own form, equality
-//! and hashes of keys, deep equality.
+//! Equality and hashes of values as keys, and deep equality.
 
 use bumpalo::collections::Vec;
 
@@ -9,10 +8,14 @@ use crate::object::Keys;
 use crate::object::table::{Table, copied};
 use crate::words::{Cell, Element, Elements, HOLE, KeyBy, Kind, Result, to_usize};
 
+#[cfg(doc)]
+use crate::Error;
+
 impl Heap {
-    /// Returns whether two cells are the same key: by value for numbers, text,
-    /// bools and null, by identity for all else. O(length) for text and large
-    /// integers.
+    /// Returns whether two cells are equal as keys of maps and sets: by value for
+    /// numbers, text, booleans and null, by identity for all other objects. 0.0 and
+    /// -0.0 are equal, NaN equals itself, 1 and 1.0 differ. O(1); O(n) for text of n
+    /// bytes and integers of n limbs.
     ///
     /// ```
     /// use segheap::{Cell, Heap, List};
@@ -27,7 +30,7 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Stale`](crate::Error::Stale) if either object was freed.
+    /// [`Error::Stale`] if `a` or `b` is an object that was freed.
     pub fn key_eq(&self, a: Cell, b: Cell) -> Result<bool> {
         let keys = self.store.keys();
         let key = keys.key(a)?;
@@ -35,30 +38,34 @@ impl Heap {
         Ok(keys.same(&key, b))
     }
 
-    /// Returns the hash of a cell as a key. It agrees with [`Heap::key_eq`] and
-    /// depends on the heap's hash seed. O(length) for text and large integers.
+    /// Returns the hash of a cell as a key of maps and sets. Keys that are equal by
+    /// [`Heap::key_eq`] have equal hashes, which depend on the hash seed of the heap.
+    /// The hash function is foldhash, which is seeded and not cryptographic. O(1); O(n)
+    /// for text of n bytes and integers of n limbs.
+    ///
+    /// ```
+    /// use segheap::Heap;
+    /// let mut heap = Heap::new();
+    /// let (a, b) = (heap.string("a longer text")?, heap.string("a longer text")?);
+    /// assert_eq!(heap.hash(a)?, heap.hash(b)?);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::Stale`](crate::Error::Stale) if the object was freed.
+    /// [`Error::Stale`] if the cell is an object that was freed.
     pub fn hash(&self, cell: Cell) -> Result<u32> {
         Ok(self.store.keys().key(cell)?.hash)
     }
 
-    /// Returns whether two values are equal in all they reach: equal as keys, or
-    /// objects of one kind with equal headers and deeply equal elements. Maps and
-    /// sets compare without regard to order: same keys, deeply equal values.
-    /// Floats compare as keys do, in arrays as well.
+    /// Returns whether two values are structurally equal: equal as keys, or objects of
+    /// one kind with equal headers (shape or function id) and structurally equal
+    /// elements. Maps and sets are equal if they have the same keys with structurally
+    /// equal values, in any order. Floats are compared as keys, also in arrays.
     ///
-    /// Cycles and sharing are fine, without recursion: each pair of objects is
-    /// visited once. O(pairs that meet), in scratch memory: that is the size of
-    /// both for trees, and up to the product of their sizes for graphs of
-    /// different form that look alike.
-    ///
-    /// # Errors
-    /// [`Error::Stale`](crate::Error::Stale) for an object that was freed and had
-    /// to be looked at; [`Error::Limit`](crate::Error::Limit) or
-    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory) if there is no scratch
-    /// memory for the work list.
+    /// Cyclic values are equal if no path tells them apart (bisimilarity). Each pair of
+    /// objects is visited once, without recursion. O(pairs visited), in scratch memory:
+    /// the size of both values for trees, up to the product of their sizes for graphs
+    /// of different form that look alike.
     ///
     /// ```
     /// use segheap::{Heap, Pair};
@@ -69,6 +76,10 @@ impl Heap {
     /// assert!(heap.deep_eq(a.into(), b.into())?);
     /// # Ok::<(), segheap::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::Stale`] if the comparison reaches an object that was freed;
+    /// [`Error::Limit`] or [`Error::OutOfMemory`] if scratch memory cannot grow.
     pub fn deep_eq(&mut self, a: Cell, b: Cell) -> Result<bool> {
         self.with_scratch(|heap, scratch| {
             let store = &heap.store;
@@ -100,8 +111,8 @@ impl Heap {
     }
 }
 
-/// Adds the pairs of cells that have to be equal if two objects of one kind are;
-/// `false` if they cannot be.
+/// Adds the pairs of cells that have to be equal for two objects of one kind to be so;
+/// returns `false` if two tables have different keys.
 fn push_pairs(
     work: &mut Vec<'_, (Cell, Cell)>,
     keys: Keys<'_>,
@@ -130,8 +141,9 @@ fn push_pairs(
     Ok(true)
 }
 
-/// Whether two objects of one kind have equal headers, as many elements, and
-/// equal elements where these are no cells.
+/// Whether two objects of one kind have equal headers, the same number of elements, and
+/// equal elements if these are no cells. Objects that are keys by value are not equal:
+/// they would have been equal as keys.
 fn same_content(arena: &Arena, left: Slot, right: Slot) -> Result<bool> {
     let shape = arena.shape();
     let (a, b) = (arena.used(left)?, arena.used(right)?);
@@ -158,12 +170,12 @@ fn same_content(arena: &Arena, left: Slot, right: Slot) -> Result<bool> {
     })
 }
 
-/// The table of an object that is one.
+/// The table of a map or set.
 pub(crate) fn table(arena: &Arena, slot: Slot, stride: u32) -> Result<Table<&[u64]>> {
     Ok(Table::new(arena.used(slot)?, slot.len, to_usize(stride)))
 }
 
-/// Whether a word in the place of a key is no entry.
+/// Whether the key of an entry marks a removed one.
 pub(crate) fn is_hole(cell: Cell) -> bool {
     cell.bits() == HOLE
 }

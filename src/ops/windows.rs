@@ -1,4 +1,4 @@
-//! Several objects, or parts of one, to write at once.
+//! Mutable slices of several objects, or of disjoint parts of one, at once.
 
 use core::ops::{Range, RangeBounds};
 
@@ -6,7 +6,8 @@ use crate::heap::{Arenas, Heap};
 use crate::object::Mutable;
 use crate::words::{Element, Error, Handle, Private, Result, corrupt, range, to_usize};
 
-/// Bytes of one arena's payload, which lie in the object in a slot.
+/// A range of bytes in the memory of the arena at `place`, inside of the object in
+/// `slot`.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Span {
@@ -22,8 +23,8 @@ impl Span {
     }
 }
 
-/// What can be a member of [`Heap::windows_mut`]: a handle, for all elements of
-/// its object, or a handle and a range of them.
+/// An argument of [`Heap::windows_mut`]: a [`Handle`] selects all elements of its
+/// object, a pair of a handle and a range selects those in the range.
 pub trait WindowTarget: Private {
     /// The type of the elements.
     type Element: Element;
@@ -52,45 +53,45 @@ impl<K: Mutable, R: RangeBounds<usize>> WindowTarget for (Handle<K>, R) {
     }
 }
 
-/// A tuple of up to four [`WindowTarget`]s.
+/// A tuple of one to four [`WindowTarget`]s; the argument of [`Heap::windows_mut`].
 pub trait WindowTargets {
-    /// A tuple of slices.
+    /// A tuple of mutable slices, one for each target.
     type Slices<'h>;
     #[doc(hidden)]
     fn slices(self, heap: &mut Heap) -> Result<Self::Slices<'_>>;
 }
 
-macro_rules! disjoint {
-    ($($n:literal: $($WindowTarget:ident $part:ident)*;)*) => {$(
-        impl<$($WindowTarget: WindowTarget),*> WindowTargets for ($($WindowTarget,)*) {
-            type Slices<'h> = ($(&'h mut [$WindowTarget::Element],)*);
+macro_rules! window_targets {
+    ($($n:literal: $($Target:ident $target:ident)*;)*) => {$(
+        impl<$($Target: WindowTarget),*> WindowTargets for ($($Target,)*) {
+            type Slices<'h> = ($(&'h mut [$Target::Element],)*);
 
             fn slices(self, heap: &mut Heap) -> Result<Self::Slices<'_>> {
-                let ($($part,)*) = self;
-                let spans: [Span; $n] = [$($part.span(heap)?),*];
-                let [$($part),*] = carve(heap.store.parts().arenas, &spans)?;
-                Ok(($($WindowTarget::Element::bytes_mut($part).ok_or_else(corrupt)?,)*))
+                let ($($target,)*) = self;
+                let spans: [Span; $n] = [$($target.span(heap)?),*];
+                let [$($target),*] = carve(heap.store.parts().arenas, &spans)?;
+                Ok(($($Target::Element::bytes_mut($target).ok_or_else(corrupt)?,)*))
             }
         }
     )*};
 }
-disjoint! {
+window_targets! {
     1: A a;
     2: A a B b;
     3: A a B b C c;
     4: A a B b C c D d;
 }
 
-/// The rest of an arena's payload, of which slices were taken from the front.
+/// The rest of an arena's memory, after slices were split off its front.
 struct Rest<'h> {
     place: usize,
-    /// Bytes taken.
+    /// Bytes split off.
     position: usize,
     bytes: &'h mut [u8],
 }
 
-/// The spans as slices of their arenas' payloads. Safe Rust borrows several parts
-/// of one slice mutably only from front to back, so they are taken in order.
+/// Borrows the spans, in the order given. Slices of one arena's memory are split off
+/// front to back, in the order of their starts: an overlap shows as a negative gap.
 fn carve<'h, const N: usize>(
     arenas: &'h mut Arenas,
     spans: &[Span; N],
@@ -101,7 +102,9 @@ fn carve<'h, const N: usize>(
     let mut arenas = arenas.iter_mut().enumerate();
     let mut rest: Rest<'h> = Rest { place: usize::MAX, position: 0, bytes: &mut [] };
     for n in order {
-        let (Some(&span), Some(place)) = (spans.get(n), carved.get_mut(n)) else { continue };
+        let (Some(&span), Some(place)) = (spans.get(n), carved.get_mut(n)) else {
+            return Err(corrupt());
+        };
         if span.start >= span.end {
             continue;
         }
@@ -121,8 +124,8 @@ fn carve<'h, const N: usize>(
 }
 
 impl Heap {
-    /// Opens the elements of several objects to write at once, of one kind or of
-    /// several, or disjoint parts of one object. O(1).
+    /// Returns mutable slices of several objects at once, of one kind or of several, or
+    /// of disjoint parts of one object. O(1) for up to four targets.
     ///
     /// ```
     /// use segheap::{F64Arr, Heap, List};
@@ -136,10 +139,22 @@ impl Heap {
     /// # Ok::<(), segheap::Error>(())
     /// ```
     ///
+    /// Parts of one object must not overlap:
+    ///
+    /// ```
+    /// use segheap::{Error, Heap, List};
+    /// let mut heap = Heap::new();
+    /// let list = heap.alloc(List::zeroed(4))?;
+    /// assert!(heap.windows_mut(((list, ..2), (list, 2..)))?.0.len() == 2);
+    /// assert_eq!(heap.windows_mut(((list, ..2), (list, 1..))), Err(Error::Overlap));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// Those of [`Heap::get`] for the first part they apply to;
-    /// [`Error::OutOfRange`]; [`Error::Overlap`].
-    pub fn windows_mut<D: WindowTargets>(&mut self, parts: D) -> Result<D::Slices<'_>> {
-        parts.slices(self)
+    /// [`Error::Stale`] if an object was freed, and [`Error::OutOfRange`] if an object
+    /// does not have the range, for the first target that they apply to;
+    /// [`Error::Overlap`] if two targets share an element.
+    pub fn windows_mut<T: WindowTargets>(&mut self, targets: T) -> Result<T::Slices<'_>> {
+        targets.slices(self)
     }
 }

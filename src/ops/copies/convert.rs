@@ -1,33 +1,35 @@
 //! Conversions of elements, and the loops that run them.
 //!
-//! The loops have no branch an element: [`Fit::fit`] converts it and returns error
-//! bits, which are OR-ed together and looked at once a block. `fit` may be too
-//! strict; a block that it suspects is done again by [`Fit::exact`], which decides,
-//! and finds the index of an element that does not fit.
+//! The loops have no branch per element, so that they vectorize: [`Fit::fit`] converts
+//! an element and returns error bits, which are OR-ed together and tested once per
+//! block. `fit` may reject an element that fits; a block with errors is converted again
+//! by [`Fit::exact`], which decides and finds the index of the first element that does
+//! not fit.
 
 use crate::words::utf8::{self, valid_up_to};
 use crate::words::{Cell, Element, PAYLOAD, Result, TAG_INT, TAG_SHIFT, copy};
 
-/// The index of the element that does not fit, or of the byte where text stops
-/// being UTF-8.
+/// The index of the element that does not fit, or of the byte where text stops being
+/// UTF-8.
 pub(super) type FailedAt = usize;
 
-/// Elements between two looks at the error bits.
+/// Elements per test of the error bits.
 const BLOCK: usize = 512;
-/// Bytes of text validated, then copied while they are in the cache.
+/// Bytes of text that are validated, and then copied while they are in the L1 cache.
 const TEXT_BLOCK: usize = 4096;
 
-/// How an element becomes one of another type.
+/// The conversion of an element to one of type `T`.
 pub(super) trait Fit<T>: Element {
-    /// The error bits that count; 0 for conversions that cannot fail.
+    /// The error bits that matter; 0 for conversions that cannot fail.
     const ERROR_MASK: u64;
-    /// The element, and bits that are 0 under `ERROR_MASK` only if it fits.
+    /// The converted element, and error bits: the element fits if those under
+    /// `ERROR_MASK` are 0. Otherwise the element is unspecified.
     fn fit(self) -> (T, u64);
-    /// The element if it fits.
+    /// The converted element, if it fits.
     fn exact(self) -> Option<T>;
 }
 
-/// Conversions: the bits that count, `fit` and `exact`.
+/// Conversions: `ERROR_MASK`, `fit` and `exact` of each.
 macro_rules! conversions {
     ($($from:ty => $to:ty, $bad:expr, $fit:expr, $exact:expr;)*) => {$(
         impl Fit<$to> for $from {
@@ -48,8 +50,8 @@ const INT: u64 = TAG_INT << TAG_SHIFT;
 const BYTE: u64 = 0xFF;
 /// 2^47: the sign of an integer in a cell.
 const SIGN: u64 = 1 << 47;
-/// 2^52 + 2^51: a double this large has steps of 1, so adding it rounds to a
-/// whole number, which then stands in the low bits.
+/// 2^52 + 2^51: doubles of this size are 1 apart, so adding it to a small double rounds
+/// that to a whole number, in the low bits of the sum.
 const WHOLE: f64 = 6_755_399_441_055_744.0;
 
 conversions! {
@@ -59,7 +61,7 @@ conversions! {
     f64 => Cell, 0, |float| (Cell::float(float), 0), |float| Some(Cell::float(float));
     i64 => u8, !BYTE, |int: i64| (int.cast_unsigned() as u8, int.cast_unsigned()),
         |int| u8::try_from(int).ok();
-    // Strict: every integer of 53 bits is a double, and some larger ones are.
+    // Every integer of 53 bits is a double; `exact` finds the larger ones that are.
     i64 => f64, !((1 << 54) - 1), |int: i64| (double(int), int.wrapping_add(1 << 53).cast_unsigned()),
         |int| (whole(double(int)) == Some(int)).then_some(double(int));
     i64 => Cell, !PAYLOAD, |int: i64| (
@@ -81,7 +83,7 @@ conversions! {
         cell.bits() ^ INT,
     ), Cell::as_int;
     Cell => f64, u64::MAX, |cell: Cell| {
-        // An integer of 48 bits, biased, is the mantissa of a double of 2^52.
+        // The integer, biased to be positive, is put into the mantissa of 2^52.
         let biased = (cell.bits() & PAYLOAD) ^ SIGN | 0x433_u64 << 52;
         let int = f64::from_bits(biased) - (4_503_599_627_370_496.0 + 140_737_488_355_328.0);
         let is_int = cell.bits() ^ INT <= PAYLOAD;
@@ -95,7 +97,7 @@ const fn double(int: i64) -> f64 {
     int as f64
 }
 
-/// A whole double as an integer.
+/// A whole double in the range of `i64` as an integer.
 #[allow(clippy::cast_possible_truncation, reason = "whole and in range")]
 fn whole(float: f64) -> Option<i64> {
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
@@ -103,18 +105,19 @@ fn whole(float: f64) -> Option<i64> {
     fits.then_some(float as i64)
 }
 
-/// A whole double below 2^51, and 0; or anything, and not 0.
+/// A whole double of magnitude up to about 2^51 as an integer, and 0; for other doubles
+/// an unspecified integer, and error bits.
 #[inline(always)]
 fn small_whole(float: f64) -> (u64, u64) {
     let shifted = float + WHOLE;
     let int = shifted.to_bits().wrapping_sub(WHOLE.to_bits());
     let whole = shifted - WHOLE == float;
-    // Where the sum has left its binade, its low bits are no integer.
+    // Outside of the binade of `WHOLE`, the low bits of the sum are no integer.
     let near = shifted.to_bits() >> 52 == WHOLE.to_bits() >> 52;
     (int, if whole & near { 0 } else { u64::MAX })
 }
 
-/// Compiles a loop for several instruction sets, chosen at run time.
+/// Compiles a loop for several instruction sets, of which one is selected at run time.
 macro_rules! dispatched {
     ($(#[$doc:meta])* fn $name:ident $($rest:tt)*) => {
         $(#[$doc])*
@@ -135,8 +138,8 @@ macro_rules! dispatched {
 }
 
 dispatched! {
-    /// Converts blocks up to the first one with an element that may not fit;
-    /// returns where that one begins.
+    /// Converts blocks up to the first one with error bits; returns where that one
+    /// starts.
     fn convert_blocks<S: Fit<T>, T: Element>(source: &[S], target: &mut [T]) -> usize {
         let mut done = 0_usize;
         for (source, target) in source.chunks(BLOCK).zip(target.chunks_mut(BLOCK)) {
@@ -156,7 +159,7 @@ dispatched! {
 }
 
 dispatched! {
-    /// As [`convert_blocks`], with nothing written.
+    /// Like [`convert_blocks`], without writing.
     fn check_blocks<S: Fit<T>, T: Element>(source: &[S]) -> usize {
         let mut done = 0_usize;
         for source in source.chunks(BLOCK) {
@@ -169,15 +172,16 @@ dispatched! {
     }
 }
 
-/// Writes the elements of `source` to as many of `target`.
+/// Converts the elements of `source` into `target`, which has the same number.
 pub(super) fn convert_into<S: Fit<T>, T: Element>(
     source: &[u8],
     target: &mut [u8],
 ) -> Result<(), FailedAt> {
     let (Some(source), Some(target)) = (S::bytes(source), T::bytes_mut(target)) else {
-        debug_assert!(false, "elements lie at multiples of their size");
+        debug_assert!(false, "elements are aligned to their size");
         return Ok(());
     };
+    debug_assert_eq!(source.len(), target.len(), "the target has room for the source");
     let mut done = 0_usize;
     while let (Some(from @ [_, ..]), Some(to)) = (source.get(done..), target.get_mut(done..)) {
         let sound = convert_blocks(from, to);
@@ -191,7 +195,10 @@ pub(super) fn convert_into<S: Fit<T>, T: Element>(
 
 /// Checks that every element of `source` fits.
 pub(super) fn check<S: Fit<T>, T: Element>(source: &[u8]) -> Result<(), FailedAt> {
-    let source = S::bytes(source).unwrap_or_default();
+    let Some(source) = S::bytes(source) else {
+        debug_assert!(false, "elements are aligned to their size");
+        return Ok(());
+    };
     let mut done = 0_usize;
     while let Some(from @ [_, ..]) = source.get(done..) {
         let sound = check_blocks::<S, T>(from);
@@ -203,13 +210,13 @@ pub(super) fn check<S: Fit<T>, T: Element>(source: &[u8]) -> Result<(), FailedAt
     Ok(())
 }
 
-/// Copies bytes that have to be text.
+/// Copies bytes that have to be UTF-8.
 pub(super) fn copy_text(source: &[u8], target: &mut [u8]) -> Result<(), FailedAt> {
     let (mut from, mut to) = (source, target);
     loop {
         let mut len = from.len();
         if len > TEXT_BLOCK.saturating_mul(2) {
-            // Back to where a character begins, if there is one at all.
+            // End the block where a character starts, if one does there.
             let begins = |end: &usize| from.get(*end).is_some_and(|byte| byte & 0xC0 != 0x80);
             let ends = TEXT_BLOCK.saturating_sub(3)..=TEXT_BLOCK;
             len = ends.rev().find(begins).unwrap_or(TEXT_BLOCK);
@@ -217,9 +224,10 @@ pub(super) fn copy_text(source: &[u8], target: &mut [u8]) -> Result<(), FailedAt
         let (Some((block, rest)), Some((place, places))) =
             (from.split_at_checked(len), to.split_at_mut_checked(len))
         else {
+            debug_assert!(false, "the target has room for the source");
             return Ok(());
         };
-        // For a short text, setting up SIMD validation is most of its cost.
+        // For a short text, most of the cost of SIMD validation is its setup.
         let ascii = block.len() <= 128 && block.is_ascii();
         if !ascii && utf8::to_str(block).is_none() {
             return Err(valid_up_to(source));
@@ -232,7 +240,7 @@ pub(super) fn copy_text(source: &[u8], target: &mut [u8]) -> Result<(), FailedAt
     }
 }
 
-/// Checks that bytes are text.
+/// Checks that bytes are UTF-8.
 pub(super) fn check_text(source: &[u8]) -> Result<(), FailedAt> {
     utf8::to_str(source).map(drop).ok_or_else(|| valid_up_to(source))
 }

@@ -1,8 +1,9 @@
-//! Bulk copies from one object to another, across arenas or inside one: the
-//! heap's `memory.copy`.
+//! Bulk copies between objects, across arenas or inside of one: the heap's
+//! `memory.copy`.
 //!
-//! Copies between elements of one type copy bytes. Cells are encoded one by one,
-//! so no copy makes a handle of numbers; only list to list moves cells as they are.
+//! Elements of one type are copied as bytes. Copies into cells encode each element, so
+//! that no copy forges a handle from numbers; only copies from cells to cells move them
+//! unchanged.
 
 mod convert;
 mod route;
@@ -20,15 +21,31 @@ use crate::object::{Growable, Mutable, Object, Sequence, ValueArray};
 use crate::words::{AsHandle, Cell, Element, Handle, HasKind, Kind, Result, corrupt, object_len};
 use route::Route;
 
-/// Implemented where a bulk copy leads from `Self` to new objects of kind `D`.
+#[cfg(doc)]
+use crate::{Bignum, Error};
+
+/// Implemented by the kinds whose elements [`Heap::convert_across`] converts to new
+/// objects of kind `D`.
+///
+/// ```
+/// use segheap::{ConvertTo, Error, F64Arr, Handle, Heap, I64Arr};
+/// fn sum<K: ConvertTo<F64Arr>>(heap: &mut Heap, numbers: Handle<K>) -> Result<f64, Error> {
+///     let floats = heap.convert_across::<F64Arr>(numbers, ..)?;
+///     heap.get(floats)?.sum(..)
+/// }
+/// let mut heap = Heap::new();
+/// let numbers = heap.alloc(I64Arr::of(&[1, 2]))?;
+/// assert_eq!(sum(&mut heap, numbers)?, 3.0);
+/// # Ok::<(), Error>(())
+/// ```
 pub trait ConvertTo<D: Object>: Sequence {
     #[doc(hidden)]
     const ROUTE: Route;
 }
 
-/// Implemented where a bulk copy leads from `Self` to objects of kind `D`, new or
-/// not: text is never changed in place, all else has each of its routes in both
-/// forms.
+/// Implemented by the kinds whose elements [`Heap::copy_across`] and
+/// [`Heap::append_across`] copy into objects of kind `D`: those that convert to new
+/// ones, unless `D` is immutable.
 pub trait CopyTo<D: Object>: ConvertTo<D> {}
 
 impl<S: ConvertTo<D>, D: Mutable> CopyTo<D> for S {}
@@ -40,7 +57,8 @@ impl DataElement for u8 {}
 impl DataElement for i64 {}
 impl DataElement for Cell {}
 
-/// A row a pair of classes of kinds; a pair without a route does not compile.
+/// One row for each pair of kinds, or of classes of kinds, that has a route; a row
+/// without one does not compile.
 macro_rules! routes {
     ($([$($generics:tt)*] $From:ty => $To:ty;)*) => {$(
         #[allow(private_bounds, reason = "it only says which pairs there are")]
@@ -70,10 +88,11 @@ fn route<S: ConvertTo<D>, D: Object>(_: Handle<S>) -> &'static Route {
     const { &S::ROUTE }
 }
 
-/// Bulk copies. Source and target may be of one arena or of two; `range` counts
-/// elements of the source (bytes, in a text). Both ranges are checked, each
-/// against its own object, before anything moves; length 0 is fine up to the
-/// very end. Overlap inside one object behaves as if through a temporary.
+/// Bulk copies. Source and target may be of one kind or of two, and may be the same
+/// object; overlapping ranges are copied as if through a temporary. `range` counts
+/// elements of the source (bytes, in a text). Both ranges are checked against their
+/// objects before anything is written; a range of length 0 is valid up to the end. O(n)
+/// for n elements, converted by vector instructions where the target has them.
 ///
 /// | from \\ to | Str | Bytes | U8Arr | I64Arr | F64Arr | List |
 /// |---|---|---|---|---|---|---|
@@ -84,20 +103,14 @@ fn route<S: ConvertTo<D>, D: Object>(_: Handle<S>) -> &'static Route {
 /// | F64Arr | | | 0..=255, whole | whole, exact | yes | NaN canonical |
 /// | List | [`join`](Heap::join) | ints 0..=255 | ints 0..=255 | ints | floats, ints | yes |
 ///
-/// "new": only into a new object. Integers in lists are those held in a cell; a
-/// `Bignum` does not fit anywhere.
-///
-/// # Errors
-/// Of all of them: those of [`Heap::get`] for the target and for the source;
-/// [`Error::OutOfRange`] for either range; [`Error::NotConvertible`] with the index in
-/// the source of the first element that cannot be converted without loss;
-/// [`Error::NotUtf8`], [`Error::NotACharBoundary`] for new text;
-/// [`Error::NoRoute`] of the `_any` forms; a limit or no memory. Whatever the
-/// error, every object, every page and every count is as before (but for the
-/// scratch memory, a cache). -0.0 is the integer 0.
+/// "new": only into a new object, by [`convert_across`](Heap::convert_across). Other
+/// entries name the elements that convert: "exact" without rounding, "whole" without a
+/// fraction (-0.0 becomes 0), "48 bits" if they fit into a cell. An element that does
+/// not fails with [`Error::NotConvertible`]; a [`Bignum`] in a list never converts. An
+/// error leaves every object, page and count unchanged.
 impl Heap {
-    /// Overwrites elements of `target` from index `at` on. O(n); the source is
-    /// read twice where an element may not fit.
+    /// Overwrites elements of `target` from index `at` on by those in `range` of
+    /// `source`. O(n); the source is read twice if an element may not convert.
     ///
     /// ```
     /// use segheap::{Bytes, Error, Heap, I64Arr, Kind};
@@ -106,13 +119,13 @@ impl Heap {
     /// let numbers = heap.alloc(I64Arr::of(&[7, 8, 999]))?;
     /// heap.copy_across(bytes, 2, numbers, ..2)?;
     /// assert_eq!(heap.get(bytes)?.as_slice(), [0, 0, 7, 8]);
-    /// let misfit = Error::NotConvertible { index: 2, to: Kind::BYTES };
-    /// assert_eq!(heap.copy_across(bytes, 0, numbers, ..), Err(misfit));
+    /// let error = Error::NotConvertible { index: 2, to: Kind::BYTES };
+    /// assert_eq!(heap.copy_across(bytes, 0, numbers, ..), Err(error));
     /// # Ok::<(), Error>(())
     /// ```
     ///
-    /// A pair without a route does not compile, nor do the bits of floats turn
-    /// into cells:
+    /// A pair of kinds without a route does not compile, nor does a copy of the bits of
+    /// floats into cells:
     ///
     /// ```compile_fail
     /// # use segheap::{F64Arr, Heap, Map};
@@ -128,6 +141,12 @@ impl Heap {
     /// let (list, floats) = heap.windows_mut((list, floats)).unwrap();
     /// list.copy_from_slice(floats);
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::Stale`] if either object was freed; [`Error::OutOfRange`] if the source
+    /// does not have `range`, or the target not as many elements from `at` on;
+    /// [`Error::NotConvertible`] with the index in the source of the first element that
+    /// does not convert. The heap is unchanged.
     pub fn copy_across<D: Mutable>(
         &mut self,
         target: Handle<D>,
@@ -138,7 +157,26 @@ impl Heap {
         route(source).copy(&mut self.store, target.cell(), at, source.cell(), range)
     }
 
-    /// [`Heap::copy_across`] for kinds known at run time. O(n).
+    /// Copies as [`Heap::copy_across`] does, between kinds known at run time only.
+    /// O(n).
+    ///
+    /// ```
+    /// use segheap::{Bytes, Cell, Error, F64Arr, Heap, I64Arr, Kind};
+    /// let mut heap = Heap::new();
+    /// let bytes: Cell = heap.alloc(Bytes::of(&[7, 8]))?.into();
+    /// let ints: Cell = heap.alloc(I64Arr::zeroed(3))?.into();
+    /// let floats: Cell = heap.alloc(F64Arr::zeroed(3))?.into();
+    /// heap.copy_across_any(ints, 1, bytes, ..)?;
+    /// assert_eq!(heap.get::<I64Arr>(ints)?.as_slice(), [0, 7, 8]);
+    /// let error = Error::NoRoute { from: Kind::BYTES, to: Kind::F64ARR };
+    /// assert_eq!(heap.copy_across_any(floats, 0, bytes, ..), Err(error));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NotAHandle`] if `target` or `source` is no handle; [`Error::Sealed`] if
+    /// one is sealed; [`Error::NoRoute`] if the source's kind does not copy into the
+    /// target's; then those of [`Heap::copy_across`].
     pub fn copy_across_any(
         &mut self,
         target: Cell,
@@ -149,8 +187,8 @@ impl Heap {
         Route::find(source, target.kind(), false)?.copy(&mut self.store, target, at, source, range)
     }
 
-    /// Adds elements at the end of `target`, which may be the source itself.
-    /// Amortised O(n).
+    /// Appends the elements in `range` of `source` to `target`, which may be the source
+    /// itself. Amortised O(n); O(length of the target) when its block moves.
     ///
     /// ```
     /// use segheap::{Bytes, Heap, Str};
@@ -163,6 +201,13 @@ impl Heap {
     /// assert_eq!(heap.get(built)?.text(), "text, text");
     /// # Ok::<(), segheap::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::Stale`] if either object was freed; [`Error::OutOfRange`] if the source
+    /// does not have `range`; [`Error::NotConvertible`] with the index in the source of
+    /// the first element that does not convert. If the target cannot grow:
+    /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
+    /// [`Error::OutOfMemory`]. The heap is unchanged.
     pub fn append_across<D: Growable>(
         &mut self,
         target: Handle<D>,
@@ -172,7 +217,25 @@ impl Heap {
         route(source).append(&mut self.store, target.cell(), source.cell(), range)
     }
 
-    /// [`Heap::append_across`] for kinds known at run time. Amortised O(n).
+    /// Appends as [`Heap::append_across`] does, between kinds known at run time only.
+    /// Amortised O(n).
+    ///
+    /// ```
+    /// use segheap::{Cell, Error, Heap, I64Arr, Kind, List};
+    /// let mut heap = Heap::new();
+    /// let list: Cell = heap.alloc(List::of(&[1.into(), Cell::NULL]))?.into();
+    /// let ints: Cell = heap.alloc(I64Arr::new())?.into();
+    /// heap.append_across_any(ints, list, ..1)?;
+    /// assert_eq!(heap.get::<I64Arr>(ints)?.as_slice(), [1]);
+    /// let error = Error::NotConvertible { index: 1, to: Kind::I64ARR };
+    /// assert_eq!(heap.append_across_any(ints, list, ..), Err(error));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NotAHandle`] if `target` or `source` is no handle; [`Error::Sealed`] if
+    /// one is sealed; [`Error::NoRoute`] if the source's kind does not copy into the
+    /// target's; then those of [`Heap::append_across`].
     pub fn append_across_any(
         &mut self,
         target: Cell,
@@ -182,7 +245,28 @@ impl Heap {
         Route::find(source, target.kind(), false)?.append(&mut self.store, target, source, range)
     }
 
-    /// Makes a new object of elements of `source`. O(n).
+    /// Allocates an object of kind `D` with the elements in `range` of `source`. O(n).
+    ///
+    /// ```
+    /// use segheap::{Error, Heap, I64Arr, List, Str, U8Arr};
+    /// let mut heap = Heap::new();
+    /// let array = heap.alloc(I64Arr::of(&[104, 105]))?;
+    /// let list = heap.convert_across::<List>(array, ..)?;
+    /// assert_eq!(heap.get(list)?.as_slice(), [104.into(), 105.into()]);
+    /// let bytes = heap.convert_across::<U8Arr>(array, ..)?;
+    /// let text = heap.convert_across::<Str>(bytes, ..)?;
+    /// assert_eq!(heap.get(text)?.text(), "hi");
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Stale`] if the source was freed; [`Error::OutOfRange`] if it does not
+    /// have `range`; [`Error::NotConvertible`] with the index of the first element that
+    /// does not convert; [`Error::NotUtf8`] if bytes are no text;
+    /// [`Error::NotACharBoundary`] if a bound lies inside a character of a text that is
+    /// copied to text. If the object cannot be allocated, as for [`Heap::alloc`]:
+    /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
+    /// [`Error::OutOfMemory`]. The heap is unchanged.
     pub fn convert_across<D: Object>(
         &mut self,
         source: Handle<impl ConvertTo<D>>,
@@ -191,7 +275,24 @@ impl Heap {
         route(source).alloc(&mut self.store, source.cell(), range).map(Handle::known)
     }
 
-    /// [`Heap::convert_across`] for kinds known at run time. O(n).
+    /// Converts as [`Heap::convert_across`] does, between kinds known at run time only.
+    /// O(n).
+    ///
+    /// ```
+    /// use segheap::{Bytes, Cell, Error, Heap, Kind};
+    /// let mut heap = Heap::new();
+    /// let bytes: Cell = heap.alloc(Bytes::of(b"ab\xFF"))?.into();
+    /// let text = heap.convert_across_any(Kind::STR, bytes, ..2)?;
+    /// assert_eq!(heap.text(text)?.to_string(), "ab");
+    /// let error = Error::NotUtf8 { valid_up_to: 2 };
+    /// assert_eq!(heap.convert_across_any(Kind::STR, bytes, ..), Err(error));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NotAHandle`] if `source` is no handle; [`Error::Sealed`] if it is
+    /// sealed; [`Error::NoRoute`] if its kind does not convert to `to`; then those of
+    /// [`Heap::convert_across`].
     pub fn convert_across_any(
         &mut self,
         to: Kind,
@@ -201,8 +302,8 @@ impl Heap {
         Route::find(source, Some(to), true)?.alloc(&mut self.store, source, range)
     }
 
-    /// Makes a list of the characters of a text, each a text held in a cell.
-    /// O(n).
+    /// Allocates a list of the characters (Unicode scalar values) in `range` of a text,
+    /// each as a text in a cell. O(n) for n bytes.
     ///
     /// ```
     /// use segheap::{Heap, Str};
@@ -212,6 +313,15 @@ impl Heap {
     /// assert_eq!(heap.display(chars).to_string(), r#"["a", "ñ", "o"]"#);
     /// # Ok::<(), segheap::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// If `text` is no handle of a live text, as for [`Heap::get`]:
+    /// [`Error::NotAHandle`], [`Error::Sealed`], [`Error::WrongKind`] or
+    /// [`Error::Stale`]. [`Error::OutOfRange`] if the text does not have `range`;
+    /// [`Error::NotACharBoundary`] if a bound lies inside a character. If the list
+    /// cannot be allocated, as for [`Heap::alloc`]: [`Error::Limit`],
+    /// [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or [`Error::OutOfMemory`]. The
+    /// heap is unchanged.
     pub fn convert_chars(
         &mut self,
         text: impl AsHandle<Str>,
@@ -239,11 +349,9 @@ impl Heap {
         Ok(Handle::known(cell))
     }
 
-    /// Makes one text of the texts in a list, with `separator` between them.
-    /// O(length of the text).
-    ///
-    /// # Errors
-    /// Also those of [`Heap::text`] for an element that is no text.
+    /// Returns the concatenation of the texts in `range` of a list, with `separator`
+    /// between them, as a value (see [`Heap::string`]). O(n) for n bytes of text, in
+    /// scratch memory for the list of parts.
     ///
     /// ```
     /// use segheap::{Heap, List};
@@ -254,6 +362,16 @@ impl Heap {
     /// assert_eq!(heap.text(text)?.to_string(), "one, another");
     /// # Ok::<(), segheap::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// If `list` is no handle of a live list, as for [`Heap::get`]:
+    /// [`Error::NotAHandle`], [`Error::Sealed`], [`Error::WrongKind`] or
+    /// [`Error::Stale`]. [`Error::OutOfRange`] if the list does not have `range`. For
+    /// an element that is no live text, as for [`Heap::text`]: [`Error::NotText`],
+    /// [`Error::Sealed`], [`Error::WrongKind`] or [`Error::Stale`]. If scratch memory
+    /// or the text cannot be allocated: [`Error::Limit`], [`Error::ArenaFull`],
+    /// [`Error::ObjectTooLarge`] or [`Error::OutOfMemory`]. The heap is unchanged, but
+    /// for scratch memory.
     pub fn join(
         &mut self,
         list: impl AsHandle<List>,

@@ -1,5 +1,5 @@
-//! Routes: which kinds can be copied to which, and how. They follow from what the
-//! kinds declare: a class and an element type each. No kind is named here.
+//! Routes: which kinds copy to which, and how. They follow from the class and the
+//! element type that each kind declares; this file mentions no kind.
 
 use core::ops::{Range, RangeBounds};
 
@@ -13,17 +13,20 @@ use crate::words::{
     object_len, out_of_range, range, to_usize,
 };
 
-/// How the bytes of source elements become those of target elements.
+/// Checks that all elements in the bytes of a source fit.
+type Check = fn(&[u8]) -> Result<(), FailedAt>;
+
+/// How source elements become target elements.
 #[derive(Clone, Copy, Debug)]
 enum How {
     /// Byte by byte.
     Verbatim,
-    /// Text out of text: byte by byte between character boundaries.
+    /// Text out of text: byte by byte, between character boundaries.
     Substring,
     /// Element by element.
     Convert {
-        /// Checks that every element fits, unless that is certain.
-        check: Option<fn(&[u8]) -> Result<(), FailedAt>>,
+        /// Checks that every element fits; `None` if every element does.
+        check: Option<Check>,
         convert: fn(&[u8], &mut [u8]) -> Result<(), FailedAt>,
     },
 }
@@ -32,12 +35,11 @@ impl How {
     const TEXT: How = How::Convert { check: Some(check_text), convert: copy_text };
 
     const fn convert<S: Fit<T>, T: Element>() -> How {
-        let check: Option<fn(&[u8]) -> Result<(), FailedAt>> =
-            if S::ERROR_MASK == 0 { None } else { Some(check::<S, T>) };
+        let check: Option<Check> = if S::ERROR_MASK == 0 { None } else { Some(check::<S, T>) };
         How::Convert { check, convert: convert_into::<S, T> }
     }
 
-    /// How objects of one shape are copied to those of another.
+    /// How objects of one shape are copied to those of another; `None` if they are not.
     const fn between(from: &Shape, to: &Shape) -> Option<How> {
         use CopyClass::{Data, Text, Values};
         use Elements::{Bytes, Floats};
@@ -51,6 +53,7 @@ impl How {
         }
     }
 
+    /// How elements of one type are converted to those of another.
     const fn elements(from: Elements, to: Elements) -> Option<How> {
         use Elements::{Bytes, Cells, Floats, Ints};
         Some(match (from, to) {
@@ -72,7 +75,7 @@ impl How {
     }
 }
 
-/// A way to copy objects of one kind to those of another.
+/// The route from one kind to another.
 #[derive(Clone, Copy, Debug)]
 #[doc(hidden)]
 pub struct Route {
@@ -82,7 +85,7 @@ pub struct Route {
     how: How,
 }
 
-/// Every route, by kinds.
+/// Every route, by the indices of source and target kind.
 #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "when compiled")]
 static ROUTES: [[Option<Route>; Kind::COUNT]; Kind::COUNT] = {
     let mut routes = [[None; Kind::COUNT]; Kind::COUNT];
@@ -98,7 +101,7 @@ static ROUTES: [[Option<Route>; Kind::COUNT]; Kind::COUNT] = {
     routes
 };
 
-/// A source: an object, and a range of its elements.
+/// The source of a copy: an object, and a range of its elements, both checked.
 pub(super) struct Source {
     pub(super) cell: Cell,
     pub(super) range: Range<usize>,
@@ -117,7 +120,7 @@ impl Route {
         }
     }
 
-    /// The route between two kinds that are known when compiled.
+    /// The route between two kinds that are known at compile time.
     pub(super) const fn of<S: Object, D: Object>() -> Option<Route> {
         let shapes = (&S::SHAPE, &D::SHAPE);
         match How::between(shapes.0, shapes.1) {
@@ -126,17 +129,18 @@ impl Route {
         }
     }
 
-    /// This route with another kind as its target, for
+    /// This route with another target kind, for
     /// [`Heap::convert_chars`](crate::Heap::convert_chars).
     pub(super) const fn with_target(self, to: Kind) -> Route {
         Route { to, ..self }
     }
 
-    /// The route from the kind of a cell to a kind, into a new object or into one
-    /// that exists.
+    /// The route from the kind of a cell to another kind, into a new object or an
+    /// existing one.
     ///
     /// # Errors
-    /// [`Error::NotAHandle`], [`Error::Sealed`] or [`Error::NoRoute`].
+    /// [`Error::NotAHandle`] if there is no kind; [`Error::Sealed`] if one is that of
+    /// seals; [`Error::NoRoute`] if there is no route.
     pub(super) fn find(from: Cell, to: Option<Kind>, new: bool) -> Result<&'static Route> {
         let (Some(from), Some(to)) = (from.kind(), to) else { return Err(Error::NotAHandle) };
         if from == Kind::SEALED || to == Kind::SEALED {
@@ -148,13 +152,12 @@ impl Route {
         }
     }
 
-    /// Whether the target is text, which is never changed in place.
+    /// Whether the target is text, which is immutable.
     fn makes_text(&self) -> bool {
         self.shapes.1.class == CopyClass::Text
     }
 
-    /// The error for the element at `failed` in a source range that begins at
-    /// `start`.
+    /// The error for the element at `failed` in a source range that starts at `start`.
     #[cold]
     fn failure(&self, start: usize, failed: FailedAt) -> Error {
         let index = u32::try_from(start.saturating_add(failed)).unwrap_or(u32::MAX);
@@ -164,7 +167,7 @@ impl Route {
         Error::NotConvertible { index, to: self.to }
     }
 
-    /// Proves a source: live, of the right kind, and as long as the range wants.
+    /// Checks a source: a live object of the right kind, which has the range.
     #[inline(always)]
     pub(super) fn source(
         &self,
@@ -184,19 +187,19 @@ impl Route {
         Ok(Source { cell, range })
     }
 
-    /// Where the source's elements lie in the payload of its arena.
+    /// The bytes of the source's elements in the memory of its arena, as a range.
     #[inline(always)]
     fn span(&self, arena: &Arena, source: &Source) -> Result<Range<usize>> {
         Ok(arena.slot(source.cell.slot())?.span(self.shapes.0, source.range.clone()))
     }
 
-    /// The source's bytes.
+    /// The bytes of the source's elements.
     #[inline(always)]
     pub(super) fn bytes<'a>(&self, arena: &'a Arena, source: &Source) -> Result<&'a [u8]> {
         arena.memory().bytes().get(self.span(arena, source)?).ok_or_else(corrupt)
     }
 
-    /// Checks that all elements fit.
+    /// Checks that all elements of the source fit.
     #[inline(always)]
     fn check(&self, store: &Store, source: &Source) -> Result<()> {
         let How::Convert { check: Some(check), .. } = self.how else { return Ok(()) };
@@ -204,7 +207,7 @@ impl Route {
         check(from).map_err(|failed| self.failure(source.range.start, failed))
     }
 
-    /// Writes the elements to the bytes `to` of the payload, which lie in the
+    /// Writes the elements to the bytes `to` of the target's memory, which lie in the
     /// object in slot `index`.
     #[inline(always)]
     fn write(
@@ -223,6 +226,7 @@ impl Route {
         self.convert(self.bytes(arena, source)?, target.write_bytes(index, to)?, source)
     }
 
+    /// Converts the bytes of a source into those of a target.
     #[inline(always)]
     fn convert(&self, from: &[u8], to: &mut [u8], source: &Source) -> Result<()> {
         match self.how {
@@ -258,15 +262,15 @@ impl Route {
         self.write(store, &source, target.slot(), to)
     }
 
-    /// Makes room for the source at the end of the target. Whatever can fail does
-    /// so before the target moves.
+    /// Makes room for the source at the end of the target. The elements are checked
+    /// first: nothing may fail after the target has moved.
     #[cold]
     fn grow(&self, store: &mut Store, target: Cell, source: &Source) -> Result<Slot> {
         self.check(store, source)?;
         store.reserve(self.to, target.slot(), source.range.len())
     }
 
-    /// Adds elements at the end of a target.
+    /// Appends elements to a target.
     #[inline(always)]
     pub(super) fn append(
         &self,
@@ -287,7 +291,7 @@ impl Route {
         store.arena_mut(self.to)?.set_len(target.slot(), object_len(end)?)
     }
 
-    /// Allocates a new object of elements of a source.
+    /// Allocates an object with elements of a source.
     #[inline(always)]
     pub(super) fn alloc(
         &self,
@@ -304,7 +308,8 @@ impl Route {
             self.write(store, &source, cell.slot(), to)?;
             return Ok(cell);
         }
-        // A free block that was split for a copy that fails would stay split.
+        // A new block would stay split off its free block if the conversion failed:
+        // check the elements first.
         if !store.arena(self.to)?.is_ready(words) {
             self.check(store, &source)?;
         }

@@ -1,0 +1,301 @@
+//! Arithmetic on integers of either form.
+//!
+//! Sums and differences are exact on integers of any size. Other operations beyond 128
+//! bits are done by `num-bigint` (feature `bigint`), whose temporary memory is not on
+//! the heap's account; the size of a result is checked against the limits before it is
+//! computed.
+
+use bumpalo::collections::Vec;
+
+#[cfg(feature = "bigint")]
+use num_bigint::BigInt;
+
+use super::integers::{Operand, operand};
+use crate::arena::reserve;
+use crate::heap::Heap;
+use crate::kinds::Bignum;
+use crate::object::Integer;
+use crate::words::{Cell, Error, Result};
+
+/// The limbs without zeroes at the end.
+fn trimmed(limbs: &[u64]) -> &[u64] {
+    let len = limbs.iter().rposition(|&limb| limb != 0).map_or(0, |last| last.saturating_add(1));
+    limbs.get(..len).unwrap_or_default()
+}
+
+/// [`Heap::arithmetic_by_big`] with the feature `bigint`, [`Error::NoBigint`] without
+/// it.
+#[cfg(feature = "bigint")]
+macro_rules! large {
+    ($heap:expr, $operands:expr, $limbs:expr, $operation:expr) => {
+        $heap.arithmetic_by_big($operands, $limbs, $operation)
+    };
+}
+#[cfg(not(feature = "bigint"))]
+macro_rules! large {
+    ($heap:expr, $operands:expr, $limbs:expr, $operation:expr) => {{
+        let _ = ($heap, $operands);
+        Err(Error::NoBigint)
+    }};
+}
+
+impl Heap {
+    /// An operation in 64 bits if the result fits, else in 128, else by `large`.
+    #[inline]
+    fn arithmetic(
+        &mut self,
+        (a, b): (Cell, Cell),
+        small: fn(i64, i64) -> Option<i64>,
+        wide: fn(i128, i128) -> Option<i128>,
+        large: impl FnOnce(&mut Heap) -> Result<Cell>,
+    ) -> Result<Cell> {
+        let operands = (operand(&self.store, a)?, operand(&self.store, b)?);
+        if let (Operand::Small(a), Operand::Small(b)) = operands
+            && let Some(small) = small(a, b)
+        {
+            return self.int(small);
+        }
+        let wide = operands.0.to_i128().zip(operands.1.to_i128()).and_then(|(a, b)| wide(a, b));
+        match wide {
+            Some(value) => self.int128(value),
+            None => large(self),
+        }
+    }
+
+    /// An operation by `num-bigint` whose result has at most `limbs` limbs.
+    #[cfg(feature = "bigint")]
+    fn arithmetic_by_big(
+        &mut self,
+        (a, b): (Cell, Cell),
+        limbs: fn(u64, u64) -> u64,
+        large: fn(&BigInt, &BigInt) -> BigInt,
+    ) -> Result<Cell> {
+        let (a, b) = (operand(&self.store, a)?, operand(&self.store, b)?);
+        self.check_result(limbs(a.limbs(), b.limbs()))?;
+        let result = large(&a.to_big(), &b.to_big());
+        self.alloc_big(&result)
+    }
+
+    /// The sum or the difference of two integers, limb by limb, in scratch memory.
+    #[cold]
+    fn sum_of_large(&mut self, a: Cell, b: Cell, subtract: bool) -> Result<Cell> {
+        self.with_scratch(|heap, scratch| {
+            let mut limbs = Vec::new_in(scratch.bump);
+            let (a, b) = (operand(&heap.store, a)?, operand(&heap.store, b)?);
+            let negative = a.with_integer(|a| {
+                b.with_integer(|b| {
+                    let (negative, sum) = a.sum(if subtract { b.negated() } else { b });
+                    let room = a.limbs.len().max(b.limbs.len()).saturating_add(1);
+                    reserve(&mut limbs, room)?;
+                    limbs.extend(sum);
+                    Ok(negative)
+                })
+            })?;
+            scratch.charge(heap.store.account_mut());
+            let sum = Integer { negative, limbs: trimmed(&limbs) };
+            match sum.to_i64() {
+                Some(small) => heap.int(small),
+                None => heap.alloc(Bignum::of(negative, &limbs)).map(Cell::from),
+            }
+        })
+    }
+
+    /// Returns the sum of two integers of either form. Exact at any size, also without
+    /// the feature `bigint`. O(1) up to 128 bits, O(n) for n limbs beyond.
+    ///
+    /// ```
+    /// use segheap::Heap;
+    /// let mut heap = Heap::new();
+    /// let mut sum = heap.int(i64::MAX)?;
+    /// sum = heap.add(sum, 1.into())?;
+    /// assert_eq!(heap.display(sum).to_string(), "9223372036854775808");
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// For the first operand that they apply to, as for [`Heap::as_int`]:
+    /// [`Error::NotAnInteger`], [`Error::Sealed`], [`Error::WrongKind`] or
+    /// [`Error::Stale`]. If the result cannot be allocated, as for [`Heap::alloc`]:
+    /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
+    /// [`Error::OutOfMemory`]. The heap is unchanged.
+    pub fn add(&mut self, a: Cell, b: Cell) -> Result<Cell> {
+        self.arithmetic((a, b), i64::checked_add, i128::checked_add, |heap| {
+            heap.sum_of_large(a, b, false)
+        })
+    }
+
+    /// Returns the difference `a - b` of two integers of either form. Exact at any
+    /// size, also without the feature `bigint`. O(1) up to 128 bits, O(n) for n limbs
+    /// beyond.
+    ///
+    /// ```
+    /// use segheap::Heap;
+    /// let mut heap = Heap::new();
+    /// let least = heap.int(i64::MIN)?;
+    /// let difference = heap.sub(least, 1.into())?;
+    /// assert_eq!(heap.display(difference).to_string(), "-9223372036854775809");
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The same as [`Heap::add`].
+    pub fn sub(&mut self, a: Cell, b: Cell) -> Result<Cell> {
+        self.arithmetic((a, b), i64::checked_sub, i128::checked_sub, |heap| {
+            heap.sum_of_large(a, b, true)
+        })
+    }
+
+    /// Returns the product of two integers of either form. O(1) for results of up to
+    /// 128 bits; beyond that, the time of `num-bigint` (schoolbook, Karatsuba and
+    /// Toom-3 multiplication by size): O(n^1.58) or better for n limbs.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bigint")] {
+    /// # use segheap::Heap;
+    /// let mut heap = Heap::new();
+    /// let mut product = heap.int(1)?;
+    /// for n in 1..=40 {
+    ///     product = heap.mul(product, n.into())?;
+    /// }
+    /// let factorial = "815915283247897734345611269596115894272000000000";
+    /// assert_eq!(heap.display(product).to_string(), factorial);
+    /// # }
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The same as [`Heap::add`]; [`Error::NoBigint`] if the result exceeds 128 bits
+    /// and the feature `bigint` is off.
+    #[allow(clippy::arithmetic_side_effects, reason = "integers of any size")]
+    pub fn mul(&mut self, a: Cell, b: Cell) -> Result<Cell> {
+        self.arithmetic((a, b), i64::checked_mul, i128::checked_mul, |heap| {
+            large!(heap, (a, b), |a, b| a.saturating_add(b).saturating_sub(1), |a, b| a * b)
+        })
+    }
+
+    /// Checks that both operands are integers and that the second is not zero.
+    fn check_divisor(&self, a: Cell, b: Cell) -> Result<()> {
+        operand(&self.store, a)?;
+        let is_zero = matches!(operand(&self.store, b)?, Operand::Small(0));
+        if is_zero { Err(Error::DivisionByZero) } else { Ok(()) }
+    }
+
+    /// Returns the quotient `a / b` of two integers of either form, truncated towards
+    /// zero. O(1) for operands of up to 128 bits; beyond that, the time of `num-bigint`
+    /// (Knuth's algorithm D, Burnikel-Ziegler division for large operands): O(n^2) or
+    /// better for n limbs.
+    ///
+    /// ```
+    /// use segheap::{Error, Heap};
+    /// let mut heap = Heap::new();
+    /// assert_eq!(heap.div((-7).into(), 2.into())?, (-3).into());
+    /// assert_eq!(heap.rem((-7).into(), 2.into())?, (-1).into());
+    /// assert_eq!(heap.div(1.into(), 0.into()), Err(Error::DivisionByZero));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The same as [`Heap::add`]; [`Error::DivisionByZero`] if `b` is zero;
+    /// [`Error::NoBigint`] if an operand or the result exceeds 128 bits and the feature
+    /// `bigint` is off.
+    #[allow(clippy::arithmetic_side_effects, reason = "integers of any size")]
+    pub fn div(&mut self, a: Cell, b: Cell) -> Result<Cell> {
+        self.check_divisor(a, b)?;
+        self.arithmetic((a, b), i64::checked_div, i128::checked_div, |heap| {
+            large!(heap, (a, b), |a, _| a, |a, b| a / b)
+        })
+    }
+
+    /// Returns the remainder of `a / b`, which is zero or has the sign of `a`: the
+    /// quotient times `b` plus the remainder is `a`. Cost as for [`Heap::div`].
+    ///
+    /// ```
+    /// use segheap::Heap;
+    /// let mut heap = Heap::new();
+    /// assert_eq!(heap.rem(7.into(), (-2).into())?, 1.into());
+    /// assert_eq!(heap.rem((-7).into(), 2.into())?, (-1).into());
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The same as [`Heap::div`].
+    #[allow(clippy::arithmetic_side_effects, reason = "integers of any size")]
+    pub fn rem(&mut self, a: Cell, b: Cell) -> Result<Cell> {
+        self.check_divisor(a, b)?;
+        self.arithmetic((a, b), i64::checked_rem, i128::checked_rem, |heap| {
+            large!(heap, (a, b), |_, b| b, |a, b| a % b)
+        })
+    }
+
+    /// Returns `base` to the power of `exponent`; 0 to the power of 0 is 1. The size of
+    /// the result is checked against the limits before it is computed. O(log exponent)
+    /// multiplications.
+    ///
+    /// ```
+    /// use segheap::{Error, Heap};
+    /// let mut heap = Heap::new();
+    /// assert_eq!(heap.pow(3.into(), 4.into())?, 81.into());
+    /// assert_eq!(heap.pow(2.into(), (-1).into()), Err(Error::NegativeExponent));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The same as [`Heap::mul`]; [`Error::NegativeExponent`] if the exponent is
+    /// negative; [`Error::ObjectTooLarge`] if the result exceeds 2^32 - 1 limbs.
+    pub fn pow(&mut self, base: Cell, exponent: Cell) -> Result<Cell> {
+        let power = operand(&self.store, exponent)?;
+        let (negative, is_odd) = power.with_integer(|power| {
+            (power.negative, power.limbs.first().is_some_and(|low| low & 1 == 1))
+        });
+        let small = match operand(&self.store, base)? {
+            _ if negative => return Err(Error::NegativeExponent),
+            _ if matches!(power, Operand::Small(0)) => Some(1),
+            Operand::Small(0) => Some(0),
+            Operand::Small(1) => Some(1),
+            Operand::Small(-1) => Some(if is_odd { -1 } else { 1 }),
+            base => match power {
+                Operand::Small(power) => {
+                    let power = u32::try_from(power).ok();
+                    base.to_i128().zip(power).and_then(|(base, power)| base.checked_pow(power))
+                }
+                Operand::Large(_) => return Err(Error::ObjectTooLarge),
+            },
+        };
+        match small {
+            Some(small) => self.int128(small),
+            None => self.large_pow(base, exponent),
+        }
+    }
+
+    #[cfg(feature = "bigint")]
+    #[allow(clippy::arithmetic_side_effects, reason = "integers of any size")]
+    fn large_pow(&mut self, base: Cell, exponent: Cell) -> Result<Cell> {
+        let base = operand(&self.store, base)?.to_big();
+        let exponent = self.as_int(exponent)?.map_or(u64::MAX, i64::unsigned_abs);
+        // A lower bound: each factor adds bits - 1 bits at least.
+        let bits = base.bits().saturating_sub(1).saturating_mul(exponent);
+        self.check_result(bits / 64)?;
+        let exponent = u32::try_from(exponent).map_err(|_| Error::ObjectTooLarge)?;
+        self.alloc_big(&base.pow(exponent))
+    }
+
+    #[cfg(not(feature = "bigint"))]
+    fn large_pow(&mut self, _: Cell, _: Cell) -> Result<Cell> {
+        Err(Error::NoBigint)
+    }
+
+    /// Returns the negation of an integer of either form. Cost as for [`Heap::add`].
+    ///
+    /// ```
+    /// use segheap::Heap;
+    /// let mut heap = Heap::new();
+    /// assert_eq!(heap.neg(7.into())?, (-7).into());
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The same as [`Heap::add`].
+    pub fn neg(&mut self, a: Cell) -> Result<Cell> {
+        self.sub(Cell::from(0), a)
+    }
+}
