@@ -1,16 +1,27 @@
-//! What a kind is: a selector at run time ([`Kind`]), a type at compile
-//! time ([`HasKind`]), a [`Shape`] that says how its objects lie in memory. The
-//! kinds themselves live in `kinds/`.
+//! What a kind is: a selector at run time ([`Kind`]), a type at compile time
+//! ([`HasKind`]), and a [`Shape`], the layout of its objects in memory. The kinds
+//! themselves are defined in `kinds/`.
 
 use super::element::Element;
 
-/// Keeps the crate's traits from being implemented outside.
+/// Seals the crate's traits: no type outside can implement them.
 pub trait Private {}
 
-/// The kind of an object, as its handle tells it: the selector of an arena.
+/// The kind of an object at run time: the selector of its arena, which every
+/// handle carries.
 ///
-/// The twelve kinds are constants of this type (`Kind::LIST`, …), usable in
-/// patterns; selectors that belong to no kind print as `Spare`.
+/// Each kind is a constant of this type (`Kind::LIST`, …) that can be used as a
+/// pattern; [`Kind::ALL`] lists them. [`Cell::kind`](crate::Cell::kind) of a sealed
+/// cell displays as `Sealed`, a selector that belongs to no kind as `Spare`.
+///
+/// ```
+/// use segheap::{Heap, Kind, List};
+/// let mut heap = Heap::new();
+/// let cell = heap.alloc(List::new())?.cell();
+/// assert!(matches!(cell.kind(), Some(Kind::LIST)));
+/// assert_eq!(Kind::LIST.name(), "List");
+/// # Ok::<(), segheap::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Kind(u8);
 
@@ -19,42 +30,42 @@ impl Kind {
         Kind((selector & 0xF) as u8)
     }
 
-    /// The arena selector, 0..=15, as it stands in bits 44..=47 of a handle.
+    /// Returns the arena selector, 0..=15: bits 44..=47 of a handle.
     pub const fn selector(self) -> u64 {
         self.0 as u64
     }
 
-    /// The selector of seals, which belong to no kind: the last one, so that
-    /// kinds may take all others.
+    /// The selector of seals, which belong to no kind: the last one, which leaves
+    /// all others to kinds.
     pub(crate) const SEALED: Kind = Kind(15);
 
-    /// Place in the list of kinds.
+    /// The kind's index in the list of kinds.
     pub(crate) const fn index(self) -> usize {
         self.0 as usize
     }
 
-    /// Place of the arena among a heap's arenas: that of seals is the first, so
-    /// that no branch is needed to find it.
+    /// The index of the arena among a heap's arenas. That of seals comes first, so
+    /// that finding it takes no branch.
     #[inline(always)]
     pub(crate) const fn place(self) -> usize {
         (self.0.wrapping_add(1) & 0xF) as usize
     }
 
-    /// The kind, or seals, whose arena has a place.
+    /// The kind whose arena has an index among a heap's arenas, or seals.
     pub(crate) const fn from_place(place: usize) -> Kind {
         Kind::from_selector((place as u64).wrapping_sub(1))
     }
 }
 
-/// A type that stands for a kind; the list of the twelve gives each its
-/// selector. [`Object`](crate::Object) says the rest.
+/// A type that stands for a kind, such as [`List`](crate::List). Each of them is an
+/// [`Object`](crate::Object) as well; no other types can be.
 pub trait HasKind: Private + Copy + Eq + 'static {
-    /// The same at run time.
+    /// The kind at run time.
     const KIND: Kind;
 }
 
-/// How the objects of a kind lie in their blocks, which is all that tracing,
-/// comparing and printing need: `header` words, then the elements.
+/// The layout of a kind's objects in their blocks: `header` words, then the
+/// elements. Tracing, comparison and printing need nothing else of a kind.
 #[derive(Clone, Copy, Debug)]
 #[doc(hidden)]
 pub struct Shape {
@@ -66,7 +77,7 @@ pub struct Shape {
     pub(crate) close: &'static str,
 }
 
-/// What the elements of a kind are.
+/// The elements of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(hidden)]
 pub enum Elements {
@@ -74,35 +85,35 @@ pub enum Elements {
     Ints,
     Floats,
     Cells,
-    /// Entries of so many cells each in a hash table (`table.rs`).
+    /// Entries of a hash table (`object/table`), of this many cells each.
     Entries(u32),
 }
 
-/// How a kind takes part in bulk copies (`ops/copies`).
+/// What a kind is in bulk copies (`ops/copies`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CopyClass {
-    /// Not at all.
+    /// Neither a source nor a target.
     Excluded,
-    /// Text: bytes that are UTF-8.
+    /// Bytes that are UTF-8.
     Text,
-    /// Data: bytes, which are no floats.
+    /// Any bytes. Floats do not convert to them.
     Data,
-    /// Values: numbers or cells.
+    /// Numbers or cells.
     Values,
 }
 
-/// What makes two objects the same key.
+/// What makes two objects of a kind the same key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyBy {
     Identity,
-    /// The bytes, equal to text held in a cell.
+    /// The bytes; equal to the same text held in a cell.
     Text,
-    /// Sign and limbs, equal to an integer held in a cell.
+    /// Sign and limbs; equal to the same integer held in a cell.
     Integer,
 }
 
 impl Shape {
-    /// A seal: one cell, under a header word that says which key.
+    /// The shape of a seal: the number of its key as the header, then one cell.
     pub(crate) const SEAL: Shape = Shape::new(Elements::Cells, "<", ">").header(1);
 
     pub(crate) const fn new(elements: Elements, open: &'static str, close: &'static str) -> Shape {
@@ -127,7 +138,7 @@ impl Shape {
         Shape { key, ..self }
     }
 
-    /// How many words of the block are cells (or holes), from `header` on.
+    /// The number of words that are cells (or holes), from `header` on.
     #[inline]
     pub(crate) const fn cells(&self, len: u32) -> usize {
         match self.elements {
@@ -137,7 +148,7 @@ impl Shape {
         }
     }
 
-    /// Words that an object of `len` elements needs; tables know better.
+    /// The words that a sequence of `len` elements needs.
     #[inline(always)]
     pub(crate) const fn words_for(&self, len: usize) -> usize {
         let body = match self.elements {
@@ -147,13 +158,13 @@ impl Shape {
         body.saturating_add(self.header as usize)
     }
 
-    /// Bytes of an element; tables have none.
+    /// The bytes of an element of a sequence.
     #[inline(always)]
     pub(crate) const fn element_bytes(&self) -> usize {
         if matches!(self.elements, Elements::Bytes) { 1 } else { 8 }
     }
 
-    /// How many words of a block of `cap` words are in use at `len` elements.
+    /// The words in use in a block of `cap` words, at `len` elements.
     #[inline(always)]
     pub(crate) const fn words(&self, len: u32, cap: u32) -> usize {
         let body = match self.elements {
