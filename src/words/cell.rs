@@ -1,17 +1,18 @@
-//! The 8-byte value a VM keeps in its registers: a NaN-boxed [`Cell`].
+//! The value that a VM keeps in its registers: a NaN-boxed [`Cell`] of 8 bytes.
 //!
-//! High 16 bits are the tag, low 48 the payload:
+//! The high 16 bits are the tag, the low 48 bits the payload:
 //!
-//! | tag | meaning | payload |
+//! | Tag | Content | Payload |
 //! |---|---|---|
-//! | below `0xFFF8` | float, NaN always `0x7FF8_0000_0000_0000` | the double itself |
+//! | below `0xFFF8` | float; every NaN is `0x7FF8_0000_0000_0000` | the double itself |
 //! | `0xFFF8` | deopt sentinel | program counter |
-//! | `0xFFF9` | text of up to 5 bytes | length in bits 40..43, bytes in 0..40 |
+//! | `0xFFF9` | text of up to 5 bytes | length in bits 40..=42, bytes in 0..=39 |
 //! | `0xFFFA` | integer | 48-bit two's complement |
 //! | `0xFFFB` | bool | bit 0 |
-//! | `0xFFFC` | null | none |
-//! | `0xFFFD`, `0xFFFE` | never in a cell (holes in tables, free slots) | |
-//! | `0xFFFF` | handle | selector 44..47, generation 32..43, slot 0..31 |
+//! | `0xFFFC` | null | zero |
+//! | `0xFFFD` | never in a cell: a hole in a hash table | |
+//! | `0xFFFE` | never in a cell: the key of a free slot | |
+//! | `0xFFFF` | handle | selector in 44..=47, generation in 32..=43, slot in 0..=31 |
 
 use core::fmt;
 use core::hash::{Hash, Hasher};
@@ -20,9 +21,11 @@ use bytemuck::TransparentWrapper;
 
 use super::error::Error;
 use super::kind::Kind;
+use super::range::to_u64;
+use super::short_str::ShortStr;
 
-/// Crate-private, so that no safe code outside can name the type that a cell
-/// is reinterpreted from: a cell's bits are out of reach even for `bytemuck`.
+/// Private to the crate: code outside cannot name the type that `bytemuck` would
+/// reinterpret as a cell, and so cannot forge a cell from bits.
 mod word {
     #[derive(Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
     #[repr(transparent)]
@@ -43,15 +46,21 @@ pub(crate) const TAG_HANDLE: u64 = 0xFFFF;
 pub(crate) const SELECTOR_SHIFT: u32 = 44;
 pub(crate) const GENERATION_MASK: u64 = 0xFFF << 32;
 const NAN: u64 = 0x7FF8_0000_0000_0000;
-const SHORT_LEN_SHIFT: u32 = 40;
-/// A word of a table that holds no entry; no cell has these bits.
+pub(super) const SHORT_LEN_SHIFT: u32 = 40;
+/// The key word of a removed entry of a hash table. No cell has these bits.
 pub(crate) const HOLE: u64 = TAG_HOLE << TAG_SHIFT;
 
-/// One value of a VM: 8 bytes, `Copy`, no lifetime.
+/// A value of a VM, NaN-boxed into 8 bytes: a float, an integer of 48 bits, a
+/// bool, null, text of up to 5 bytes, a deopt sentinel, a handle of an object, or
+/// a sealed cell.
 ///
-/// `Eq` compares bits (so `NaN == NaN` and `0.0 != -0.0`; keys of maps compare
-/// by value, see [`Heap::key_eq`](crate::Heap::key_eq)). There is no order, and
-/// `Hash` leaves the generation of a handle out.
+/// A cell is `Copy` and has no lifetime. A cell with a handle does not keep its
+/// object alive; the roots of [`Heap::collect`](crate::Heap::collect) do.
+///
+/// `Eq` and `Hash` work on bits: `NaN == NaN`, `0.0 != -0.0`, and two handles of
+/// equal texts differ. [`Heap::key_eq`](crate::Heap::key_eq) and
+/// [`Heap::deep_eq`](crate::Heap::deep_eq) compare by value. `Hash` leaves out the
+/// generation of a handle, so that a hash reveals none.
 ///
 /// ```
 /// use segheap::{Cell, Unpacked};
@@ -60,7 +69,8 @@ pub(crate) const HOLE: u64 = TAG_HOLE << TAG_SHIFT;
 /// assert_eq!(Cell::from(2.5).as_float(), Some(2.5));
 /// ```
 ///
-/// Bits cannot be turned into a cell from outside, not even by `bytemuck`:
+/// No safe code turns bits into a cell unchecked, not even by `bytemuck`
+/// ([`abi::cell`](crate::abi::cell) checks):
 ///
 /// ```compile_fail
 /// use bytemuck::TransparentWrapper;
@@ -72,25 +82,42 @@ pub struct Cell(Word);
 
 const _: () = assert!(size_of::<Cell>() == 8 && size_of::<Option<Cell>>() <= 16);
 
-/// What a [`Cell`] holds: the `match` every interpreter begins with.
+/// The content of a [`Cell`], returned by [`Cell::unpack`] for a VM to `match` on.
+///
+/// ```
+/// use segheap::{Cell, Heap, Kind, Unpacked};
+/// fn type_of(cell: Cell) -> &'static str {
+///     match cell.unpack() {
+///         Unpacked::Int(_) | Unpacked::Object(Kind::BIGNUM) => "integer",
+///         Unpacked::ShortStr(_) | Unpacked::Object(Kind::STR) => "text",
+///         _ => "other",
+///     }
+/// }
+/// let mut heap = Heap::new();
+/// assert_eq!(type_of(heap.string("short")?), "text");
+/// assert_eq!(type_of(heap.string("a longer text")?), "text");
+/// assert_eq!(type_of(heap.int(i64::MAX)?), "integer");
+/// assert_eq!(type_of(Cell::NULL), "other");
+/// # Ok::<(), segheap::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Unpacked {
-    /// A double; every NaN is the canonical one.
+    /// A double. The only NaN is the canonical one.
     Float(f64),
-    /// An integer of 48 bits, sign-extended.
+    /// An integer of 48 bits, sign-extended: -2^47 ..= 2^47 - 1.
     Int(i64),
     /// A truth value.
     Bool(bool),
     /// The absence of a value.
     Null,
-    /// Text of at most 5 bytes, held in the cell itself.
+    /// Text of up to 5 bytes, held in the cell itself.
     ShortStr(ShortStr),
-    /// The deopt sentinel with a program counter of 48 bits.
+    /// A deopt sentinel, with its program counter below 2^48.
     Deopt(u64),
-    /// A handle to an object of this kind; [`Cell::to_handle`] gives it typed.
+    /// A handle of an object of this kind. [`Cell::to_handle`] returns it typed.
     Object(Kind),
-    /// A sealed cell; [`Heap::unseal`](crate::Heap::unseal) opens it.
+    /// A sealed cell. [`Heap::unseal`](crate::Heap::unseal) opens it.
     Sealed,
 }
 
@@ -110,41 +137,64 @@ impl Cell {
         self.0.0
     }
 
-    /// A float. Every NaN becomes the one canonical NaN; all other doubles,
-    /// -0.0, infinities and subnormals included, keep their bits.
+    /// Returns a float. Every NaN becomes the canonical NaN; all other doubles
+    /// keep their bits, -0.0, infinities and subnormals included.
+    ///
+    /// ```
+    /// use segheap::Cell;
+    /// assert_eq!(Cell::float(1.0).as_float(), Some(1.0));
+    /// assert_eq!(Cell::float(f64::NAN), Cell::float(-f64::NAN));
+    /// assert_ne!(Cell::float(0.0), Cell::float(-0.0)); // `Eq` compares bits
+    /// ```
     #[inline]
     pub const fn float(value: f64) -> Cell {
         if value.is_nan() { Cell::raw(NAN) } else { Cell::raw(value.to_bits()) }
     }
 
-    /// An integer of -2^47 ..= 2^47 - 1, or `None` outside that range
-    /// ([`Heap::int`](crate::Heap::int) takes every `i64`).
+    /// Returns an integer, or `None` outside of -2^47 ..= 2^47 - 1.
+    ///
+    /// [`Heap::int`](crate::Heap::int) takes every `i64`, and `Cell::from` every
+    /// integer type of up to 32 bits.
+    ///
+    /// ```
+    /// use segheap::Cell;
+    /// let max = (1 << 47) - 1;
+    /// assert_eq!(Cell::int(max).and_then(Cell::as_int), Some(max));
+    /// assert_eq!(Cell::int(max + 1), None);
+    /// assert_eq!(Some(Cell::from(-7)), Cell::int(-7));
+    /// ```
     #[inline]
     pub const fn int(value: i64) -> Option<Cell> {
         let shift = 64_u32.saturating_sub(TAG_SHIFT);
         if (value << shift) >> shift == value { Some(Cell::cut_int(value)) } else { None }
     }
 
-    /// The low 48 bits of an integer.
+    /// Returns an integer cut to its low 48 bits.
     #[inline(always)]
     const fn cut_int(value: i64) -> Cell {
         Cell::raw((TAG_INT << TAG_SHIFT) | (value.cast_unsigned() & PAYLOAD))
     }
 
-    /// A truth value.
+    /// Returns [`Cell::TRUE`] or [`Cell::FALSE`].
     #[inline]
     pub const fn bool(value: bool) -> Cell {
         if value { Cell::TRUE } else { Cell::FALSE }
     }
 
-    /// Text of at most 5 bytes of UTF-8, or `None` for longer text
-    /// ([`Heap::string`](crate::Heap::string) takes any text).
+    /// Returns text held in the cell itself, or `None` if it has more than 5 bytes
+    /// of UTF-8. [`Heap::string`](crate::Heap::string) takes text of any length.
+    ///
+    /// ```
+    /// use segheap::Cell;
+    /// assert!(Cell::short_str("grün").is_some()); // 4 characters, 5 bytes
+    /// assert!(Cell::short_str("größe").is_none()); // 5 characters, 7 bytes
+    /// ```
     #[inline]
     pub fn short_str(text: &str) -> Option<Cell> {
         Cell::short_bytes(text.as_bytes())
     }
 
-    /// `bytes` must be UTF-8.
+    /// [`Cell::short_str`] of bytes that the caller knows to be UTF-8.
     #[inline]
     pub(crate) fn short_bytes(bytes: &[u8]) -> Option<Cell> {
         let word = match *bytes {
@@ -156,11 +206,20 @@ impl Cell {
             [a, b, c, d, e] => [a, b, c, d, e, 0, 0, 0],
             _ => return None,
         };
-        let len = u64::try_from(bytes.len()).unwrap_or(0) << SHORT_LEN_SHIFT;
+        let len = to_u64(bytes.len()) << SHORT_LEN_SHIFT;
         Some(Cell::raw((TAG_SHORT << TAG_SHIFT) | len | u64::from_le_bytes(word)))
     }
 
-    /// The deopt sentinel with a program counter, or `None` at 2^48 and above.
+    /// Returns a deopt sentinel with a program counter, or `None` if that is 2^48
+    /// or more. Compiled code of a VM returns one in place of a value, to have the
+    /// interpreter resume there; the heap gives it no meaning.
+    ///
+    /// ```
+    /// use segheap::{Cell, Unpacked};
+    /// let exit = Cell::deopt(0x4000).unwrap();
+    /// assert_eq!(exit.unpack(), Unpacked::Deopt(0x4000));
+    /// assert_eq!(Cell::deopt(1 << 48), None);
+    /// ```
     #[inline]
     pub const fn deopt(pc: u64) -> Option<Cell> {
         if pc <= PAYLOAD { Some(Cell::raw((TAG_DEOPT << TAG_SHIFT) | pc)) } else { None }
@@ -170,7 +229,13 @@ impl Cell {
         self.bits() >> TAG_SHIFT
     }
 
-    /// What the cell holds.
+    /// Returns the content, to `match` on.
+    ///
+    /// ```
+    /// use segheap::{Cell, Unpacked};
+    /// assert_eq!(Cell::TRUE.unpack(), Unpacked::Bool(true));
+    /// assert_eq!(Cell::NULL.unpack(), Unpacked::Null);
+    /// ```
     #[inline]
     pub fn unpack(self) -> Unpacked {
         match self.tag() {
@@ -185,43 +250,89 @@ impl Cell {
         }
     }
 
-    /// The float, or `None` for any other cell.
+    /// Returns the float, or `None` for any other cell. Integers do not convert.
+    ///
+    /// ```
+    /// use segheap::Cell;
+    /// assert_eq!(Cell::from(2.0).as_float(), Some(2.0));
+    /// assert_eq!(Cell::from(2).as_float(), None);
+    /// ```
     #[inline]
     pub const fn as_float(self) -> Option<f64> {
         if self.tag() < TAG_DEOPT { Some(f64::from_bits(self.bits())) } else { None }
     }
 
-    /// The integer, or `None` for any other cell (a Bignum included; see
-    /// [`Heap::as_int`](crate::Heap::as_int)).
+    /// Returns the integer held in the cell, or `None` for any other cell.
+    /// [`Heap::as_int`](crate::Heap::as_int) also reads integers that lie in an
+    /// arena.
+    ///
+    /// ```
+    /// use segheap::{Cell, Heap};
+    /// let mut heap = Heap::new();
+    /// assert_eq!(Cell::from(2).as_int(), Some(2));
+    /// let wide = heap.int(i64::MAX)?; // beyond 48 bits
+    /// assert_eq!(wide.as_int(), None);
+    /// assert_eq!(heap.as_int(wide)?, Some(i64::MAX));
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     #[inline]
     pub const fn as_int(self) -> Option<i64> {
         if self.tag() == TAG_INT { Some(self.payload_int()) } else { None }
     }
 
-    /// The truth value, or `None` for any other cell.
+    /// Returns the truth value, or `None` for any other cell: what counts as true
+    /// is for the VM to decide.
+    ///
+    /// ```
+    /// use segheap::Cell;
+    /// assert_eq!(Cell::FALSE.as_bool(), Some(false));
+    /// assert_eq!(Cell::from(0).as_bool(), None);
+    /// ```
     #[inline]
     pub const fn as_bool(self) -> Option<bool> {
         if self.tag() == TAG_BOOL { Some(self.bits() & 1 == 1) } else { None }
     }
 
-    /// The text held in the cell itself, or `None` for any other cell.
+    /// Returns the text held in the cell, or `None` for any other cell.
+    /// [`Heap::text`](crate::Heap::text) also reads text that lies in an arena.
+    ///
+    /// ```
+    /// use segheap::{Cell, Heap};
+    /// let mut heap = Heap::new();
+    /// let (short, long) = (heap.string("short")?, heap.string("longer")?);
+    /// assert_eq!(short.as_short_str().unwrap().as_str(), "short");
+    /// assert_eq!(long.as_short_str(), None);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     #[inline]
     pub const fn as_short_str(self) -> Option<ShortStr> {
         if self.tag() == TAG_SHORT { Some(ShortStr(self.bits())) } else { None }
     }
 
-    /// Whether this is [`Cell::NULL`].
+    /// Returns whether this is [`Cell::NULL`].
     #[inline]
     pub const fn is_null(self) -> bool {
         self.tag() == TAG_NULL
     }
 
-    /// The kind of object the cell names, or `None` if it is no handle.
+    /// Returns the kind of the object that the cell refers to, or `None` if the
+    /// cell holds no handle. Reads the cell alone: the object may have been freed.
+    ///
+    /// ```
+    /// use segheap::{Cell, Heap, Kind, List};
+    /// let mut heap = Heap::new();
+    /// let list = heap.alloc(List::new())?.cell();
+    /// heap.free(list)?;
+    /// assert_eq!(list.kind(), Some(Kind::LIST));
+    /// assert_eq!(Cell::NULL.kind(), None);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     #[inline]
     pub const fn kind(self) -> Option<Kind> {
         if self.is_handle() { Some(self.selector()) } else { None }
     }
 
+    /// The error for a cell that opens no object of the kind `wanted`.
     #[cold]
     pub(crate) fn rejection(self, wanted: Kind) -> Error {
         match self.kind() {
@@ -232,14 +343,14 @@ impl Cell {
         }
     }
 
-    /// Whether these are bits that a constructor can make. Whether a handle's
-    /// selector belongs to a kind is for the list of kinds to say.
+    /// Whether a constructor can make these bits. The selector of a handle is not
+    /// checked: [`Kind::has_arena`] does that.
     pub(crate) fn is_canonical(self) -> bool {
         match self.unpack() {
             Unpacked::Float(float) => self == Cell::float(float),
             Unpacked::Bool(bool) => self == Cell::bool(bool),
             Unpacked::Null => self == Cell::NULL,
-            // What is not UTF-8 reads as empty.
+            // Bytes that are not UTF-8 read as empty text.
             Unpacked::ShortStr(text) => Some(self) == Cell::short_str(text.as_str()),
             Unpacked::Int(_) | Unpacked::Deopt(_) | Unpacked::Object(_) | Unpacked::Sealed => true,
         }
@@ -253,13 +364,14 @@ impl Cell {
         Kind::from_selector(self.bits() >> SELECTOR_SHIFT)
     }
 
-    /// Slot index of a handle (the low 32 bits of any cell).
+    /// The slot index of a handle; of any other cell, the low 32 bits.
     #[inline]
     pub(crate) const fn slot(self) -> u32 {
         low(self.bits())
     }
 
-    /// Tag, selector and generation (the high 32 bits of any cell).
+    /// Tag, selector and generation of a handle; of any other cell, the high 32
+    /// bits.
     #[inline]
     pub(crate) const fn key(self) -> u32 {
         low(self.bits() >> 32)
@@ -273,31 +385,32 @@ impl Cell {
         (self.bits() << 16).cast_signed() >> 16
     }
 
-    /// The cells whose bits are `words`.
+    /// Words as the cells that have these bits.
     #[inline(always)]
     pub(crate) fn slice(words: &[u64]) -> &[Cell] {
         Cell::wrap_slice(bytemuck::cast_slice(words))
     }
 
-    /// The cells whose bits are `words`.
+    /// Words as the cells that have these bits.
     #[inline(always)]
     pub(crate) fn slice_mut(words: &mut [u64]) -> &mut [Cell] {
         Cell::wrap_slice_mut(bytemuck::cast_slice_mut(words))
     }
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "the low half is what is asked for")]
+#[allow(clippy::cast_possible_truncation, reason = "truncates on purpose")]
 const fn low(bits: u64) -> u32 {
     bits as u32
 }
 
 impl Default for Cell {
-    /// Null.
+    /// Returns [`Cell::NULL`].
     fn default() -> Cell {
         Cell::NULL
     }
 }
 
+/// Hashes the bits, without the generation of a handle.
 impl Hash for Cell {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let opaque = if self.is_handle() { GENERATION_MASK } else { 0 };
@@ -305,6 +418,7 @@ impl Hash for Cell {
     }
 }
 
+/// Shows a handle by kind and slot (`List#17`), without its generation.
 impl fmt::Debug for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.unpack() {
@@ -335,39 +449,3 @@ cell_from!(f64 => Cell::float);
 cell_from!(bool => Cell::bool);
 cell_from!(ShortStr => |text: ShortStr| Cell::raw(text.0));
 cell_from!(i8 u8 i16 u16 i32 u32 => |int| Cell::cut_int(i64::from(int)));
-
-/// Text of at most 5 bytes, held in a [`Cell`] itself; always UTF-8.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ShortStr(u64);
-
-impl ShortStr {
-    /// Length in bytes, 0..=5.
-    #[inline]
-    pub const fn len(self) -> usize {
-        ((self.0 >> SHORT_LEN_SHIFT) & 7) as usize
-    }
-
-    /// Whether the text is empty.
-    #[inline]
-    pub const fn is_empty(self) -> bool {
-        self.len() == 0
-    }
-
-    /// The text; borrows from this value.
-    #[inline]
-    pub fn as_str(&self) -> &str {
-        core::str::from_utf8(self.as_bytes()).unwrap_or_default()
-    }
-
-    /// The bytes of the text; borrows from this value.
-    #[inline]
-    pub fn as_bytes(&self) -> &[u8] {
-        bytemuck::bytes_of(&self.0).get(..self.len()).unwrap_or_default()
-    }
-}
-
-impl fmt::Debug for ShortStr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.as_str(), f)
-    }
-}

@@ -1,4 +1,4 @@
-//! [`Element`]: what payload words can be read as.
+//! [`Element`]: the types that the words of an object can be read as.
 
 use core::convert::identity;
 
@@ -7,7 +7,7 @@ use bytemuck::Pod;
 
 use super::cell::Cell;
 
-/// What the elements of a kind are.
+/// The elements of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(hidden)]
 pub enum Elements {
@@ -15,20 +15,21 @@ pub enum Elements {
     Ints,
     Floats,
     Cells,
-    /// Entries of so many cells each in a hash table (`table.rs`).
+    /// Entries of a hash table (`object/table`), of this many cells each.
     Entries(u32),
 }
 
-/// A type that payload words can be read as.
+/// A type that the words of an object can be read as.
 #[doc(hidden)]
 pub trait Element: Copy + PartialEq + 'static {
-    /// What the bits are read as first: the type itself, but for cells.
+    /// The type that `bytemuck` casts the words to: for cells `u64`, for others
+    /// the type itself.
     type Plain: Pod;
-    /// Elements in a word.
+    /// Number of elements in a word.
     const PER_WORD: u32 = if size_of::<Self>() == 1 { 8 } else { 1 };
-    /// What tracing, comparing and printing know of it.
+    /// How tracing, comparison and printing treat the elements.
     const ELEMENTS: Elements;
-    /// The element that a zeroed object is filled with.
+    /// The element that fills a zeroed object.
     const ZERO: Self;
     /// The index of the first element that equals `wanted`.
     fn position(elements: &[Self], wanted: Self) -> Option<usize> {
@@ -36,18 +37,18 @@ pub trait Element: Copy + PartialEq + 'static {
     }
     fn wrap(plain: &[Self::Plain]) -> &[Self];
     fn wrap_mut(plain: &mut [Self::Plain]) -> &mut [Self];
-    /// The words as elements.
+    /// Words as elements.
     #[inline(always)]
     fn slice(words: &[u64]) -> &[Self] {
         Self::wrap(bytemuck::cast_slice(words))
     }
-    /// The words as elements.
+    /// Words as elements.
     #[inline(always)]
     fn slice_mut(words: &mut [u64]) -> &mut [Self] {
         Self::wrap_mut(bytemuck::cast_slice_mut(words))
     }
-    /// The bytes as elements; `None` where they are not aligned (an empty slice
-    /// may lie anywhere).
+    /// Bytes as elements; `None` if they are not aligned for them. An empty slice
+    /// always is.
     #[inline]
     fn bytes(bytes: &[u8]) -> Option<&[Self]> {
         if bytes.is_empty() {
@@ -65,20 +66,21 @@ pub trait Element: Copy + PartialEq + 'static {
     }
 }
 
-/// Copies elements to as many others. The smallest copies are two chunks that
-/// may overlap: a call would cost more.
+/// Copies `from` to `to`, which is of the same length. The smallest copies are two
+/// chunks that may overlap: faster than a call.
 #[inline(always)]
 pub(crate) fn copy<T: Element>(to: &mut [T], from: &[T]) {
     let small = match T::PER_WORD {
         1 => copy_chunks::<T, 2>(to, from),
         _ => copy_chunks::<T, 8>(to, from).or_else(|| copy_chunks::<T, 16>(to, from)),
     };
+    debug_assert_eq!(to.len(), from.len());
     if small.is_none() && to.len() == from.len() {
         to.copy_from_slice(from);
     }
 }
 
-/// Copies `N` to `2 * N` elements; no others.
+/// Copies `N` to `2 * N` elements; `None` for any other number.
 #[inline(always)]
 fn copy_chunks<T: Copy, const N: usize>(to: &mut [T], from: &[T]) -> Option<()> {
     let fits = from.len() <= 2_usize.saturating_mul(N) && to.len() == from.len();

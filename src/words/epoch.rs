@@ -1,5 +1,5 @@
-//! [`Epoch`]: a count that is never the same in two arenas, of one heap or of
-//! two, and never comes back.
+//! [`Epoch`]: a counter whose values are unique in the process. Two arenas, of one
+//! heap or of two, never have the same epoch, and no epoch is used twice.
 
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -10,24 +10,28 @@ use core::sync::atomic::AtomicU64 as Counter;
 #[cfg(not(target_has_atomic = "64"))]
 use core::sync::atomic::AtomicUsize as Counter;
 
-/// The next series.
+/// The number of the next series.
 static NEXT: Counter = Counter::new(1);
 
-/// Steps of one series, of which the process has one counter.
+/// Bits of an epoch that count the steps of a series. The other bits are the
+/// number of the series, from the process's one counter.
 const STEPS: u32 = 24;
 
-/// A step of a series, or none. A later series has larger numbers.
+/// A step of a series, or [`Epoch::NONE`]. A later series has greater epochs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Epoch(u64);
 
 impl Epoch {
-    /// Of an arena without hints; no hint holds it.
+    /// The epoch of an arena that has no hints. No hint holds it.
     pub(crate) const NONE: Epoch = Epoch(0);
 
-    /// What a hint holds when its arena has no epoch: equal to none.
+    /// The epoch of a hint whose arena has none. No arena has it.
     pub(crate) const NEVER: Epoch = Epoch(u64::MAX);
 
     /// Begins a series, unless one has begun.
+    ///
+    /// # Errors
+    /// [`Error::IdsExhausted`] after 2^40 series.
     pub(crate) fn start(&mut self) -> Result<()> {
         if *self == Epoch::NONE {
             let next = NEXT.fetch_update(Relaxed, Relaxed, |next| next.checked_add(1));
@@ -41,7 +45,7 @@ impl Epoch {
         Ok(())
     }
 
-    /// The next step; none behind the last one of a series.
+    /// Moves to the next step of the series; to [`Epoch::NONE`] after the last.
     #[inline(always)]
     pub(crate) fn advance(&mut self) {
         if *self != Epoch::NONE {

@@ -1,126 +1,139 @@
-//! Every failure of the heap: one small `Copy` enum.
+//! [`Error`]: the one error type of the crate, small and `Copy`.
 
 use core::fmt;
 
 use super::kind::Kind;
 
-/// Why an operation was refused. Whatever answers an error has changed nothing.
+/// The reason why an operation failed. An operation that fails has changed nothing.
 ///
-/// Errors about a cell are reported in the order of the first five variants. No
-/// error shows a generation.
+/// Of several errors about a cell, the one that comes first in this list is
+/// returned. No error shows a generation.
+///
+/// ```
+/// use segheap::{Error, Heap, List};
+/// let mut heap = Heap::new();
+/// let list = heap.alloc(List::of(&[1.into()]))?;
+/// let error = heap.get(list)?.get(5).unwrap_err();
+/// assert_eq!(error, Error::OutOfRange { index: 5, len: 1 });
+/// assert_eq!(error.to_string(), "out of range: index 5, length 1");
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
-    /// The cell is a number, text held in the cell, null, …, not a handle.
+    /// The cell holds no handle, but a number, short text, null or the like.
     NotAHandle,
-    /// The handle names an object of another kind.
+    /// The handle refers to an object of another kind.
     WrongKind {
-        /// The kind that the handle names.
+        /// The kind of the object.
         found: Kind,
         /// The kind that the operation is for.
         wanted: Kind,
     },
-    /// The cell is sealed.
+    /// The cell is sealed; [`Heap::unseal`](crate::Heap::unseal) opens it.
     Sealed,
-    /// The object is gone (or was made by another heap).
+    /// The object was freed, or the handle belongs to another heap.
     Stale {
-        /// The kind that the handle names.
+        /// The kind of the object.
         kind: Kind,
     },
-    /// An index, or the end or start of a range, lies outside the object.
+    /// An index, or the start or the end of a range, is beyond the object.
     OutOfRange {
-        /// The index asked for; of a reversed range, its start.
+        /// The index; of a reversed range, its start.
         index: u64,
-        /// The object's length in elements.
+        /// The length of the object, in elements.
         len: u32,
     },
     /// An index into text falls inside a character.
     NotACharBoundary {
-        /// The byte index asked for.
+        /// The index, in bytes.
         index: u32,
     },
     /// Bytes are not UTF-8.
     NotUtf8 {
-        /// The bytes before this index are.
+        /// The length of the longest prefix that is UTF-8, in bytes.
         valid_up_to: u32,
     },
     /// The cell holds no text.
     NotText,
     /// The cell holds no integer.
     NotAnInteger,
-    /// An element cannot become one of the target's without loss.
+    /// A bulk copy met an element that does not convert to one of the target's
+    /// without loss.
     NotConvertible {
-        /// The element's index in the source.
+        /// The index of the element in the source.
         index: u32,
-        /// The target's kind.
+        /// The kind of the target.
         to: Kind,
     },
-    /// No bulk copy leads from one kind to the other.
+    /// There is no bulk copy from one kind to the other.
     NoRoute {
-        /// The source's kind.
+        /// The kind of the source.
         from: Kind,
-        /// The target's kind.
+        /// The kind of the target.
         to: Kind,
     },
-    /// Text is no decimal integer.
+    /// The text is not a decimal integer.
     NotDecimal,
-    /// A divisor is zero.
+    /// The divisor is zero.
     DivisionByZero,
-    /// An exponent or a shift is negative.
+    /// The exponent or the shift is negative.
     NegativeExponent,
     /// Two ranges that have to be disjoint share an element.
     Overlap,
     /// A sum or a product does not fit into its type.
     Overflow,
-    /// No more hints can be told spill (after 2^40 heaps or epochs).
+    /// No identity is left for a hint, a region or a seal key: the process has
+    /// used all 2^40.
     IdsExhausted,
-    /// The cell is not a sealed one.
+    /// The cell is not sealed.
     NotSealed,
-    /// The key is not the one the cell was sealed with, or not of this heap.
+    /// The key is not the one that the cell was sealed with, or is another heap's.
     WrongKey,
-    /// The region is closed already, or belongs to another heap.
+    /// The region has been closed, or belongs to another heap.
     RegionClosed,
     /// The list changed while it was being sorted.
     ChangedDuringSort,
-    /// Arithmetic on integers beyond 64 bits that needs the crate's feature
-    /// `bigint`, which is off.
+    /// Arithmetic on large integers needs the crate's feature `bigint`, which is
+    /// off.
     NoBigint,
     /// The system provides no random numbers.
     NoEntropy,
-    /// A limit of [`Limits`](crate::Limits) would be passed.
+    /// A limit of [`Limits`](crate::Limits) would be exceeded.
     Limit(Resource),
-    /// An arena has used up its addresses (2^19 pages) or its slots.
+    /// An arena has as many pages (2^19) or slots (2^32 - 1) as can be addressed.
     ArenaFull {
-        /// The arena.
+        /// The kind whose objects the arena holds.
         kind: Kind,
     },
     /// An object would have more than 2^32 - 1 elements or words.
     ObjectTooLarge,
-    /// The global allocator refused.
+    /// The global allocator failed.
     OutOfMemory,
-    /// The heap met a state that its own rules exclude: a bug of this crate,
-    /// stopped at the border of the arena it is in.
+    /// An invariant of the heap is broken: a bug of this crate. The damage is
+    /// confined to one arena. Debug builds stop at an assertion instead.
     Corrupt,
 }
 
 const _: () = assert!(size_of::<Error>() <= 16);
 
-/// What a limit was set on.
+/// What a limit bounds; part of [`Error::Limit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Resource {
-    /// Pages of one arena's memory.
+    /// The pages of the arena of a kind: [`Limits::pages`](crate::Limits::pages).
     Pages(Kind),
-    /// Slots of one arena.
+    /// The slots of the arena of a kind: [`Limits::slots`](crate::Limits::slots).
     Slots(Kind),
-    /// Bytes of the whole heap.
+    /// The bytes of the whole heap: [`Limits::bytes`](crate::Limits::bytes).
     Bytes,
 }
 
-/// What can fail in the heap.
+/// The result of what can fail in a heap.
 pub(crate) type Result<T, E = Error> = core::result::Result<T, E>;
 
-/// [`Error::Corrupt`], where an invariant is broken. A debug build stops there.
+/// [`Error::Corrupt`], for a place that a broken invariant reaches. Debug builds
+/// panic there.
 #[inline(always)]
 #[track_caller]
 pub(crate) fn corrupt() -> Error {
@@ -135,7 +148,7 @@ impl fmt::Display for Error {
             Error::WrongKind { found, wanted } => {
                 write!(f, "wrong kind: found {found}, wanted {wanted}")
             }
-            Error::Stale { kind } => write!(f, "stale handle: the {kind} is gone"),
+            Error::Stale { kind } => write!(f, "stale handle: the {kind} was freed"),
             Error::OutOfRange { index, len } => {
                 write!(f, "out of range: index {index}, length {len}")
             }
@@ -146,16 +159,16 @@ impl fmt::Display for Error {
             Error::NotText => f.write_str("not text"),
             Error::NotAnInteger => f.write_str("not an integer"),
             Error::NotConvertible { index, to } => {
-                write!(f, "element {index} does not fit into {to}")
+                write!(f, "element {index} does not convert to {to}")
             }
-            Error::NoRoute { from, to } => write!(f, "no copy leads from {from} to {to}"),
+            Error::NoRoute { from, to } => write!(f, "no bulk copy from {from} to {to}"),
             Error::NotDecimal => f.write_str("not a decimal integer"),
             Error::DivisionByZero => f.write_str("division by zero"),
             Error::NegativeExponent => f.write_str("negative exponent"),
             Error::Overlap => f.write_str("ranges overlap"),
             Error::Overflow => f.write_str("overflow"),
             Error::IdsExhausted => f.write_str("identities exhausted"),
-            Error::NoBigint => f.write_str("big integers are not compiled in"),
+            Error::NoBigint => f.write_str("feature `bigint` is off"),
             Error::NoEntropy => f.write_str("no random numbers"),
             Error::Sealed => f.write_str("sealed"),
             Error::NotSealed => f.write_str("not a sealed cell"),

@@ -1,4 +1,5 @@
-//! The life count of a slot: where it starts, how it goes on, when it ends.
+//! The generation counter of a slot: where it starts, how it advances, when it is
+//! used up.
 
 use super::cell::{Cell, GENERATION_MASK, SELECTOR_SHIFT, TAG_FREE, TAG_HANDLE, TAG_SHIFT};
 use super::kind::Kind;
@@ -14,9 +15,9 @@ const fn key_of(tag: u64, selector: u64) -> u32 {
 /// fewer in exhaustive tests).
 ///
 /// The key of a live slot is the high half of its handle, so that one compare
-/// proves kind, generation and liveness; the keys of free and retired slots have
-/// a tag that no cell has. A slot starts at an offset that depends on the seed
-/// and its index, and is used 2^`BITS` times whatever the offset.
+/// proves kind, generation and liveness. The keys of free and retired slots have a
+/// tag that no cell has. The first generation of a slot depends on the seed and
+/// the slot's index; the slot is used 2^`BITS` times, whichever comes first.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Generations<const BITS: u32> {
     live: u32,
@@ -33,7 +34,7 @@ impl<const BITS: u32> Generations<BITS> {
         Generations { live: key_of(TAG_HANDLE, kind.selector()), seed }
     }
 
-    /// Generation of the first object of a slot.
+    /// The generation of the first object in a slot.
     #[allow(clippy::cast_possible_truncation, reason = "the high bits, shifted down")]
     const fn offset(&self, index: u32) -> u32 {
         let mixed = (self.seed ^ index) as u64;
@@ -41,26 +42,26 @@ impl<const BITS: u32> Generations<BITS> {
         (mixed >> 32) as u32 & Self::MASK
     }
 
-    /// Key of a slot that never held an object.
+    /// The key of a slot that has not held an object yet.
     pub(crate) const fn fresh(&self, index: u32) -> u32 {
         key_of(TAG_FREE, 0) | self.offset(index)
     }
 
-    /// Key of the live slot that a free one becomes.
+    /// The key of a free slot once it is live.
     #[inline(always)]
     pub(crate) const fn live_key(&self, free: u32) -> u32 {
         self.live | (free & GENERATION_IN_KEY)
     }
 
-    /// Key of the free slot that a live one becomes, or of a retired one once
-    /// every generation was used.
+    /// The key of a live slot once it is free, in its next generation; or once it
+    /// is retired, after the last.
     #[inline]
     pub(crate) const fn next_free_key(&self, live: u32, index: u32) -> u32 {
         let next = live.wrapping_add(1) & Self::MASK;
         if next == self.offset(index) { RETIRED } else { key_of(TAG_FREE, 0) | next }
     }
 
-    /// Key of the free slot that a live one was.
+    /// The key that a live slot had before it was live.
     pub(crate) const fn rolled_back_key(&self, live: u32) -> u32 {
         key_of(TAG_FREE, 0) | (live & GENERATION_IN_KEY)
     }
@@ -84,24 +85,24 @@ mod tests {
 
     #[test]
     fn every_generation_once() {
-        fn lives<const BITS: u32>(seed: u32, index: u32) -> u32 {
+        fn count<const BITS: u32>(seed: u32, index: u32) -> u32 {
             let all = Generations::<BITS>::new(Kind::from_selector(3), seed);
-            let (mut key, mut lives) = (all.fresh(index), 0);
+            let (mut key, mut generations) = (all.fresh(index), 0);
             let mut seen = [false; 4096];
             while !Generations::<BITS>::is_retired(key) {
                 let live = all.live_key(key);
                 assert!(Generations::<BITS>::is_live(live) && !Generations::<BITS>::is_live(key));
                 assert!(!core::mem::replace(&mut seen[(live & 0xFFF) as usize], true));
                 key = all.next_free_key(live, index);
-                lives += 1;
+                generations += 1;
             }
-            lives
+            generations
         }
         for seed in [0, 1, u32::MAX, 0x1234_5678] {
             for index in [0, 1, 17, u32::MAX] {
-                assert_eq!(lives::<12>(seed, index), 4096);
-                assert_eq!(lives::<2>(seed, index), 4);
-                assert_eq!(lives::<1>(seed, index), 2);
+                assert_eq!(count::<12>(seed, index), 4096);
+                assert_eq!(count::<2>(seed, index), 4);
+                assert_eq!(count::<1>(seed, index), 2);
             }
         }
     }

@@ -1,14 +1,25 @@
-//! What a kind is: a selector at run time ([`Kind`]), a type at compile
-//! time ([`HasKind`]), a [`Shape`] that says how its objects lie in memory. The
-//! kinds themselves live in `kinds/`.
+//! What a kind is: a selector at run time ([`Kind`]), a type at compile time
+//! ([`HasKind`]), and a [`Shape`], the layout of its objects in memory. The kinds
+//! themselves are defined in `kinds/`.
 
-/// Keeps the crate's traits from being implemented outside.
+/// Seals the crate's traits: no type outside can implement them.
 pub trait Private {}
 
-/// The kind of an object, as its handle tells it: the selector of an arena.
+/// The kind of an object at run time: the selector of its arena, which every
+/// handle carries.
 ///
-/// The twelve kinds are constants of this type (`Kind::LIST`, …), usable in
-/// patterns; selectors that belong to no kind print as `Spare`.
+/// Each kind is a constant of this type (`Kind::LIST`, …) that can be used as a
+/// pattern; [`Kind::ALL`] lists them. [`Cell::kind`](crate::Cell::kind) of a sealed
+/// cell displays as `Sealed`, a selector that belongs to no kind as `Spare`.
+///
+/// ```
+/// use segheap::{Heap, Kind, List};
+/// let mut heap = Heap::new();
+/// let cell = heap.alloc(List::new())?.cell();
+/// assert!(matches!(cell.kind(), Some(Kind::LIST)));
+/// assert_eq!(Kind::LIST.name(), "List");
+/// # Ok::<(), segheap::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Kind(u8);
 
@@ -17,36 +28,36 @@ impl Kind {
         Kind((selector & 0xF) as u8)
     }
 
-    /// The arena selector, 0..=15, as it stands in bits 44..=47 of a handle.
+    /// Returns the arena selector, 0..=15: bits 44..=47 of a handle.
     pub const fn selector(self) -> u64 {
         self.0 as u64
     }
 
-    /// The selector of seals, which belong to no kind: the last one, so that
-    /// kinds may take all others.
+    /// The selector of seals, which belong to no kind: the last one, which leaves
+    /// all others to kinds.
     pub(crate) const SEALED: Kind = Kind(15);
 
-    /// Place in the list of kinds.
+    /// The kind's index in the list of kinds.
     pub(crate) const fn index(self) -> usize {
         self.0 as usize
     }
 
-    /// Place of the arena among a heap's arenas: that of seals is the first, so
-    /// that no branch is needed to find it.
+    /// The index of the arena among a heap's arenas. That of seals comes first, so
+    /// that finding it takes no branch.
     #[inline(always)]
     pub(crate) const fn place(self) -> usize {
         (self.0.wrapping_add(1) & 0xF) as usize
     }
 
-    /// The kind, or seals, whose arena has a place.
+    /// The kind whose arena has an index among a heap's arenas, or seals.
     pub(crate) const fn from_place(place: usize) -> Kind {
         Kind::from_selector((place as u64).wrapping_sub(1))
     }
 }
 
-/// A type that stands for a kind; the list of the twelve gives each its
-/// selector. [`Object`](crate::Object) says the rest.
+/// A type that stands for a kind, such as [`List`](crate::List). Each of them is an
+/// [`Object`](crate::Object) as well; no other types can be.
 pub trait HasKind: Private + Copy + Eq + 'static {
-    /// The same at run time.
+    /// The kind at run time.
     const KIND: Kind;
 }

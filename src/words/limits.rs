@@ -1,51 +1,58 @@
-//! What a heap may hold ([`Limits`]), when it collects ([`Policy`]), and what
-//! an arena holds ([`ArenaUsage`]).
+//! How much a heap may hold ([`Limits`]), when a collection is due ([`Policy`]),
+//! and what an arena holds ([`ArenaUsage`]).
 
 use super::kind::Kind;
 
 /// Bytes of a Wasm page.
 pub(crate) const PAGE_BYTES: u64 = 65_536;
-/// Pages an arena can address: `u32` offsets in words of 8 bytes.
+/// The most pages of an arena: as many as `u32` offsets in words of 8 bytes reach.
 pub(crate) const ARENA_PAGES_MAX: u32 = 1 << 19;
 
-/// Bounds that no operation passes. The default is none but the built-in ones:
-/// 2^19 pages (32 GiB) and 2^32 - 1 slots for each arena.
+/// Bounds on what a heap holds. An operation that would exceed one fails with
+/// [`Error::Limit`](crate::Error::Limit) and changes nothing. The default is
+/// [`Limits::NONE`].
 ///
 /// ```
 /// use segheap::{Heap, Limits, List, Settings, Error};
 /// let limits = Limits::NONE.with_bytes(1 << 20);
 /// let mut heap = Heap::with(Settings::seeded(1).limits(limits));
 /// assert!(matches!(heap.alloc(List::with_capacity(1 << 20)), Err(Error::Limit(_))));
+/// assert!(heap.alloc(List::with_capacity(1 << 10)).is_ok());
+/// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Pages of 64 KiB, for each arena.
+    /// The most pages of 64 KiB in each arena.
     pub pages: u32,
-    /// Slots, and so objects, for each arena.
+    /// The most slots, and so objects, in each arena.
     pub slots: u32,
-    /// Bytes in total: everything the heap holds beside the `Heap` value
-    /// itself, reserved capacity, tables, logs and scratch included.
+    /// The most bytes that the heap requests from the global allocator: all that
+    /// it holds, spare capacity and scratch memory included, but for the `Heap`
+    /// value itself. [`Usage::total_bytes`](crate::Usage::total_bytes) is how many
+    /// it has.
     pub bytes: usize,
 }
 
 impl Limits {
-    /// The built-in bounds only.
+    /// No bounds but those of addresses: for each arena, 2^19 pages (32 GiB) and
+    /// 2^32 - 1 slots. Beyond them, operations fail with
+    /// [`Error::ArenaFull`](crate::Error::ArenaFull).
     pub const NONE: Limits = Limits { pages: ARENA_PAGES_MAX, slots: u32::MAX, bytes: usize::MAX };
 
-    /// These limits, with another bound on the pages of each arena.
+    /// Returns these limits with other [`pages`](Limits::pages).
     #[must_use]
     pub const fn with_pages(self, pages: u32) -> Limits {
         Limits { pages, ..self }
     }
 
-    /// These limits, with another bound on the slots of each arena.
+    /// Returns these limits with other [`slots`](Limits::slots).
     #[must_use]
     pub const fn with_slots(self, slots: u32) -> Limits {
         Limits { slots, ..self }
     }
 
-    /// These limits, with another bound on the bytes of the heap.
+    /// Returns these limits with other [`bytes`](Limits::bytes).
     #[must_use]
     pub const fn with_bytes(self, bytes: usize) -> Limits {
         Limits { bytes, ..self }
@@ -58,50 +65,66 @@ impl Default for Limits {
     }
 }
 
-/// When a collection pays, and what it does beside. See
-/// [`Heap::should_collect`](crate::Heap::should_collect).
+/// When a collection is due, as [`Heap::should_collect`](crate::Heap::should_collect)
+/// returns it, and when it compacts. The default is [`Policy::DEFAULT`].
+///
+/// ```
+/// use segheap::{Heap, List, Policy};
+/// let mut heap = Heap::new();
+/// heap.set_policy(Policy::DEFAULT.with_bytes_min(64 << 10));
+/// let mut allocated = 0;
+/// while !heap.should_collect() {
+///     heap.alloc(List::zeroed(128))?;
+///     allocated += 1;
+/// }
+/// assert_eq!(allocated, 64); // of 1 KiB, and 16 bytes for the slot
+/// # Ok::<(), segheap::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Policy {
-    /// A collection pays once so many percent of what the last one left alive
-    /// has been allocated since; 100 keeps a heap below twice its live size.
+    /// A collection is due once the bytes allocated since the last one reach this
+    /// percentage of the bytes that it left live. 100 keeps a heap below twice its
+    /// live size.
     pub growth_percent: u16,
-    /// It does not pay below so many bytes allocated since the last one.
+    /// A collection is not due before this many bytes have been allocated since
+    /// the last one, unless a limit is near.
     pub bytes_min: u64,
-    /// A collection compacts an arena of which more than so many percent were
-    /// waste already before it freed anything, if that is a page at least; 100
-    /// never does. An allocation refused by a limit since the last collection
-    /// makes the next one compact.
+    /// A collection compacts each arena of whose memory more than this percentage,
+    /// and a page at least, was unused before the collection freed anything. 100
+    /// turns that off. A collection near a limit compacts every arena whatever
+    /// this is.
     pub compact_percent: u8,
-    /// For tests of a VM: a collection pays at every so many allocations, and
-    /// verifies the heap; 0 turns that off.
+    /// For tests of a VM: a collection is due after this many allocations, and
+    /// ends with [`Heap::verify`](crate::Heap::verify). 0 turns that off.
     pub stress: u32,
 }
 
 impl Policy {
-    /// Grows by 100 percent and 1 MiB, compacts at half.
+    /// A collection is due at a growth of 100 percent, but not before 1 MiB; it
+    /// compacts arenas of which more than half was unused.
     pub const DEFAULT: Policy =
         Policy { growth_percent: 100, bytes_min: 1 << 20, compact_percent: 50, stress: 0 };
 
-    /// This policy, with another [`growth_percent`](Policy::growth_percent).
+    /// Returns this policy with another [`growth_percent`](Policy::growth_percent).
     #[must_use]
     pub const fn with_growth_percent(self, growth_percent: u16) -> Policy {
         Policy { growth_percent, ..self }
     }
 
-    /// This policy, with another [`bytes_min`](Policy::bytes_min).
+    /// Returns this policy with another [`bytes_min`](Policy::bytes_min).
     #[must_use]
     pub const fn with_bytes_min(self, bytes_min: u64) -> Policy {
         Policy { bytes_min, ..self }
     }
 
-    /// This policy, with another [`compact_percent`](Policy::compact_percent).
+    /// Returns this policy with another [`compact_percent`](Policy::compact_percent).
     #[must_use]
     pub const fn with_compact_percent(self, compact_percent: u8) -> Policy {
         Policy { compact_percent, ..self }
     }
 
-    /// This policy, with another [`stress`](Policy::stress).
+    /// Returns this policy with another [`stress`](Policy::stress).
     #[must_use]
     pub const fn with_stress(self, stress: u32) -> Policy {
         Policy { stress, ..self }
@@ -114,24 +137,27 @@ impl Default for Policy {
     }
 }
 
-/// What one arena uses.
+/// The memory and the slots of one arena; part of [`Usage`](crate::Usage).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ArenaUsage {
-    /// The arena.
+    /// The kind whose objects the arena holds.
     pub kind: Kind,
-    /// Live pages of 64 KiB.
+    /// Pages of 64 KiB in the arena's memory.
     pub pages: u64,
-    /// Bytes of payload blocks that live objects own.
+    /// Bytes in the blocks of live objects, spare capacity of the objects included.
     pub payload_bytes: u64,
-    /// Bytes in live pages and slots.
+    /// Bytes of the pages and of the slots.
     pub bytes: u64,
-    /// Bytes asked of the global allocator, spare capacity included.
+    /// Bytes requested from the global allocator for pages and slots, spare
+    /// capacity included.
     pub reserved_bytes: u64,
-    /// Slots that name a live object.
+    /// Slots of live objects.
     pub live: u32,
-    /// Slots that wait for an object; some are made in advance.
+    /// Slots without an object: recycled ones, and ones added in advance.
     pub free: u32,
-    /// Slots that have used up their generations.
+    /// Slots that have used all their generations.
+    /// [`Heap::collect_and_recycle`](crate::Heap::collect_and_recycle) can recycle
+    /// them.
     pub retired: u32,
 }

@@ -1,5 +1,5 @@
-//! The vocabulary of every other layer: values, handles, kinds, errors, limits.
-//! Nothing here knows of memory.
+//! The vocabulary of the other layers: values, handles, kinds, errors, limits.
+//! Nothing here depends on memory.
 
 mod cell;
 mod element;
@@ -11,9 +11,10 @@ mod kind;
 mod limits;
 mod range;
 mod shape;
+mod short_str;
 pub(crate) mod utf8;
 
-pub use cell::{Cell, ShortStr, Unpacked};
+pub use cell::{Cell, Unpacked};
 pub(crate) use cell::{GENERATION_MASK, HOLE, PAYLOAD, TAG_INT, TAG_SHIFT};
 pub(crate) use element::{Element, Elements, copy};
 pub(crate) use epoch::Epoch;
@@ -27,3 +28,4 @@ pub(crate) use limits::{ARENA_PAGES_MAX, PAGE_BYTES};
 pub use limits::{ArenaUsage, Limits, Policy};
 pub(crate) use range::{char_range, object_len, out_of_range, range, to_u64, to_usize};
 pub(crate) use shape::{CopyClass, KeyBy, Shape};
+pub use short_str::ShortStr;

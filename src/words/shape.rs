@@ -2,8 +2,8 @@
 
 use super::element::{Element, Elements};
 
-/// How the objects of a kind lie in their blocks, which is all that tracing,
-/// comparing and printing need: `header` words, then the elements.
+/// The layout of a kind's objects in their blocks: `header` words, then the
+/// elements. Tracing, comparison and printing need nothing else of a kind.
 #[derive(Clone, Copy, Debug)]
 #[doc(hidden)]
 pub struct Shape {
@@ -15,31 +15,31 @@ pub struct Shape {
     pub(crate) close: &'static str,
 }
 
-/// How a kind takes part in bulk copies (`ops/copies`).
+/// What a kind is in bulk copies (`ops/copies`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CopyClass {
-    /// Not at all.
+    /// Neither a source nor a target.
     Excluded,
-    /// Text: bytes that are UTF-8.
+    /// Bytes that are UTF-8.
     Text,
-    /// Data: bytes, which are no floats.
+    /// Any bytes. Floats do not convert to them.
     Data,
-    /// Values: numbers or cells.
+    /// Numbers or cells.
     Values,
 }
 
-/// What makes two objects the same key.
+/// What makes two objects of a kind the same key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyBy {
     Identity,
-    /// The bytes, equal to text held in a cell.
+    /// The bytes; equal to the same text held in a cell.
     Text,
-    /// Sign and limbs, equal to an integer held in a cell.
+    /// Sign and limbs; equal to the same integer held in a cell.
     Integer,
 }
 
 impl Shape {
-    /// A seal: one cell, under a header word that says which key.
+    /// The shape of a seal: the number of its key as the header, then one cell.
     pub(crate) const SEAL: Shape = Shape::new(Elements::Cells, "<", ">").header(1);
 
     pub(crate) const fn new(elements: Elements, open: &'static str, close: &'static str) -> Shape {
@@ -64,7 +64,7 @@ impl Shape {
         Shape { key, ..self }
     }
 
-    /// How many words of the block are cells (or holes), from `header` on.
+    /// The number of words that are cells (or holes), from `header` on.
     #[inline]
     pub(crate) const fn cells(&self, len: u32) -> usize {
         match self.elements {
@@ -74,7 +74,7 @@ impl Shape {
         }
     }
 
-    /// Words that an object of `len` elements needs; tables know better.
+    /// The words that a sequence of `len` elements needs.
     #[inline(always)]
     pub(crate) const fn words_for(&self, len: usize) -> usize {
         let body = match self.elements {
@@ -84,13 +84,13 @@ impl Shape {
         body.saturating_add(self.header as usize)
     }
 
-    /// Bytes of an element; tables have none.
+    /// The bytes of an element of a sequence.
     #[inline(always)]
     pub(crate) const fn element_bytes(&self) -> usize {
         if matches!(self.elements, Elements::Bytes) { 1 } else { 8 }
     }
 
-    /// How many words of a block of `cap` words are in use at `len` elements.
+    /// The words in use in a block of `cap` words, at `len` elements.
     #[inline(always)]
     pub(crate) const fn words(&self, len: u32, cap: u32) -> usize {
         let body = match self.elements {

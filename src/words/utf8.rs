@@ -1,6 +1,6 @@
 //! Validation of UTF-8: by SIMD with the feature `simd`, by `core` without.
 
-/// Whether the bytes are UTF-8; they are returned as text then.
+/// Returns the bytes as text if they are UTF-8. O(len).
 #[inline]
 pub(crate) fn to_str(bytes: &[u8]) -> Option<&str> {
     #[cfg(feature = "simd")]
@@ -9,7 +9,7 @@ pub(crate) fn to_str(bytes: &[u8]) -> Option<&str> {
     return core::str::from_utf8(bytes).ok();
 }
 
-/// The length of the longest prefix that is UTF-8.
+/// Returns the length of the longest prefix that is UTF-8. O(len).
 #[cold]
 pub(crate) fn valid_up_to(bytes: &[u8]) -> usize {
     match core::str::from_utf8(bytes) {
