@@ -1,5 +1,5 @@
-//! A heap that has warmed up asks the global allocator for nothing, and no heap
-//! for more than its limit.
+//! In a steady state a heap makes no calls to the global allocator, and no heap
+//! allocates more than its limit.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell as Counter;
@@ -11,34 +11,34 @@ use segheap::{
 
 thread_local! {
     static CALLS: Counter<u64> = const { Counter::new(0) };
-    /// Bytes held, and the most there were.
-    static HELD: Counter<(isize, isize)> = const { Counter::new((0, 0)) };
+    /// Bytes allocated: current and peak.
+    static ALLOCATED: Counter<(isize, isize)> = const { Counter::new((0, 0)) };
 }
 
-/// The system's allocator, which counts what this thread asks of it: tests run
-/// on threads of their own and do not disturb each other.
+/// The system allocator with counters for each thread. Each test runs on its own
+/// thread, so tests do not affect each other's counts.
 struct Counting;
 
-// SAFETY: every call is passed on as it is; counting touches a thread-local
-// that needs neither memory nor a destructor.
+// SAFETY: each call is forwarded unchanged; the counters are thread-locals that
+// need neither memory nor a destructor.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(0, layout.size());
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller upholds the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(layout.size(), 0);
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller upholds the contract of `dealloc`.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // Old and new are held while one is copied to the other.
+        // Both blocks are allocated while one is copied to the other.
         count(0, size);
         count(layout.size(), 0);
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller upholds the contract of `realloc`.
         unsafe { System.realloc(pointer, layout, size) }
     }
 }
@@ -46,32 +46,34 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-fn count(freed: usize, taken: usize) {
-    // A thread that is ending counts no more.
+fn count(freed: usize, allocated: usize) {
+    // Fails on a thread that is ending.
     let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
-    let _ = HELD.try_with(|held| {
-        let now = held.get().0 - freed as isize + taken as isize;
-        held.set((now, held.get().1.max(now)));
+    let _ = ALLOCATED.try_with(|bytes| {
+        let (current, peak) = bytes.get();
+        let current = current - freed as isize + allocated as isize;
+        bytes.set((current, peak.max(current)));
     });
 }
 
-/// The most bytes that `work` holds at once, beside those that were held before.
+/// The peak of the bytes that `work` allocates.
 fn peak(work: impl FnOnce()) -> isize {
-    let before = HELD.get().0;
-    HELD.set((before, before));
+    let before = ALLOCATED.get().0;
+    ALLOCATED.set((before, before));
     work();
-    HELD.get().1 - before
+    ALLOCATED.get().1 - before
 }
 
-/// How often `work` asks the global allocator for something.
+/// The number of calls of the global allocator that `work` makes.
 fn calls(work: impl FnOnce()) -> u64 {
     let before = CALLS.get();
     work();
     CALLS.get() - before
 }
 
-/// Runs `work` to warm up, and then counts another run.
-fn once_warm(heap: &mut Heap, work: impl Fn(&mut Heap)) -> u64 {
+/// Runs `work` until the heap is in a steady state, and returns the calls of one
+/// more run.
+fn calls_in_steady_state(heap: &mut Heap, work: impl Fn(&mut Heap)) -> u64 {
     for _ in 0..3 {
         work(heap);
     }
@@ -87,25 +89,25 @@ fn numbers(heap: &mut Heap, n: i32) -> Handle<List> {
 }
 
 #[test]
-fn the_counter_counts() {
+fn the_counters_count() {
     assert!(calls(|| drop(std::hint::black_box(vec![1_u8; 100]))) >= 2);
     assert_eq!(calls(|| ()), 0);
     assert_eq!(peak(|| drop(std::hint::black_box(vec![1_u8; 100]))), 100);
 }
 
 #[test]
-fn a_new_heap_takes_nothing() {
+fn a_new_heap_allocates_nothing() {
     let limits = Limits::NONE.with_bytes(1 << 20);
-    let made = calls(|| drop(std::hint::black_box(Heap::with(Settings::seeded(1).limits(limits)))));
-    assert_eq!(made, 0);
+    let settings = Settings::seeded(1).limits(limits);
+    assert_eq!(calls(|| drop(std::hint::black_box(Heap::with(settings)))), 0);
     let mut heap = Heap::with(Settings::seeded(1));
-    let short = calls(|| {
+    let immediates = calls(|| {
         let text = heap.string("short").unwrap();
         let sum = heap.add(1.into(), 2.into()).unwrap();
         assert_eq!(heap.key_eq(text, sum), Ok(false));
         heap.clear();
     });
-    assert_eq!((short, heap.usage().total_bytes), (0, 0));
+    assert_eq!((immediates, heap.usage().total_bytes), (0, 0));
 }
 
 #[test]
@@ -122,11 +124,11 @@ fn pushing_and_popping() {
         }
         heap.get_mut(bytes).unwrap().truncate(5).unwrap();
     };
-    assert_eq!(once_warm(&mut heap, work), 0);
+    assert_eq!(calls_in_steady_state(&mut heap, work), 0);
 }
 
 #[test]
-fn making_and_killing() {
+fn allocating_and_freeing() {
     let mut heap = Heap::with(Settings::seeded(1));
     let work = |heap: &mut Heap| {
         for n in 0..300 {
@@ -139,18 +141,19 @@ fn making_and_killing() {
             }
         }
     };
-    assert_eq!(once_warm(&mut heap, work), 0);
+    assert_eq!(calls_in_steady_state(&mut heap, work), 0);
 }
 
 #[test]
-fn tables_of_steady_size() {
+fn tables_of_constant_size() {
     let mut heap = Heap::with(Settings::seeded(1));
     let (map, set) = (heap.alloc(Map::new()).unwrap(), heap.alloc(Set::new()).unwrap());
     for n in 0..100 {
         heap.get_mut(map).unwrap().insert(n.into(), n.into()).unwrap();
         heap.get_mut(set).unwrap().insert(n.into()).unwrap();
     }
-    // Always the oldest leaves, so that the table moves on and on.
+    // Removes the oldest entry each time, so that holes accumulate and the table is
+    // rebuilt.
     let work = |heap: &mut Heap| {
         let (first, _) = heap.get(map).unwrap().nth(0).unwrap();
         let first = first.as_int().unwrap();
@@ -162,7 +165,7 @@ fn tables_of_steady_size() {
             assert!(heap.get_mut(set).unwrap().remove(old).unwrap().is_some());
         }
     };
-    assert_eq!(once_warm(&mut heap, work), 0);
+    assert_eq!(calls_in_steady_state(&mut heap, work), 0);
 }
 
 #[test]
@@ -184,7 +187,7 @@ fn reading() {
         heap.windows_mut((list,)).unwrap().0.swap(0, 1);
         heap.windows_mut((list,)).unwrap().0.swap(0, 1);
     };
-    assert_eq!(once_warm(&mut heap, work), 0);
+    assert_eq!(calls_in_steady_state(&mut heap, work), 0);
 }
 
 #[test]
@@ -196,7 +199,7 @@ fn concatenating() {
         let made = heap.concat(&pieces).unwrap();
         heap.free(made).unwrap();
     };
-    assert_eq!(once_warm(&mut heap, work), 0);
+    assert_eq!(calls_in_steady_state(&mut heap, work), 0);
 }
 
 #[test]
@@ -207,7 +210,7 @@ fn sorting() {
         heap.sort_by::<List, Error>(list, |heap, a, b| heap.cmp_int(a, b)).unwrap();
         heap.get_mut(list).unwrap().reverse().unwrap();
     };
-    assert_eq!(once_warm(&mut heap, work), 0);
+    assert_eq!(calls_in_steady_state(&mut heap, work), 0);
 }
 
 #[test]
@@ -225,7 +228,7 @@ fn comparing() {
     }
     let [a, b] = roots;
     let work = |heap: &mut Heap| assert_eq!(heap.deep_eq(a, b), Ok(true));
-    assert_eq!(once_warm(&mut heap, work), 0);
+    assert_eq!(calls_in_steady_state(&mut heap, work), 0);
 }
 
 #[test]
@@ -238,10 +241,10 @@ fn clearing() {
         }
         heap.clear();
     };
-    assert_eq!(once_warm(&mut heap, work), 0);
+    assert_eq!(calls_in_steady_state(&mut heap, work), 0);
 }
 
-/// The work list of a collection is held to what the limit leaves.
+/// The work list of a collection stays within the limit.
 #[test]
 fn collecting_under_a_limit() {
     let mut heap = Heap::with(Settings::seeded(1));
@@ -254,15 +257,15 @@ fn collecting_under_a_limit() {
     assert!(collect(&mut heap) <= 1000);
 }
 
-/// An integer too large for the limits is refused before there is one.
+/// A result too large for the limit fails before memory is allocated for it.
 #[test]
 fn powers_beyond_a_limit() {
     let limits = Limits::NONE.with_bytes(1 << 16);
     let mut heap = Heap::with(Settings::seeded(1).limits(limits));
-    let refused = Err(match cfg!(feature = "bigint") {
+    let error = Err(match cfg!(feature = "bigint") {
         true => Error::Limit(Resource::Bytes),
         false => Error::NoBigint,
     });
-    let held = peak(|| assert_eq!(heap.pow(3.into(), 2_000_000.into()), refused));
-    assert!(held <= 1 << 16, "{held}");
+    let peak = peak(|| assert_eq!(heap.pow(3.into(), 2_000_000.into()), error));
+    assert!(peak <= 1 << 16, "{peak} bytes");
 }

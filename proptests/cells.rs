@@ -1,5 +1,5 @@
-//! Cells: what goes in comes out, nothing but a handle is a handle, and no bits
-//! whatsoever make the heap misbehave.
+//! Cells: values round-trip, only handles read as handles, and forged bits cannot
+//! break the heap.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -9,10 +9,11 @@ use segheap::{
     Str, Struct, TextPart, U8Arr, Unpacked, abi,
 };
 
-use crate::support::{config, float_bits, forged, handle_bits, heap, integer, selectors};
+use crate::machine::arenas;
+use crate::support::{config, float_bits, forged, handle_bits, heap, integer};
 
-/// The four readings of a cell agree with what `unpack` says.
-fn readings_agree(cell: Cell) {
+/// Asserts that all accessors of a cell agree with `unpack`.
+fn assert_accessors_agree(cell: Cell) {
     let unpacked = cell.unpack();
     let float = if let Unpacked::Float(x) = unpacked { Some(x.to_bits()) } else { None };
     assert_eq!(cell.as_float().map(f64::to_bits), float);
@@ -25,7 +26,7 @@ fn readings_agree(cell: Cell) {
     assert_eq!(cell.is_null(), unpacked == Unpacked::Null);
     match unpacked {
         Unpacked::Object(kind) => assert_eq!(cell.kind(), Some(kind)),
-        // A seal has a selector that is no kind's.
+        // The selector of seals is not in `Kind::ALL`.
         Unpacked::Sealed => assert!(cell.kind().is_some_and(|kind| !Kind::ALL.contains(&kind))),
         _ => assert_eq!(cell.kind(), None),
     }
@@ -47,7 +48,7 @@ proptest! {
         prop_assert_eq!(Cell::int(value).is_some(), fits);
         if let Some(cell) = Cell::int(value) {
             prop_assert_eq!(cell.unpack(), Unpacked::Int(value));
-            readings_agree(cell);
+            assert_accessors_agree(cell);
         }
         prop_assert_eq!(Cell::from(value as i32).as_int(), Some(i64::from(value as i32)));
         prop_assert_eq!(Cell::from(value as u32).as_int(), Some(i64::from(value as u32)));
@@ -58,11 +59,11 @@ proptest! {
     fn floats(bits in float_bits()) {
         let value = f64::from_bits(bits);
         let cell = Cell::float(value);
-        let wanted = if value.is_nan() { 0x7FF8 << 48 } else { bits };
-        prop_assert_eq!(cell.as_float().map(f64::to_bits), Some(wanted));
-        prop_assert_eq!(abi::bits(cell), wanted);
+        let expected = if value.is_nan() { 0x7FF8 << 48 } else { bits };
+        prop_assert_eq!(cell.as_float().map(f64::to_bits), Some(expected));
+        prop_assert_eq!(abi::bits(cell), expected);
         prop_assert_eq!(cell.kind(), None);
-        readings_agree(cell);
+        assert_accessors_agree(cell);
     }
 
     #[test]
@@ -75,7 +76,7 @@ proptest! {
             prop_assert_eq!((short.as_str(), short.as_bytes()), (text.as_str(), text.as_bytes()));
             prop_assert_eq!((short.len(), short.is_empty()), (text.len(), text.is_empty()));
             prop_assert_eq!(Cell::from(short), cell);
-            readings_agree(cell);
+            assert_accessors_agree(cell);
         }
     }
 
@@ -86,37 +87,37 @@ proptest! {
         if let Some(cell) = cell {
             prop_assert_eq!(cell.unpack(), Unpacked::Deopt(pc));
             prop_assert_eq!(cell.as_float(), None);
-            readings_agree(cell);
+            assert_accessors_agree(cell);
         }
     }
 
-    /// Two cells are equal if and only if their bits are.
+    /// Two cells are equal if and only if their bits are equal.
     #[test]
-    fn equality_is_of_bits(a in float_bits(), b in float_bits()) {
+    fn equality_compares_bits(a in float_bits(), b in float_bits()) {
         if let (Some(x), Some(y)) = (abi::cell(a), abi::cell(b)) {
             prop_assert_eq!(x == y, a == b);
         }
     }
 
-    /// Bits give a cell with those bits, or none; the cell reads as one thing.
+    /// `abi::cell` returns a cell with exactly these bits, or none.
     #[test]
-    fn bits_give_that_cell_or_none(bits in any_bits()) {
+    fn any_bits_are_a_cell_or_rejected(bits in any_bits()) {
         if let Some(cell) = abi::cell(bits) {
             prop_assert_eq!(abi::bits(cell), bits);
-            readings_agree(cell);
+            assert_accessors_agree(cell);
             let _ = format!("{cell:?}");
         } else {
-            // Only these have no cell: reserved tags, NaNs, and stray bits.
+            // Rejected: reserved tags, invalid payloads, and non-canonical NaNs.
             prop_assert!(
                 matches!(bits >> 48, 0xFFF9 | 0xFFFB..=0xFFFE) || f64::from_bits(bits).is_nan()
             );
         }
     }
 
-    /// A made-up cell may name a live object of its arena, and otherwise does
-    /// nothing at all.
+    /// A forged cell refers to a live object of its arena, or every operation on it
+    /// fails.
     #[test]
-    fn made_up_cells_are_harmless(
+    fn forged_cells_are_harmless(
         seed in any::<u64>(),
         guesses in prop::collection::vec(
             prop_oneof![any_bits(), (0_u64..16, 0_u64..4096, 0_u32..4).prop_map(|(s, g, i)| {
@@ -126,23 +127,24 @@ proptest! {
         ),
     ) {
         let mut heap = heap(seed);
-        let live = inhabitants(&mut heap);
+        let live = objects(&mut heap);
         for cell in guesses.into_iter().filter_map(abi::cell) {
             prop_assert_eq!(heap.contains(cell), live.contains(&cell));
             try_everything(&mut heap, cell, live.contains(&cell));
         }
         for cell in live {
-            // Through its own handle each object is used, and found as it was.
+            // The objects themselves remain intact.
             try_everything(&mut heap, cell, true);
             prop_assert!(heap.contains(cell));
         }
     }
 
-    /// Neither the hash of a handle nor its text changes with its generation.
+    /// Neither the hash of a handle nor its `Debug` output depends on its generation.
     #[test]
     fn hash_and_debug_hide_the_generation(
-        selector in selectors(), slot in any::<u32>(), a in 0_u64..4096, b in 0_u64..4096,
+        arena in 0..arenas().count(), slot in any::<u32>(), a in 0_u64..4096, b in 0_u64..4096,
     ) {
+        let selector = arenas().nth(arena).unwrap().selector();
         let (one, other) = (forged(selector, a, slot), forged(selector, b, slot));
         prop_assert_eq!(hash(one), hash(other));
         prop_assert_eq!(format!("{one:?}"), format!("{other:?}"));
@@ -154,31 +156,34 @@ proptest! {
         }
     }
 
-    /// Errors tell nothing of a generation either.
+    /// Errors do not depend on a generation.
     #[test]
-    fn errors_hide_the_generation(selector in selectors(), a in 0_u64..4096, b in 0_u64..4096) {
+    fn errors_hide_the_generation(
+        arena in 0..arenas().count(), a in 0_u64..4096, b in 0_u64..4096,
+    ) {
         let heap = heap(0);
-        let refusal = |generation| {
+        let selector = arenas().nth(arena).unwrap().selector();
+        let errors = |generation| {
             let cell = forged(selector, generation, 0);
             (heap.get::<List>(cell).err(), heap.get::<Map>(cell).err(), heap.hash(cell).err())
         };
-        prop_assert_eq!(refusal(a), refusal(b));
+        prop_assert_eq!(errors(a), errors(b));
     }
 
-    /// Nor does the heap itself, printed for debugging.
+    /// The `Debug` output of a heap does not depend on generations.
     #[test]
-    fn a_printed_heap_hides_generations(one in any::<u64>(), other in any::<u64>()) {
+    fn debug_of_a_heap_hides_generations(one in any::<u64>(), other in any::<u64>()) {
         let print = |seed| {
             let settings = segheap::Settings::seeded(7).generation_seed(seed);
             let mut heap = Heap::with(settings);
-            inhabitants(&mut heap);
+            objects(&mut heap);
             format!("{settings:?} {heap:?}")
         };
         prop_assert_eq!(print(one), print(other));
     }
 }
 
-/// Any 64 bits, with the tags that mean something often.
+/// Any 64 bits; tags in use are frequent.
 fn any_bits() -> impl Strategy<Value = u64> {
     let tagged = (0xFFF7_u64..=0xFFFF, prop_oneof![any::<u64>(), 0_u64..4])
         .prop_map(|(tag, payload)| tag << 48 | payload & ((1 << 48) - 1));
@@ -187,8 +192,8 @@ fn any_bits() -> impl Strategy<Value = u64> {
     prop_oneof![any::<u64>(), tagged, text, float_bits()]
 }
 
-/// One object of each kind, and of some kinds two.
-fn inhabitants(heap: &mut Heap) -> Vec<Cell> {
+/// Allocates at least one object of each kind.
+fn objects(heap: &mut Heap) -> Vec<Cell> {
     vec![
         heap.alloc(Str::new("a longer text")).unwrap().into(),
         heap.alloc(Str::new("another text")).unwrap().into(),
@@ -206,32 +211,31 @@ fn inhabitants(heap: &mut Heap) -> Vec<Cell> {
     ]
 }
 
-/// Uses a cell in every way there is. Only the object it names may answer.
+/// Uses a cell in all operations. They succeed only if it refers to a live object.
 fn try_everything(heap: &mut Heap, cell: Cell, live: bool) {
     macro_rules! open {
         ($($Kind:ident)*) => {$({
-            let opens = live && cell.kind() == Some(Kind::from(<$Kind as segheap::HasKind>::KIND));
-            assert_eq!(heap.get::<$Kind>(cell).is_ok(), opens);
-            assert_eq!(heap.get_mut::<$Kind>(cell).is_ok(), opens);
-            let wanted = <$Kind as segheap::HasKind>::KIND;
-            assert_eq!(cell.to_handle::<$Kind>().is_ok(), cell.kind() == Some(wanted));
+            let is_kind = cell.kind() == Some(<$Kind as segheap::HasKind>::KIND);
+            assert_eq!(heap.get::<$Kind>(cell).is_ok(), live && is_kind);
+            assert_eq!(heap.get_mut::<$Kind>(cell).is_ok(), live && is_kind);
+            assert_eq!(cell.to_handle::<$Kind>().is_ok(), is_kind);
         })*};
     }
     open!(Str List Map Set Struct Closure Bignum Bytes Pair F64Arr I64Arr U8Arr);
-    // A sealed cell is compared and stored without being opened, if its seal lives.
+    // A sealed cell can be compared and stored while its seal is live.
     let sealed = cell.unpack() == Unpacked::Sealed;
-    let gone = cell.kind().is_some() && !live;
-    assert_eq!(heap.key_eq(cell, cell).is_ok(), !gone);
-    assert_eq!(heap.hash(cell).is_ok(), !gone);
+    let stale = cell.kind().is_some() && !live;
+    assert_eq!(heap.key_eq(cell, cell).is_ok(), !stale);
+    assert_eq!(heap.hash(cell).is_ok(), !stale);
     assert_eq!(heap.deep_eq(cell, cell), heap.key_eq(cell, cell));
     let _ = heap.display(cell).to_string();
     assert_eq!(heap.text(cell).is_ok(), heap.concat(&[TextPart::Whole(cell)]).is_ok());
     assert_eq!(heap.as_int(cell).is_ok(), heap.cmp_int(cell, 0.into()).is_ok());
     assert_eq!(heap.union(cell, cell).is_ok(), live && cell.kind() == Some(Kind::SET));
     let map = heap.alloc(Map::new()).unwrap();
-    // One guess in 4,096 names the map just made.
-    let gone = gone && !heap.contains(cell);
-    assert_eq!(heap.get_mut(map).unwrap().insert(cell, cell).is_ok(), !gone);
+    // One forged handle in 4,096 refers to the new map.
+    let stale = stale && !heap.contains(cell);
+    assert_eq!(heap.get_mut(map).unwrap().insert(cell, cell).is_ok(), !stale);
     heap.free(map).unwrap();
     let list = heap.alloc(List::of(&[cell])).unwrap();
     assert_eq!(heap.get(list).unwrap().get(0), Ok(cell));
@@ -240,12 +244,12 @@ fn try_everything(heap: &mut Heap, cell: Cell, live: bool) {
         assert_eq!(heap.windows_mut((handle,)).is_ok(), live);
     }
     if !live {
-        let wanted = match cell.kind() {
+        let expected = match cell.kind() {
             Some(_) if sealed => Error::Sealed,
             Some(kind) => Error::Stale { kind },
             None => Error::NotAHandle,
         };
-        assert_eq!(heap.free(cell), Err(wanted));
+        assert_eq!(heap.free(cell), Err(expected));
     }
 }
 
@@ -255,13 +259,13 @@ fn constants() {
     assert_eq!(Cell::bool(false).unpack(), Unpacked::Bool(false));
     assert_eq!(Cell::default().unpack(), Unpacked::Null);
     for cell in [Cell::TRUE, Cell::FALSE, Cell::NULL] {
-        readings_agree(cell);
+        assert_accessors_agree(cell);
     }
     assert_eq!((size_of::<Cell>(), size_of::<Option<Handle<List>>>()), (8, 8));
 }
 
 #[test]
-fn a_kind_is_a_selector_and_a_name() {
+fn kinds_have_selectors_and_names() {
     for (n, kind) in Kind::ALL.into_iter().enumerate() {
         assert_eq!(kind.selector(), n as u64);
         assert_eq!(forged(kind.selector(), 1, 2).kind(), Some(kind));
@@ -271,24 +275,23 @@ fn a_kind_is_a_selector_and_a_name() {
 }
 
 #[test]
-fn every_boundary_of_a_tag() {
-    // The first and last payload of each of the upper tags.
+fn payloads_at_the_bounds_of_each_tag() {
+    // The first and last payload of each of the upper tags, and near fields in them.
     for tag in 0xFFF0_u64..=0xFFFF {
         for payload in [0, 1, (1 << 48) - 1, 1 << 47, 1 << 40, 5 << 40, 6 << 40] {
             let bits = tag << 48 | payload;
             if let Some(cell) = abi::cell(bits) {
                 assert_eq!(abi::bits(cell), bits);
-                readings_agree(cell);
+                assert_accessors_agree(cell);
             }
         }
     }
 }
 
-/// What can be seen of a sealed cell does not change with the generation of its
-/// seal; two heaps that differ in nothing else answer alike.
+/// Nothing observable about a sealed cell depends on the generation of its seal.
 #[test]
 fn sealed_cells_hide_the_generation() {
-    let look = |seed| {
+    let observe = |seed| {
         let mut heap = Heap::with(segheap::Settings::seeded(7).generation_seed(seed));
         let key = heap.new_seal_key().unwrap();
         let list = heap.alloc(List::of(&[])).unwrap();
@@ -296,5 +299,5 @@ fn sealed_cells_hide_the_generation() {
         let shown = format!("{sealed:?} {:?} {}", sealed.unpack(), heap.display(sealed));
         (shown, hash(sealed), heap.hash(sealed))
     };
-    assert_eq!(look(0), look(1));
+    assert_eq!(observe(0), observe(1));
 }

@@ -1,26 +1,24 @@
-//! That the checks which hints and windows make needless are gone from machine
-//! code: `probe.rs` is compiled as a release build would compile it, and the
-//! loops of its functions are read.
+//! Range hints and windows eliminate checks from machine code. `probe.rs` is
+//! compiled as in a release build, and the tests read the loops of its functions.
 //!
-//! What was read with rustc 1.95 for x86-64, conditional jumps of one turn:
+//! Conditional jumps of one iteration, compiled by rustc 1.95 for x86-64:
 //!
 //! | probe | jumps |
 //! |---|---|
-//! | checked get | 5: slot exists, key, block in memory, index, back |
-//! | hinted get | 4: epoch, index in the range, place in memory, back |
-//! | windows | 1: back |
+//! | checked get | 5: slot index, key, block in memory, element index, loop |
+//! | hinted get | 4: epoch, index in the range, address in memory, loop |
+//! | windows | 1: loop |
 //!
-//! The heap goes through `black_box` in each turn of the first two, so nothing
-//! can be hoisted out of either. Their fields are told apart by what both use:
-//! address and length of the memory. What only the checked loop reads is the
-//! table of slots, address and length; what only the hinted one reads is the
-//! epoch.
+//! The first two pass the heap through `black_box` on each iteration, so nothing
+//! can be hoisted out of their loops. Both read address and length of the memory.
+//! Only the checked loop reads address and length of the slot table; only the
+//! hinted one reads the epoch.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-/// A loop: its instructions, in any order.
+/// The instructions of a loop, in any order.
 #[derive(Debug)]
 struct Loop {
     instructions: Vec<String>,
@@ -31,8 +29,8 @@ impl Loop {
         self.instructions.iter().filter(|line| is_conditional(line)).count()
     }
 
-    /// Displacements that can only be of fields of the heap, which is larger
-    /// than all else that a register points to.
+    /// Displacements of fields of the heap. They are large, since the heap is larger
+    /// than everything else that a register points to.
     fn fields(&self) -> BTreeSet<u64> {
         let displacement = |operand: &str| {
             let digits: String = operand.chars().rev().take_while(char::is_ascii_digit).collect();
@@ -46,7 +44,7 @@ impl Loop {
         self.instructions.iter().flat_map(operands).filter(|&field| field >= 128).collect()
     }
 
-    /// Compares of 32 bits in memory: keys of slots.
+    /// 32-bit compares with memory: the keys of slots.
     fn key_compares(&self) -> usize {
         let is_key = |line: &&String| line.starts_with("cmpl") && line.contains('(');
         self.instructions.iter().filter(is_key).count()
@@ -57,15 +55,15 @@ fn is_conditional(line: &str) -> bool {
     line.starts_with('j') && !line.starts_with("jmp")
 }
 
-/// The instructions of the function whose mangled name ends in this one and a
-/// hash, labels included.
+/// The instructions and labels of a function. Its mangled name ends in this name,
+/// which a hash may follow.
 fn function<'a>(assembly: &'a str, name: &str) -> Vec<&'a str> {
-    // Names are mangled as their length and themselves.
+    // A mangled name is preceded by its length.
     let mangled = format!("{}{name}", name.len());
     let is_start = |line: &&str| {
         let label = line.strip_suffix(':').filter(|label| !label.starts_with('.'));
         label.and_then(|label| label.split_once(&mangled)).is_some_and(|(_, rest)| {
-            // The hash of the old mangling, or the end of the new one.
+            // Legacy mangling appends a hash, v0 mangling nothing.
             rest.is_empty() || rest.starts_with("17h")
         })
     };
@@ -77,10 +75,9 @@ fn function<'a>(assembly: &'a str, name: &str) -> Vec<&'a str> {
         .collect()
 }
 
-/// The loops of a function in which nothing is called: a call leads to what is
-/// out of the way, like proving a hint again.
-fn loops(function: &[&str]) -> Vec<Loop> {
-    // Basic blocks: a label, or what follows a jump, begins one.
+/// The basic blocks of a function, and the block of each label.
+fn basic_blocks<'a>(function: &[&'a str]) -> (Vec<Vec<&'a str>>, BTreeMap<&'a str, usize>) {
+    // A block starts at a label or after a jump.
     let mut blocks: Vec<Vec<&str>> = vec![Vec::new()];
     let mut labels = BTreeMap::new();
     for line in function {
@@ -94,6 +91,13 @@ fn loops(function: &[&str]) -> Vec<Loop> {
             blocks.push(Vec::new());
         }
     }
+    (blocks, labels)
+}
+
+/// The loops of a function that contain no call. Calls are on slow paths, such as
+/// the one that proves a hint again.
+fn loops(function: &[&str]) -> Vec<Loop> {
+    let (blocks, labels) = basic_blocks(function);
     let leaves = |line: &str| ["ret", "ud2", "jmp"].iter().any(|end| line.starts_with(end));
     let next = |block: usize| {
         let mut next = Vec::new();
@@ -110,7 +114,7 @@ fn loops(function: &[&str]) -> Vec<Loop> {
         }
         next
     };
-    // Blocks that lead to themselves, by what else they lead to and come from.
+    // A loop is a set of blocks that reach each other.
     let reach: Vec<BTreeSet<usize>> = (0..blocks.len())
         .map(|start| {
             let mut reached = BTreeSet::new();
@@ -138,8 +142,8 @@ fn loops(function: &[&str]) -> Vec<Loop> {
     found
 }
 
-/// Compiles the probe, by itself and beside the build that may be going on;
-/// answers its assembly.
+/// Compiles the probe in a package and target folder of its own, so that a build
+/// that is running does not block it. Returns the assembly.
 fn assembly() -> String {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = tests.parent().unwrap();
@@ -160,7 +164,7 @@ segheap = {{ path = {root:?}, default-features = false }}
 [profile.release]
 codegen-units = 1
 
-# Nothing of these is in the loops.
+# The loops contain no code of these.
 [profile.release.package."*"]
 opt-level = 0
 
@@ -172,7 +176,7 @@ opt-level = 3
         probe = tests.join("probe.rs"),
     );
     std::fs::write(package.join("Cargo.toml"), manifest).unwrap();
-    // The versions that the tests were built with, so that nothing is fetched.
+    // The same versions as the tests, so that nothing is downloaded.
     if root.join("Cargo.lock").exists() {
         std::fs::copy(root.join("Cargo.lock"), package.join("Cargo.lock")).unwrap();
     }
@@ -181,7 +185,7 @@ opt-level = 3
     cargo.current_dir(&package).args(["rustc", "--release", "--offline", "--quiet"]);
     cargo.arg("--target-dir").arg(package.join("target"));
     cargo.arg("--").arg("--emit").arg(format!("asm={}", asm.display()));
-    // Only the flags of a plain release build.
+    // The flags of a default release build.
     for (name, _) in std::env::vars_os() {
         let flags = ["CARGO_PROFILE_", "CARGO_BUILD_", "CARGO_INCREMENTAL", "RUSTC_W"];
         if name.to_str().is_some_and(|name| flags.iter().any(|flag| name.starts_with(flag))) {
@@ -196,42 +200,50 @@ opt-level = 3
 
 #[test]
 #[cfg_attr(miri, ignore = "runs a compiler")]
-fn hints_and_windows_leave_checks_out() {
+fn hints_and_windows_eliminate_checks() {
     let assembly = assembly();
-    let the_loop = |name: &str| {
+    let only_loop = |name: &str| {
         let mut found = loops(&function(&assembly, name));
         assert_eq!(found.len(), 1, "loops of {name} without calls: {found:#?}");
         found.remove(0)
     };
-    let checked = the_loop("probe_checked_get");
-    let hinted = the_loop("probe_hinted_get");
+    let checked = only_loop("probe_checked_get");
+    let hinted = only_loop("probe_hinted_get");
 
-    let (all, few) = (checked.fields(), hinted.fields());
-    let memory = all.intersection(&few).count();
+    let (checked_fields, hinted_fields) = (checked.fields(), hinted.fields());
+    let memory = checked_fields.intersection(&hinted_fields).count();
     assert_eq!(memory, 2, "address and length of the memory: {checked:#?} {hinted:#?}");
-    assert_eq!(all.difference(&few).count(), 2, "the table of slots: {checked:#?} {hinted:#?}");
-    assert_eq!(few.difference(&all).count(), 1, "the epoch: {checked:#?} {hinted:#?}");
-    assert_eq!(checked.key_compares(), 1, "the slot's key: {checked:#?}");
-    assert_eq!(hinted.key_compares(), 0, "no slot's key: {hinted:#?}");
+    assert_eq!(
+        checked_fields.difference(&hinted_fields).count(),
+        2,
+        "the slot table: {checked:#?} {hinted:#?}"
+    );
+    assert_eq!(
+        hinted_fields.difference(&checked_fields).count(),
+        1,
+        "the epoch: {checked:#?} {hinted:#?}"
+    );
+    assert_eq!(checked.key_compares(), 1, "the key of the slot: {checked:#?}");
+    assert_eq!(hinted.key_compares(), 0, "the hint reads no key: {hinted:#?}");
     assert!(checked.conditional_jumps() <= 5, "{checked:#?}");
     assert!(hinted.conditional_jumps() <= 4, "{hinted:#?}");
     assert!(hinted.conditional_jumps() < checked.conditional_jumps());
 
-    // Unrolled and vectorized as the compiler likes: each loop jumps back, and
-    // nowhere else, and has no business with the heap.
+    // However the compiler unrolls or vectorizes them, these loops have one jump,
+    // back to their start, and do not access the heap.
     for name in ["probe_window", "probe_window_of_len", "probe_window_mut"] {
         let found = loops(&function(&assembly, name));
         assert!(!found.is_empty(), "{name} has no loop");
-        for window in found {
-            assert_eq!(window.conditional_jumps(), 1, "{name}: {window:#?}");
-            assert!(window.fields().is_empty(), "{name}: {window:#?}");
+        for body in found {
+            assert_eq!(body.conditional_jumps(), 1, "{name}: {body:#?}");
+            assert!(body.fields().is_empty(), "{name}: {body:#?}");
         }
     }
 }
 
-/// The reader itself: what it calls a loop, a jump and a field.
+/// The parser of assembly finds the loop, its jumps and its fields.
 #[test]
-fn the_reader_reads() {
+fn the_assembly_parser_finds_loops() {
     let listing = "\
 _ZN1a5probe17h00E:
 	testq	%rax, %rax

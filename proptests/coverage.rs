@@ -1,6 +1,7 @@
-//! No public function is forgotten: every one that the sources declare is a row
-//! of the table that random programs run, and the row calls it; what needs no
-//! heap is called by the module that answers for its file.
+//! Each public function is tested. The sources of the crate are parsed; a function
+//! that works on a heap must have a row in the table of operations that random
+//! programs run, and the row must call it. A function that needs no heap must be
+//! called in the test module responsible for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,9 +11,9 @@ use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 use syn::{Attribute, Expr, GenericArgument, Item, PathArguments, Type, Visibility};
 
-/// What needs no heap, or only looks at its bits, and the modules that answer for
-/// it.
-const ELSEWHERE: [(&str, &str); 10] = [
+/// Types and functions that need no heap, or only read its representation, with
+/// the modules that test them.
+const WITHOUT_ROWS: [(&str, &str); 10] = [
     ("Cell", "cells.rs"),
     ("ShortStr", "cells.rs"),
     ("Handle", "cells.rs"),
@@ -25,20 +26,22 @@ const ELSEWHERE: [(&str, &str); 10] = [
     ("MemoryType", "memory.rs"),
 ];
 
-/// What a metavariable of a macro is called once it is an identifier.
+/// The prefix of identifiers that stand for metavariables of macros.
 const META: &str = "Meta_";
 
-/// The public functions of some sources: `Type::name`, and the file.
+/// The public functions of the crate.
 #[derive(Default)]
 struct Functions {
+    /// File by `Type::name`.
     found: BTreeMap<String, String>,
-    /// Macros by name: the first identifier of each invocation, and all of them.
+    /// The identifiers of each invocation of a macro, by name of the macro.
     invocations: BTreeMap<String, Vec<Vec<String>>>,
 }
 
-fn sources(of: &Path) -> Vec<PathBuf> {
+/// The Rust files of a folder and its subfolders.
+fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(of).unwrap() {
+    for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             files.extend(sources(&path));
@@ -53,6 +56,7 @@ fn tests() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Whether there is an attribute `#[name(word)]`.
 fn has(attributes: &[Attribute], name: &str, word: &str) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident(name)
@@ -60,7 +64,8 @@ fn has(attributes: &[Attribute], name: &str, word: &str) -> bool {
     })
 }
 
-/// `View<Map>` of `View<'_, Map>`, `View` of `View<'h, K>` where `K` is generic.
+/// The name of a type without generic parameters: `View<Map>` for
+/// `View<'_, Map>`, `View` for `View<'h, K>` where `K` is a parameter.
 fn name_of(ty: &Type, generics: &[String]) -> Option<String> {
     let Type::Path(path) = ty else { return None };
     let last = path.path.segments.last()?;
@@ -78,9 +83,9 @@ fn name_of(ty: &Type, generics: &[String]) -> Option<String> {
     Some(name)
 }
 
-/// A macro's body as if it were no macro's: metavariables become identifiers,
-/// repetitions are there once.
-fn plain(tokens: TokenStream) -> TokenStream {
+/// Makes the body of a macro parsable: metavariables become identifiers, and the
+/// body of a repetition appears once.
+fn without_metavariables(tokens: TokenStream) -> TokenStream {
     let mut out = Vec::new();
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {
@@ -90,8 +95,8 @@ fn plain(tokens: TokenStream) -> TokenStream {
                     out.push(TokenTree::Ident(Ident::new(&format!("{META}{ident}"), ident.span())));
                 }
                 Some(TokenTree::Group(group)) => {
-                    out.extend(plain(group.stream()));
-                    // The separator, if there is one, and the sign.
+                    out.extend(without_metavariables(group.stream()));
+                    // Skip the separator, if any, and the repetition operator.
                     while let Some(TokenTree::Punct(punct)) = tokens.next() {
                         if matches!(punct.as_char(), '*' | '+' | '?') {
                             break;
@@ -101,7 +106,8 @@ fn plain(tokens: TokenStream) -> TokenStream {
                 _ => {}
             },
             TokenTree::Group(group) => {
-                let group = Group::new(group.delimiter(), plain(group.stream()));
+                let body = without_metavariables(group.stream());
+                let group = Group::new(group.delimiter(), body);
                 out.push(TokenTree::Group(group));
             }
             token => out.push(token),
@@ -110,7 +116,7 @@ fn plain(tokens: TokenStream) -> TokenStream {
     out.into_iter().collect()
 }
 
-/// The identifiers of some tokens, attributes left out.
+/// The identifiers in a token stream, except those in attributes.
 fn idents(tokens: TokenStream) -> Vec<String> {
     let mut found = Vec::new();
     for token in tokens {
@@ -145,7 +151,8 @@ impl Functions {
                 functions.invocations.entry(name.ident.to_string()).or_default().push(all);
             }
         }
-        // The list of kinds is invoked by the one name that rustfmt looks into.
+        // The list of kinds is an invocation of `cfg_if!`, the one macro name whose
+        // arguments rustfmt formats; there it is an alias of `kinds!`.
         let kinds = functions.invocations.remove("cfg_if").unwrap();
         functions.invocations.insert("kinds".to_owned(), kinds);
         for (file, parsed) in &parsed {
@@ -154,16 +161,16 @@ impl Functions {
         functions
     }
 
-    fn items(&mut self, file: &str, items: &[Item], of_macro: Option<&str>) {
+    fn items(&mut self, file: &str, items: &[Item], generated_by: Option<&str>) {
         for item in items {
             match item {
                 Item::Mod(module) if !has(&module.attrs, "cfg", "test") => {
                     let items = module.content.as_ref().map_or(&[][..], |content| &content.1);
-                    self.items(file, items, of_macro);
+                    self.items(file, items, generated_by);
                 }
                 Item::Fn(function) if matches!(function.vis, Visibility::Public(_)) => {
                     let module = file.trim_end_matches(".rs");
-                    self.add(file, module, &function.sig.ident, of_macro);
+                    self.add(file, module, &function.sig.ident, generated_by);
                 }
                 Item::Impl(item) if item.trait_.is_none() => {
                     let params = item.generics.params.iter();
@@ -174,12 +181,12 @@ impl Functions {
                             syn::GenericParam::Lifetime(_) => None,
                         })
                         .collect();
-                    let of = name_of(&item.self_ty, &generics).unwrap();
+                    let owner = name_of(&item.self_ty, &generics).unwrap();
                     for item in &item.items {
                         if let syn::ImplItem::Fn(function) = item
                             && matches!(function.vis, Visibility::Public(_))
                         {
-                            self.add(file, &of, &function.sig.ident, of_macro);
+                            self.add(file, &owner, &function.sig.ident, generated_by);
                         }
                     }
                 }
@@ -189,7 +196,12 @@ impl Functions {
                         if let syn::TraitItem::Fn(function) = part
                             && !has(&function.attrs, "doc", "hidden")
                         {
-                            self.add(file, &item.ident.to_string(), &function.sig.ident, of_macro);
+                            self.add(
+                                file,
+                                &item.ident.to_string(),
+                                &function.sig.ident,
+                                generated_by,
+                            );
                         }
                     }
                 }
@@ -202,7 +214,7 @@ impl Functions {
         }
     }
 
-    /// The functions that a macro makes.
+    /// Adds the functions that a macro generates.
     fn rules(&mut self, file: &str, name: &str, rules: TokenStream) {
         let mut arrow = false;
         for token in rules {
@@ -210,12 +222,12 @@ impl Functions {
                 TokenTree::Punct(punct) => arrow |= punct.as_char() == '>',
                 TokenTree::Group(body) if arrow => {
                     arrow = false;
-                    let body = plain(body.stream());
+                    let body = without_metavariables(body.stream());
                     match syn::parse2::<syn::File>(body.clone()) {
                         Ok(parsed) => self.items(file, &parsed.items, Some(name)),
                         Err(error) => assert!(
                             !body.to_string().contains("pub fn"),
-                            "{name}! makes functions, and cannot be read: {error}"
+                            "{name}! generates functions and cannot be parsed: {error}"
                         ),
                     }
                 }
@@ -224,32 +236,33 @@ impl Functions {
         }
     }
 
-    /// Adds a function; one that a macro makes, for each of its invocations.
-    fn add(&mut self, file: &str, of: &str, name: &Ident, of_macro: Option<&str>) {
+    /// Adds a function; one that a macro generates, once for each invocation.
+    fn add(&mut self, file: &str, owner: &str, name: &Ident, generated_by: Option<&str>) {
         let name = name.to_string();
-        let invocations = match of_macro {
-            Some(of_macro) => self.invocations[of_macro].clone(),
+        let invocations = match generated_by {
+            Some(generated_by) => self.invocations[generated_by].clone(),
             None => vec![Vec::new()],
         };
         for idents in &invocations {
-            // A type is what comes first, a function what begins like its variable.
+            // The first identifier is the type; a metavariable that names functions
+            // has the prefix of their names.
             let first = idents.first().map_or("", String::as_str);
-            let of = of.replace(&format!("{META}Kind"), first);
+            let owner = owner.replace(&format!("{META}Kind"), first);
             let names: Vec<&String> = match name.strip_prefix(META) {
-                Some(begin) => idents.iter().filter(|ident| ident.starts_with(begin)).collect(),
+                Some(prefix) => idents.iter().filter(|ident| ident.starts_with(prefix)).collect(),
                 None => vec![&name],
             };
             for name in names {
-                assert!(!of.contains(META), "{of}::{name} cannot be named");
-                self.found.insert(format!("{of}::{name}"), file.to_owned());
+                assert!(!owner.contains(META), "{owner}::{name}: unknown metavariable");
+                self.found.insert(format!("{owner}::{name}"), file.to_owned());
             }
         }
     }
 }
 
-/// The rows of the table in the source: names, and what their closures say.
+/// The rows of the table in the source: names, and the contents of their closures.
 #[derive(Default)]
-struct Rows(Vec<(String, Said)>);
+struct Rows(Vec<(String, Contents)>);
 
 impl<'s> Visit<'s> for Rows {
     fn visit_expr_method_call(&mut self, call: &'s syn::ExprMethodCall) {
@@ -258,37 +271,37 @@ impl<'s> Visit<'s> for Rows {
                 (call.args.first(), call.args.last())
             && let syn::Lit::Str(name) = &name.lit
         {
-            let mut said = Said::default();
-            said.visit_expr(&run.body);
-            self.0.push((name.value(), said));
+            let mut contents = Contents::default();
+            contents.visit_expr(&run.body);
+            self.0.push((name.value(), contents));
         }
         visit::visit_expr_method_call(self, call);
     }
 }
 
-/// What a closure calls, and the identifiers in it: `Type::name` where the type
-/// is written there or is that of the heap, `name` of another method.
+/// The calls and identifiers in a closure. A call is `Type::name` if the type is
+/// written out or is `Heap`, else `name`.
 #[derive(Default)]
-struct Said {
+struct Contents {
     calls: BTreeSet<String>,
     idents: BTreeSet<String>,
 }
 
-impl Said {
-    /// Whether `Type::name`, or `Type<Kind>::name`, may be what is called.
-    fn calls(&self, of: &str, name: &str) -> bool {
-        let (of, kind) = of.trim_end_matches('>').split_once('<').unwrap_or((of, ""));
-        let method = of != "Heap" && self.calls.contains(name);
-        (method || self.calls.contains(&format!("{of}::{name}")))
+impl Contents {
+    /// Whether there may be a call of `Type::name` or `Type<Kind>::name`.
+    fn calls(&self, owner: &str, name: &str) -> bool {
+        let (owner, kind) = owner.trim_end_matches('>').split_once('<').unwrap_or((owner, ""));
+        let method = owner != "Heap" && self.calls.contains(name);
+        (method || self.calls.contains(&format!("{owner}::{name}")))
             && (kind.is_empty() || self.idents.contains(kind))
     }
 }
 
-impl<'s> Visit<'s> for Said {
+impl<'s> Visit<'s> for Contents {
     fn visit_expr_method_call(&mut self, call: &'s syn::ExprMethodCall) {
         let name = &call.method;
         self.calls.insert(match &*call.receiver {
-            Expr::Field(field) if matches!(&field.member, syn::Member::Named(of) if of == "heap") =>
+            Expr::Field(field) if matches!(&field.member, syn::Member::Named(field) if field == "heap") =>
             {
                 format!("Heap::{name}")
             }
@@ -316,7 +329,9 @@ impl<'s> Visit<'s> for Said {
 fn every_public_function_is_run() {
     let source = |file: &str| fs::read_to_string(tests().join(file)).unwrap();
     let mut rows = Rows::default();
-    rows.visit_file(&syn::parse_file(&source("machine/operations.rs")).unwrap());
+    for file in sources(&tests().join("machine/operations")) {
+        rows.visit_file(&syn::parse_file(&fs::read_to_string(file).unwrap()).unwrap());
+    }
     let mut functions = Functions::of_crate().found;
     if !cfg!(feature = "getrandom") {
         functions.remove("Settings::try_random").unwrap();
@@ -327,8 +342,8 @@ fn every_public_function_is_run() {
     }
     let (mut missing, mut heap) = (Vec::new(), BTreeSet::new());
     for (function, file) in &functions {
-        let (of, name) = function.rsplit_once("::").unwrap();
-        match ELSEWHERE.iter().find(|(part, _)| part == &of || part == function) {
+        let (owner, name) = function.rsplit_once("::").unwrap();
+        match WITHOUT_ROWS.iter().find(|(part, _)| part == &owner || part == function) {
             Some((_, module)) => {
                 let source = source(module);
                 let called = [format!("{name}("), format!("{name}::<")];
@@ -340,17 +355,17 @@ fn every_public_function_is_run() {
                 heap.insert(function.as_str());
                 let mut named = rows.0.iter().filter(|(row, _)| row == function).peekable();
                 if named.peek().is_none() {
-                    missing.push(format!("{function} ({file}) is no row of the table"));
+                    missing.push(format!("{function} ({file}) has no row in the table"));
                 }
-                for (row, _) in named.filter(|(_, said)| !said.calls(of, name)) {
+                for (row, _) in named.filter(|(_, contents)| !contents.calls(owner, name)) {
                     missing.push(format!("the row {row} does not call {name}"));
                 }
             }
         }
     }
     for name in crate::machine::table().names().filter(|name| !heap.contains(name)) {
-        missing.push(format!("{name} is a row, and no public function"));
+        missing.push(format!("the row {name} is not a public function"));
     }
     assert!(missing.is_empty(), "{missing:#?}");
-    assert!(heap.len() > 150, "{} functions were found", heap.len());
+    assert!(heap.len() > 150, "only {} functions found", heap.len());
 }

@@ -1,22 +1,22 @@
-//! An operation writes the arenas that it declares and no other; in those, the
-//! objects that it declares and no other; and one that fails writes nothing.
+//! Frame conditions: an operation writes only the arenas it declares and, within
+//! them, only the objects it declares; an operation that fails writes nothing.
 
 use proptest::prelude::*;
 
-use crate::machine::frame::Watch;
+use crate::counters;
+use crate::machine::frame::Monitor;
 use crate::machine::{Call, Machine, Step, table};
 use crate::support::{config, programs};
-use crate::tally;
 
-/// Runs a program; each instruction is held against its declaration.
+/// Runs a program and checks each instruction against its declaration.
 fn run(seed: u64, program: &[Step]) {
     let mut machine = Machine::new(seed);
-    let mut watch = Watch::of(&machine.heap);
-    tally::program(program.len());
+    let mut monitor = Monitor::of(&machine.heap);
+    counters::program(program.len());
     for step in program {
         let call = machine.resolve(step);
-        let (_, kept) = watch.run(&mut machine, &call);
-        tally::assertions(kept.arenas + kept.objects);
+        let (_, untouched) = monitor.run(&mut machine, &call);
+        counters::assertions(untouched.arenas + untouched.objects);
     }
     machine.heap.verify().unwrap();
 }
@@ -35,19 +35,19 @@ proptest! {
     }
 }
 
-/// No row of the table is out of a program's reach: each succeeds on what a
-/// machine begins with.
+/// Each operation succeeds on the initial state of a machine for some arguments,
+/// so random programs can reach the success path of every row.
 #[test]
 fn every_operation_can_succeed() {
     for op in table().rows() {
         let mut machine = Machine::new(1);
-        let mut watch = Watch::of(&machine.heap);
+        let mut monitor = Monitor::of(&machine.heap);
         let mut succeeds = |n: u16| {
-            // Live objects, and in every other try what needs none.
+            // Live objects; on odd attempts, immediates where they are accepted.
             let nth = |&takes| machine.pick(takes, [15, 3][usize::from(n % 2)] + n / 2 % 23 * 16);
             let cells = op.takes.iter().map(nth).collect();
             let call = Call { op, cells, numbers: [n * 7, n * 3] };
-            watch.run(&mut machine, &call).0.is_ok()
+            monitor.run(&mut machine, &call).0.is_ok()
         };
         assert!((0..256).any(&mut succeeds), "{} of {:?} never succeeds", op.name, op.takes);
     }

@@ -1,6 +1,6 @@
-//! What the fuzz targets (`fuzz/`) run: programs of the properties, made of
-//! bytes. Their seeds run here too, and so do long runs of random programs that
-//! verify the heap after every operation.
+//! The fuzz targets (`fuzz/`): programs of the property tests, decoded from bytes.
+//! Tests run their seed inputs, and a stress test runs many random programs and
+//! verifies the heap after each operation.
 
 use std::fs;
 use std::path::Path;
@@ -11,9 +11,9 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use segheap::{Heap, Limits, Settings};
 
-use crate::machine::frame::Watch;
+use crate::machine::frame::Monitor;
 use crate::machine::{Machine, Step as Instruction};
-use crate::programs::{Op, World, op};
+use crate::programs::{Harness, Op, op};
 use crate::{copies, limits, memory, support};
 
 type Target = fn(&[u8]);
@@ -22,11 +22,14 @@ type Target = fn(&[u8]);
 pub const TARGETS: [(&str, Target); 4] =
     [("operations", operations), ("programs", programs), ("memory", memory), ("copies", copies)];
 
-/// Bytes that an operation of the other three is made of. They are a seed: a change of one changes
-/// the whole operation and no other, and any bytes are a program.
+/// The bytes of an operation of the targets other than `operations`. They seed a
+/// generator: any bytes are a program, and a mutation changes one operation.
 const BYTES: usize = 4;
 
+/// The seed of a heap, and its limits.
 type Setting = (u64, Option<Limits>);
+
+/// An operation, and after how many growths allocation fails in it.
 type Step = (Op, Option<u64>);
 
 fn setting() -> impl Strategy<Value = Setting> {
@@ -34,7 +37,6 @@ fn setting() -> impl Strategy<Value = Setting> {
     (any::<u64>(), limits)
 }
 
-/// An operation, and how often memory may grow in it.
 fn step() -> impl Strategy<Value = Step> {
     (op(), prop_oneof![7 => Just(None), 1 => (0_u64..4).prop_map(Some)])
 }
@@ -42,35 +44,36 @@ fn step() -> impl Strategy<Value = Step> {
 fn run((seed, limits): Setting, steps: &[Step]) {
     if let Some(limits) = limits {
         let heap = Heap::with(Settings::seeded(seed).limits(limits));
-        return limits::program(&mut World::new(heap, true), steps, limits);
+        return limits::program(&mut Harness::new(heap, true), steps, limits);
     }
-    let mut world = World::new(support::heap(seed), false);
+    let mut harness = Harness::new(support::heap(seed), false);
     for (op, _) in steps {
-        // An error is one that the twin answered as well.
-        let _ = world.run(op);
-        assert_eq!(world.heap.verify(), Ok(()), "{op:?}");
+        // The reference heap returns the same error.
+        let _ = harness.run(op);
+        assert_eq!(harness.heap.verify(), Ok(()), "{op:?}");
     }
-    world.compare_all();
+    harness.compare_all();
 }
 
-fn random<T: std::fmt::Debug>(strategy: &impl Strategy<Value = T>, seed: &[u8]) -> T {
-    let mut whole = [0; 32];
-    whole[..seed.len()].copy_from_slice(seed);
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &whole);
+/// Generates a value from a seed of up to 32 bytes.
+fn generate<T: std::fmt::Debug>(strategy: &impl Strategy<Value = T>, seed: &[u8]) -> T {
+    let mut padded = [0; 32];
+    padded[..seed.len()].copy_from_slice(seed);
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &padded);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     strategy.new_tree(&mut runner).unwrap().current()
 }
 
-/// What comes first, and the operations.
+/// Splits an input into the seed of the setting and those of the operations.
 fn split(bytes: &[u8]) -> (&[u8], std::slice::Chunks<'_, u8>) {
     let (first, rest) = bytes.split_at(bytes.len().min(BYTES));
     (first, rest.chunks(BYTES))
 }
 
-/// Every operation writes what it declares, and leaves the heap sound.
+/// Each operation writes only what it declares and leaves the heap consistent.
 pub fn operations(bytes: &[u8]) {
     let mut machine = Machine::new(7);
-    let mut watch = Watch::of(&machine.heap);
+    let mut watch = Monitor::of(&machine.heap);
     for instruction in Instruction::read(bytes) {
         let call = machine.resolve(&instruction);
         let _ = watch.run(&mut machine, &call);
@@ -78,34 +81,34 @@ pub fn operations(bytes: &[u8]) {
     }
 }
 
-/// A heap is the naive heap.
+/// A heap agrees with the reference heap.
 pub fn programs(bytes: &[u8]) {
     thread_local!(static PARTS: (BoxedStrategy<Setting>, BoxedStrategy<Step>) =
         (setting().boxed(), step().boxed()));
     let (first, rest) = split(bytes);
     PARTS.with(|(setting, step)| {
-        let steps: Vec<Step> = rest.map(|seed| random(step, seed)).collect();
-        run(random(setting, first), &steps);
+        let steps: Vec<Step> = rest.map(|seed| generate(step, seed)).collect();
+        run(generate(setting, first), &steps);
     });
 }
 
-/// A memory is a vector of bytes.
+/// A memory agrees with a vector of bytes.
 pub fn memory(bytes: &[u8]) {
     thread_local!(static PARTS: (BoxedStrategy<memory::Extent>, BoxedStrategy<memory::Op>) =
         (memory::extent().boxed(), memory::op().boxed()));
     let (first, rest) = split(bytes);
     PARTS.with(|(extent, op)| {
-        let ops: Vec<memory::Op> = rest.map(|seed| random(op, seed)).collect();
-        memory::run(random(extent, first), &ops);
+        let ops: Vec<memory::Op> = rest.map(|seed| generate(op, seed)).collect();
+        memory::run(generate(extent, first), &ops);
     });
 }
 
-/// A bulk copy is one element at a time.
+/// A bulk copy agrees with a copy of one element at a time.
 pub fn copies(bytes: &[u8]) {
     thread_local!(static COPY: BoxedStrategy<copies::Copy> = copies::copy().boxed());
     COPY.with(|copy| {
         let copies: Vec<copies::Copy> =
-            bytes.chunks(BYTES).map(|seed| random(copy, seed)).collect();
+            bytes.chunks(BYTES).map(|seed| generate(copy, seed)).collect();
         copies::run(&copies);
     });
 }
@@ -123,8 +126,8 @@ fn the_seeds_run() {
     }
 }
 
-/// Random programs, verified after every operation. `STRESS_PROGRAMS` says how
-/// many, `STRESS_SEED` where they begin.
+/// Runs random programs and verifies the heap after each operation.
+/// `STRESS_PROGRAMS` sets how many, `STRESS_SEED` the seed.
 #[test]
 #[ignore = "takes a minute"]
 fn stress() {

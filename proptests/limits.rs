@@ -1,5 +1,5 @@
-//! Limits hold, and whatever is refused has changed nothing: no byte of an
-//! arena, no slot, no count. A program can go on after every refusal.
+//! Limits hold, and an operation that fails for lack of memory changes nothing: no
+//! byte of an arena, no slot, no count. The program can continue after it.
 
 use proptest::prelude::*;
 use segheap::{
@@ -7,11 +7,11 @@ use segheap::{
     TextPart, abi,
 };
 
-use crate::programs::{Op, World, op};
+use crate::programs::{Harness, Op, op};
 use crate::support::config;
 
-/// All that can be seen of a heap but what it keeps in reserve for sorting and
-/// comparing, which is no part of its contents.
+/// All observable state of a heap except scratch memory, which is not part of its
+/// contents.
 #[derive(PartialEq)]
 struct Snapshot {
     memory: Vec<Vec<u8>>,
@@ -32,15 +32,15 @@ impl Snapshot {
     }
 }
 
-/// The total covers the parts, the parts are those of the heap, and no two
-/// objects share a word.
-pub fn accounts_add_up(heap: &Heap) {
+/// Asserts that the total covers its parts, the parts agree with the arenas, and no
+/// two blocks overlap.
+pub fn assert_accounting(heap: &Heap) {
     let usage = heap.usage();
     let reserved: u64 = usage.arenas().iter().map(|arena| arena.reserved_bytes).sum();
     let parts = reserved + usage.seals.reserved_bytes + usage.scratch_bytes;
-    // What is left are a bit for each slot or word, and twice as many in spare.
+    // The rest is a bit for each slot or word, with spare capacity for as many again.
     let rest = usage.total_bytes.checked_sub(parts).unwrap();
-    assert!(rest <= 512 + parts / 16, "{rest} of {parts}");
+    assert!(rest <= 512 + parts / 16, "{rest} bytes beside {parts}");
     for arena in usage.arenas() {
         let slots = abi::slots(heap, arena.kind).unwrap().len() as u64;
         assert_eq!(u64::from(arena.live + arena.free + arena.retired), slots);
@@ -59,26 +59,28 @@ pub fn accounts_add_up(heap: &Heap) {
     }
 }
 
-/// Runs a program on a heap that may be short of memory.
-pub fn program(world: &mut World, steps: &[(Op, Option<u64>)], limits: Limits) {
-    for (op, refuse) in steps {
-        let before = Snapshot::of(&world.heap);
-        world.heap.fail_growth_after(*refuse);
-        let done = world.run(op);
-        world.heap.fail_growth_after(None);
-        if let Err(error) = done {
-            assert!(before == Snapshot::of(&world.heap), "{op:?} answered {error:?}");
+/// Runs a program on a heap whose memory is limited. Each step says after how many
+/// growths allocation fails.
+pub fn program(harness: &mut Harness, steps: &[(Op, Option<u64>)], limits: Limits) {
+    for (op, growths) in steps {
+        let before = Snapshot::of(&harness.heap);
+        harness.heap.fail_growth_after(*growths);
+        let result = harness.run(op);
+        harness.heap.fail_growth_after(None);
+        if let Err(error) = result {
+            let unchanged = before == Snapshot::of(&harness.heap);
+            assert!(unchanged, "{op:?} failed with {error:?} and changed the heap");
         }
-        let usage = world.heap.usage();
-        assert!(usage.total_bytes <= limits.bytes as u64, "{op:?} used {}", usage.total_bytes);
+        let usage = harness.heap.usage();
+        assert!(usage.total_bytes <= limits.bytes as u64, "{op:?}: {} bytes", usage.total_bytes);
         for arena in usage.arenas() {
             assert!(arena.pages <= u64::from(limits.pages));
             assert!(arena.live + arena.free + arena.retired <= limits.slots);
         }
-        accounts_add_up(&world.heap);
-        assert_eq!(world.heap.verify(), Ok(()), "{op:?}");
+        assert_accounting(&harness.heap);
+        assert_eq!(harness.heap.verify(), Ok(()), "{op:?}");
     }
-    world.compare_all();
+    harness.compare_all();
 }
 
 pub fn limits() -> impl Strategy<Value = Limits> {
@@ -103,88 +105,87 @@ proptest! {
         limits in limits(),
         ops in prop::collection::vec(op().prop_map(|op| (op, None)), 1..50),
     ) {
-        let mut world = World::new(Heap::with(Settings::seeded(seed).limits(limits)), true);
-        program(&mut world, &ops, limits);
+        let mut harness = Harness::new(Heap::with(Settings::seeded(seed).limits(limits)), true);
+        program(&mut harness, &ops, limits);
     }
 
     #[test]
-    fn programs_whose_host_has_no_memory(
+    fn programs_whose_allocations_fail(
         seed in any::<u64>(),
         steps in prop::collection::vec((op(), prop::option::weighted(0.7, 0_u64..4)), 1..50),
     ) {
         let limits = Limits::NONE.with_bytes(1 << 30);
-        let mut world = World::new(Heap::with(Settings::seeded(seed).limits(limits)), true);
-        program(&mut world, &steps, limits);
+        let mut harness = Harness::new(Heap::with(Settings::seeded(seed).limits(limits)), true);
+        program(&mut harness, &steps, limits);
     }
 
-    /// Limits that change on the way hold from then on; what is there stays.
+    /// Lowered limits hold from then on; existing objects stay.
     #[test]
-    fn limits_that_tighten(
+    fn lowered_limits(
         seed in any::<u64>(),
         first in prop::collection::vec(op().prop_map(|op| (op, None)), 1..30),
         second in prop::collection::vec(op().prop_map(|op| (op, None)), 1..30),
         spare in prop_oneof![Just(0_usize), 0_usize..9000, 0_usize..200_000],
     ) {
-        let loose = Limits::NONE.with_bytes(1 << 30);
-        let mut world = World::new(Heap::with(Settings::seeded(seed).limits(loose)), true);
-        program(&mut world, &first, loose);
-        let bytes = world.heap.usage().total_bytes as usize + spare;
-        let tight = loose.with_bytes(bytes);
-        world.heap.set_limits(tight);
-        prop_assert_eq!(world.heap.limits(), tight);
-        world.compare_all();
-        program(&mut world, &second, tight);
+        let high = Limits::NONE.with_bytes(1 << 30);
+        let mut harness = Harness::new(Heap::with(Settings::seeded(seed).limits(high)), true);
+        program(&mut harness, &first, high);
+        let bytes = harness.heap.usage().total_bytes as usize + spare;
+        let low = high.with_bytes(bytes);
+        harness.heap.set_limits(low);
+        prop_assert_eq!(harness.heap.limits(), low);
+        harness.compare_all();
+        program(&mut harness, &second, low);
     }
 
-    /// An arena of one page, filled and freed: blocks are cut out of larger ones
-    /// once there is no new room.
+    /// In a full arena of one page, allocations reuse and split free blocks.
     #[test]
     fn full_arenas(
         steps in prop::collection::vec((0_u8..5, any::<usize>(), 0_usize..1500), 1..80),
     ) {
         let limits = Limits::NONE.with_pages(1);
         let mut heap = Heap::with(Settings::seeded(1).limits(limits));
-        let mut twins: Vec<(Handle<I64Arr>, Vec<i64>)> = Vec::new();
+        let mut models: Vec<(Handle<I64Arr>, Vec<i64>)> = Vec::new();
         for (n, (how, pick, len)) in steps.into_iter().enumerate() {
             let fill = vec![n as i64; len];
-            let pick = pick.checked_rem(twins.len());
+            let pick = pick.checked_rem(models.len());
             match (how, pick) {
                 (0, Some(pick)) => {
-                    let (handle, _) = twins.swap_remove(pick);
+                    let (handle, _) = models.swap_remove(pick);
                     heap.free(handle).unwrap();
                 }
                 (1, Some(pick)) => {
-                    let (handle, twin) = &mut twins[pick];
+                    let (handle, model) = &mut models[pick];
                     if heap.get_mut(*handle).unwrap().extend(&fill).is_ok() {
-                        twin.extend(fill);
+                        model.extend(fill);
                     }
                 }
-                // Many small ones, too, which are what larger ones are cut into.
+                // Small blocks, which are split off larger ones.
                 (2, _) => {
                     let small = &fill[..len % 12];
                     if let Ok(handle) = heap.alloc(I64Arr::of(small)) {
-                        twins.push((handle, small.to_vec()));
+                        models.push((handle, small.to_vec()));
                     }
                 }
                 _ => {
                     if let Ok(handle) = heap.alloc(I64Arr::of(&fill)) {
-                        twins.push((handle, fill));
+                        models.push((handle, fill));
                     }
                 }
             }
-            accounts_add_up(&heap);
+            assert_accounting(&heap);
         }
-        for (handle, twin) in &twins {
-            prop_assert_eq!(heap.get(*handle).unwrap().as_slice(), twin.as_slice());
+        for (handle, model) in &models {
+            prop_assert_eq!(heap.get(*handle).unwrap().as_slice(), model.as_slice());
         }
     }
 }
 
-/// Every place at which an operation grows something.
-#[test]
-fn each_growth_of_an_operation_may_fail() {
-    type Step = fn(&mut Heap, Cell, Cell) -> Result<(), Error>;
-    let steps: &[(&str, Step)] = &[
+type Operation = fn(&mut Heap, Cell, Cell) -> Result<(), Error>;
+
+/// Operations that grow an arena or scratch memory; each takes a list and a map.
+fn growing_operations() -> &'static [(&'static str, Operation)] {
+    &[
         ("alloc", |heap, _, _| heap.alloc(List::zeroed(20_000)).map(drop)),
         ("string", |heap, _, _| heap.string(&"long text ".repeat(9000)).map(drop)),
         ("concat", |heap, _, _| {
@@ -193,7 +194,7 @@ fn each_growth_of_an_operation_may_fail() {
         }),
         ("extend", |heap, list, _| heap.get_mut::<List>(list)?.extend(&[Cell::TRUE; 20_000])),
         ("insert", |heap, _, map| {
-            // As many as fill the table, and one.
+            // One more than the table has capacity for.
             for n in 0..7_000 {
                 heap.get_mut::<Map>(map)?.insert(n.into(), n.into())?;
             }
@@ -228,9 +229,14 @@ fn each_growth_of_an_operation_may_fail() {
             heap.free(other)?;
             equal.map(|equal| assert!(equal))
         }),
-    ];
-    for &(name, step) in steps {
-        let mut refused = 0;
+    ]
+}
+
+/// Fails each growth of each operation in turn.
+#[test]
+fn each_growth_of_an_operation_may_fail() {
+    for &(name, operation) in growing_operations() {
+        let mut failures = 0;
         for n in 0.. {
             let mut heap = Heap::with(Settings::seeded(n));
             let list: Vec<Cell> = (0..500).map(Cell::from).collect();
@@ -238,32 +244,32 @@ fn each_growth_of_an_operation_may_fail() {
             let map = heap.alloc(Map::new()).unwrap();
             let before = Snapshot::of(&heap);
             heap.fail_growth_after(Some(n));
-            let done = step(&mut heap, list.into(), map.into());
+            let result = operation(&mut heap, list.into(), map.into());
             heap.fail_growth_after(None);
             let cells: Vec<Cell> = (0..500).map(Cell::from).collect();
-            match done {
-                // These grow in steps, the first of which may have been done.
+            match result {
+                // These grow in several steps; the first ones may have succeeded.
                 Err(_) if matches!(name, "insert" | "union" | "add" | "mul" | "deep_eq") => {}
                 Err(_) => assert!(before == Snapshot::of(&heap), "{name}, growth {n}"),
                 Ok(()) => break,
             }
-            refused += 1;
-            let error = done.unwrap_err();
+            failures += 1;
+            let error = result.unwrap_err();
             assert!(matches!(error, Error::OutOfMemory | Error::Limit(Resource::Bytes)), "{error}");
             assert_eq!(heap.get(list).unwrap().as_slice(), cells);
             let entries = heap.get(map).unwrap().iter().count();
             assert_eq!(heap.get(map).unwrap().len(), entries);
-            // Once there is memory again, it works.
-            assert_eq!(step(&mut heap, list.into(), map.into()), Ok(()), "{name}, growth {n}");
-            accounts_add_up(&heap);
+            // It succeeds once memory is available.
+            assert_eq!(operation(&mut heap, list.into(), map.into()), Ok(()), "{name}, growth {n}");
+            assert_accounting(&heap);
         }
-        assert!(refused > 0, "{name} grows nothing");
+        assert!(failures > 0, "{name} grows nothing");
     }
 }
 
-/// What a comparison sees of the heap keeps to the limits too.
+/// The heap that a comparison is passed observes the limits too.
 #[test]
-fn limits_hold_inside_of_a_comparison() {
+fn limits_hold_during_a_sort() {
     let mut heap = Heap::with(Settings::seeded(1));
     let cells: Vec<Cell> = (0..4000).rev().map(Cell::from).collect();
     let list = heap.alloc(List::of(&cells)).unwrap();
@@ -274,31 +280,31 @@ fn limits_hold_inside_of_a_comparison() {
         })
     };
     sort(&mut heap, u64::MAX).unwrap();
-    // Its scratch memory is warm now, and enough to do it again.
+    // The scratch memory of the first sort suffices for the second.
     let bytes = heap.usage().total_bytes as usize;
     heap.set_limits(Limits::NONE.with_bytes(bytes));
     assert_eq!(sort(&mut heap, bytes as u64), Ok(()));
 }
 
 #[test]
-fn each_resource_is_named() {
+fn errors_name_the_exhausted_resource() {
     let with = |limits| Heap::with(Settings::seeded(1).limits(limits));
     let mut pages = with(Limits::NONE.with_pages(1));
-    let refused = Err(Error::Limit(Resource::Pages(Kind::LIST)));
-    assert_eq!(pages.alloc(List::zeroed(9000)).map(drop), refused);
+    let error = Err(Error::Limit(Resource::Pages(Kind::LIST)));
+    assert_eq!(pages.alloc(List::zeroed(9000)).map(drop), error);
     let mut slots = with(Limits::NONE.with_slots(1));
     slots.alloc(Str::new("one")).unwrap();
-    let refused = Err(Error::Limit(Resource::Slots(Kind::STR)));
-    assert_eq!(slots.alloc(Str::new("two")).map(drop), refused);
+    let error = Err(Error::Limit(Resource::Slots(Kind::STR)));
+    assert_eq!(slots.alloc(Str::new("two")).map(drop), error);
     let mut bytes = with(Limits::NONE.with_bytes(65_536));
-    let refused = Err(Error::Limit(Resource::Bytes));
-    assert_eq!(bytes.alloc(List::zeroed(1)).map(drop), refused);
+    let error = Err(Error::Limit(Resource::Bytes));
+    assert_eq!(bytes.alloc(List::zeroed(1)).map(drop), error);
     assert_eq!(bytes.usage().total_bytes, 0);
 }
 
-/// A number with many zeroes in front is as small as one without.
+/// Leading zeroes of a decimal text do not count towards the size of the result.
 #[test]
-fn leading_zeroes_take_no_room() {
+fn leading_zeroes_need_no_memory() {
     let limits = Limits::NONE.with_bytes(128 << 10);
     let mut heap = Heap::with(Settings::seeded(1).limits(limits));
     let text = format!("{}{}", "0".repeat(500_000), "9".repeat(20));
@@ -306,15 +312,15 @@ fn leading_zeroes_take_no_room() {
     assert_eq!(heap.display(parsed).to_string(), "9".repeat(20));
 }
 
-/// A division by zero is one however little memory there is.
+/// A division by zero fails as such even without memory.
 #[test]
-fn zero_divides_nothing_without_memory_either() {
+fn division_by_zero_without_memory() {
     let limits = Limits::NONE.with_bytes(0);
     let mut heap = Heap::with(Settings::seeded(1).limits(limits));
     assert_eq!(heap.div(1.into(), 0.into()), Err(Error::DivisionByZero));
 }
 
-/// Scratch memory and what is made beside it come out of one account.
+/// Scratch memory and arenas are charged to the same limit.
 #[test]
 fn scratch_and_arenas_share_the_limit() {
     let mut source = Heap::with(Settings::seeded(1));

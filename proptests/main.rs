@@ -1,19 +1,19 @@
-//! Properties of the whole heap, checked with random programs against naive
-//! twins. `PROPTEST_CASES` sets how many; each module says what it promises.
+//! Property tests of the whole heap: random programs run on a heap and on a
+//! reference model, and both must agree. `PROPTEST_CASES` sets the number of
+//! programs; the documentation of each module states the property it tests.
 
 #[macro_use]
-mod tally;
+mod counters;
 
 mod allocator;
 mod cells;
-// It reads the assembly of this target only.
+// Reads the assembly of this target only.
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod codegen;
-mod compaction;
+mod collection;
 mod copies;
 mod coverage;
 mod equality;
-mod faults;
 mod frame;
 mod fuzz;
 mod hints;
@@ -22,13 +22,14 @@ mod lifetimes;
 mod limits;
 mod machine;
 mod memory;
-mod mistyped;
-mod naive;
 mod opacity;
 mod programs;
+mod recycling;
+mod reference;
+mod regressions;
 mod reuse;
-mod revival;
 mod seals;
 mod sorting;
 mod statement;
 mod support;
+mod type_confusion;

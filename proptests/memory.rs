@@ -1,6 +1,6 @@
-//! A memory is a vector of bytes whose every access is checked as Wasm checks
-//! it: both ranges before the first byte, on numbers that do not wrap, and an
-//! access of no bytes as well.
+//! `Memory` against a vector of bytes with the bounds checks of Wasm: both ranges
+//! are checked before the first byte is written, sums do not wrap, and empty
+//! accesses are checked too.
 
 use proptest::prelude::*;
 use segheap::memory::{IndexType, Memory, MemoryType, OutOfBounds};
@@ -20,7 +20,7 @@ pub enum Op {
     Grow { delta: u64 },
 }
 
-/// Addresses near the beginning, near the end of a page, and near 2^32 and 2^64.
+/// Addresses: small, near the end of a page, near 2^32 and near 2^64.
 fn address() -> impl Strategy<Value = u64> {
     let edges = prop::sample::select(vec![0, PAGE, 2 * PAGE, 3 * PAGE, 1 << 32, u64::MAX]);
     prop_oneof![
@@ -54,27 +54,27 @@ pub fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// The range, checked in arithmetic that has room for every sum.
+/// Checks a range, in arithmetic that cannot overflow.
 fn range(size: usize, address: u128, len: u128) -> Result<std::ops::Range<usize>, OutOfBounds> {
     let end = address + len;
     if end > size as u128 { Err(OutOfBounds) } else { Ok(address as usize..end as usize) }
 }
 
-fn naive_init(
-    twin: &mut [u8],
+fn reference_init(
+    model: &mut [u8],
     address: u64,
     segment: &[u8],
     source: u64,
     len: u64,
 ) -> Result<(), OutOfBounds> {
-    let to = range(twin.len(), address.into(), len.into())?;
+    let to = range(model.len(), address.into(), len.into())?;
     let from = range(segment.len(), source.into(), len.into())?;
     let staged = segment[from].to_vec();
-    twin[to].copy_from_slice(&staged);
+    model[to].copy_from_slice(&staged);
     Ok(())
 }
 
-fn step(memory: &mut Memory, twin: &mut Vec<u8>, other: &Memory, max: u64, op: &Op) {
+fn step(memory: &mut Memory, model: &mut Vec<u8>, other: &Memory, max: u64, op: &Op) {
     match *op {
         Op::Load { width, address, offset } => {
             let got = match width {
@@ -84,10 +84,10 @@ fn step(memory: &mut Memory, twin: &mut Vec<u8>, other: &Memory, max: u64, op: &
                 _ => memory.load_u64(address, offset),
             };
             let start = u128::from(address) + u128::from(offset);
-            let wanted = range(twin.len(), start, width.into()).map(|range| {
-                twin[range].iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte))
+            let expected = range(model.len(), start, width.into()).map(|range| {
+                model[range].iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte))
             });
-            assert_eq!(got, wanted);
+            assert_eq!(got, expected);
         }
         Op::Store { width, address, offset, value } => {
             let got = match width {
@@ -97,64 +97,64 @@ fn step(memory: &mut Memory, twin: &mut Vec<u8>, other: &Memory, max: u64, op: &
                 _ => memory.store_u64(address, offset, value),
             };
             let start = u128::from(address) + u128::from(offset);
-            let wanted = range(twin.len(), start, width.into()).map(|range| {
-                for (n, byte) in twin[range].iter_mut().enumerate() {
+            let expected = range(model.len(), start, width.into()).map(|range| {
+                for (n, byte) in model[range].iter_mut().enumerate() {
                     *byte = (value >> (8 * n)) as u8;
                 }
             });
-            assert_eq!(got, wanted);
+            assert_eq!(got, expected);
         }
         Op::Fill { address, value, len } => {
-            let wanted =
-                range(twin.len(), address.into(), len.into()).map(|range| twin[range].fill(value));
-            assert_eq!(memory.fill(address, value, len), wanted);
+            let expected = range(model.len(), address.into(), len.into())
+                .map(|range| model[range].fill(value));
+            assert_eq!(memory.fill(address, value, len), expected);
         }
         Op::Init { address, ref segment, source, len } => {
-            let wanted = naive_init(twin, address, segment, source, len);
-            assert_eq!(memory.init(address, segment, source, len), wanted);
+            let expected = reference_init(model, address, segment, source, len);
+            assert_eq!(memory.init(address, segment, source, len), expected);
         }
         Op::Copy { address, source, len } => {
-            let segment = twin.clone();
-            let wanted = naive_init(twin, address, &segment, source, len);
-            assert_eq!(memory.copy(address, source, len), wanted);
+            let segment = model.clone();
+            let expected = reference_init(model, address, &segment, source, len);
+            assert_eq!(memory.copy(address, source, len), expected);
         }
         Op::CopyFrom { address, source, len } => {
-            let wanted = naive_init(twin, address, other.bytes(), source, len);
-            assert_eq!(memory.copy_from(address, other, source, len), wanted);
+            let expected = reference_init(model, address, other.bytes(), source, len);
+            assert_eq!(memory.copy_from(address, other, source, len), expected);
         }
         Op::Grow { delta } => {
             let old = memory.size();
             let grown = old.checked_add(delta).is_some_and(|pages| pages <= max);
             assert_eq!(memory.grow(delta), grown.then_some(old));
             if grown {
-                twin.resize(twin.len() + (delta * PAGE) as usize, 0);
+                model.resize(model.len() + (delta * PAGE) as usize, 0);
             }
         }
     }
-    assert!(memory.bytes() == twin.as_slice(), "{op:?}");
-    assert_eq!(memory.size() * PAGE, twin.len() as u64);
+    assert!(memory.bytes() == model.as_slice(), "{op:?}");
+    assert_eq!(memory.size() * PAGE, model.len() as u64);
 }
 
-/// Wide addresses or not, pages, pages it may grow by.
+/// Whether addresses have 64 bits, the initial pages, and how many it may grow by.
 pub type Extent = (bool, u64, u64);
 
 pub fn extent() -> impl Strategy<Value = Extent> {
     (any::<bool>(), 0_u64..3, 0_u64..2)
 }
 
-/// Runs a program beside the vector of bytes.
-pub fn run((wide, min, room): Extent, ops: &[Op]) {
-    let index = if wide { IndexType::I64 } else { IndexType::I32 };
-    let ty = MemoryType::new(index, min, Some(min + room));
+/// Runs a program on a memory and on its model.
+pub fn run((memory64, min, growth): Extent, ops: &[Op]) {
+    let index = if memory64 { IndexType::I64 } else { IndexType::I32 };
+    let ty = MemoryType::new(index, min, Some(min + growth));
     let mut memory = Memory::new(ty).unwrap();
     assert_eq!(memory.ty(), ty);
-    let mut twin = vec![0; (min * PAGE) as usize];
+    let mut model = vec![0; (min * PAGE) as usize];
     let mut other = Memory::new(MemoryType::new(IndexType::I32, 1, None)).unwrap();
     for (n, address) in (0..PAGE).step_by(8).enumerate() {
         other.store_u64(address, 0, (n as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)).unwrap();
     }
     for op in ops {
-        step(&mut memory, &mut twin, &other, min + room, op);
+        step(&mut memory, &mut model, &other, min + growth, op);
     }
     assert_eq!(memory.ty(), ty);
 }
@@ -170,21 +170,21 @@ proptest! {
         run(extent, &ops);
     }
 
-    /// A type whose limits contradict each other, or that no host could hold,
-    /// has no memory.
+    /// No memory is made if the limits of its type are inconsistent, or if it
+    /// cannot be allocated.
     #[test]
     fn limits_are_checked(
-        wide in any::<bool>(),
-        // 4 GiB are a legal minimum too, and more than a test should ask for.
+        memory64 in any::<bool>(),
+        // A minimum of 4 GiB is valid too, but too large for a test.
         min in prop_oneof![0_u64..3, Just(1 << 48), Just(u64::MAX)],
         max in prop::option::of(prop_oneof![0_u64..3, Just(1 << 16), Just((1 << 16) + 1),
             Just(1 << 48), Just((1 << 48) + 1), Just(u64::MAX)]),
     ) {
-        let index = if wide { IndexType::I64 } else { IndexType::I32 };
+        let index = if memory64 { IndexType::I64 } else { IndexType::I32 };
         let allowed = index.pages_max();
-        let legal = min <= max.unwrap_or(allowed) && max.unwrap_or(allowed) <= allowed;
+        let valid = min <= max.unwrap_or(allowed) && max.unwrap_or(allowed) <= allowed;
         let memory = Memory::new(MemoryType::new(index, min, max));
-        prop_assert_eq!(memory.is_some(), legal && min < 3);
+        prop_assert_eq!(memory.is_some(), valid && min < 3);
         if let Some(memory) = memory {
             prop_assert_eq!(memory.size(), min);
             prop_assert!(memory.bytes().iter().all(|&byte| byte == 0));
@@ -193,7 +193,7 @@ proptest! {
 }
 
 #[test]
-fn growing_keeps_the_old_and_zeroes_the_new() {
+fn growth_keeps_old_pages_and_zeroes_new_ones() {
     let mut memory = Memory::new(MemoryType::new(IndexType::I64, 1, Some(4))).unwrap();
     memory.fill(0, 0xAB, PAGE).unwrap();
     assert_eq!((memory.grow(0), memory.grow(3), memory.grow(1)), (Some(1), Some(1), None));
@@ -203,7 +203,7 @@ fn growing_keeps_the_old_and_zeroes_the_new() {
 }
 
 #[test]
-fn no_bytes_are_still_checked() {
+fn empty_accesses_are_checked() {
     let mut memory = Memory::new(MemoryType::new(IndexType::I32, 1, None)).unwrap();
     assert_eq!(memory.fill(PAGE, 1, 0), Ok(()));
     assert_eq!(memory.fill(PAGE + 1, 1, 0), Err(OutOfBounds));
@@ -215,9 +215,9 @@ fn no_bytes_are_still_checked() {
 }
 
 #[test]
-fn every_bit_is_kept() {
+fn copies_keep_every_bit() {
     let mut memory = Memory::new(MemoryType::new(IndexType::I32, 1, None)).unwrap();
-    // A signalling NaN, which a trip through a float register would quieten.
+    // A signalling NaN, which a load into a float register would quieten.
     memory.store_u64(8, 0, 0x7FF0_0000_0000_0001).unwrap();
     memory.copy(16, 8, 8).unwrap();
     assert_eq!(memory.load_u64(16, 0), Ok(0x7FF0_0000_0000_0001));

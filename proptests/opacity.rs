@@ -1,38 +1,38 @@
-//! What cannot be seen: the content of an arena that a program never touches,
-//! and where generations start.
+//! A program cannot observe the contents of an arena that it never accesses, nor
+//! where generations start.
 
 use proptest::prelude::*;
 use segheap::{Cell, Heap, Kind, Settings, abi};
 
-use crate::machine::frame::Watch;
-use crate::machine::{Answer, Effect, Machine, Operation, Step, Takes, arenas, sealed, table};
+use crate::counters;
+use crate::machine::frame::Monitor;
+use crate::machine::{Effect, Machine, Operation, Outcome, Step, Takes, arenas, sealed, table};
 use crate::support::{config, programs};
-use crate::tally;
 
-/// Whether an operation writes this arena, reads it without being given a handle
-/// of it, or says something about all arenas.
-fn touches(op: &Operation, kind: Kind) -> bool {
+/// Whether an operation takes handles of this arena, writes it, or depends on it
+/// or on all arenas.
+fn accesses(op: &Operation, kind: Kind) -> bool {
     let taken = op.takes.iter().any(|&takes| match takes {
-        Takes::Of(of) => of == kind,
+        Takes::Of(other) => other == kind,
         Takes::Text => kind == Kind::STR,
         Takes::Integer => kind == Kind::BIGNUM,
         Takes::Seal => kind == sealed(),
-        // What a machine holds is no handle of this kind.
-        Takes::Object | Takes::Alive | Takes::Value | Takes::Foreign => false,
+        // The machine holds no handle of this kind.
+        Takes::Object | Takes::ObjectOrSeal | Takes::Value | Takes::Foreign => false,
     });
-    let done = op.effects.iter().any(|&effect| match effect {
-        Effect::Makes(of) | Effect::Reads(of) => of == kind,
-        Effect::Sweeps | Effect::Measures => true,
-        Effect::Changes(_) | Effect::Frees(_) | Effect::Copies(_) | Effect::Moves => false,
+    let affected = op.effects.iter().any(|&effect| match effect {
+        Effect::Allocates(other) | Effect::Reads(other) => other == kind,
+        Effect::Sweeps | Effect::ReadsUsage => true,
+        Effect::Changes(_) | Effect::Frees(_) | Effect::Transplants(_) | Effect::Moves => false,
     });
-    taken || done
+    taken || affected
 }
 
 /// The operations that write this arena and no other.
 fn writers(kind: Kind) -> Vec<&'static Operation> {
     let writes = |op: &&Operation| {
         let writes = |effect: &Effect| match *effect {
-            Effect::Makes(of) => of == kind,
+            Effect::Allocates(other) => other == kind,
             Effect::Changes(n) => op.takes[n] == Takes::Of(kind),
             _ => false,
         };
@@ -41,8 +41,8 @@ fn writers(kind: Kind) -> Vec<&'static Operation> {
     table().rows().filter(writes).collect()
 }
 
-/// A machine whose arena of this kind was changed by these steps, and that holds
-/// no handle of it any more.
+/// A machine that ran these steps on the arena of this kind and then dropped all
+/// handles of the arena.
 fn prepared(seed: u64, kind: Kind, steps: &[Step]) -> Machine {
     let mut machine = Machine::new(seed);
     let (before, writers) = (machine.handles.clone(), writers(kind));
@@ -55,9 +55,9 @@ fn prepared(seed: u64, kind: Kind, steps: &[Step]) -> Machine {
     machine
 }
 
-/// Answers, and the bits of everything that the program holds at its end.
-fn observe(machine: &mut Machine, steps: &[Step]) -> (Vec<Answer>, Vec<Cell>) {
-    tally::program(steps.len());
+/// Runs a program. Returns the outcomes and the cells that the program holds then.
+fn observe(machine: &mut Machine, steps: &[Step]) -> (Vec<Outcome>, Vec<Cell>) {
+    counters::program(steps.len());
     let run = |step| {
         let call = machine.resolve(step);
         machine.run(&call)
@@ -69,44 +69,44 @@ proptest! {
     #![proptest_config(config(96))]
 
     #[test]
-    fn arenas_that_are_never_touched(
+    fn arenas_that_a_program_never_accesses(
         seed in any::<u64>(),
-        untouched in 0..13_usize,
+        arena in 0..arenas().count(),
         first in programs(40),
         other in programs(40),
         program in programs(120),
     ) {
-        let kind = arenas().nth(untouched).unwrap();
+        let kind = arenas().nth(arena).unwrap();
         let program: Vec<Step> =
-            program.into_iter().filter(|step| !touches(step.operation(), kind)).collect();
+            program.into_iter().filter(|step| !accesses(step.operation(), kind)).collect();
         let mut machines = [first, other].map(|steps| prepared(seed, kind, &steps));
-        let [(answers, held), seen] = machines.each_mut().map(|machine| observe(machine, &program));
-        for (n, (one, other)) in answers.iter().zip(&seen.0).enumerate() {
-            assert_eq!(one, other, "of {:?}, which tells of the arena of {kind}", program[n]);
+        let [one, other] = machines.each_mut().map(|machine| observe(machine, &program));
+        for (n, (one, other)) in one.0.iter().zip(&other.0).enumerate() {
+            assert_eq!(one, other, "{:?} depends on the arena of {kind}", program[n]);
         }
-        assert_eq!(held.iter().map(|&cell| abi::bits(cell)).collect::<Vec<_>>(),
-            seen.1.iter().map(|&cell| abi::bits(cell)).collect::<Vec<_>>());
-        // The other arenas are the same to the last byte.
-        for (arena, same) in Watch::of(&machines[0].heap).same(&machines[1].heap) {
-            assert!(same || arena == kind, "the arena of {arena} tells of that of {kind}");
+        let bits = |cells: &[Cell]| cells.iter().map(|&cell| abi::bits(cell)).collect::<Vec<_>>();
+        assert_eq!(bits(&one.1), bits(&other.1));
+        // All other arenas have the same bytes.
+        for (arena, same) in Monitor::of(&machines[0].heap).compare(&machines[1].heap) {
+            assert!(same || arena == kind, "the arena of {arena} depends on that of {kind}");
         }
     }
 
     #[test]
-    fn where_generations_start(
+    fn initial_generations(
         seeds in any::<[u64; 2]>(),
         program in programs(160),
     ) {
         let [one, other] = seeds.map(|seed| {
             let settings = Settings::seeded(7).generation_seed(seed).limits(Machine::LIMITS);
             let mut machine = Machine::on(Heap::with(settings)).unwrap();
-            // Which handles of another heap are refused does depend on them.
+            // Whether a handle of another heap is accepted does depend on them.
             machine.foreign.clear();
-            let (answers, held) = observe(&mut machine, &program);
-            (answers, held.iter().map(|cell| format!("{cell:?}")).collect::<Vec<_>>())
+            let (outcomes, held) = observe(&mut machine, &program);
+            (outcomes, held.iter().map(|cell| format!("{cell:?}")).collect::<Vec<_>>())
         });
         for (n, (one, other)) in one.0.iter().zip(&other.0).enumerate() {
-            assert_eq!(one, other, "of {:?}", program[n]);
+            assert_eq!(one, other, "{:?} depends on generations", program[n]);
         }
         assert_eq!(one.1, other.1);
     }

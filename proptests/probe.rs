@@ -1,12 +1,12 @@
 //! Loops whose machine code the tests read. Each loop hides its operands from
-//! the optimizer once a turn, as the instructions of an interpreter do.
-#![allow(missing_docs, reason = "read by the assembly's reader only")]
+//! the optimizer on every iteration, as the instructions of an interpreter do.
+#![allow(missing_docs, reason = "only the tests read this crate, as assembly")]
 
 use std::hint::black_box;
 
 use segheap::{Error, Handle, Heap, I64Arr, RangeHint};
 
-/// Every element through its handle.
+/// Reads each element through its handle.
 #[inline(never)]
 pub fn probe_checked_get(
     heap: &Heap,
@@ -20,7 +20,7 @@ pub fn probe_checked_get(
     Ok(sum)
 }
 
-/// Every element through a hint.
+/// Reads each element through a hint.
 #[inline(never)]
 pub fn probe_hinted_get(
     heap: &Heap,
@@ -34,7 +34,7 @@ pub fn probe_hinted_get(
     Ok(sum)
 }
 
-/// Every element of a window, by its index.
+/// Reads each element of a window by index.
 #[inline(never)]
 pub fn probe_window(heap: &Heap, array: Handle<I64Arr>) -> Result<i64, Error> {
     let window = heap.window(array, ..)?;
@@ -45,7 +45,7 @@ pub fn probe_window(heap: &Heap, array: Handle<I64Arr>) -> Result<i64, Error> {
     Ok(sum)
 }
 
-/// The same where the length is the host's: the window proves it.
+/// Reads a window whose length the caller gives: opening the window proves it.
 #[inline(never)]
 pub fn probe_window_of_len(heap: &Heap, array: Handle<I64Arr>, len: usize) -> Result<i64, Error> {
     let window = heap.window(array, 0..len)?;
@@ -56,9 +56,9 @@ pub fn probe_window_of_len(heap: &Heap, array: Handle<I64Arr>, len: usize) -> Re
     Ok(sum)
 }
 
-/// A window to write, whose length is the host's. What is written before an
-/// index outside would panic cannot be taken back, so a bounds check could not
-/// be moved out of this loop.
+/// Writes a window whose length the caller gives. The writes before a panic on
+/// an index out of bounds are visible, so the optimizer could not hoist a bounds
+/// check out of this loop.
 #[inline(never)]
 pub fn probe_window_mut(heap: &mut Heap, array: Handle<I64Arr>, len: usize) -> Result<(), Error> {
     let window = heap.window_mut(array, 0..len)?;

@@ -1,43 +1,43 @@
-//! A slot is used 4,096 times and never again; every handle it ever had stays
-//! dead. Nothing that a program sees depends on where generations start.
+//! A slot has 4,096 generations and is then retired; all its handles stay stale.
+//! Nothing that a program observes depends on where generations start.
 
 use std::collections::HashSet;
 
 use proptest::prelude::*;
 use segheap::{Cell, Error, Heap, Kind, Limits, List, Map, Pair, Settings, Str};
 
-use crate::programs::{World, op};
+use crate::programs::{Harness, op};
 use crate::support::{config, heap};
 
-const LIVES: u32 = 4096;
+const GENERATIONS: u32 = 4096;
 
-/// Slots that are alive, and that are retired.
+/// The numbers of live and retired slots.
 fn slots(heap: &Heap, kind: Kind) -> (u32, u32) {
     let usage = heap.usage();
     let row = usage.arena(kind).unwrap();
     (row.live, row.retired)
 }
 
-/// Uses up three slots one after the other; `end` ends a life.
-fn use_up_three_slots(seed: u64, end: impl Fn(&mut Heap, Cell)) {
+/// Retires three slots one after the other; `free` frees the only object.
+fn retire_three_slots(seed: u64, free: impl Fn(&mut Heap, Cell)) {
     let mut heap = heap(seed);
     let (mut handles, mut known) = (Vec::new(), HashSet::new());
     for slot in 0..3 {
-        for life in 0..LIVES {
-            let handle = heap.alloc(Pair::of(life.into(), slot.into())).unwrap();
-            assert!(known.insert(handle), "a handle came back in life {life}");
+        for generation in 0..GENERATIONS {
+            let handle = heap.alloc(Pair::of(generation.into(), slot.into())).unwrap();
+            assert!(known.insert(handle), "generation {generation} repeats a handle");
             assert_eq!(format!("{handle:?}"), format!("Pair#{slot}"));
-            // Retired after exactly so many lives: neither earlier nor later.
+            // The slot retires after the last generation, not before.
             assert_eq!(slots(&heap, Kind::PAIR), (1, slot));
             if let Some(&last) = handles.last() {
                 assert_eq!(heap.get::<Pair>(last).err(), Some(Error::Stale { kind: Kind::PAIR }));
             }
-            end(&mut heap, handle.cell());
+            free(&mut heap, handle.cell());
             handles.push(handle.cell());
         }
         assert_eq!(slots(&heap, Kind::PAIR), (0, slot + 1));
     }
-    // None of them ever comes alive, whatever lives in the arena now.
+    // All of them stay stale, whatever is allocated next.
     let fourth = heap.alloc(Pair::of(Cell::NULL, Cell::NULL)).unwrap();
     assert_eq!(format!("{fourth:?}"), "Pair#3");
     for &cell in &handles {
@@ -51,18 +51,18 @@ fn use_up_three_slots(seed: u64, end: impl Fn(&mut Heap, Cell)) {
 #[test]
 fn freed() {
     for seed in [0, 1, 0xDEAD_BEEF, u64::MAX] {
-        use_up_three_slots(seed, |heap, cell| heap.free(cell).unwrap());
+        retire_three_slots(seed, |heap, cell| heap.free(cell).unwrap());
     }
 }
 
 #[test]
 fn cleared() {
-    use_up_three_slots(2, |heap, _| heap.clear());
+    retire_three_slots(2, |heap, _| heap.clear());
 }
 
 #[test]
 fn freed_and_cleared_in_turn() {
-    use_up_three_slots(3, |heap, cell| {
+    retire_three_slots(3, |heap, cell| {
         if format!("{:?}", heap.get::<Pair>(cell).unwrap().first()).ends_with("7)") {
             heap.clear();
         } else {
@@ -72,23 +72,23 @@ fn freed_and_cleared_in_turn() {
 }
 
 #[test]
-fn a_retired_slot_still_counts_as_a_slot() {
+fn a_retired_slot_counts_against_the_limit() {
     let limits = Limits::NONE.with_slots(2);
     let mut heap = Heap::with(Settings::seeded(1).limits(limits));
-    for _ in 0..2 * LIVES {
+    for _ in 0..2 * GENERATIONS {
         let list = heap.alloc(List::of(&[])).unwrap();
         heap.free(list).unwrap();
     }
     assert_eq!(slots(&heap, Kind::LIST), (0, 2));
     assert!(matches!(heap.alloc(List::of(&[])), Err(Error::Limit(_))));
-    // The other arenas have slots of their own.
+    // Other arenas are not affected.
     heap.alloc(Map::new()).unwrap();
     heap.clear();
     assert_eq!(slots(&heap, Kind::LIST), (0, 2));
 }
 
 #[test]
-fn clear_keeps_generations_of_free_slots_too() {
+fn clear_keeps_the_generations_of_free_slots() {
     let mut heap = heap(9);
     let old: Vec<_> = (0..8).map(|_| heap.alloc(Str::new("a longer text")).unwrap()).collect();
     for handle in old.iter().step_by(2) {
@@ -103,24 +103,24 @@ fn clear_keeps_generations_of_free_slots_too() {
     }
 }
 
-/// Everything that a program sees of its values, as text.
+/// Everything that a program observes of its values, as text.
 fn observe(seed: u64, ops: &[crate::programs::Op]) -> Vec<String> {
     let settings = Settings::seeded(11).generation_seed(seed);
-    let mut world = World::new(Heap::with(settings), false);
-    let mut seen: Vec<String> = ops.iter().map(|op| format!("{:?}", world.run(op))).collect();
-    let mut rows: Vec<_> = world
-        .naive
+    let mut harness = Harness::new(Heap::with(settings), false);
+    let mut observed: Vec<String> = ops.iter().map(|op| format!("{:?}", harness.run(op))).collect();
+    let mut rows: Vec<_> = harness
+        .reference
         .objects
         .keys()
         .map(|&cell| {
-            let heap = &world.heap;
+            let heap = &harness.heap;
             format!("{cell:?} {} {:?}", heap.display(cell), heap.hash(cell))
         })
         .collect();
     rows.sort();
-    seen.extend(rows);
-    seen.push(format!("{:?}", world.heap.usage()));
-    seen
+    observed.extend(rows);
+    observed.push(format!("{:?}", harness.heap.usage()));
+    observed
 }
 
 proptest! {
@@ -135,22 +135,22 @@ proptest! {
         prop_assert_eq!(observe(one, &ops), observe(other, &ops));
     }
 
-    /// A handle of another heap opens nothing, but for the one slot in 4,096
-    /// whose generation happens to be the same.
+    /// A handle of another heap is rejected, except for one slot in 4,096 whose
+    /// generation is the same by chance.
     #[test]
     fn handles_of_another_heap(seed in any::<u64>()) {
-        let (mut mine, mut other) = (heap(seed), heap(seed ^ 1));
-        let mut opened = 0;
+        let (mut heap, mut other) = (heap(seed), heap(seed ^ 1));
+        let mut accepted = 0;
         for _ in 0..64 {
             let foreign = other.alloc(List::of(&[])).unwrap();
-            mine.alloc(List::of(&[])).unwrap();
-            opened += u32::from(mine.contains(foreign));
+            heap.alloc(List::of(&[])).unwrap();
+            accepted += u32::from(heap.contains(foreign));
         }
-        prop_assert!(opened < 64);
+        prop_assert!(accepted < 64);
     }
 }
 
-/// Pins are taken in an order that depends on slots, and not on generations.
+/// The order of pins as roots depends on slots, not on generations.
 #[test]
 fn paths_from_pins_do_not_depend_on_the_seed() {
     let run = |seed| {

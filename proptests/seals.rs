@@ -1,5 +1,5 @@
-//! Sealed cells: nothing opens one but its key, nothing that they stand for dies
-//! while they are reachable, and a dead one says so.
+//! Sealed cells: only the key of a seal opens it, a reachable seal keeps its
+//! contents live, and a freed seal is stale.
 
 use segheap::{Bytes, Cell, Error, Heap, Kind, List, Settings, abi};
 
@@ -8,7 +8,7 @@ fn heap() -> Heap {
 }
 
 #[test]
-fn a_seal_that_is_gone_is_stale() {
+fn a_freed_seal_is_stale() {
     let mut heap = heap();
     let key = heap.new_seal_key().unwrap();
     let list = heap.alloc(List::of(&[])).unwrap();
@@ -22,7 +22,7 @@ fn a_seal_that_is_gone_is_stale() {
 }
 
 #[test]
-fn what_a_seal_stands_for_lives_as_long() {
+fn a_seal_keeps_its_contents_live() {
     let mut heap = heap();
     let key = heap.new_seal_key().unwrap();
     let list = heap.alloc(List::of(&[])).unwrap();
@@ -40,7 +40,7 @@ fn what_a_seal_stands_for_lives_as_long() {
 }
 
 #[test]
-fn every_operation_refuses_a_sealed_cell() {
+fn every_operation_rejects_a_sealed_cell() {
     let mut heap = heap();
     let (key, other) = (heap.new_seal_key().unwrap(), heap.new_seal_key().unwrap());
     let mut elsewhere = self::heap();
@@ -64,7 +64,7 @@ fn every_operation_refuses_a_sealed_cell() {
     assert_eq!(heap.unseal(Cell::NULL, &key), Err(Error::NotSealed));
     assert_ne!(heap.seal(list, &key).unwrap(), sealed);
     assert_eq!(heap.get(list).unwrap().as_slice(), [1.into()]);
-    // As a value it is like any other.
+    // It can be stored like any other value.
     heap.get_mut(list).unwrap().push(sealed).unwrap();
     assert_eq!(heap.collect([list.cell()]).unwrap().stale_roots, 0);
     assert!(abi::cell(abi::bits(sealed)).is_some_and(|cell| heap.contains(cell)));
@@ -76,13 +76,13 @@ fn regions_free_seals() {
     let key = heap.new_seal_key().unwrap();
     let region = heap.open_region().unwrap();
     let list = heap.alloc(List::of(&[])).unwrap();
-    let (kept, lost) = (heap.seal(list, &key).unwrap(), heap.seal(list, &key).unwrap());
+    let (kept, freed) = (heap.seal(list, &key).unwrap(), heap.seal(list, &key).unwrap());
     assert_eq!(heap.close_region(region, [kept]), Ok(1));
-    assert!(heap.contains(kept) && heap.contains(list) && !heap.contains(lost));
+    assert!(heap.contains(kept) && heap.contains(list) && !heap.contains(freed));
 }
 
 #[test]
-fn operations_on_values_say_that_a_cell_is_sealed() {
+fn operations_on_values_fail_with_sealed() {
     let mut heap = heap();
     let key = heap.new_seal_key().unwrap();
     let text = heap.string("a longer text").unwrap();

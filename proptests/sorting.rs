@@ -1,13 +1,12 @@
-//! Sorting by a comparison that is a program of its own: it may contradict
-//! itself, change the heap, sort other lists, give up. The list ends up sorted,
-//! or with the cells it had.
+//! Sorting with arbitrary comparisons: they may be inconsistent, change the heap,
+//! sort other lists or fail. Afterwards the list is sorted or unchanged.
 
 use std::cmp::Ordering;
 
 use proptest::prelude::*;
 use segheap::{Cell, Error, Handle, Heap, Kind, List, Pair, Struct};
 
-use crate::limits::accounts_add_up;
+use crate::limits::assert_accounting;
 use crate::support::{config, heap};
 
 fn list(heap: &mut Heap, numbers: &[i32]) -> Handle<List> {
@@ -23,49 +22,49 @@ fn numbers(heap: &Heap, list: Handle<List>) -> Vec<i32> {
 proptest! {
     #![proptest_config(config(64))]
 
-    /// By the tens only, so that the units tell whether equals keep their order.
+    /// Compares tens only: the units show whether equal elements keep their order.
     #[test]
-    fn stable(twin in prop::collection::vec(0_i32..100, 0..200)) {
+    fn sorting_is_stable(model in prop::collection::vec(0_i32..100, 0..200)) {
         let mut heap = heap(5);
-        let sorted = list(&mut heap, &twin);
+        let sorted = list(&mut heap, &model);
         let by_tens = |_: &mut Heap, a: Cell, b: Cell| {
             Ok::<_, Error>((a.as_int().unwrap() / 10).cmp(&(b.as_int().unwrap() / 10)))
         };
         heap.sort_by(sorted, by_tens).unwrap();
-        let mut wanted = twin;
-        wanted.sort_by_key(|n| n / 10);
-        prop_assert_eq!(numbers(&heap, sorted), wanted);
+        let mut expected = model;
+        expected.sort_by_key(|n| n / 10);
+        prop_assert_eq!(numbers(&heap, sorted), expected);
     }
 
-    /// Answers at random give some order of the same cells.
+    /// A comparison with random results yields a permutation of the elements.
     #[test]
-    fn contradictions(
-        twin in prop::collection::vec(0_i32..100, 0..60),
-        answers in prop::collection::vec(-1_i32..=1, 1..50),
+    fn inconsistent_comparisons(
+        model in prop::collection::vec(0_i32..100, 0..60),
+        results in prop::collection::vec(-1_i32..=1, 1..50),
     ) {
         let mut heap = heap(5);
-        let sorted = list(&mut heap, &twin);
-        let mut asked = 0;
+        let sorted = list(&mut heap, &model);
+        let mut calls = 0;
         heap.sort_by::<List, Error>(sorted, |_, _, _| {
-            asked += 1;
-            Ok(answers[asked % answers.len()].cmp(&0))
+            calls += 1;
+            Ok(results[calls % results.len()].cmp(&0))
         })
         .unwrap();
-        let (mut got, mut wanted) = (numbers(&heap, sorted), twin);
+        let (mut got, mut expected) = (numbers(&heap, sorted), model);
         got.sort_unstable();
-        wanted.sort_unstable();
-        prop_assert_eq!(got, wanted);
+        expected.sort_unstable();
+        prop_assert_eq!(got, expected);
     }
 
-    /// A comparison that makes, changes and sorts other objects.
+    /// A comparison that allocates, writes and sorts other objects.
     #[test]
-    fn busy_comparisons(twin in prop::collection::vec(0_i32..100, 0..40), inner in 0_i32..40) {
+    fn comparisons_that_use_the_heap(model in prop::collection::vec(0_i32..100, 0..40), inner in 0_i32..40) {
         let mut heap = heap(5);
-        let sorted = list(&mut heap, &twin);
+        let sorted = list(&mut heap, &model);
         let log = list(&mut heap, &[]);
         heap.sort_by::<List, Error>(sorted, |heap, a, b| {
-            // Meanwhile the list has its old order.
-            assert_eq!(numbers(heap, sorted), twin);
+            // The list keeps its old order until the sort ends.
+            assert_eq!(numbers(heap, sorted), model);
             let pair = heap.alloc(Pair::of(a, b))?;
             heap.get_mut(log)?.push(pair.into())?;
             let other = list(heap, &(0..inner).rev().collect::<Vec<_>>());
@@ -75,21 +74,21 @@ proptest! {
             heap.cmp_int(a, b)
         })
         .unwrap();
-        let mut wanted = twin;
-        wanted.sort_unstable();
-        prop_assert_eq!(numbers(&heap, sorted), wanted);
-        accounts_add_up(&heap);
+        let mut expected = model;
+        expected.sort_unstable();
+        prop_assert_eq!(numbers(&heap, sorted), expected);
+        assert_accounting(&heap);
     }
 
-    /// The comparison gives up, or spoils the list, on its `n`-th call.
+    /// The comparison fails, or changes the list, on its `n`-th call.
     #[test]
-    fn spoilt(twin in prop::collection::vec(0_i32..100, 2..40), n in 0_usize..80, how in 0_u8..5) {
+    fn comparisons_that_fail_or_change_the_list(model in prop::collection::vec(0_i32..100, 2..40), n in 0_usize..80, how in 0_u8..5) {
         let mut heap = heap(5);
-        let sorted = list(&mut heap, &twin);
-        let mut asked = 0;
+        let sorted = list(&mut heap, &model);
+        let mut calls = 0;
         let got = heap.sort_by::<List, Error>(sorted, |heap, a, b| {
-            asked += 1;
-            if asked == n + 1 {
+            calls += 1;
+            if calls == n + 1 {
                 match how {
                     0 => return Err(Error::NotDecimal),
                     1 => heap.get_mut(sorted)?.push(7.into())?,
@@ -97,29 +96,29 @@ proptest! {
                     3 => heap.free(sorted)?,
                     _ => {
                         heap.clear();
-                        // Another list takes its slot.
-                        list(heap, &twin);
+                        // Another list reuses the slot.
+                        list(heap, &model);
                     }
                 }
             }
             heap.cmp_int(a, b)
         });
-        let mut wanted = twin.clone();
-        if asked <= n {
+        let mut expected = model.clone();
+        if calls <= n {
             prop_assert_eq!(got, Ok(()));
-            wanted.sort_unstable();
-            prop_assert_eq!(numbers(&heap, sorted), wanted);
+            expected.sort_unstable();
+            prop_assert_eq!(numbers(&heap, sorted), expected);
             return Ok(());
         }
         let (error, left) = match how {
-            0 => (Error::NotDecimal, Some(wanted)),
+            0 => (Error::NotDecimal, Some(expected)),
             1 => {
-                wanted.push(7);
-                (Error::ChangedDuringSort, Some(wanted))
+                expected.push(7);
+                (Error::ChangedDuringSort, Some(expected))
             }
             2 => {
-                wanted.pop();
-                (Error::ChangedDuringSort, Some(wanted))
+                expected.pop();
+                (Error::ChangedDuringSort, Some(expected))
             }
             _ => (Error::Stale { kind: Kind::LIST }, None),
         };
@@ -128,11 +127,11 @@ proptest! {
             Some(left) => prop_assert_eq!(numbers(&heap, sorted), left),
             None => prop_assert!(!heap.contains(sorted)),
         }
-        accounts_add_up(&heap);
+        assert_accounting(&heap);
     }
 }
 
-/// Fields of a record sort as well as elements of a list.
+/// Structs and pairs sort like lists.
 #[test]
 fn other_sequences_of_cells() {
     let mut heap = heap(5);

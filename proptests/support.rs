@@ -1,15 +1,16 @@
-//! What all modules share: the number of cases, and where inputs come from.
+//! What all modules share: the number of cases, and the strategies for inputs.
 
 use std::ops::{Bound, Range};
 
 use num_bigint::BigInt;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
-use segheap::{Cell, Error, Heap, Kind, Limits, Settings, abi};
+use segheap::{Cell, Error, Heap, Limits, Settings, abi};
 
 use crate::machine::Step;
 
-/// `cases` of a property, unless the environment says how many.
+/// The configuration of a property with `cases` cases, unless `PROPTEST_CASES`
+/// sets the number.
 pub fn config(cases: u32) -> Config {
     let config = Config { failure_persistence: None, ..Config::default() };
     match std::env::var_os("PROPTEST_CASES") {
@@ -18,8 +19,8 @@ pub fn config(cases: u32) -> Config {
     }
 }
 
-/// A heap whose runs can be repeated. The limit is far above what any test
-/// needs; it keeps a bug from taking the host's memory.
+/// A heap with fixed seeds, so that a failure is reproducible. The limit is far
+/// above what any test needs; it keeps a bug from exhausting the machine's memory.
 pub fn heap(seed: u64) -> Heap {
     let limits = Limits::NONE.with_bytes(256 << 20);
     Heap::with(Settings::seeded(seed).limits(limits))
@@ -32,23 +33,18 @@ pub fn programs(len: usize) -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..len)
 }
 
-/// Bits of a handle of slot `slot` in the arena with this selector, in this life.
+/// The bits of the handle of a slot in the arena with this selector, in this
+/// generation.
 pub fn handle_bits(selector: u64, generation: u64, slot: u32) -> u64 {
     0xFFFF << 48 | (selector & 15) << 44 | (generation & 0xFFF) << 32 | u64::from(slot)
 }
 
-/// The handle with these bits; selectors go up to that of seals.
+/// The handle with these bits. `selector` is that of a kind or of seals.
 pub fn forged(selector: u64, generation: u64, slot: u32) -> Cell {
     abi::cell(handle_bits(selector, generation, slot)).unwrap()
 }
 
-/// The selectors of all arenas, that of seals included.
-pub fn selectors() -> impl Strategy<Value = u64> {
-    let seals = abi::cell(0xFFFF << 48 | 0xF << 44).and_then(Cell::kind);
-    prop::sample::select(Kind::ALL.into_iter().chain(seals).map(Kind::selector).collect::<Vec<_>>())
-}
-
-/// Bits of doubles, with the odd ones often.
+/// Bits of doubles; special values are frequent.
 pub fn float_bits() -> impl Strategy<Value = u64> {
     let sign = || any::<bool>().prop_map(|negative| u64::from(negative) << 63);
     let payload = || prop_oneof![1_u64..1 << 52, 1_u64..4, Just(1 << 51), Just((1 << 52) - 1)];
@@ -63,7 +59,7 @@ pub fn float_bits() -> impl Strategy<Value = u64> {
     ]
 }
 
-/// Integers, with those at the edges of 48 bits, 63 bits and zero often.
+/// Integers; those near zero and near the bounds of 48 and 64 bits are frequent.
 pub fn integer() -> impl Strategy<Value = i64> {
     let edges = prop::sample::select(vec![0, 1 << 47, -1 << 47, 1 << 48, i64::MAX, i64::MIN]);
     prop_oneof![
@@ -73,8 +69,8 @@ pub fn integer() -> impl Strategy<Value = i64> {
     ]
 }
 
-/// The result of a multiplication, division, power or conversion from text:
-/// without the feature `bigint`, only if operands and result fit in an `i128`.
+/// The result of a multiplication, division, power or conversion from text. Without
+/// the feature `bigint` it is exact only if operands and result fit in an `i128`.
 pub fn by_bigint(operands: &[&BigInt], result: BigInt) -> Result<BigInt, Error> {
     let fits = |integer: &BigInt| i128::try_from(integer).is_ok();
     if cfg!(feature = "bigint") || operands.iter().all(|operand| fits(operand)) && fits(&result) {
@@ -84,8 +80,8 @@ pub fn by_bigint(operands: &[&BigInt], result: BigInt) -> Result<BigInt, Error> 
     }
 }
 
-/// Cells that are no handles, of few different values, so that equal ones meet.
-pub fn plain() -> impl Strategy<Value = Cell> {
+/// Immediate values, from a small range, so that equal ones are frequent.
+pub fn immediate() -> impl Strategy<Value = Cell> {
     prop_oneof![
         4 => (-6_i64..6).prop_map(|int| Cell::int(int).unwrap()),
         2 => prop::sample::select(vec![0.0, -0.0, 1.0, f64::NAN, f64::INFINITY, 2.5])
@@ -98,13 +94,13 @@ pub fn plain() -> impl Strategy<Value = Cell> {
     ]
 }
 
-/// Text of one to four bytes a character, short and long.
+/// Text of characters of one to four bytes, short enough for a cell or longer.
 pub fn text() -> impl Strategy<Value = String> {
     let char = prop::sample::select(vec!['a', 'b', '"', '\n', 'é', '☃', '🦀']);
     prop::collection::vec(char, 0..14).prop_map(|chars| chars.into_iter().collect())
 }
 
-/// Indices that are mostly small, and sometimes absurd.
+/// Indices: mostly small, sometimes far out of bounds.
 pub fn index() -> impl Strategy<Value = usize> {
     prop_oneof![
         10 => 0_usize..24,
@@ -114,7 +110,7 @@ pub fn index() -> impl Strategy<Value = usize> {
 
 pub type Bounds = (Bound<usize>, Bound<usize>);
 
-/// Ranges of every form, also reversed and beyond the end.
+/// Ranges of every form, including reversed ones and ones out of bounds.
 pub fn bounds() -> impl Strategy<Value = Bounds> {
     fn bound() -> impl Strategy<Value = Bound<usize>> {
         prop_oneof![
@@ -130,7 +126,7 @@ pub fn out_of_range(index: usize, len: usize) -> Error {
     Error::OutOfRange { index: index as u64, len: len as u32 }
 }
 
-/// The range as start and end, in unbounded arithmetic.
+/// Resolves bounds to start and end, in arithmetic that cannot overflow.
 pub fn resolve(bounds: Bounds, len: usize) -> Result<Range<usize>, Error> {
     let start = match bounds.0 {
         Bound::Included(start) => start as u128,
@@ -152,25 +148,25 @@ pub fn resolve(bounds: Bounds, len: usize) -> Result<Range<usize>, Error> {
     Ok(clamped(start)..clamped(end))
 }
 
-/// Both refused, or both not, and alike. The length that the error of a
-/// reversed range names has a test of its own.
+/// Asserts that both results are equal, except for the length that the error of a
+/// reversed range reports: it has a test of its own.
 pub fn assert_same<T: PartialEq + std::fmt::Debug>(
     got: Result<T, Error>,
-    wanted: Result<T, Error>,
+    expected: Result<T, Error>,
     bounds: Bounds,
 ) {
-    let unnamed = |result: Result<T, Error>| {
+    let without_len = |result: Result<T, Error>| {
         result.map_err(|error| match error {
-            Error::OutOfRange { index, .. } if reversed(bounds) => {
+            Error::OutOfRange { index, .. } if is_reversed(bounds) => {
                 Error::OutOfRange { index, len: 0 }
             }
             error => error,
         })
     };
-    assert_eq!(unnamed(got), unnamed(wanted), "{bounds:?}");
+    assert_eq!(without_len(got), without_len(expected), "{bounds:?}");
 }
 
-fn reversed(bounds: Bounds) -> bool {
+fn is_reversed(bounds: Bounds) -> bool {
     match bounds {
         (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
         (Bound::Included(a) | Bound::Excluded(a), Bound::Included(b) | Bound::Excluded(b)) => {

@@ -1,4 +1,4 @@
-//! Sequences that can be changed: five growable ones, three of fixed length.
+//! Mutable sequences against a vector: five growable kinds, three of fixed length.
 //! Elements are compared by their bits.
 
 use proptest::prelude::*;
@@ -9,12 +9,12 @@ use segheap::{
 
 use crate::support::{Bounds, assert_same, bounds, config, heap, index, out_of_range, resolve};
 
-/// Elements as 64 bits, and back.
+/// Converts elements from and to 64 bits.
 trait Bits: Mutable {
     fn element(bits: u64) -> Self::Element;
     fn bits(element: Self::Element) -> u64;
-    /// The bits that come back for `bits`.
-    fn kept(bits: u64) -> u64 {
+    /// The bits of the element that is made from `bits`.
+    fn stored(bits: u64) -> u64 {
         Self::bits(Self::element(bits))
     }
     fn all(elements: &[Self::Element]) -> Vec<u64> {
@@ -94,10 +94,10 @@ enum Op {
 }
 
 fn element() -> impl Strategy<Value = u64> {
-    prop_oneof![any::<u64>(), crate::support::plain().prop_map(abi::bits)]
+    prop_oneof![any::<u64>(), crate::support::immediate().prop_map(abi::bits)]
 }
 
-/// Sizes that a vector can have, and sizes that nothing can.
+/// Sizes: valid ones, and ones too large for any object.
 fn size() -> impl Strategy<Value = usize> {
     prop_oneof![
         8 => 0_usize..40,
@@ -133,68 +133,69 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// An object, the vector it has to agree with, and an iteration over both.
-struct Pairing<K> {
+/// An object, its model, and an iteration over both.
+struct Subject<K> {
     object: Handle<K>,
-    twin: Vec<u64>,
+    model: Vec<u64>,
     cursor: Cursor,
     position: usize,
 }
 
-impl<K: Bits> Pairing<K> {
-    fn new(object: Handle<K>, twin: Vec<u64>) -> Self {
-        Pairing { object, twin, cursor: Cursor::default(), position: 0 }
+impl<K: Bits> Subject<K> {
+    fn new(object: Handle<K>, model: Vec<u64>) -> Self {
+        Subject { object, model, cursor: Cursor::default(), position: 0 }
     }
 
     fn compare(&self, heap: &Heap) {
         let view = heap.get(self.object).unwrap();
-        assert_eq!(K::all(view.as_slice()), self.twin);
-        assert_eq!((view.len(), view.is_empty()), (self.twin.len(), self.twin.is_empty()));
+        assert_eq!(K::all(view.as_slice()), self.model);
+        assert_eq!((view.len(), view.is_empty()), (self.model.len(), self.model.is_empty()));
     }
 
-    fn change(&mut self, heap: &mut Heap, op: &Op) {
-        let (len, twin) = (self.twin.len(), &mut self.twin);
+    /// Runs an operation on a sequence of fixed length.
+    fn run_fixed(&mut self, heap: &mut Heap, op: &Op) {
+        let (len, model) = (self.model.len(), &mut self.model);
         match *op {
             Op::Get(index) => {
                 let got = heap.get(self.object).unwrap().get(index).map(K::bits);
-                assert_eq!(got, twin.get(index).copied().ok_or(out_of_range(index, len)));
+                assert_eq!(got, model.get(index).copied().ok_or(out_of_range(index, len)));
             }
             Op::Set(index, bits) => {
                 let got = heap.get_mut(self.object).unwrap().set(index, K::element(bits));
-                let place = twin.get_mut(index).ok_or(out_of_range(index, len));
-                assert_eq!(got, place.map(|place| *place = K::kept(bits)));
+                let element = model.get_mut(index).ok_or(out_of_range(index, len));
+                assert_eq!(got, element.map(|element| *element = K::stored(bits)));
             }
             Op::Slice(bounds) => {
                 let got = heap.get(self.object).unwrap().slice(bounds).map(K::all);
-                assert_same(got, resolve(bounds, len).map(|range| twin[range].to_vec()), bounds);
+                assert_same(got, resolve(bounds, len).map(|range| model[range].to_vec()), bounds);
             }
             Op::Fill(bounds, bits) => {
                 let got = heap.get_mut(self.object).unwrap().fill(bounds, K::element(bits));
-                let wanted = resolve(bounds, len).map(|range| twin[range].fill(K::kept(bits)));
-                assert_same(got, wanted, bounds);
+                let expected = resolve(bounds, len).map(|range| model[range].fill(K::stored(bits)));
+                assert_same(got, expected, bounds);
             }
             Op::Rewrite(bounds, bits) => {
                 let mut view = heap.get_mut(self.object).unwrap();
                 let got = view.slice_mut(bounds).map(|slice| {
-                    for (n, place) in slice.iter_mut().enumerate() {
-                        *place = K::element(bits.wrapping_add(n as u64));
+                    for (n, element) in slice.iter_mut().enumerate() {
+                        *element = K::element(bits.wrapping_add(n as u64));
                     }
                 });
-                let wanted = resolve(bounds, len).map(|range| {
-                    for (n, place) in twin[range].iter_mut().enumerate() {
-                        *place = K::kept(bits.wrapping_add(n as u64));
+                let expected = resolve(bounds, len).map(|range| {
+                    for (n, element) in model[range].iter_mut().enumerate() {
+                        *element = K::stored(bits.wrapping_add(n as u64));
                     }
                 });
-                assert_same(got, wanted, bounds);
+                assert_same(got, expected, bounds);
             }
             Op::Reverse => {
                 heap.get_mut(self.object).unwrap().reverse().unwrap();
-                twin.reverse();
+                model.reverse();
             }
             Op::Next => {
-                // A cursor over a sequence counts elements, whatever moves.
+                // A cursor over a sequence counts elements, whether the block moves or not.
                 let got = heap.get(self.object).unwrap().next(&mut self.cursor).map(K::bits);
-                assert_eq!(got, twin.get(self.position).copied());
+                assert_eq!(got, model.get(self.position).copied());
                 self.position += usize::from(got.is_some());
             }
             Op::Restart => (self.cursor, self.position) = (Cursor::default(), 0),
@@ -204,22 +205,23 @@ impl<K: Bits> Pairing<K> {
     }
 }
 
-impl<K: Array> Pairing<K> {
-    fn grow(&mut self, heap: &mut Heap, op: &Op) {
-        let (len, twin) = (self.twin.len(), &mut self.twin);
+impl<K: Array> Subject<K> {
+    /// Runs an operation on a growable sequence.
+    fn run(&mut self, heap: &mut Heap, op: &Op) {
+        let (len, model) = (self.model.len(), &mut self.model);
         let mut view = heap.get_mut(self.object).unwrap();
         let too_large = |len: usize| u32::try_from(len).map_err(|_| Error::ObjectTooLarge);
         match *op {
             Op::Push(bits) => {
                 assert_eq!(view.push(K::element(bits)), Ok(()));
-                twin.push(K::kept(bits));
+                model.push(K::stored(bits));
             }
-            Op::Pop => assert_eq!(view.pop().map(|popped| popped.map(K::bits)), Ok(twin.pop())),
+            Op::Pop => assert_eq!(view.pop().map(|popped| popped.map(K::bits)), Ok(model.pop())),
             Op::Insert(index, bits) => {
                 let got = view.insert(index, K::element(bits));
                 if index <= len {
                     assert_eq!(got, Ok(()));
-                    twin.insert(index, K::kept(bits));
+                    model.insert(index, K::stored(bits));
                 } else {
                     assert_eq!(got, Err(out_of_range(index, len)));
                 }
@@ -227,69 +229,69 @@ impl<K: Array> Pairing<K> {
             Op::Remove(index) => {
                 let got = view.remove(index).map(K::bits);
                 if index < len {
-                    assert_eq!(got, Ok(twin.remove(index)));
+                    assert_eq!(got, Ok(model.remove(index)));
                 } else {
                     assert_eq!(got, Err(out_of_range(index, len)));
                 }
             }
             Op::Truncate(size) => {
                 assert_eq!(view.truncate(size), Ok(()));
-                twin.truncate(size);
+                model.truncate(size);
             }
             Op::Resize(size, bits) => {
                 let got = view.resize(size, K::element(bits));
-                let wanted = too_large(size).map(|_| twin.resize(size, K::kept(bits)));
-                assert_eq!(got, wanted);
+                let expected = too_large(size).map(|_| model.resize(size, K::stored(bits)));
+                assert_eq!(got, expected);
             }
             Op::Extend(ref bits) => {
                 assert_eq!(view.extend(&K::elements(bits)), Ok(()));
-                twin.extend(bits.iter().map(|&bits| K::kept(bits)));
+                model.extend(bits.iter().map(|&bits| K::stored(bits)));
             }
             Op::Reserve(more) => {
                 let got = view.reserve(more);
                 assert_eq!(got, too_large(len.saturating_add(more)).map(drop));
             }
-            _ => return self.change(heap, op),
+            _ => return self.run_fixed(heap, op),
         }
         self.compare(heap);
     }
 }
 
-/// A neighbour in the same arena that nothing may touch.
-fn neighbour<K: Array>(heap: &mut Heap) -> Pairing<K> {
+/// A neighbour in the same arena, which no operation may write.
+fn neighbour<K: Array>(heap: &mut Heap) -> Subject<K> {
     let elements = K::elements(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     let object = heap.alloc(K::of(&elements)).unwrap();
-    Pairing::new(object, K::all(&elements))
+    Subject::new(object, K::all(&elements))
 }
 
 fn growable<K: Array>(start: &[u64], form: u8, ops: &[Op]) {
     let mut heap = heap(5);
     let before = neighbour::<K>(&mut heap);
-    let mut pairing = match form {
+    let mut subject = match form {
         0 => {
             let object = heap.alloc(K::zeroed(start.len())).unwrap();
-            Pairing::new(object, vec![K::ZERO; start.len()])
+            Subject::new(object, vec![K::ZERO; start.len()])
         }
-        1 => Pairing::new(heap.alloc(K::with_capacity(start.len())).unwrap(), vec![]),
+        1 => Subject::new(heap.alloc(K::with_capacity(start.len())).unwrap(), vec![]),
         _ => {
             let elements = K::elements(start);
-            Pairing::new(heap.alloc(K::of(&elements)).unwrap(), K::all(&elements))
+            Subject::new(heap.alloc(K::of(&elements)).unwrap(), K::all(&elements))
         }
     };
-    pairing.compare(&heap);
+    subject.compare(&heap);
     let after = neighbour::<K>(&mut heap);
     for op in ops {
-        pairing.grow(&mut heap, op);
+        subject.run(&mut heap, op);
     }
     before.compare(&heap);
     after.compare(&heap);
 }
 
-fn fixed<K: Bits>(heap: &mut Heap, object: Handle<K>, twin: Vec<u64>, ops: &[Op]) {
-    let mut pairing = Pairing::new(object, twin);
-    pairing.compare(heap);
+fn fixed<K: Bits>(heap: &mut Heap, object: Handle<K>, model: Vec<u64>, ops: &[Op]) {
+    let mut subject = Subject::new(object, model);
+    subject.compare(heap);
     for op in ops {
-        pairing.change(heap, op);
+        subject.run_fixed(heap, op);
     }
 }
 
@@ -334,13 +336,13 @@ proptest! {
     ) {
         let mut heap = heap(5);
         let fields = Struct::elements(&start);
-        let (object, twin) = if nulls {
-            let twin = vec![abi::bits(Cell::NULL); start.len()];
-            (heap.alloc(Struct::new(shape, start.len())).unwrap(), twin)
+        let (object, model) = if nulls {
+            let model = vec![abi::bits(Cell::NULL); start.len()];
+            (heap.alloc(Struct::new(shape, start.len())).unwrap(), model)
         } else {
             (heap.alloc(Struct::of(shape, &fields)).unwrap(), Struct::all(&fields))
         };
-        fixed(&mut heap, object, twin, &ops);
+        fixed(&mut heap, object, model, &ops);
         prop_assert_eq!(heap.get(object).unwrap().shape(), shape);
     }
 
@@ -372,7 +374,7 @@ proptest! {
 }
 
 #[test]
-fn a_reversed_range_names_the_length_of_the_object() {
+fn the_error_of_a_reversed_range_reports_the_length() {
     let mut heap = heap(5);
     let list = heap.alloc(List::zeroed(10)).unwrap();
     let (start, end) = (5, 3);

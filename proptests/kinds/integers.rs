@@ -1,14 +1,14 @@
-//! Integers: whatever form their cells have, arithmetic is that of the whole
-//! numbers, and a result that fits into a cell is in a cell.
+//! Integers against `BigInt`: arithmetic is exact whether operands are immediate or
+//! allocated, and a result that fits in a cell is immediate.
 
 use num_bigint::{BigInt, Sign};
 use proptest::prelude::*;
 use segheap::{Bignum, Cell, Cursor, Error, Heap, abi};
 
-use crate::naive::big;
+use crate::reference::big;
 use crate::support::{by_bigint, config, heap, index, integer, out_of_range};
 
-/// Integers of up to four limbs, also with the same value in two forms.
+/// Integers of up to four limbs. `Limbs` allocates even small values.
 #[derive(Clone, Debug)]
 enum Number {
     Value(i64),
@@ -28,7 +28,7 @@ fn number() -> impl Strategy<Value = Number> {
 }
 
 impl Number {
-    fn make(&self, heap: &mut Heap) -> (Cell, BigInt) {
+    fn alloc(&self, heap: &mut Heap) -> (Cell, BigInt) {
         match self {
             Number::Value(value) => (heap.int(*value).unwrap(), BigInt::from(*value)),
             Number::Limbs(negative, limbs) => {
@@ -39,36 +39,36 @@ impl Number {
     }
 }
 
-/// The cell holds this integer, in the cell itself if it fits there.
-fn holds(heap: &Heap, cell: Cell, wanted: &BigInt) {
-    let small = i64::try_from(wanted).ok();
-    assert_eq!(heap.as_int(cell), Ok(small), "{wanted}");
+/// Asserts the value of a result, and that it is immediate if it fits.
+fn assert_value(heap: &Heap, cell: Cell, expected: &BigInt) {
+    let small = i64::try_from(expected).ok();
+    assert_eq!(heap.as_int(cell), Ok(small), "{expected}");
     let fits = small.filter(|small| Cell::int(*small).is_some());
-    assert_eq!(cell.as_int(), fits, "{wanted}");
-    assert_eq!(heap.display(cell).to_string(), wanted.to_string());
+    assert_eq!(cell.as_int(), fits, "{expected}");
+    assert_eq!(heap.display(cell).to_string(), expected.to_string());
     if fits.is_none() {
-        reads_as(heap, cell, wanted);
+        assert_view(heap, cell, expected);
     }
 }
 
-/// The operation returned this integer, or failed with this error.
-fn returns(heap: &Heap, got: Result<Cell, Error>, wanted: Result<BigInt, Error>) {
-    match (got, wanted) {
-        (Ok(cell), Ok(wanted)) => holds(heap, cell, &wanted),
-        (got, wanted) => assert_eq!(
+/// Asserts the value of a result, or the error of an operation that failed.
+fn assert_result(heap: &Heap, got: Result<Cell, Error>, expected: Result<BigInt, Error>) {
+    match (got, expected) {
+        (Ok(cell), Ok(expected)) => assert_value(heap, cell, &expected),
+        (got, expected) => assert_eq!(
             got.map(|cell| heap.display(cell).to_string()),
-            wanted.map(|wanted| wanted.to_string())
+            expected.map(|expected| expected.to_string())
         ),
     }
 }
 
-fn reads_as(heap: &Heap, cell: Cell, wanted: &BigInt) {
+fn assert_view(heap: &Heap, cell: Cell, expected: &BigInt) {
     let view = heap.get::<Bignum>(cell).unwrap();
-    let (sign, limbs) = wanted.to_u64_digits();
+    let (sign, limbs) = expected.to_u64_digits();
     assert_eq!((view.is_negative(), view.limbs()), (sign == Sign::Minus, limbs.as_slice()));
-    assert_eq!(view.to_i64(), i64::try_from(wanted).ok());
-    assert_eq!(view.to_i128(), i128::try_from(wanted).ok());
-    assert_eq!(view.to_string(), wanted.to_string());
+    assert_eq!(view.to_i64(), i64::try_from(expected).ok());
+    assert_eq!(view.to_i128(), i128::try_from(expected).ok());
+    assert_eq!(view.to_string(), expected.to_string());
     assert_eq!(view.len(), limbs.len());
 }
 
@@ -78,30 +78,30 @@ proptest! {
     #[test]
     fn arithmetic(a in number(), b in number()) {
         let mut heap = heap(5);
-        let ((a, x), (b, y)) = (a.make(&mut heap), b.make(&mut heap));
+        let ((a, x), (b, y)) = (a.alloc(&mut heap), b.alloc(&mut heap));
         let zero = BigInt::ZERO;
         for (cell, value) in [(a, &x), (b, &y)] {
             if cell.kind().is_some() {
-                reads_as(&heap, cell, value);
+                assert_view(&heap, cell, value);
             } else {
-                holds(&heap, cell, value);
+                assert_value(&heap, cell, value);
             }
             let negated = heap.neg(cell).unwrap();
-            holds(&heap, negated, &-value);
+            assert_value(&heap, negated, &-value);
         }
         let sum = heap.add(a, b).unwrap();
-        holds(&heap, sum, &(&x + &y));
+        assert_value(&heap, sum, &(&x + &y));
         let difference = heap.sub(a, b).unwrap();
-        holds(&heap, difference, &(&x - &y));
+        assert_value(&heap, difference, &(&x - &y));
         let product = heap.mul(a, b);
-        returns(&heap, product, by_bigint(&[&x, &y], &x * &y));
+        assert_result(&heap, product, by_bigint(&[&x, &y], &x * &y));
         if y == zero {
             prop_assert_eq!(heap.div(a, b), Err(Error::DivisionByZero));
             prop_assert_eq!(heap.rem(a, b), Err(Error::DivisionByZero));
         } else {
-            let (quotient, rest) = (heap.div(a, b), heap.rem(a, b));
-            returns(&heap, quotient, by_bigint(&[&x, &y], &x / &y));
-            returns(&heap, rest, by_bigint(&[&x, &y], &x % &y));
+            let (quotient, remainder) = (heap.div(a, b), heap.rem(a, b));
+            assert_result(&heap, quotient, by_bigint(&[&x, &y], &x / &y));
+            assert_result(&heap, remainder, by_bigint(&[&x, &y], &x % &y));
         }
         prop_assert_eq!(heap.cmp_int(a, b), Ok(x.cmp(&y)));
         prop_assert_eq!(heap.key_eq(a, b), Ok(x == y));
@@ -114,22 +114,22 @@ proptest! {
     #[test]
     fn powers(base in number(), exponent in prop_oneof![0_u32..9, 0_u32..70]) {
         let mut heap = heap(5);
-        let (base, value) = base.make(&mut heap);
+        let (base, value) = base.alloc(&mut heap);
         let power = heap.pow(base, exponent.into());
-        let wanted = match exponent {
+        let expected = match exponent {
             0 => Ok(BigInt::from(1)),
             _ => by_bigint(&[&value], value.pow(exponent)),
         };
-        returns(&heap, power, wanted);
+        assert_result(&heap, power, expected);
         prop_assert_eq!(heap.pow(base, (-1).into()), Err(Error::NegativeExponent));
         let minus = heap.alloc(Bignum::of(true, &[0, 1])).unwrap();
         prop_assert_eq!(heap.pow(base, minus.into()), Err(Error::NegativeExponent));
     }
 
-    /// 0, 1 and -1 have powers however large the exponent; the rest have none
-    /// that anything could hold.
+    /// 0, 1 and -1 have powers for exponents of any size; the powers of other bases
+    /// exceed every limit.
     #[test]
-    fn powers_beyond_all_bounds(base in -3_i32..=3, limbs in prop::collection::vec(1_u64.., 2..4)) {
+    fn powers_with_huge_exponents(base in -3_i32..=3, limbs in prop::collection::vec(1_u64.., 2..4)) {
         let mut heap = heap(5);
         let exponent = heap.alloc(Bignum::of(false, &limbs)).unwrap().cell();
         let got = heap.pow(base.into(), exponent);
@@ -143,7 +143,7 @@ proptest! {
     #[test]
     fn decimal_text_round_trips(number in number(), zeroes in 0_usize..50, plus in any::<bool>()) {
         let mut heap = heap(5);
-        let (_, value) = number.make(&mut heap);
+        let (_, value) = number.alloc(&mut heap);
         let sign = match (value.sign(), plus) {
             (Sign::Minus, _) => "-",
             (_, true) => "+",
@@ -151,18 +151,18 @@ proptest! {
         };
         let text = format!("{sign}{}{}", "0".repeat(zeroes), value.magnitude());
         let parsed = heap.parse_int(&text);
-        returns(&heap, parsed, by_bigint(&[], value));
+        assert_result(&heap, parsed, by_bigint(&[], value));
     }
 
     #[test]
-    fn other_text_is_refused(text in "[+-]{0,2}[0-9_ ]{0,25}[a-f]?") {
+    fn text_that_is_not_decimal_is_rejected(text in "[+-]{0,2}[0-9_ ]{0,25}[a-f]?") {
         let mut heap = heap(5);
         let digits = text.strip_prefix(['+', '-']).unwrap_or(&text);
         let decimal = !digits.is_empty() && digits.chars().all(|char| char.is_ascii_digit());
         match heap.parse_int(&text) {
             Ok(cell) => {
                 prop_assert!(decimal);
-                holds(&heap, cell, &text.parse().unwrap());
+                assert_value(&heap, cell, &text.parse().unwrap());
             }
             error => {
                 prop_assert!(!decimal);
@@ -175,10 +175,10 @@ proptest! {
     fn wide_integers(value in prop_oneof![any::<i128>(), integer().prop_map(i128::from)]) {
         let mut heap = heap(5);
         let cell = heap.int128(value).unwrap();
-        holds(&heap, cell, &BigInt::from(value));
+        assert_value(&heap, cell, &BigInt::from(value));
     }
 
-    /// Limbs are read as elements, and zeroes at the end do not count.
+    /// Limbs are read as elements; leading zero limbs are dropped.
     #[test]
     fn limbs(
         negative in any::<bool>(),
@@ -187,11 +187,11 @@ proptest! {
     ) {
         let mut heap = heap(5);
         let object = heap.alloc(Bignum::of(negative, &limbs)).unwrap();
-        reads_as(&heap, object.cell(), &big(negative, &limbs));
+        assert_view(&heap, object.cell(), &big(negative, &limbs));
         let view = heap.get(object).unwrap();
         for index in indices {
-            let wanted = view.limbs().get(index).copied();
-            prop_assert_eq!(view.get(index), wanted.ok_or(out_of_range(index, view.len())));
+            let expected = view.limbs().get(index).copied();
+            prop_assert_eq!(view.get(index), expected.ok_or(out_of_range(index, view.len())));
         }
         let mut cursor = Cursor::default();
         for &limb in view.limbs() {
@@ -200,17 +200,17 @@ proptest! {
         prop_assert_eq!(view.next(&mut cursor), None);
     }
 
-    /// What is no integer is refused, whatever stands on the other side.
+    /// An operand that is not an integer is rejected, whatever the other operand.
     #[test]
-    fn other_cells_are_refused(cell in crate::support::plain()) {
+    fn operands_that_are_not_integers_are_rejected(cell in crate::support::immediate()) {
         let cell = if cell.as_int().is_some() { Cell::from(1.0) } else { cell };
         let mut heap = heap(5);
         let list = heap.alloc(segheap::List::of(&[])).unwrap().cell();
-        let dead = heap.int(i64::MAX).unwrap();
-        heap.free(dead).unwrap();
-        let wrong = Error::WrongKind { found: segheap::Kind::LIST, wanted: segheap::Kind::BIGNUM };
+        let freed = heap.int(i64::MAX).unwrap();
+        heap.free(freed).unwrap();
+        let wrong_kind = Error::WrongKind { found: segheap::Kind::LIST, wanted: segheap::Kind::BIGNUM };
         let stale = Error::Stale { kind: segheap::Kind::BIGNUM };
-        for (cell, error) in [(cell, Error::NotAnInteger), (list, wrong), (dead, stale)] {
+        for (cell, error) in [(cell, Error::NotAnInteger), (list, wrong_kind), (freed, stale)] {
             let one = Cell::from(1);
             prop_assert_eq!(heap.add(cell, one), Err(error));
             prop_assert_eq!(heap.sub(one, cell), Err(error));
@@ -222,6 +222,6 @@ proptest! {
             prop_assert_eq!(heap.as_int(cell), Err(error));
             prop_assert_eq!(heap.cmp_int(one, cell), Err(error));
         }
-        prop_assert!(abi::bits(list) != abi::bits(dead));
+        prop_assert!(abi::bits(list) != abi::bits(freed));
     }
 }

@@ -1,9 +1,9 @@
-//! Each kind against a naive twin: random programs, illegal arguments included,
-//! whose answers and whose errors have to be those of a vector, a string, an
-//! association list or a big integer.
+//! Each kind against a reference model: a vector, a string, an association list or
+//! a big integer. Random programs, with invalid arguments among them, must return
+//! the results and errors of the model.
 
 mod arrays;
 mod integers;
-mod lives;
+mod lifecycle;
 mod tables;
 mod texts;

@@ -1,16 +1,16 @@
-//! Maps and sets against an association list. Keys are cells of every kind:
-//! equal ones in different forms, objects that die, tables themselves.
+//! Maps and sets against an association list. Keys are cells of every kind: equal
+//! ones in different forms, objects that are freed, the tables themselves.
 
 use proptest::prelude::*;
 use segheap::{Bignum, Cell, Cursor, Error, Handle, Heap, Kind, List, Map, Object, Set, Str, abi};
 
-use crate::naive::{Model, Naive};
-use crate::support::{config, heap, out_of_range, plain};
+use crate::reference::{Model, ReferenceHeap};
+use crate::support::{config, heap, immediate, out_of_range};
 
-/// Maps and sets alike; the value of a set's entry is null.
+/// The common interface of maps and sets. The value of an entry of a set is null.
 trait Keyed: Object {
     const VALUES: bool;
-    fn make(heap: &mut Heap, room: usize) -> Handle<Self>;
+    fn make(heap: &mut Heap, capacity: usize) -> Handle<Self>;
     fn insert(heap: &mut Heap, table: Handle<Self>, entry: Entry) -> Result<Option<Cell>, Error>;
     fn get(heap: &Heap, table: Handle<Self>, key: Cell) -> Result<Option<Cell>, Error>;
     fn contains(heap: &Heap, table: Handle<Self>, key: Cell) -> Result<bool, Error>;
@@ -28,8 +28,9 @@ macro_rules! keyed {
     ($Kind:ident, $values:literal, $entry:expr, $insert:expr, $get:expr) => {
         impl Keyed for $Kind {
             const VALUES: bool = $values;
-            fn make(heap: &mut Heap, room: usize) -> Handle<Self> {
-                let made = if room == 0 { $Kind::new() } else { $Kind::with_capacity(room) };
+            fn make(heap: &mut Heap, capacity: usize) -> Handle<Self> {
+                let made =
+                    if capacity == 0 { $Kind::new() } else { $Kind::with_capacity(capacity) };
                 heap.alloc(made).unwrap()
             }
             fn insert(
@@ -94,10 +95,10 @@ keyed!(
 
 #[derive(Clone, Copy, Debug)]
 enum Key {
-    Plain(Cell),
-    /// An integer of many, so that tables grow.
+    Immediate(Cell),
+    /// One of many integers, so that tables grow.
     Number(i32),
-    /// One of the objects, dead or alive.
+    /// One of the objects, live or freed.
     Object(usize),
 }
 
@@ -111,13 +112,21 @@ enum Op {
     Clear,
     Next(usize),
     Restart(usize),
-    /// Kills an object, and makes another of the same content in its slot.
+    /// Frees an object and allocates one with equal contents in its slot.
     Free(usize),
+}
+
+fn resolve(key: Key, objects: &[Cell]) -> Cell {
+    match key {
+        Key::Immediate(cell) => cell,
+        Key::Number(n) => n.into(),
+        Key::Object(n) => objects[n % objects.len()],
+    }
 }
 
 fn key() -> impl Strategy<Value = Key> {
     prop_oneof![
-        2 => plain().prop_map(Key::Plain),
+        2 => immediate().prop_map(Key::Immediate),
         3 => (0_i32..60).prop_map(Key::Number),
         3 => any::<usize>().prop_map(Key::Object),
     ]
@@ -138,31 +147,32 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// The table's twin: entries in order, each with the number it was added as.
-struct Twin {
-    naive: Naive,
+/// The reference model of a table: entries in insertion order, each with its serial
+/// number.
+struct TableModel {
+    reference: ReferenceHeap,
     entries: Vec<(u64, Entry)>,
     added: u64,
 }
 
-impl Twin {
+impl TableModel {
     fn position(&self, key: Cell) -> Result<Option<usize>, Error> {
-        let key = self.naive.key(key)?;
-        let same = |(_, (other, _)): &(u64, Entry)| self.naive.key(*other).as_ref() == Ok(&key);
+        let key = self.reference.key(key)?;
+        let same = |(_, (other, _)): &(u64, Entry)| self.reference.key(*other).as_ref() == Ok(&key);
         Ok(self.entries.iter().position(same))
     }
 
     fn insert(&mut self, (key, value): Entry) -> Result<Option<Cell>, Error> {
         if let Some(position) = self.position(key)? {
-            let place = &mut self.entries[position].1.1;
-            return Ok(Some(std::mem::replace(place, value)));
+            let old = &mut self.entries[position].1.1;
+            return Ok(Some(std::mem::replace(old, value)));
         }
         self.entries.push((self.added, (key, value)));
         self.added += 1;
         Ok(None)
     }
 
-    /// The first entry that was added as number `cursor` or later.
+    /// The first entry whose serial number is `cursor` or greater.
     fn next(&self, cursor: &mut u64) -> Option<Entry> {
         let (number, entry) = self.entries.iter().find(|(number, _)| *number >= *cursor)?;
         *cursor = number + 1;
@@ -170,109 +180,141 @@ impl Twin {
     }
 }
 
-/// Objects to be keys: equal texts and integers in two forms, two lists, and
-/// tables of either kind.
-fn objects(heap: &mut Heap, naive: &mut Naive) -> Vec<Cell> {
+/// Allocates objects to use as keys: equal texts and integers in both forms, lists
+/// and tables.
+fn objects(heap: &mut Heap, reference: &mut ReferenceHeap) -> Vec<Cell> {
     let mut made = Vec::new();
     for text in ["a", "a", "a long text", "a long text", ""] {
         let cell = heap.alloc(Str::new(text)).unwrap().cell();
-        naive.objects.insert(cell, Model::Str(text.into()));
+        reference.objects.insert(cell, Model::Str(text.into()));
         made.push(cell);
     }
     for limbs in [&[3][..], &[0], &[1 << 47], &[1 << 47], &[7, 7], &[7, 7]] {
         let cell = heap.alloc(Bignum::of(false, limbs)).unwrap().cell();
-        naive.objects.insert(cell, Model::Bignum(crate::naive::big(false, limbs)));
+        reference.objects.insert(cell, Model::Bignum(crate::reference::big(false, limbs)));
         made.push(cell);
     }
     for _ in 0..2 {
         let cell = heap.alloc(List::of(&[])).unwrap().cell();
-        naive.objects.insert(cell, Model::List(vec![]));
+        reference.objects.insert(cell, Model::List(vec![]));
         made.push(cell);
         let cell = heap.alloc(Map::new()).unwrap().cell();
-        naive.objects.insert(cell, Model::Map(vec![]));
+        reference.objects.insert(cell, Model::Map(vec![]));
         made.push(cell);
         let cell = heap.alloc(Set::new()).unwrap().cell();
-        naive.objects.insert(cell, Model::Set(vec![]));
+        reference.objects.insert(cell, Model::Set(vec![]));
         made.push(cell);
     }
     made
 }
 
-fn program<K: Keyed>(seed: u64, room: usize, ops: &[Op]) {
-    let mut heap = heap(seed);
-    let mut naive = Naive::default();
-    let mut made = objects(&mut heap, &mut naive);
-    let table = K::make(&mut heap, room);
-    naive.objects.insert(table.cell(), Model::Pair([Cell::NULL; 2]));
-    made.push(table.cell());
-    let protected = made.len() - 1;
-    let mut twin = Twin { naive, entries: Vec::new(), added: 0 };
-    let mut cursors = [(Cursor::default(), 0); 3];
-    for op in ops {
-        let cell = |key: Key| match key {
-            Key::Plain(cell) => cell,
-            Key::Number(n) => n.into(),
-            Key::Object(n) => made[n % made.len()],
-        };
-        let len = twin.entries.len();
+/// A table, its model, the objects that serve as keys, and cursors over both.
+struct Subject<K> {
+    heap: Heap,
+    table: Handle<K>,
+    /// All handles that were keys, stale ones included; one of them is the table.
+    objects: Vec<Cell>,
+    model: TableModel,
+    cursors: [(Cursor, u64); 3],
+}
+
+impl<K: Keyed> Subject<K> {
+    fn new(seed: u64, capacity: usize) -> Self {
+        let mut heap = heap(seed);
+        let mut reference = ReferenceHeap::default();
+        let mut objects = objects(&mut heap, &mut reference);
+        let table = K::make(&mut heap, capacity);
+        reference.objects.insert(table.cell(), Model::Pair([Cell::NULL; 2]));
+        objects.push(table.cell());
+        let model = TableModel { reference, entries: Vec::new(), added: 0 };
+        Subject { heap, table, objects, model, cursors: [(Cursor::default(), 0); 3] }
+    }
+
+    fn cell(&self, key: Key) -> Cell {
+        resolve(key, &self.objects)
+    }
+
+    fn run(&mut self, op: &Op) {
+        let len = self.model.entries.len();
         match *op {
             Op::Insert(key, value) => {
-                let value = if K::VALUES { cell(value) } else { Cell::NULL };
-                let entry = (cell(key), value);
-                assert_eq!(K::insert(&mut heap, table, entry), twin.insert(entry));
+                let value = if K::VALUES { self.cell(value) } else { Cell::NULL };
+                let entry = (self.cell(key), value);
+                let got = K::insert(&mut self.heap, self.table, entry);
+                assert_eq!(got, self.model.insert(entry));
             }
             Op::Get(key) => {
-                let wanted =
-                    twin.position(cell(key)).map(|found| found.map(|n| twin.entries[n].1.1));
-                assert_eq!(K::get(&heap, table, cell(key)), wanted);
-                let found = wanted.map(|found| found.is_some());
-                assert_eq!(K::contains(&heap, table, cell(key)), found);
+                let key = self.cell(key);
+                let found = self.model.position(key);
+                let expected = found.map(|found| found.map(|n| self.model.entries[n].1.1));
+                assert_eq!(K::get(&self.heap, self.table, key), expected);
+                let found = expected.map(|found| found.is_some());
+                assert_eq!(K::contains(&self.heap, self.table, key), found);
             }
             Op::Remove(key) => {
-                let got = K::remove(&mut heap, table, cell(key));
-                let found = twin.position(cell(key));
-                assert_eq!(got, found.map(|found| found.map(|n| twin.entries.remove(n).1)));
+                let key = self.cell(key);
+                let got = K::remove(&mut self.heap, self.table, key);
+                let found = self.model.position(key);
+                let entries = &mut self.model.entries;
+                assert_eq!(got, found.map(|found| found.map(|n| entries.remove(n).1)));
             }
             Op::Nth(n) => {
-                let wanted = twin.entries.get(n).map(|(_, entry)| *entry);
-                assert_eq!(K::nth(&heap, table, n), wanted.ok_or(out_of_range(n, len)));
+                let expected = self.model.entries.get(n).map(|(_, entry)| *entry);
+                let got = K::nth(&self.heap, self.table, n);
+                assert_eq!(got, expected.ok_or(out_of_range(n, len)));
             }
             Op::RemoveNth(n) => {
-                let got = K::remove_nth(&mut heap, table, n);
-                let wanted =
-                    if n < len { Ok(twin.entries.remove(n).1) } else { Err(out_of_range(n, len)) };
-                assert_eq!(got, wanted);
+                let got = K::remove_nth(&mut self.heap, self.table, n);
+                let entries = &mut self.model.entries;
+                let expected =
+                    if n < len { Ok(entries.remove(n).1) } else { Err(out_of_range(n, len)) };
+                assert_eq!(got, expected);
             }
             Op::Clear => {
-                assert_eq!(K::clear(&mut heap, table), Ok(()));
-                twin.entries.clear();
+                assert_eq!(K::clear(&mut self.heap, self.table), Ok(()));
+                self.model.entries.clear();
             }
             Op::Next(n) => {
-                let (cursor, number) = &mut cursors[n];
-                assert_eq!(K::next(&heap, table, cursor), twin.next(number));
+                let (cursor, number) = &mut self.cursors[n];
+                let got = K::next(&self.heap, self.table, cursor);
+                assert_eq!(got, self.model.next(number));
             }
-            Op::Restart(n) => cursors[n] = (Cursor::default(), 0),
-            Op::Free(n) => {
-                let n = n % made.len();
-                if n == protected || heap.free(made[n]).is_err() {
-                    continue;
-                }
-                let model = twin.naive.objects.remove(&made[n]).unwrap();
-                // The dead handle stays in the pool; a fresh object of the same
-                // content takes the slot, so that only its generation differs.
-                let fresh = match &model {
-                    Model::Str(text) => heap.alloc(Str::new(text)).unwrap().cell(),
-                    Model::List(_) => heap.alloc(List::of(&[])).unwrap().cell(),
-                    Model::Map(_) => heap.alloc(Map::new()).unwrap().cell(),
-                    Model::Set(_) => heap.alloc(Set::new()).unwrap().cell(),
-                    _ => continue,
-                };
-                twin.naive.objects.insert(fresh, model);
-                made.push(fresh);
-            }
+            Op::Restart(n) => self.cursors[n] = (Cursor::default(), 0),
+            Op::Free(n) => return self.free(n),
         }
-        let entries: Vec<Entry> = twin.entries.iter().map(|(_, entry)| *entry).collect();
-        assert_eq!(K::entries(&heap, table), (entries.len(), entries));
+        self.compare();
+    }
+
+    fn compare(&self) {
+        let entries: Vec<Entry> = self.model.entries.iter().map(|(_, entry)| *entry).collect();
+        assert_eq!(K::entries(&self.heap, self.table), (entries.len(), entries));
+    }
+
+    fn free(&mut self, n: usize) {
+        let cell = self.objects[n % self.objects.len()];
+        if cell == self.table.cell() || self.heap.free(cell).is_err() {
+            return;
+        }
+        let object = self.model.reference.objects.remove(&cell).unwrap();
+        // The stale handle stays in the pool. An object with equal contents
+        // reuses the slot: the handles differ in their generation alone.
+        let next = match &object {
+            Model::Str(text) => self.heap.alloc(Str::new(text)).unwrap().cell(),
+            Model::List(_) => self.heap.alloc(List::of(&[])).unwrap().cell(),
+            Model::Map(_) => self.heap.alloc(Map::new()).unwrap().cell(),
+            Model::Set(_) => self.heap.alloc(Set::new()).unwrap().cell(),
+            _ => return,
+        };
+        self.model.reference.objects.insert(next, object);
+        self.objects.push(next);
+        self.compare();
+    }
+}
+
+fn program<K: Keyed>(seed: u64, capacity: usize, ops: &[Op]) {
+    let mut subject = Subject::<K>::new(seed, capacity);
+    for op in ops {
+        subject.run(op);
     }
 }
 
@@ -282,24 +324,24 @@ proptest! {
     #[test]
     fn maps(
         seed in any::<u64>(),
-        room in prop_oneof![2 => Just(0), 1 => 0_usize..20],
+        capacity in prop_oneof![2 => Just(0), 1 => 0_usize..20],
         ops in prop::collection::vec(op(), 1..120),
     ) {
-        program::<Map>(seed, room, &ops);
+        program::<Map>(seed, capacity, &ops);
     }
 
     #[test]
     fn sets(
         seed in any::<u64>(),
-        room in prop_oneof![2 => Just(0), 1 => 0_usize..20],
+        capacity in prop_oneof![2 => Just(0), 1 => 0_usize..20],
         ops in prop::collection::vec(op(), 1..120),
     ) {
-        program::<Set>(seed, room, &ops);
+        program::<Set>(seed, capacity, &ops);
     }
 
-    /// A cursor of something else, or one far ahead, gives entries or none.
+    /// A cursor of another object or beyond the end returns entries or none.
     #[test]
-    fn strange_cursors(steps in 0_usize..40, keys in prop::collection::vec(0_i32..50, 0..40)) {
+    fn foreign_cursors(steps in 0_usize..40, keys in prop::collection::vec(0_i32..50, 0..40)) {
         let mut heap = heap(5);
         let (map, list) = (heap.alloc(Map::new()).unwrap(), heap.alloc(List::zeroed(40)).unwrap());
         let mut cursor = Cursor::default();
@@ -317,19 +359,14 @@ proptest! {
         prop_assert!(view.iter().collect::<Vec<_>>().ends_with(&rest));
     }
 
-    /// Equal keys have equal hashes; sameness is symmetric.
+    /// Equal keys have equal hashes; key equality is symmetric.
     #[test]
-    fn hashes_agree_with_sameness(a in key(), b in key()) {
+    fn hashes_agree_with_key_equality(a in key(), b in key()) {
         let mut heap = heap(5);
-        let mut naive = Naive::default();
-        let made = objects(&mut heap, &mut naive);
-        let cell = |key: Key| match key {
-            Key::Plain(cell) => cell,
-            Key::Number(n) => n.into(),
-            Key::Object(n) => made[n % made.len()],
-        };
-        let (a, b) = (cell(a), cell(b));
-        let same = naive.key(a) == naive.key(b);
+        let mut reference = ReferenceHeap::default();
+        let objects = objects(&mut heap, &mut reference);
+        let (a, b) = (resolve(a, &objects), resolve(b, &objects));
+        let same = reference.key(a) == reference.key(b);
         prop_assert_eq!(heap.key_eq(a, b), Ok(same));
         prop_assert_eq!(heap.key_eq(b, a), Ok(same));
         if same {
@@ -338,7 +375,7 @@ proptest! {
     }
 }
 
-/// The reading view of an open table answers as a view that was opened to read.
+/// A view borrowed from a mutable view returns the same results as `Heap::get`.
 #[test]
 fn tables_are_keys_through_a_mutable_view() {
     let mut heap = heap(5);
@@ -356,7 +393,7 @@ fn tables_are_keys_through_a_mutable_view() {
 }
 
 #[test]
-fn an_entry_whose_key_died_stays_until_it_is_taken_out() {
+fn an_entry_with_a_stale_key_stays_until_it_is_removed() {
     let text: fn(&mut Heap) -> Cell = |heap| heap.alloc(Str::new("a long text")).unwrap().into();
     let wide: fn(&mut Heap) -> Cell = |heap| heap.int(i64::MAX).unwrap();
     let large: fn(&mut Heap) -> Cell = |heap| heap.int128(i128::MIN).unwrap();
@@ -370,7 +407,7 @@ fn an_entry_whose_key_died_stays_until_it_is_taken_out() {
         assert_eq!(heap.get(map).unwrap().get(key), Err(stale));
         assert_eq!(heap.get_mut(map).unwrap().remove(key), Err(stale));
         assert_eq!(heap.get_mut(map).unwrap().insert(key, 2.into()), Err(stale));
-        // The same content, in the same slot.
+        // Equal contents in the same slot.
         let again = make(&mut heap);
         assert_ne!(abi::bits(again), abi::bits(key));
         assert_eq!(abi::bits(again) as u32, abi::bits(key) as u32);
@@ -381,10 +418,10 @@ fn an_entry_whose_key_died_stays_until_it_is_taken_out() {
     }
 }
 
-/// Tables so full that entries lie behind groups that are not theirs: what follows a removed entry
-/// is found.
+/// Removal keeps the probe sequences of the remaining entries intact, even in a
+/// full table whose entries are displaced.
 #[test]
-fn what_is_left_of_a_full_table_is_found() {
+fn a_full_table_finds_the_remaining_entries() {
     for seed in 0..8_u64 {
         let mut heap = heap(seed);
         let map = heap.alloc(Map::new()).unwrap();
@@ -393,9 +430,9 @@ fn what_is_left_of_a_full_table_is_found() {
             heap.get_mut(map).unwrap().insert(key, key).unwrap();
         }
         for n in 0..keys.len() {
-            // Every n-th of a permutation goes.
-            let gone = keys[n * 577 % keys.len()];
-            assert_eq!(heap.get_mut(map).unwrap().remove(gone), Ok(Some((gone, gone))));
+            // In the order of a permutation.
+            let key = keys[n * 577 % keys.len()];
+            assert_eq!(heap.get_mut(map).unwrap().remove(key), Ok(Some((key, key))));
             if n % 64 == 0 || n + 64 > keys.len() {
                 heap.verify().unwrap();
             }

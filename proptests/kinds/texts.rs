@@ -1,5 +1,5 @@
-//! Text: a `String` that is never changed, of which only whole characters can
-//! be taken out.
+//! Text against an immutable `String`, which is sliced at character boundaries
+//! only.
 
 use std::ops::Bound::{Excluded, Included};
 
@@ -11,8 +11,8 @@ use crate::support::{
     Bounds, assert_same, bounds, config, heap, index, out_of_range, resolve, text,
 };
 
-/// The part of a text, or why there is none.
-fn part(text: &str, bounds: Bounds) -> Result<&str, Error> {
+/// Slices a text, or fails as the heap must.
+fn slice(text: &str, bounds: Bounds) -> Result<&str, Error> {
     let range = resolve(bounds, text.len())?;
     for index in [range.start, range.end] {
         if !text.is_char_boundary(index) {
@@ -22,7 +22,7 @@ fn part(text: &str, bounds: Bounds) -> Result<&str, Error> {
     Ok(&text[range])
 }
 
-/// A cell that holds this text, in the form that was asked for if it can be.
+/// Makes a text cell, allocated if `in_arena` is set or the text is long.
 fn value(heap: &mut Heap, text: &str, in_arena: bool) -> Cell {
     match in_arena {
         true => heap.alloc(Str::new(text)).unwrap().into(),
@@ -35,28 +35,29 @@ proptest! {
 
     #[test]
     fn reads_as_a_string(
-        twin in text(),
+        model in text(),
         indices in prop::collection::vec(index(), 4),
         ranges in prop::collection::vec(bounds(), 8),
     ) {
         let mut heap = heap(5);
-        let object = heap.alloc(Str::new(&twin)).unwrap();
+        let object = heap.alloc(Str::new(&model)).unwrap();
         let view = heap.get(object).unwrap();
-        prop_assert_eq!((view.len(), view.is_empty()), (twin.len(), twin.is_empty()));
-        prop_assert_eq!(view.text(), twin.as_str());
-        prop_assert_eq!(view.to_str(), Ok(twin.as_str()));
+        prop_assert_eq!((view.len(), view.is_empty()), (model.len(), model.is_empty()));
+        prop_assert_eq!(view.text(), model.as_str());
+        prop_assert_eq!(view.to_str(), Ok(model.as_str()));
         for index in indices {
-            let byte = twin.as_bytes().get(index).copied();
-            prop_assert_eq!(view.get(index), byte.ok_or(out_of_range(index, twin.len())));
+            let byte = model.as_bytes().get(index).copied();
+            prop_assert_eq!(view.get(index), byte.ok_or(out_of_range(index, model.len())));
         }
         for bounds in ranges {
-            let bytes = resolve(bounds, twin.len()).map(|range| &twin.as_bytes()[range]);
+            let bytes = resolve(bounds, model.len()).map(|range| &model.as_bytes()[range]);
             assert_same(view.slice(bounds), bytes, bounds);
             let got = view.substr(bounds);
-            assert_same(got.map(|part| part.to_str().unwrap()), part(&twin, bounds), bounds);
+            let got = got.map(|part| part.to_str().unwrap());
+            assert_same(got, slice(&model, bounds), bounds);
         }
         let mut cursor = Cursor::default();
-        for byte in twin.bytes() {
+        for byte in model.bytes() {
             prop_assert_eq!(view.next(&mut cursor), Some(byte));
         }
         prop_assert_eq!(view.next(&mut cursor), None);
@@ -79,58 +80,58 @@ proptest! {
         }
     }
 
-    /// A text value lies in the cell up to five bytes, and both forms read alike.
+    /// Text of up to five bytes is immediate. Immediate and allocated text read alike.
     #[test]
-    fn values_pick_their_form(twin in text()) {
+    fn short_text_is_immediate(model in text()) {
         let mut heap = heap(5);
-        let value = heap.string(&twin).unwrap();
-        prop_assert_eq!(matches!(value.unpack(), Unpacked::ShortStr(_)), twin.len() <= 5);
-        let object = heap.alloc(Str::new(&twin)).unwrap().cell();
+        let value = heap.string(&model).unwrap();
+        prop_assert_eq!(matches!(value.unpack(), Unpacked::ShortStr(_)), model.len() <= 5);
+        let object = heap.alloc(Str::new(&model)).unwrap().cell();
         for cell in [value, object] {
             let text = heap.text(cell).unwrap();
-            prop_assert_eq!(text.as_bytes(), twin.as_bytes());
-            prop_assert_eq!(text.to_string(), twin.clone());
+            prop_assert_eq!(text.as_bytes(), model.as_bytes());
+            prop_assert_eq!(text.to_string(), model.clone());
         }
         prop_assert_eq!(heap.key_eq(value, object), Ok(true));
         prop_assert_eq!(heap.hash(value), heap.hash(object));
     }
 
     #[test]
-    fn puts_pieces_together(
+    fn concatenates_parts(
         pieces in prop::collection::vec((0_u8..4, text(), 0_usize..16, 0_usize..16), 0..5),
     ) {
         let mut heap = heap(5);
-        let mut made = Vec::new();
-        let mut wanted = Ok(String::new());
+        let mut parts = Vec::new();
+        let mut expected = Ok(String::new());
         for (form, text, start, end) in &pieces {
             let cell = value(&mut heap, text, *form == 1);
-            let (piece, part) = match form {
+            let (part, text) = match form {
                 3 => (TextPart::Str(text), Ok(text.as_str())),
                 2 => {
                     let range = *start..*end;
-                    let naive = (Included(range.start), Excluded(range.end));
-                    (TextPart::Range(cell, range), part(text, naive))
+                    let bounds = (Included(range.start), Excluded(range.end));
+                    (TextPart::Range(cell, range), slice(text, bounds))
                 }
                 _ => (TextPart::Whole(cell), Ok(text.as_str())),
             };
-            made.push(piece);
-            wanted = wanted.and_then(|all| part.map(|part| all + part));
+            parts.push(part);
+            expected = expected.and_then(|all| text.map(|text| all + text));
         }
         let live = heap.usage().live();
-        match (heap.concat(&made), wanted) {
+        match (heap.concat(&parts), expected) {
             (Ok(cell), Ok(text)) => {
                 prop_assert_eq!(heap.text(cell).unwrap().to_string(), text.as_str());
                 prop_assert_eq!(cell.kind().is_none(), text.len() <= 5);
-                // One allocation, or none.
+                // At most one allocation.
                 prop_assert_eq!(heap.usage().live() - live, u64::from(text.len() > 5));
             }
-            (Err(Error::OutOfRange { index, .. }), Err(Error::OutOfRange { index: wanted, .. })) => {
-                prop_assert_eq!(index, wanted);
+            (Err(Error::OutOfRange { index, .. }), Err(Error::OutOfRange { index: expected, .. })) => {
+                prop_assert_eq!(index, expected);
             }
-            (got, wanted) => prop_assert_eq!(got.err(), wanted.err()),
+            (got, expected) => prop_assert_eq!(got.err(), expected.err()),
         }
-        for (piece, (_, text, ..)) in made.iter().zip(&pieces) {
-            if let TextPart::Whole(cell) | TextPart::Range(cell, _) = piece {
+        for (part, (_, text, ..)) in parts.iter().zip(&pieces) {
+            if let TextPart::Whole(cell) | TextPart::Range(cell, _) = part {
                 prop_assert_eq!(heap.text(*cell).unwrap().to_string(), text.as_str());
             }
         }

@@ -1,11 +1,11 @@
-//! What an instruction may touch: the bytes and slots of all arenas are taken
-//! before, and compared after it with what its operation declares.
+//! Checks what an instruction writes: the bytes and slots of all arenas are
+//! copied before it and compared after it with what its operation declares.
 
 use segheap::{ArenaUsage, Cell, Heap, Kind, abi};
 
-use super::{Answer, Call, Effect, Machine, arenas};
+use super::{Call, Effect, Machine, Outcome, arenas};
 
-/// An arena as `abi` and `usage` show it.
+/// A snapshot of an arena, from `abi` and `usage`.
 #[derive(Clone, Debug, PartialEq)]
 struct Arena {
     kind: Kind,
@@ -14,7 +14,7 @@ struct Arena {
     usage: ArenaUsage,
 }
 
-/// High half of a slot's key while the slot is in use.
+/// High half of the key of a live slot.
 const LIVE: u32 = 0xFFFF;
 
 fn usage(heap: &Heap, kind: Kind) -> ArenaUsage {
@@ -32,32 +32,32 @@ impl Arena {
         }
     }
 
-    fn is(&self, heap: &Heap) -> bool {
+    fn equals(&self, heap: &Heap) -> bool {
         self.memory == abi::memory(heap, self.kind).unwrap().bytes()
             && self.slots == abi::slots(heap, self.kind).unwrap()
             && self.usage == usage(heap, self.kind)
     }
 
-    /// The live objects: slots and their indices.
+    /// Returns the live slots with their indices.
     fn live(&self) -> impl Iterator<Item = (usize, [u32; 4])> {
         self.slots.iter().copied().enumerate().filter(|(_, slot)| slot[0] >> 16 == LIVE)
     }
 
-    /// Whether the other one differs at most in bytes that no object owns: those
-    /// are no state, nor is the order in which free blocks will be taken.
-    fn owns_the_same(&self, other: &Arena) -> bool {
+    /// Whether both have the same objects. Bytes outside of objects may differ: they
+    /// are not observable, nor is the order of the free blocks.
+    fn has_same_objects(&self, other: &Arena) -> bool {
         self.slots == other.slots
             && self.usage == other.usage
             && self.memory.len() == other.memory.len()
             && self.live().all(|(_, slot)| self.object(slot) == other.object(slot))
     }
 
-    /// The bytes of the block of a slot.
+    /// Returns the block of a slot.
     fn block(&self, [_, _, off, cap]: [u32; 4]) -> &[u8] {
         &self.memory[off as usize * 8..][..cap as usize * 8]
     }
 
-    /// Those of them that hold the object: its header and its elements.
+    /// Returns the part of the block that the object uses: header and elements.
     fn object(&self, slot: [u32; 4]) -> &[u8] {
         let [_, len, _, cap] = slot.map(|part| part as usize);
         let bytes = match self.kind {
@@ -71,64 +71,65 @@ impl Arena {
     }
 }
 
-/// The arenas before an instruction.
-pub struct Watch {
+/// A snapshot of all arenas before an instruction.
+pub struct Monitor {
     arenas: Vec<Arena>,
-    /// Everything the heap holds but its scratch memory.
+    /// Memory of the heap without scratch memory.
     bytes: u64,
 }
 
-/// What an instruction was found to have left alone.
+/// How many arenas and objects were found unchanged by an instruction.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Kept {
+pub struct Untouched {
     pub arenas: usize,
     pub objects: usize,
 }
 
-impl Watch {
-    pub fn of(heap: &Heap) -> Watch {
-        Watch { arenas: arenas().map(|kind| Arena::of(heap, kind)).collect(), bytes: bytes(heap) }
+impl Monitor {
+    pub fn of(heap: &Heap) -> Monitor {
+        Monitor { arenas: arenas().map(|kind| Arena::of(heap, kind)).collect(), bytes: bytes(heap) }
     }
 
-    /// Whether everything is as it was.
-    pub fn is(&self, heap: &Heap) -> bool {
-        self.bytes == bytes(heap) && self.arenas.iter().all(|arena| arena.is(heap))
+    /// Whether the heap equals the snapshot.
+    pub fn equals(&self, heap: &Heap) -> bool {
+        self.bytes == bytes(heap) && self.arenas.iter().all(|arena| arena.equals(heap))
     }
 
-    /// Arena by arena, whether it is as it was.
-    pub fn same(&self, heap: &Heap) -> impl Iterator<Item = (Kind, bool)> {
-        self.arenas.iter().map(|arena| (arena.kind, arena.is(heap)))
+    /// For each arena, whether it equals the snapshot.
+    pub fn compare(&self, heap: &Heap) -> impl Iterator<Item = (Kind, bool)> {
+        self.arenas.iter().map(|arena| (arena.kind, arena.equals(heap)))
     }
 
-    /// Runs an instruction and checks it. The arenas before the next one are
-    /// those after this one.
+    /// Runs an instruction, checks what it wrote, and takes the snapshot for the
+    /// next one.
     ///
     /// # Panics
-    /// Where the instruction did what its operation does not declare.
-    pub fn run(&mut self, machine: &mut Machine, call: &Call) -> (Answer, Kept) {
-        let may = May::of(machine, call);
-        let answer = machine.run(call);
-        let (heap, mut kept) = (&machine.heap, Kept::default());
-        if answer.is_err() {
-            assert!(self.bytes == bytes(heap), "{call:?} failed and changed the account");
+    /// If the instruction wrote what its operation does not declare.
+    pub fn run(&mut self, machine: &mut Machine, call: &Call) -> (Outcome, Untouched) {
+        let footprint = Footprint::of(machine, call);
+        let outcome = machine.run(call);
+        let (heap, mut untouched) = (&machine.heap, Untouched::default());
+        if outcome.is_err() {
+            assert!(self.bytes == bytes(heap), "{call:?} failed and changed the memory usage");
         }
         for arena in &mut self.arenas {
-            if arena.is(heap) {
-                kept.arenas += 1;
+            if arena.equals(heap) {
+                untouched.arenas += 1;
                 continue;
             }
-            assert!(may.write(arena.kind), "{call:?} wrote the arena of {}", arena.kind);
+            assert!(footprint.has_arena(arena.kind), "{call:?} wrote the arena of {}", arena.kind);
             let after = Arena::of(heap, arena.kind);
-            if answer.is_err() {
-                assert!(arena.owns_the_same(&after), "{call:?} failed and changed {}", arena.kind);
+            if outcome.is_err() {
+                let same = arena.has_same_objects(&after);
+                assert!(same, "{call:?} failed and changed the arena of {}", arena.kind);
             }
-            kept.objects += may.check(arena, &after).unwrap_or_else(|slot| {
-                panic!("{call:?} touched {}#{slot}: {}", arena.kind, machine.heap.dump())
+            untouched.objects += footprint.check(arena, &after).unwrap_or_else(|slot| {
+                panic!("{call:?} wrote {}#{slot}: {}", arena.kind, machine.heap.dump())
             });
             *arena = after;
         }
         self.bytes = bytes(&machine.heap);
-        (answer, kept)
+        (outcome, untouched)
     }
 }
 
@@ -137,43 +138,45 @@ fn bytes(heap: &Heap) -> u64 {
     usage.total_bytes - usage.scratch_bytes
 }
 
-/// What an instruction declares.
-struct May {
-    kinds: Vec<Kind>,
+/// What an instruction may write, as its operation declares.
+struct Footprint {
+    arenas: Vec<Kind>,
     changes: Vec<Cell>,
     frees: Vec<Cell>,
     sweeps: bool,
     moves: bool,
 }
 
-impl May {
-    fn of(machine: &Machine, call: &Call) -> May {
+impl Footprint {
+    fn of(machine: &Machine, call: &Call) -> Footprint {
         let effects = || call.op.effects.iter().copied();
         let sweeps = effects().any(|effect| effect == Effect::Sweeps);
         let moves = effects().any(|effect| effect == Effect::Moves);
-        let (mut kinds, mut changes, mut frees) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut writable, mut changes, mut frees) = (Vec::new(), Vec::new(), Vec::new());
         for effect in effects() {
             match effect {
                 Effect::Changes(n) => changes.push(call.cell(n)),
                 Effect::Frees(n) => frees.push(call.cell(n)),
-                Effect::Makes(kind) => kinds.push(kind),
-                Effect::Copies(n) => kinds.extend(graph(&machine.other, call.cell(n))),
-                Effect::Sweeps | Effect::Moves | Effect::Reads(_) | Effect::Measures => {}
+                Effect::Allocates(kind) => writable.push(kind),
+                Effect::Transplants(n) => {
+                    writable.extend(reachable_kinds(&machine.other, call.cell(n)));
+                }
+                Effect::Sweeps | Effect::Moves | Effect::Reads(_) | Effect::ReadsUsage => {}
             }
         }
-        kinds.extend(changes.iter().chain(&frees).filter_map(|cell| cell.kind()));
+        writable.extend(changes.iter().chain(&frees).filter_map(|cell| cell.kind()));
         if sweeps || moves {
-            kinds.extend(arenas());
+            writable.extend(arenas());
         }
-        May { kinds, changes, frees, sweeps, moves }
+        Footprint { arenas: writable, changes, frees, sweeps, moves }
     }
 
-    fn write(&self, kind: Kind) -> bool {
-        self.kinds.contains(&kind)
+    fn has_arena(&self, kind: Kind) -> bool {
+        self.arenas.contains(&kind)
     }
 
-    /// Compares the objects that were alive: how many are as they were, or the
-    /// slot of one that should be and is not.
+    /// Compares the objects that were live before. Returns how many are unchanged,
+    /// or fails with the slot of one that changed and must not have.
     fn check(&self, before: &Arena, after: &Arena) -> Result<usize, usize> {
         let mut same = 0;
         for (index, old) in before.live() {
@@ -191,13 +194,13 @@ impl May {
             if self.changes.contains(&cell) {
                 continue;
             }
-            // What moves may leave its spare room behind, nothing else may.
-            let as_it_was = if self.moves {
+            // Compaction may drop spare capacity; no other operation may.
+            let unchanged = if self.moves {
                 new[1] == old[1] && before.object(old) == after.object(new)
             } else {
                 new == old && before.block(old) == after.block(new)
             };
-            if !as_it_was {
+            if !unchanged {
                 return Err(index);
             }
             same += 1;
@@ -206,8 +209,8 @@ impl May {
     }
 }
 
-/// The kinds that a cell leads to.
-pub fn graph(heap: &Heap, root: Cell) -> Vec<Kind> {
+/// The kinds of all objects reachable from a cell.
+pub fn reachable_kinds(heap: &Heap, root: Cell) -> Vec<Kind> {
     let (mut seen, mut next) = (vec![root], 0);
     while let Some(&cell) = seen.get(next) {
         for edge in heap.edges(cell).into_iter().flatten() {

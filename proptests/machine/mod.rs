@@ -1,19 +1,21 @@
-//! A small VM whose instructions are the operations of the crate, each with what
-//! it may write: the program type of all properties that are about operations in
-//! general. Legal and illegal arguments are mixed: most cells that an instruction
-//! gets are live objects of the kind it is for, some are dead, some are anything.
+//! A small VM whose instructions are the operations of the crate. Each operation
+//! declares what it may write. Properties of operations in general are tested
+//! with programs of this VM. Arguments are valid and invalid: most cells refer to
+//! live objects of the kind that the operation takes, some are stale, some are
+//! arbitrary.
 //!
-//! Needs `std` and `segheap` only, so that a fuzzer can include it by `#[path]`:
-//! [`Step::read`] makes programs of bytes, [`Machine::run`] runs them, and
-//! [`frame::Watch`] checks each instruction against its declaration.
+//! Depends on `std` and `segheap` only, so that a fuzz target can include it by
+//! `#[path]`. [`Step::read`] decodes bytes to a program, [`Machine::run`] runs an
+//! instruction, and [`frame::Monitor`] checks it against its declaration.
 
 use std::any::Any;
 use std::fmt;
 use std::ops::Bound;
+use std::sync::OnceLock;
 
 use segheap::{
     Bignum, Bytes, Cell, Closure, Error, F64Arr, Heap, I64Arr, Kind, Limits, List, Map, Pair,
-    RangeHint, Region, SealKey, Sequence, Set, Settings, Str, Struct, U8Arr, abi,
+    RangeHint, Region, SealKey, Sequence, Set, Settings, Str, Struct, U8Arr, Unpacked, abi,
 };
 
 pub mod frame;
@@ -21,53 +23,53 @@ pub mod operations;
 
 pub use operations::{Operation, table};
 
-/// What an argument of an operation has to be.
+/// What an operation accepts as an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
     /// A live object of this kind.
     Of(Kind),
-    /// Text in a cell or in an arena.
+    /// A text: immediate or allocated.
     Text,
-    /// An integer in a cell or in an arena.
+    /// An integer: immediate or allocated.
     Integer,
     /// A live object of any kind.
     Object,
-    /// A live object of any kind, or a seal.
-    Alive,
-    /// A seal.
+    /// A live object of any kind, or a live seal.
+    ObjectOrSeal,
+    /// A live seal.
     Seal,
-    /// Any cell; whether its object has to be alive is the operation's affair.
+    /// Any cell. The operation decides whether a stale one is an error.
     Value,
     /// Any cell of the other heap.
     Foreign,
 }
 
-/// What an operation may do. One that answers an error has done nothing.
+/// What an operation may do. An operation that fails does none of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// The object in this argument changes.
+    /// Writes the object that this argument refers to.
     Changes(usize),
-    /// The object in this argument dies.
+    /// Frees the object that this argument refers to.
     Frees(usize),
-    /// Objects of this kind are made.
-    Makes(Kind),
-    /// Objects are made of the kinds that the foreign cell in this argument leads to.
-    Copies(usize),
-    /// Objects of all kinds may die, and none changes.
+    /// Allocates objects of this kind.
+    Allocates(Kind),
+    /// Allocates objects of the kinds reachable from this argument, a foreign cell.
+    Transplants(usize),
+    /// May free objects of all kinds; writes none.
     Sweeps,
-    /// Objects of all kinds may move, and none changes.
+    /// May move objects of all kinds; writes none.
     Moves,
-    /// The answer depends on the objects of this kind, named or not.
+    /// The result depends on objects of this kind that no argument refers to.
     Reads(Kind),
-    /// The answer, or what comes after, depends on how full the heap is.
-    Measures,
+    /// The result, or the success of later operations, depends on memory usage.
+    ReadsUsage,
 }
 
-/// The value of an operation as text, or its error.
-pub type Answer = Result<String, Error>;
+/// The result of an operation: its value as text, or its error.
+pub type Outcome = Result<String, Error>;
 
-/// An instruction before its arguments are known: a number for the operation,
-/// one for each cell, two for everything else.
+/// An instruction before its arguments are resolved: a number that selects the
+/// operation, one for each cell, and two for all other arguments.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Step {
     pub op: u16,
@@ -76,7 +78,7 @@ pub struct Step {
 }
 
 impl Step {
-    /// The program in these bytes: twelve a step, and a rest that says nothing.
+    /// Decodes a program: twelve bytes a step; a shorter rest is ignored.
     pub fn read(bytes: &[u8]) -> Vec<Step> {
         let number = |bytes: &[u8]| u16::from_le_bytes([bytes[0], bytes[1]]);
         let step = |bytes: &[u8]| Step {
@@ -95,11 +97,11 @@ impl Step {
 impl fmt::Debug for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Operation { name, takes, .. } = self.operation();
-        write!(f, "{name}{takes:?}, by {:?} {:?} {:?}", self.op, self.cells, self.numbers)
+        write!(f, "{name}{takes:?} from {:?} {:?} {:?}", self.op, self.cells, self.numbers)
     }
 }
 
-/// An instruction: an operation and its arguments.
+/// An instruction: an operation with its arguments.
 #[derive(Clone, Debug)]
 pub struct Call {
     pub op: &'static Operation,
@@ -107,8 +109,8 @@ pub struct Call {
     pub numbers: [u16; 2],
 }
 
-/// Numbers that no index or size should reach.
-const ABSURD: [usize; 8] = [
+/// Numbers beyond every valid index and size.
+const OUT_OF_BOUNDS: [usize; 8] = [
     u32::MAX as usize,
     usize::MAX,
     1 << 31,
@@ -121,7 +123,7 @@ const ABSURD: [usize; 8] = [
 
 fn number(n: u16) -> usize {
     let n = usize::from(n);
-    if n % 32 == 31 { ABSURD[n / 32 % ABSURD.len()] } else { n % 32 % 11 }
+    if n % 32 == 31 { OUT_OF_BOUNDS[n / 32 % OUT_OF_BOUNDS.len()] } else { n % 32 % 11 }
 }
 
 impl Call {
@@ -129,17 +131,17 @@ impl Call {
         self.cells.get(n).copied().unwrap_or(Cell::NULL)
     }
 
-    /// An index, or a size: mostly small, sometimes absurd.
+    /// An index or a size: mostly small, sometimes far out of bounds.
     pub fn index(&self) -> usize {
         number(self.numbers[0])
     }
 
-    /// A size that is never absurd.
+    /// A size that is always small.
     pub fn small(&self) -> usize {
         usize::from(self.numbers[1] % 19)
     }
 
-    /// A range of any form, mostly a short one near the beginning.
+    /// A range of any form, mostly a short one near the start.
     pub fn range(&self) -> (Bound<usize>, Bound<usize>) {
         let [from, len] = self.numbers;
         let start = number(from / 4);
@@ -157,7 +159,7 @@ impl Call {
         (start, end)
     }
 
-    /// Integers, with those at the edges of 48 and 64 bits often.
+    /// An integer; those near the bounds of 48 and 64 bits are frequent.
     pub fn int(&self) -> i64 {
         const EDGES: [i64; 6] = [0, 1 << 47, -1 << 47, 1 << 60, i64::MAX, i64::MIN];
         let [which, near] = self.numbers;
@@ -169,7 +171,7 @@ impl Call {
         }
     }
 
-    /// Floats of any bits, NaNs often.
+    /// A float of any bits; NaNs are frequent.
     pub fn float(&self) -> f64 {
         let [high, low] = self.numbers;
         match high % 4 {
@@ -179,7 +181,7 @@ impl Call {
         }
     }
 
-    /// Text of one to four bytes a character, in a cell or longer.
+    /// Text of characters of one to four bytes, short enough for a cell or longer.
     pub fn text(&self) -> String {
         const CHARS: [char; 7] = ['a', 'b', '1', '"', 'é', '☃', '🦀'];
         let [from, len] = self.numbers.map(usize::from);
@@ -187,18 +189,23 @@ impl Call {
     }
 }
 
-/// The selector behind the kinds, which is that of seals.
+/// The selector of seals, as a kind.
 pub fn sealed() -> Kind {
-    abi::cell(0xFFFF_F000_0000_0000).and_then(Cell::kind).unwrap()
+    static SEALED: OnceLock<Kind> = OnceLock::new();
+    *SEALED.get_or_init(|| {
+        let handles = (0..16).filter_map(|selector| abi::cell(0xFFFF << 48 | selector << 44));
+        let mut seals = handles.filter(|cell| cell.unpack() == Unpacked::Sealed);
+        seals.next().and_then(Cell::kind).unwrap()
+    })
 }
 
-/// Every arena: those of the kinds, and that of seals.
+/// All arenas: one for each kind, and that of seals.
 pub fn arenas() -> impl Iterator<Item = Kind> {
     Kind::ALL.into_iter().chain([sealed()])
 }
 
-/// Cells that are no handles, few enough for equal ones to meet.
-fn plain() -> Vec<Cell> {
+/// Immediate values, few enough that equal ones are frequent.
+fn immediates() -> Vec<Cell> {
     let mut cells = vec![Cell::NULL, Cell::TRUE, Cell::FALSE, Cell::deopt(7).unwrap()];
     cells.extend([0, 1, -1, 7, 255, 256].map(|n: i32| Cell::from(n)));
     cells.extend([0.0, -0.0, 1.0, 2.5, f64::NAN, f64::INFINITY].map(Cell::from));
@@ -206,7 +213,7 @@ fn plain() -> Vec<Cell> {
     cells
 }
 
-/// An object to begin with.
+/// Allocates an initial object of a kind; `n` selects a variant.
 pub fn example(heap: &mut Heap, kind: Kind, n: usize) -> Result<Cell, Error> {
     let cells = [1.into(), Cell::short_str("a").unwrap(), 2.5.into(), Cell::NULL];
     Ok(match kind {
@@ -233,43 +240,44 @@ pub fn example(heap: &mut Heap, kind: Kind, n: usize) -> Result<Cell, Error> {
     })
 }
 
-/// Two objects of every kind.
-fn stock(heap: &mut Heap) -> Result<Vec<Cell>, Error> {
+/// Allocates two objects of each kind.
+fn initial_objects(heap: &mut Heap) -> Result<Vec<Cell>, Error> {
     (0..2)
         .flat_map(|n| Kind::ALL.map(|kind| (kind, n)))
         .map(|(kind, n)| example(heap, kind, n))
         .collect()
 }
 
-/// A heap, and what a program holds of it.
+/// A heap, and the cells and tokens that a program holds.
 pub struct Machine {
     pub heap: Heap,
-    /// Where foreign cells, keys and regions come from.
+    /// The heap of foreign cells, seal keys and regions.
     pub other: Heap,
-    pub plain: Vec<Cell>,
-    /// Every handle that was ever seen.
+    pub immediates: Vec<Cell>,
+    /// All handles that operations returned.
     pub handles: Vec<Cell>,
     pub foreign: Vec<Cell>,
     keys: Vec<SealKey>,
     regions: Vec<Region>,
     hints: Vec<(Cell, Box<dyn Any>)>,
-    /// Steps until the heap may grow again as it likes.
-    short: u8,
+    /// Instructions until the limits that one of them set are lifted.
+    limited: u8,
 }
 
 impl Machine {
-    /// Arenas of at most a mebibyte, so that absurd sizes are refused.
+    /// Arenas of at most a mebibyte, so that large sizes fail.
     pub const LIMITS: Limits = Limits::NONE.with_pages(16);
 
     pub fn new(seed: u64) -> Machine {
         let heap = Heap::with(Settings::seeded(seed).limits(Machine::LIMITS));
-        Machine::on(heap).expect("room for what a machine begins with")
+        Machine::on(heap).expect("the limits admit the initial objects")
     }
 
     pub fn on(mut heap: Heap) -> Result<Machine, Error> {
         let mut other = Heap::with(Settings::seeded(11).limits(Machine::LIMITS));
         let keys = vec![heap.new_seal_key()?, other.new_seal_key()?];
-        let (mut handles, mut foreign) = (stock(&mut heap)?, stock(&mut other)?);
+        let mut handles = initial_objects(&mut heap)?;
+        let mut foreign = initial_objects(&mut other)?;
         let regions = vec![heap.open_region()?, other.open_region()?];
         handles.push(heap.seal(handles[1], &keys[0])?);
         foreign.push(other.seal(foreign[1], &keys[1])?);
@@ -277,74 +285,80 @@ impl Machine {
         let (text, list, map) = (foreign[0], foreign[1], foreign[2]);
         other.get_mut::<Map>(map)?.insert(text, list)?;
         other.get_mut::<List>(list)?.push(map)?;
-        // And one that does not travel, for the sake of what is in it last.
+        // A graph that cannot be transplanted: its last element is a seal.
         let (arrays, seal) = (foreign[10], foreign[foreign.len() - 1]);
         foreign.push(other.alloc(List::of(&[arrays, text, list, seal]))?.cell());
-        let (plain, hints) = (plain(), Vec::new());
-        Ok(Machine { heap, other, plain, handles, foreign, keys, regions, hints, short: 0 })
+        let (immediates, hints) = (immediates(), Vec::new());
+        let limited = 0;
+        Ok(Machine { heap, other, immediates, handles, foreign, keys, regions, hints, limited })
     }
 
-    /// The arguments of a step as things stand.
+    /// Resolves the arguments of a step against the current state.
     pub fn resolve(&self, step: &Step) -> Call {
         self.call(step.operation(), step)
     }
 
-    /// This operation with the arguments of a step.
+    /// Builds a call of this operation with the arguments of a step.
     pub fn call(&self, op: &'static Operation, step: &Step) -> Call {
         let cells = op.takes.iter().zip(step.cells).map(|(&takes, n)| self.pick(takes, n));
         Call { op, cells: cells.collect(), numbers: step.numbers }
     }
 
+    /// Selects a cell for an argument: mostly a valid one, at times a stale or
+    /// foreign handle or an immediate.
     pub fn pick(&self, takes: Takes, n: u16) -> Cell {
         let live = |cell: &Cell| self.heap.contains(*cell);
         let nth = |cells: Vec<Cell>| {
             let n = usize::from(n / 16).checked_rem(cells.len());
             n.map_or(Cell::NULL, |n| cells[n])
         };
-        let filtered = |wanted: &dyn Fn(&Cell) -> bool| {
-            nth(self.handles.iter().copied().filter(wanted).collect())
+        let filtered = |matches: &dyn Fn(&Cell) -> bool| {
+            nth(self.handles.iter().copied().filter(matches).collect())
         };
-        let wanted = |cell: &Cell| match takes {
+        let matches = |cell: &Cell| match takes {
             Takes::Of(kind) => cell.kind() == Some(kind),
             Takes::Text => cell.kind() == Some(Kind::STR),
             Takes::Integer => cell.kind() == Some(Kind::BIGNUM),
             Takes::Seal => cell.kind() == Some(sealed()),
             Takes::Object => cell.kind() != Some(sealed()),
-            Takes::Alive | Takes::Value | Takes::Foreign => true,
+            Takes::ObjectOrSeal | Takes::Value | Takes::Foreign => true,
         };
         match (n % 16, takes) {
             (_, Takes::Foreign) => nth(self.foreign.clone()),
-            (0, _) | (3..10, Takes::Value) => nth(self.plain.clone()),
+            (0, _) | (3..10, Takes::Value) => nth(self.immediates.clone()),
             (1, _) => nth(self.handles.iter().chain(&self.foreign).copied().collect()),
-            (2, _) => filtered(&|cell| wanted(cell) && !live(cell)),
+            (2, _) => filtered(&|cell| matches(cell) && !live(cell)),
             (3..6, Takes::Text) => nth(self
-                .plain
+                .immediates
                 .iter()
                 .copied()
                 .filter(|cell| cell.as_short_str().is_some())
                 .collect()),
-            (3..9, Takes::Integer) => {
-                nth(self.plain.iter().copied().filter(|cell| cell.as_int().is_some()).collect())
-            }
-            _ => filtered(&|cell| wanted(cell) && live(cell)),
+            (3..9, Takes::Integer) => nth(self
+                .immediates
+                .iter()
+                .copied()
+                .filter(|cell| cell.as_int().is_some())
+                .collect()),
+            _ => filtered(&|cell| matches(cell) && live(cell)),
         }
     }
 
     /// Runs one instruction.
-    pub fn run(&mut self, call: &Call) -> Answer {
-        let answer = (call.op.run)(self, call);
-        if self.short > 0 {
-            self.short -= 1;
-            if self.short == 0 {
+    pub fn run(&mut self, call: &Call) -> Outcome {
+        let outcome = (call.op.run)(self, call);
+        if self.limited > 0 {
+            self.limited -= 1;
+            if self.limited == 0 {
                 self.heap.fail_growth_after(None);
                 self.heap.set_limits(Machine::LIMITS);
             }
         }
-        answer
+        outcome
     }
 
-    /// Keeps a cell that an operation answered.
-    fn keep(&mut self, cell: impl Into<Cell>) -> Answer {
+    /// Keeps a cell that an operation returned.
+    fn keep(&mut self, cell: impl Into<Cell>) -> Outcome {
         let cell = cell.into();
         if cell.kind().is_some() && !self.handles.contains(&cell) {
             self.handles.push(cell);
@@ -352,7 +366,7 @@ impl Machine {
         Ok(format!("{cell:?}"))
     }
 
-    /// A hint for an object: the last one that was made, or a new one.
+    /// Returns a hint for an object: the latest one, or a new one.
     fn hint<K: Sequence>(&mut self, object: Cell) -> Result<RangeHint<K>, Error> {
         let hints = self.hints.iter().rev().filter(|(cell, _)| *cell == object);
         match hints.filter_map(|(_, hint)| hint.downcast_ref()).next() {
@@ -361,18 +375,18 @@ impl Machine {
         }
     }
 
-    /// Gives up whatever leads to objects of a kind.
+    /// Drops all cells and hints from which objects of a kind can be reached.
     pub fn forget(&mut self, kind: Kind) {
         let of_kind = |cell: Cell| cell.kind() == Some(kind);
         self.handles.retain(|&cell| !of_kind(cell));
         self.hints.retain(|&(cell, _)| !of_kind(cell));
-        self.foreign.retain(|&cell| !frame::graph(&self.other, cell).contains(&kind));
+        self.foreign.retain(|&cell| !frame::reachable_kinds(&self.other, cell).contains(&kind));
     }
 
-    /// All that the program holds, but for a few that it gives up.
+    /// Returns the handles that the program holds, or all but an eighth of them.
     fn roots(&self, call: &Call) -> Vec<Cell> {
-        let given_up = usize::from(call.numbers[0] % 9);
-        let kept = self.handles.iter().enumerate().filter(|(n, _)| n % 8 != given_up);
+        let dropped = usize::from(call.numbers[0] % 9);
+        let kept = self.handles.iter().enumerate().filter(|(n, _)| n % 8 != dropped);
         kept.map(|(_, cell)| *cell).collect()
     }
 }

@@ -1,5 +1,5 @@
-//! One life of an object of each kind: made, changed, read, freed; from then on
-//! every use is stale, also when another object has taken the slot.
+//! The life cycle of an object of each kind: allocated, written, read, freed. After
+//! that each use of its handle is stale, even when its slot is reused.
 
 use segheap::{
     Bignum, Bytes, Cell, Closure, Error, F64Arr, Handle, Heap, I64Arr, Kind, List, Map, Object,
@@ -8,27 +8,27 @@ use segheap::{
 
 use crate::support::heap;
 
-/// Kills the object, checks that nothing opens it, lets another take its slot,
-/// and checks again.
-fn ends<I: ObjectInit>(heap: &mut Heap, handle: Handle<I::Kind>, successor: I) {
+/// Frees the object and checks that its handle is stale, before and after another
+/// object reuses the slot.
+fn free_and_reuse<I: ObjectInit>(heap: &mut Heap, handle: Handle<I::Kind>, successor: I) {
     let cell = handle.cell();
     let kind = cell.kind().unwrap();
     assert!(heap.contains(handle));
     assert_eq!(cell.to_handle::<I::Kind>(), Ok(handle));
     assert_eq!(heap.free(handle), Ok(()));
-    is_gone::<I::Kind>(heap, cell, kind);
+    assert_stale::<I::Kind>(heap, cell, kind);
     let next = heap.alloc(successor).unwrap();
-    assert_eq!(format!("{next:?}"), format!("{handle:?}"), "the slot is used again");
+    assert_eq!(format!("{next:?}"), format!("{handle:?}"), "the slot is not reused");
     assert_ne!(next, handle);
-    is_gone::<I::Kind>(heap, cell, kind);
+    assert_stale::<I::Kind>(heap, cell, kind);
     assert!(heap.contains(next));
 }
 
-fn is_gone<K: Object>(heap: &mut Heap, cell: Cell, kind: Kind) {
+fn assert_stale<K: Object>(heap: &mut Heap, cell: Cell, kind: Kind) {
     let stale = Error::Stale { kind };
-    let text = if kind == Kind::STR { stale } else { wrong(kind, Kind::STR) };
-    let integer = if kind == Kind::BIGNUM { stale } else { wrong(kind, Kind::BIGNUM) };
-    let set = if kind == Kind::SET { stale } else { wrong(kind, Kind::SET) };
+    let text = if kind == Kind::STR { stale } else { wrong_kind(kind, Kind::STR) };
+    let integer = if kind == Kind::BIGNUM { stale } else { wrong_kind(kind, Kind::BIGNUM) };
+    let set = if kind == Kind::SET { stale } else { wrong_kind(kind, Kind::SET) };
     assert!(!heap.contains(cell));
     assert_eq!(heap.get::<K>(cell).err(), Some(stale));
     assert_eq!(heap.get_mut::<K>(cell).err(), Some(stale));
@@ -48,19 +48,19 @@ fn is_gone<K: Object>(heap: &mut Heap, cell: Cell, kind: Kind) {
     assert_eq!(heap.get_mut(map).unwrap().insert(cell, Cell::NULL), Err(stale));
     assert_eq!(heap.get(map).unwrap().get(cell), Err(stale));
     heap.free(map).unwrap();
-    // Where another kind is wanted, the kind is what is wrong.
+    // Kind errors take precedence over stale handles.
     if kind != Kind::LIST {
-        assert_eq!(heap.get::<List>(cell).err(), Some(wrong(kind, Kind::LIST)));
+        assert_eq!(heap.get::<List>(cell).err(), Some(wrong_kind(kind, Kind::LIST)));
         let sorted = heap.sort_by::<List, Error>(cell, |_, _, _| unreachable!());
-        assert_eq!(sorted, Err(wrong(kind, Kind::LIST)));
+        assert_eq!(sorted, Err(wrong_kind(kind, Kind::LIST)));
     }
 }
 
-fn wrong(found: Kind, wanted: Kind) -> Error {
+fn wrong_kind(found: Kind, wanted: Kind) -> Error {
     Error::WrongKind { found, wanted }
 }
 
-fn no_window<K: segheap::Object>(heap: &mut Heap, handle: Handle<K>)
+fn assert_no_window<K: segheap::Object>(heap: &mut Heap, handle: Handle<K>)
 where
     Handle<K>: WindowTarget,
 {
@@ -83,7 +83,7 @@ fn str() {
     let mut heap = heap(5);
     let text = heap.alloc(Str::new("a first text")).unwrap();
     assert_eq!(heap.get(text).unwrap().to_str(), Ok("a first text"));
-    ends(&mut heap, text, Str::new("another text"));
+    free_and_reuse(&mut heap, text, Str::new("another text"));
 }
 
 macro_rules! arrays {
@@ -96,8 +96,8 @@ macro_rules! arrays {
             view.push($two).unwrap();
             view.set(0, $two).unwrap();
             assert_eq!(heap.get(array).unwrap().as_slice(), [$two, $one, $two]);
-            ends(&mut heap, array, $Kind::of(&[$one, $one]));
-            no_window(&mut heap, array);
+            free_and_reuse(&mut heap, array, $Kind::of(&[$one, $one]));
+            assert_no_window(&mut heap, array);
         }
     )*};
 }
@@ -115,7 +115,7 @@ fn map() {
     let map = heap.alloc(Map::new()).unwrap();
     assert_eq!(heap.get_mut(map).unwrap().insert(1.into(), 2.into()), Ok(None));
     assert_eq!(heap.get(map).unwrap().get(1.into()), Ok(Some(2.into())));
-    ends(&mut heap, map, Map::with_capacity(4));
+    free_and_reuse(&mut heap, map, Map::with_capacity(4));
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn set() {
     let set = heap.alloc(Set::new()).unwrap();
     assert_eq!(heap.get_mut(set).unwrap().insert(1.into()), Ok(true));
     assert_eq!(heap.get(set).unwrap().contains(1.into()), Ok(true));
-    ends(&mut heap, set, Set::with_capacity(4));
+    free_and_reuse(&mut heap, set, Set::with_capacity(4));
 }
 
 #[test]
@@ -133,8 +133,8 @@ fn record() {
     let record = heap.alloc(Struct::new(7, 2)).unwrap();
     heap.get_mut(record).unwrap().set(1, 4.into()).unwrap();
     assert_eq!(heap.get(record).unwrap().as_slice(), [Cell::NULL, 4.into()]);
-    ends(&mut heap, record, Struct::new(7, 2));
-    no_window(&mut heap, record);
+    free_and_reuse(&mut heap, record, Struct::new(7, 2));
+    assert_no_window(&mut heap, record);
 }
 
 #[test]
@@ -143,8 +143,8 @@ fn closure() {
     let closure = heap.alloc(Closure::of(7, &[1.into()])).unwrap();
     heap.get_mut(closure).unwrap().set(0, 4.into()).unwrap();
     assert_eq!(heap.get(closure).unwrap().as_slice(), [4.into()]);
-    ends(&mut heap, closure, Closure::of(7, &[1.into()]));
-    no_window(&mut heap, closure);
+    free_and_reuse(&mut heap, closure, Closure::of(7, &[1.into()]));
+    assert_no_window(&mut heap, closure);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn bignum() {
     let mut heap = heap(5);
     let big = heap.alloc(Bignum::of(true, &[0, 1])).unwrap();
     assert_eq!(heap.get(big).unwrap().to_i128(), Some(-(1 << 64)));
-    ends(&mut heap, big, Bignum::of(false, &[1, 1]));
+    free_and_reuse(&mut heap, big, Bignum::of(false, &[1, 1]));
 }
 
 #[test]
@@ -161,6 +161,6 @@ fn pair() {
     let pair = heap.alloc(Pair::of(1.into(), 2.into())).unwrap();
     heap.get_mut(pair).unwrap().set(1, 4.into()).unwrap();
     assert_eq!(heap.get(pair).unwrap().second(), Ok(4.into()));
-    ends(&mut heap, pair, Pair::of(1.into(), 2.into()));
-    no_window(&mut heap, pair);
+    free_and_reuse(&mut heap, pair, Pair::of(1.into(), 2.into()));
+    assert_no_window(&mut heap, pair);
 }

@@ -1,12 +1,12 @@
-//! Slots used several times 4,096 lives: no handle that anybody still holds is
-//! accepted again, and what names a retired slot holds its revival back.
+//! Recycling of retired slots: no handle that is still held becomes valid again,
+//! since a retired slot is recycled only when nothing refers to it.
 
 use std::collections::HashSet;
 
 use segheap::{Cell, Error, Heap, Kind, List, Pair, Settings, abi};
 
-const LIVES: usize = 4096;
-const NOTHING: [Cell; 0] = [];
+const GENERATIONS: usize = 4096;
+const NONE: [Cell; 0] = [];
 
 fn heap() -> Heap {
     Heap::with(Settings::seeded(7))
@@ -16,82 +16,83 @@ fn pair(heap: &mut Heap) -> Cell {
     heap.alloc(Pair::of(Cell::NULL, Cell::NULL)).unwrap().cell()
 }
 
-/// Makes and frees a pair so often; answers their handles.
-fn burn(heap: &mut Heap, lives: usize) -> HashSet<u64> {
-    let mut given = HashSet::new();
-    for _ in 0..lives {
+/// Allocates and frees a pair `generations` times. All handles differ.
+fn advance(heap: &mut Heap, generations: usize) {
+    let mut handles = HashSet::new();
+    for _ in 0..generations {
         let cell = pair(heap);
         heap.free(cell).unwrap();
-        assert!(given.insert(abi::bits(cell)), "given twice");
+        assert!(handles.insert(abi::bits(cell)), "a handle was returned twice");
     }
-    given
 }
 
-/// A heap with one pair in the last life of its slot, and an older handle.
-fn last_life() -> (Heap, Cell, Cell) {
+/// A heap with a pair in the last generation of its slot; the first and the last
+/// handle of the slot.
+fn last_generation() -> (Heap, Cell, Cell) {
     let mut heap = heap();
     let old = pair(&mut heap);
     heap.free(old).unwrap();
-    burn(&mut heap, LIVES - 2);
+    advance(&mut heap, GENERATIONS - 2);
     let last = pair(&mut heap);
     assert_eq!(abi::bits(old) as u32, abi::bits(last) as u32);
     (heap, old, last)
 }
 
-/// Uses up all lives that there are, and more; `held` is given to nobody.
-fn never_again(heap: &mut Heap, held: Cell) {
-    for _ in 0..2 * LIVES {
+/// Asserts that `held` stays stale for more allocations than a slot has
+/// generations.
+fn assert_stays_stale(heap: &mut Heap, held: Cell) {
+    for _ in 0..2 * GENERATIONS {
         let cell = pair(heap);
-        assert_ne!(cell, held, "a handle that is held was given out again");
+        assert_ne!(cell, held, "a held handle was returned again");
         assert!(!heap.contains(held));
         heap.free(cell).unwrap();
     }
 }
 
 #[test]
-fn a_weak_root_that_dies_in_the_collection_holds_its_slot() {
-    let (mut heap, _, last) = last_life();
-    heap.collect_and_recycle(NOTHING, [last]).unwrap();
-    never_again(&mut heap, last);
+fn a_weak_root_freed_by_the_collection_holds_its_slot() {
+    let (mut heap, _, last) = last_generation();
+    heap.collect_and_recycle(NONE, [last]).unwrap();
+    assert_stays_stale(&mut heap, last);
 }
 
 #[test]
-fn a_watch_of_what_dies_in_the_collection_holds_its_slot() {
-    let (mut heap, _, last) = last_life();
+fn a_watch_on_an_object_freed_by_the_collection_holds_its_slot() {
+    let (mut heap, _, last) = last_generation();
     heap.watch(last, 5).unwrap();
-    heap.collect_and_recycle(NOTHING, NOTHING).unwrap();
-    never_again(&mut heap, last);
+    heap.collect_and_recycle(NONE, NONE).unwrap();
+    assert_stays_stale(&mut heap, last);
     assert_eq!(heap.drain_dead().collect::<Vec<_>>(), [5]);
 }
 
 #[test]
-fn a_stale_cell_in_a_live_object_holds_a_slot_that_the_collection_retires() {
-    let (mut heap, old, _) = last_life();
+fn a_stale_element_holds_a_slot_that_the_collection_retires() {
+    let (mut heap, old, _) = last_generation();
     let list = heap.alloc(List::of(&[old])).unwrap();
-    heap.collect_and_recycle([list.cell()], NOTHING).unwrap();
-    never_again(&mut heap, old);
+    heap.collect_and_recycle([list.cell()], NONE).unwrap();
+    assert_stays_stale(&mut heap, old);
 }
 
 #[test]
-fn a_stale_root_and_a_dead_pin_hold_a_slot_that_the_collection_retires() {
-    let (mut heap, old, _) = last_life();
-    assert_eq!(heap.collect_and_recycle([old], NOTHING).unwrap().stale_roots, 1);
-    never_again(&mut heap, old);
+fn a_stale_root_or_pin_holds_a_slot_that_the_collection_retires() {
+    let (mut heap, old, _) = last_generation();
+    assert_eq!(heap.collect_and_recycle([old], NONE).unwrap().stale_roots, 1);
+    assert_stays_stale(&mut heap, old);
 
     let mut heap = self::heap();
     let pinned = pair(&mut heap);
     heap.pin(pinned).unwrap();
     heap.free(pinned).unwrap();
-    burn(&mut heap, LIVES - 2);
+    advance(&mut heap, GENERATIONS - 2);
     pair(&mut heap);
-    heap.collect_and_recycle(NOTHING, NOTHING).unwrap();
-    never_again(&mut heap, pinned);
+    heap.collect_and_recycle(NONE, NONE).unwrap();
+    assert_stays_stale(&mut heap, pinned);
 }
 
 #[test]
-fn whatever_names_a_retired_slot_holds_it_and_nothing_else_does() {
+fn a_retired_slot_is_recycled_unless_something_refers_to_it() {
     for holder in 0..8 {
-        let (mut heap, old, last) = last_life();
+        let (mut heap, old, last) = last_generation();
         let key = heap.new_seal_key().unwrap();
         let (mut roots, mut weak) = (vec![], vec![]);
         match holder {
@@ -102,7 +103,7 @@ fn whatever_names_a_retired_slot_holds_it_and_nothing_else_does() {
             4 => heap.pin(last).unwrap(),
             5 => roots.push(heap.seal(last, &key).unwrap()),
             6 => {
-                // A root leads there, by way of a pin.
+                // Reachable from a pinned object.
                 let list = heap.alloc(List::of(&[old])).unwrap();
                 heap.pin(list).unwrap();
             }
@@ -117,45 +118,43 @@ fn whatever_names_a_retired_slot_holds_it_and_nothing_else_does() {
         assert_eq!(done.recycled, u64::from(holder == 7), "holder {holder}");
         heap.verify().unwrap();
         if holder != 7 {
-            never_again(&mut heap, old);
-            never_again(&mut heap, last);
+            assert_stays_stale(&mut heap, old);
+            assert_stays_stale(&mut heap, last);
         }
-        // Let go, it lives another 4,096 times.
+        // Once nothing refers to it, it is recycled and has 4,096 generations.
         heap.drain_dead().for_each(drop);
         heap.unpin(last);
         let pinned: Vec<_> = heap.objects::<List>().collect();
         for list in pinned {
             heap.unpin(list);
         }
-        heap.collect(NOTHING).unwrap();
-        assert!(
-            heap.collect_and_recycle(NOTHING, NOTHING).unwrap().recycled >= u64::from(holder != 7)
-        );
+        heap.collect(NONE).unwrap();
+        assert!(heap.collect_and_recycle(NONE, NONE).unwrap().recycled >= u64::from(holder != 7));
         assert_eq!(retired(&heap), 0);
-        burn(&mut heap, LIVES);
+        advance(&mut heap, GENERATIONS);
         heap.verify().unwrap();
     }
 }
 
 #[test]
-fn without_revival_no_handle_comes_twice_however_often_is_collected() {
+fn without_recycling_no_handle_is_returned_twice() {
     let mut heap = heap();
-    let mut given = HashSet::new();
-    for n in 0..3 * LIVES {
+    let mut handles = HashSet::new();
+    for n in 0..3 * GENERATIONS {
         let cell = pair(&mut heap);
-        assert!(given.insert(abi::bits(cell)));
+        assert!(handles.insert(abi::bits(cell)));
         match n % 3 {
             0 => heap.free(cell).unwrap(),
-            1 => assert_eq!(heap.collect(NOTHING).unwrap().freed, 1),
+            1 => assert_eq!(heap.collect(NONE).unwrap().freed, 1),
             _ => heap.clear(),
         }
     }
     assert_eq!(heap.usage().arena(Kind::PAIR).unwrap().retired, 3);
-    assert!(given.into_iter().all(|bits| !heap.contains(abi::cell(bits).unwrap())));
+    assert!(handles.into_iter().all(|bits| !heap.contains(abi::cell(bits).unwrap())));
 }
 
 #[test]
-fn hints_from_before_a_revival_are_refused() {
+fn recycling_invalidates_hints() {
     let mut heap = heap();
     let kept = heap.alloc(List::of(&[1.into()])).unwrap();
     let list = heap.alloc(List::of(&[2.into()])).unwrap();
@@ -163,15 +162,15 @@ fn hints_from_before_a_revival_are_refused() {
         [heap.hint(list, ..).unwrap(), heap.hint(list, ..).unwrap().narrow(..1).unwrap()];
     let mut of_kept = heap.hint(kept, ..).unwrap();
     heap.free(list).unwrap();
-    for _ in 1..LIVES {
+    for _ in 1..GENERATIONS {
         let list = heap.alloc(List::of(&[3.into()])).unwrap();
         heap.free(list).unwrap();
     }
     assert_eq!(of_kept.get(&heap, 0), Ok(1.into()));
-    // Hints need not be named.
-    assert_eq!(heap.collect_and_recycle([kept.cell()], NOTHING).unwrap().recycled, 1);
+    // Hints are no roots and hold no slot.
+    assert_eq!(heap.collect_and_recycle([kept.cell()], NONE).unwrap().recycled, 1);
     let again = heap.alloc(List::of(&[4.into()])).unwrap();
-    assert_eq!(again, list, "first life of the slot again");
+    assert_eq!(again, list, "the slot starts over with its first generation");
     for hint in &mut hints {
         assert_eq!(hint.get(&heap, 0), Err(Error::Stale { kind: Kind::LIST }));
         assert_eq!(hint.set(&mut heap, 0, 9.into()), Err(Error::Stale { kind: Kind::LIST }));
@@ -183,20 +182,21 @@ fn hints_from_before_a_revival_are_refused() {
     assert_eq!(hints[0].get(&heap, 0), Err(Error::Stale { kind: Kind::LIST }));
 }
 
-/// While a list is sorted, its cells are in nobody's hands but the sort's.
+/// During a sort, cells of the list are held by the sort alone.
 #[test]
-fn nothing_is_revived_in_a_sort() {
+fn no_slot_is_recycled_during_a_sort() {
     let mut heap = heap();
-    burn(&mut heap, LIVES - 1);
+    advance(&mut heap, GENERATIONS - 1);
     let retired = pair(&mut heap);
     heap.free(retired).unwrap();
     let list = heap.alloc(List::of(&[2.into(), 1.into(), retired])).unwrap();
-    let mut revived = 0;
+    let mut recycled = 0;
     let sorted = heap.sort_by::<List, Error>(list, |heap, _, _| {
-        let _gone_already = heap.free(list);
-        revived += heap.collect_and_recycle(NOTHING, NOTHING)?.recycled;
+        // Fails with `Stale` from the second call on.
+        let _ = heap.free(list);
+        recycled += heap.collect_and_recycle(NONE, NONE)?.recycled;
         Ok(std::cmp::Ordering::Less)
     });
-    assert_eq!((sorted, revived), (Err(Error::Stale { kind: Kind::LIST }), 0));
-    assert_eq!(heap.collect_and_recycle(NOTHING, NOTHING).unwrap().recycled, 1);
+    assert_eq!((sorted, recycled), (Err(Error::Stale { kind: Kind::LIST }), 0));
+    assert_eq!(heap.collect_and_recycle(NONE, NONE).unwrap().recycled, 1);
 }

@@ -1,5 +1,5 @@
-//! A heap as one would write it down in five minutes: objects in a `HashMap`,
-//! under the handles that the real heap gave them. What is not there is gone.
+//! The reference model: a `HashMap` of objects by the handles that the heap under
+//! test returned. A handle that is not a key is stale.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,6 +7,7 @@ use num_bigint::{BigInt, BigUint, Sign};
 use segheap::bstr::ByteSlice;
 use segheap::{Cell, Error, Kind, Unpacked, abi};
 
+/// The contents of an object.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Model {
     Str(String),
@@ -18,45 +19,46 @@ pub enum Model {
     Bignum(BigInt),
     Bytes(Vec<u8>),
     Pair([Cell; 2]),
-    /// Bits, since NaNs are to be kept as they are.
+    /// Bits, since NaNs compare unequal.
     Floats(Vec<u64>),
     Ints(Vec<i64>),
     Octets(Vec<u8>),
 }
 
-/// An integer of a sign and limbs, least significant first.
+/// An integer from a sign and limbs, least significant first.
 pub fn big(negative: bool, limbs: &[u64]) -> BigInt {
     let magnitude =
         limbs.iter().rev().fold(BigUint::ZERO, |sum, &limb| (sum << 64_u32) + BigUint::from(limb));
     BigInt::from_biguint(if negative { Sign::Minus } else { Sign::Plus }, magnitude)
 }
 
-/// What two cells are compared by as keys.
+/// The value that decides whether two cells are equal as keys.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Key {
     Float(u64),
     Int(BigInt),
     Text(String),
-    Itself(u64),
+    Bits(u64),
 }
 
-/// What comparing two values came upon; `Both` where one hides the other and
-/// the order of the visit decides.
+/// The result of a deep comparison. `Either` stands for `Different` or `Stale`: both
+/// occur, and the order of the traversal decides which one is found first.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Equality {
     Equal,
     Different,
     Stale,
-    Both,
+    Either,
 }
 
+/// A heap of models.
 #[derive(Clone, Debug, Default)]
-pub struct Naive {
+pub struct ReferenceHeap {
     pub objects: HashMap<Cell, Model>,
 }
 
-impl Naive {
-    /// The object that a cell names, which has to be of this kind.
+impl ReferenceHeap {
+    /// The object that a cell refers to. Fails if it is of another kind or stale.
     pub fn open(&self, cell: Cell, wanted: Kind) -> Result<&Model, Error> {
         let found = cell.kind().ok_or(Error::NotAHandle)?;
         if found != wanted {
@@ -144,13 +146,13 @@ impl Naive {
                 None => return Err(Error::Stale { kind }),
                 Some(Model::Str(text)) => Key::Text(text.clone()),
                 Some(Model::Bignum(integer)) => Key::Int(integer.clone()),
-                Some(_) => Key::Itself(abi::bits(cell)),
+                Some(_) => Key::Bits(abi::bits(cell)),
             },
-            _ => Key::Itself(abi::bits(cell)),
+            _ => Key::Bits(abi::bits(cell)),
         })
     }
 
-    /// Where a key is in a list of keys. Dead keys are nobody's equal.
+    /// The position of a key in a list of keys. A stale key equals no other.
     pub fn find(
         &self,
         keys: impl IntoIterator<Item = Cell>,
@@ -216,11 +218,11 @@ impl Naive {
             (false, false) => Equality::Equal,
             (true, false) => Equality::Different,
             (false, true) => Equality::Stale,
-            (true, true) => Equality::Both,
+            (true, true) => Equality::Either,
         }
     }
 
-    /// The value as text, cut off after `limit` bytes.
+    /// The value as text, truncated to `limit` bytes.
     pub fn display(&self, cell: Cell, limit: usize) -> String {
         let mut out = String::new();
         match self.text(cell) {
@@ -235,8 +237,7 @@ impl Naive {
     }
 
     fn write(&self, cell: Cell, limit: usize, path: &mut Vec<Cell>, out: &mut String) {
-        // What comes behind the limit is not looked at: sharing may make it
-        // exponentially long.
+        // Stop at the limit: with shared objects the text may be exponentially long.
         if out.len() > limit {
             return;
         }
@@ -256,7 +257,7 @@ impl Naive {
         match object {
             Model::Str(text) => *out += &format!("{:?}", text.as_bytes().as_bstr()),
             Model::Bignum(integer) => {
-                // One that would not fit is not written out.
+                // An integer that exceeds the limit is not formatted.
                 let limbs = integer.iter_u64_digits().len();
                 if limbs.saturating_sub(1) * 19 > limit - out.len() {
                     *out += &format!("integer of {} bits", limbs * 64);
@@ -313,7 +314,7 @@ impl Naive {
 }
 
 impl Model {
-    /// Header and cells of an object that is a sequence of cells.
+    /// Header and elements of a sequence of cells.
     fn cells(&self) -> Option<(u32, &[Cell])> {
         match self {
             Model::List(cells) => Some((0, cells)),

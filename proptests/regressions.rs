@@ -1,12 +1,13 @@
-//! Ways in which an earlier heap of this design went wrong, one test each: the
-//! misuse, and the answer that this heap gives instead.
+//! Defects of an earlier heap of this design, one test each: the misuse, and the
+//! result that it must have.
 
 use segheap::{
     Bignum, Bytes, Cell, Closure, Error, F64Arr, HasKind, Heap, I64Arr, Kind, List, Map, Pair, Set,
     Str, Struct, U8Arr, Unpacked, abi,
 };
 
-use crate::programs::is_shortage;
+use crate::machine::{arenas, sealed};
+use crate::programs::is_memory_error;
 use crate::support::{forged, handle_bits, heap, out_of_range};
 
 fn stale(kind: Kind) -> Error {
@@ -14,7 +15,7 @@ fn stale(kind: Kind) -> Error {
 }
 
 #[test]
-fn a_freed_text_is_not_the_one_that_took_its_slot() {
+fn a_stale_text_is_not_the_one_that_reuses_its_slot() {
     let mut heap = heap(1);
     let old = heap.alloc(Str::new("old text")).unwrap();
     heap.free(old).unwrap();
@@ -24,7 +25,7 @@ fn a_freed_text_is_not_the_one_that_took_its_slot() {
 }
 
 #[test]
-fn a_write_through_a_stale_handle_does_not_reach_the_new_owner() {
+fn a_write_through_a_stale_handle_does_not_reach_the_next_object() {
     let mut heap = heap(1);
     let old = heap.alloc(List::of(&[1.into()])).unwrap();
     heap.free(old).unwrap();
@@ -35,18 +36,18 @@ fn a_write_through_a_stale_handle_does_not_reach_the_new_owner() {
 }
 
 #[test]
-fn a_second_free_is_stale_and_counts_nothing() {
+fn a_double_free_fails_and_changes_nothing() {
     let mut heap = heap(1);
     let list = heap.alloc(List::of(&[])).unwrap();
     assert_eq!(heap.free(list), Ok(()));
     assert_eq!(heap.free(list), Err(stale(Kind::LIST)));
     assert_eq!(heap.usage().live(), 0);
     let (a, b) = (heap.alloc(List::of(&[])).unwrap(), heap.alloc(List::of(&[])).unwrap());
-    assert_ne!(format!("{a:?}"), format!("{b:?}"), "two objects, two slots");
+    assert_ne!(format!("{a:?}"), format!("{b:?}"), "two objects share a slot");
 }
 
 #[test]
-fn a_free_through_a_stale_handle_leaves_the_new_owner_alone() {
+fn a_free_through_a_stale_handle_does_not_free_the_next_object() {
     let mut heap = heap(1);
     let old = heap.alloc(List::of(&[1.into()])).unwrap();
     heap.free(old).unwrap();
@@ -57,7 +58,7 @@ fn a_free_through_a_stale_handle_leaves_the_new_owner_alone() {
 }
 
 #[test]
-fn an_old_handle_is_stale_however_often_its_slot_is_used() {
+fn a_stale_handle_stays_stale_however_often_its_slot_is_reused() {
     let mut heap = heap(1);
     let first = heap.alloc(Pair::of(1.into(), 2.into())).unwrap();
     heap.free(first).unwrap();
@@ -71,7 +72,7 @@ fn an_old_handle_is_stale_however_often_its_slot_is_used() {
 }
 
 #[test]
-fn a_reset_does_not_forget_generations() {
+fn clear_keeps_generations() {
     let mut heap = heap(1);
     let old = heap.alloc(Str::new("old text")).unwrap();
     heap.clear();
@@ -87,10 +88,10 @@ fn indices_and_sizes_are_checked() {
     let list = heap.alloc(List::of(&[1.into(), 2.into()])).unwrap();
     let minus_one = usize::MAX;
     for index in [2, minus_one] {
-        let refused = Err(out_of_range(index, 2));
-        assert_eq!(heap.get(list).unwrap().get(index), refused);
-        assert_eq!(heap.get_mut(list).unwrap().set(index, Cell::NULL).err(), refused.err());
-        assert_eq!(heap.get_mut(list).unwrap().remove(index), refused);
+        let error = Err(out_of_range(index, 2));
+        assert_eq!(heap.get(list).unwrap().get(index), error);
+        assert_eq!(heap.get_mut(list).unwrap().set(index, Cell::NULL).err(), error.err());
+        assert_eq!(heap.get_mut(list).unwrap().remove(index), error);
     }
     let record = heap.alloc(Struct::new(1, 2)).unwrap();
     assert_eq!(heap.get(record).unwrap().get(2), Err(out_of_range(2, 2)));
@@ -101,7 +102,7 @@ fn indices_and_sizes_are_checked() {
     assert_eq!(heap.usage().live(), 2);
 }
 
-/// One object of each kind.
+/// Allocates one object of each kind, in the order of `Kind::ALL`.
 fn one_of_each(heap: &mut Heap) -> [Cell; 12] {
     [
         heap.alloc(Str::new("a longer text")).unwrap().into(),
@@ -119,7 +120,7 @@ fn one_of_each(heap: &mut Heap) -> [Cell; 12] {
     ]
 }
 
-macro_rules! refusals {
+macro_rules! errors {
     ($heap:expr, $cell:expr; $($Kind:ident)*) => {
         vec![$((
             <$Kind as HasKind>::KIND,
@@ -130,80 +131,77 @@ macro_rules! refusals {
     };
 }
 
-/// For one kind: the kind, and how reading, changing and casting were refused.
-type Refusals = (Kind, Option<Error>, Option<Error>, Option<Error>);
+/// A kind, and the errors of `get`, `get_mut` and `to_handle` as that kind.
+type Errors = (Kind, Option<Error>, Option<Error>, Option<Error>);
 
-fn refusals(heap: &mut Heap, cell: Cell) -> Vec<Refusals> {
-    refusals!(heap, cell; Str List Map Set Struct Closure Bignum Bytes Pair F64Arr I64Arr U8Arr)
+fn errors(heap: &mut Heap, cell: Cell) -> Vec<Errors> {
+    errors!(heap, cell; Str List Map Set Struct Closure Bignum Bytes Pair F64Arr I64Arr U8Arr)
 }
 
 #[test]
-fn an_object_of_another_kind_is_refused_by_name() {
+fn the_error_for_another_kind_names_both_kinds() {
     let mut heap = heap(1);
     let all = one_of_each(&mut heap);
     for (cell, kind) in all.into_iter().zip(Kind::ALL) {
-        for (wanted, read, write, cast) in refusals(&mut heap, cell) {
+        for (wanted, read, write, cast) in errors(&mut heap, cell) {
             let found = cell.kind().unwrap();
-            let refused = (kind != wanted).then_some(Error::WrongKind { found, wanted });
-            assert_eq!((found, read, write, cast), (kind, refused, refused, refused));
+            let error = (kind != wanted).then_some(Error::WrongKind { found, wanted });
+            assert_eq!((found, read, write, cast), (kind, error, error, error));
         }
     }
 }
 
-/// The selector of seals, behind those of all kinds.
-const SEALED: u64 = 15;
-
-/// The kind counts where slot and generation are the same, too: all ordered pairs,
-/// and seals.
+/// A handle with the right slot and generation but another kind is rejected: all
+/// ordered pairs of kinds, and seals.
 #[test]
-fn the_kind_alone_is_enough_to_be_refused() {
+fn a_handle_that_differs_in_kind_alone_is_rejected() {
     let mut heap = heap(1);
     let all = one_of_each(&mut heap);
     for (cell, kind) in all.into_iter().zip(Kind::ALL) {
-        let selectors = Kind::ALL.map(Kind::selector).into_iter().chain([SEALED]);
-        for selector in selectors.filter(|&selector| selector != kind.selector()) {
-            let bits = abi::bits(cell) & !(0xF << 44) | selector << 44;
+        for found in arenas().filter(|&found| found != kind) {
+            let bits = abi::bits(cell) & !(0xF << 44) | found.selector() << 44;
             let other = abi::cell(bits).unwrap();
-            let found = other.kind().unwrap();
-            let refused = match selector {
-                SEALED => Error::Sealed,
-                _ => Error::WrongKind { found, wanted: kind },
+            assert_eq!(other.kind(), Some(found));
+            let error = if found == sealed() {
+                Error::Sealed
+            } else {
+                Error::WrongKind { found, wanted: kind }
             };
-            let mut answers = refusals(&mut heap, other).into_iter();
-            let (_, read, write, _) = answers.find(|answer| answer.0 == kind).unwrap();
-            assert_eq!((read, write), (Some(refused), Some(refused)));
+            let mut errors = errors(&mut heap, other).into_iter();
+            let (_, read, write, _) = errors.find(|errors| errors.0 == kind).unwrap();
+            assert_eq!((read, write), (Some(error), Some(error)));
         }
     }
 }
 
 #[test]
-fn a_list_is_no_map() {
+fn a_list_is_not_a_map() {
     let mut heap = heap(1);
     let map = heap.alloc(Map::new()).unwrap();
     let list = heap.alloc(List::of(&[1.into()])).unwrap();
-    let refused = Error::WrongKind { found: Kind::LIST, wanted: Kind::MAP };
+    let error = Error::WrongKind { found: Kind::LIST, wanted: Kind::MAP };
     // Both are in slot 0 of their arenas.
     let insert =
         heap.get_mut::<Map>(list.cell()).and_then(|mut map| map.insert(1.into(), 2.into()));
-    assert_eq!(insert, Err(refused));
+    assert_eq!(insert, Err(error));
     assert!(heap.get(map).unwrap().is_empty());
     assert_eq!(heap.get(list).unwrap().as_slice(), [1.into()]);
 }
 
 #[test]
-fn a_text_is_no_list() {
+fn a_text_is_not_a_list() {
     let mut heap = heap(1);
     let list = heap.alloc(List::of(&[1.into()])).unwrap();
     let text = heap.alloc(Str::new("a longer text")).unwrap();
-    let refused = Error::WrongKind { found: Kind::STR, wanted: Kind::LIST };
-    assert_eq!(heap.get::<List>(text.cell()).err(), Some(refused));
+    let error = Error::WrongKind { found: Kind::STR, wanted: Kind::LIST };
+    assert_eq!(heap.get::<List>(text.cell()).err(), Some(error));
     let sorted = heap.sort_by::<List, Error>(text.cell(), |_, _, _| unreachable!());
-    assert_eq!(sorted, Err(refused));
+    assert_eq!(sorted, Err(error));
     assert_eq!(heap.get(list).unwrap().as_slice(), [1.into()]);
 }
 
 #[test]
-fn a_cell_without_a_handle_opens_nothing() {
+fn an_immediate_is_not_a_handle() {
     let mut heap = heap(1);
     one_of_each(&mut heap);
     let cells = [
@@ -216,9 +214,9 @@ fn a_cell_without_a_handle_opens_nothing() {
         Cell::deopt(0).unwrap(),
     ];
     for cell in cells {
-        for (_, read, write, cast) in refusals(&mut heap, cell) {
-            let refused = Some(Error::NotAHandle);
-            assert_eq!((read, write, cast), (refused, refused, refused));
+        for (_, read, write, cast) in errors(&mut heap, cell) {
+            let error = Some(Error::NotAHandle);
+            assert_eq!((read, write, cast), (error, error, error));
         }
         assert_eq!(heap.free(cell), Err(Error::NotAHandle));
     }
@@ -229,32 +227,33 @@ fn spare_selectors_belong_to_no_kind() {
     let mut heap = heap(1);
     one_of_each(&mut heap);
     for generation in [0, 1, 4095] {
-        // That of seals says so.
-        let cell = forged(SEALED, generation, 0);
+        // The selector of seals is in no kind, and operations report it.
+        let cell = forged(sealed().selector(), generation, 0);
         assert_eq!(cell.unpack(), Unpacked::Sealed);
         assert!(!Kind::ALL.contains(&cell.kind().unwrap()));
-        for (_, read, write, cast) in refusals(&mut heap, cell) {
-            let refused = Some(Error::Sealed);
-            assert_eq!((read, write, cast), (refused, refused, refused));
+        for (_, read, write, cast) in errors(&mut heap, cell) {
+            let error = Some(Error::Sealed);
+            assert_eq!((read, write, cast), (error, error, error));
         }
         assert_eq!(heap.free(cell), Err(Error::Sealed));
         assert!(!heap.contains(cell));
-        // The others are in no cell, made up or not.
-        for selector in Kind::COUNT as u64..SEALED {
+        // The others are in no cell, not even a forged one.
+        let spare = |&selector: &u64| arenas().all(|arena| arena.selector() != selector);
+        for selector in (0..16).filter(spare) {
             assert_eq!(abi::cell(handle_bits(selector, generation, 0)), None);
         }
     }
 }
 
 #[test]
-fn wide_integers_lose_nothing() {
+fn integers_beyond_48_bits_are_exact() {
     let mut heap = heap(1);
-    for wide in [1 << 47, 1 << 48, i64::MAX, -(1 << 47) - 1, i64::MIN] {
-        assert_eq!(Cell::int(wide), None);
-        let cell = heap.int(wide).unwrap();
+    for int in [1 << 47, 1 << 48, i64::MAX, -(1 << 47) - 1, i64::MIN] {
+        assert_eq!(Cell::int(int), None);
+        let cell = heap.int(int).unwrap();
         assert_eq!(cell.kind(), Some(Kind::BIGNUM));
-        assert_eq!(heap.as_int(cell), Ok(Some(wide)));
-        assert_eq!(heap.display(cell).to_string(), wide.to_string());
+        assert_eq!(heap.as_int(cell), Ok(Some(int)));
+        assert_eq!(heap.display(cell).to_string(), int.to_string());
     }
 }
 
@@ -269,7 +268,7 @@ fn factorials_do_not_wrap() {
 }
 
 #[test]
-fn six_bytes_of_text_are_not_cut_to_five() {
+fn text_of_six_bytes_is_not_truncated() {
     let mut heap = heap(1);
     assert_eq!(Cell::short_str("sixsix"), None);
     assert_eq!(Cell::short_str("aaaaé"), None);
@@ -279,16 +278,16 @@ fn six_bytes_of_text_are_not_cut_to_five() {
 }
 
 #[test]
-fn the_deopt_sentinel_is_one_thing() {
+fn a_deopt_cell_is_no_other_value() {
     let deopt = Cell::deopt(7).unwrap();
     assert_eq!(deopt.unpack(), Unpacked::Deopt(7));
     assert_eq!((deopt.as_float(), deopt.as_int(), deopt.kind()), (None, None, None));
-    // No float has its bits, not even the NaN that begins with them.
+    // No float has its bits, not even a NaN with the same high half.
     assert_ne!(Cell::float(f64::from_bits(0xFFF8_0000_0000_0007)), deopt);
 }
 
 #[test]
-fn fields_of_a_new_record_are_null() {
+fn fields_of_a_new_struct_are_null() {
     let mut heap = heap(1);
     let dirty = heap.alloc(Struct::of(1, &[Cell::from(0.0); 4])).unwrap();
     heap.free(dirty).unwrap();
@@ -299,14 +298,14 @@ fn fields_of_a_new_record_are_null() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_refused() {
-    let refused = |valid_up_to| Some(Error::NotUtf8 { valid_up_to });
-    assert_eq!(Str::from_utf8(b"\xFF\xFE").err(), refused(0));
-    assert_eq!(Str::from_utf8(b"valid \xC3").err(), refused(6));
+fn invalid_utf8_is_rejected() {
+    let error = |valid_up_to| Some(Error::NotUtf8 { valid_up_to });
+    assert_eq!(Str::from_utf8(b"\xFF\xFE").err(), error(0));
+    assert_eq!(Str::from_utf8(b"valid \xC3").err(), error(6));
 }
 
 #[test]
-fn an_absent_key_is_not_a_stored_zero() {
+fn a_missing_key_is_not_a_stored_zero() {
     let mut heap = heap(1);
     let map = heap.alloc(Map::new()).unwrap();
     assert_eq!(heap.get(map).unwrap().get(1.into()), Ok(None));
@@ -316,7 +315,7 @@ fn an_absent_key_is_not_a_stored_zero() {
 }
 
 #[test]
-fn a_key_beyond_48_bits_is_one_key() {
+fn equal_keys_beyond_48_bits_are_one_key() {
     let mut heap = heap(1);
     let map = heap.alloc(Map::new()).unwrap();
     for value in [5, 6] {
@@ -329,18 +328,18 @@ fn a_key_beyond_48_bits_is_one_key() {
 }
 
 #[test]
-fn absurd_table_sizes_are_refused() {
+fn table_capacities_beyond_memory_fail() {
     let mut heap = heap(1);
     for shift in [28, 30, 31, 32, 62, 63] {
         let map = heap.alloc(Map::with_capacity(1 << shift)).unwrap_err();
         let set = heap.alloc(Set::with_capacity(1 << shift)).unwrap_err();
-        assert!(is_shortage(map) && is_shortage(set), "2^{shift}: {map}, {set}");
+        assert!(is_memory_error(map) && is_memory_error(set), "2^{shift}: {map}, {set}");
     }
     assert_eq!(heap.usage().total_bytes, 0);
 }
 
 #[test]
-fn long_chains_need_no_stack() {
+fn deep_equality_does_not_recurse() {
     let mut heap = heap(1);
     let mut ends = [Cell::NULL; 2];
     for end in &mut ends {
@@ -349,7 +348,7 @@ fn long_chains_need_no_stack() {
         }
     }
     let [a, b] = ends;
-    // A thread whose stack could not hold a frame for every link.
+    // The stack of this thread could not hold a frame for each link.
     let thread = std::thread::Builder::new().stack_size(256 << 10);
     let work = move || {
         assert_eq!(heap.deep_eq(a, b), Ok(true));
@@ -359,7 +358,7 @@ fn long_chains_need_no_stack() {
 }
 
 #[test]
-fn all_twelve_kinds_can_be_used() {
+fn every_kind_can_be_used() {
     let mut heap = heap(1);
     let all = one_of_each(&mut heap);
     let [_, _, map, set, record, closure, big, bytes, ..] = all;

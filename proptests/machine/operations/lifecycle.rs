@@ -1,0 +1,109 @@
+//! What frees objects, keeps them live, or inspects the object graph.
+
+use segheap::Policy;
+
+use super::{Table, show};
+use crate::machine::Effect::{Allocates, Frees, Moves, ReadsUsage, Sweeps, Transplants};
+use crate::machine::Takes::{Foreign, ObjectOrSeal, Seal, Value};
+use crate::machine::{Takes, sealed};
+
+pub fn rows(t: &mut Table) {
+    lifetimes(t);
+    collection(t);
+    inspection(t);
+}
+
+fn lifetimes(t: &mut Table) {
+    t.row("Heap::free", &[Takes::Object], &[Frees(0)], |m, c| show(m.heap.free(c.cell(0))?));
+    t.row("Heap::clear", &[], &[Sweeps], |m, _| {
+        m.heap.clear();
+        show(())
+    });
+    t.row("Heap::pin", &[ObjectOrSeal], &[], |m, c| show(m.heap.pin(c.cell(0))?));
+    t.row("Heap::unpin", &[Value], &[], |m, c| show(m.heap.unpin(c.cell(0))));
+    t.row("Heap::watch", &[ObjectOrSeal], &[], |m, c| {
+        show(m.heap.watch(c.cell(0), c.int().cast_unsigned())?)
+    });
+    t.row("Heap::drain_dead", &[], &[], |m, c| {
+        show(m.heap.drain_dead().take(c.small()).collect::<Vec<_>>())
+    });
+    t.row("Heap::new_seal_key", &[], &[], |m, _| {
+        let key = m.heap.new_seal_key()?;
+        m.keys.push(key);
+        show(m.keys.len())
+    });
+    t.row("Heap::seal", &[Value], &[Allocates(sealed())], |m, c| {
+        let key = &m.keys[c.small() % m.keys.len()];
+        let seal = m.heap.seal(c.cell(0), key)?;
+        m.keep(seal)
+    });
+    t.row("Heap::unseal", &[Seal], &[], |m, c| {
+        let key = &m.keys[c.small() % m.keys.len()];
+        show(m.heap.unseal(c.cell(0), key)?)
+    });
+    t.row("Heap::open_region", &[], &[], |m, _| {
+        let region = m.heap.open_region()?;
+        m.regions.push(region);
+        show(m.regions.len())
+    });
+    t.row("Heap::close_region", &[Value, Value], &[Sweeps], |m, c| {
+        let Some(n) = c.small().checked_rem(m.regions.len()) else { return show(()) };
+        let region = m.regions.swap_remove(n);
+        show(m.heap.close_region(region, c.cells.clone())?)
+    });
+}
+
+fn collection(t: &mut Table) {
+    t.row("Policy::with_growth_percent", &[], &[], |_, c| {
+        show(Policy::DEFAULT.with_growth_percent(c.numbers[0]))
+    });
+    t.row("Policy::with_bytes_min", &[], &[], |_, c| {
+        show(Policy::DEFAULT.with_bytes_min(u64::from(c.numbers[0])))
+    });
+    t.row("Policy::with_compact_percent", &[], &[], |_, c| {
+        show(Policy::DEFAULT.with_compact_percent(c.numbers[0].to_le_bytes()[0]))
+    });
+    t.row("Policy::with_stress", &[], &[], |_, c| {
+        show(Policy::DEFAULT.with_stress(u32::from(c.numbers[0])))
+    });
+    t.row("Heap::should_collect", &[], &[ReadsUsage], |m, _| show(m.heap.should_collect()));
+    t.row("Heap::policy", &[], &[], |m, _| show(m.heap.policy()));
+    t.row("Heap::set_policy", &[], &[], |m, c| {
+        let compact_percent = c.numbers[0].to_le_bytes()[0] % 101;
+        let stress = u32::from(c.numbers[1] % 2);
+        m.heap
+            .set_policy(Policy::DEFAULT.with_compact_percent(compact_percent).with_stress(stress));
+        show(())
+    });
+    t.row("Heap::collect", &[], &[Sweeps, Moves], |m, c| {
+        let roots = m.roots(c);
+        show(m.heap.collect(roots)?)
+    });
+    t.row("Heap::collect_and_recycle", &[], &[Sweeps, Moves], |m, c| {
+        let roots = m.roots(c);
+        show(m.heap.collect_and_recycle(roots, m.handles.iter().copied())?)
+    });
+    t.row("Heap::compact", &[], &[Moves], |m, _| {
+        m.heap.compact();
+        show(())
+    });
+    t.row("Heap::transplant", &[Foreign], &[Transplants(0)], |m, c| {
+        let copy = m.heap.transplant(&m.other, c.cell(0))?;
+        m.keep(copy)
+    });
+}
+
+fn inspection(t: &mut Table) {
+    t.row("Heap::edges", &[Takes::Object], &[], |m, c| {
+        show(m.heap.edges(c.cell(0))?.collect::<Vec<_>>())
+    });
+    t.row("Heap::path_from_roots", &[ObjectOrSeal, Value], &[], |m, c| {
+        show(m.heap.path_from_roots([c.cell(1)], c.cell(0))?)
+    });
+    t.row("Heap::dump", &[], &[ReadsUsage], |m, _| Ok(m.heap.dump().to_string()));
+    t.row("Heap::graphviz", &[], &[ReadsUsage], |m, _| Ok(m.heap.graphviz().to_string()));
+    t.row("Heap::verify", &[], &[], |m, _| {
+        m.heap.verify().expect("a consistent heap");
+        show(())
+    });
+}

@@ -1,0 +1,140 @@
+//! Operations on values: equality and hashing, sets, text, integers.
+
+use segheap::{Bignum, Kind, Str, TextPart};
+
+use super::{Table, show};
+use crate::machine::Effect::Allocates;
+use crate::machine::Takes::{Integer, Of, Text, Value};
+use crate::machine::{Effect, Takes};
+
+pub fn rows(t: &mut Table) {
+    values(t);
+    texts(t);
+    integers(t);
+}
+
+fn values(t: &mut Table) {
+    t.row("Heap::key_eq", &[Value, Value], &[], |m, c| show(m.heap.key_eq(c.cell(0), c.cell(1))?));
+    t.row("Heap::hash", &[Value], &[], |m, c| show(m.heap.hash(c.cell(0))?));
+    t.row("Heap::deep_eq", &[Value, Value], &[], |m, c| {
+        show(m.heap.deep_eq(c.cell(0), c.cell(1))?)
+    });
+    t.row("Heap::display", &[Value], &[], |m, c| Ok(m.heap.display(c.cell(0)).to_string()));
+    t.row("DisplayValue::quoted", &[Value], &[], |m, c| {
+        Ok(m.heap.display(c.cell(0)).quoted().to_string())
+    });
+    t.row("DisplayValue::limit", &[Value], &[], |m, c| {
+        Ok(m.heap.display(c.cell(0)).limit(c.index()).to_string())
+    });
+    t.row("Heap::contains", &[Value], &[], |m, c| show(m.heap.contains(c.cell(0))));
+    t.row("Heap::upgrade", &[Value], &[], |m, c| show(m.heap.upgrade(c.cell(0))));
+    t.row("Heap::union", &[Of(Kind::SET), Of(Kind::SET)], &[Allocates(Kind::SET)], |m, c| {
+        let made = m.heap.union(c.cell(0), c.cell(1))?;
+        m.keep(made)
+    });
+    t.row(
+        "Heap::intersection",
+        &[Of(Kind::SET), Of(Kind::SET)],
+        &[Allocates(Kind::SET)],
+        |m, c| {
+            let made = m.heap.intersection(c.cell(0), c.cell(1))?;
+            m.keep(made)
+        },
+    );
+    t.row("Heap::difference", &[Of(Kind::SET), Of(Kind::SET)], &[Allocates(Kind::SET)], |m, c| {
+        let made = m.heap.difference(c.cell(0), c.cell(1))?;
+        m.keep(made)
+    });
+}
+
+fn texts(t: &mut Table) {
+    const MAKES: &[Effect] = &[Allocates(Kind::STR)];
+    t.row("Heap::string", &[], MAKES, |m, c| {
+        let text = m.heap.string(&c.text())?;
+        m.keep(text)
+    });
+    t.row("Heap::text", &[Text], &[], |m, c| show(m.heap.text(c.cell(0))?));
+    t.row("Heap::concat", &[Text, Text], MAKES, |m, c| {
+        let range = 0..c.small() % 4;
+        let text = c.text();
+        let pieces =
+            [TextPart::Whole(c.cell(0)), TextPart::Str(&text), TextPart::Range(c.cell(1), range)];
+        let text = m.heap.concat(&pieces)?;
+        m.keep(text)
+    });
+    t.row("Heap::join", &[Of(Kind::LIST)], MAKES, |m, c| {
+        let text = m.heap.join(c.cell(0), c.range(), &c.text())?;
+        m.keep(text)
+    });
+    t.row("Heap::convert_chars", &[Of(Kind::STR)], &[Allocates(Kind::LIST)], |m, c| {
+        let list = m.heap.convert_chars(c.cell(0), c.range())?;
+        m.keep(list)
+    });
+    t.row("View<Str>::text", &[Of(Kind::STR)], &[], |m, c| {
+        show(m.heap.get::<Str>(c.cell(0))?.text())
+    });
+    t.row("View<Str>::to_str", &[Of(Kind::STR)], &[], |m, c| {
+        show(m.heap.get::<Str>(c.cell(0))?.to_str()?)
+    });
+    t.row("View<Str>::substr", &[Of(Kind::STR)], &[], |m, c| {
+        show(m.heap.get::<Str>(c.cell(0))?.substr(c.range())?)
+    });
+}
+
+fn integers(t: &mut Table) {
+    const MAKES: &[Effect] = &[Allocates(Kind::BIGNUM)];
+    const TWO: &[Takes] = &[Integer, Integer];
+    t.row("Heap::int", &[], MAKES, |m, c| {
+        let int = m.heap.int(c.int())?;
+        m.keep(int)
+    });
+    t.row("Heap::int128", &[], MAKES, |m, c| {
+        let int = m.heap.int128(i128::from(c.int()) << c.small())?;
+        m.keep(int)
+    });
+    t.row("Heap::parse_int", &[], MAKES, |m, c| {
+        let sign = ["", "-", "+", " "][c.small() % 4];
+        let text = format!("{sign}{}", "123456789".repeat(c.small() / 4));
+        let int = m.heap.parse_int(&text)?;
+        m.keep(int)
+    });
+    t.row("Heap::as_int", &[Integer], &[], |m, c| show(m.heap.as_int(c.cell(0))?));
+    t.row("Heap::cmp_int", TWO, &[], |m, c| show(m.heap.cmp_int(c.cell(0), c.cell(1))?));
+    t.row("Heap::add", TWO, MAKES, |m, c| {
+        let int = m.heap.add(c.cell(0), c.cell(1))?;
+        m.keep(int)
+    });
+    t.row("Heap::sub", TWO, MAKES, |m, c| {
+        let int = m.heap.sub(c.cell(0), c.cell(1))?;
+        m.keep(int)
+    });
+    t.row("Heap::mul", TWO, MAKES, |m, c| {
+        let int = m.heap.mul(c.cell(0), c.cell(1))?;
+        m.keep(int)
+    });
+    t.row("Heap::div", TWO, MAKES, |m, c| {
+        let int = m.heap.div(c.cell(0), c.cell(1))?;
+        m.keep(int)
+    });
+    t.row("Heap::rem", TWO, MAKES, |m, c| {
+        let int = m.heap.rem(c.cell(0), c.cell(1))?;
+        m.keep(int)
+    });
+    t.row("Heap::pow", TWO, MAKES, |m, c| {
+        let int = m.heap.pow(c.cell(0), c.cell(1))?;
+        m.keep(int)
+    });
+    t.row("Heap::neg", &[Integer], MAKES, |m, c| {
+        let int = m.heap.neg(c.cell(0))?;
+        m.keep(int)
+    });
+    const BIG: &[Takes] = &[Of(Kind::BIGNUM)];
+    t.row("View<Bignum>::is_negative", BIG, &[], |m, c| {
+        show(m.heap.get::<Bignum>(c.cell(0))?.is_negative())
+    });
+    t.row("View<Bignum>::limbs", BIG, &[], |m, c| show(m.heap.get::<Bignum>(c.cell(0))?.limbs()));
+    t.row("View<Bignum>::to_i64", BIG, &[], |m, c| show(m.heap.get::<Bignum>(c.cell(0))?.to_i64()));
+    t.row("View<Bignum>::to_i128", BIG, &[], |m, c| {
+        show(m.heap.get::<Bignum>(c.cell(0))?.to_i128())
+    });
+}

@@ -1,0 +1,214 @@
+//! Views of sequences, windows, range hints and sorting.
+
+use std::fmt::Debug;
+
+use segheap::{
+    Bignum, Bytes, Cell, Closure, Cursor, Error, F64Arr, Growable, Handle, Heap, I64Arr, Kind,
+    List, Map, Mutable, Number, Object, Pair, Sequence, Set, Str, Struct, U8Arr,
+};
+
+use super::{Element, Table, elements, rank, show};
+use crate::machine::Effect::{Allocates, Changes, Reads};
+use crate::machine::Takes::{Of, Value};
+
+pub fn rows_of_one_kind(t: &mut Table) {
+    t.row("View<Struct>::shape", &[Of(Kind::STRUCT)], &[], |m, c| {
+        show(m.heap.get::<Struct>(c.cell(0))?.shape())
+    });
+    t.row("View<Closure>::function", &[Of(Kind::CLOSURE)], &[], |m, c| {
+        show(m.heap.get::<Closure>(c.cell(0))?.function())
+    });
+    t.row("View<Pair>::first", &[Of(Kind::PAIR)], &[], |m, c| {
+        show(m.heap.get::<Pair>(c.cell(0))?.first()?)
+    });
+    t.row("View<Pair>::second", &[Of(Kind::PAIR)], &[], |m, c| {
+        show(m.heap.get::<Pair>(c.cell(0))?.second()?)
+    });
+    sortable::<List>(t);
+    sortable::<Struct>(t);
+    sortable::<Closure>(t);
+    sortable::<Pair>(t);
+    windows::<I64Arr, I64Arr>(t);
+    windows::<Bytes, List>(t);
+    windows::<F64Arr, U8Arr>(t);
+    windows::<Struct, Closure>(t);
+    windows::<Pair, List>(t);
+}
+
+fn sortable<K: Mutable<Element = Cell>>(t: &mut Table) {
+    t.row("Heap::sort_by", &[Of(K::KIND)], &[Changes(0)], |m, c| {
+        let mut comparisons = c.small() * 2;
+        let compare = |_: &mut Heap, a, b| {
+            comparisons = comparisons.checked_sub(1).ok_or(Error::NotDecimal)?;
+            Ok::<_, Error>(rank(a).cmp(&rank(b)))
+        };
+        show(m.heap.sort_by::<K, Error>(c.cell(0), compare)?)
+    });
+    // A comparison that allocates.
+    t.row("Heap::sort_by", &[Of(K::KIND)], &[Changes(0), Allocates(Kind::BYTES)], |m, c| {
+        let compare = |heap: &mut Heap, a, b| {
+            let _ = heap.alloc(Bytes::of(b"garbage"));
+            Ok::<_, Error>(rank(b).cmp(&rank(a)))
+        };
+        show(m.heap.sort_by::<K, Error>(c.cell(0), compare)?)
+    });
+}
+
+fn windows<A: Mutable, B: Mutable>(t: &mut Table) {
+    let takes = [Of(A::KIND), Of(B::KIND)];
+    t.row("Heap::windows_mut", &takes, &[Changes(0), Changes(1)], |m, c| {
+        let (a, b) = (c.cell(0).to_handle::<A>()?, c.cell(1).to_handle::<B>()?);
+        let (a, b) = m.heap.windows_mut(((a, c.range()), (b, c.small() % 4..)))?;
+        a.reverse();
+        b.reverse();
+        show((a.len(), b.len()))
+    });
+}
+
+pub fn rows_of_each_kind(t: &mut Table) {
+    object::<Map>(t);
+    object::<Set>(t);
+    sequence::<Str>(t);
+    sequence::<Bignum>(t);
+    mutable::<Struct>(t);
+    mutable::<Closure>(t);
+    mutable::<Pair>(t);
+    growable::<List>(t);
+    growable::<Bytes>(t);
+    growable::<F64Arr>(t);
+    growable::<I64Arr>(t);
+    growable::<U8Arr>(t);
+    ordered::<Str>(t);
+    ordered::<Bignum>(t);
+    numbers::<Bytes>(t);
+    numbers::<F64Arr>(t);
+    numbers::<I64Arr>(t);
+    numbers::<U8Arr>(t);
+}
+
+fn object<K: Object>(t: &mut Table) {
+    let takes = [Of(K::KIND)];
+    t.row("Heap::get", &takes, &[], |m, c| show(m.heap.get::<K>(c.cell(0))?));
+    t.row("Heap::get_mut", &takes, &[], |m, c| show(m.heap.get_mut::<K>(c.cell(0))?));
+    t.row("ViewMut::view", &takes, &[], |m, c| show(m.heap.get_mut::<K>(c.cell(0))?.view()?));
+    t.row("Heap::objects", &[], &[Reads(K::KIND)], |m, _| {
+        show(m.heap.objects::<K>().collect::<Vec<Handle<K>>>())
+    });
+}
+
+fn sequence<K: Sequence<Element: Element>>(t: &mut Table) {
+    object::<K>(t);
+    let (takes, with_element) = ([Of(K::KIND)], [Of(K::KIND), Value]);
+    t.row("View::len", &takes, &[], |m, c| show(m.heap.get::<K>(c.cell(0))?.len()));
+    t.row("View::is_empty", &takes, &[], |m, c| show(m.heap.get::<K>(c.cell(0))?.is_empty()));
+    t.row("View::as_slice", &takes, &[], |m, c| show(m.heap.get::<K>(c.cell(0))?.as_slice()));
+    t.row("View::get", &takes, &[], |m, c| show(m.heap.get::<K>(c.cell(0))?.get(c.index())?));
+    t.row("View::slice", &takes, &[], |m, c| show(m.heap.get::<K>(c.cell(0))?.slice(c.range())?));
+    t.row("View::next", &takes, &[], |m, c| {
+        let (view, mut cursor) = (m.heap.get::<K>(c.cell(0))?, Cursor::default());
+        show((view.next(&mut cursor), view.next(&mut cursor)))
+    });
+    t.row("View::find", &with_element, &[], |m, c| {
+        show(m.heap.get::<K>(c.cell(0))?.find(c.range(), K::Element::of(c))?)
+    });
+    t.row("Heap::window", &takes, &[], |m, c| show(m.heap.window::<K>(c.cell(0), c.range())?));
+    t.row("Heap::hint", &takes, &[], |m, c| {
+        let hint = m.heap.hint::<K>(c.cell(0), c.range())?;
+        m.hints.push((c.cell(0), Box::new(hint)));
+        show(hint)
+    });
+    t.row("RangeHint::len", &takes, &[], |m, c| show(m.hint::<K>(c.cell(0))?.len()));
+    t.row("RangeHint::is_empty", &takes, &[], |m, c| show(m.hint::<K>(c.cell(0))?.is_empty()));
+    t.row("RangeHint::narrow", &takes, &[], |m, c| {
+        let hint = m.hint::<K>(c.cell(0))?.narrow(c.range())?;
+        m.hints.push((c.cell(0), Box::new(hint)));
+        show(hint)
+    });
+    t.row("RangeHint::get", &takes, &[], |m, c| {
+        show(m.hint::<K>(c.cell(0))?.get(&m.heap, c.index())?)
+    });
+}
+
+fn mutable<K: Mutable<Element: Element>>(t: &mut Table) {
+    sequence::<K>(t);
+    let (takes, with_element) = ([Of(K::KIND)], [Of(K::KIND), Value]);
+    let changes = [Changes(0)];
+    t.row("ViewMut::as_mut_slice", &with_element, &changes, |m, c| {
+        m.heap.get_mut::<K>(c.cell(0))?.as_mut_slice()?.fill(K::Element::of(c));
+        show(())
+    });
+    t.row("ViewMut::slice_mut", &with_element, &changes, |m, c| {
+        m.heap.get_mut::<K>(c.cell(0))?.slice_mut(c.range())?.fill(K::Element::of(c));
+        show(())
+    });
+    t.row("Heap::window_mut", &with_element, &changes, |m, c| {
+        m.heap.window_mut::<K>(c.cell(0), c.range())?.fill(K::Element::of(c));
+        show(())
+    });
+    t.row("RangeHint::set", &with_element, &changes, |m, c| {
+        let mut hint = m.hint::<K>(c.cell(0))?;
+        show(hint.set(&mut m.heap, c.index(), K::Element::of(c))?)
+    });
+    t.row("ViewMut::set", &with_element, &changes, |m, c| {
+        show(m.heap.get_mut::<K>(c.cell(0))?.set(c.index(), K::Element::of(c))?)
+    });
+    t.row("ViewMut::fill", &with_element, &changes, |m, c| {
+        show(m.heap.get_mut::<K>(c.cell(0))?.fill(c.range(), K::Element::of(c))?)
+    });
+    t.row("ViewMut::copy_within", &takes, &changes, |m, c| {
+        show(m.heap.get_mut::<K>(c.cell(0))?.copy_within(c.range(), c.small() % 5)?)
+    });
+    t.row("ViewMut::reverse", &takes, &changes, |m, c| {
+        show(m.heap.get_mut::<K>(c.cell(0))?.reverse()?)
+    });
+}
+
+fn growable<K: Growable<Element: Element>>(t: &mut Table) {
+    mutable::<K>(t);
+    let (takes, with_element) = ([Of(K::KIND)], [Of(K::KIND), Value]);
+    let changes = [Changes(0)];
+    t.row("ViewMut::push", &with_element, &changes, |m, c| {
+        show(m.heap.get_mut::<K>(c.cell(0))?.push(K::Element::of(c))?)
+    });
+    t.row("ViewMut::reserve", &takes, &changes, |m, c| {
+        show(m.heap.get_mut::<K>(c.cell(0))?.reserve(c.index())?)
+    });
+    t.row("ViewMut::extend", &with_element, &changes, |m, c| {
+        show(m.heap.get_mut::<K>(c.cell(0))?.extend(&elements(c))?)
+    });
+    t.row("ViewMut::insert", &with_element, &changes, |m, c| {
+        show(m.heap.get_mut::<K>(c.cell(0))?.insert(c.index(), K::Element::of(c))?)
+    });
+    t.row("ViewMut::remove", &takes, &changes, |m, c| {
+        show(m.heap.get_mut::<K>(c.cell(0))?.remove(c.index())?)
+    });
+    t.row("ViewMut::pop", &takes, &changes, |m, c| show(m.heap.get_mut::<K>(c.cell(0))?.pop()?));
+    t.row("ViewMut::truncate", &takes, &changes, |m, c| {
+        show(m.heap.get_mut::<K>(c.cell(0))?.truncate(c.index())?)
+    });
+    t.row("ViewMut::resize", &with_element, &changes, |m, c| {
+        show(m.heap.get_mut::<K>(c.cell(0))?.resize(c.index(), K::Element::of(c))?)
+    });
+}
+
+fn ordered<K: Sequence<Element: PartialOrd>>(t: &mut Table) {
+    t.row("View::compare", &[Of(K::KIND), Of(K::KIND)], &[], |m, c| {
+        let (one, other) = (m.heap.get::<K>(c.cell(0))?, m.heap.get::<K>(c.cell(1))?);
+        show(one.compare(c.range(), other, ..)?)
+    });
+}
+
+fn numbers<K>(t: &mut Table)
+where
+    K: Sequence<Element: Number<Sum: Debug> + Debug>,
+{
+    ordered::<K>(t);
+    let takes = [Of(K::KIND)];
+    t.row("View::sum", &takes, &[], |m, c| show(m.heap.get::<K>(c.cell(0))?.sum(c.range())?));
+    t.row("View::min", &takes, &[], |m, c| show(m.heap.get::<K>(c.cell(0))?.min(c.range())?));
+    t.row("View::max", &takes, &[], |m, c| show(m.heap.get::<K>(c.cell(0))?.max(c.range())?));
+    t.row("View::dot", &[Of(K::KIND), Of(K::KIND)], &[], |m, c| {
+        let (one, other) = (m.heap.get::<K>(c.cell(0))?, m.heap.get::<K>(c.cell(1))?);
+        show(one.dot(c.range(), other, c.small() % 4)?)
+    });
+}
