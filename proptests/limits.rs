@@ -184,8 +184,8 @@ proptest! {
 type Operation = fn(&mut Heap, Cell, Cell) -> Result<(), Error>;
 
 /// Operations that grow an arena or scratch memory; each takes a list and a map.
-fn growing_operations() -> Vec<(&'static str, Operation)> {
-    vec![
+fn growing_operations() -> &'static [(&'static str, Operation)] {
+    &[
         ("alloc", |heap, _, _| heap.alloc(List::zeroed(20_000)).map(drop)),
         ("string", |heap, _, _| heap.string(&"long text ".repeat(9000)).map(drop)),
         ("concat", |heap, _, _| {
@@ -235,7 +235,7 @@ fn growing_operations() -> Vec<(&'static str, Operation)> {
 /// Fails each growth of each operation in turn.
 #[test]
 fn each_growth_of_an_operation_may_fail() {
-    for (name, operation) in growing_operations() {
+    for &(name, operation) in growing_operations() {
         let mut failures = 0;
         for n in 0.. {
             let mut heap = Heap::with(Settings::seeded(n));

@@ -69,8 +69,8 @@ pub fn integer() -> impl Strategy<Value = i64> {
     ]
 }
 
-/// The result of a multiplication, division, power or conversion from text:
-/// without the feature `bigint`, only if operands and result fit in an `i128`.
+/// The result of a multiplication, division, power or conversion from text. Without
+/// the feature `bigint` it is exact only if operands and result fit in an `i128`.
 pub fn by_bigint(operands: &[&BigInt], result: BigInt) -> Result<BigInt, Error> {
     let fits = |integer: &BigInt| i128::try_from(integer).is_ok();
     if cfg!(feature = "bigint") || operands.iter().all(|operand| fits(operand)) && fits(&result) {

@@ -13,7 +13,7 @@
 #[path = "../../proptests/counters.rs"]
 mod counters;
 
-#[path = "../../proptests/copies.rs"]
+#[path = "../../proptests/copies/mod.rs"]
 mod copies;
 #[path = "../../proptests/fuzz.rs"]
 pub mod fuzz;

@@ -51,12 +51,12 @@ fn assert_value(heap: &Heap, cell: Cell, expected: &BigInt) {
     }
 }
 
-/// Checks that an operation returned this integer, or failed with this error.
-fn assert_result(heap: &Heap, result: Result<Cell, Error>, expected: Result<BigInt, Error>) {
-    match (result, expected) {
+/// Asserts the value of a result, or the error of an operation that failed.
+fn assert_result(heap: &Heap, got: Result<Cell, Error>, expected: Result<BigInt, Error>) {
+    match (got, expected) {
         (Ok(cell), Ok(expected)) => assert_value(heap, cell, &expected),
-        (result, expected) => assert_eq!(
-            result.map(|cell| heap.display(cell).to_string()),
+        (got, expected) => assert_eq!(
+            got.map(|cell| heap.display(cell).to_string()),
             expected.map(|expected| expected.to_string())
         ),
     }
