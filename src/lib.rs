@@ -24,11 +24,11 @@
 //!
 //! - **NaN-boxing.** A value is a [`Cell`] of 8 bytes: a double, or in the space of its
 //!   NaNs an integer of 48 bits, a boolean, null, a text of up to 5 bytes, or a handle.
-//! - **Generational handle** (generational index). A reference is no address, but a
+//! - **Generational handle** (generational index). A reference is not an address but a
 //!   kind, a slot index and a generation of 12 bits. A slot changes its generation when
 //!   its object is freed, so handles of freed objects are detected: they are *stale*. A
-//!   slot that has used all its generations is *retired*, and never used again unless
-//!   [`Heap::collect_and_recycle`] proves that no cell refers to it.
+//!   slot that has used all its generations is *retired*, and not used again until
+//!   [`Heap::collect_and_recycle`] finds no cell that refers to it.
 //! - **Arena.** Each kind of object has an arena: a table of slots of 16 bytes, and one
 //!   **linear memory** with the semantics of WebAssembly 3.0 ([`memory`]) for the
 //!   elements. Blocks come from segregated free lists by size class, or from the top of

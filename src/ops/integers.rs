@@ -151,7 +151,7 @@ impl Heap {
 
     #[cfg(feature = "bigint")]
     fn parse_large(&mut self, text: &str, digits: &str) -> Result<Cell> {
-        // A limb has room for 19 digits at least, so there are more limbs than that.
+        // 19 digits fit into a limb: this is at most one limb short.
         self.check_result(to_u64(digits.trim_start_matches('0').len()) / 19)?;
         let value = BigInt::parse_bytes(text.as_bytes(), 10).ok_or(Error::NotDecimal)?;
         self.alloc_big(&value)

@@ -121,7 +121,7 @@ fn small_whole(float: f64) -> (u64, u64) {
 macro_rules! dispatched {
     ($(#[$doc:meta])* fn $name:ident $($rest:tt)*) => {
         $(#[$doc])*
-        // The compiler knows AVX-512 since 1.89.
+        // The target features of AVX-512 are stable since Rust 1.89.
         #[cfg_attr(feature = "simd", rustversion::attr(
             before(1.89),
             multiversion::multiversion(targets("x86_64+avx2+bmi1+bmi2+fma+lzcnt+popcnt"))

@@ -386,7 +386,7 @@ impl Heap {
                 }
                 push(&mut parts, TextPart::Whole(cell))?;
             }
-            // The text is allocated beside the list of parts.
+            // The list of parts counts against the limit while the text is allocated.
             scratch.charge(heap.store.account_mut());
             heap.concat(&parts)
         })
