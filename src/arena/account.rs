@@ -1,5 +1,5 @@
-//! [`Account`]: every byte that a heap requests from the global allocator, and
-//! the only code that requests it.
+//! [`Account`]: counts every byte that a heap requests from the global allocator,
+//! and holds the count to the limits.
 
 use alloc::vec::Vec;
 
@@ -7,30 +7,30 @@ use bumpalo::Bump;
 
 use crate::words::{ARENA_PAGES_MAX, Error, Kind, Limits, Resource, Result, to_u64};
 
-/// Whether a limit is near. An alarm: raised by the account, cleared by a
-/// collection.
+/// Whether a limit is near. The account raises this, a collection clears it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Pressure {
-    /// Seven eighths of some limit are used.
+    /// Seven eighths of some limit are in use.
     pub(crate) near_limit: bool,
-    /// A limit refused a growth.
+    /// A limit has refused a growth.
     pub(crate) refused: bool,
 }
 
-/// What scratch memory has taken while arenas may grow beside it.
+/// The scratch memory of a running operation, counted because arenas may grow
+/// beside it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ScratchCharge {
     bytes: usize,
-    /// A sort holds cells that its caller cannot name.
+    /// A sort is running, and holds cells that its comparison cannot pass as roots.
     sorting: bool,
 }
 
-/// The account of a heap's memory.
+/// The bytes in use, and the limits.
 #[derive(Debug)]
 pub(crate) struct Account {
     limits: Limits,
     used: usize,
-    /// Growths left until one fails; `u64::MAX`: none does.
+    /// The number of growths before one is made to fail; `u64::MAX` for never.
     fail_after: u64,
     pressure: Pressure,
     charge: ScratchCharge,
@@ -55,12 +55,12 @@ impl Account {
         self.limits = limits;
     }
 
-    /// Bytes requested.
+    /// The bytes in use.
     pub(crate) const fn used(&self) -> usize {
         self.used
     }
 
-    /// What the limit leaves.
+    /// The bytes that the limit leaves.
     pub(crate) const fn left(&self) -> usize {
         self.limits.bytes.saturating_sub(self.used)
     }
@@ -73,12 +73,13 @@ impl Account {
         self.pressure = Pressure { near_limit: false, refused: false };
     }
 
-    /// Lets `n` more growths succeed, and fails those that follow.
+    /// Lets `n` more growths succeed, and fails all later ones; none fails for
+    /// `None`.
     pub(crate) fn fail_growth_after(&mut self, n: Option<u64>) {
         self.fail_after = n.unwrap_or(u64::MAX);
     }
 
-    /// Whether this growth is one that is to fail.
+    /// Counts a growth. Returns whether it is to fail.
     pub(crate) fn injects_failure(&mut self) -> bool {
         match self.fail_after {
             0 => true,
@@ -90,13 +91,19 @@ impl Account {
         }
     }
 
-    /// Whether an arena may have `slots` slots.
+    /// Checks that an arena may have `slots` slots.
+    ///
+    /// # Errors
+    /// [`Error::ArenaFull`] beyond the addressable ones, else [`Error::Limit`].
     pub(crate) fn check_slots(&mut self, kind: Kind, slots: usize) -> Result<()> {
         let (limit, max) = (self.limits.slots, u32::MAX);
         self.check(to_u64(slots), limit, max, Resource::Slots(kind), kind)
     }
 
-    /// Whether an arena may have `pages` pages.
+    /// Checks that an arena may have `pages` pages.
+    ///
+    /// # Errors
+    /// [`Error::ArenaFull`] beyond the addressable ones, else [`Error::Limit`].
     pub(crate) fn check_pages(&mut self, kind: Kind, pages: u64) -> Result<()> {
         let (limit, max) = (self.limits.pages, ARENA_PAGES_MAX);
         self.check(pages, limit, max, Resource::Pages(kind), kind)
@@ -116,21 +123,23 @@ impl Account {
         Error::Limit(of)
     }
 
-    /// Raises the alarm if `used` is near `limit`.
+    /// Notes whether `used` is near `limit`.
     fn note_use(&mut self, used: u64, limit: u64) {
         self.pressure.near_limit |= used >= limit.saturating_sub(limit / 8);
     }
 
-    /// Notes that an arena has used the last of `slots` slots: the next one may
-    /// be refused.
+    /// Notes that an arena has used all of its `slots` slots, which may be near the
+    /// limit.
     #[cold]
     pub(crate) fn note_last_slot(&mut self, slots: usize) {
         self.note_use(to_u64(slots), u64::from(self.limits.slots));
     }
 
-    /// Makes room in `vec` for `len` elements in all, and for as many again
-    /// where the limit allows. `vec` keeps its elements; an error changes
-    /// nothing.
+    /// Grows the capacity of `vec` to `len` elements in all; doubles it at least,
+    /// where the limit allows that.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] or [`Error::OutOfMemory`]. Nothing has changed then.
     pub(crate) fn reserve<T>(&mut self, vec: &mut Vec<T>, len: usize) -> Result<()> {
         let size = size_of::<T>();
         let old = vec.capacity();
@@ -143,8 +152,8 @@ impl Account {
         if self.injects_failure() {
             return Err(Error::OutOfMemory);
         }
-        // Near the limit, take half of what is left: other arenas want some,
-        // and the number of moves stays logarithmic.
+        // Near the limit, take half of what is left: some is left for the other
+        // arenas, and the number of moves stays logarithmic.
         let most = (left / 2).checked_div(size).unwrap_or(0);
         let spare = old.saturating_mul(2).saturating_sub(len).min(most);
         let wanted = len.saturating_sub(vec.len());
@@ -155,7 +164,7 @@ impl Account {
         Ok(())
     }
 
-    /// Gives spare capacity beyond `capacity` back.
+    /// Shrinks the capacity of `vec` to `capacity` at most, but not below its length.
     pub(crate) fn shrink<T>(&mut self, vec: &mut Vec<T>, capacity: usize) {
         let old = vec.capacity();
         if old > capacity {
@@ -164,30 +173,32 @@ impl Account {
         }
     }
 
+    /// Counts the capacity of `vec`, which was `old` elements.
     fn recount<T>(&mut self, old: usize, vec: &Vec<T>) {
         let bytes = |capacity: usize| capacity.saturating_mul(size_of::<T>());
         self.replace(bytes(old), bytes(vec.capacity()));
     }
 
-    /// Counts memory of `new` bytes in place of one of `old`.
+    /// Counts `new` bytes in place of `old` ones.
     pub(crate) fn replace(&mut self, old: usize, new: usize) {
+        debug_assert!(old <= self.used, "bytes are given back that were not counted");
         self.used = self.used.saturating_sub(old).saturating_add(new);
     }
 
-    /// Sets the count back to what it was before memory that is gone.
+    /// Restores an earlier count, after all memory requested since was dropped.
     pub(super) fn restore_used(&mut self, used: usize) {
         self.used = used;
     }
 
-    /// Begins a charge for an operation, and returns the one of the operation
-    /// around it, for [`Account::end_charge`].
+    /// Begins to charge an operation for its scratch memory. Returns the charge of
+    /// the operation around it, for [`Account::end_charge`].
     pub(crate) fn begin_charge(&mut self) -> ScratchCharge {
         let charge = ScratchCharge { bytes: 0, ..self.charge };
         core::mem::replace(&mut self.charge, charge)
     }
 
-    /// Counts what scratch memory has taken beyond the `warm` bytes it began
-    /// with, until the charge ends.
+    /// Counts the scratch memory beyond the `warm` bytes that it had at first, until
+    /// the charge ends.
     pub(crate) fn charge(&mut self, scratch: &Bump, warm: usize, sorting: bool) {
         let before = self.charge;
         let bytes = scratch.allocated_bytes_including_metadata().saturating_sub(warm);
@@ -196,12 +207,13 @@ impl Account {
         self.replace(before.bytes, self.charge.bytes);
     }
 
+    /// Ends a charge, and resumes the one around it.
     pub(crate) fn end_charge(&mut self, before: ScratchCharge) {
         self.replace(self.charge.bytes, 0);
         self.charge = before;
     }
 
-    /// Whether a sort is under way.
+    /// Whether a sort is running.
     pub(crate) const fn is_sorting(&self) -> bool {
         self.charge.sorting
     }

@@ -1,37 +1,46 @@
-//! Where payload lies: blocks of whole words in one arena's [`Memory`].
+//! [`Blocks`]: allocation of blocks of whole words in an arena's [`Memory`].
 //!
-//! The memory begins with the heads of the free lists, one word a size class;
-//! then come the blocks, up to `top`. A free block's first word is the offset of
-//! the next one of its class (0: none). Sizes are exact up to 8 words and then
-//! four classes to a doubling. The last block grows in place and goes back to
-//! the top when it is freed, so stack-like use leaves no gaps at all.
+//! The memory begins with the heads of the free lists, one word for each size
+//! class. The blocks follow, up to `top`. The first word of a free block is the
+//! offset of the next free one of its class, or 0. Each size up to 8 words has a
+//! class of its own; beyond, there are four classes to a doubling.
+//!
+//! A block is the first free one of its class, or bump-allocated at the top, or
+//! split off a larger free one. The last block grows in place, and lowers the top
+//! when it is freed, so that stack-like use leaves no gaps.
+
+mod compact;
+#[cfg(test)]
+mod tests;
 
 use super::memory::{IndexType, Memory, MemoryType};
-use super::slot::{Block, Slot};
+use super::slot::Block;
 use super::{Account, Resources};
-use crate::words::{Error, Kind, PAGE_BYTES, Result, to_u64, to_usize};
+use crate::words::{Error, Kind, PAGE_BYTES, Result, corrupt, to_u64, to_usize};
 
+/// Number of size classes.
 const CLASSES: usize = 124;
-/// First word of the first block: of a memory that the allocator has mapped, 16
-/// bytes behind the beginning of a page, the first one of a cache line.
+/// The first word of the first block. In a memory that the global allocator has
+/// mapped, which starts 16 bytes into a page, it starts a cache line.
 const START: usize = 126;
+/// Sizes up to this many words have a class each.
 const EXACT: u32 = 8;
 
-/// High and low half of a word.
-#[allow(clippy::cast_possible_truncation, reason = "halves are what is asked for")]
+/// The high and the low half of a word.
+#[allow(clippy::cast_possible_truncation, reason = "truncates on purpose")]
 pub(crate) const fn halves(word: u64) -> (u32, u32) {
     ((word >> 32) as u32, word as u32)
 }
 
-/// A size of blocks: its number, and its words.
+/// A size class: its number, and the words of its blocks.
 #[derive(Clone, Copy, Debug)]
 struct Class {
     number: usize,
     words: u32,
 }
 
-/// Classes of the smaller sizes, number and words: sizes vary from one object
-/// to the next, and branches on them are mispredicted.
+/// Number and words of the class of each smaller size. A table, as sizes vary from
+/// one object to the next and branches on them would mispredict.
 #[allow(
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
@@ -49,7 +58,7 @@ const SMALL: [(u8, u16); 256] = {
     classes
 };
 
-/// Words in a block of each class.
+/// The words in a block of each class.
 #[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "at compile time")]
 const WORDS: [u32; CLASSES] = {
     let mut words = [0; CLASSES];
@@ -61,13 +70,13 @@ const WORDS: [u32; CLASSES] = {
     words
 };
 
-/// The smallest class of at least so many (1 ..= u32::MAX) words.
+/// The smallest class of at least `words` words, 1 ..= `u32::MAX`.
 #[inline(always)]
 fn class_of(words: u32) -> Class {
     let last = words.wrapping_sub(1);
     match SMALL.get(to_usize(last)) {
         Some(&(number, words)) => Class { number: usize::from(number), words: u32::from(words) },
-        // In line: around a call, registers would have to be saved for all.
+        // Inline: a call would make the common path save registers around it.
         None => {
             let number = computed_class(last);
             Class { number, words: class_words(number) }
@@ -75,13 +84,14 @@ fn class_of(words: u32) -> Class {
     }
 }
 
-/// Words in a block of `class`.
+/// The words in a block of `class`.
 #[inline(always)]
 fn class_words(class: usize) -> u32 {
+    debug_assert!(class < CLASSES, "there is no such size class");
     WORDS.get(class).copied().unwrap_or(u32::MAX)
 }
 
-/// Class of blocks of more than `last` words.
+/// The class of the smallest blocks of more than `last` words.
 #[inline(always)]
 const fn computed_class(last: u32) -> usize {
     if last < EXACT {
@@ -92,8 +102,8 @@ const fn computed_class(last: u32) -> usize {
     to_usize(exponent.wrapping_sub(1).wrapping_mul(4).wrapping_add(quarter))
 }
 
-/// Words in a block of `class`; the last class is cut to `u32::MAX`.
-#[allow(clippy::cast_possible_truncation, reason = "classes are few, words are cut")]
+/// The words in a block of `class`, at most `u32::MAX`.
+#[allow(clippy::cast_possible_truncation, reason = "classes are few; words are clamped")]
 const fn computed_words(class: usize) -> u32 {
     let class = class as u32;
     if class < EXACT {
@@ -104,7 +114,7 @@ const fn computed_words(class: usize) -> u32 {
     if words > u32::MAX as u64 { u32::MAX } else { words as u32 }
 }
 
-/// Pages and capacity of the blocks' memory.
+/// Pages of the memory, and its capacity in words.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BlocksExtent((u64, usize));
 
@@ -112,9 +122,9 @@ pub(crate) struct BlocksExtent((u64, usize));
 #[derive(Debug)]
 pub(crate) struct Blocks {
     memory: Memory,
-    /// First word that belongs to no block and to no gap.
+    /// The first word beyond all blocks, free ones included.
     top: u64,
-    /// Words in blocks that live objects own.
+    /// The words in blocks of live objects.
     used: u64,
 }
 
@@ -124,7 +134,7 @@ impl Blocks {
         Blocks { memory: Memory::empty(ty), top: to_u64(START), used: 0 }
     }
 
-    /// Where the payload lies.
+    /// The memory that holds the blocks.
     #[inline(always)]
     pub(super) const fn memory(&self) -> &Memory {
         &self.memory
@@ -140,7 +150,7 @@ impl Blocks {
         self.memory.bytes_mut()
     }
 
-    /// Words in blocks that live objects own.
+    /// The words in blocks of live objects.
     pub(super) const fn used(&self) -> u64 {
         self.used
     }
@@ -149,13 +159,13 @@ impl Blocks {
         BlocksExtent(self.memory.extent())
     }
 
-    /// Goes back to an earlier extent; blocks beyond it have been freed.
+    /// Shrinks the memory to an earlier extent. Blocks beyond it have been freed.
     pub(super) fn give_back(&mut self, account: &mut Account, extent: BlocksExtent) {
         self.memory.give_back(account, extent.0);
     }
 
-    /// A block that is there to be taken, free or at the top; its content is
-    /// unspecified.
+    /// Allocates a block if one is available without growth: a free one, or words
+    /// at the top. Its content is unspecified.
     #[inline(always)]
     pub(crate) fn ready(&mut self, words: usize) -> Option<Block> {
         if words == 0 {
@@ -164,7 +174,7 @@ impl Blocks {
         self.take(class_of(u32::try_from(words).ok()?))
     }
 
-    /// Whether [`Blocks::ready`] has one.
+    /// Whether [`Blocks::ready`] would return a block.
     #[inline]
     pub(crate) fn is_ready(&self, words: usize) -> bool {
         let class = class_of(u32::try_from(words).unwrap_or(u32::MAX));
@@ -173,7 +183,7 @@ impl Blocks {
         words == 0 || free || end <= to_u64(self.memory.words().len())
     }
 
-    /// A block of a class that is there to be taken, free or at the top.
+    /// [`Blocks::ready`], by class.
     #[inline(always)]
     fn take(&mut self, class: Class) -> Option<Block> {
         let block = match self.pop(class) {
@@ -193,11 +203,12 @@ impl Blocks {
         Some(block)
     }
 
-    /// A block of at least `words` words; its content is unspecified.
+    /// Allocates a block of at least `words` words. Its content is unspecified.
     ///
     /// # Errors
-    /// [`Error::ObjectTooLarge`], or what a growing memory answers; nothing has
-    /// changed then.
+    /// [`Error::ObjectTooLarge`] beyond 2^32 - 1 words; [`Error::Limit`],
+    /// [`Error::ArenaFull`] or [`Error::OutOfMemory`] if the memory cannot grow.
+    /// Nothing has changed then.
     pub(crate) fn alloc(
         &mut self,
         resources: &mut Resources,
@@ -216,10 +227,10 @@ impl Blocks {
             return Ok(block);
         }
         self.extend_to(resources, kind, self.top.saturating_add(u64::from(class.words)))?;
-        self.take(class).ok_or(Error::ArenaFull { kind })
+        self.take(class).ok_or_else(corrupt)
     }
 
-    /// Takes the first free block of a class.
+    /// Removes the first free block of a class from its list.
     #[inline(always)]
     fn pop(&mut self, class: Class) -> Option<Block> {
         let words = self.memory.words_mut();
@@ -227,17 +238,19 @@ impl Blocks {
         if off == 0 {
             return None;
         }
+        debug_assert!(to_usize(off) < words.len(), "a free block lies outside of memory");
         let next = *words.get(to_usize(off))?;
         *words.get_mut(class.number)? = next;
         Some(Block { off, cap: class.words })
     }
 
-    /// Cuts a block of `class` off a larger free one.
+    /// Splits a block of `class` off the smallest larger free one, and the rest of
+    /// that into free blocks.
     #[cold]
     fn split(&mut self, class: Class) -> Option<Block> {
-        let is_there =
+        let has_block =
             |number: &usize| self.memory.words().get(*number).is_some_and(|&head| head != 0);
-        let number = (class.number.saturating_add(1)..CLASSES).find(is_there)?;
+        let number = (class.number.saturating_add(1)..CLASSES).find(has_block)?;
         let whole = self.pop(Class { number, words: class_words(number) })?;
         let cap = class.words;
         let mut rest = Block { off: whole.off.wrapping_add(cap), cap: whole.cap.wrapping_sub(cap) };
@@ -251,13 +264,13 @@ impl Blocks {
         Some(Block { off: whole.off, cap })
     }
 
-    /// Makes the pages up to word `end` live.
+    /// Grows the memory to hold the words below `end`, and the bitmap with it.
     #[cold]
     fn extend_to(&mut self, resources: &mut Resources, kind: Kind, end: u64) -> Result<()> {
         let pages = end.saturating_mul(8).div_ceil(PAGE_BYTES);
         resources.account.check_pages(kind, pages)?;
         let bits = resources.bitmap_words();
-        // For every word of the pages: `top` moves on to their end without coming here.
+        // For all words of the pages: `top` rises to their end without growth.
         let words = pages.saturating_mul(PAGE_BYTES / 8);
         resources.reserve_bits(usize::try_from(words).map_err(|_| Error::OutOfMemory)?)?;
         let delta = pages.saturating_sub(self.memory.size());
@@ -265,9 +278,11 @@ impl Blocks {
         grown.map(drop).inspect_err(|_| resources.shrink_bitmap(bits))
     }
 
+    /// Puts a block at the head of the free list of its class.
     #[inline(always)]
     fn push(&mut self, block: Block, class: usize) {
         let words = self.memory.words_mut();
+        debug_assert!(class < CLASSES && to_usize(block.off) < words.len(), "no block of memory");
         let Some(head) = words.get_mut(class) else { return };
         let next = core::mem::replace(head, u64::from(block.off));
         if let Some(link) = words.get_mut(to_usize(block.off)) {
@@ -275,12 +290,14 @@ impl Blocks {
         }
     }
 
-    /// Takes a block back.
+    /// Frees a block: lowers the top if it is the last one, puts it on the free list
+    /// of its class otherwise. O(1).
     #[inline]
     pub(crate) fn free(&mut self, block: Block) {
         if block.cap == 0 {
             return;
         }
+        debug_assert!(u64::from(block.cap) <= self.used, "a block was freed twice");
         self.used = self.used.wrapping_sub(u64::from(block.cap));
         if u64::from(block.off).wrapping_add(u64::from(block.cap)) == self.top {
             self.top = u64::from(block.off);
@@ -289,11 +306,12 @@ impl Blocks {
         }
     }
 
-    /// The block with room for `words` words: larger in place or moved, its
-    /// first `keep` words kept.
+    /// Grows a block to at least `words` words: in place if it is the last one, else
+    /// by moving its first `keep` words to a new one. O(1) in place, O(keep)
+    /// otherwise.
     ///
     /// # Errors
-    /// As [`Blocks::alloc`]; nothing has changed then.
+    /// As [`Blocks::alloc`]. Nothing has changed then.
     #[inline(always)]
     pub(crate) fn grow(
         &mut self,
@@ -319,6 +337,7 @@ impl Blocks {
         resources.tally.growth(moved.cap);
         let (from, to) = (to_usize(block.off), to_usize(moved.off));
         let end = from.saturating_add(keep);
+        debug_assert!(keep == 0 || end <= self.memory.words().len(), "no block of memory");
         if keep > 0 && end <= self.memory.words().len() {
             self.memory.words_mut().copy_within(from..end, to);
         }
@@ -326,70 +345,8 @@ impl Blocks {
         Ok(moved)
     }
 
-    /// Closes the gaps: blocks move down in the order they lie in, each cut to
-    /// the words it needs; then the free pages go back. `slots` has the live
-    /// objects' blocks; `words_of` tells the words in use. O(slots + payload).
-    ///
-    /// Which slot a block belongs to has to be found in the order of memory,
-    /// without memory to sort in: for the time being, a bit marks where a block
-    /// begins, the low half of its first word is the slot's index, and the slot
-    /// keeps that half in place of the offset.
-    pub(crate) fn compact(
-        &mut self,
-        resources: &mut Resources,
-        slots: &mut [Slot],
-        is_live: impl Fn(&Slot) -> bool,
-        words_of: impl Fn(&Slot) -> usize,
-    ) {
-        let Ok(end) = usize::try_from(self.top) else { return };
-        self.used = 0;
-        let top = resources.with_bits(end, |_, _, bits| {
-            let words = self.memory.words_mut();
-            for (index, slot) in slots.iter_mut().enumerate().filter(|(_, slot)| is_live(slot)) {
-                if words_of(slot) == 0 {
-                    (slot.off, slot.cap) = (0, 0);
-                    continue;
-                }
-                let start = to_usize(slot.off);
-                if let (Some(word), Some(bit)) = (words.get_mut(start), bits.get_mut(start / 64)) {
-                    *bit |= 1 << (start % 64);
-                    let (high, low) = halves(*word);
-                    *word = u64::from(high) << 32 | to_u64(index);
-                    slot.off = low;
-                }
-            }
-            let mut top = START;
-            for (n, bits) in bits.iter_mut().enumerate() {
-                let mut bits = core::mem::take(bits);
-                while bits != 0 {
-                    let from = n.saturating_mul(64).saturating_add(to_usize(bits.trailing_zeros()));
-                    bits &= bits.wrapping_sub(1);
-                    let Some(word) = words.get_mut(from) else { continue };
-                    let (high, index) = halves(*word);
-                    let Some(slot) = slots.get_mut(to_usize(index)) else { continue };
-                    *word = u64::from(high) << 32 | u64::from(slot.off);
-                    let used = words_of(slot);
-                    let end = from.saturating_add(used);
-                    if end <= words.len() && top <= from {
-                        words.copy_within(from..end, top);
-                    }
-                    slot.off = u32::try_from(top).unwrap_or(0);
-                    slot.cap = class_of(u32::try_from(used).unwrap_or(u32::MAX)).words;
-                    self.used = self.used.wrapping_add(u64::from(slot.cap));
-                    top = top.saturating_add(to_usize(slot.cap));
-                }
-            }
-            words.iter_mut().take(CLASSES).for_each(|head| *head = 0);
-            top
-        });
-        self.top = to_u64(top);
-        let empty = top == START;
-        let pages = if empty { 0 } else { self.top.saturating_mul(8).div_ceil(PAGE_BYTES) };
-        self.memory.give_back(&mut resources.account, (pages, 0));
-    }
-
-    /// Whether a block lies in memory, and no word of it has its bit set; sets
-    /// the bits.
+    /// Checks that a block is of a size class, lies in memory, and has no word whose
+    /// bit is set; sets the bits of its words.
     pub(crate) fn verify(&self, block: Block, bits: &mut [u64]) -> Result<(), &'static str> {
         let (start, cap) = (to_usize(block.off), to_usize(block.cap));
         if cap == 0 {
@@ -397,10 +354,10 @@ impl Blocks {
         }
         let end = to_u64(start).saturating_add(to_u64(cap));
         if start < START || end > self.top || end > to_u64(self.memory.words().len()) {
-            return Err("a block lies outside the memory in use");
+            return Err("a block lies outside of the memory in use");
         }
         if class_of(block.cap).words != block.cap {
-            return Err("a block has no size of a class");
+            return Err("a block is of no size class");
         }
         for word in start..start.saturating_add(cap) {
             match bits.get_mut(word / 64) {
@@ -411,12 +368,12 @@ impl Blocks {
         Ok(())
     }
 
-    /// Whether the free lists are in order.
+    /// Checks the blocks on the free lists, as [`Blocks::verify`].
     pub(crate) fn verify_free(&self, bits: &mut [u64]) -> Result<(), &'static str> {
         for (class, &head) in self.memory.words().iter().take(CLASSES).enumerate() {
             let mut next = head;
             while next != 0 {
-                let off = u32::try_from(next).map_err(|_| "a free list leads nowhere")?;
+                let off = u32::try_from(next).map_err(|_| "a free list leaves memory")?;
                 self.verify(Block { off, cap: class_words(class) }, bits)?;
                 next = self.memory.words().get(to_usize(off)).copied().unwrap_or(0);
             }
@@ -424,49 +381,9 @@ impl Blocks {
         Ok(())
     }
 
-    /// Takes all blocks back; pages stay.
+    /// Frees all blocks. Pages are kept. O(1).
     pub(crate) fn clear(&mut self) {
         self.memory.words_mut().iter_mut().take(CLASSES).for_each(|head| *head = 0);
         (self.top, self.used) = (to_u64(START), 0);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::words::Limits;
-
-    #[test]
-    fn classes_round_up_by_a_quarter_at_most() {
-        let mut last = 0;
-        for class in 0..CLASSES {
-            let words = class_words(class);
-            assert!(
-                words > last && words == class_of(words).words && words == class_of(last + 1).words
-            );
-            assert!(class_of(words).number == class && class_of(last + 1).number == class);
-            assert!(class < to_usize(EXACT) || u64::from(words) * 4 <= (u64::from(last) + 1) * 5);
-            last = words;
-        }
-        assert_eq!(last, u32::MAX);
-    }
-
-    #[test]
-    fn a_split_block_is_handed_out_in_pieces() {
-        let limits = Limits::NONE.with_pages(1);
-        let (mut blocks, mut resources) = (Blocks::new(), Resources::new(Account::new(limits)));
-        let kind = Kind::from_selector(0);
-        let mut alloc = |blocks: &mut Blocks, words| blocks.alloc(&mut resources, kind, words);
-        let large = alloc(&mut blocks, 4096).unwrap();
-        let rest = alloc(&mut blocks, 3584).unwrap();
-        assert!(alloc(&mut blocks, 4096).is_err());
-        blocks.free(large);
-        let mut taken = 0;
-        while let Ok(block) = alloc(&mut blocks, 7) {
-            assert!(block.off >= large.off && block.off + block.cap <= 8192);
-            assert!(block.off + block.cap <= rest.off || block.off >= rest.off + rest.cap);
-            taken += block.cap;
-        }
-        assert!(taken > 4096 * 9 / 10, "{taken}");
     }
 }

@@ -1,10 +1,8 @@
-//! [`Memory`]: a linear memory that behaves as a Wasm 3.0 memory does.
+//! [`Memory`]: a linear memory with the semantics of Wasm 3.0. Each arena keeps its
+//! payload in one; a VM may use others as Wasm memories.
 //!
-//! Every arena keeps its payload in one. Addresses are byte addresses; each
-//! range is checked against its own memory before the first byte moves, and
-//! sums are taken without wrapping. Storage is one `Vec<u64>` seen through
-//! `bytemuck`; capacity is reserved by doubling while pages come to life one
-//! 64 KiB fill at a time, so that no allocation pays for a fill of its own.
+//! Addresses count bytes. An access checks its ranges against their own memories
+//! before it writes the first byte, and sums of addresses never wrap.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -16,7 +14,7 @@ use crate::words::{Error, Limits, PAGE_BYTES, Result, to_u64};
 /// Words of 8 bytes in a page.
 const PAGE_WORDS: u64 = PAGE_BYTES / 8;
 
-/// The width of a memory's addresses.
+/// The width of a memory's addresses, which bounds its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IndexType {
@@ -27,7 +25,7 @@ pub enum IndexType {
 }
 
 impl IndexType {
-    /// The most pages that a memory of this type may have.
+    /// Returns the most pages that a memory of this type may have.
     pub const fn pages_max(self) -> u64 {
         match self {
             IndexType::I32 => 1 << 16,
@@ -36,28 +34,34 @@ impl IndexType {
     }
 }
 
-/// The type of a memory: index type, and limits in pages of 64 KiB.
+/// The type of a memory: the width of its addresses, and limits in pages of 64 KiB.
+///
+/// ```
+/// use segheap::memory::{IndexType, MemoryType};
+/// let ty = MemoryType::new(IndexType::I32, 1, None);
+/// assert_eq!((ty.min, ty.max), (1, None));
+/// assert_eq!(ty.index.pages_max(), 65_536);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct MemoryType {
     /// The width of addresses.
     pub index: IndexType,
-    /// Pages a new memory has.
+    /// The pages of a new memory.
     pub min: u64,
-    /// Pages it may grow to; `None`: as many as the index type allows.
+    /// The pages that it may grow to; `None` for as many as the index type allows.
     pub max: Option<u64>,
 }
 
 impl MemoryType {
-    /// A type with an index type, and limits in pages of 64 KiB: how many a new
-    /// memory has, and how many it may grow to (`None`: as many as the index
-    /// type allows). [`Memory::new`] checks that they agree.
+    /// Returns a type with these fields. [`Memory::new`] checks that they agree.
     pub const fn new(index: IndexType, min: u64, max: Option<u64>) -> MemoryType {
         MemoryType { index, min, max }
     }
 }
 
-/// An access outside a memory: Wasm's `out of bounds memory access`.
+/// The error of an access outside of a memory: the trap `out of bounds memory
+/// access` of Wasm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OutOfBounds;
 
@@ -69,12 +73,11 @@ impl fmt::Display for OutOfBounds {
 
 impl core::error::Error for OutOfBounds {}
 
-/// What an access answers.
+/// The result of an access.
 type Checked<T> = core::result::Result<T, OutOfBounds>;
 
-/// A byte-addressed linear memory with the semantics of Wasm 3.0.
-///
-/// Zeroed, sized in 64 KiB pages, little-endian, never shrinking.
+/// A linear memory with the semantics of Wasm 3.0: byte-addressed, little-endian,
+/// zeroed, sized in pages of 64 KiB, never shrinking.
 ///
 /// ```
 /// use segheap::memory::{IndexType, Memory, MemoryType};
@@ -87,19 +90,30 @@ type Checked<T> = core::result::Result<T, OutOfBounds>;
 /// assert_eq!(memory.size(), 2);
 /// ```
 pub struct Memory {
+    /// Capacity doubles, while the length grows page by page: the cost of zeroing
+    /// is spread over growths.
     words: Vec<u64>,
-    /// The declared minimum, and `WIDE` for memory64.
+    /// The declared minimum, with the bit [`WIDE`] for memory64.
     min: u64,
-    /// No number of pages stands for none.
+    /// The declared maximum; `u64::MAX` for none.
     max: u64,
 }
 
-/// Beyond every number of pages; packed, as a heap holds thirteen memories.
+/// A bit that no number of pages has. It shares a word with the minimum, as each
+/// heap has a memory for every kind.
 const WIDE: u64 = 1 << 63;
 
 impl Memory {
-    /// A memory of `ty.min` zeroed pages, or `None` where the limits contradict
-    /// each other or the host has no room.
+    /// Creates a memory of `ty.min` zeroed pages. Returns `None` if the minimum
+    /// exceeds the maximum, if either exceeds what the index type allows, or if the
+    /// global allocator fails. O(bytes).
+    ///
+    /// ```
+    /// use segheap::memory::{IndexType, Memory, MemoryType};
+    /// let memory = Memory::new(MemoryType::new(IndexType::I32, 2, Some(4))).unwrap();
+    /// assert_eq!((memory.size(), memory.bytes().len()), (2, 131_072));
+    /// assert!(Memory::new(MemoryType::new(IndexType::I32, 2, Some(1))).is_none());
+    /// ```
     pub fn new(ty: MemoryType) -> Option<Memory> {
         let max = ty.max.unwrap_or(ty.index.pages_max());
         if ty.min > max || max > ty.index.pages_max() {
@@ -110,14 +124,14 @@ impl Memory {
         Some(memory)
     }
 
-    /// A memory of no pages, which allocates nothing.
+    /// Creates a memory of no pages. Allocates nothing.
     pub(crate) const fn empty(ty: MemoryType) -> Memory {
         let max = if let Some(max) = ty.max { max } else { u64::MAX };
         let wide = if matches!(ty.index, IndexType::I64) { WIDE } else { 0 };
         Memory { words: Vec::new(), min: ty.min | wide, max }
     }
 
-    /// The type: the minimum as declared, not as grown.
+    /// Returns the type: the minimum as declared, not the size that was grown to.
     pub const fn ty(&self) -> MemoryType {
         let max = if self.max == u64::MAX { None } else { Some(self.max) };
         MemoryType { index: self.index(), min: self.min & !WIDE, max }
@@ -127,19 +141,32 @@ impl Memory {
         if self.min & WIDE == 0 { IndexType::I32 } else { IndexType::I64 }
     }
 
-    /// `memory.size`: live pages.
+    /// Returns the size in pages: `memory.size`.
     pub fn size(&self) -> u64 {
         to_u64(self.words.len()) / PAGE_WORDS
     }
 
-    /// `memory.grow`: `delta` zeroed pages more, and the old size; `None`
-    /// (Wasm's -1), changing nothing, beyond the maximum or where the host has
-    /// no room. Amortised O(bytes added).
+    /// Adds `delta` zeroed pages: `memory.grow`. Returns the old size in pages, or
+    /// `None` (-1 in Wasm) and changes nothing if the maximum would be exceeded or
+    /// the global allocator fails. Amortised O(bytes added).
+    ///
+    /// ```
+    /// use segheap::memory::{IndexType, Memory, MemoryType};
+    /// let mut memory = Memory::new(MemoryType::new(IndexType::I32, 1, Some(3))).unwrap();
+    /// assert_eq!(memory.grow(2), Some(1));
+    /// assert_eq!(memory.grow(1), None);
+    /// assert_eq!(memory.size(), 3);
+    /// ```
     pub fn grow(&mut self, delta: u64) -> Option<u64> {
-        self.grow_within(&mut Account::new(Limits::NONE), delta).ok()
+        let mut account = Account::new(Limits::NONE);
+        account.replace(0, self.words.capacity().saturating_mul(8));
+        self.grow_within(&mut account, delta).ok()
     }
 
-    /// [`Memory::grow`] that asks a account.
+    /// [`Memory::grow`] on an account.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] also beyond the maximum; [`Error::Limit`].
     pub(crate) fn grow_within(&mut self, account: &mut Account, delta: u64) -> Result<u64> {
         let old = self.size();
         let max = self.max.min(self.index().pages_max());
@@ -152,19 +179,19 @@ impl Memory {
         Ok(old)
     }
 
-    /// Pages and capacity.
+    /// The pages, and the capacity in words.
     pub(crate) fn extent(&self) -> (u64, usize) {
         (self.size(), self.words.capacity())
     }
 
-    /// Goes back to a smaller extent; outside Wasm, for arenas.
+    /// Shrinks to an extent: for arenas, as Wasm memories never shrink.
     pub(crate) fn give_back(&mut self, account: &mut Account, (pages, capacity): (u64, usize)) {
         let words = usize::try_from(pages.saturating_mul(PAGE_WORDS)).unwrap_or(usize::MAX);
         self.words.truncate(words);
         account.shrink(&mut self.words, capacity);
     }
 
-    /// Bytes asked of the global allocator.
+    /// The bytes requested from the global allocator.
     pub(crate) fn reserved_bytes(&self) -> u64 {
         to_u64(self.words.capacity()).saturating_mul(8)
     }
@@ -179,7 +206,15 @@ impl Memory {
         &mut self.words
     }
 
-    /// All bytes.
+    /// Returns all bytes, by address. O(1).
+    ///
+    /// ```
+    /// use segheap::memory::{IndexType, Memory, MemoryType};
+    /// let mut memory = Memory::new(MemoryType::new(IndexType::I32, 1, None)).unwrap();
+    /// memory.store_u16(6, 1, 0x0201)?;
+    /// assert_eq!(memory.bytes()[6..10], [0, 1, 2, 0]);
+    /// # Ok::<(), segheap::memory::OutOfBounds>(())
+    /// ```
     #[inline]
     pub fn bytes(&self) -> &[u8] {
         bytemuck::cast_slice(&self.words)
@@ -200,21 +235,42 @@ impl Memory {
         self.init(start, &value, 0, to_u64(N))
     }
 
-    /// `memory.fill`: `len` bytes at `address` become `value`.
+    /// Sets `len` bytes from `address` on to `value`: `memory.fill`. O(len).
+    ///
+    /// ```
+    /// use segheap::memory::{IndexType, Memory, MemoryType, OutOfBounds};
+    /// let mut memory = Memory::new(MemoryType::new(IndexType::I32, 1, None)).unwrap();
+    /// memory.fill(4, 0xFF, 2)?;
+    /// assert_eq!(memory.bytes()[3..7], [0, 0xFF, 0xFF, 0]);
+    /// assert_eq!(memory.fill(65_535, 0xFF, 2), Err(OutOfBounds));
+    /// assert_eq!(memory.fill(65_536, 0xFF, 0), Ok(())); // empty, at the end
+    /// # Ok::<(), OutOfBounds>(())
+    /// ```
     ///
     /// # Errors
-    /// [`OutOfBounds`], and nothing is written.
+    /// [`OutOfBounds`] if the bytes do not all lie in memory. Nothing is written
+    /// then.
     pub fn fill(&mut self, address: u64, value: u8, len: u64) -> Checked<()> {
         let range = range_in(self.bytes(), address, len)?;
         self.bytes_mut().get_mut(range).ok_or(OutOfBounds)?.fill(value);
         Ok(())
     }
 
-    /// `memory.init`: `len` bytes of `segment` from `source` on go to `address`.
-    /// A deferred segment is an empty slice.
+    /// Copies `len` bytes of `segment`, from index `source` on, to `address`:
+    /// `memory.init`. O(len). A segment that `data.drop` dropped is an empty slice.
+    ///
+    /// ```
+    /// use segheap::memory::{IndexType, Memory, MemoryType, OutOfBounds};
+    /// let mut memory = Memory::new(MemoryType::new(IndexType::I32, 1, None)).unwrap();
+    /// memory.init(100, b"segment", 3, 4)?;
+    /// assert_eq!(memory.bytes()[100..104], *b"ment");
+    /// assert_eq!(memory.init(100, b"segment", 3, 5), Err(OutOfBounds));
+    /// # Ok::<(), OutOfBounds>(())
+    /// ```
     ///
     /// # Errors
-    /// [`OutOfBounds`] for either range, and nothing is written.
+    /// [`OutOfBounds`] if the bytes do not all lie in memory, or not all in the
+    /// segment. Nothing is written then.
     #[inline]
     pub fn init(&mut self, address: u64, segment: &[u8], source: u64, len: u64) -> Checked<()> {
         let to = range_in(self.bytes(), address, len)?;
@@ -223,11 +279,21 @@ impl Memory {
         Ok(())
     }
 
-    /// `memory.copy` inside this memory; overlap behaves as if through a
-    /// temporary.
+    /// Copies `len` bytes from `source` to `address` in this memory: `memory.copy`.
+    /// The ranges may overlap. O(len).
+    ///
+    /// ```
+    /// use segheap::memory::{IndexType, Memory, MemoryType, OutOfBounds};
+    /// let mut memory = Memory::new(MemoryType::new(IndexType::I32, 1, None)).unwrap();
+    /// memory.init(0, b"abcd", 0, 4)?;
+    /// memory.copy(1, 0, 4)?;
+    /// assert_eq!(memory.bytes()[..5], *b"aabcd");
+    /// # Ok::<(), OutOfBounds>(())
+    /// ```
     ///
     /// # Errors
-    /// [`OutOfBounds`] for either range, and nothing is written.
+    /// [`OutOfBounds`] if either range does not lie in memory. Nothing is written
+    /// then.
     pub fn copy(&mut self, address: u64, source: u64, len: u64) -> Checked<()> {
         let to = range_in(self.bytes(), address, len)?;
         let from = range_in(self.bytes(), source, len)?;
@@ -235,11 +301,22 @@ impl Memory {
         Ok(())
     }
 
-    /// `memory.copy` from another memory into this one.
+    /// Copies `len` bytes from `source` in another memory to `address` in this one:
+    /// `memory.copy` between two memories. O(len).
+    ///
+    /// ```
+    /// use segheap::memory::{IndexType, Memory, MemoryType, OutOfBounds};
+    /// let ty = MemoryType::new(IndexType::I32, 1, None);
+    /// let (mut to, mut from) = (Memory::new(ty).unwrap(), Memory::new(ty).unwrap());
+    /// from.store_u32(8, 0, 7)?;
+    /// to.copy_from(16, &from, 8, 4)?;
+    /// assert_eq!(to.load_u32(16, 0), Ok(7));
+    /// # Ok::<(), OutOfBounds>(())
+    /// ```
     ///
     /// # Errors
-    /// [`OutOfBounds`] for either range, each against its own memory, and
-    /// nothing is written.
+    /// [`OutOfBounds`] if either range does not lie in its own memory. Nothing is
+    /// written then.
     pub fn copy_from(
         &mut self,
         address: u64,
@@ -251,7 +328,10 @@ impl Memory {
     }
 }
 
-/// `len` bytes at `address`, as a range proved to lie inside.
+/// Returns the range of `len` bytes from `address` on, checked to lie in `bytes`.
+///
+/// # Errors
+/// [`OutOfBounds`].
 #[inline]
 fn range_in(bytes: &[u8], address: u64, len: u64) -> Checked<Range<usize>> {
     let size = to_u64(bytes.len());
@@ -262,13 +342,23 @@ fn range_in(bytes: &[u8], address: u64, len: u64) -> Checked<Range<usize>> {
 
 macro_rules! accesses {
     ($($int:ty, $bytes:literal, $load:ident, $store:ident;)*) => {
-        /// Loads and stores, little-endian, at `address + offset`; the sum never
-        /// wraps.
+        /// Loads and stores: little-endian, at any alignment, at `address + offset`,
+        /// a sum that never wraps.
         impl Memory {$(
             #[doc = concat!("Loads ", $bytes, " at `address + offset`.")]
             ///
+            /// ```
+            /// use segheap::memory::{IndexType, Memory, MemoryType, OutOfBounds};
+            /// let ty = MemoryType::new(IndexType::I32, 1, None);
+            /// let mut memory = Memory::new(ty).unwrap();
+            #[doc = concat!("memory.", stringify!($store), "(100, 3, 7)?;")]
+            #[doc = concat!("assert_eq!(memory.", stringify!($load), "(103, 0), Ok(7));")]
+            #[doc = concat!("assert!(memory.", stringify!($load), "(u64::MAX, 104).is_err());")]
+            /// # Ok::<(), OutOfBounds>(())
+            /// ```
+            ///
             /// # Errors
-            /// [`OutOfBounds`].
+            /// [`OutOfBounds`] if the bytes do not all lie in memory.
             #[inline]
             pub fn $load(&self, address: u64, offset: u64) -> Checked<$int> {
                 self.load(address, offset).map(<$int>::from_le_bytes)
@@ -276,8 +366,19 @@ macro_rules! accesses {
 
             #[doc = concat!("Stores ", $bytes, " at `address + offset`.")]
             ///
+            /// ```
+            /// use segheap::memory::{IndexType, Memory, MemoryType, OutOfBounds};
+            /// let ty = MemoryType::new(IndexType::I32, 1, None);
+            /// let mut memory = Memory::new(ty).unwrap();
+            #[doc = concat!("memory.", stringify!($store), "(100, 3, 7)?;")]
+            #[doc = concat!("assert_eq!(memory.", stringify!($load), "(103, 0), Ok(7));")]
+            #[doc = concat!("assert!(memory.", stringify!($store), "(65_536, 0, 7).is_err());")]
+            /// # Ok::<(), OutOfBounds>(())
+            /// ```
+            ///
             /// # Errors
-            /// [`OutOfBounds`], and nothing is written.
+            /// [`OutOfBounds`] if the bytes do not all lie in memory. Nothing is
+            /// written then.
             #[inline]
             pub fn $store(&mut self, address: u64, offset: u64, value: $int) -> Checked<()> {
                 self.store(address, offset, value.to_le_bytes())

@@ -1,11 +1,12 @@
-//! One arena: a table of slots beside the blocks that they refer to, in one
-//! linear memory.
+//! [`Arena`]: a table of slots, and one linear memory with the blocks that they
+//! refer to. The blocks are the payload of the objects.
 //!
-//! All arenas are of this one type; what differs between kinds is a [`Shape`].
-//! Payload is reached by offset, inside this arena's own memory.
+//! All arenas have this one type; kinds differ in their [`Shape`]. A block is an
+//! offset in its own arena's memory, so that no slot reaches another memory.
 
 mod account;
 mod blocks;
+mod inspect;
 pub mod memory;
 mod resources;
 mod scratch;
@@ -27,38 +28,38 @@ use slot::Block;
 use slots::{SlotExtent, Slots, present};
 
 use crate::words::{
-    ArenaUsage, Cell, Epoch, Error, Kind, PAGE_BYTES, Result, Shape, corrupt, object_len, to_u64,
-    to_usize,
+    Cell, Epoch, Error, Kind, Result, Shape, corrupt, object_len, to_u64, to_usize,
 };
 
-/// Words that a sequence begins to grow with, as `Vec` does.
+/// The fewest words that a growing sequence gets, as in `Vec`.
 const FIRST_GROWTH: usize = 4;
 
 const _: () = assert!(size_of::<Arena>() <= 128, "two cache lines");
 
-/// Slots, and what an arena has reserved.
+/// The slots and the memory that an arena has reserved.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Extent {
     slots: SlotExtent,
     blocks: BlocksExtent,
 }
 
-/// What there was before an allocation, if it has made room.
+/// What an arena and the bitmap had reserved before an allocation.
 #[derive(Clone, Copy, Debug)]
 struct Before {
     extent: Extent,
     bitmap_words: usize,
 }
 
-/// One arena, with generations of `BITS` bits.
+/// An arena whose slots have generations of `BITS` bits.
 #[derive(Debug)]
 pub(crate) struct Arena<const BITS: u32 = 12> {
     shape: &'static Shape,
     slots: Slots<BITS>,
     blocks: Blocks,
-    /// Tells hints whether anything was freed, shrunk or moved since.
+    /// Advances when an object is freed, shrunk or moved: hints of an earlier epoch
+    /// have to be checked again.
     epoch: Epoch,
-    /// The epoch of the last recycling; hints older than it are rejected.
+    /// The epoch of the last recycling: older hints fail.
     recycled: Epoch,
 }
 
@@ -84,11 +85,12 @@ impl<const BITS: u32> Arena<BITS> {
         self.slots.kind()
     }
 
-    /// The slot that `cell` opens: one compare proves kind, generation and
-    /// liveness.
+    /// The slot of the object that `cell` refers to. One compare proves kind,
+    /// generation and liveness.
     ///
     /// # Errors
-    /// [`Error::NotAHandle`], [`Error::WrongKind`] or [`Error::Stale`].
+    /// [`Error::NotAHandle`], [`Error::Sealed`], [`Error::WrongKind`] or
+    /// [`Error::Stale`].
     #[inline(always)]
     pub(crate) fn check(&self, cell: Cell) -> Result<Slot> {
         self.find(cell).ok_or_else(|| cell.rejection(self.kind()))
@@ -100,13 +102,13 @@ impl<const BITS: u32> Arena<BITS> {
         self.slots.find(cell)
     }
 
-    /// Whether `cell` opens a slot of this arena.
+    /// Whether `cell` refers to a live object of this arena.
     #[inline]
     pub(crate) fn contains(&self, cell: Cell) -> bool {
         self.find(cell).is_some()
     }
 
-    /// The words of a slot's block that are in use.
+    /// The words in use of a slot's block.
     #[inline(always)]
     pub(crate) fn used(&self, slot: Slot) -> Result<&[u64]> {
         self.words(slot, self.shape.words(slot.len, slot.cap))
@@ -119,7 +121,7 @@ impl<const BITS: u32> Arena<BITS> {
         self.memory().words().get(off..off.saturating_add(len)).ok_or_else(corrupt)
     }
 
-    /// The cells of an object; in tables, holes are among them.
+    /// The cells of an object; of a table, with the holes among them.
     #[inline(always)]
     pub(crate) fn cells(&self, slot: Slot) -> Result<&[Cell]> {
         let len = self.shape.cells(slot.len);
@@ -131,13 +133,13 @@ impl<const BITS: u32> Arena<BITS> {
         words.map(Cell::slice).ok_or_else(corrupt)
     }
 
-    /// Where the payload lies.
+    /// The memory that holds the payload.
     #[inline(always)]
     pub(crate) const fn memory(&self) -> &Memory {
         self.blocks.memory()
     }
 
-    /// A live slot, by index.
+    /// The slot of a live object, by index.
     #[inline(always)]
     pub(crate) fn slot(&self, index: u32) -> Result<Slot> {
         present(self.slots.get(index)).copied()
@@ -167,6 +169,9 @@ impl<const BITS: u32> Arena<BITS> {
     }
 
     /// Begins a series of epochs, unless one has begun.
+    ///
+    /// # Errors
+    /// [`Error::IdsExhausted`].
     pub(crate) fn start_epoch(&mut self) -> Result<()> {
         self.epoch.start()
     }
@@ -174,12 +179,12 @@ impl<const BITS: u32> Arena<BITS> {
 
 /// Allocation and growth.
 impl<const BITS: u32> Arena<BITS> {
-    /// A new object of `len` elements in `words` words, which `fill` writes;
-    /// their content before is unspecified.
+    /// Allocates an object of `len` elements in `words` words, which `fill` writes;
+    /// what they hold before is unspecified.
     ///
     /// # Errors
-    /// A limit, a full arena, no memory, and what `fill` returns; nothing has
-    /// changed then.
+    /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`],
+    /// [`Error::OutOfMemory`], or what `fill` returns. Nothing has changed then.
     #[inline(always)]
     pub(crate) fn alloc(
         &mut self,
@@ -188,7 +193,7 @@ impl<const BITS: u32> Arena<BITS> {
         words: usize,
         fill: impl FnOnce(&mut [u64]) -> Result<()>,
     ) -> Result<Cell> {
-        // What is there to be taken, in line; the rest in one function.
+        // The common case inline: a slot and a block are available.
         let vacant = self.slots.vacant();
         let block = vacant.as_ref().and_then(|_| self.blocks.ready(words));
         let (Some(vacant), Some(block)) = (vacant, block) else {
@@ -205,7 +210,7 @@ impl<const BITS: u32> Arena<BITS> {
         Ok(cell)
     }
 
-    /// [`Arena::alloc`], after a slot and a block were made ready.
+    /// [`Arena::alloc`] where a slot or a block is not available yet.
     #[cold]
     #[inline(never)]
     fn alloc_with_room(
@@ -227,6 +232,7 @@ impl<const BITS: u32> Arena<BITS> {
         Ok(cell)
     }
 
+    /// Counts an object that was allocated in `block`.
     #[inline(always)]
     fn note_allocation(&self, resources: &mut Resources, block: Block) {
         resources.tally.object(block.cap);
@@ -235,7 +241,8 @@ impl<const BITS: u32> Arena<BITS> {
         }
     }
 
-    /// A free slot and a block; and what there was before.
+    /// Provides a free slot, and allocates a block. Returns the block, and what had
+    /// been reserved before.
     #[cold]
     fn make_room(&mut self, resources: &mut Resources, words: usize) -> Result<(Block, Before)> {
         let before = Before { extent: self.extent(), bitmap_words: resources.bitmap_words() };
@@ -245,7 +252,7 @@ impl<const BITS: u32> Arena<BITS> {
         Ok((block, before))
     }
 
-    /// Gives back what an allocation that fails has taken.
+    /// Undoes the part of an allocation that succeeded before it failed.
     #[cold]
     fn undo(&mut self, resources: &mut Resources, block: Block, before: Option<Before>) {
         self.blocks.free(block);
@@ -255,11 +262,12 @@ impl<const BITS: u32> Arena<BITS> {
         }
     }
 
-    /// Gives the sequence in slot `index` room for `additional` more elements,
-    /// and for as many again as it had where the limits allow.
+    /// Gives the sequence in slot `index` room for `additional` more elements;
+    /// doubles its block at least, where the limits allow that.
     ///
     /// # Errors
-    /// A limit, a full arena, no memory; nothing has changed then.
+    /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
+    /// [`Error::OutOfMemory`]. Nothing has changed then.
     pub(crate) fn reserve(
         &mut self,
         resources: &mut Resources,
@@ -277,8 +285,8 @@ impl<const BITS: u32> Arena<BITS> {
         roomy.or_else(|_| self.grow(resources, index, words))
     }
 
-    /// Gives the object in slot `index` room for `words` words; its words in use
-    /// are kept.
+    /// Grows the block of the object in slot `index` to `words` words at least. The
+    /// words in use are kept.
     #[inline(always)]
     fn grow(&mut self, resources: &mut Resources, index: u32, words: usize) -> Result<()> {
         let slot = self.slot(index)?;
@@ -290,11 +298,12 @@ impl<const BITS: u32> Arena<BITS> {
         Ok(())
     }
 
-    /// Gives slot `index` a second block; `fill` writes it from the first one,
-    /// which is freed then, and returns the new length.
+    /// Gives slot `index` another block. `fill` writes it from the old one, which
+    /// is freed then, and returns the new length.
     ///
     /// # Errors
-    /// A limit, a full arena, no memory; nothing has changed then.
+    /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
+    /// [`Error::OutOfMemory`]. Nothing has changed then.
     pub(crate) fn replace_block(
         &mut self,
         resources: &mut Resources,
@@ -315,7 +324,7 @@ impl<const BITS: u32> Arena<BITS> {
         Ok(())
     }
 
-    /// Cuts an object back to `len` elements, or leaves a shorter one.
+    /// Cuts an object to at most `len` elements.
     #[inline]
     pub(crate) fn truncate(&mut self, index: u32, len: u32) -> Result<()> {
         self.epoch.advance();
@@ -324,35 +333,37 @@ impl<const BITS: u32> Arena<BITS> {
         Ok(())
     }
 
-    /// Sets the length of an object whose block has room for it, once its
-    /// elements are written.
+    /// Sets the length of an object whose block has room for it, and whose elements
+    /// are written or about to be.
     #[inline(always)]
     pub(crate) fn set_len(&mut self, index: u32, len: u32) -> Result<()> {
         present(self.slots.get_mut(index))?.len = len;
         Ok(())
     }
 
-    /// Whether there is a block of `words` words to be taken as it is.
+    /// Whether a block of `words` words is available without growth.
     #[inline]
     pub(crate) fn is_ready(&self, words: usize) -> bool {
         self.blocks.is_ready(words)
     }
 
-    /// Takes back the newest object, whose handle nothing holds, as if it had
-    /// never been allocated.
+    /// Rolls back the allocation of the newest object, to whose handle nothing
+    /// refers.
     pub(crate) fn roll_back(&mut self, cell: Cell) {
-        if let Some(block) = self.slots.roll_back(cell) {
+        let block = self.slots.roll_back(cell);
+        debug_assert!(block.is_some(), "an object to roll back is not live");
+        if let Some(block) = block {
             self.blocks.free(block);
         }
     }
 
-    /// Capacity for slots, and the memory's extent.
+    /// What the arena has reserved.
     pub(crate) fn extent(&self) -> Extent {
         Extent { slots: self.slots.extent(), blocks: self.blocks.extent() }
     }
 
-    /// Goes back to an earlier extent, after all that came later was rolled
-    /// back, the newest first.
+    /// Shrinks to an earlier extent, after all later allocations were rolled back,
+    /// the newest first.
     pub(crate) fn shrink(&mut self, resources: &mut Resources, extent: Extent) {
         self.blocks.give_back(&mut resources.account, extent.blocks);
         self.slots.shrink(resources, extent.slots);
@@ -361,7 +372,7 @@ impl<const BITS: u32> Arena<BITS> {
 
 /// Reclamation.
 impl<const BITS: u32> Arena<BITS> {
-    /// Frees the object that `cell` refers to.
+    /// Frees the object that `cell` refers to. O(1).
     ///
     /// # Errors
     /// As [`Arena::check`].
@@ -374,25 +385,28 @@ impl<const BITS: u32> Arena<BITS> {
         Ok(())
     }
 
-    /// Ends the generation of a slot, and frees its block; returns whether the
-    /// slot retired.
+    /// Frees the object in a live slot. Returns whether the slot retired.
     #[inline]
     fn release(&mut self, index: u32) -> bool {
-        let Some(slot) = self.slots.get(index) else { return false };
+        let Some(slot) = self.slots.get(index) else {
+            debug_assert!(false, "there is no such slot");
+            return false;
+        };
         self.blocks.free(slot.block());
         self.epoch.advance();
         self.slots.release(index)
     }
 
-    /// Frees every object; generations go on, pages and slots stay reserved.
+    /// Frees every object. Pages and slots stay reserved; generations advance.
+    /// O(slots).
     pub(crate) fn clear(&mut self) {
         self.blocks.clear();
         self.epoch.advance();
         self.slots.release_all();
     }
 
-    /// Frees every live object whose bit is not set; returns how many. The last
-    /// goes first, so that the top of the memory falls with them.
+    /// Frees every live object whose bit is not set; returns how many. Goes from the
+    /// last slot to the first, so that the top of the memory falls. O(slots).
     pub(crate) fn sweep(&mut self, marked: &[u64]) -> u64 {
         let words = marked.get(..self.slots.len().div_ceil(64)).unwrap_or(marked);
         if words.iter().all(|&word| word == 0) {
@@ -413,9 +427,8 @@ impl<const BITS: u32> Arena<BITS> {
         freed
     }
 
-    /// Gives every retired slot whose bit is not set all its generations again:
-    /// no cell refers to it. Hints older than this are rejected. Returns how
-    /// many.
+    /// Recycles every retired slot whose bit is not set: no cell refers to it.
+    /// Returns how many. Hints from before fail. O(slots).
     pub(crate) fn recycle(&mut self, referenced: &[u64]) -> u64 {
         let mut recycled = 0_u64;
         for index in unmarked(referenced, self.slots.len()) {
@@ -428,13 +441,13 @@ impl<const BITS: u32> Arena<BITS> {
         recycled
     }
 
-    /// Words of live pages that no live object owns.
+    /// The words of memory outside of the blocks of live objects.
     pub(crate) fn waste(&self) -> u64 {
         to_u64(self.memory().words().len()).saturating_sub(self.blocks.used())
     }
 
-    /// Closes the gaps between blocks, cuts capacity back and gives free pages
-    /// back; handles stay valid.
+    /// Closes the gaps between blocks, and gives spare capacity and free pages
+    /// back. Handles stay valid. O(slots + payload).
     pub(crate) fn compact(&mut self, resources: &mut Resources) {
         let shape = self.shape;
         let (is_live, slots) = (Slots::<BITS>::is_live, self.slots.as_mut_slice());
@@ -444,50 +457,8 @@ impl<const BITS: u32> Arena<BITS> {
     }
 }
 
-/// Inspection.
-impl<const BITS: u32> Arena<BITS> {
-    /// Checks slots and blocks; tells what does not hold, and where. `bits` has
-    /// one for every word of memory.
-    pub(crate) fn verify(&self, bits: &mut [u64]) -> Result<(), (Option<u32>, &'static str)> {
-        let mut used = 0_u64;
-        for (cell, slot) in self.live() {
-            let fault = |what| (Some(cell.slot()), what);
-            if cell.selector() != self.kind() {
-                return Err(fault("the key is of another arena"));
-            }
-            if self.shape.words(slot.len, slot.cap) > to_usize(slot.cap) {
-                return Err(fault("the object is larger than its block"));
-            }
-            self.blocks.verify(slot.block(), bits).map_err(fault)?;
-            used = used.saturating_add(u64::from(slot.cap));
-        }
-        self.slots.verify()?;
-        if used != self.blocks.used() {
-            return Err((None, "the payload is miscounted"));
-        }
-        self.blocks.verify_free(bits).map_err(|what| (None, what))
-    }
-
-    pub(crate) fn usage(&self) -> ArenaUsage {
-        let counts = self.slots.counts();
-        let pages = self.memory().size();
-        ArenaUsage {
-            kind: self.kind(),
-            pages,
-            payload_bytes: self.blocks.used().saturating_mul(8),
-            bytes: pages.saturating_mul(PAGE_BYTES).saturating_add(self.slots.bytes()),
-            reserved_bytes: self
-                .memory()
-                .reserved_bytes()
-                .saturating_add(self.slots.reserved_bytes()),
-            live: counts.live,
-            free: counts.free,
-            retired: counts.retired,
-        }
-    }
-}
-
-/// The positions below `len` of bits that are not set, from the last on.
+/// The positions of bits that are not set, from the last to the first. `len` is
+/// rounded up to whole words of bits.
 fn unmarked(words: &[u64], len: usize) -> impl Iterator<Item = u32> {
     (0..u32::try_from(len.div_ceil(64)).unwrap_or(0)).rev().flat_map(move |n| {
         let mut clear = !words.get(to_usize(n)).copied().unwrap_or(0);

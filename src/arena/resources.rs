@@ -1,20 +1,20 @@
-//! [`Resources`]: what arenas draw on when they grow.
+//! [`Resources`]: what the arenas of a heap share as they grow.
 
 use alloc::vec::Vec;
 
 use super::account::Account;
 use crate::words::Result;
 
-/// What was allocated since the last collection.
+/// The allocations since the last collection.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) bytes: u64,
     pub(crate) objects: u32,
 }
 
-/// What a slot that retires counts as, in bytes allocated.
+/// The bytes that a slot counts as when it retires.
 const RETIRED_BYTES: u64 = 256;
-/// What a slot counts as.
+/// The bytes that the slot of an object counts as.
 const SLOT_BYTES: u64 = 16;
 
 impl Tally {
@@ -26,30 +26,32 @@ impl Tally {
         self.bytes = self.bytes.wrapping_add(bytes);
     }
 
-    /// Counts `words` words that an object grew by or moved to.
+    /// Counts the `words` words that an object has grown by, or moved to.
     #[inline(always)]
     pub(crate) fn growth(&mut self, words: u32) {
         self.bytes = self.bytes.wrapping_add(u64::from(words).wrapping_mul(8));
     }
 
+    /// Counts a slot that has retired.
     pub(crate) fn retired_slot(&mut self) {
         self.bytes = self.bytes.wrapping_add(RETIRED_BYTES);
     }
 }
 
-/// Words of a bitmap beyond those that bits need: one to spare for each selector.
+/// Words of a bitmap beyond those of its bits: each arena's bits may be rounded up
+/// to whole words, twice.
 const SPARE_WORDS: usize = 32;
 
-/// Bits for collections, reserved when slots and pages are, so that a collection
-/// needs no memory: two for every slot, and one for every word of any one arena.
+/// Mark bits, reserved along with slots and pages so that a collection needs no
+/// memory: two for every slot, or one for every word of the largest arena.
 #[derive(Debug, Default)]
 pub(crate) struct Bitmap {
     words: Vec<u64>,
-    /// Slots that all arenas have capacity for.
+    /// The capacity of all slot tables together.
     slots: usize,
 }
 
-/// The memory account, the bitmap of collections, and the tally of allocations.
+/// The account of memory, the tally of allocations, and the mark bits.
 #[derive(Debug)]
 pub(crate) struct Resources {
     pub(crate) account: Account,
@@ -63,8 +65,8 @@ impl Resources {
         Resources { account, tally: Tally { bytes: 0, objects: 0 }, bitmap }
     }
 
-    /// [`Account::reserve`] for the slots of an arena, with the bits for them;
-    /// [`Resources::shrink_slots`] takes back what an error leaves.
+    /// [`Account::reserve`] for the slots of an arena and their mark bits. After an
+    /// error, slots may have been reserved; [`Resources::shrink_slots`] undoes that.
     pub(super) fn reserve_slots<T>(&mut self, slots: &mut Vec<T>, len: usize) -> Result<()> {
         let old = slots.capacity();
         self.account.reserve(slots, len)?;
@@ -81,30 +83,30 @@ impl Resources {
         self.bitmap.slots = self.bitmap.slots.saturating_sub(removed);
     }
 
-    /// Makes room for `bits` bits.
+    /// Reserves `bits` mark bits.
     pub(super) fn reserve_bits(&mut self, bits: usize) -> Result<()> {
         self.account.reserve(&mut self.bitmap.words, (bits / 64).saturating_add(SPARE_WORDS))
     }
 
-    /// Words of bits that there is room for.
+    /// The words of mark bits that are reserved.
     pub(crate) fn bitmap_words(&self) -> usize {
         self.bitmap.words.capacity()
     }
 
-    /// Gives words of bits beyond `words` back.
+    /// Gives mark bits beyond `words` words back.
     pub(crate) fn shrink_bitmap(&mut self, words: usize) {
         self.account.shrink(&mut self.bitmap.words, words);
     }
 
-    /// Gives back bits that neither the slots nor `memory_words` words need.
+    /// Gives back mark bits that neither the slots nor `memory_words` words need.
     pub(crate) fn trim_bitmap(&mut self, memory_words: usize) {
         let bits = self.bitmap.slots.saturating_mul(2).max(memory_words);
         self.bitmap.words.clear();
         self.shrink_bitmap((bits / 64).saturating_add(SPARE_WORDS));
     }
 
-    /// Runs `work` with `bits` bits, which have been reserved: all zero, and to
-    /// be left so.
+    /// Runs `work` with the first `bits` mark bits, which have been reserved. They
+    /// are zero before and have to be after. Costs O(bits) the first time only.
     pub(crate) fn with_bits<T>(
         &mut self,
         bits: usize,
@@ -120,18 +122,19 @@ impl Resources {
         let BorrowedBits { resources, words, .. } = &mut borrowed;
         let Resources { account, tally, .. } = &mut **resources;
         let result = work(account, tally, words.get_mut(..len).unwrap_or_default());
+        debug_assert!(words.iter().all(|&word| word == 0), "mark bits are left set");
         borrowed.unwound = None;
         result
     }
 }
 
-/// Gives the bits back, also where the host's code ends by a panic: they are not
-/// known to be zero then, and the work list, whose bytes had been counted, is
-/// gone.
+/// Returns the mark bits to their place, also when an iterator of the host panics:
+/// the bits may be set then, and the work list, whose bytes were counted, has been
+/// dropped.
 struct BorrowedBits<'r> {
     resources: &'r mut Resources,
     words: Vec<u64>,
-    /// Bytes on the account before, if the host's code panicked.
+    /// The bytes in use before; `None` once `work` has returned.
     unwound: Option<usize>,
 }
 

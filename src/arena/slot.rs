@@ -4,17 +4,18 @@ use core::ops::Range;
 
 use crate::words::{Shape, to_usize};
 
-/// What a handle's index refers to. A free slot links to the next one by `off`.
+/// What the index of a handle refers to. `off` of a free slot is the index of the
+/// next one in the free list.
 #[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub(crate) struct Slot {
-    /// High half of the one handle that opens this slot.
+    /// The high half of the one handle that refers to the object in this slot.
     pub(crate) key: u32,
-    /// Elements.
+    /// The length of the object in elements; of a table, its used positions.
     pub(crate) len: u32,
-    /// First word of the block.
+    /// The first word of the block.
     pub(crate) off: u32,
-    /// Words of the block.
+    /// The words of the block.
     pub(crate) cap: u32,
 }
 
@@ -25,7 +26,7 @@ impl Slot {
         Block { off: self.off, cap: self.cap }
     }
 
-    /// Where in the payload, in bytes, `elements` of the slot's object lie.
+    /// The bytes of memory that `elements` of the slot's object take.
     #[inline(always)]
     pub(crate) const fn span(self, shape: &Shape, elements: Range<usize>) -> Range<usize> {
         let first = to_usize(self.off).saturating_add(to_usize(shape.header)).saturating_mul(8);
@@ -35,7 +36,7 @@ impl Slot {
     }
 }
 
-/// A block: offset and size in words; an empty one has neither.
+/// A block: offset and size in words, both 0 for the empty block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Block {
     pub(crate) off: u32,
@@ -43,7 +44,7 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// Where in the payload its words lie.
+    /// The words of the block in memory.
     #[inline(always)]
     pub(crate) fn range(self) -> Range<usize> {
         to_usize(self.off)..to_usize(self.off).saturating_add(to_usize(self.cap))

@@ -1,18 +1,20 @@
-//! [`Slots`]: the table that handles index. A slot is live, free or retired;
-//! its key says which, and nothing else of it is used before its key matched.
+//! [`Slots`]: the table that handles index. A slot is live, free or retired, by its
+//! key; the rest of it is read only after the key has matched.
 
 use alloc::vec::Vec;
 
 use super::resources::Resources;
 use super::slot::{Block, Slot};
+#[cfg(doc)]
+use crate::words::Error;
 use crate::words::{Cell, Generations, Kind, Result, corrupt, object_len, to_u64, to_usize};
 
 /// No slot: the end of the free list.
 const NONE: u32 = u32::MAX;
-/// Slots made free at a time.
+/// Slots added at a time.
 const BATCH: usize = 64;
 
-/// How many slots there are of each state.
+/// The number of slots in each state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SlotCounts {
     pub(crate) live: u32,
@@ -25,22 +27,22 @@ pub(crate) struct SlotCounts {
 pub(crate) struct Slots<const BITS: u32> {
     generations: Generations<BITS>,
     slots: Vec<Slot>,
-    /// First free slot.
+    /// The first free slot.
     free: u32,
     free_len: u32,
     retired: u32,
-    /// Here, where there is room for it.
+    /// The arena's kind. It fits here without padding.
     kind: Kind,
 }
 
-/// Length and capacity of a table of slots.
+/// The length and the capacity of a table of slots.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SlotExtent {
     len: usize,
     capacity: usize,
 }
 
-/// A free slot about to be used.
+/// The free slot that the next object gets.
 pub(super) struct Vacant<'s, const BITS: u32> {
     slot: &'s mut Slot,
     generations: Generations<BITS>,
@@ -49,7 +51,7 @@ pub(super) struct Vacant<'s, const BITS: u32> {
 }
 
 impl<const BITS: u32> Vacant<'_, BITS> {
-    /// Makes the slot live, and returns the handle that opens it.
+    /// Makes the slot live. Returns the handle of its object.
     #[inline(always)]
     pub(super) fn occupy(self, len: u32, block: Block) -> Cell {
         let index = core::mem::replace(self.free, self.slot.off);
@@ -77,8 +79,8 @@ impl<const BITS: u32> Slots<BITS> {
         self.kind
     }
 
-    /// The slot that `cell` opens: one compare proves kind, generation and
-    /// liveness.
+    /// The slot of the object that `cell` refers to. One compare proves kind,
+    /// generation and liveness.
     #[inline(always)]
     pub(super) fn find(&self, cell: Cell) -> Option<Slot> {
         self.slots.get(to_usize(cell.slot())).copied().filter(|slot| slot.key == cell.key())
@@ -128,12 +130,12 @@ impl<const BITS: u32> Slots<BITS> {
         Some(Vacant { slot, generations: self.generations, free, free_len })
     }
 
-    /// Makes free slots where there is none: many at a time, but one at a time
-    /// near a limit.
+    /// Adds free slots if there are none: many at a time, but one at a time near
+    /// the limit.
     ///
     /// # Errors
-    /// As [`Account::reserve`](super::account::Account::reserve), and
-    /// [`Error::ArenaFull`](crate::Error::ArenaFull).
+    /// [`Error::Limit`], [`Error::ArenaFull`] or [`Error::OutOfMemory`]; what has
+    /// been reserved by then, the caller gives back.
     pub(super) fn add(&mut self, resources: &mut Resources) -> Result<()> {
         if !self.is_exhausted() {
             return Ok(());
@@ -155,11 +157,14 @@ impl<const BITS: u32> Slots<BITS> {
         Ok(())
     }
 
-    /// Ends a live slot's generation: the slot is free in its next one, or
+    /// Ends the generation of a live slot, which is free in the next one then, or
     /// retired after the last. Returns whether it retired.
     #[inline]
     pub(super) fn release(&mut self, index: u32) -> bool {
-        let Some(slot) = self.slots.get_mut(to_usize(index)) else { return false };
+        let Some(slot) = self.slots.get_mut(to_usize(index)) else {
+            debug_assert!(false, "there is no such slot");
+            return false;
+        };
         let key = self.generations.next_free_key(slot.key, index);
         if Generations::<BITS>::is_retired(key) {
             *slot = Slot { key, len: 0, off: NONE, cap: 0 };
@@ -172,7 +177,7 @@ impl<const BITS: u32> Slots<BITS> {
         }
     }
 
-    /// Ends the generation of every live slot.
+    /// Ends the generation of every live slot. O(slots).
     pub(super) fn release_all(&mut self) {
         let Slots { generations, slots, free, free_len, retired, .. } = self;
         (*free, *free_len, *retired) = (NONE, 0, 0);
@@ -190,15 +195,16 @@ impl<const BITS: u32> Slots<BITS> {
         }
     }
 
-    /// Makes the slot of the newest object free again, in the generation it had
-    /// before: no copy of the handle exists.
+    /// Frees the slot of the newest object without ending its generation: no copy
+    /// of the handle exists. Returns the object's block.
     pub(super) fn roll_back(&mut self, cell: Cell) -> Option<Block> {
         let slot = self.find(cell)?;
         self.push_free(cell.slot(), self.generations.rolled_back_key(slot.key));
         Some(slot.block())
     }
 
-    /// Gives a retired slot all its generations again, if it is one.
+    /// Gives a slot all its generations again if it is retired. Returns whether it
+    /// was.
     pub(super) fn recycle(&mut self, index: u32) -> bool {
         let retired = self.is_retired(index);
         if retired {
@@ -210,6 +216,7 @@ impl<const BITS: u32> Slots<BITS> {
 
     /// Puts a slot at the head of the free list.
     fn push_free(&mut self, index: u32, key: u32) {
+        debug_assert!(to_usize(index) < self.slots.len(), "there is no such slot");
         if let Some(slot) = self.slots.get_mut(to_usize(index)) {
             *slot = Slot { key, len: 0, off: core::mem::replace(&mut self.free, index), cap: 0 };
             self.free_len = self.free_len.wrapping_add(1);
@@ -220,9 +227,9 @@ impl<const BITS: u32> Slots<BITS> {
         SlotExtent { len: self.slots.len(), capacity: self.slots.capacity() }
     }
 
-    /// Goes back to an earlier extent, after all objects made since were rolled
-    /// back, the newest first: slots made since are the last ones in the free
-    /// list.
+    /// Shrinks to an earlier extent, after all objects allocated since were rolled
+    /// back, the newest first: slots added since are the last ones in the free list
+    /// then.
     pub(super) fn shrink(&mut self, resources: &mut Resources, extent: SlotExtent) {
         if self.slots.len() > extent.len {
             let (mut last, mut index, mut kept) = (NONE, self.free, 0_u32);
@@ -259,17 +266,20 @@ impl<const BITS: u32> Slots<BITS> {
         SlotCounts { live, free: self.free_len, retired: self.retired }
     }
 
-    /// Bytes requested for the table.
+    /// The bytes requested for the table.
     pub(super) fn reserved_bytes(&self) -> u64 {
         to_u64(self.slots.capacity()).saturating_mul(to_u64(size_of::<Slot>()))
     }
 
-    /// Bytes of the table in use.
+    /// The bytes of the table in use.
     pub(super) fn bytes(&self) -> u64 {
         to_u64(self.slots.len()).saturating_mul(to_u64(size_of::<Slot>()))
     }
 
-    /// Checks the free list and the counts; tells what does not hold, and where.
+    /// Checks the free list and the counts.
+    ///
+    /// # Errors
+    /// The first fault: the slot, if it has one, and a description.
     pub(super) fn verify(&self) -> Result<(), (Option<u32>, &'static str)> {
         let is_retired = |slot: &&Slot| Generations::<BITS>::is_retired(slot.key);
         let live = self.slots.iter().filter(|slot| Self::is_live(slot)).count();
@@ -278,7 +288,7 @@ impl<const BITS: u32> Slots<BITS> {
         let (mut next, mut listed) = (self.free, 0_usize);
         while let Some(slot) = self.get(next).filter(|_| listed < free) {
             if Self::is_live(slot) || is_retired(&slot) {
-                return Err((Some(next), "the free list leads to a slot in use"));
+                return Err((Some(next), "the free list reaches a slot in use"));
             }
             (next, listed) = (slot.off, listed.saturating_add(1));
         }
@@ -290,7 +300,7 @@ impl<const BITS: u32> Slots<BITS> {
     }
 }
 
-/// [`Error::Corrupt`](crate::Error::Corrupt) for a slot that has to be there.
+/// The slot, or [`Error::Corrupt`] for one that has to exist and does not.
 #[inline(always)]
 pub(super) fn present<T>(slot: Option<T>) -> Result<T> {
     slot.ok_or_else(corrupt)

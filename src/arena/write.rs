@@ -1,6 +1,6 @@
-//! Write access to the payload of existing objects. Every cell that is written
-//! into an object passes through one of these functions, which know the object's
-//! slot: a write barrier would stand here and nowhere else.
+//! Write access to the payload of existing objects. Every write of a cell into an
+//! object goes through one of these functions, which know the object's slot: a
+//! write barrier belongs here and nowhere else.
 
 use core::ops::Range;
 
@@ -8,7 +8,7 @@ use super::{Arena, Slot};
 use crate::words::{Element, Result, corrupt};
 
 impl<const BITS: u32> Arena<BITS> {
-    /// Opens the object in slot `index`: its slot, and the whole of its block.
+    /// The slot `index` of a live object, and the whole of the object's block.
     #[inline(always)]
     pub(crate) fn write(&mut self, index: u32) -> Option<(&mut Slot, &mut [u64])> {
         let slot = self.slots.get_mut(index)?;
@@ -16,16 +16,15 @@ impl<const BITS: u32> Arena<BITS> {
         Some((slot, block?))
     }
 
-    /// Opens the bytes `range` of the payload, which lie in the object in slot
-    /// `index`.
+    /// The bytes `range` of memory, which lie in the object in slot `index`.
     #[inline(always)]
     pub(crate) fn write_bytes(&mut self, index: u32, range: Range<usize>) -> Result<&mut [u8]> {
         debug_assert!(self.owns(index, &range));
         self.blocks.bytes_mut().get_mut(range).ok_or_else(corrupt)
     }
 
-    /// Copies the bytes `from` of the payload to those from `to` on, which lie in
-    /// the object in slot `index`; overlap behaves as if through a temporary.
+    /// Copies the bytes `from` of memory to those from `to` on, which lie in the
+    /// object in slot `index`. The ranges may overlap, as in `memmove`.
     #[inline(always)]
     pub(crate) fn copy_bytes(&mut self, index: u32, from: Range<usize>, to: usize) -> Result<()> {
         let target = to..to.saturating_add(from.len());
@@ -39,8 +38,8 @@ impl<const BITS: u32> Arena<BITS> {
         Ok(())
     }
 
-    /// Overwrites the payload's element `place`, counted from its beginning,
-    /// which lies in the object in slot `index`. `None` where there is none.
+    /// Overwrites element `place` of memory, counted from the beginning of memory,
+    /// which lies in the object in slot `index`. `None` if it is beyond memory.
     #[inline(always)]
     pub(crate) fn write_element<T: Element>(
         &mut self,
@@ -56,8 +55,8 @@ impl<const BITS: u32> Arena<BITS> {
         Some(())
     }
 
-    /// Opens the payload, for writes to `ranges` of objects in the slots that
-    /// stand beside them.
+    /// The bytes of memory, for writes to `ranges`, each of which lies in the object
+    /// in the slot beside it.
     pub(crate) fn write_many(
         &mut self,
         mut ranges: impl Iterator<Item = (u32, Range<usize>)>,
@@ -66,8 +65,7 @@ impl<const BITS: u32> Arena<BITS> {
         self.blocks.bytes_mut()
     }
 
-    /// Whether the bytes `range` of the payload lie in the block of a live
-    /// object.
+    /// Whether the bytes `range` of memory lie in the block of slot `index`.
     fn owns(&self, index: u32, range: &Range<usize>) -> bool {
         let block = self.slots.get(index).map_or(0..0, |slot| slot.block().range());
         let bytes = block.start.saturating_mul(8)..block.end.saturating_mul(8);

@@ -1,0 +1,38 @@
+//! Size classes, and blocks split from larger ones.
+
+use super::*;
+use crate::words::Limits;
+
+#[test]
+fn classes_round_up_by_a_quarter_at_most() {
+    let mut last = 0;
+    for class in 0..CLASSES {
+        let words = class_words(class);
+        assert!(
+            words > last && words == class_of(words).words && words == class_of(last + 1).words
+        );
+        assert!(class_of(words).number == class && class_of(last + 1).number == class);
+        assert!(class < to_usize(EXACT) || u64::from(words) * 4 <= (u64::from(last) + 1) * 5);
+        last = words;
+    }
+    assert_eq!(last, u32::MAX);
+}
+
+#[test]
+fn a_split_block_is_allocated_in_pieces() {
+    let limits = Limits::NONE.with_pages(1);
+    let (mut blocks, mut resources) = (Blocks::new(), Resources::new(Account::new(limits)));
+    let kind = Kind::from_selector(0);
+    let mut alloc = |blocks: &mut Blocks, words| blocks.alloc(&mut resources, kind, words);
+    let large = alloc(&mut blocks, 4096).unwrap();
+    let rest = alloc(&mut blocks, 3584).unwrap();
+    assert!(alloc(&mut blocks, 4096).is_err());
+    blocks.free(large);
+    let mut taken = 0;
+    while let Ok(block) = alloc(&mut blocks, 7) {
+        assert!(block.off >= large.off && block.off + block.cap <= 8192);
+        assert!(block.off + block.cap <= rest.off || block.off >= rest.off + rest.cap);
+        taken += block.cap;
+    }
+    assert!(taken > 4096 * 9 / 10, "{taken}");
+}
