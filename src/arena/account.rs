@@ -47,6 +47,7 @@ impl Account {
         }
     }
 
+    #[inline]
     pub(crate) const fn limits(&self) -> Limits {
         self.limits
     }
@@ -56,15 +57,18 @@ impl Account {
     }
 
     /// The bytes in use.
+    #[inline]
     pub(crate) const fn used(&self) -> usize {
         self.used
     }
 
     /// The bytes that the limit leaves.
+    #[inline]
     pub(crate) const fn left(&self) -> usize {
         self.limits.bytes.saturating_sub(self.used)
     }
 
+    #[inline]
     pub(crate) const fn pressure(&self) -> Pressure {
         self.pressure
     }
@@ -140,6 +144,7 @@ impl Account {
     ///
     /// # Errors
     /// [`Error::Limit`] or [`Error::OutOfMemory`]. Nothing has changed then.
+    #[inline]
     pub(crate) fn reserve<T>(&mut self, vec: &mut Vec<T>, len: usize) -> Result<()> {
         let size = size_of::<T>();
         let old = vec.capacity();
@@ -214,6 +219,7 @@ impl Account {
     }
 
     /// Whether a sort is running.
+    #[inline]
     pub(crate) const fn is_sorting(&self) -> bool {
         self.charge.sorting
     }

@@ -16,7 +16,7 @@ mod slots;
 mod tests;
 mod write;
 
-pub(crate) use account::{Account, Pressure, ScratchCharge};
+pub(crate) use account::{Account, ScratchCharge};
 pub(crate) use blocks::halves;
 pub(crate) use memory::Memory;
 pub(crate) use resources::{Resources, Tally};

@@ -44,6 +44,7 @@ impl Arenas {
         self.get(cell.selector())
     }
 
+    #[inline]
     pub(crate) const fn as_slice(&self) -> &[Arena] {
         &self.0
     }
@@ -92,6 +93,7 @@ impl Arenas {
     /// # Errors
     /// [`Error::NotAHandle`] if the cell is no handle; [`Error::Stale`] if the object
     /// was freed.
+    #[inline]
     pub(crate) fn open(&self, cell: Cell) -> Result<(&Arena, Slot)> {
         let kind = cell.kind().ok_or(Error::NotAHandle)?;
         let arena = self.get(kind).ok_or(Error::Stale { kind })?;

@@ -115,11 +115,13 @@ impl AllocationLog {
     }
 
     /// Number of open regions.
+    #[inline]
     pub(crate) fn depth(&self) -> usize {
         self.regions.len()
     }
 
     /// Opens a region.
+    #[inline]
     pub(crate) fn open(&mut self, account: &mut Account, serial: u64) -> Result<()> {
         let len = self.regions.len().saturating_add(1);
         account.reserve(&mut self.regions, len)?;
@@ -128,18 +130,21 @@ impl AllocationLog {
     }
 
     /// The open region at a depth.
+    #[inline]
     pub(crate) fn region(&self, depth: usize) -> Option<OpenRegion> {
         self.regions.get(depth).copied()
     }
 
     /// Closes the region at a depth and those inside it; returns whether anything was
     /// allocated in them.
+    #[inline]
     pub(crate) fn close(&mut self, depth: usize, region: OpenRegion) -> bool {
         self.regions.truncate(depth);
         self.entries.len() > region.start
     }
 
     /// The entries from `start` on.
+    #[inline]
     pub(crate) fn since(&self, start: usize) -> &[Cell] {
         debug_assert!(start <= self.entries.len(), "regions start inside the log");
         self.entries.get(start..).unwrap_or_default()

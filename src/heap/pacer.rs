@@ -1,6 +1,6 @@
 //! [`Pacer`]: when a collection is due.
 
-use crate::arena::{Pressure, Tally};
+use crate::arena::{Account, Tally};
 use crate::words::Policy;
 
 /// Decides when the next collection is due.
@@ -19,6 +19,7 @@ impl Pacer {
         Pacer { policy, trigger: policy.bytes_min, trigger_near_limit: 0 }
     }
 
+    #[inline]
     pub(crate) const fn policy(&self) -> Policy {
         self.policy
     }
@@ -30,12 +31,15 @@ impl Pacer {
 
     /// Whether a collection is due after the allocations of `tally`.
     #[inline]
-    pub(crate) const fn is_due(&self, tally: Tally, pressure: Pressure) -> bool {
-        let Policy { stress, .. } = self.policy;
-        let near_limit = pressure.refused || tally.bytes >= self.trigger_near_limit;
+    pub(crate) fn is_due(&self, tally: &Tally, account: &Account) -> bool {
         tally.bytes >= self.trigger
-            || pressure.near_limit && near_limit
-            || stress > 0 && tally.objects >= stress
+            || account.pressure().near_limit && self.is_due_near_limit(tally, account)
+            || self.policy.stress > 0 && tally.objects >= self.policy.stress
+    }
+
+    #[cold]
+    fn is_due_near_limit(&self, tally: &Tally, account: &Account) -> bool {
+        account.pressure().refused || tally.bytes >= self.trigger_near_limit
     }
 
     /// Sets the triggers after a collection that left `live_bytes`.

@@ -53,6 +53,7 @@ impl Store {
         }
     }
 
+    #[inline]
     pub(crate) const fn arenas(&self) -> &Arenas {
         &self.arenas
     }
@@ -71,22 +72,27 @@ impl Store {
         self.arenas.get_mut(kind).ok_or(Error::NotAHandle)
     }
 
+    #[inline]
     pub(crate) const fn resources(&self) -> &Resources {
         &self.resources
     }
 
+    #[inline]
     pub(crate) const fn account(&self) -> &Account {
         &self.resources.account
     }
 
+    #[inline]
     pub(crate) const fn account_mut(&mut self) -> &mut Account {
         &mut self.resources.account
     }
 
+    #[inline]
     pub(crate) const fn log(&self) -> &AllocationLog {
         &self.log
     }
 
+    #[inline]
     pub(crate) const fn parts(&mut self) -> StoreParts<'_> {
         let Store { arenas, resources, log, .. } = self;
         StoreParts { arenas, resources, log }
@@ -129,6 +135,7 @@ impl Store {
     /// # Errors
     /// [`Error::NotAHandle`] if the cell is no handle; [`Error::Stale`] if the object
     /// was freed.
+    #[inline]
     pub(crate) fn open(&self, cell: Cell) -> Result<(&Arena, Slot)> {
         self.arenas.open(cell)
     }

@@ -156,7 +156,7 @@ impl Heap {
     /// ```
     #[inline]
     pub fn should_collect(&self) -> bool {
-        self.pacer.is_due(self.store.resources().tally, self.store.account().pressure())
+        self.pacer.is_due(&self.store.resources().tally, self.store.account())
     }
 
     /// Sets the policy that decides when a collection is due, and when it compacts.
