@@ -1,19 +1,19 @@
-//! The modules of `proptests/` that fuzzing needs: the targets are `fuzz.rs`,
-//! the rest is what it stands on. Their tests are not compiled here.
+//! The modules of `proptests/` that the fuzz targets use: the targets are in
+//! `fuzz.rs`, the other modules are its dependencies. Their tests are not compiled.
 
 #![allow(
     dead_code,
     unused_imports,
     unused_macros,
     unreachable_pub,
-    reason = "modules of the property tests, of which each target uses a part"
+    reason = "the targets use parts of these modules"
 )]
 
 #[macro_use]
-#[path = "../../proptests/tally.rs"]
-mod tally;
+#[path = "../../proptests/counters.rs"]
+mod counters;
 
-#[path = "../../proptests/copies.rs"]
+#[path = "../../proptests/copies/mod.rs"]
 mod copies;
 #[path = "../../proptests/fuzz.rs"]
 pub mod fuzz;
@@ -23,9 +23,9 @@ mod limits;
 mod machine;
 #[path = "../../proptests/memory.rs"]
 mod memory;
-#[path = "../../proptests/naive.rs"]
-mod naive;
-#[path = "../../proptests/programs.rs"]
+#[path = "../../proptests/programs/mod.rs"]
 mod programs;
+#[path = "../../proptests/reference.rs"]
+mod reference;
 #[path = "../../proptests/support.rs"]
 mod support;
