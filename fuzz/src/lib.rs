@@ -1,12 +1,12 @@
-//! The modules of `proptests/` that fuzzing needs: the targets are `fuzz.rs`,
-//! the rest is what it stands on. Their tests are not compiled here.
+//! The modules of `proptests/` that the fuzz targets use: the targets are in
+//! `fuzz.rs`, the other modules are its dependencies. Their tests are not compiled.
 
 #![allow(
     dead_code,
     unused_imports,
     unused_macros,
     unreachable_pub,
-    reason = "modules of the property tests, of which each target uses a part"
+    reason = "the targets use parts of these modules"
 )]
 
 #[macro_use]

@@ -1,9 +1,9 @@
-//! `segheap::memory::Memory` against WebAssembly.
+//! [`segheap::memory::Memory`] against WebAssembly.
 //!
-//! - `spec`: the official tests for memories, run by `interpreter`, whose
-//!   memories are `Memory`.
-//! - `oracle`: random programs of memory instructions over twelve memories, run
-//!   natively and by an independent engine, compared byte for byte.
+//! - `spec`: the official tests of memories, run by `interpreter`, whose memories
+//!   are `Memory`.
+//! - `oracle`: random programs of memory instructions over twelve memories, run on
+//!   `Memory` and by an independent engine, and compared byte by byte.
 
 mod interpreter;
 mod oracle;

@@ -1,13 +1,12 @@
-//! Random programs of memory instructions, on [`Memory`] and in an engine.
+//! Random programs of memory instructions, on [`Memory`] and in `wasmi`.
 //!
-//! The official tests hardly touch copies between memories: their memories are
-//! of equal sizes, so that a source checked against the target's size, or a
-//! write before a trap, goes unseen. Here a program has twelve memories of
-//! random sizes, limits and index types, each full of bytes of its own, and
-//! runs loads, stores, fills, copies, inits, drops and grows whose addresses
-//! cluster around the ends of pages, of memories and of the index types. It runs
-//! natively and as a generated module in `wasmi`; after every instruction the
-//! results, the traps, and every memory's size and bytes must be equal.
+//! The official tests cover copies between memories poorly: their memories have
+//! equal sizes, which hides a source checked against the size of the target, or a
+//! write before a trap. Here a program has twelve memories of random sizes, limits
+//! and index types, each with different bytes. It runs loads, stores, fills, copies,
+//! inits, drops and grows, with addresses near the ends of pages, of memories and of
+//! the index types. After each instruction, results, traps, sizes and bytes of both
+//! implementations must be equal.
 
 use std::cell::RefCell;
 use std::sync::OnceLock;
@@ -25,7 +24,7 @@ const MEMORIES: usize = 12;
 const SEGMENTS: usize = 3;
 const PAGE: u64 = 65_536;
 
-/// Programs of each test, unless `PROPTEST_CASES` says otherwise.
+/// The number of programs of each test, unless `PROPTEST_CASES` sets it.
 const CASES: u32 = 64;
 
 #[test]
@@ -43,7 +42,7 @@ fn memory32_and_memory64() {
     compare("both", prop_oneof![Just(IndexType::I32), Just(IndexType::I64)].boxed());
 }
 
-/// One instruction. Numbers are as drawn; an index type narrows them.
+/// An instruction. Numbers have 64 bits and are truncated to the index type.
 #[derive(Clone, Debug)]
 enum Op {
     Load { memory: usize, width: usize, address: u64, offset: u64 },
@@ -79,12 +78,12 @@ struct Program {
     ops: Vec<Op>,
 }
 
-/// Multiples of a page, give or take a few bytes.
-fn around_pages() -> impl Strategy<Value = u64> {
+/// Addresses near multiples of the page size.
+fn near_pages() -> impl Strategy<Value = u64> {
     (0..=4_u64, -9..=9_i64).prop_map(|(page, by)| (page * PAGE).wrapping_add_signed(by))
 }
 
-/// Sums with these wrap, or do so in 32 bits.
+/// Numbers whose sums overflow in 32 or 64 bits.
 fn extreme() -> impl Strategy<Value = u64> {
     let edge = prop_oneof![Just(1 << 31), Just(1 << 32), Just(1 << 63), Just(0)];
     (edge, prop_oneof![-9..=9_i64, -300_000..=0_i64])
@@ -95,17 +94,17 @@ fn address() -> impl Strategy<Value = u64> {
     prop_oneof![
         12 => 0..PAGE,
         4 => 0..4 * PAGE,
-        4 => around_pages(),
+        4 => near_pages(),
         1 => extreme(),
     ]
 }
 
 fn offset() -> impl Strategy<Value = u64> {
-    prop_oneof![12 => 0..64_u64, 3 => around_pages(), 1 => extreme()]
+    prop_oneof![12 => 0..64_u64, 3 => near_pages(), 1 => extreme()]
 }
 
-/// Where loads and stores go: half of them across the end of a page.
-fn place() -> impl Strategy<Value = (u64, u64)> {
+/// Address and offset of a load or store: half of them near the end of a page.
+fn access() -> impl Strategy<Value = (u64, u64)> {
     let end = (1..=4_u64, 0..=9_u64, 0..=9_u64)
         .prop_map(|(page, before, offset)| (page * PAGE - before, offset.saturating_sub(4)));
     prop_oneof![end, (address(), offset())]
@@ -117,7 +116,7 @@ fn len() -> impl Strategy<Value = u64> {
         6 => 1..64_u64,
         8 => 1..600_u64,
         4 => 0..2 * PAGE,
-        2 => around_pages(),
+        2 => near_pages(),
         1 => extreme(),
     ]
 }
@@ -126,7 +125,7 @@ fn copy() -> impl Strategy<Value = Op> {
     let memory = 0..MEMORIES;
     let far = (memory.clone(), memory.clone(), address(), address(), len())
         .prop_map(|(to, from, address, source, len)| Op::Copy { to, from, address, source, len });
-    // Ranges of one memory that overlap, in both directions.
+    // Overlapping ranges of one memory, in both directions.
     let near = (memory, address(), -200..=200_i64, len()).prop_map(|(memory, address, by, len)| {
         Op::Copy { to: memory, from: memory, address, source: address.wrapping_add_signed(by), len }
     });
@@ -135,14 +134,14 @@ fn copy() -> impl Strategy<Value = Op> {
 
 fn op() -> impl Strategy<Value = Op> {
     let (memory, width) = (0..MEMORIES, 0..4_usize);
-    let place = (memory.clone(), width, place()).boxed();
-    // What is too much is so much that no host is asked for it.
+    let access = (memory.clone(), width, access()).boxed();
+    // Sizes beyond the limits are too large for an allocation to be tried.
     let delta = prop_oneof![6 => 0..=2_u64, 1 => Just(u64::MAX), 1 => Just((1 << 48) + 65_537)];
     prop_oneof![
-        2 => place.clone().prop_map(|(memory, width, (address, offset))| {
+        2 => access.clone().prop_map(|(memory, width, (address, offset))| {
             Op::Load { memory, width, address, offset }
         }),
-        4 => (place, any::<u64>()).prop_map(|((memory, width, (address, offset)), value)| {
+        4 => (access, any::<u64>()).prop_map(|((memory, width, (address, offset)), value)| {
             Op::Store { memory, width, address, offset, value }
         }),
         3 => (memory.clone(), address(), any::<u32>(), len()).prop_map(
@@ -160,16 +159,16 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 fn program(index: BoxedStrategy<IndexType>) -> impl Strategy<Value = Program> {
-    let room = prop_oneof![3 => (0..=2_u64).prop_map(Some), 1 => Just(None)];
+    let growth = prop_oneof![3 => (0..=2_u64).prop_map(Some), 1 => Just(None)];
     let min = prop_oneof![1 => Just(0), 8 => 1..=4_u64];
-    let memory = (index, min, room)
-        .prop_map(|(index, min, room)| MemoryType::new(index, min, room.map(|room| min + room)));
+    let memory = (index, min, growth)
+        .prop_map(|(index, min, growth)| MemoryType::new(index, min, growth.map(|n| min + n)));
     let segment = prop_oneof![3 => 0..=700_usize, 1 => 65_500..=65_600_usize];
     (vec(memory, MEMORIES), vec(segment, SEGMENTS), vec(op(), 1..=64))
         .prop_map(|(memories, segments, ops)| Program { memories, segments, ops })
 }
 
-/// Bytes without a short period: misplaced ones show.
+/// Bytes without a short period, so that misplaced ones are detected.
 fn noise(from: usize, len: usize) -> &'static [u8] {
     static NOISE: OnceLock<Vec<u8>> = OnceLock::new();
     let noise = NOISE.get_or_init(|| {
@@ -188,12 +187,12 @@ impl Program {
         self.memories[memory].index
     }
 
-    /// The number as an index type holds it.
+    /// The number, truncated to the index type of a memory.
     fn narrow(&self, memory: usize, number: u64) -> u64 {
         narrow(self.index(memory), number)
     }
 
-    /// The index type of lengths copied between two memories.
+    /// The index type of the length of a copy between two memories.
     fn shared(&self, to: usize, from: usize) -> IndexType {
         match (self.index(to), self.index(from)) {
             (IndexType::I64, IndexType::I64) => IndexType::I64,
@@ -209,13 +208,13 @@ impl Program {
         noise(1021 * memory, (self.memories[memory].min * PAGE) as usize)
     }
 
-    /// A module that exports each memory, and each instruction as a function.
+    /// Encodes a module that exports each memory, and each instruction as a function.
     fn module(&self) -> Vec<u8> {
         let (mut types, mut functions) = (TypeSection::new(), FunctionSection::new());
         let (mut memories, mut exports) = (MemorySection::new(), ExportSection::new());
         let (mut code, mut data) = (CodeSection::new(), DataSection::new());
         types.ty().function([], [ValType::I64]);
-        for (at, ty) in self.memories.iter().enumerate() {
+        for (n, ty) in self.memories.iter().enumerate() {
             memories.memory(wasm_encoder::MemoryType {
                 minimum: ty.min,
                 maximum: ty.max,
@@ -223,11 +222,11 @@ impl Program {
                 shared: false,
                 page_size_log2: None,
             });
-            exports.export(&format!("memory {at}"), ExportKind::Memory, at as u32);
+            exports.export(&format!("memory {n}"), ExportKind::Memory, n as u32);
         }
-        for (at, op) in self.ops.iter().enumerate() {
+        for (n, op) in self.ops.iter().enumerate() {
             functions.function(0);
-            exports.export(&format!("op {at}"), ExportKind::Func, at as u32);
+            exports.export(&format!("op {n}"), ExportKind::Func, n as u32);
             let mut function = Function::new([]);
             self.encode(op, &mut function.instructions());
             function.instructions().end();
@@ -242,40 +241,37 @@ impl Program {
         module.finish()
     }
 
-    fn encode(&self, op: &Op, code: &mut InstructionSink<'_>) {
-        let number = |code: &mut InstructionSink<'_>, index, number: u64| {
-            match index {
-                IndexType::I32 => code.i32_const(number as u32 as i32),
-                _ => code.i64_const(number as i64),
-            };
-        };
-        let at = |memory: usize, width: usize, offset: u64| MemArg {
+    fn mem_arg(&self, memory: usize, width: usize, offset: u64) -> MemArg {
+        MemArg {
             offset: self.narrow(memory, offset),
             align: width as u32,
             target: MemArgTarget::Memory(memory as u32),
             ordering: None,
-        };
+        }
+    }
+
+    fn encode(&self, op: &Op, code: &mut InstructionSink<'_>) {
         match *op {
             Op::Load { memory, width, address, offset } => {
                 number(code, self.index(memory), address);
-                let at = at(memory, width, offset);
+                let arg = self.mem_arg(memory, width, offset);
                 match width {
-                    0 => code.i64_load8_u(at),
-                    1 => code.i64_load16_u(at),
-                    2 => code.i64_load32_u(at),
-                    _ => code.i64_load(at),
+                    0 => code.i64_load8_u(arg),
+                    1 => code.i64_load16_u(arg),
+                    2 => code.i64_load32_u(arg),
+                    _ => code.i64_load(arg),
                 };
                 return;
             }
             Op::Store { memory, width, address, offset, value } => {
                 number(code, self.index(memory), address);
                 code.i64_const(value as i64);
-                let at = at(memory, width, offset);
+                let arg = self.mem_arg(memory, width, offset);
                 match width {
-                    0 => code.i64_store8(at),
-                    1 => code.i64_store16(at),
-                    2 => code.i64_store32(at),
-                    _ => code.i64_store(at),
+                    0 => code.i64_store8(arg),
+                    1 => code.i64_store16(arg),
+                    2 => code.i64_store32(arg),
+                    _ => code.i64_store(arg),
                 };
             }
             Op::Fill { memory, address, value, len } => {
@@ -311,7 +307,7 @@ impl Program {
         code.i64_const(0);
     }
 
-    /// Runs one instruction natively; -1 is a failure to grow.
+    /// Runs an instruction on [`Memory`]; a failed growth returns -1.
     fn run(
         &self,
         op: &Op,
@@ -370,6 +366,14 @@ impl Program {
     }
 }
 
+/// Encodes a constant of an index type.
+fn number(code: &mut InstructionSink<'_>, index: IndexType, number: u64) {
+    match index {
+        IndexType::I32 => code.i32_const(number as u32 as i32),
+        _ => code.i64_const(number as i64),
+    };
+}
+
 fn narrow(index: IndexType, number: u64) -> u64 {
     match index {
         IndexType::I32 => u64::from(number as u32),
@@ -377,8 +381,9 @@ fn narrow(index: IndexType, number: u64) -> u64 {
     }
 }
 
-/// Instructions that did it, and that trapped or answered -1, of each kind.
-type Tally = [[usize; 2]; KINDS.len()];
+/// For each kind of instruction, how many succeeded, and how many trapped or returned
+/// -1.
+type Counts = [[usize; 2]; KINDS.len()];
 
 fn compare(title: &str, index: BoxedStrategy<IndexType>) {
     let mut config = ProptestConfig {
@@ -393,56 +398,63 @@ fn compare(title: &str, index: BoxedStrategy<IndexType>) {
     let mut wasm = wasmi::Config::default();
     wasm.wasm_multi_memory(true).wasm_memory64(true).wasm_bulk_memory(true);
     let engine = wasmi::Engine::new(&wasm);
-    let tally = RefCell::new(Tally::default());
+    let counts = RefCell::new(Counts::default());
     let outcome = TestRunner::new(config)
-        .run(&program(index), |program| agree(&engine, &program, &mut tally.borrow_mut()));
+        .run(&program(index), |program| agree(&engine, &program, &mut counts.borrow_mut()));
     if let Err(failure) = outcome {
         panic!("{title}: {failure}");
     }
-    let tally = tally.into_inner();
-    for (kind, [done, not]) in KINDS.iter().zip(tally) {
-        println!("{title}: {kind}: {done} done, {not} refused");
-        // The programs must reach both sides, or the comparison says little.
-        assert!(cases < CASES || done > 0 && (*kind == "drop" || not > 0), "{title}: {kind}");
+    let counts = counts.into_inner();
+    for (kind, [succeeded, failed]) in KINDS.iter().zip(counts) {
+        println!("{title}: {kind}: {succeeded} succeeded, {failed} failed");
+        // Both outcomes must occur.
+        let both = succeeded > 0 && (*kind == "drop" || failed > 0);
+        assert!(cases < CASES || both, "{title}: {kind}");
     }
 }
 
 fn agree(
     engine: &wasmi::Engine,
     program: &Program,
-    tally: &mut Tally,
+    counts: &mut Counts,
 ) -> Result<(), TestCaseError> {
     let module = wasmi::Module::new(engine, program.module()).unwrap();
     let mut store = wasmi::Store::new(engine, ());
     let instance = wasmi::Linker::new(engine).instantiate_and_start(&mut store, &module).unwrap();
     let (mut memories, mut theirs) = (Vec::new(), Vec::new());
-    for (at, &ty) in program.memories.iter().enumerate() {
+    for (n, &ty) in program.memories.iter().enumerate() {
         let mut memory = Memory::new(ty).unwrap();
-        let content = program.content(at);
+        let content = program.content(n);
         memory.init(0, content, 0, content.len() as u64).unwrap();
         memories.push(memory);
-        let memory = instance.get_memory(&store, &format!("memory {at}")).unwrap();
+        let memory = instance.get_memory(&store, &format!("memory {n}")).unwrap();
         memory.data_mut(&mut store).copy_from_slice(content);
         theirs.push(memory);
     }
     let mut segments: Vec<_> = (0..SEGMENTS).map(|segment| program.segment(segment)).collect();
-    for (at, op) in program.ops.iter().enumerate() {
+    for (n, op) in program.ops.iter().enumerate() {
         let ours = program.run(op, &mut memories, &mut segments);
-        let function = instance.get_typed_func::<(), i64>(&store, &format!("op {at}")).unwrap();
+        let function = instance.get_typed_func::<(), i64>(&store, &format!("op {n}")).unwrap();
         let wasm = function.call(&mut store, ()).map(|result| result as u64).map_err(|error| {
             assert_eq!(error.as_trap_code(), Some(wasmi::TrapCode::MemoryOutOfBounds));
             OutOfBounds
         });
-        prop_assert_eq!(&ours, &wasm, "op {}, {:?}", at, op);
-        let refused = ours.is_err() || op.kind() == 6 && ours == Ok(u64::MAX);
-        tally[op.kind()][usize::from(refused)] += 1;
+        prop_assert_eq!(&ours, &wasm, "op {}, {:?}", n, op);
+        let failed = ours.is_err() || op.kind() == 6 && ours == Ok(u64::MAX);
+        counts[op.kind()][usize::from(failed)] += 1;
         for (number, (ours, theirs)) in memories.iter().zip(&theirs).enumerate() {
-            prop_assert_eq!(ours.size(), theirs.size(&store), "size of {} after {}", number, at);
-            prop_assert_eq!(ours.ty(), program.memories[number], "type as declared, however grown");
+            prop_assert_eq!(
+                ours.size(),
+                theirs.size(&store),
+                "size of memory {} after op {}",
+                number,
+                n
+            );
+            prop_assert_eq!(ours.ty(), program.memories[number], "growth changed the type");
             let (ours, theirs) = (ours.bytes(), theirs.data(&store));
             if ours != theirs {
                 let first = ours.iter().zip(theirs).position(|(ours, theirs)| ours != theirs);
-                prop_assert!(false, "memory {number} from {first:?} on, after op {at}, {op:?}");
+                prop_assert!(false, "memory {number} differs at {first:?} after op {n}, {op:?}");
             }
         }
     }

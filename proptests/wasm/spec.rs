@@ -1,16 +1,14 @@
-//! The official WebAssembly tests for memories.
+//! The official WebAssembly tests of memories.
 //!
-//! In scope: every module that the interpreter can run, and of it every
-//! `assert_return` and `assert_trap`, every `assert_unlinkable`, and each
-//! `assert_invalid` about a memory's limits, which [`Memory::new`] must refuse
-//! too. The tests of bulk instructions exist for memory32 only; they run a
-//! second time with every memory made a memory64, where nothing but the limit
-//! on pages may differ.
+//! In scope: each module that the interpreter can run, with each `assert_return` and
+//! `assert_trap`; each `assert_unlinkable`; and each `assert_invalid` about the limits
+//! of a memory, which [`Memory::new`] must reject too. The tests of bulk instructions
+//! exist for memory32 only. They also run with each memory made a memory64, where only
+//! the limit on pages may differ.
 //!
-//! Out of scope, counted and never silently dropped: malformed modules and other
-//! invalid ones, which are a parser's and a validator's matter; tables beyond
-//! `call_indirect`; reference types, SIMD, exceptions, threads; modules that
-//! import from a module out of scope.
+//! Out of scope, and counted: malformed modules and other invalid ones, which concern
+//! parsers and validators; tables beyond `call_indirect`; reference types, SIMD,
+//! exceptions, threads; modules that import from a module out of scope.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
@@ -28,8 +26,8 @@ use wast::{QuoteWat, Wast, WastArg, WastDirective, WastExecute, WastInvoke, Wast
 
 use crate::interpreter::{Extern, Module, Slot, Stop, Store};
 
-/// A file, and the fewest of its modules and assertions that must run: here, all
-/// that do.
+/// A file, and how many of its modules and assertions must run at least: as many as
+/// do now.
 type Floors = &'static [(&'static str, usize, usize)];
 
 const CORE: Floors = &[
@@ -50,7 +48,8 @@ const CORE: Floors = &[
     ("traps.wast", 4, 32),
 ];
 
-/// Not in the newest set, or there mixed with proposals out of scope.
+/// Files that are not in the latest version, or that contain proposals out of scope
+/// there.
 const VERSION_2: Floors = &[
     ("bulk.wast", 8, 44),
     ("imports.wast", 51, 105),
@@ -152,36 +151,36 @@ fn check(
 ) {
     let tests: HashMap<String, &'static str> =
         tests.map(|test| (test.name, test.contents)).collect();
-    let (mut total, mut failures) = (Tally::default(), Vec::new());
+    let (mut total, mut failures) = (Counts::default(), Vec::new());
     for &(name, modules, assertions) in floors {
         let text = tests.get(name).unwrap_or_else(|| panic!("{title}: no {name}"));
         let mut run = Run::new(name, text, widened);
         run.file();
-        println!("{title}: {name}: {}", run.tally);
-        if run.tally.modules < modules || run.tally.assertions < assertions {
+        println!("{title}: {name}: {}", run.counts);
+        if run.counts.modules < modules || run.counts.assertions < assertions {
             let floor = format!("{modules} modules and {assertions} assertions");
             run.failures.push(format!("{name}: fewer ran than {floor}"));
         }
-        total.add(run.tally);
+        total.add(run.counts);
         failures.append(&mut run.failures);
     }
-    // Not captured, so that the tally is seen where all is well.
+    // Not captured, so that the counts are printed when all tests pass.
     let summary = format!("{title}: {} files: {total}\n", floors.len());
     std::io::stdout().write_all(summary.as_bytes()).unwrap();
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
 }
 
-/// What ran, and what did not and why.
+/// How much ran, and how much was skipped, by reason.
 #[derive(Default)]
-struct Tally {
+struct Counts {
     modules: usize,
     modules_skipped: BTreeMap<String, usize>,
     assertions: usize,
     assertions_skipped: BTreeMap<String, usize>,
 }
 
-impl Tally {
-    fn add(&mut self, other: Tally) {
+impl Counts {
+    fn add(&mut self, other: Counts) {
         self.modules += other.modules;
         self.assertions += other.assertions;
         for (reason, count) in other.modules_skipped {
@@ -193,7 +192,7 @@ impl Tally {
     }
 }
 
-impl std::fmt::Display for Tally {
+impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} modules, {} assertions", self.modules, self.assertions)?;
         for (what, skipped) in
@@ -212,22 +211,22 @@ impl std::fmt::Display for Tally {
 }
 
 /// An instance, or why its module was skipped.
-type Made = Result<usize, String>;
+type Instantiated = Result<usize, String>;
 
 struct Run {
     name: &'static str,
     text: &'static str,
     store: Store,
     /// The latest module.
-    current: Made,
-    named: HashMap<String, Made>,
-    tally: Tally,
+    current: Instantiated,
+    named: HashMap<String, Instantiated>,
+    counts: Counts,
     failures: Vec<String>,
 }
 
-/// What became of an assertion.
+/// The outcome of an assertion.
 enum Outcome {
-    Held,
+    Passed,
     Failed(String),
     Skipped(String),
 }
@@ -249,7 +248,7 @@ impl Run {
             store: Store::new(widened),
             current: Err("no module yet".into()),
             named: HashMap::new(),
-            tally: Tally::default(),
+            counts: Counts::default(),
             failures: Vec::new(),
         }
     }
@@ -287,31 +286,31 @@ impl Run {
                 };
             }
             WastDirective::AssertReturn { exec, results, .. } => match self.execute(exec) {
-                Ok(slots) if equal(&slots, &results) => Outcome::Held,
+                Ok(slots) if equal(&slots, &results) => Outcome::Passed,
                 Ok(slots) => Outcome::Failed(format!("{slots:x?} instead of {results:?}")),
                 Err(stop) => Outcome::of(stop),
             },
             WastDirective::AssertTrap { exec, message, .. } => match self.execute(exec) {
-                Err(Stop::Trap(why)) if message.starts_with(why) => Outcome::Held,
+                Err(Stop::Trap(why)) if message.starts_with(why) => Outcome::Passed,
                 Ok(slots) => Outcome::Failed(format!("{slots:x?} instead of {message}")),
                 Err(stop) => Outcome::of(stop),
             },
             WastDirective::AssertUnlinkable { module, message, .. } => {
                 match self.execute(WastExecute::Wat(module)) {
-                    Err(Stop::Unlinkable(why)) if message.starts_with(why) => Outcome::Held,
+                    Err(Stop::Unlinkable(why)) if message.starts_with(why) => Outcome::Passed,
                     Ok(_) => Outcome::Failed(format!("linked instead of {message}")),
                     Err(stop) => Outcome::of(stop),
                 }
             }
             WastDirective::AssertInvalid { module, message, .. } => invalid(&module, message),
             WastDirective::AssertMalformed { .. } => Outcome::Skipped("malformed".into()),
-            _ => Outcome::Skipped("another kind of directive".into()),
+            _ => Outcome::Skipped("other directives".into()),
         };
         match outcome {
-            Outcome::Held => self.tally.assertions += 1,
+            Outcome::Passed => self.counts.assertions += 1,
             Outcome::Failed(why) => return Err(why),
             Outcome::Skipped(reason) => {
-                *self.tally.assertions_skipped.entry(reason).or_default() += 1;
+                *self.counts.assertions_skipped.entry(reason).or_default() += 1;
             }
         }
         Ok(())
@@ -320,26 +319,26 @@ impl Run {
     fn module(&mut self, mut module: QuoteWat<'_>) -> Result<(), String> {
         let name = module.name().map(|id| id.name().to_owned());
         let bytes = module.encode().map_err(|error| error.to_string())?;
-        let made = Module::decode(bytes).and_then(|module| self.store.instantiate(module));
-        let (made, failure) = match made {
+        let instance = Module::decode(bytes).and_then(|module| self.store.instantiate(module));
+        let (instance, failure) = match instance {
             Ok(instance) => {
-                self.tally.modules += 1;
+                self.counts.modules += 1;
                 (Ok(instance), Ok(()))
             }
             Err(Stop::Unsupported(reason)) => {
-                *self.tally.modules_skipped.entry(reason.clone()).or_default() += 1;
+                *self.counts.modules_skipped.entry(reason.clone()).or_default() += 1;
                 (Err(format!("of a module with {reason}")), Ok(()))
             }
             Err(stop) => (Err("of a module that failed".into()), Err(stop.to_string())),
         };
         if let Some(name) = name {
-            self.named.insert(name, made.clone());
+            self.named.insert(name, instance.clone());
         }
-        self.current = made;
+        self.current = instance;
         failure
     }
 
-    fn instance(&self, name: Option<Id<'_>>) -> Made {
+    fn instance(&self, name: Option<Id<'_>>) -> Instantiated {
         match name {
             Some(id) => self.named.get(id.name()).cloned().unwrap_or(Err("unnamed".into())),
             None => self.current.clone(),
@@ -371,11 +370,11 @@ impl Run {
             other => Err(Stop::Broken(format!("{} is {other:?}", invoke.name))),
         };
         if let Err(Stop::Unsupported(what)) = &result {
-            // What the call would have done is missing from here on.
-            let skipped = Err(format!("of a module that ran into {what}"));
-            for made in self.named.values_mut().chain([&mut self.current]) {
-                if *made == Ok(instance) {
-                    made.clone_from(&skipped);
+            // The effects of the call are missing, so skip what follows.
+            let skipped = Err(format!("after an unsupported {what}"));
+            for instantiated in self.named.values_mut().chain([&mut self.current]) {
+                if *instantiated == Ok(instance) {
+                    instantiated.clone_from(&skipped);
                 }
             }
         }
@@ -383,7 +382,7 @@ impl Run {
     }
 }
 
-/// Of the invalid modules, those with a memory that cannot be made.
+/// Checks an invalid module whose limits of a memory are at fault.
 fn invalid(module: &QuoteWat<'_>, message: &str) -> Outcome {
     let limits = ["memory size", "size minimum must not be greater than maximum"];
     if !limits.iter().any(|&limit| message.starts_with(limit)) {
@@ -394,12 +393,12 @@ fn invalid(module: &QuoteWat<'_>, message: &str) -> Outcome {
         return Outcome::Skipped("invalid, and not for a memory".into());
     }
     if types.iter().any(|&ty| Memory::new(ty).is_none()) {
-        return Outcome::Held;
+        return Outcome::Passed;
     }
-    Outcome::Failed(format!("{types:?} were made instead of {message}"))
+    Outcome::Failed(format!("made memories of {types:?} instead of {message}"))
 }
 
-/// The types of memories in a module's text: a decoder may refuse their limits.
+/// The types of memories in the text of a module. A decoder may reject their limits.
 fn declared_memories(module: &QuoteWat<'_>) -> Vec<MemoryType> {
     let QuoteWat::Wat(Wat::Module(module)) = module else { return Vec::new() };
     let ModuleKind::Text(fields) = &module.kind else { return Vec::new() };
@@ -434,7 +433,7 @@ fn argument(argument: &WastArg<'_>) -> Result<u64, Stop> {
     }
 }
 
-/// Whether the results are those expected, bit for bit but for patterns of NaN.
+/// Whether the results are as expected: equal bits, or a NaN of the expected pattern.
 fn equal(slots: &[u64], expected: &[WastRet<'_>]) -> bool {
     const F32_QUIET: u64 = 0x7FC0_0000;
     const F64_QUIET: u64 = 0x7FF8_0000_0000_0000;
