@@ -207,16 +207,16 @@ fn growing_operations() -> &'static [(&'static str, Operation)] {
             union.map(drop)
         }),
         ("add", |heap, _, _| {
-            let wide = heap.alloc(segheap::Bignum::of(true, &[u64::MAX; 300]))?;
-            let sum = heap.add(wide.into(), wide.into());
-            heap.free(wide)?;
+            let big = heap.alloc(segheap::Bignum::of(true, &[u64::MAX; 300]))?;
+            let sum = heap.add(big.into(), big.into());
+            heap.free(big)?;
             sum.map(drop)
         }),
         #[cfg(feature = "bigint")]
         ("mul", |heap, _, _| {
-            let wide = heap.alloc(segheap::Bignum::of(true, &[u64::MAX; 300]))?;
-            let product = heap.mul(wide.into(), wide.into());
-            heap.free(wide)?;
+            let big = heap.alloc(segheap::Bignum::of(true, &[u64::MAX; 300]))?;
+            let product = heap.mul(big.into(), big.into());
+            heap.free(big)?;
             product.map(drop)
         }),
         ("sort", |heap, list, _| {

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Seeds the faults of seeded_faults.txt one by one in a copy of the checkout, and wants a test to fail
-# for each. A fault that no longer applies or does not compile is an error of the list.
+# Seeds the faults of seeded_faults.txt, one at a time, in a copy of the checkout, and expects a test to
+# fail for each. A fault that does not apply or does not compile is an error of the list.
 #
 #   proptests/seeded_faults.sh             all faults
-#   proptests/seeded_faults.sh NAME...     these
-#   proptests/seeded_faults.sh --check     only whether all of them still apply
+#   proptests/seeded_faults.sh NAME...     these faults
+#   proptests/seeded_faults.sh --check     only checks that all faults apply
 #
-# Random tests start from a fixed seed (PROPTEST_RNG_SEED), so that a run can be repeated.
+# Random tests start from a fixed seed (PROPTEST_RNG_SEED), so that a run is reproducible.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 root=$PWD
 list=$root/proptests/seeded_faults.txt
-# Where files are taken from.
-sound=$root
+# The sources without faults.
+original=$root
 work=${CARGO_TARGET_DIR:-$root/target}/seeded_faults
 copy=$work/checkout
 seconds_max=180
@@ -25,13 +25,13 @@ die() {
     exit 1
 }
 
-# Reads the fault NAME of the list: what, tests, file, count, old and new lines.
+# Reads the fault NAME of the list: title, tests, file, count, old and new lines.
 read_fault() {
     local name=$1 line found=0
-    what='' tests='' file='' count=1 old=() new=()
+    title='' tests='' file='' count=1 old=() new=()
     while IFS= read -r line; do
         if ((!found)); then
-            [[ $line == "fault $name: "* ]] && found=1 what=${line#*: }
+            [[ $line == "fault $name: "* ]] && found=1 title=${line#*: }
             continue
         fi
         case $line in
@@ -42,55 +42,58 @@ read_fault() {
         '+ '*) new+=("${line#+ }") ;;
         '+') new+=('') ;;
         '') break ;;
-        *) die "$name: not understood: $line" ;;
+        *) die "$name: invalid line: $line" ;;
         esac
     done <"$list"
-    ((found)) || die "no fault is called $name"
-    [[ $what && $tests && $file ]] && ((${#old[@]} > 0 && ${#old[@]} == ${#new[@]})) ||
+    ((found)) || die "no fault has the name $name"
+    [[ $title && $tests && $file ]] && ((${#old[@]} > 0 && ${#old[@]} == ${#new[@]})) ||
         die "$name: incomplete"
 }
 
-# Writes the file of the fault with its lines replaced.
+# seed NAME TO: writes the file of the fault, with its lines replaced, to TO.
 seed() {
-    local name=$1 to=$2 lines at n places=0
-    mapfile -t lines <"$sound/$file"
-    for ((at = 0; at + ${#old[@]} <= ${#lines[@]}; at++)); do
+    local name=$1 to=$2 lines first n matches=0
+    mapfile -t lines <"$original/$file"
+    for ((first = 0; first + ${#old[@]} <= ${#lines[@]}; first++)); do
         for ((n = 0; n < ${#old[@]}; n++)); do
-            [[ ${lines[at + n]} == *"${old[n]}"* ]] || continue 2
+            [[ ${lines[first + n]} == *"${old[n]}"* ]] || continue 2
         done
-        places=$((places + 1))
+        matches=$((matches + 1))
         for ((n = 0; n < ${#old[@]}; n++)); do
-            lines[at + n]=${lines[at + n]/"${old[n]}"/"${new[n]}"}
+            lines[first + n]=${lines[first + n]/"${old[n]}"/"${new[n]}"}
         done
     done
-    ((places == count)) || die "$name: applies to $places places of $file, not to $count"
+    ((matches == count)) || die "$name: matches $matches times in $file, expected $count"
     printf '%s\n' "${lines[@]}" >"$to"
 }
 
-# run_tests TESTS LOG: runs them in the copy; not 0 if one fails.
+# run_tests TESTS LOG: runs them in the copy; fails if one of them does, with 99 if they do not compile.
 run_tests() {
-    local targets=() filters=() word
+    local packages=() targets=() filters=() word
     for word in $1; do
         case $word in
-        lib) targets+=(--lib) ;;
-        wasm) targets+=(--test wasm) ;;
+        lib) packages+=(-p segheap) targets+=(--lib) ;;
+        wasm) packages+=(-p segheap-wasm-tests) targets+=(--test wasm) ;;
         *::*) filters+=("$word") ;;
         *) filters+=("$word::") ;;
         esac
     done
     (
         cd "$copy"
-        cargo test --quiet --no-run --test proptests "${targets[@]}" >"$2" 2>&1 || {
+        cargo test --quiet --no-run -p segheap-proptests "${packages[@]}" \
+            --test proptests "${targets[@]}" >"$2" 2>&1 || {
             grep -A 9 '^error' "$2" >&2
             exit 99
         }
-        # A fault may ask for any amount of memory.
+        # A fault may make an allocation arbitrarily large.
         ulimit -v $((12 << 20))
         status=0
         if ((${#targets[@]})); then
-            timeout "$seconds_max" cargo test --no-fail-fast "${targets[@]}" >>"$2" 2>&1 || status=$?
+            timeout "$seconds_max" cargo test --no-fail-fast "${packages[@]}" "${targets[@]}" \
+                >>"$2" 2>&1 || status=$?
         fi
-        timeout "$seconds_max" cargo test --test proptests -- "${filters[@]}" >>"$2" 2>&1 || status=$?
+        timeout "$seconds_max" cargo test -p segheap-proptests --test proptests -- "${filters[@]}" \
+            >>"$2" 2>&1 || status=$?
         exit "$status"
     )
 }
@@ -111,13 +114,13 @@ fi
 shown=3
 (($#)) && names=("$@") shown=1000
 
-# Two copies: the checkout may change meanwhile.
-sound=$work/sound
-rm -rf "$copy" "$sound"
+# Two copies, since the checkout may change during the run.
+original=$work/original
+rm -rf "$copy" "$original"
 mkdir -p "$copy"
 git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$copy"
-cp -r "$copy" "$sound"
-list=$sound/proptests/seeded_faults.txt
+cp -r "$copy" "$original"
+list=$original/proptests/seeded_faults.txt
 
 all=()
 for name in "${names[@]}"; do
@@ -132,31 +135,31 @@ run_tests "${all[*]}" "$work/none.log" || {
 }
 
 missed=0 errors=0
-printf '| Fault | File | Tests that fail | |\n|---|---|---|---|\n'
+printf '| Fault | File | Failing tests | |\n|---|---|---|---|\n'
 for name in "${names[@]}"; do
     read_fault "$name"
     seed "$name" "$copy/$file"
     status=0
     log=$work/$name.log
     run_tests "$tests" "$log" || status=$?
-    # Not with its old time: cargo goes by times.
-    cp "$sound/$file" "$copy/$file"
-    mapfile -t red < <(sed -nE 's/^test (.*) \.\.\. FAILED$/`\1`/p' "$log" | sort -u)
+    # With a new modification time, by which cargo decides what to rebuild.
+    cp "$original/$file" "$copy/$file"
+    mapfile -t failing < <(sed -nE 's/^test (.*) \.\.\. FAILED$/`\1`/p' "$log" | sort -u)
     if ((status == 124)); then
-        red+=("no end in $seconds_max s")
+        failing+=("timeout after $seconds_max s")
     elif ((status)) && grep -q '(signal: ' "$log"; then
-        red+=('the run is aborted')
+        failing+=('the test process aborted')
     fi
-    if ((status == 99 || status && !${#red[@]})); then
-        # Not by a test.
+    if ((status == 99 || status && !${#failing[@]})); then
+        # Another failure than that of a test.
         verdict='NOT RUN' errors=$((errors + 1))
     elif ((status)); then
-        verdict=held
+        verdict=detected
     else
         verdict=MISSED missed=$((missed + 1))
     fi
-    more=$((${#red[@]} - shown))
-    text=$(printf ', %s' "${red[@]:0:shown}")
+    more=$((${#failing[@]} - shown))
+    text=$(printf ', %s' "${failing[@]:0:shown}")
     ((more > 0)) && text+=", $more more"
     printf '| %s | `%s` | %s | %s |\n' "$name" "${file#src/}" "${text#, }" "$verdict"
 done

@@ -395,9 +395,9 @@ fn tables_are_keys_through_a_mutable_view() {
 #[test]
 fn an_entry_with_a_stale_key_stays_until_it_is_removed() {
     let text: fn(&mut Heap) -> Cell = |heap| heap.alloc(Str::new("a long text")).unwrap().into();
-    let wide: fn(&mut Heap) -> Cell = |heap| heap.int(i64::MAX).unwrap();
-    let large: fn(&mut Heap) -> Cell = |heap| heap.int128(i128::MIN).unwrap();
-    for (make, kind) in [(text, Kind::STR), (wide, Kind::BIGNUM), (large, Kind::BIGNUM)] {
+    let int: fn(&mut Heap) -> Cell = |heap| heap.int(i64::MAX).unwrap();
+    let int128: fn(&mut Heap) -> Cell = |heap| heap.int128(i128::MIN).unwrap();
+    for (make, kind) in [(text, Kind::STR), (int, Kind::BIGNUM), (int128, Kind::BIGNUM)] {
         let mut heap = heap(5);
         let map = heap.alloc(Map::new()).unwrap();
         let key = make(&mut heap);

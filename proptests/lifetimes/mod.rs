@@ -228,7 +228,7 @@ impl Harness {
 
     /// Limits memory, or lifts the limits.
     fn limit(&mut self, op: u8, a: u16, b: u16) {
-        self.limited = a % 4 == 0;
+        self.limited = a.is_multiple_of(4);
         if op == 94 {
             self.heap.fail_growth_after(self.limited.then_some(u64::from(b % 4)));
             self.heap.set_limits(Limits::NONE);
