@@ -72,9 +72,8 @@ impl Store {
                 }
             }
             Operator::BrTable { targets } => {
-                let choice = frame.pop() as u32 as usize;
-                let depths: Vec<u32> = targets.targets().collect::<Result<_, _>>()?;
-                frame.branch(depths.get(choice).copied().unwrap_or(targets.default()));
+                let depth = targets.targets().nth(frame.pop() as u32 as usize).transpose()?;
+                frame.branch(depth.unwrap_or(targets.default()));
             }
             Operator::Return => frame.branch(frame.labels.len() as u32 - 1),
             Operator::Call { function_index } => {

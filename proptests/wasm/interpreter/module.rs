@@ -2,9 +2,9 @@
 
 use segheap::memory::{IndexType, MemoryType};
 use wasmparser::{
-    CompositeInnerType, ConstExpr, DataKind, Element, ElementItems, ElementKind, ExternalKind,
-    FuncType, FunctionBody, GlobalType, Operator, Parser, Payload, SubType, TableType, TypeRef,
-    Validator, WasmFeatures,
+    CompositeInnerType, ConstExpr, Data, DataKind, Element, ElementItems, ElementKind,
+    ExternalKind, FuncType, FunctionBody, GlobalType, Operator, Parser, Payload, SubType,
+    TableType, TypeRef, Validator, WasmFeatures,
 };
 
 use super::{Stop, unsupported};
@@ -114,14 +114,7 @@ impl Module {
             }
             Payload::DataSection(section) => {
                 for data in section {
-                    let data = data?;
-                    let target = match data.kind {
-                        DataKind::Passive => None,
-                        DataKind::Active { memory_index, offset_expr } => {
-                            Some((memory_index as usize, offset_expr))
-                        }
-                    };
-                    self.data.push(Segment { target, bytes: data.data });
+                    self.data.push(Segment::decode(data?));
                 }
             }
             Payload::CodeSectionEntry(body) => self.code.push(Code::decode(&body)?),
@@ -148,6 +141,18 @@ impl Module {
     pub(super) fn ty(&self, index: u32) -> Result<&FuncType, Stop> {
         let ty = self.types.get(index as usize).and_then(Option::as_ref);
         ty.ok_or_else(|| unsupported("types other than of functions"))
+    }
+}
+
+impl Segment {
+    fn decode(data: Data<'static>) -> Segment {
+        let target = match data.kind {
+            DataKind::Passive => None,
+            DataKind::Active { memory_index, offset_expr } => {
+                Some((memory_index as usize, offset_expr))
+            }
+        };
+        Segment { target, bytes: data.data }
     }
 }
 
