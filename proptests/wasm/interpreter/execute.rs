@@ -62,9 +62,7 @@ impl Store {
                 }
             }
             Operator::Else => frame.next = end,
-            Operator::End => {
-                frame.labels.pop();
-            }
+            Operator::End => drop(frame.labels.pop()),
             Operator::Br { relative_depth } => frame.branch(*relative_depth),
             Operator::BrIf { relative_depth } => {
                 if frame.pop() as u32 != 0 {
