@@ -328,7 +328,7 @@ proptest! {
     }
 
     #[test]
-    fn records(
+    fn structs(
         shape in any::<u32>(),
         start in prop::collection::vec(element(), 0..12),
         nulls in any::<bool>(),

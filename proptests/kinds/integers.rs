@@ -172,7 +172,7 @@ proptest! {
     }
 
     #[test]
-    fn wide_integers(value in prop_oneof![any::<i128>(), integer().prop_map(i128::from)]) {
+    fn int128(value in prop_oneof![any::<i128>(), integer().prop_map(i128::from)]) {
         let mut heap = heap(5);
         let cell = heap.int128(value).unwrap();
         assert_value(&heap, cell, &BigInt::from(value));

@@ -128,7 +128,7 @@ fn set() {
 }
 
 #[test]
-fn record() {
+fn structs() {
     let mut heap = heap(5);
     let record = heap.alloc(Struct::new(7, 2)).unwrap();
     heap.get_mut(record).unwrap().set(1, 4.into()).unwrap();

@@ -34,7 +34,7 @@ proptest! {
     #![proptest_config(config(128))]
 
     #[test]
-    fn reads_as_a_string(
+    fn agrees_with_a_string(
         model in text(),
         indices in prop::collection::vec(index(), 4),
         ranges in prop::collection::vec(bounds(), 8),
