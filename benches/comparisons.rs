@@ -5,17 +5,21 @@
 //! ```text
 //! cargo bench --bench comparisons -- 'get, random'           comparisons that match a pattern
 //! cargo bench --bench comparisons -- --save-baseline before  then --baseline before
-//! cargo bench --bench comparisons -- --test                  checks results, without timing
+//! cargo test --bench comparisons                             one pass that checks the results
 //! ```
 //!
 //! All of them take about ten minutes. Compare contenders of one comparison in one
 //! run, by their medians: the same loop varies by 10 % with its alignment, and by more
 //! where it misses caches.
 
+#[expect(dead_code, reason = "criterion decides whether to measure")]
+mod arguments;
 mod subjects;
 
 use std::time::Duration;
 
+use arguments::Arguments;
+use clap::Command;
 use criterion::{Criterion, SamplingMode, Throughput};
 use subjects::comparison::{Comparison, Unit};
 
@@ -23,18 +27,32 @@ fn main() {
     if subjects::fresh::is_child() {
         return;
     }
+    // criterion would print a blank line for each comparison.
+    if std::env::args().any(|argument| argument == "--list") {
+        Arguments::parse(Command::new("comparisons")).list(names());
+        return;
+    }
     let mut criterion = Criterion::default()
         .sample_size(10)
         .warm_up_time(Duration::from_millis(200))
         .measurement_time(Duration::from_secs(1))
         .configure_from_args();
-    for entry in subjects::comparisons() {
-        let (name, comparison) = (entry.0, subjects::open(entry));
-        if comparison.unit == Unit::Nanoseconds {
-            bench(&mut criterion, name, comparison);
-        }
+    for (name, comparison) in comparisons() {
+        bench(&mut criterion, name, comparison);
     }
     criterion.final_summary();
+}
+
+/// criterion measures nothing but time.
+fn comparisons() -> impl Iterator<Item = (&'static str, Comparison)> {
+    let all = subjects::comparisons().map(|entry| (entry.0, subjects::open(entry)));
+    all.filter(|(_, comparison)| comparison.unit == Unit::Nanoseconds)
+}
+
+fn names() -> impl Iterator<Item = String> {
+    comparisons().flat_map(|(name, comparison)| {
+        comparison.contenders.into_iter().map(move |one| format!("{name}/{}", one.name))
+    })
 }
 
 /// Builds each contender on demand, and checks that it returns the same result as

@@ -1,8 +1,14 @@
 //! The hottest operations of a VM, each in a loop of its own that amortises its
 //! surroundings. `benches/instructions.sh` runs this under callgrind and compares the
-//! instructions of an iteration with `benches/instructions.txt`. It prints nothing.
+//! instructions of an iteration with `benches/instructions.txt`. By itself it prints
+//! nothing; without `--bench` each loop runs once, as a test.
+
+mod arguments;
 
 use std::hint::black_box;
+
+use arguments::Arguments;
+use clap::Command;
 
 use segheap::{
     Bytes, Cell, Closure, Error, F64Arr, Handle, Heap, I64Arr, List, Map, Pair, RangeHint, Set,
@@ -11,6 +17,8 @@ use segheap::{
 
 /// Iterations of each loop; `benches/instructions.sh` divides by it.
 const ITERATIONS: usize = 1_000;
+
+type Operation = fn(&mut Fixture) -> Result<(), Error>;
 
 /// A heap with the objects of the operations.
 struct Fixture {
@@ -82,7 +90,7 @@ macro_rules! operations {
                 Ok(())
             }
         )*
-        const OPERATIONS: &[fn(&mut Fixture) -> Result<(), Error>] = &[$($name),*];
+        const OPERATIONS: &[(&str, Operation)] = &[$((stringify!($name), $name)),*];
     };
 }
 
@@ -162,13 +170,20 @@ operations! {
 
 /// Toggles the collection of callgrind.
 #[inline(never)]
-fn counted(fixture: &mut Fixture) -> Result<(), Error> {
-    OPERATIONS.iter().try_for_each(|operation| operation(fixture))
+fn counted(fixture: &mut Fixture, operations: &[Operation]) -> Result<(), Error> {
+    operations.iter().try_for_each(|operation| operation(fixture))
 }
 
 fn main() -> Result<(), Error> {
+    let about = "Loops of the hottest operations, for `benches/instructions.sh` to count";
+    let arguments = Arguments::parse(Command::new("instructions").about(about));
+    if arguments.list(OPERATIONS.iter().map(|(name, _)| *name)) {
+        return Ok(());
+    }
+    let selected = OPERATIONS.iter().filter(|(name, _)| arguments.selects(name));
+    let operations: Vec<Operation> = selected.map(|(_, operation)| *operation).collect();
     let mut fixture = Fixture::new()?;
     // Reserves the capacity, so that no counted iteration grows an arena.
-    OPERATIONS.iter().try_for_each(|operation| operation(&mut fixture))?;
-    counted(black_box(&mut fixture))
+    operations.iter().try_for_each(|operation| operation(&mut fixture))?;
+    if arguments.measures() { counted(black_box(&mut fixture), &operations) } else { Ok(()) }
 }

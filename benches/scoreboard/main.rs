@@ -6,6 +6,7 @@
 //! cargo bench --bench scoreboard -- map        rows whose name contains it
 //! cargo bench --bench scoreboard -- --record   all rows; writes and publishes a record
 //! cargo bench --bench scoreboard -- --redraw   publishes the newest record, no measurement
+//! cargo test --bench scoreboard                one pass that checks the results
 //! ```
 //!
 //! Every comparison first checks that all contenders return the same result, then
@@ -16,6 +17,8 @@
 //!
 //! `table.rs` has the rows and their targets, `benches/subjects` the measured work.
 
+#[path = "../arguments.rs"]
+mod arguments;
 mod measure;
 mod picture;
 mod publish;
@@ -31,50 +34,31 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use arguments::Arguments;
+use clap::{Command, arg};
 use measure::{Effort, Mismatch, measure};
 use picture::Picture;
 use publish::publish;
 use record::Record;
 use report::Line;
+use subjects::comparison::Comparison;
 use table::{Peer, Row, TABLE};
 
-struct Options {
-    effort: Effort,
-    quick: bool,
-    record: bool,
-    redraw: bool,
-    filter: Option<String>,
-}
-
-fn options() -> Result<Options, String> {
-    let (mut quick, mut record, mut redraw, mut filter) = (false, false, false, None);
-    for argument in std::env::args().skip(1) {
-        match argument.as_str() {
-            "--bench" => (), // cargo's
-            "--quick" => quick = true,
-            "--record" => record = true,
-            "--redraw" => redraw = true,
-            flag if flag.starts_with('-') => return Err(format!("unknown option {flag}")),
-            _ => filter = Some(argument),
-        }
-    }
-    if record && filter.is_some() {
-        return Err("only a run of all rows can be recorded".into());
-    }
-    Ok(Options {
-        effort: if quick { Effort::QUICK } else { Effort::FULL },
-        quick,
-        record,
-        redraw,
-        filter,
-    })
+/// Own options; `benches/arguments.rs` has those of every target.
+fn arguments() -> Arguments {
+    let command = Command::new("scoreboard")
+        .about("Compares segheap with its peers and with physical limits")
+        .arg(arg!(--quick "Measure fewer rounds"))
+        .arg(arg!(--record "Write and publish a record").conflicts_with_all(["FILTERS", "skip"]))
+        .arg(arg!(--redraw "Publish the newest record, without measurement"));
+    Arguments::parse(command)
 }
 
 fn main() -> ExitCode {
     if subjects::fresh::is_child() {
         return ExitCode::SUCCESS;
     }
-    match options().map_err(Into::into).and_then(|options| run(&options)) {
+    match run(&arguments()) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("scoreboard: {error}");
@@ -83,74 +67,101 @@ fn main() -> ExitCode {
     }
 }
 
-/// Returns the rows by comparison, which are measured together.
-fn groups(filter: &str) -> Vec<(&'static str, &'static [Row])> {
-    let groups = TABLE.iter().flat_map(|section| {
-        let groups = section.rows.chunk_by(|a, b| a.comparison == b.comparison);
-        groups.map(|rows| (section.name, rows))
-    });
-    groups.filter(|(_, rows)| rows[0].comparison.contains(filter)).collect()
-}
-
-fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
-    if options.redraw {
+fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    if arguments.0.get_flag("redraw") {
         publish(&Record::newest()?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let start = Instant::now();
-    let filter = options.filter.as_deref().unwrap_or_default();
-    let groups = groups(filter);
-    if groups.is_empty() {
-        return Err(format!("no name of a row contains \"{filter}\"").into());
+    let groups: Vec<Group> = groups().collect();
+    if arguments.list(groups.iter().map(Group::name)) {
+        return Ok(ExitCode::SUCCESS);
     }
-    let (lines, mismatches) = measure_all(&groups, options.effort)?;
-    let table = report::terminal(&lines, width());
-    let (summary, seconds) = (report::summary(&lines), start.elapsed().as_secs());
-    print(&format!("{table}\n{summary}, in {seconds} s.\n"))?;
-    if mismatches > 0 {
-        return Err(format!("{mismatches} comparisons with different results").into());
-    }
-    let target = target();
-    std::fs::create_dir_all(&target)?;
-    let record = Record::new(&lines, command(options))?;
-    record.write(&target.join("scoreboard.json"))?;
-    Picture::full(&record, &lines).save(&target.join("scoreboard.svg"))?;
-    if options.record {
-        record.save()?;
-        publish(&record)?;
-    }
-    Ok(ExitCode::SUCCESS)
+    let groups: Vec<Group> =
+        groups.into_iter().filter(|group| arguments.selects(group.name())).collect();
+    if arguments.measures() { compare(arguments, &groups) } else { verify(&groups) }
 }
 
-/// Returns the measured rows, and the number of comparisons with different results.
-fn measure_all(
-    groups: &[(&'static str, &'static [Row])],
-    effort: Effort,
-) -> Result<(Vec<Line>, usize), Box<dyn Error>> {
-    let (mut lines, mut mismatches) = (Vec::new(), 0);
-    for (done, (section, rows)) in groups.iter().enumerate() {
-        let name = rows[0].comparison;
-        if stderr().is_terminal() {
-            eprint!("\r\x1b[K[{done}/{}] {name}", groups.len());
+/// The rows of one comparison, which are measured together.
+struct Group {
+    section: &'static str,
+    rows: &'static [Row],
+}
+
+fn groups() -> impl Iterator<Item = Group> {
+    TABLE.iter().flat_map(|section| {
+        let groups = section.rows.chunk_by(|a, b| a.comparison == b.comparison);
+        groups.map(|rows| Group { section: section.name, rows })
+    })
+}
+
+impl Group {
+    fn name(&self) -> &'static str {
+        self.rows[0].comparison
+    }
+
+    /// Returns the comparison, and its peers in the rows.
+    fn open(&self) -> Result<(Comparison, Vec<&'static str>), String> {
+        let name = self.name();
+        let entry = subjects::find(name).ok_or_else(|| format!("no comparison {name}"))?;
+        Ok((subjects::open(entry), self.rows.iter().filter_map(contender).collect()))
+    }
+}
+
+/// Makes one pass, whose results are checked.
+fn verify(groups: &[Group]) -> Result<ExitCode, Box<dyn Error>> {
+    let mut code = ExitCode::SUCCESS;
+    for group in groups {
+        let (comparison, peers) = group.open()?;
+        match measure::verify(comparison, &peers) {
+            Ok(()) => println!("test {} ... ok", group.name()),
+            Err(Mismatch(results)) => {
+                println!("test {} ... FAILED: results differ: {results}", group.name());
+                code = ExitCode::FAILURE;
+            }
         }
-        let comparison =
-            subjects::open(subjects::find(name).ok_or_else(|| format!("no comparison {name}"))?);
-        let peers: Vec<&str> = rows.iter().filter_map(contender).collect();
+    }
+    Ok(code)
+}
+
+/// Measures, prints and writes.
+fn compare(arguments: &Arguments, groups: &[Group]) -> Result<ExitCode, Box<dyn Error>> {
+    if groups.is_empty() {
+        println!("no row has such a name");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (start, progress) = (Instant::now(), stderr().is_terminal());
+    let quick = arguments.0.get_flag("quick");
+    let effort = if quick { Effort::QUICK } else { Effort::FULL };
+    let (mut lines, mut mismatches) = (Vec::new(), 0);
+    for (done, group) in groups.iter().enumerate() {
+        if progress {
+            eprint!("\r\x1b[K[{done}/{}] {}", groups.len(), group.name());
+        }
+        let (comparison, peers) = group.open()?;
         let unit = comparison.unit;
         match measure(comparison, &peers, effort) {
             Ok(measured) => {
-                lines.extend(rows.iter().map(|row| Line::new(section, row, unit, &measured)));
+                let line = |row| Line::new(group.section, row, unit, &measured);
+                lines.extend(group.rows.iter().map(line));
             }
             Err(Mismatch(results)) => {
-                eprintln!("\n{name}: results differ: {results}");
+                eprintln!("\n{}: results differ: {results}", group.name());
                 mismatches += 1;
             }
         }
     }
-    if stderr().is_terminal() {
+    if progress {
         eprint!("\r\x1b[K");
     }
-    Ok((lines, mismatches))
+    let table = report::terminal(&lines, width());
+    let (summary, seconds) = (report::summary(&lines), start.elapsed().as_secs());
+    print(&format!("{table}\n{summary}, in {seconds} s.\n"))?;
+    if mismatches > 0 {
+        println!("{mismatches} comparisons with different results");
+        return Ok(ExitCode::FAILURE);
+    }
+    write(arguments, &lines)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Writes to standard output. A closed pipe is not an error.
@@ -159,6 +170,20 @@ fn print(text: &str) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
+}
+
+/// Writes the record and the picture of a run; publishes them if that is asked for.
+fn write(arguments: &Arguments, lines: &[Line]) -> Result<(), Box<dyn Error>> {
+    let target = target();
+    std::fs::create_dir_all(&target)?;
+    let record = Record::new(lines, command(arguments))?;
+    record.write(&target.join("scoreboard.json"))?;
+    Picture::full(&record, lines).save(&target.join("scoreboard.svg"))?;
+    if arguments.0.get_flag("record") {
+        record.save()?;
+        publish(&record)?;
+    }
+    Ok(())
 }
 
 fn contender(row: &Row) -> Option<&'static str> {
@@ -175,12 +200,11 @@ fn target() -> PathBuf {
 }
 
 /// The command of this run.
-fn command(options: &Options) -> String {
-    let mut command = vec!["cargo bench --bench scoreboard --"];
-    command.extend(options.quick.then_some("--quick"));
-    command.extend(options.record.then_some("--record"));
-    command.extend(options.filter.as_deref());
-    command.join(" ")
+fn command(arguments: &Arguments) -> String {
+    let given = |option: &&str| arguments.0.get_flag(option);
+    let options = ["quick", "record"].into_iter().filter(given);
+    let options: String = options.map(|option| format!(" --{option}")).collect();
+    format!("cargo bench --bench scoreboard --{options}")
 }
 
 /// Columns of the output.

@@ -73,6 +73,21 @@ struct Runner {
     costs: Vec<f64>,
 }
 
+/// Checks in one pass that segheap and `peers` return the same result.
+pub(crate) fn verify(comparison: Comparison, peers: &[&str]) -> Result<(), Mismatch> {
+    check(&mut runners(comparison, peers), Effort::QUICK)
+}
+
+fn runners(comparison: Comparison, peers: &[&str]) -> Vec<Runner> {
+    let wanted = comparison.contenders.into_iter();
+    let wanted = wanted.filter(|one| one.name == "segheap" || peers.contains(&one.name));
+    let runners: Vec<Runner> = wanted
+        .map(|one| Runner { name: one.name, pass: (one.make)(), passes: 1, costs: Vec::new() })
+        .collect();
+    assert_eq!(runners.len(), 1 + peers.len(), "a peer is missing: {peers:?}");
+    runners
+}
+
 /// Checks that segheap and `peers` return the same result (twice if that is quick),
 /// then measures them: every round takes one sample of each.
 pub(crate) fn measure(
@@ -81,12 +96,7 @@ pub(crate) fn measure(
     effort: Effort,
 ) -> Result<Measured, Mismatch> {
     let (operations, fresh) = (comparison.operations as f64, comparison.fresh);
-    let wanted = comparison.contenders.into_iter();
-    let wanted = wanted.filter(|one| one.name == "segheap" || peers.contains(&one.name));
-    let mut runners: Vec<Runner> = wanted
-        .map(|one| Runner { name: one.name, pass: (one.make)(), passes: 1, costs: Vec::new() })
-        .collect();
-    assert_eq!(runners.len(), 1 + peers.len(), "a peer is missing: {peers:?}");
+    let mut runners = runners(comparison, peers);
     let start = Instant::now();
     check(&mut runners, effort)?;
     if !fresh && start.elapsed() < effort.budget {

@@ -84,10 +84,10 @@ fn mark(n: usize) -> Comparison {
             }),
             ("gc-arena", |edges| {
                 let mut arena = Graph::new(|mc| Some(nodes(mc, &edges)));
-                let size = arena.metrics().total_gc_allocation();
+                let size = arena.metrics().total_gc_count();
                 Box::new(move |_| {
-                    let (cost, ()) = timed(|| arena.collect_all());
-                    assert_eq!(arena.metrics().total_gc_allocation(), size);
+                    let (cost, ()) = timed(|| arena.finish_cycle());
+                    assert_eq!(arena.metrics().total_gc_count(), size);
                     Outcome { cost, result: edges.len() as u64 }
                 })
             }),
@@ -113,12 +113,12 @@ fn sweep() -> Comparison {
             ("gc-arena", |edges| {
                 let mut arena = Graph::new(|mc| Some(nodes(mc, &edges)));
                 Box::new(move |_| {
-                    let live = arena.metrics().total_gc_allocation();
+                    let live = arena.metrics().total_gc_count();
                     arena.mutate(|mc, _| _ = nodes(mc, &edges));
-                    let (cost, ()) = timed(|| arena.collect_all());
+                    let (cost, ()) = timed(|| arena.finish_cycle());
                     // What was allocated since the last cycle may survive one.
-                    arena.collect_all();
-                    assert!(arena.metrics().total_gc_allocation() <= live);
+                    arena.finish_cycle();
+                    assert!(arena.metrics().total_gc_count() <= live);
                     Outcome { cost, result: 2 * edges.len() as u64 }
                 })
             }),
@@ -283,8 +283,8 @@ fn trees(depth: u32) -> Comparison {
                 let mut arena = Arena::<Rootable![()]>::new(|_| ());
                 reading(move || {
                     let nodes = arena.mutate(|mc, ()| gc_walk(&gc_tree(mc, *depth)));
-                    arena.collect_all();
-                    assert_eq!(arena.metrics().total_gc_allocation(), 0);
+                    arena.finish_cycle();
+                    assert_eq!(arena.metrics().total_gc_count(), 0);
                     nodes
                 })
             }),

@@ -220,7 +220,6 @@ fn errors(heap: &mut Heap, out: &mut String) -> Result<()> {
     let list = heap.alloc(List::of(&[1.into()]))?;
     line!(out, "index", format_args!("{:?}", heap.get(list)?.get(u32::MAX as usize)));
     line!(out, "range", format_args!("{:?}", heap.get(list)?.slice(2..).map(drop)));
-    line!(out, "size", format_args!("{:?}", heap.alloc(Map::with_capacity(usize::MAX)).map(drop)));
     line!(out, "size", format_args!("{:?}", heap.alloc(Bytes::zeroed(1 << 31)).map(drop)));
     line!(out, "size", format_args!("{:?}", heap.alloc(F64Arr::zeroed(1 << 29)).map(drop)));
     line!(out, "kind", format_args!("{:?}", heap.get::<Str>(list.cell()).map(drop)));
