@@ -392,6 +392,22 @@ fn tables_are_keys_through_a_mutable_view() {
     assert_eq!(open.view().unwrap().contains(other.into()), Ok(true));
 }
 
+/// A view shows the entries of a table, not the positions that they and removed ones take.
+#[test]
+fn the_debug_form_of_a_view_counts_entries() {
+    let mut heap = heap(5);
+    let (map, set) = (heap.alloc(Map::new()).unwrap(), heap.alloc(Set::new()).unwrap());
+    for n in 0..2 {
+        heap.get_mut(map).unwrap().insert(n.into(), Cell::NULL).unwrap();
+        heap.get_mut(set).unwrap().insert(n.into()).unwrap();
+    }
+    heap.get_mut(map).unwrap().remove(0.into()).unwrap();
+    assert_eq!(format!("{:?}", heap.get(map).unwrap()), "View(Map, len 1)");
+    assert_eq!(format!("{:?}", heap.get(set).unwrap()), "View(Set, len 2)");
+    let list = heap.alloc(List::zeroed(3)).unwrap();
+    assert_eq!(format!("{:?}", heap.get(list).unwrap()), "View(List, len 3)");
+}
+
 #[test]
 fn an_entry_with_a_stale_key_stays_until_it_is_removed() {
     let text: fn(&mut Heap) -> Cell = |heap| heap.alloc(Str::new("a long text")).unwrap().into();

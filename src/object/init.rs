@@ -1,5 +1,5 @@
-//! What the constructors of the kinds return: objects that
-//! [`Heap::alloc`](crate::Heap::alloc) allocates.
+//! [`ObjectInit`]: what the constructors of the kinds return and
+//! [`Heap::alloc`](crate::Heap::alloc) takes.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -14,21 +14,36 @@ use crate::words::{Element, Private, copy, to_usize};
 #[derive(Debug)]
 pub struct Internal(pub(crate) ());
 
-/// A description of an object to allocate: what `List::of` and its like return
-/// and [`Heap::alloc`](crate::Heap::alloc) takes. It borrows its elements, so
-/// they are copied once, into the heap.
+/// A description of an object for [`Heap::alloc`](crate::Heap::alloc) to allocate, as
+/// `List::of`, `Map::new` and the like return it. It borrows its elements, which are
+/// copied once, into the heap.
+///
+/// ```
+/// use segheap::{Handle, Heap, I64Arr, List, ObjectInit};
+/// fn alloc_twice<I: ObjectInit + Copy>(
+///     heap: &mut Heap,
+///     init: I,
+/// ) -> Result<[Handle<I::Kind>; 2], segheap::Error> {
+///     Ok([heap.alloc(init)?, heap.alloc(init)?])
+/// }
+/// let mut heap = Heap::new();
+/// let [a, b] = alloc_twice(&mut heap, List::of(&[7.into()]))?;
+/// assert!(a != b && heap.deep_eq(a.cell(), b.cell())?);
+/// # Ok::<(), segheap::Error>(())
+/// ```
 pub trait ObjectInit: Private {
     /// The kind of the object.
     type Kind: Object;
-    /// Elements and words of the object.
+    /// The elements and the words of the object.
     #[doc(hidden)]
     fn size(&self) -> (usize, usize);
-    /// Writes the object; for this crate only, as it shows the bits of cells.
+    /// Writes the object. For this crate only, as it reveals the bits of cells.
     #[doc(hidden)]
     fn fill(self, words: &mut [u64], _: Internal);
 }
 
-/// The [`ObjectInit`] of sequences: a header and the elements.
+/// The [`ObjectInit`] of sequences: a header and the elements. Returned by their
+/// constructors, such as [`List::of`](crate::List::of).
 #[derive(Clone, Copy)]
 pub struct SequenceInit<'a, K: Sequence> {
     header: u64,
@@ -74,17 +89,18 @@ impl<K: Sequence> ObjectInit for SequenceInit<'_, K> {
 
     #[inline(always)]
     fn size(&self) -> (usize, usize) {
-        let (len, room) = match self.contents {
+        let (len, capacity) = match self.contents {
             Contents::Slice(elements) => (elements.len(), elements.len()),
             Contents::Two(_) => (2, 2),
             Contents::Repeat(_, len) => (len, len),
-            Contents::Capacity(room) => (0, room),
+            Contents::Capacity(capacity) => (0, capacity),
         };
-        (len, K::SHAPE.words_for(room))
+        (len, K::SHAPE.words_for(capacity))
     }
 
     #[inline(always)]
     fn fill(self, words: &mut [u64], _: Internal) {
+        debug_assert_eq!(words.len(), self.size().1);
         let header = to_usize(K::SHAPE.header);
         let Some((header, body)) = words.split_at_mut_checked(header) else { return };
         header.fill(self.header);
@@ -102,7 +118,8 @@ impl<K: Sequence> ObjectInit for SequenceInit<'_, K> {
     }
 }
 
-/// The [`ObjectInit`] of maps and sets: empty, with room for some entries.
+/// The [`ObjectInit`] of maps and sets: no entries, and the capacity. Returned by
+/// their constructors, such as [`Map::with_capacity`](crate::Map::with_capacity).
 pub struct TableInit<K> {
     entries: usize,
     kind: PhantomData<K>,
@@ -114,9 +131,9 @@ impl<K> TableInit<K> {
     }
 }
 
-impl<K> fmt::Debug for TableInit<K> {
+impl<K: Keyed> fmt::Debug for TableInit<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TableInit(room for {})", self.entries)
+        write!(f, "TableInit({}, capacity {})", K::KIND, self.entries)
     }
 }
 

@@ -1,10 +1,10 @@
-//! [`Integer`]: an integer in an arena, by sign and magnitude.
+//! [`Integer`]: sign and magnitude of an integer that lies in an arena.
 
 use core::cmp::Ordering;
 use core::fmt;
 
-/// An integer in an arena: its header word is the sign, its elements the limbs of
-/// 64 bits, least significant first, the last one not zero.
+/// An integer in an arena. The header word of the object is the sign; the elements
+/// are the limbs of 64 bits, least significant first, the last one not zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Integer<'h> {
     pub(crate) negative: bool,
@@ -14,10 +14,12 @@ pub(crate) struct Integer<'h> {
 impl<'h> Integer<'h> {
     /// The integer in the words of an object.
     pub(crate) fn of(words: &'h [u64]) -> Integer<'h> {
+        debug_assert!(!words.is_empty(), "an integer has no header");
         let (sign, limbs) = words.split_first().unwrap_or((&0, &[]));
         Integer { negative: *sign != 0, limbs }
     }
 
+    /// The value, if it fits.
     pub(crate) fn to_i128(self) -> Option<i128> {
         let magnitude = match *self.limbs {
             [] => 0,
@@ -32,11 +34,12 @@ impl<'h> Integer<'h> {
         }
     }
 
+    /// The value, if it fits.
     pub(crate) fn to_i64(self) -> Option<i64> {
         self.to_i128().and_then(|value| i64::try_from(value).ok())
     }
 
-    /// The integer for `num-bigint`. O(limbs), and allocates.
+    /// The value as `num-bigint` has it. O(limbs); allocates.
     #[cfg(feature = "bigint")]
     pub(crate) fn to_big(self) -> num_bigint::BigInt {
         use num_bigint::{BigInt, Sign};
@@ -49,8 +52,8 @@ impl<'h> Integer<'h> {
         Integer { negative: !self.negative && !self.limbs.is_empty(), ..self }
     }
 
-    /// The sum: its sign, and its limbs, of which the last ones may be zero.
-    /// O(limbs).
+    /// The sum: its sign, and its limbs, of which the most significant ones may be
+    /// zero. O(limbs), as the limbs are iterated.
     pub(crate) fn sum(self, other: Integer<'h>) -> (bool, Limbs<'h>) {
         if self.negative == other.negative {
             return (self.negative, Limbs::new(self.limbs, other.limbs, false));
@@ -79,7 +82,7 @@ impl PartialOrd for Integer<'_> {
     }
 }
 
-/// The order of two magnitudes without zeroes at the end.
+/// The order of two magnitudes whose last limbs are not zero.
 fn compare_magnitudes(a: &[u64], b: &[u64]) -> Ordering {
     a.len().cmp(&b.len()).then_with(|| a.iter().rev().cmp(b.iter().rev()))
 }
@@ -95,7 +98,7 @@ pub(crate) struct Limbs<'h> {
 }
 
 impl<'h> Limbs<'h> {
-    /// To subtract, `b` must not be greater than `a`.
+    /// `a + b`, or `a - b`, for which `b` must not be greater than `a`.
     const fn new(a: &'h [u64], b: &'h [u64], subtract: bool) -> Limbs<'h> {
         Limbs { a, b, subtract, carry: false }
     }
@@ -126,7 +129,7 @@ impl Iterator for Limbs<'_> {
     }
 }
 
-/// Decimal. O(limbs^2), and allocates.
+/// In decimal. O(limbs^2); allocates.
 impl fmt::Display for Integer<'_> {
     #[cfg(feature = "bigint")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -142,6 +145,7 @@ impl fmt::Display for Integer<'_> {
         let (mut limbs, mut chunks) = (self.limbs.to_vec(), alloc::vec::Vec::new());
         while !limbs.iter().all(|&limb| limb == 0) {
             let rest = limbs.iter_mut().rev().fold(0_u128, |rest, limb| {
+                // As `rest` is below `CHUNK`, the quotient fits into a limb.
                 let wide = rest << 64 | u128::from(*limb);
                 *limb = u64::try_from(wide / CHUNK).unwrap_or(0);
                 wide % CHUNK

@@ -1,27 +1,30 @@
-//! What maps and sets share: operations on a hash table whose keys are cells.
+//! What maps and sets share: operations on hash tables whose keys are cells.
 
 use super::keys::{KeyContext, Keys};
 use super::table::{Entry, Probe, Table, copied};
-use super::view::{Cursor, Object, View, ViewMut};
+use super::view::{Cursor, Object, View};
+use super::view_mut::ViewMut;
+#[cfg(doc)]
+use crate::words::Error;
 use crate::words::{Cell, Elements, Result, Shape, corrupt, out_of_range, to_usize};
 
 /// A kind that is a hash table.
 #[doc(hidden)]
 pub trait Keyed: Object<Context = KeyContext> {
-    /// Cells of an entry.
+    /// The cells of an entry in the table.
     const STRIDE: usize;
-    /// What an entry is outside of the table.
+    /// An entry in the public interface.
     type Entry;
-    /// The entry of a key and its value (null, where there are no values).
+    /// Converts a key and its value, which is null in tables without values.
     fn entry(entry: Entry) -> Self::Entry;
 }
 
-/// The shape of a table with `stride` cells an entry.
+/// The shape of a table with `stride` cells for each entry.
 pub(crate) const fn shape(stride: u32, open: &'static str, close: &'static str) -> Shape {
     Shape::new(Elements::Entries(stride), open, close).header(super::table::HEADER)
 }
 
-/// Where a key is or belongs: its hash, and a bucket.
+/// The hash of a key, and where the key is or belongs.
 type Located = (u32, Probe);
 
 impl<'h, K: Keyed> View<'h, K> {
@@ -35,14 +38,21 @@ impl<'h, K: Keyed> View<'h, K> {
         Table::new(self.words, self.len, K::STRIDE)
     }
 
-    /// The entry of `key`.
+    /// The entry of `key`. Expected O(1), and O(length) of the text of a key.
+    ///
+    /// # Errors
+    /// [`Error::Stale`].
     #[inline(always)]
     pub(crate) fn find_key(self, key: Cell) -> Result<Option<Entry>> {
         let Ok((_, position)) = self.locate(key)?.1 else { return Ok(None) };
+        debug_assert!(self.table().entry(position).is_some(), "a bucket refers to no entry");
         Ok(self.table().entry(position).map(copied))
     }
 
-    /// The hash of `key`, and where it is or belongs.
+    /// Finds where `key` is or belongs.
+    ///
+    /// # Errors
+    /// [`Error::Stale`].
     #[inline(always)]
     pub(crate) fn locate(self, key: Cell) -> Result<Located> {
         if let Some(int) = key.as_int() {
@@ -52,6 +62,7 @@ impl<'h, K: Keyed> View<'h, K> {
         self.spill().locate_text(key)
     }
 
+    /// [`View::locate`] for keys that are no integers in a cell: text first.
     fn locate_text(self, key: Cell) -> Result<Located> {
         let keys = self.keys();
         let found = if let Some(text) = key.as_short_str() {
@@ -65,7 +76,8 @@ impl<'h, K: Keyed> View<'h, K> {
         found.map_or_else(|| self.locate_any(key), Ok)
     }
 
-    /// What [`View::locate`] finds, unless it is not the first entry of its hash.
+    /// [`View::locate`] by comparison with the first entry of the hash alone; `None`
+    /// if that is another key.
     #[inline(always)]
     fn guess(self, hash: u32, same: impl Fn(Cell) -> bool) -> Option<Located> {
         let found = self.table().probe(hash, |_| true);
@@ -74,6 +86,7 @@ impl<'h, K: Keyed> View<'h, K> {
         if wrong { None } else { Some((hash, found)) }
     }
 
+    /// [`View::locate`] for any key.
     #[cold]
     fn locate_any(self, key: Cell) -> Result<Located> {
         let keys = self.keys();
@@ -82,19 +95,22 @@ impl<'h, K: Keyed> View<'h, K> {
         Ok((key.hash, found))
     }
 
-    /// Number of entries.
+    /// The number of entries.
     #[inline(always)]
     pub(crate) fn entry_count(self) -> usize {
         to_usize(self.table().len())
     }
 
     /// Entry `n` in insertion order.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`].
     pub(crate) fn entry_at(self, n: usize) -> Result<K::Entry> {
         let entry = self.table().nth(n).and_then(|position| self.table().entry(position));
         entry.map(copied).map(K::entry).ok_or_else(|| out_of_range(n, self.entry_count()))
     }
 
-    /// The entry at the cursor, which moves on.
+    /// The entry at the cursor, which advances.
     #[inline(always)]
     pub(crate) fn next_entry(self, cursor: &mut Cursor) -> Option<K::Entry> {
         self.table().next(cursor).map(copied).map(K::entry)
@@ -107,8 +123,13 @@ impl<'h, K: Keyed> View<'h, K> {
 }
 
 impl<K: Keyed> ViewMut<'_, K> {
-    /// Finds `key`, or adds `entry` for it. Returns the position, and whether it
-    /// is new.
+    /// Finds `key`, or appends `entry` for it. Returns the position of the entry, and
+    /// whether that is new.
+    ///
+    /// # Errors
+    /// [`Error::Stale`]; [`Error::Limit`], [`Error::ArenaFull`],
+    /// [`Error::ObjectTooLarge`] or [`Error::OutOfMemory`] if the table cannot grow.
+    /// Nothing has changed then.
     #[inline]
     pub(crate) fn find_or_insert(&mut self, key: Cell, entry: &[Cell]) -> Result<(u32, bool)> {
         let view = self.view()?;
@@ -126,6 +147,7 @@ impl<K: Keyed> ViewMut<'_, K> {
         Ok((position, true))
     }
 
+    /// Rebuilds the table with room for another entry.
     #[cold]
     fn grow_table(&mut self) -> Result<()> {
         let view = self.view()?;
@@ -135,14 +157,20 @@ impl<K: Keyed> ViewMut<'_, K> {
         })
     }
 
-    /// Removes the entry of a key.
+    /// Removes the entry of a key, and returns it.
+    ///
+    /// # Errors
+    /// [`Error::Stale`].
     pub(crate) fn remove_key(&mut self, key: Cell) -> Result<Option<K::Entry>> {
         let (_, found) = self.view()?.locate(key)?;
         let Ok((bucket, position)) = found else { return Ok(None) };
         self.edit(|table| table.remove(bucket, position)).map(K::entry).map(Some)
     }
 
-    /// Removes entry `n` in insertion order.
+    /// Removes entry `n` in insertion order, and returns it.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`].
     pub(crate) fn remove_entry_at(&mut self, n: usize) -> Result<K::Entry> {
         let view = self.view()?;
         let position = view.table().nth(n).ok_or_else(|| out_of_range(n, view.entry_count()))?;
@@ -154,7 +182,7 @@ impl<K: Keyed> ViewMut<'_, K> {
         self.edit(|table| Some(((), table.clear())))
     }
 
-    /// The value in the entry at a position.
+    /// The value of the entry at a position.
     #[inline(always)]
     pub(crate) fn value_mut(&mut self, position: u32) -> Result<&mut Cell> {
         let (slot, words) = self.arena.write(self.index).ok_or_else(corrupt)?;
@@ -162,6 +190,7 @@ impl<K: Keyed> ViewMut<'_, K> {
         entry.and_then(|entry| entry.last_mut()).ok_or_else(corrupt)
     }
 
+    /// Runs `change` on the table, and stores the used positions that it returns.
     fn edit<T>(
         &mut self,
         change: impl FnOnce(&mut Table<&mut [u64]>) -> Option<(T, u32)>,

@@ -1,9 +1,9 @@
-//! Keys of maps and sets: what makes two cells the same key, and their hash.
+//! [`Keys`]: equality and hash of the keys of maps and sets.
 //!
-//! Null, bools and floats are keys by value (0.0 and -0.0 equal, NaN equal to
-//! itself), integers by value whether inline or in an arena, text by content
-//! whether inline or in an arena, and everything that can change in place by
-//! identity. Numbers of different type are different keys: 1 is not 1.0.
+//! Null, bools and floats are keys by value (0.0 equals -0.0, NaN equals itself),
+//! integers and text by value whether they lie in the cell or in an arena, and all
+//! objects that can change in place by identity. Numbers of different types are
+//! different keys: 1 is not 1.0.
 
 use core::hash::{BuildHasher, Hasher};
 
@@ -17,19 +17,20 @@ use crate::words::{
     Cell, Error, GENERATION_MASK, KeyBy, Result, ShortStr, Unpacked, corrupt, to_usize,
 };
 
-/// What the code of a kind may read beside its own arena.
+/// What the operations of a kind read beside its own arena.
 #[doc(hidden)]
 pub trait Context: 'static {
-    /// It, for as long as the heap is borrowed.
+    /// The context, while the heap is borrowed.
     type For<'h>: Copy;
+    /// The context, from the keys of the heap.
     fn of(keys: Keys<'_>) -> Self::For<'_>;
+    /// The context for a shorter borrow, with the kind's own arena, which was mutably
+    /// borrowed before.
     #[allow(private_interfaces, reason = "the trait cannot be named outside")]
-    /// The same for a shorter borrow, together with the kind's own arena, which
-    /// was mutably borrowed before.
     fn with_own<'s, 'h: 's>(context: Self::For<'h>, own: &'s Arena) -> Self::For<'s>;
 }
 
-/// The context of most kinds: nothing.
+/// The context of most kinds, which read no other arena.
 #[doc(hidden)]
 #[derive(Debug)]
 pub enum NoContext {}
@@ -43,7 +44,7 @@ impl Context for NoContext {
     fn with_own<'s, 'h: 's>((): (), _: &'s Arena) {}
 }
 
-/// The context of maps and sets: hash and equality of keys.
+/// The context of maps and sets: [`Keys`].
 #[doc(hidden)]
 #[derive(Debug)]
 pub enum KeyContext {}
@@ -61,18 +62,19 @@ impl Context for KeyContext {
     }
 }
 
-/// The arenas, to look up keys in: those before and those behind one arena, and
-/// that one when it is not mutably borrowed; or all of them before.
+/// The arenas in which keys lie, and the seed of their hashes: the arenas before and
+/// after a table's own, and that one when it is not mutably borrowed. Or all arenas
+/// are in `before`.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Keys<'h> {
     before: &'h [Arena],
     own: Option<&'h Arena>,
-    behind: &'h [Arena],
+    after: &'h [Arena],
     seed: u64,
 }
 
-/// A cell prepared for look-ups.
+/// A key whose object, if it has one, is live.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Key<'h> {
     pub(crate) cell: Cell,
@@ -80,41 +82,42 @@ pub(crate) struct Key<'h> {
     class: Class<'h>,
 }
 
+/// The value that a key is compared by.
 #[derive(Clone, Copy, Debug)]
 enum Class<'h> {
-    /// Equal bits are equality.
+    /// The bits of the cell.
     Bits,
     Float(f64),
     Int(i64),
-    /// An integer outside `i64`.
+    /// An integer beyond `i64`.
     Large(Integer<'h>),
     ShortText(ShortStr),
     Text(&'h [u8]),
 }
 
-/// A number that keeps two equal texts and integers of different classes spill.
+/// Numbers that keep the hashes of equal words of different classes apart.
 const TEXT: u64 = 1;
 const INT: u64 = 2;
 const LARGE: u64 = 3;
 
 impl<'h> Keys<'h> {
     #[inline(always)]
-    pub(crate) fn new(before: &'h [Arena], behind: &'h [Arena], seed: u64) -> Keys<'h> {
-        Keys { before, own: None, behind, seed }
+    pub(crate) fn new(before: &'h [Arena], after: &'h [Arena], seed: u64) -> Keys<'h> {
+        Keys { before, own: None, after, seed }
     }
 
-    /// The arena of the kind that a handle carries.
+    /// The arena of the kind in a handle; of another cell, any arena or none.
     #[inline(always)]
     fn arena(&self, cell: Cell) -> Option<&'h Arena> {
         let place = cell.selector().place();
         match place.checked_sub(self.before.len()) {
             None => self.before.get(place),
             Some(0) => self.own,
-            Some(behind) => self.behind.get(behind.wrapping_sub(1)),
+            Some(after) => self.after.get(after.wrapping_sub(1)),
         }
     }
 
-    /// The hash of an integer that lies in a cell.
+    /// The hash of an integer within `i64`.
     #[inline(always)]
     pub(crate) fn hash_int(&self, int: i64) -> u32 {
         self.hash_word(INT, int.cast_unsigned())
@@ -139,10 +142,10 @@ impl<'h> Keys<'h> {
         SeedableRandomState::with_seed(self.seed, SharedSeed::global_fixed()).build_hasher()
     }
 
-    /// The cell as a key: hash and class found, liveness proved.
+    /// The cell as a key. O(1), and O(length) of text and large integers.
     ///
     /// # Errors
-    /// [`Error::Stale`]; [`Error::WrongKind`] cannot be, every kind is a key.
+    /// [`Error::Stale`].
     #[inline]
     pub(crate) fn key(&self, cell: Cell) -> Result<Key<'h>> {
         let (class, hash) = match cell.unpack() {
@@ -158,6 +161,7 @@ impl<'h> Keys<'h> {
         Ok(Key { cell, hash, class })
     }
 
+    /// [`Keys::key`] of a cell that holds a handle.
     fn object_key(&self, cell: Cell) -> Result<Key<'h>> {
         let stale = Error::Stale { kind: cell.selector() };
         let arena = self.arena(cell).ok_or(stale)?;
@@ -175,7 +179,7 @@ impl<'h> Keys<'h> {
         Ok(Key { cell, hash, class })
     }
 
-    /// What an object is a key by, unless by identity.
+    /// The value that an object is compared by; `None` for its identity.
     fn content(&self, arena: &'h Arena, slot: Slot) -> Result<Option<Class<'h>>> {
         let words = arena.used(slot)?;
         Ok(match arena.shape().key {
@@ -190,8 +194,8 @@ impl<'h> Keys<'h> {
         })
     }
 
-    /// Whether `key` and the cell of an entry are the same key. A dead cell is
-    /// no key's equal.
+    /// Whether `key` and the cell of an entry are the same key. A stale handle in an
+    /// entry equals no key.
     #[inline]
     pub(crate) fn same(&self, key: &Key<'h>, entry: Cell) -> bool {
         if entry == key.cell {
@@ -212,6 +216,7 @@ impl<'h> Keys<'h> {
         }
     }
 
+    /// Whether the cell of an entry is this text.
     #[inline(always)]
     pub(crate) fn is_text(&self, entry: Cell, bytes: &[u8]) -> bool {
         match self.text(entry) {
@@ -220,7 +225,7 @@ impl<'h> Keys<'h> {
         }
     }
 
-    /// The bytes of a text that lies in an arena, and is alive.
+    /// The bytes of a live text that lies in an arena.
     #[inline(always)]
     pub(crate) fn text(&self, cell: Cell) -> Option<&'h [u8]> {
         let arena = self.arena(cell).filter(|arena| arena.shape().key == KeyBy::Text)?;
@@ -235,15 +240,16 @@ impl<'h> Keys<'h> {
         self.hash_bytes(TEXT, bytes)
     }
 
+    /// The value that the live object of an entry is compared by.
     fn entry(&self, cell: Cell) -> Option<Class<'h>> {
         let arena = self.arena(cell).filter(|_| cell.is_handle())?;
         self.content(arena, arena.check(cell).ok()?).ok()?
     }
 }
 
-/// The low half of a hash: the better one, as neighbours differ there by an odd
-/// factor and so spread evenly.
-#[allow(clippy::cast_possible_truncation, reason = "the low half is what is asked for")]
+/// The low half of a hash. It is the better one: the hashes of successive integers
+/// differ by an odd factor there, and so spread evenly.
+#[allow(clippy::cast_possible_truncation, reason = "truncates on purpose")]
 const fn low(hash: u64) -> u32 {
     hash as u32
 }

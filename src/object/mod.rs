@@ -1,5 +1,6 @@
-//! Objects as the code of their kind sees them: one arena, and for keys the
-//! others to read.
+//! Objects, as the operations of their kinds see them: a [`View`] to read, a
+//! [`ViewMut`] to change, an [`ObjectInit`] to allocate. Each reaches the arena of
+//! its kind; those of tables also read the other arenas, for keys.
 
 mod init;
 mod integer;
@@ -8,6 +9,7 @@ mod keys;
 mod numbers;
 pub(crate) mod table;
 mod view;
+mod view_mut;
 
 pub(crate) use init::Internal;
 pub use init::{ObjectInit, SequenceInit, TableInit};
@@ -15,4 +17,5 @@ pub(crate) use integer::Integer;
 pub(crate) use keyed::{Keyed, shape as table_shape};
 pub(crate) use keys::{Context, KeyContext, Keys, NoContext};
 pub use numbers::Number;
-pub use view::{Cursor, Growable, Mutable, Object, Sequence, ValueArray, View, ViewMut};
+pub use view::{Cursor, Growable, Mutable, Object, Sequence, ValueArray, View};
+pub use view_mut::ViewMut;

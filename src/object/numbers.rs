@@ -1,4 +1,5 @@
-//! Operations on whole ranges of numbers, where one check serves a loop.
+//! Operations on ranges of elements, checked once for a whole loop: sums, extremes,
+//! order, search.
 
 use core::cmp::Ordering;
 use core::ops::RangeBounds;
@@ -6,9 +7,10 @@ use core::ops::RangeBounds;
 use super::view::{Sequence, View};
 use crate::words::{Element, Error, Private, Result};
 
-/// Elements that are numbers.
+/// An element that is a number: `u8`, `i64` or `f64`.
 pub trait Number: Element + PartialOrd + Private {
-    /// What sums of them are: wide enough for as many as an object can hold.
+    /// The type of sums: `u64` of `u8`, `i128` of `i64`, `f64` of `f64`. No sum of the
+    /// integers of one object overflows it.
     type Sum;
     #[doc(hidden)]
     fn sum(numbers: &[Self]) -> Self::Sum;
@@ -35,7 +37,7 @@ impl Number for u8 {
 impl Number for i64 {
     type Sum = i128;
 
-    /// Halves spill: fewer than 2^32 of either fit into 64 bits.
+    /// Sums the halves apart: the sum of fewer than 2^32 of either fits into 64 bits.
     fn sum(numbers: &[i64]) -> i128 {
         let (high, low) = numbers.iter().fold((0_i64, 0_u64), |(high, low), &number| {
             let half = number.cast_unsigned() & 0xFFFF_FFFF;
@@ -50,10 +52,11 @@ impl Number for i64 {
     }
 }
 
-/// Running sums of floats: so many that additions need not wait for each other.
+/// Running sums of floats: enough for additions not to wait for each other.
 const LANES: usize = 32;
 
-// The compiler knows AVX-512 since 1.89.
+/// The sum of `term` over pairs of `a` and `b`, in [`LANES`] running sums.
+// Rust supports AVX-512 since 1.89.
 #[cfg_attr(
     feature = "simd",
     rustversion::attr(before(1.89), multiversion::multiversion(targets("x86_64+avx2")))
@@ -90,45 +93,83 @@ impl Number for f64 {
     }
 }
 
-#[allow(clippy::eq_op, reason = "what a NaN is")]
+#[allow(clippy::eq_op, reason = "only a NaN differs from itself")]
 fn is_nan<T: Number>(number: T) -> bool {
     number != number
 }
 
 impl<'h, K: Sequence<Element: Number>> View<'h, K> {
-    /// The sum of the elements in `range`: exact for integers; floats are added
-    /// in 32 interleaved running sums, the same on every machine. O(n).
+    /// Returns the sum of the elements in `range`. Sums of integers are exact. Floats
+    /// are added in 32 interleaved running sums, with the same result on every
+    /// machine. O(length of `range`).
+    ///
+    /// ```
+    /// use segheap::{Heap, I64Arr};
+    /// let mut heap = Heap::new();
+    /// let array = heap.alloc(I64Arr::of(&[i64::MAX, i64::MAX, 1]))?;
+    /// assert_eq!(heap.get(array)?.sum(..2)?, (1 << 64) - 2); // an `i128`
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::OutOfRange`].
+    /// [`Error::OutOfRange`] if `range` ends beyond the length or before it starts.
     pub fn sum(self, range: impl RangeBounds<usize>) -> Result<<K::Element as Number>::Sum> {
         self.slice(range).map(K::Element::sum)
     }
 
-    /// The least element in `range`, `None` in an empty one; NaNs are passed
-    /// over where there is a number. O(n).
+    /// Returns the least element in `range`, or `None` if it is empty. A NaN is
+    /// returned only if there is nothing else. O(length of `range`).
+    ///
+    /// ```
+    /// use segheap::{F64Arr, Heap};
+    /// let mut heap = Heap::new();
+    /// let array = heap.alloc(F64Arr::of(&[f64::NAN, 2.0, 1.0]))?;
+    /// assert_eq!(heap.get(array)?.min(..)?, Some(1.0));
+    /// assert_eq!(heap.get(array)?.min(3..)?, None);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::OutOfRange`].
+    /// [`Error::OutOfRange`] if `range` ends beyond the length or before it starts.
     pub fn min(self, range: impl RangeBounds<usize>) -> Result<Option<K::Element>> {
         let numbers = self.slice(range)?.iter().copied();
         Ok(numbers.reduce(|a, b| if a <= b || is_nan(b) { a } else { b }))
     }
 
-    /// The greatest element in `range`, as [`View::min`]. O(n).
+    /// Returns the greatest element in `range`, or `None` if it is empty. A NaN is
+    /// returned only if there is nothing else. O(length of `range`).
+    ///
+    /// ```
+    /// use segheap::{Heap, U8Arr};
+    /// let mut heap = Heap::new();
+    /// let array = heap.alloc(U8Arr::of(&[3, 9, 200]))?;
+    /// assert_eq!(heap.get(array)?.max(..2)?, Some(9));
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::OutOfRange`].
+    /// [`Error::OutOfRange`] if `range` ends beyond the length or before it starts.
     pub fn max(self, range: impl RangeBounds<usize>) -> Result<Option<K::Element>> {
         let numbers = self.slice(range)?.iter().copied();
         Ok(numbers.reduce(|a, b| if a >= b || is_nan(b) { a } else { b }))
     }
 
-    /// The sum of the products of the elements in `range` with as many of
-    /// `other`, from index `from` on; floats are added as in [`View::sum`]. O(n).
+    /// Returns the dot product of the elements in `range` and as many of `other` from
+    /// index `from` on. Floats are added as in [`View::sum`]. O(length of `range`).
+    ///
+    /// ```
+    /// use segheap::{F64Arr, Heap};
+    /// let mut heap = Heap::new();
+    /// let a = heap.alloc(F64Arr::of(&[1.0, 2.0, 3.0]))?;
+    /// let b = heap.alloc(F64Arr::of(&[10.0, 100.0]))?;
+    /// assert_eq!(heap.get(a)?.dot(1.., heap.get(b)?, 0)?, 320.0);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::OutOfRange`]; [`Error::Overflow`] beyond 128 bits.
+    /// [`Error::OutOfRange`] if `range`, or as many elements of `other` from `from`
+    /// on, are not all within the length; [`Error::Overflow`] if the sum of products
+    /// of `i64` does not fit into an `i128`.
     pub fn dot(
         self,
         range: impl RangeBounds<usize>,
@@ -142,12 +183,24 @@ impl<'h, K: Sequence<Element: Number>> View<'h, K> {
 }
 
 impl<'h, K: Sequence<Element: PartialOrd>> View<'h, K> {
-    /// The order of the elements in `range` and those of `other` in its range:
-    /// by the first that differ, then by length; `None` where that is a NaN.
-    /// O(n).
+    /// Returns the lexicographic order of the elements in `range` and those of
+    /// `other` in `other_range`, or `None` if a NaN is compared before the order is
+    /// known. O(length of the shorter range).
+    ///
+    /// ```
+    /// use core::cmp::Ordering;
+    /// use segheap::{Bytes, Heap};
+    /// let mut heap = Heap::new();
+    /// let a = heap.alloc(Bytes::of(b"abc"))?;
+    /// let b = heap.alloc(Bytes::of(b"xab"))?;
+    /// assert_eq!(heap.get(a)?.compare(..2, heap.get(b)?, 1..)?, Some(Ordering::Equal));
+    /// assert_eq!(heap.get(a)?.compare(.., heap.get(b)?, 1..)?, Some(Ordering::Greater));
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::OutOfRange`].
+    /// [`Error::OutOfRange`] if a range ends beyond its object's length or before it
+    /// starts.
     pub fn compare(
         self,
         range: impl RangeBounds<usize>,
@@ -159,11 +212,22 @@ impl<'h, K: Sequence<Element: PartialOrd>> View<'h, K> {
 }
 
 impl<'h, K: Sequence> View<'h, K> {
-    /// Index in the object of the first element in `range` that is `wanted`
-    /// (bits for cells, `==` for floats). O(n).
+    /// Returns the index, in the object, of the first element in `range` that equals
+    /// `wanted`, or `None` if there is none. Cells are compared by bits: texts of
+    /// equal content in different objects differ, and NaN equals itself. In arrays of
+    /// floats it equals nothing. O(length of `range`).
+    ///
+    /// ```
+    /// use segheap::{Heap, List};
+    /// let mut heap = Heap::new();
+    /// let list = heap.alloc(List::of(&[7.into(), 8.into(), 7.into()]))?;
+    /// assert_eq!(heap.get(list)?.find(1.., 7.into())?, Some(2));
+    /// assert_eq!(heap.get(list)?.find(.., 7.0.into())?, None); // 7.0 is not 7
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::OutOfRange`].
+    /// [`Error::OutOfRange`] if `range` ends beyond the length or before it starts.
     pub fn find(self, range: impl RangeBounds<usize>, wanted: K::Element) -> Result<Option<usize>> {
         let range = crate::words::range(range, self.len())?;
         let found = K::Element::position(self.slice(range.clone())?, wanted);

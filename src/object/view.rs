@@ -1,75 +1,125 @@
-//! Objects as the code of their kind context them: a [`View`] to read, a
-//! [`ViewMut`] to change, an [`ObjectInit`] to begin with. Each has one arena in hand
-//! and no other.
+//! [`View`]: an object to read. The traits of kinds, which decide what a view can
+//! do. [`Cursor`]: an iteration that borrows nothing.
 
 use core::fmt;
 use core::marker::PhantomData;
 use core::ops::RangeBounds;
 
 use super::keys::Context;
-use crate::arena::{Arena, Resources, Slot};
-use crate::words::{
-    Element, HasKind, Result, Shape, corrupt, object_len, out_of_range, range, to_usize,
-};
+use super::table;
+use crate::arena::{Arena, Slot};
+#[cfg(doc)]
+use crate::words::Error;
+use crate::words::{Element, Elements, HasKind, Result, Shape, corrupt, out_of_range, to_usize};
 
-/// A kind of object, as a type: one of the twelve. What the heap has to know of
-/// a kind is written here once, in the kind's own file.
+/// A kind of objects, as a type, such as [`List`](crate::List) or
+/// [`Map`](crate::Map). The heap defines all of them; no other types can be.
+///
+/// ```
+/// use segheap::{Cell, Handle, Heap, Kind, List, Object};
+/// fn all<K: Object>(heap: &Heap) -> Vec<Handle<K>> {
+///     heap.objects::<K>().collect()
+/// }
+/// let mut heap = Heap::new();
+/// let list = heap.alloc(List::new())?;
+/// assert_eq!(all::<List>(&heap), [list]);
+/// # Ok::<(), segheap::Error>(())
+/// ```
 pub trait Object: HasKind {
-    /// How an object lies in its block.
+    /// The layout of the objects in their blocks.
     #[doc(hidden)]
     const SHAPE: Shape;
-    /// What this kind's code context beside its own arena.
+    /// What the operations of this kind read beside its own arena.
     #[doc(hidden)]
     type Context: Context;
 }
 
-/// A kind whose objects are sequences of elements of one type.
+/// A kind whose objects are sequences of elements of one type: all kinds but maps
+/// and sets.
 pub trait Sequence: Object {
-    /// What the elements are.
+    /// The type of an element: [`Cell`](crate::Cell), `u8`, `i64`, `f64`, or `u64`
+    /// for the limbs of a [`Bignum`](crate::Bignum).
     type Element: Element;
 }
 
-/// A [`Sequence`] whose elements may be overwritten.
+/// A [`Sequence`] whose elements can be overwritten: all but
+/// [`Str`](crate::Str) and [`Bignum`](crate::Bignum).
 pub trait Mutable: Sequence {}
 
-/// A [`Mutable`] sequence that may become longer and shorter.
+/// A [`Mutable`] sequence whose length can change: lists, bytes, and arrays of
+/// numbers.
 pub trait Growable: Mutable {}
 
-/// A [`Growable`] array of values (numbers or cells) and nothing else. Bulk copies
-/// lead from each of these kinds to each.
+/// A [`Growable`] array of values: a list, or an array of numbers. There is a bulk
+/// copy from each of these kinds to each other
+/// ([`Heap::copy_across`](crate::Heap::copy_across)).
 pub trait ValueArray: Growable {}
 
-type Seen<'h, K> = <<K as Object>::Context as Context>::For<'h>;
+/// The context of a kind's operations, while the heap is borrowed.
+pub(super) type ContextOf<'h, K> = <<K as Object>::Context as Context>::For<'h>;
 
-/// An object to read; lives for one instruction.
+/// A short-lived borrow of an object to read, from [`Heap::get`](crate::Heap::get).
+///
+/// It is `Copy` and holds what is needed for O(1) access to the elements. The
+/// methods of all sequences come first below; those of one kind are under
+/// `View<'_, Map>`, `View<'_, Str>` and so on.
+///
+/// ```
+/// use segheap::{Cell, Cursor, Heap, List, Map, Struct};
+/// let mut heap = Heap::new();
+/// let list = heap.alloc(List::new())?;
+/// let map = heap.alloc(Map::new())?;
+/// let point = heap.alloc(Struct::new(0, 2))?;
+///
+/// // Push to a list, insert into a map, write a field: by `ViewMut`.
+/// heap.get_mut(list)?.push(7.into())?;
+/// heap.get_mut(map)?.insert(1.into(), list.into())?;
+/// heap.get_mut(point)?.set(1, 4.into())?;
+///
+/// // Read an element and the fields.
+/// assert_eq!(heap.get(list)?.get(0)?, 7.into());
+/// assert_eq!(heap.get(point)?.as_slice(), [Cell::NULL, 4.into()]);
+///
+/// // Iterate a map while the heap is borrowed.
+/// for (key, value) in heap.get(map)?.iter() {
+///     assert_eq!((key, value), (1.into(), list.into()));
+/// }
+/// // Iterate with a cursor, which borrows nothing: the heap may change meanwhile.
+/// let mut cursor = Cursor::default();
+/// while let Some((_, value)) = heap.get(map)?.next(&mut cursor) {
+///     heap.get_mut::<List>(value)?.push(8.into())?;
+/// }
+/// assert_eq!(heap.get(list)?.len(), 2);
+/// # Ok::<(), segheap::Error>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct View<'h, K: Object> {
     pub(crate) words: &'h [u64],
     pub(crate) len: u32,
-    pub(crate) context: Seen<'h, K>,
+    pub(crate) context: ContextOf<'h, K>,
     kind: PhantomData<K>,
 }
 
 impl<'h, K: Object> View<'h, K> {
     #[inline(always)]
-    pub(crate) fn new(arena: &'h Arena, slot: Slot, context: Seen<'h, K>) -> Result<Self> {
+    pub(crate) fn new(arena: &'h Arena, slot: Slot, context: ContextOf<'h, K>) -> Result<Self> {
         let words = arena.words(slot, K::SHAPE.words(slot.len, slot.cap))?;
         Ok(View { words, len: slot.len, context, kind: PhantomData })
     }
 
-    /// The same view, in memory of its own: a call that is rarely made is given
-    /// this one, so that the view itself may stay in registers.
+    /// A copy of the view, in memory of its own, to pass to a function that is
+    /// rarely called: the view itself can stay in registers.
     #[inline(always)]
     pub(crate) fn spill(self) -> Self {
         View { words: self.words, len: self.len, context: self.context, kind: PhantomData }
     }
 
-    /// The words of the object.
+    /// The words in use of the object's block.
     pub(crate) const fn words(self) -> &'h [u64] {
         self.words
     }
 
-    /// Header word `n`; 0 in an object that has no block.
+    /// Header word `n`; 0 in a table without a block.
     #[inline(always)]
     pub(crate) fn header(&self, n: usize) -> u64 {
         self.words.get(n).copied().unwrap_or(0)
@@ -77,322 +127,134 @@ impl<'h, K: Object> View<'h, K> {
 }
 
 impl<'h, K: Sequence> View<'h, K> {
-    /// Number of elements.
+    /// Returns the number of elements: of a [`Str`](crate::Str) bytes, of a
+    /// [`Bignum`](crate::Bignum) limbs, of a [`Struct`](crate::Struct) fields.
     #[inline(always)]
     pub fn len(self) -> usize {
         to_usize(self.len)
     }
 
-    /// Whether there are no elements.
+    /// Returns whether there are no elements.
     pub fn is_empty(self) -> bool {
         self.len == 0
     }
 
-    /// The elements, in order. O(1).
+    /// Returns the elements, in order. O(1).
+    ///
+    /// ```
+    /// use segheap::{F64Arr, Heap};
+    /// let mut heap = Heap::new();
+    /// let array = heap.alloc(F64Arr::of(&[1.5, 2.5]))?;
+    /// assert_eq!(heap.get(array)?.as_slice(), [1.5, 2.5]);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     #[inline(always)]
     pub fn as_slice(self) -> &'h [K::Element] {
+        debug_assert!(self.words.len() >= K::SHAPE.words_for(to_usize(self.len)));
         let body = self.words.get(to_usize(K::SHAPE.header)..).unwrap_or_default();
         K::Element::slice(body).get(..to_usize(self.len)).unwrap_or_default()
     }
 
-    /// Element `index`. O(1).
+    /// Returns element `index`. O(1).
+    ///
+    /// ```
+    /// use segheap::{Error, Heap, List};
+    /// let mut heap = Heap::new();
+    /// let list = heap.alloc(List::of(&[7.into()]))?;
+    /// assert_eq!(heap.get(list)?.get(0)?, 7.into());
+    /// let beyond = heap.get(list)?.get(1);
+    /// assert_eq!(beyond, Err(Error::OutOfRange { index: 1, len: 1 }));
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::OutOfRange`].
+    /// [`Error::OutOfRange`] if `index` is not below the length.
     #[inline(always)]
     pub fn get(self, index: usize) -> Result<K::Element> {
         self.as_slice().get(index).copied().ok_or_else(|| out_of_range(index, to_usize(self.len)))
     }
 
-    /// The elements in `range`. O(1).
+    /// Returns the elements in `range`. O(1).
+    ///
+    /// ```
+    /// use segheap::{Error, Heap, U8Arr};
+    /// let mut heap = Heap::new();
+    /// let array = heap.alloc(U8Arr::of(&[1, 2, 3]))?;
+    /// assert_eq!(heap.get(array)?.slice(1..)?, [2, 3]);
+    /// let beyond = heap.get(array)?.slice(2..4).err();
+    /// assert_eq!(beyond, Some(Error::OutOfRange { index: 4, len: 3 }));
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::OutOfRange`].
+    /// [`Error::OutOfRange`] if `range` ends beyond the length or before it starts.
     pub fn slice(self, range: impl RangeBounds<usize>) -> Result<&'h [K::Element]> {
         let range = crate::words::range(range, self.len())?;
         self.as_slice().get(range).ok_or_else(corrupt)
     }
 }
 
+/// Shows the kind and the number of elements or entries.
 impl<K: Object> fmt::Debug for View<'_, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "View({}, {} elements)", K::KIND, self.len)
+        let len = match K::SHAPE.elements {
+            Elements::Entries(_) => table::len(self.words),
+            _ => self.len,
+        };
+        write!(f, "View({}, len {len})", K::KIND)
     }
 }
 
-/// An object to change; lives for one instruction.
-pub struct ViewMut<'h, K: Object> {
-    pub(crate) arena: &'h mut Arena,
-    pub(crate) resources: &'h mut Resources,
-    pub(crate) index: u32,
-    pub(crate) context: Seen<'h, K>,
-    kind: PhantomData<K>,
-}
-
-impl<'h, K: Object> ViewMut<'h, K> {
-    /// `index` is that of a live slot of `arena`.
-    #[inline(always)]
-    pub(crate) fn new(
-        arena: &'h mut Arena,
-        resources: &'h mut Resources,
-        index: u32,
-        context: Seen<'h, K>,
-    ) -> Self {
-        ViewMut { arena, resources, index, context, kind: PhantomData }
-    }
-
-    /// The same object, to read.
-    pub fn view(&self) -> Result<View<'_, K>> {
-        View::new(
-            self.arena,
-            self.arena.slot(self.index)?,
-            K::Context::with_own(self.context, self.arena),
-        )
-    }
-}
-
-impl<'h, K: Mutable> ViewMut<'h, K> {
-    /// The elements, in order, to change in place. O(1).
-    ///
-    /// # Errors
-    /// None that a caller could bring about.
-    #[inline(always)]
-    pub fn as_mut_slice(&mut self) -> Result<&mut [K::Element]> {
-        elements::<K>(self.arena, self.index).ok_or_else(corrupt)
-    }
-
-    /// Overwrites element `index`. O(1).
-    ///
-    /// # Errors
-    /// [`Error::OutOfRange`].
-    #[inline(always)]
-    pub fn set(&mut self, index: usize, element: K::Element) -> Result<()> {
-        match elements::<K>(self.arena, self.index).and_then(|elements| elements.get_mut(index)) {
-            Some(place) => *place = element,
-            None => return Err(out_of_range(index, to_usize(self.arena.slot(self.index)?.len))),
-        }
-        Ok(())
-    }
-
-    /// Overwrites the elements in `range`. O(length of the range).
-    ///
-    /// # Errors
-    /// [`Error::OutOfRange`].
-    pub fn fill(&mut self, range: impl RangeBounds<usize>, element: K::Element) -> Result<()> {
-        self.slice_mut(range)?.fill(element);
-        Ok(())
-    }
-
-    /// The elements in `range`, to change in place. O(1).
-    ///
-    /// # Errors
-    /// [`Error::OutOfRange`].
-    pub fn slice_mut(&mut self, bounds: impl RangeBounds<usize>) -> Result<&mut [K::Element]> {
-        let elements = self.as_mut_slice()?;
-        let range = range(bounds, elements.len())?;
-        elements.get_mut(range).ok_or_else(corrupt)
-    }
-
-    /// As [`ViewMut::slice_mut`], for as long as the heap is borrowed.
-    pub(crate) fn into_slice_mut(
-        self,
-        bounds: impl RangeBounds<usize>,
-    ) -> Result<&'h mut [K::Element]> {
-        let elements = elements::<K>(self.arena, self.index).ok_or_else(corrupt)?;
-        let range = range(bounds, elements.len())?;
-        elements.get_mut(range).ok_or_else(corrupt)
-    }
-
-    /// Copies the elements in `range` to index `to` on; overlap behaves as if
-    /// through a temporary. O(length of the range).
-    ///
-    /// # Errors
-    /// [`Error::OutOfRange`] for either range; nothing has changed then.
-    pub fn copy_within(&mut self, bounds: impl RangeBounds<usize>, to: usize) -> Result<()> {
-        let elements = self.as_mut_slice()?;
-        let from = range(bounds, elements.len())?;
-        range(to..to.saturating_add(from.len()), elements.len())?;
-        elements.copy_within(from, to);
-        Ok(())
-    }
-
-    /// Reverses the order of the elements. O(n).
-    ///
-    /// # Errors
-    /// None that a caller could bring about.
-    pub fn reverse(&mut self) -> Result<()> {
-        self.as_mut_slice()?.reverse();
-        Ok(())
-    }
-}
-
-/// The length of an object, and all elements that its block has room for.
-#[inline(always)]
-fn body<K: Sequence>(arena: &mut Arena, index: u32) -> Option<(&mut u32, &mut [K::Element])> {
-    let (slot, block) = arena.write(index)?;
-    let body = block.get_mut(to_usize(K::SHAPE.header)..).unwrap_or_default();
-    Some((&mut slot.len, K::Element::slice_mut(body)))
-}
-
-#[inline(always)]
-fn elements<K: Sequence>(arena: &mut Arena, index: u32) -> Option<&mut [K::Element]> {
-    let (len, body) = body::<K>(arena, index)?;
-    body.get_mut(..to_usize(*len))
-}
-
-/// The length of an object, and the element behind it if its block has room.
-#[inline(always)]
-fn first_spare<K: Growable>(arena: &mut Arena, index: u32) -> Option<(&mut u32, &mut K::Element)> {
-    let (len, body) = body::<K>(arena, index)?;
-    let place = body.get_mut(to_usize(*len))?;
-    // A block of 2^32 - 1 words can hold more bytes than that, but not words.
-    (K::Element::PER_WORD == 1 || *len < u32::MAX).then_some((len, place))
-}
-
-#[cold]
-fn push_grown<K: Growable>(
-    arena: &mut Arena,
-    resources: &mut Resources,
-    index: u32,
-    element: K::Element,
-) -> Result<()> {
-    arena.reserve(resources, index, 1)?;
-    let (len, place) = first_spare::<K>(arena, index).ok_or_else(corrupt)?;
-    *place = element;
-    *len = len.wrapping_add(1);
-    Ok(())
-}
-
-impl<K: Growable> ViewMut<'_, K> {
-    /// Adds an element at the end. Amortised O(1).
-    ///
-    /// # Errors
-    /// A limit or no memory; nothing has changed then.
-    #[inline(always)]
-    pub fn push(&mut self, element: K::Element) -> Result<()> {
-        // The parts are passed on, not `self`, which would have to be in memory
-        // for that.
-        match first_spare::<K>(self.arena, self.index) {
-            Some((len, place)) => {
-                *place = element;
-                *len = len.wrapping_add(1);
-                Ok(())
-            }
-            None => push_grown::<K>(self.arena, self.resources, self.index, element),
-        }
-    }
-
-    /// Makes room for `additional` more elements. O(length) when the object has
-    /// to move.
-    ///
-    /// # Errors
-    /// A limit or no memory; nothing has changed then.
-    pub fn reserve(&mut self, additional: usize) -> Result<()> {
-        self.arena.reserve(self.resources, self.index, additional)
-    }
-
-    /// Opens a gap of `count` elements before `index`, which hold anything.
-    fn splice(&mut self, index: usize, count: usize) -> Result<&mut [K::Element]> {
-        let len = to_usize(self.arena.slot(self.index)?.len);
-        if index > len {
-            return Err(out_of_range(index, len));
-        }
-        self.reserve(count)?;
-        self.arena.set_len(self.index, object_len(len.saturating_add(count))?)?;
-        let elements = self.as_mut_slice()?;
-        let gap = index..index.saturating_add(count);
-        elements.copy_within(index..len, gap.end);
-        elements.get_mut(gap).ok_or_else(corrupt)
-    }
-
-    /// Adds elements at the end. Amortised O(added).
-    ///
-    /// # Errors
-    /// A limit or no memory; nothing has changed then.
-    pub fn extend(&mut self, elements: &[K::Element]) -> Result<()> {
-        let len = to_usize(self.arena.slot(self.index)?.len);
-        self.splice(len, elements.len())?.copy_from_slice(elements);
-        Ok(())
-    }
-
-    /// Puts an element before `index`, or at the end for `index == len`. O(n).
-    ///
-    /// # Errors
-    /// [`Error::OutOfRange`]; a limit or no memory. NoContext has changed then.
-    pub fn insert(&mut self, index: usize, element: K::Element) -> Result<()> {
-        self.splice(index, 1)?.fill(element);
-        Ok(())
-    }
-
-    /// Takes element `index` out; those behind it move up. O(n).
-    ///
-    /// # Errors
-    /// [`Error::OutOfRange`].
-    pub fn remove(&mut self, index: usize) -> Result<K::Element> {
-        let elements = self.as_mut_slice()?;
-        let len = elements.len();
-        let removed = *elements.get(index).ok_or_else(|| out_of_range(index, len))?;
-        elements.copy_within(index.saturating_add(1).., index);
-        self.truncate(len.saturating_sub(1))?;
-        Ok(removed)
-    }
-
-    /// Takes the last element off, if there is one. O(1).
-    ///
-    /// # Errors
-    /// None that a caller could bring about.
-    #[inline]
-    pub fn pop(&mut self) -> Result<Option<K::Element>> {
-        let popped = self.as_mut_slice()?.last().copied();
-        let len = self.arena.slot(self.index)?.len;
-        self.arena.truncate(self.index, len.saturating_sub(1))?;
-        Ok(popped)
-    }
-
-    /// Cuts the sequence back to `len` elements; a shorter one stays as it is.
-    /// Capacity is kept. O(1).
-    ///
-    /// # Errors
-    /// None that a caller could bring about.
-    pub fn truncate(&mut self, len: usize) -> Result<()> {
-        self.arena.truncate(self.index, u32::try_from(len).unwrap_or(u32::MAX))
-    }
-
-    /// Makes the sequence `len` elements long: cut back, or filled up with
-    /// `element`. Amortised O(added).
-    ///
-    /// # Errors
-    /// A limit or no memory; nothing has changed then.
-    pub fn resize(&mut self, len: usize, element: K::Element) -> Result<()> {
-        let old = to_usize(self.arena.slot(self.index)?.len);
-        match len.checked_sub(old) {
-            Some(added) => self.splice(old, added)?.fill(element),
-            None => self.truncate(len)?,
-        }
-        Ok(())
-    }
-}
-
-impl<K: Object> fmt::Debug for ViewMut<'_, K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ViewMut({}#{})", K::KIND, self.index)
-    }
-}
-
-/// Where an iteration over an object stands: `Copy`, borrows nothing, and fits
-/// into a VM's frame. It starts at [`Cursor::default`].
+/// The position of an iteration over an object. A cursor is `Copy`, borrows nothing
+/// and fits into a VM's frame. It starts at [`Cursor::default`]; `View::next` of
+/// sequences, maps and sets returns what is there and advances it.
+///
+/// The object may change between two steps. In a sequence the cursor counts
+/// elements; in a map or a set it meets every entry that stays once, and no entry
+/// that was removed before it came there.
+///
+/// ```
+/// use segheap::{Cursor, Heap, Set};
+/// let mut heap = Heap::new();
+/// let set = heap.alloc(Set::new())?;
+/// for n in 0..4 {
+///     heap.get_mut(set)?.insert(n.into())?;
+/// }
+/// let mut cursor = Cursor::default();
+/// let mut met = Vec::new();
+/// while let Some(cell) = heap.get(set)?.next(&mut cursor) {
+///     met.push(cell.as_int());
+///     heap.get_mut(set)?.remove(2.into())?; // ahead of the cursor at first
+/// }
+/// assert_eq!(met, [Some(0), Some(1), Some(3)]);
+/// # Ok::<(), segheap::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Cursor {
-    /// Number of the next element, or sequence number of the next entry.
+    /// The index of the next element, or the sequence number of the next entry.
     pub(crate) next: u64,
-    /// Where that entry was last.
+    /// The position that the next entry had when the cursor was advanced.
     pub(crate) hint: u32,
 }
 
 impl<K: Sequence> View<'_, K> {
-    /// The element at the cursor, which moves on; `None` at the end. O(1). The
-    /// cursor counts elements: insertions and removals before it shift what it
-    /// meets next.
+    /// Returns the element at the cursor, and advances it; `None` at the end. O(1).
+    ///
+    /// The cursor is an index. An insertion before it makes it return the previous
+    /// element again; a removal before it makes it skip one.
+    ///
+    /// ```
+    /// use segheap::{Cursor, Heap, List};
+    /// let mut heap = Heap::new();
+    /// let list = heap.alloc(List::of(&[1.into(), 2.into()]))?;
+    /// let mut cursor = Cursor::default();
+    /// assert_eq!(heap.get(list)?.next(&mut cursor), Some(1.into()));
+    /// heap.get_mut(list)?.push(3.into())?; // nothing is borrowed meanwhile
+    /// assert_eq!(heap.get(list)?.next(&mut cursor), Some(2.into()));
+    /// assert_eq!(heap.get(list)?.next(&mut cursor), Some(3.into()));
+    /// assert_eq!(heap.get(list)?.next(&mut cursor), None);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
     pub fn next(self, cursor: &mut Cursor) -> Option<K::Element> {
         let element = *self.as_slice().get(usize::try_from(cursor.next).ok()?)?;
         cursor.next = cursor.next.saturating_add(1);

@@ -1,17 +1,23 @@
-//! The hash table of maps and sets: entries in insertion order, found through
-//! an index of open addressing. Hash and equality are the caller's.
+//! [`Table`]: the hash table of maps and sets. Entries lie in insertion order; an
+//! index with open addressing finds them. Hash and equality are the caller's.
 //!
-//! A block holds, in words: the header (live entries; sequence number of the
-//! next entry; where the index begins, its size and a flag); room for
-//! `3/4 * index size` entries of `stride` cells; their sequence numbers, in tables that need them; the index,
-//! one word a bucket: hash above, position + 1 below, 0 for an empty one.
+//! The words of a block:
 //!
-//! A removed entry leaves a hole, so that order and positions hold, and its
-//! bucket is closed by shifting (no tombstones). A full table is rebuilt into a
-//! new block without its holes; the index is rebuilt from the hashes it keeps,
-//! so growing looks at nothing outside. Cursors go by sequence numbers, which
-//! no rebuilding changes. They are implied by the position until a rebuild
-//! closes a hole that has an older entry before it; only then are they kept.
+//! 1. the header: the number of entries; the sequence number of the next entry; the
+//!    first word of the index, its number of buckets, and a flag;
+//! 2. positions for entries of `stride` cells, three for four buckets;
+//! 3. the sequence numbers of the entries, in tables that store them;
+//! 4. the index, a word for each bucket: the hash in the high half, position + 1 in
+//!    the low half; 0 for a free bucket.
+//!
+//! A removed entry leaves a hole, so that order and positions stay. Its bucket is
+//! filled by a later one of the probe sequence: there are no tombstones. A full
+//! table is rebuilt into a new block without holes. The index is rebuilt from the
+//! hashes in the old one, so that growth does not read the keys.
+//!
+//! Cursors hold sequence numbers, which no rebuild changes. The position implies the
+//! sequence number until a rebuild closes a hole that has an older entry before it;
+//! only from then on are they stored.
 
 mod layout;
 
@@ -19,11 +25,13 @@ pub(crate) use layout::{HEADER, fill, words_for};
 
 use super::view::Cursor;
 use crate::arena::halves;
+#[cfg(doc)]
+use crate::words::Error;
 use crate::words::{Cell, HOLE, Result, to_u64, to_usize};
 use layout::{GROUP, LIVE, Layout, NEXT, bucket_of, filled, home, start};
 
-/// A table in `words`, with `used` positions, `stride` cells an entry. The stride
-/// is a constant wherever the kind is one, and folds away.
+/// A table in `words`, of whose positions `used` are used, by entries of `stride`
+/// cells or by holes. The stride folds away where the kind is known at compile time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Table<W> {
     words: W,
@@ -31,13 +39,19 @@ pub(crate) struct Table<W> {
     stride: usize,
 }
 
-/// A bucket and the position that it leads to, or the bucket that is free.
+/// The bucket and the position of an entry, or the free bucket where it belongs.
 pub(crate) type Probe = core::result::Result<(usize, u32), usize>;
 
 /// A key, and its value or null.
 pub(crate) type Entry = (Cell, Cell);
 
-/// The cells of an entry.
+/// The number of entries of the table in `words`; 0 without a block.
+#[inline(always)]
+pub(crate) fn len(words: &[u64]) -> u32 {
+    u32::try_from(words.get(LIVE).copied().unwrap_or(0)).unwrap_or(u32::MAX)
+}
+
+/// An entry by value.
 #[inline(always)]
 pub(crate) fn copied(entry: &[Cell]) -> Entry {
     let cell = |n: usize| entry.get(n).copied().unwrap_or_default();
@@ -55,22 +69,24 @@ impl<'h> Table<&'h [u64]> {
         Layout::of(self.words, self.stride)
     }
 
+    /// Header word `n`, or any other word; 0 beyond the block.
     fn header(&self, n: usize) -> u64 {
         self.words.get(n).copied().unwrap_or(0)
     }
 
-    /// Number of entries.
+    /// The number of entries.
     #[inline(always)]
     pub(crate) fn len(&self) -> u32 {
-        u32::try_from(self.header(LIVE)).unwrap_or(u32::MAX)
+        len(self.words)
     }
 
+    /// The first word of a position.
     #[inline(always)]
     fn place(&self, position: u32) -> usize {
         to_usize(position).saturating_mul(self.stride).saturating_add(to_usize(HEADER))
     }
 
-    /// The cells of the entry at a position, unless there is a hole.
+    /// The cells of the entry at a position; `None` for a hole.
     #[inline(always)]
     pub(crate) fn entry(&self, position: u32) -> Option<&'h [Cell]> {
         let start = self.place(position);
@@ -78,8 +94,8 @@ impl<'h> Table<&'h [u64]> {
         entry.first().filter(|&&key| key != HOLE).map(|_| Cell::slice(entry))
     }
 
-    /// Bucket and position of the entry of this hash for which `same` holds, or
-    /// the bucket where it belongs.
+    /// Finds the entry of this hash whose key is `same`, or the bucket where it
+    /// belongs. Expected O(1).
     #[inline(always)]
     pub(crate) fn find(&self, hash: u32, mut same: impl FnMut(Cell) -> bool) -> Probe {
         self.probe(hash, |position| self.key(position).is_some_and(&mut same))
@@ -91,9 +107,9 @@ impl<'h> Table<&'h [u64]> {
         self.entry(position).and_then(|entry| entry.first()).copied()
     }
 
-    /// [`Table::find`] by positions. Compares a group of buckets at a time, as a
-    /// branch for each could not be foretold. The free buckets of a group are its
-    /// last ones.
+    /// [`Table::find`] by position. Compares a group of buckets at a time, as a branch
+    /// for each would mispredict. A group's free buckets are its last ones; the probe
+    /// sequence ends at the first group that has any.
     #[inline(always)]
     pub(crate) fn probe(&self, hash: u32, mut hit: impl FnMut(u32) -> bool) -> Probe {
         const NOWHERE: Probe = Err(usize::MAX);
@@ -128,14 +144,13 @@ impl<'h> Table<&'h [u64]> {
         self.probe(hash, |_| false).err().unwrap_or(usize::MAX)
     }
 
-    /// The bucket that leads to a position. O(index size).
+    /// The bucket that refers to a position. O(buckets).
     fn bucket(&self, position: u32) -> Option<usize> {
         let buckets = self.words.get(self.layout().range())?;
         buckets.iter().position(|&bucket| halves(bucket).1 == position.wrapping_add(1))
     }
 
-    /// Position of the `n`-th entry: O(1) while nothing was removed since the
-    /// table was last rebuilt, O(n) otherwise.
+    /// The position of entry `n`. O(1) while the table has no holes, O(n) otherwise.
     pub(crate) fn nth(&self, n: usize) -> Option<u32> {
         if n >= to_usize(self.len()) {
             return None;
@@ -146,7 +161,7 @@ impl<'h> Table<&'h [u64]> {
         (0..self.used).filter(|&position| self.entry(position).is_some()).nth(n)
     }
 
-    /// Sequence number of the entry at a position.
+    /// The sequence number of the entry at a position.
     fn sequence(&self, position: u32) -> u64 {
         let layout = self.layout();
         if position < self.used && layout.sequenced {
@@ -156,7 +171,8 @@ impl<'h> Table<&'h [u64]> {
         self.header(NEXT).wrapping_sub(u64::from(left))
     }
 
-    /// The first position whose sequence number is not below the cursor's.
+    /// The first position whose sequence number is not below the cursor's. O(1) where
+    /// the cursor's hint still holds, O(log used) otherwise.
     fn position(&self, cursor: Cursor) -> u32 {
         let layout = self.layout();
         if !layout.sequenced {
@@ -165,15 +181,16 @@ impl<'h> Table<&'h [u64]> {
         }
         let numbers = self.words.get(layout.sequence()..).unwrap_or_default();
         let numbers = numbers.get(..to_usize(self.used)).unwrap_or_default();
-        let (before, behind) = numbers.split_at(to_usize(cursor.hint).min(numbers.len()));
+        debug_assert_eq!(numbers.len(), to_usize(self.used));
+        let (before, after) = numbers.split_at(to_usize(cursor.hint).min(numbers.len()));
         let passed = |number: &u64| *number < cursor.next;
-        if before.last().is_none_or(passed) && !behind.first().is_some_and(passed) {
+        if before.last().is_none_or(passed) && !after.first().is_some_and(passed) {
             return cursor.hint.min(self.used);
         }
         u32::try_from(numbers.partition_point(passed)).unwrap_or(self.used)
     }
 
-    /// The entry at the cursor or the next one behind it; the cursor moves on.
+    /// The first entry at the cursor or after it; the cursor advances past it.
     #[inline]
     pub(crate) fn next(&self, cursor: &mut Cursor) -> Option<&'h [Cell]> {
         let mut positions = self.position(*cursor)..self.used;
@@ -184,7 +201,7 @@ impl<'h> Table<&'h [u64]> {
         Some(entry)
     }
 
-    /// Entries in order.
+    /// The entries, in insertion order.
     pub(crate) fn iter(self) -> impl Iterator<Item = &'h [Cell]> {
         let end = self.place(self.used);
         let entries = self.words.get(to_usize(HEADER)..end).unwrap_or_default();
@@ -192,8 +209,11 @@ impl<'h> Table<&'h [u64]> {
         entries.filter(|entry| entry.first() != Some(&HOLE)).map(Cell::slice)
     }
 
-    /// What a rebuilt table with room for one more entry looks like: as large as
-    /// before where a third or more of the positions are holes.
+    /// The layout of a rebuilt table with room for one more entry. The table does not
+    /// grow if a third or more of its positions are holes.
+    ///
+    /// # Errors
+    /// [`Error::ObjectTooLarge`].
     pub(crate) fn plan(&self) -> Result<Plan> {
         let (live, used, layout) = (to_usize(self.len()), to_usize(self.used), self.layout());
         let roomy = live.saturating_mul(3) <= used.saturating_mul(2);
@@ -206,8 +226,11 @@ impl<'h> Table<&'h [u64]> {
         Ok(Plan { layout, words: layout.words() })
     }
 
-    /// Whether header, entries and index agree; `hash` answers that of a key
-    /// that is alive.
+    /// Checks that header, entries and index agree. `hash` returns the hash of a key
+    /// that is not stale. O(buckets).
+    ///
+    /// # Errors
+    /// The first fault, as a description.
     pub(crate) fn verify(&self, hash: impl Fn(Cell) -> Option<u32>) -> Result<(), &'static str> {
         let layout = self.layout();
         if self.words.is_empty() {
@@ -225,7 +248,7 @@ impl<'h> Table<&'h [u64]> {
             let Some(position) = position.checked_sub(1) else { continue };
             linked = linked.saturating_add(1);
             let entry = self.entry(position).filter(|_| position < self.used);
-            let key = entry.and_then(|entry| entry.first()).ok_or("the index leads to no entry")?;
+            let key = entry.and_then(|entry| entry.first()).ok_or("a bucket refers to no entry")?;
             if hash(*key).is_some_and(|hash| hash != other) {
                 return Err("an entry has another hash");
             }
@@ -243,18 +266,18 @@ impl<'h> Table<&'h [u64]> {
         Ok(())
     }
 
-    /// Whether there is no room for another entry.
+    /// Whether every position is used.
     #[inline(always)]
     pub(crate) fn is_full(&self) -> bool {
         to_usize(self.used) >= self.layout().capacity()
     }
 }
 
-/// A table to be built.
+/// The layout of a table to build.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     layout: Layout,
-    /// Words of its block.
+    /// The words of its block.
     pub(crate) words: usize,
 }
 
@@ -264,18 +287,20 @@ impl<'h> Table<&'h mut [u64]> {
         Table { words, used, stride }
     }
 
+    /// The same table, to read.
     #[inline(always)]
     pub(crate) fn read(&self) -> Table<&[u64]> {
         Table { words: self.words, used: self.used, stride: self.stride }
     }
 
     fn put(&mut self, index: usize, value: u64) {
+        debug_assert!(index < self.words.len(), "a table is larger than its block");
         if let Some(word) = self.words.get_mut(index) {
             *word = value;
         }
     }
 
-    /// The cells of the entry at a position.
+    /// The cells at a position.
     #[inline]
     pub(crate) fn entry_mut(&mut self, position: u32) -> Option<&mut [Cell]> {
         let start = self.read().place(position);
@@ -283,7 +308,7 @@ impl<'h> Table<&'h mut [u64]> {
         self.words.get_mut(start..end).map(Cell::slice_mut)
     }
 
-    /// [`Table::entry_mut`], for as long as the words are borrowed.
+    /// [`Table::entry_mut`], while the words are borrowed.
     #[inline(always)]
     pub(crate) fn into_entry_mut(self, position: u32) -> Option<&'h mut [Cell]> {
         let start = self.read().place(position);
@@ -293,13 +318,14 @@ impl<'h> Table<&'h mut [u64]> {
 
     #[inline(always)]
     fn set_entry(&mut self, position: u32, entry: &[Cell]) {
+        debug_assert!(self.read().place(position) < self.words.len(), "no position of the table");
         if let Some(place) = self.entry_mut(position) {
             place.iter_mut().zip(entry).for_each(|(to, from)| *to = *from);
         }
     }
 
-    /// Adds an entry that is not there yet to a table that is not full, in the
-    /// bucket where it belongs, and answers how many positions are used now.
+    /// Appends an entry of a new key to a table that is not full, in the bucket where
+    /// it belongs. Returns how many positions are used then.
     #[inline(always)]
     pub(crate) fn append(&mut self, hash: u32, bucket: usize, entry: &[Cell]) -> u32 {
         let (position, layout) = (self.used, self.read().layout());
@@ -316,14 +342,15 @@ impl<'h> Table<&'h mut [u64]> {
         self.used
     }
 
-    /// Takes out the entry that `bucket` leads to. Answers its cells, and how
-    /// many positions are used now.
+    /// Removes the entry at `position`, to which `bucket` refers. Returns it, and how
+    /// many positions are used then. Expected O(1).
     pub(crate) fn remove(&mut self, bucket: usize, position: u32) -> Option<(Entry, u32)> {
         let entry = copied(self.read().entry(position)?);
         let range = self.read().layout().range();
         let (groups, _) = self.words.get_mut(range)?.as_chunks_mut::<GROUP>();
         let mask = groups.len().wrapping_sub(1);
-        // The gap; and, as long as no bucket is free, what lies behind it and came this way.
+        // Move a later bucket whose probe sequence passes the gap into it, and go on
+        // with the gap that this leaves, up to a group with a free bucket.
         let (mut n, mut lane) = (bucket / GROUP, bucket % GROUP);
         let mut here = n;
         for _ in 0..groups.len() {
@@ -347,17 +374,18 @@ impl<'h> Table<&'h mut [u64]> {
         self.set_entry(position, &[Cell::raw(HOLE), Cell::NULL]);
         let live = self.read().header(LIVE).saturating_sub(1);
         self.put(LIVE, live);
-        // An empty table begins at position 0 again.
+        // A table without entries starts again at position 0.
         Some((entry, if live == 0 { 0 } else { self.used }))
     }
 
-    /// Takes out the entry at a position, whatever its key. O(index size).
+    /// Removes the entry at a position, whatever its key. O(buckets).
     pub(crate) fn remove_at(&mut self, position: u32) -> Option<(Entry, u32)> {
         let bucket = self.read().bucket(position)?;
         self.remove(bucket, position)
     }
 
-    /// Takes out all entries; cursors stay behind those that are yet to come.
+    /// Removes all entries, and returns that no position is used. Sequence numbers go
+    /// on, so that cursors meet the entries that are inserted later. O(buckets).
     pub(crate) fn clear(&mut self) -> u32 {
         let (layout, next) = (self.read().layout(), self.read().header(NEXT));
         if !self.words.is_empty() {
@@ -366,8 +394,9 @@ impl<'h> Table<&'h mut [u64]> {
         0
     }
 
-    /// Moves all entries into an empty block as `plan` says, and answers how
-    /// many positions are used there. The old block is spoilt.
+    /// Moves all entries into the block `target`, with the layout of `plan`. Returns
+    /// how many positions are used there. The old block is left unspecified.
+    /// O(positions + buckets).
     #[inline(always)]
     pub(crate) fn rebuild(&mut self, plan: Plan, target: &mut [u64]) -> u32 {
         let (old, holes) = (self.read().layout(), self.read().len() != self.used);
@@ -381,7 +410,7 @@ impl<'h> Table<&'h mut [u64]> {
                 let place = plan.layout.sequence().saturating_add(to_usize(to));
                 new.put(place, self.read().sequence(position));
             }
-            // Leave word of where the entry went, for the index.
+            // Store a forwarding index for the buckets.
             self.put(self.read().place(position), u64::from(to));
             new.used = to.wrapping_add(1);
         }
@@ -389,7 +418,7 @@ impl<'h> Table<&'h mut [u64]> {
         let buckets = new.words.get_mut(plan.layout.range()).unwrap_or_default();
         let (groups, _) = buckets.as_chunks_mut::<GROUP>();
         for chunk in self.words.get(old.range()).unwrap_or_default().chunks(64) {
-            // Which buckets are free could not be foretold either.
+            // A branch on whether a bucket is free would mispredict.
             let (mut taken, mut n) = ([0; 64], 0_usize);
             for &bucket in chunk {
                 if let Some(place) = taken.get_mut(n) {
@@ -410,7 +439,7 @@ impl<'h> Table<&'h mut [u64]> {
     }
 }
 
-/// Puts a word into the first free bucket for its hash.
+/// Stores a bucket in the first free place of its hash's probe sequence.
 #[inline(always)]
 fn link(groups: &mut [[u64; GROUP]], word: u64) {
     let mask = groups.len().wrapping_sub(1);
@@ -427,4 +456,5 @@ fn link(groups: &mut [[u64; GROUP]], word: u64) {
             _ => n = n.wrapping_add(1) & mask,
         }
     }
+    debug_assert!(false, "the index is full");
 }

@@ -1,0 +1,453 @@
+//! [`ViewMut`]: an object to change.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::ops::RangeBounds;
+
+use super::keys::Context;
+use super::view::{ContextOf, Growable, Mutable, Object, Sequence, View};
+use crate::arena::{Arena, Resources};
+#[cfg(doc)]
+use crate::words::Error;
+use crate::words::{Element, Result, corrupt, object_len, out_of_range, range, to_usize};
+
+/// A short-lived borrow of an object to change, from
+/// [`Heap::get_mut`](crate::Heap::get_mut).
+///
+/// The methods of all [`Mutable`] and [`Growable`] sequences come first below; those
+/// of one kind are under `ViewMut<'_, Map>` and so on.
+///
+/// ```
+/// use segheap::{Cell, Heap, List, Map, Struct};
+/// let mut heap = Heap::new();
+/// let list = heap.alloc(List::new())?;
+/// let map = heap.alloc(Map::new())?;
+/// let point = heap.alloc(Struct::new(0, 2))?;
+///
+/// // Push to a list.
+/// heap.get_mut(list)?.push(7.into())?;
+/// // Iterate a map, and change its values.
+/// heap.get_mut(map)?.insert(1.into(), 10.into())?;
+/// let keys: Vec<Cell> = heap.get(map)?.iter().map(|(key, _)| key).collect();
+/// for key in keys {
+///     heap.get_mut(map)?.insert(key, list.into())?;
+/// }
+/// // Write a field, of an object whose handle is in a register.
+/// let register = Cell::from(point);
+/// heap.get_mut::<Struct>(register)?.set(1, map.into())?;
+///
+/// assert_eq!(heap.display(point).to_string(), "{null, {1: [7]}}");
+/// # Ok::<(), segheap::Error>(())
+/// ```
+pub struct ViewMut<'h, K: Object> {
+    pub(crate) arena: &'h mut Arena,
+    pub(crate) resources: &'h mut Resources,
+    pub(crate) index: u32,
+    pub(crate) context: ContextOf<'h, K>,
+    kind: PhantomData<K>,
+}
+
+impl<'h, K: Object> ViewMut<'h, K> {
+    /// The object in slot `index` of `arena`, which is live.
+    #[inline(always)]
+    pub(crate) fn new(
+        arena: &'h mut Arena,
+        resources: &'h mut Resources,
+        index: u32,
+        context: ContextOf<'h, K>,
+    ) -> Self {
+        ViewMut { arena, resources, index, context, kind: PhantomData }
+    }
+
+    /// Returns a view of the same object, to read. O(1).
+    ///
+    /// ```
+    /// use segheap::{Heap, List};
+    /// let mut heap = Heap::new();
+    /// let list = heap.alloc(List::of(&[7.into()]))?;
+    /// let mut open = heap.get_mut(list)?;
+    /// let first = open.view()?.get(0)?;
+    /// open.push(first)?;
+    /// assert_eq!(open.view()?.len(), 2);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] only if this crate has a bug.
+    pub fn view(&self) -> Result<View<'_, K>> {
+        View::new(
+            self.arena,
+            self.arena.slot(self.index)?,
+            K::Context::with_own(self.context, self.arena),
+        )
+    }
+}
+
+impl<'h, K: Mutable> ViewMut<'h, K> {
+    /// Returns the elements, in order, to change in place. O(1).
+    ///
+    /// ```
+    /// use segheap::{Heap, I64Arr};
+    /// let mut heap = Heap::new();
+    /// let array = heap.alloc(I64Arr::of(&[3, 1, 2]))?;
+    /// heap.get_mut(array)?.as_mut_slice()?.sort();
+    /// assert_eq!(heap.get(array)?.as_slice(), [1, 2, 3]);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] only if this crate has a bug.
+    #[inline(always)]
+    pub fn as_mut_slice(&mut self) -> Result<&mut [K::Element]> {
+        elements::<K>(self.arena, self.index).ok_or_else(corrupt)
+    }
+
+    /// Overwrites element `index`. O(1).
+    ///
+    /// ```
+    /// use segheap::{Error, Heap, Struct};
+    /// let mut heap = Heap::new();
+    /// let point = heap.alloc(Struct::new(0, 2))?;
+    /// heap.get_mut(point)?.set(1, 4.into())?;
+    /// assert_eq!(heap.get(point)?.get(1)?, 4.into());
+    /// let beyond = heap.get_mut(point)?.set(2, 4.into());
+    /// assert_eq!(beyond, Err(Error::OutOfRange { index: 2, len: 2 }));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] if `index` is not below the length.
+    #[inline(always)]
+    pub fn set(&mut self, index: usize, element: K::Element) -> Result<()> {
+        match elements::<K>(self.arena, self.index).and_then(|elements| elements.get_mut(index)) {
+            Some(place) => *place = element,
+            None => return Err(out_of_range(index, to_usize(self.arena.slot(self.index)?.len))),
+        }
+        Ok(())
+    }
+
+    /// Sets every element in `range` to `element`. O(length of `range`).
+    ///
+    /// ```
+    /// use segheap::{Heap, U8Arr};
+    /// let mut heap = Heap::new();
+    /// let array = heap.alloc(U8Arr::zeroed(4))?;
+    /// heap.get_mut(array)?.fill(1..=2, 9)?;
+    /// assert_eq!(heap.get(array)?.as_slice(), [0, 9, 9, 0]);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] if `range` ends beyond the length or before it starts.
+    pub fn fill(&mut self, range: impl RangeBounds<usize>, element: K::Element) -> Result<()> {
+        self.slice_mut(range)?.fill(element);
+        Ok(())
+    }
+
+    /// Returns the elements in `range`, to change in place. O(1).
+    ///
+    /// ```
+    /// use segheap::{Bytes, Heap};
+    /// let mut heap = Heap::new();
+    /// let bytes = heap.alloc(Bytes::of(b"header body"))?;
+    /// heap.get_mut(bytes)?.slice_mut(..6)?.make_ascii_uppercase();
+    /// assert_eq!(heap.get(bytes)?.as_slice(), b"HEADER body");
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] if `range` ends beyond the length or before it starts.
+    pub fn slice_mut(&mut self, bounds: impl RangeBounds<usize>) -> Result<&mut [K::Element]> {
+        let elements = self.as_mut_slice()?;
+        let range = range(bounds, elements.len())?;
+        elements.get_mut(range).ok_or_else(corrupt)
+    }
+
+    /// [`ViewMut::slice_mut`], for as long as the heap is borrowed.
+    pub(crate) fn into_slice_mut(
+        self,
+        bounds: impl RangeBounds<usize>,
+    ) -> Result<&'h mut [K::Element]> {
+        let elements = elements::<K>(self.arena, self.index).ok_or_else(corrupt)?;
+        let range = range(bounds, elements.len())?;
+        elements.get_mut(range).ok_or_else(corrupt)
+    }
+
+    /// Copies the elements in `range` to those from index `to` on. The two may
+    /// overlap. O(length of `range`).
+    ///
+    /// ```
+    /// use segheap::{Heap, I64Arr};
+    /// let mut heap = Heap::new();
+    /// let array = heap.alloc(I64Arr::of(&[1, 2, 3, 4]))?;
+    /// heap.get_mut(array)?.copy_within(..3, 1)?;
+    /// assert_eq!(heap.get(array)?.as_slice(), [1, 1, 2, 3]);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] if `range`, or as many elements from `to` on, are not
+    /// all within the length. Nothing has changed then.
+    pub fn copy_within(&mut self, bounds: impl RangeBounds<usize>, to: usize) -> Result<()> {
+        let elements = self.as_mut_slice()?;
+        let from = range(bounds, elements.len())?;
+        range(to..to.saturating_add(from.len()), elements.len())?;
+        elements.copy_within(from, to);
+        Ok(())
+    }
+
+    /// Reverses the order of the elements. O(len).
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] only if this crate has a bug.
+    pub fn reverse(&mut self) -> Result<()> {
+        self.as_mut_slice()?.reverse();
+        Ok(())
+    }
+}
+
+/// The length of an object, and all elements that fit into its block.
+#[inline(always)]
+fn body<K: Sequence>(arena: &mut Arena, index: u32) -> Option<(&mut u32, &mut [K::Element])> {
+    let (slot, block) = arena.write(index)?;
+    let body = block.get_mut(to_usize(K::SHAPE.header)..).unwrap_or_default();
+    Some((&mut slot.len, K::Element::slice_mut(body)))
+}
+
+/// The elements of an object.
+#[inline(always)]
+fn elements<K: Sequence>(arena: &mut Arena, index: u32) -> Option<&mut [K::Element]> {
+    let (len, body) = body::<K>(arena, index)?;
+    body.get_mut(..to_usize(*len))
+}
+
+/// The length of an object, and its first spare element, if its block has one.
+#[inline(always)]
+fn first_spare<K: Growable>(arena: &mut Arena, index: u32) -> Option<(&mut u32, &mut K::Element)> {
+    let (len, body) = body::<K>(arena, index)?;
+    let place = body.get_mut(to_usize(*len))?;
+    // Only bytes can number more than `u32::MAX` in a block of as many words.
+    (K::Element::PER_WORD == 1 || *len < u32::MAX).then_some((len, place))
+}
+
+/// [`ViewMut::push`] to an object whose block is full.
+#[cold]
+fn push_grown<K: Growable>(
+    arena: &mut Arena,
+    resources: &mut Resources,
+    index: u32,
+    element: K::Element,
+) -> Result<()> {
+    arena.reserve(resources, index, 1)?;
+    let (len, place) = first_spare::<K>(arena, index).ok_or_else(corrupt)?;
+    *place = element;
+    *len = len.wrapping_add(1);
+    Ok(())
+}
+
+impl<K: Growable> ViewMut<'_, K> {
+    /// Appends an element. Amortised O(1); O(len) when the object moves.
+    ///
+    /// ```
+    /// use segheap::{Heap, List};
+    /// let mut heap = Heap::new();
+    /// let list = heap.alloc(List::new())?;
+    /// heap.get_mut(list)?.push(7.into())?;
+    /// heap.get_mut(list)?.push(list.into())?;
+    /// assert_eq!(heap.get(list)?.as_slice(), [7.into(), list.cell()]);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
+    /// [`Error::OutOfMemory`] if the object cannot grow. Nothing has changed then.
+    #[inline(always)]
+    pub fn push(&mut self, element: K::Element) -> Result<()> {
+        // Passing `self` to the cold function would force it into memory.
+        match first_spare::<K>(self.arena, self.index) {
+            Some((len, place)) => {
+                *place = element;
+                *len = len.wrapping_add(1);
+                Ok(())
+            }
+            None => push_grown::<K>(self.arena, self.resources, self.index, element),
+        }
+    }
+
+    /// Reserves capacity for `additional` more elements; doubles the capacity at
+    /// least, where the limits allow that. O(1); O(len) when the object moves.
+    ///
+    /// ```
+    /// use segheap::{Heap, Limits, List, Settings};
+    /// let mut heap = Heap::with(Settings::seeded(1));
+    /// let list = heap.alloc(List::new())?;
+    /// heap.get_mut(list)?.reserve(100)?;
+    /// heap.set_limits(Limits::NONE.with_bytes(0)); // nothing may grow now
+    /// for n in 0..100 {
+    ///     heap.get_mut(list)?.push(n.into())?;
+    /// }
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
+    /// [`Error::OutOfMemory`] if the object cannot grow. Nothing has changed then.
+    pub fn reserve(&mut self, additional: usize) -> Result<()> {
+        self.arena.reserve(self.resources, self.index, additional)
+    }
+
+    /// Opens a gap of `count` elements before `index`. Their values are unspecified.
+    fn splice(&mut self, index: usize, count: usize) -> Result<&mut [K::Element]> {
+        let len = to_usize(self.arena.slot(self.index)?.len);
+        if index > len {
+            return Err(out_of_range(index, len));
+        }
+        self.reserve(count)?;
+        self.arena.set_len(self.index, object_len(len.saturating_add(count))?)?;
+        let elements = self.as_mut_slice()?;
+        let gap = index..index.saturating_add(count);
+        elements.copy_within(index..len, gap.end);
+        elements.get_mut(gap).ok_or_else(corrupt)
+    }
+
+    /// Appends elements. Amortised O(number of elements appended); O(len) when the
+    /// object moves.
+    ///
+    /// ```
+    /// use segheap::{Bytes, Heap};
+    /// let mut heap = Heap::new();
+    /// let bytes = heap.alloc(Bytes::of(b"ab"))?;
+    /// heap.get_mut(bytes)?.extend(b"cd")?;
+    /// assert_eq!(heap.get(bytes)?.as_slice(), b"abcd");
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
+    /// [`Error::OutOfMemory`] if the object cannot grow. Nothing has changed then.
+    pub fn extend(&mut self, elements: &[K::Element]) -> Result<()> {
+        let len = to_usize(self.arena.slot(self.index)?.len);
+        self.splice(len, elements.len())?.copy_from_slice(elements);
+        Ok(())
+    }
+
+    /// Inserts an element before element `index`, or appends it if `index` is the
+    /// length. O(len).
+    ///
+    /// ```
+    /// use segheap::{Heap, I64Arr};
+    /// let mut heap = Heap::new();
+    /// let array = heap.alloc(I64Arr::of(&[1, 3]))?;
+    /// heap.get_mut(array)?.insert(1, 2)?;
+    /// heap.get_mut(array)?.insert(3, 4)?; // at the end
+    /// assert_eq!(heap.get(array)?.as_slice(), [1, 2, 3, 4]);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] if `index` is beyond the length; [`Error::Limit`],
+    /// [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or [`Error::OutOfMemory`] if
+    /// the object cannot grow. Nothing has changed then.
+    pub fn insert(&mut self, index: usize, element: K::Element) -> Result<()> {
+        self.splice(index, 1)?.fill(element);
+        Ok(())
+    }
+
+    /// Removes element `index` and returns it. Later elements move to the index
+    /// before theirs. O(len).
+    ///
+    /// ```
+    /// use segheap::{Heap, I64Arr};
+    /// let mut heap = Heap::new();
+    /// let array = heap.alloc(I64Arr::of(&[1, 2, 3]))?;
+    /// assert_eq!(heap.get_mut(array)?.remove(0)?, 1);
+    /// assert_eq!(heap.get(array)?.as_slice(), [2, 3]);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] if `index` is not below the length.
+    pub fn remove(&mut self, index: usize) -> Result<K::Element> {
+        let elements = self.as_mut_slice()?;
+        let len = elements.len();
+        let removed = *elements.get(index).ok_or_else(|| out_of_range(index, len))?;
+        elements.copy_within(index.saturating_add(1).., index);
+        self.truncate(len.saturating_sub(1))?;
+        Ok(removed)
+    }
+
+    /// Removes the last element and returns it, or `None` if there is none. Capacity
+    /// is kept. O(1).
+    ///
+    /// ```
+    /// use segheap::{Heap, List};
+    /// let mut heap = Heap::new();
+    /// let stack = heap.alloc(List::of(&[1.into()]))?;
+    /// assert_eq!(heap.get_mut(stack)?.pop()?, Some(1.into()));
+    /// assert_eq!(heap.get_mut(stack)?.pop()?, None);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] only if this crate has a bug.
+    #[inline]
+    pub fn pop(&mut self) -> Result<Option<K::Element>> {
+        let popped = self.as_mut_slice()?.last().copied();
+        let len = self.arena.slot(self.index)?.len;
+        self.arena.truncate(self.index, len.saturating_sub(1))?;
+        Ok(popped)
+    }
+
+    /// Removes all elements but the first `len`. A shorter sequence stays as it is.
+    /// Capacity is kept. O(1).
+    ///
+    /// ```
+    /// use segheap::{Heap, U8Arr};
+    /// let mut heap = Heap::new();
+    /// let array = heap.alloc(U8Arr::of(&[1, 2, 3]))?;
+    /// heap.get_mut(array)?.truncate(5)?; // no effect
+    /// heap.get_mut(array)?.truncate(1)?;
+    /// assert_eq!(heap.get(array)?.as_slice(), [1]);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] only if this crate has a bug.
+    pub fn truncate(&mut self, len: usize) -> Result<()> {
+        self.arena.truncate(self.index, u32::try_from(len).unwrap_or(u32::MAX))
+    }
+
+    /// Changes the length to `len`: removes elements from the end, or appends copies
+    /// of `element`. Amortised O(number of elements appended); O(len) when the object
+    /// moves.
+    ///
+    /// ```
+    /// use segheap::{F64Arr, Heap};
+    /// let mut heap = Heap::new();
+    /// let array = heap.alloc(F64Arr::of(&[1.0]))?;
+    /// heap.get_mut(array)?.resize(3, 0.5)?;
+    /// assert_eq!(heap.get(array)?.as_slice(), [1.0, 0.5, 0.5]);
+    /// heap.get_mut(array)?.resize(2, 0.0)?;
+    /// assert_eq!(heap.get(array)?.as_slice(), [1.0, 0.5]);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
+    /// [`Error::OutOfMemory`] if the object cannot grow. Nothing has changed then.
+    pub fn resize(&mut self, len: usize, element: K::Element) -> Result<()> {
+        let old = to_usize(self.arena.slot(self.index)?.len);
+        match len.checked_sub(old) {
+            Some(added) => self.splice(old, added)?.fill(element),
+            None => self.truncate(len)?,
+        }
+        Ok(())
+    }
+}
+
+/// Shows the kind and the slot.
+impl<K: Object> fmt::Debug for ViewMut<'_, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ViewMut({}#{})", K::KIND, self.index)
+    }
+}
