@@ -390,7 +390,7 @@ fn print_errors(out: &mut Output, heap: &mut Heap, facts: &Facts, words: &Words)
         ("a stale handle", heap.get(stale).err()),
         ("a set opened as a list", heap.get::<List>(facts.initials.cell()).err()),
         ("a number opened as a list", heap.get::<List>(Cell::from(42)).err()),
-        ("an index out of range", heap.get(words.list)?.get(1 << 40).err()),
+        ("an index out of range", heap.get(words.list)?.get(usize::MAX).err()),
     ];
     let row = |(mistake, error): (&str, Option<Error>)| {
         error.map(|error| vec![mistake.to_owned(), format!("{error}\n{error:?}")])

@@ -36,7 +36,7 @@ use crate::words::{Element, Result, corrupt, object_len, out_of_range, range, to
 /// let register = Cell::from(point);
 /// heap.get_mut::<Struct>(register)?.set(1, map.into())?;
 ///
-/// assert_eq!(heap.display(point).to_string(), "{null, {1: [7]}}");
+/// assert_eq!(heap.display(point).to_string(), "Struct<0>{null, {1: [7]}}");
 /// # Ok::<(), segheap::Error>(())
 /// ```
 pub struct ViewMut<'h, K: Object> {
