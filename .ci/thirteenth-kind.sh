@@ -45,5 +45,4 @@ export CARGO_TARGET_DIR=$PWD/target PROPTEST_CASES=${PROPTEST_CASES:-20}
 cd "$scratch"
 cargo fmt --all --check
 cargo clippy --quiet -p segheap -- -D warnings
-# `coverage` is right to miss rows for the functions of the new kinds.
-cargo test --quiet -p segheap -p segheap-proptests -- --skip coverage::
+cargo test --quiet -p segheap -p segheap-proptests

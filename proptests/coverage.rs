@@ -354,7 +354,9 @@ fn every_public_function_is_run() {
             None => {
                 heap.insert(function.as_str());
                 let mut named = rows.0.iter().filter(|(row, _)| row == function).peekable();
-                if named.peek().is_none() {
+                // Rows of families of kinds are generated: only their names are seen.
+                let generated = || crate::machine::table().names().any(|row| row == function);
+                if named.peek().is_none() && !generated() {
                     missing.push(format!("{function} ({file}) has no row in the table"));
                 }
                 for (row, _) in named.filter(|(_, contents)| !contents.calls(owner, name)) {

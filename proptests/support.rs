@@ -9,6 +9,14 @@ use segheap::{Cell, Error, Heap, Limits, Settings, abi};
 
 use crate::machine::Step;
 
+/// The smallest size that does not fit in so many bits, or the largest size.
+pub const fn beyond_bits(bits: u32) -> usize {
+    match 1_usize.checked_shl(bits) {
+        Some(size) => size,
+        None => usize::MAX,
+    }
+}
+
 /// The configuration of a property with `cases` cases, unless `PROPTEST_CASES`
 /// sets the number.
 pub fn config(cases: u32) -> Config {
@@ -104,7 +112,7 @@ pub fn text() -> impl Strategy<Value = String> {
 pub fn index() -> impl Strategy<Value = usize> {
     prop_oneof![
         10 => 0_usize..24,
-        1 => prop::sample::select(vec![usize::MAX, usize::MAX - 1, u32::MAX as usize, 1 << 32]),
+        1 => prop::sample::select(vec![usize::MAX, usize::MAX - 1, u32::MAX as usize, beyond_bits(32)]),
     ]
 }
 

@@ -7,7 +7,9 @@ use segheap::{
     Pair, SequenceInit, Struct, U8Arr, abi,
 };
 
-use crate::support::{Bounds, assert_same, bounds, config, heap, index, out_of_range, resolve};
+use crate::support::{
+    Bounds, assert_same, beyond_bits, bounds, config, heap, index, out_of_range, resolve,
+};
 
 /// Converts elements from and to 64 bits.
 trait Bits: Mutable {
@@ -102,7 +104,7 @@ fn size() -> impl Strategy<Value = usize> {
     prop_oneof![
         8 => 0_usize..40,
         1 => 0_usize..3000,
-        1 => prop::sample::select(vec![usize::MAX, u32::MAX as usize + 1, 1 << 40]),
+        1 => prop::sample::select(vec![usize::MAX, beyond_bits(32), beyond_bits(40)]),
     ]
 }
 

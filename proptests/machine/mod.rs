@@ -13,6 +13,7 @@ use std::fmt;
 use std::ops::Bound;
 use std::sync::OnceLock;
 
+use crate::support::beyond_bits;
 use segheap::{
     Bignum, Bytes, Cell, Closure, Error, F64Arr, Heap, I64Arr, Kind, Limits, List, Map, Pair,
     RangeHint, Region, SealKey, Sequence, Set, Settings, Str, Struct, U8Arr, Unpacked, abi,
@@ -114,8 +115,8 @@ const OUT_OF_BOUNDS: [usize; 8] = [
     u32::MAX as usize,
     usize::MAX,
     1 << 31,
-    1 << 32,
-    1 << 47,
+    beyond_bits(32),
+    beyond_bits(47),
     usize::MAX - 1,
     u32::MAX as usize - 1,
     usize::MAX / 8,

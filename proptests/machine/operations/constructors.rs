@@ -62,6 +62,40 @@ pub fn rows(t: &mut Table) {
     });
     growable_constructors(t);
     number_array_constructors(t);
+    /// The rows of the kinds whose family says how they are made.
+    macro_rules! constructors {
+        ($($Kind:ident as $NAME:ident, $family:ident;)*) => {
+            $(constructors! { $family $Kind $NAME })*
+        };
+        (values $Kind:ident $NAME:ident) => {
+            let allocates = [Allocates(Kind::$NAME)];
+            t.row(concat!(stringify!($Kind), "::new"), &[], &allocates, |m, _| {
+                let made = m.heap.alloc(segheap::$Kind::new())?;
+                m.keep(made)
+            });
+            t.row(concat!(stringify!($Kind), "::of"), &[], &allocates, |m, c| {
+                let made = m.heap.alloc(segheap::$Kind::of(&elements(c)))?;
+                m.keep(made)
+            });
+            t.row(concat!(stringify!($Kind), "::zeroed"), &[], &allocates, |m, c| {
+                let made = m.heap.alloc(segheap::$Kind::zeroed(c.index()))?;
+                m.keep(made)
+            });
+            t.row(concat!(stringify!($Kind), "::with_capacity"), &[], &allocates, |m, c| {
+                let made = m.heap.alloc(segheap::$Kind::with_capacity(c.index()))?;
+                m.keep(made)
+            });
+        };
+        (cells $Kind:ident $NAME:ident) => {
+            let allocates = [Allocates(Kind::$NAME)];
+            t.row(concat!(stringify!($Kind), "::of"), &[Value, Value], &allocates, |m, c| {
+                let made = m.heap.alloc(segheap::$Kind::of(&c.cells))?;
+                m.keep(made)
+            });
+        };
+        (own $Kind:ident $NAME:ident) => {};
+    }
+    segheap::for_each_kind!(constructors);
 }
 
 fn growable_constructors(t: &mut Table) {

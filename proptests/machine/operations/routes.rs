@@ -74,11 +74,16 @@ fn routes_of_any_kind(t: &mut Table) {
         show(m.heap.append_across_any(c.cell(0), c.cell(1), c.range())?)
     });
     convert_any::<Str>(t);
-    convert_any::<List>(t);
     convert_any::<Bytes>(t);
-    convert_any::<F64Arr>(t);
-    convert_any::<I64Arr>(t);
-    convert_any::<U8Arr>(t);
+    /// The rows of the kinds that are arrays of values.
+    macro_rules! convert_any_values {
+        ($($Kind:ident as $NAME:ident, $family:ident;)*) => {
+            $(convert_any_values! { $family $Kind })*
+        };
+        (values $Kind:ident) => { convert_any::<segheap::$Kind>(t); };
+        ($family:ident $Kind:ident) => {};
+    }
+    segheap::for_each_kind!(convert_any_values);
 }
 
 fn convert_any<D: Object>(t: &mut Table) {

@@ -73,11 +73,17 @@ pub fn rows_of_each_kind(t: &mut Table) {
     mutable::<Struct>(t);
     mutable::<Closure>(t);
     mutable::<Pair>(t);
-    growable::<List>(t);
     growable::<Bytes>(t);
-    growable::<F64Arr>(t);
-    growable::<I64Arr>(t);
-    growable::<U8Arr>(t);
+    /// The rows of the kinds whose family says what they are.
+    macro_rules! rows_of_families {
+        ($($Kind:ident as $NAME:ident, $family:ident;)*) => {
+            $(rows_of_families! { $family $Kind })*
+        };
+        (values $Kind:ident) => { growable::<segheap::$Kind>(t); };
+        (cells $Kind:ident) => { mutable::<segheap::$Kind>(t); };
+        (own $Kind:ident) => {};
+    }
+    segheap::for_each_kind!(rows_of_families);
     ordered::<Str>(t);
     ordered::<Bignum>(t);
     numbers::<Bytes>(t);
