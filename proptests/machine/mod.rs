@@ -244,8 +244,24 @@ pub fn example(heap: &mut Heap, kind: Kind, n: usize) -> Result<Cell, Error> {
         Kind::F64ARR => heap.alloc(F64Arr::of(&[1.0, 2.5, 3.0, -4.0]))?.cell(),
         Kind::I64ARR => heap.alloc(I64Arr::of(&[1, -2, 300, i64::MAX]))?.cell(),
         Kind::U8ARR => heap.alloc(U8Arr::of(&[1, 2, 3, 255]))?.cell(),
-        _ => panic!("no example of {kind}"),
+        _ => example_of_family(heap, kind)?,
     })
+}
+
+/// An object of a kind whose family says how it is made.
+fn example_of_family(heap: &mut Heap, kind: Kind) -> Result<Cell, Error> {
+    macro_rules! examples {
+        ($($Kind:ident as $NAME:ident, $family:ident;)*) => {
+            match kind {
+                $(Kind::$NAME => examples! { $family $Kind },)*
+                _ => panic!("{kind} is not a kind"),
+            }
+        };
+        (values $Kind:ident) => { Ok(heap.alloc(segheap::$Kind::zeroed(4))?.cell()) };
+        (cells $Kind:ident) => { Ok(heap.alloc(segheap::$Kind::of(&[Cell::TRUE; 4]))?.cell()) };
+        ($family:ident $Kind:ident) => { panic!("{kind} needs an example of its own") };
+    }
+    segheap::for_each_kind!(examples)
 }
 
 /// Allocates two objects of each kind.
