@@ -107,7 +107,7 @@ fn indices_and_sizes_are_checked() {
     assert!(is_too_large(heap.alloc(List::zeroed(minus_one)).err()));
     assert!(is_too_large(heap.alloc(Bytes::with_capacity(minus_one)).err()));
     assert!(is_too_large(heap.alloc(Struct::new(1, minus_one)).err()));
-    assert_eq!(heap.alloc(Map::with_capacity(minus_one)), Err(Error::ObjectTooLarge));
+    assert!(is_too_large(heap.alloc(Map::with_capacity(minus_one)).err()));
     assert_eq!(heap.usage().live(), 2);
 }
 

@@ -62,13 +62,30 @@ impl Arena {
         let [_, len, _, cap] = slot.map(|part| part as usize);
         let bytes = match self.kind {
             _ if cap == 0 => 0,
-            Kind::STR | Kind::BYTES | Kind::U8ARR => len,
-            Kind::LIST | Kind::PAIR | Kind::F64ARR | Kind::I64ARR => len * 8,
+            Kind::STR | Kind::BYTES => len,
+            Kind::PAIR => len * 8,
             Kind::MAP | Kind::SET => cap * 8,
-            _ => len * 8 + 8,
+            kind => family_bytes(kind, len).unwrap_or(len * 8 + 8),
         };
         &self.block(slot)[..bytes]
     }
+}
+
+/// Bytes of `len` elements of a kind whose family says that it has no header.
+fn family_bytes(kind: Kind, len: usize) -> Option<usize> {
+    macro_rules! bytes {
+        ($($Kind:ident as $NAME:ident, $family:ident;)*) => {
+            match kind {
+                $(Kind::$NAME => bytes! { $family $Kind },)*
+                _ => None,
+            }
+        };
+        (own $Kind:ident) => { None };
+        ($family:ident $Kind:ident) => {
+            Some(len * size_of::<<segheap::$Kind as segheap::Sequence>::Element>())
+        };
+    }
+    segheap::for_each_kind!(bytes)
 }
 
 /// A snapshot of all arenas before an instruction.
