@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Seeds the faults of seeded_faults.txt, one at a time, in a copy of the checkout, and expects a test to
-# fail for each. A fault that does not apply or does not compile is an error of the list.
+# Seeds the faults of seeded_faults.txt one by one in a copy of the checkout and expects a test to fail
+# for each. A fault that does not apply or does not compile is an error of the list.
 #
 #   proptests/seeded_faults.sh             all faults
 #   proptests/seeded_faults.sh NAME...     these faults
