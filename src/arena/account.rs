@@ -146,11 +146,14 @@ impl Account {
     /// [`Error::Limit`] or [`Error::OutOfMemory`]. Nothing has changed then.
     #[inline]
     pub(crate) fn reserve<T>(&mut self, vec: &mut Vec<T>, len: usize) -> Result<()> {
+        if len <= vec.capacity() { Ok(()) } else { self.grow(vec, len) }
+    }
+
+    /// [`Account::reserve`] beyond the capacity that `vec` has.
+    #[cold]
+    fn grow<T>(&mut self, vec: &mut Vec<T>, len: usize) -> Result<()> {
         let size = size_of::<T>();
         let old = vec.capacity();
-        if len <= old {
-            return Ok(());
-        }
         let needed = len.saturating_sub(old).saturating_mul(size);
         self.note_use(to_u64(self.used.saturating_add(needed)), to_u64(self.limits.bytes));
         let left = self.left().checked_sub(needed).ok_or_else(|| self.refuse(Resource::Bytes))?;
