@@ -72,6 +72,32 @@ fn assert_view(heap: &Heap, cell: Cell, expected: &BigInt) {
     assert_eq!(view.len(), limbs.len());
 }
 
+/// A carry or a borrow passes through a limb that alone has none, and the highest
+/// limb that differs decides the order.
+#[test]
+fn carries_pass_through_limbs() {
+    let mut heap = heap(1);
+    let limbs: [[u64; 3]; 6] = [
+        [1, 0, 1],
+        [u64::MAX, u64::MAX, 1],
+        [0, 0, 2],
+        [2, 1, 1],
+        [1, 2, 1],
+        [1, u64::MAX, u64::MAX],
+    ];
+    let numbers = limbs.iter().flat_map(|limbs| [false, true].map(|sign| (sign, limbs)));
+    let numbers: Vec<_> =
+        numbers.map(|(sign, limbs)| Number::Limbs(sign, limbs.to_vec()).alloc(&mut heap)).collect();
+    for (a, big_a) in &numbers {
+        for (b, big_b) in &numbers {
+            let (sum, difference) = (heap.add(*a, *b).unwrap(), heap.sub(*a, *b).unwrap());
+            assert_value(&heap, sum, &(big_a + big_b));
+            assert_value(&heap, difference, &(big_a - big_b));
+            assert_eq!(heap.cmp_int(*a, *b), Ok(big_a.cmp(big_b)));
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(config(192))]
 

@@ -1,6 +1,6 @@
 //! What keeps objects live: containers, regions, pins.
 
-use segheap::{Bytes, Cell, Closure, Error, Heap, List, Map, Pair, Set, Settings, Struct};
+use segheap::{Bytes, Cell, Closure, Error, Heap, List, Map, Pair, Set, Settings, Struct, abi};
 
 /// Only the heap that opened a region closes it, even if a region of another heap has
 /// the same depth and number.
@@ -66,4 +66,20 @@ fn pins_are_counted() {
         assert_eq!(heap.collect([Cell::NULL]).unwrap().live, live);
     }
     assert!(!heap.unpin(list));
+}
+
+/// A pin of a freed object does not count for the object that reuses its slot.
+#[test]
+fn pins_of_two_objects_in_one_slot_are_two_pins() {
+    let mut heap = Heap::with(Settings::seeded(1));
+    let old = heap.alloc(List::of(&[])).unwrap().cell();
+    heap.pin(old).unwrap();
+    heap.free(old).unwrap();
+    let new = heap.alloc(List::of(&[])).unwrap().cell();
+    assert_eq!(abi::bits(new) as u32, abi::bits(old) as u32);
+    heap.pin(new).unwrap();
+    assert!(heap.unpin(old) && !heap.unpin(old));
+    assert_eq!(heap.collect([Cell::NULL]).unwrap().live, 1);
+    assert!(heap.unpin(new) && !heap.unpin(new));
+    assert_eq!(heap.collect([Cell::NULL]).unwrap().live, 0);
 }
