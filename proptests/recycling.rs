@@ -89,6 +89,20 @@ fn a_stale_root_or_pin_holds_a_slot_that_the_collection_retires() {
     assert_stays_stale(&mut heap, pinned);
 }
 
+/// The list has more live elements than the work list has room for.
+#[test]
+fn a_stale_element_deferred_on_overflow_holds_its_slot() {
+    let (mut heap, old, last) = last_generation();
+    heap.free(last).unwrap();
+    let mut cells: Vec<Cell> = (0..1000).map(|_| pair(&mut heap)).collect();
+    cells.push(old);
+    let list = heap.alloc(List::of(&cells)).unwrap();
+    heap.fail_growth_after(Some(0));
+    assert_eq!(heap.collect_and_recycle([list.cell()], NONE).unwrap().recycled, 0);
+    heap.fail_growth_after(None);
+    assert_stays_stale(&mut heap, old);
+}
+
 #[test]
 fn a_retired_slot_is_recycled_unless_something_refers_to_it() {
     for holder in 0..8 {

@@ -176,3 +176,27 @@ fn stress_makes_a_collection_due_every_few_allocations() {
         assert_eq!(heap.collect(NONE).unwrap().freed, 3);
     }
 }
+
+/// Allocates pairs until a collection is due; returns how many.
+fn pairs_until_due(heap: &mut Heap) -> usize {
+    let mut pairs = 0;
+    while !heap.should_collect() && pairs < 100_000 {
+        pair(heap);
+        pairs += 1;
+    }
+    pairs
+}
+
+/// A pair takes 32 bytes with its slot.
+#[test]
+fn the_trigger_follows_the_policy_and_the_live_bytes() {
+    let mut heap = heap();
+    heap.set_policy(Policy::DEFAULT.with_bytes_min(3200));
+    assert_eq!(pairs_until_due(&mut heap), 100);
+    let live: Vec<Cell> = (0..1000).map(|_| pair(&mut heap)).collect();
+    for (percent, pairs) in [(100, 1000), (50, 500), (300, 3000), (1, 100)] {
+        heap.set_policy(heap.policy().with_growth_percent(percent));
+        heap.collect(live.iter().copied()).unwrap();
+        assert_eq!(pairs_until_due(&mut heap), pairs, "{percent} %");
+    }
+}

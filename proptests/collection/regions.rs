@@ -101,7 +101,7 @@ fn allocation_with_a_full_log_is_amortised() {
     for _ in 0..(1 << 17) - 1 {
         pair(&mut heap);
     }
-    for _ in 0..10_000 {
+    for _ in 0..400_000 {
         let cell = pair(&mut heap);
         heap.free(cell).unwrap();
     }
@@ -146,4 +146,34 @@ fn the_memory_of_a_freed_map_is_reused_and_released() {
     heap.clear();
     heap.compact();
     assert!(heap.usage().total_bytes <= full / 32);
+}
+
+/// A collection removes stale entries from the log: each of several regions opened
+/// at one position still starts there.
+#[test]
+fn nested_regions_keep_their_starts_when_the_log_is_pruned() {
+    let mut heap = heap();
+    let outer = heap.open_region().unwrap();
+    let stale = pair(&mut heap);
+    heap.free(stale).unwrap();
+    let middle = heap.open_region().unwrap();
+    let inner = heap.open_region().unwrap();
+    let cell = pair(&mut heap);
+    heap.collect([cell]).unwrap();
+    assert_eq!(heap.close_region(inner, NONE), Ok(1));
+    assert_eq!(heap.close_region(middle, NONE), Ok(0));
+    assert_eq!(heap.close_region(outer, NONE), Ok(0));
+}
+
+#[test]
+fn open_regions_survive_clear() {
+    let mut heap = heap();
+    let outer = heap.open_region().unwrap();
+    (0..10).for_each(|_| drop(pair(&mut heap)));
+    let inner = heap.open_region().unwrap();
+    heap.clear();
+    heap.verify().unwrap();
+    pair(&mut heap);
+    assert_eq!(heap.close_region(inner, NONE), Ok(1));
+    assert_eq!(heap.close_region(outer, NONE), Ok(0));
 }

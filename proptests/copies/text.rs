@@ -2,7 +2,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use segheap::{Cell, Error, Heap, Kind, List, Settings, Str};
+use segheap::{Bytes, Cell, Error, Heap, Kind, List, Settings, Str};
 
 use super::Element::{self, Byte};
 use super::Form::Convert;
@@ -174,5 +174,20 @@ proptest! {
                 }
             }
         }
+    }
+}
+
+/// A block for the text is free: the bytes are validated while they are copied.
+#[test]
+fn invalid_utf8_in_a_later_block_is_counted_from_the_start() {
+    let mut heap = Heap::with(Settings::seeded(5));
+    let free = heap.alloc(Str::new(&"a".repeat(20_000))).unwrap();
+    heap.free(free).unwrap();
+    let mut bytes = vec![b'a'; 20_000];
+    bytes[18_000] = 0xFF;
+    let source = heap.alloc(Bytes::of(&bytes)).unwrap();
+    for start in [0, 1, 5_000] {
+        let error = Err(Error::NotUtf8 { valid_up_to: 18_000 });
+        assert_eq!(heap.convert_across::<Str>(source, start..).map(drop), error);
     }
 }

@@ -83,3 +83,16 @@ fn pins_of_two_objects_in_one_slot_are_two_pins() {
     assert!(heap.unpin(new) && !heap.unpin(new));
     assert_eq!(heap.collect([Cell::NULL]).unwrap().live, 0);
 }
+
+#[test]
+fn pins_are_found_in_any_order() {
+    let mut heap = Heap::with(Settings::seeded(1));
+    let cells: [Cell; 5] = std::array::from_fn(|_| heap.alloc(List::of(&[])).unwrap().cell());
+    for n in [3, 0, 4, 1, 2] {
+        heap.pin(cells[n]).unwrap();
+    }
+    for (n, live) in [(4, 4), (0, 3), (2, 2), (3, 1), (1, 0)] {
+        assert!(heap.unpin(cells[n]));
+        assert_eq!(heap.collect([Cell::NULL]).unwrap().live, live);
+    }
+}
