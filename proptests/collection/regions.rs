@@ -169,7 +169,9 @@ fn nested_regions_keep_their_starts_when_the_log_is_pruned() {
 fn open_regions_survive_clear() {
     let mut heap = heap();
     let outer = heap.open_region().unwrap();
-    (0..10).for_each(|_| drop(pair(&mut heap)));
+    for _ in 0..10 {
+        pair(&mut heap);
+    }
     let inner = heap.open_region().unwrap();
     heap.clear();
     heap.verify().unwrap();
