@@ -26,13 +26,14 @@ impl Slot {
         Block { off: self.off, cap: self.cap }
     }
 
-    /// The bytes of memory that `elements` of the slot's object take.
+    /// The bytes of memory that `elements` of the slot's object take. Elements of an
+    /// object lie in a block, whose bytes fit into a `usize`: nothing wraps.
     #[inline(always)]
     pub(crate) const fn span(self, shape: &Shape, elements: Range<usize>) -> Range<usize> {
-        let first = to_usize(self.off).saturating_add(to_usize(shape.header)).saturating_mul(8);
+        let first = to_usize(self.off).wrapping_add(to_usize(shape.header)).wrapping_mul(8);
         let size = shape.element_bytes();
-        first.saturating_add(elements.start.saturating_mul(size))
-            ..first.saturating_add(elements.end.saturating_mul(size))
+        first.wrapping_add(elements.start.wrapping_mul(size))
+            ..first.wrapping_add(elements.end.wrapping_mul(size))
     }
 }
 

@@ -184,6 +184,7 @@ impl Heap {
 
 /// Writes parts, which were checked, into a new text. They may lie in the same arena,
 /// so they are found again instead of borrowed.
+#[inline(always)]
 fn write_parts(arena: &mut Arena, target: Cell, parts: &[TextPart<'_>]) -> Result<()> {
     let index = target.slot();
     let mut to = to_usize(arena.slot(index)?.off).saturating_mul(8);

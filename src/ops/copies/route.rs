@@ -313,11 +313,12 @@ impl Route {
         if !store.arena(self.to)?.is_ready(words) {
             self.check(store, &source)?;
         }
+        let span = self.span(store.arena(self.from)?, &source)?;
         store.alloc_from(self.from, self.to, (len, words), |arena, words| {
             let to = bytemuck::cast_slice_mut::<u64, u8>(words);
             let bytes = count.saturating_mul(self.shapes.1.element_bytes());
             let to = to.get_mut(..bytes).ok_or_else(corrupt)?;
-            self.convert(self.bytes(arena, &source)?, to, &source)
+            self.convert(arena.memory().bytes().get(span).ok_or_else(corrupt)?, to, &source)
         })
     }
 }
