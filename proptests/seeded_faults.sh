@@ -144,7 +144,8 @@ for name in "${names[@]}"; do
     run_tests "$tests" "$log" || status=$?
     # With a new modification time, by which cargo decides what to rebuild.
     cp "$original/$file" "$copy/$file"
-    mapfile -t failing < <(sed -nE 's/^test (.*) \.\.\. FAILED$/`\1`/p' "$log" | sort -u)
+    # From the list of failures at the end: the line of a test may be torn by output.
+    mapfile -t failing < <(sed -nE 's/^    ([a-z0-9_]+(::[a-z0-9_]+)+)$/`\1`/p' "$log" | sort -u)
     if ((status == 124)); then
         failing+=("timeout after $seconds_max s")
     elif ((status)) && grep -q '(signal: ' "$log"; then
