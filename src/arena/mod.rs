@@ -6,6 +6,7 @@
 
 mod account;
 mod blocks;
+mod index;
 mod inspect;
 pub mod memory;
 mod resources;
@@ -18,6 +19,7 @@ mod write;
 
 pub(crate) use account::{Account, ScratchCharge};
 pub(crate) use blocks::halves;
+pub(crate) use index::{Index, Indexed};
 pub(crate) use memory::Memory;
 pub(crate) use resources::{Resources, Tally};
 pub(crate) use scratch::{Scratch, Seen, push, reserve};

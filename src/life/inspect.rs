@@ -233,6 +233,9 @@ impl Heap {
         if bytes != to_u64(account.used()) && !account.is_sorting() {
             return Err(whole("the account of memory is wrong"));
         }
+        if !self.roots.is_consistent() {
+            return Err(whole("a pin or a watch is not found"));
+        }
         if !self.store.log().is_ordered() {
             return Err(whole("a region starts past the end of the log"));
         }
