@@ -29,6 +29,10 @@ impl Index {
         Index { buckets: Vec::new(), len: 0, seed }
     }
 
+    pub(crate) const fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// The number of cells.
     pub(crate) const fn len(&self) -> usize {
         self.len

@@ -37,6 +37,11 @@ impl Roots {
         Roots { pins: Vec::new(), index: Index::new(seed), watches: Watches::new(seed) }
     }
 
+    /// A seed that code of the VM cannot know.
+    pub(crate) const fn index_seed(&self) -> u64 {
+        self.index.seed()
+    }
+
     /// Pinned objects, each once.
     pub(crate) fn pins(&self) -> impl Iterator<Item = Cell> {
         self.pins.iter().map(|pin| pin.cell)
