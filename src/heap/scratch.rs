@@ -1,10 +1,15 @@
-//! Scratch memory of a heap, for one operation at a time.
+//! Scratch memory of a heap, for one operation at a time. A warm heap requests none from
+//! the global allocator, unless an operation needs much.
 
 use bumpalo::Bump;
 
 use super::Heap;
 use crate::arena::{Account, Scratch, ScratchCharge};
 use crate::words::Result;
+
+/// The most bytes that are kept between operations. An operation that needs more takes
+/// so long that requests to the global allocator do not matter.
+const KEPT_MAX: usize = 256 << 10;
 
 /// Scratch memory between operations, and its bytes on the account.
 #[derive(Debug, Default)]
@@ -77,7 +82,7 @@ impl Drop for ScratchGuard<'_> {
         pool.scratch.reset();
         // A nested call may have left memory of its own: keep the larger one.
         let bytes = pool.scratch.bytes();
-        if bytes > heap.scratch.bytes {
+        if bytes > heap.scratch.bytes && bytes <= KEPT_MAX {
             account.replace(heap.scratch.bytes, 0);
             account.replace(pool.bytes, bytes);
             heap.scratch = ScratchPool { scratch: core::mem::take(&mut pool.scratch), bytes };
