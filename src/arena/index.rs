@@ -39,11 +39,8 @@ impl Index {
     }
 
     /// The bucket where the probe sequence of a cell begins.
-    #[allow(clippy::cast_possible_truncation, reason = "takes the halves of a product")]
     fn home(&self, cell: Cell, mask: usize) -> usize {
-        let factor = self.seed.rotate_left(32) ^ 0x9E37_79B9_7F4A_7C15;
-        let product = u128::from(cell.bits() ^ self.seed).wrapping_mul(u128::from(factor | 1));
-        ((product >> 64) as usize ^ product as usize) & mask
+        hash(self.seed, cell.bits()) & mask
     }
 
     /// The position in a bucket.
@@ -163,6 +160,15 @@ impl Index {
     pub(crate) const fn reserved_bytes(&self) -> usize {
         self.buckets.capacity().saturating_mul(size_of::<u32>())
     }
+}
+
+/// A hash of a word under a seed: both halves of a product, whose factors the seed
+/// decides.
+#[allow(clippy::cast_possible_truncation, reason = "takes the halves of a product")]
+pub(super) fn hash(seed: u64, word: u64) -> usize {
+    let factor = seed.rotate_left(32) ^ 0x9E37_79B9_7F4A_7C15;
+    let product = u128::from(word ^ seed).wrapping_mul(u128::from(factor | 1));
+    (product >> 64) as usize ^ product as usize
 }
 
 /// The buckets of a table of `len` cells.
