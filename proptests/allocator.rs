@@ -28,6 +28,13 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.alloc(layout) }
     }
 
+    // Not the default, which writes to all of the memory.
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(0, layout.size());
+        // SAFETY: the caller upholds the contract of `alloc_zeroed`.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(layout.size(), 0);
         // SAFETY: the caller upholds the contract of `dealloc`.
@@ -270,8 +277,10 @@ fn powers_beyond_a_limit() {
     assert!(peak <= 1 << 16, "{peak} bytes");
 }
 
+type Operation = fn(&mut Heap);
+
 /// Operations that need much scratch memory, also if they fail.
-fn large_operations() -> [(&'static str, fn(&mut Heap)); 7] {
+fn large_operations() -> [(&'static str, Operation); 7] {
     fn deep(heap: &mut Heap) -> Cell {
         let leaves: Vec<Cell> =
             (0..60_000).map(|_| heap.alloc(List::of(&[])).unwrap().cell()).collect();
