@@ -252,7 +252,12 @@ impl Blocks {
             |number: &usize| self.memory.words().get(*number).is_some_and(|&head| head != 0);
         let number = (class.number.saturating_add(1)..CLASSES).find(has_block)?;
         let whole = self.pop(Class { number, words: class_words(number) })?;
-        let cap = class.words;
+        Some(self.cut(whole, class.words))
+    }
+
+    /// Cuts a block to `cap` words; the rest becomes free blocks.
+    #[cold]
+    fn cut(&mut self, whole: Block, cap: u32) -> Block {
         let mut rest = Block { off: whole.off.wrapping_add(cap), cap: whole.cap.wrapping_sub(cap) };
         while rest.cap > 0 {
             let Class { number, words } = class_of(rest.cap);
@@ -261,7 +266,23 @@ impl Blocks {
             self.push(Block { off: rest.off, cap: piece }, class);
             rest = Block { off: rest.off.wrapping_add(piece), cap: rest.cap.wrapping_sub(piece) };
         }
-        Some(Block { off: whole.off, cap })
+        Block { off: whole.off, cap }
+    }
+
+    /// Shrinks a block in use to the size class of `words` words. The last block lowers
+    /// the top; what another one leaves becomes free blocks. O(1).
+    pub(crate) fn shrink(&mut self, block: Block, words: usize) -> Block {
+        let cap = class_of(u32::try_from(words.max(1)).unwrap_or(u32::MAX)).words;
+        if cap >= block.cap {
+            return block;
+        }
+        self.used = self.used.wrapping_sub(u64::from(block.cap.wrapping_sub(cap)));
+        let end = u64::from(block.off).wrapping_add(u64::from(block.cap));
+        if end == self.top {
+            self.top = u64::from(block.off).wrapping_add(u64::from(cap));
+            return Block { off: block.off, cap };
+        }
+        self.cut(block, cap)
     }
 
     /// Grows the memory to hold the words below `end`, and the bitmap with it.

@@ -1,7 +1,6 @@
 //! [`Heap`]: a store of objects, the pacer of collections, the host's roots, scratch
 //! memory.
 
-mod arenas;
 mod ids;
 mod log;
 mod pacer;
@@ -11,7 +10,6 @@ mod settings;
 mod store;
 mod usage;
 
-pub(crate) use arenas::Arenas;
 pub(crate) use ids::Ids;
 pub(crate) use log::OpenRegion;
 pub(crate) use pacer::Pacer;
@@ -23,7 +21,7 @@ pub use usage::Usage;
 
 use core::fmt;
 
-use crate::kinds::SHAPES;
+use crate::arena::Arenas;
 use crate::object::{Object, ObjectInit, View, ViewMut};
 use crate::words::{AsHandle, Cell, Handle, Limits, Result};
 

@@ -3,8 +3,7 @@
 
 use alloc::vec::Vec;
 
-use super::arenas::Arenas;
-use crate::arena::Account;
+use crate::arena::{Account, Arenas};
 use crate::words::{Cell, GENERATION_MASK, Result, to_u64};
 
 /// The pins and watches of a heap.

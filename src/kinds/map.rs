@@ -83,10 +83,6 @@ impl ViewMut<'_, Map> {
     /// [`Error::OutOfMemory`]. The map is unchanged.
     #[inline]
     pub fn insert(&mut self, key: Cell, value: Cell) -> Result<Option<Cell>> {
-        let (position, new) = self.find_or_insert(key, &[key, value])?;
-        if new {
-            return Ok(None);
-        }
-        Ok(Some(core::mem::replace(self.value_mut(position)?, value)))
+        self.insert_entry(key, &[key, value])
     }
 }

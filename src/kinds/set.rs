@@ -47,6 +47,6 @@ impl ViewMut<'_, Set> {
     /// [`Error::OutOfMemory`]. The set is unchanged.
     #[inline]
     pub fn insert(&mut self, cell: Cell) -> Result<bool> {
-        self.find_or_insert(cell, &[cell]).map(|(_, new)| new)
+        Ok(self.insert_entry(cell, &[cell])?.is_none())
     }
 }

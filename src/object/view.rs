@@ -107,13 +107,6 @@ impl<'h, K: Object> View<'h, K> {
         Ok(View { words, len: slot.len, context, kind: PhantomData })
     }
 
-    /// A copy of the view, in memory of its own, to pass to a function that is
-    /// rarely called: the view itself can stay in registers.
-    #[inline(always)]
-    pub(crate) fn spill(self) -> Self {
-        View { words: self.words, len: self.len, context: self.context, kind: PhantomData }
-    }
-
     /// The words in use of the object's block.
     pub(crate) const fn words(self) -> &'h [u64] {
         self.words
