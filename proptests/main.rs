@@ -14,6 +14,7 @@ mod collection;
 mod copies;
 mod coverage;
 mod equality;
+mod flooding;
 mod frame;
 mod fuzz;
 mod hints;

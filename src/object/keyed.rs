@@ -1,7 +1,7 @@
 //! What maps and sets share: operations on hash tables whose keys are cells.
 
 use super::keys::{Key, KeyContext, Keys};
-use super::table::{Entry, Step, Table, copied};
+use super::table::{Entry, Probe, Step, Table, copied};
 use super::view::{Cursor, Object, View};
 use super::view_mut::ViewMut;
 use crate::arena::{Arenas, Resources, Slot};
@@ -25,8 +25,9 @@ pub(crate) const fn shape(stride: u32, open: &'static str, close: &'static str) 
     Shape::new(Elements::Entries(stride), open, close).header(super::table::HEADER)
 }
 
-/// The position of the entry of a key, and the hash of the key if there is none.
-type Located = (Option<u32>, u32);
+/// Where the entry of a key is or belongs. A bucket may be unknown: `usize::MAX`. The hash
+/// of the key, which is unknown where the entry has been found without it.
+pub(crate) type Located = (u32, Probe);
 
 impl<'h> Keys<'h> {
     /// Finds the entry of a key in a table. Expected O(1), O(log n) in an ordered table,
@@ -34,29 +35,32 @@ impl<'h> Keys<'h> {
     ///
     /// # Errors
     /// [`Error::Stale`].
+    #[inline(always)]
     pub(crate) fn locate(self, table: Table<&[u64]>, key: Cell) -> Result<Located> {
-        /// Positions that are faster compared than a text is hashed.
-        const FEW: u32 = 8;
-        if table.used() <= FEW && key.as_int().is_none() && self.is_usable(key) {
-            let same = (0..table.used()).find(|&position| table.key(position) == Some(key));
-            if same.is_some() {
-                return Ok((same, 0));
+        if let Some(text) = self.text(key) {
+            // A text is faster compared with few cells than hashed.
+            if let Some(position) = table.find_among_few(key) {
+                return Ok((0, Ok((usize::MAX, position))));
+            }
+            let hash = self.hash_text(text);
+            match table.find(hash, |entry| entry == key || self.is_text(entry, text)) {
+                Err(usize::MAX) => {}
+                found => return Ok((hash, found)),
             }
         }
-        if table.is_ordered() {
-            let key = self.key(key)?;
-            return Ok((self.locate_ordered(table, &key), key.hash));
-        }
-        let short = key.as_short_str();
-        let text = short.as_ref().map_or_else(|| self.text(key), |text| Some(text.as_bytes()));
-        if let Some(text) = text {
-            let hash = self.hash_text(text);
-            let same = |entry| entry == key || self.is_text(entry, text);
-            return Ok((table.find(hash, same).ok().map(|(_, position)| position), hash));
-        }
+        self.locate_any(table, key)
+    }
+
+    /// [`Keys::locate`] of keys that are no texts in an arena, and in ordered tables.
+    #[inline(never)]
+    fn locate_any(self, table: Table<&[u64]>, key: Cell) -> Result<Located> {
         let key = self.key(key)?;
-        let found = table.find(key.hash, |entry| self.same(&key, entry));
-        Ok((found.ok().map(|(_, position)| position), key.hash))
+        if table.is_ordered() {
+            let found = self.locate_ordered(table, &key);
+            let found = found.map(|position| (usize::MAX, position)).ok_or(usize::MAX);
+            return Ok((key.hash, found));
+        }
+        Ok((key.hash, table.find(key.hash, |entry| self.same(&key, entry))))
     }
 
     /// [`Keys::locate`] in an ordered table. O(used) if it meets the entry of a text or an
@@ -87,21 +91,13 @@ impl<'h, K: Keyed> View<'h, K> {
     pub(crate) fn find_key(self, key: Cell) -> Result<Option<Entry>> {
         if let Some(int) = key.as_int() {
             let table = self.table();
-            match table.find(self.context.hash_int(int), |entry| entry == key) {
+            match table.find_near(self.context.hash_int(int), key) {
                 Ok((_, position)) => return Ok(table.cells(position).map(copied)),
                 Err(bucket) if bucket != usize::MAX && !table.has_boxed() => return Ok(None),
                 Err(_) => {}
             }
         }
-        self.find_any(key)
-    }
-
-    /// [`View::find_key`] of any key.
-    #[inline(never)]
-    fn find_any(self, key: Cell) -> Result<Option<Entry>> {
-        let table = self.table();
-        let (position, _) = self.context.locate(table, key)?;
-        Ok(position.and_then(|position| table.entry(position)).map(copied))
+        find_any::<K>(self.words, self.len, self.context, key)
     }
 
     /// The number of entries.
@@ -131,6 +127,19 @@ impl<'h, K: Keyed> View<'h, K> {
     }
 }
 
+/// [`View::find_key`] of any key, of a view by its parts: so it can stay in registers.
+#[inline(never)]
+fn find_any<K: Keyed>(
+    words: &[u64],
+    used: u32,
+    keys: Keys<'_>,
+    key: Cell,
+) -> Result<Option<Entry>> {
+    let table = Table::new(words, used, K::STRIDE);
+    let (_, found) = keys.locate(table, key)?;
+    Ok(found.ok().and_then(|(_, position)| table.entry(position)).map(copied))
+}
+
 impl<K: Keyed> ViewMut<'_, K> {
     /// Sets the entry of `key`, or only its value if there is one; returns the value (of
     /// a set, the key) that was there before.
@@ -147,7 +156,7 @@ impl<K: Keyed> ViewMut<'_, K> {
             let (slot, words) = self.arena_mut()?.write(index).ok_or_else(corrupt)?;
             let mut table = Table::new_mut(words, slot.len, K::STRIDE);
             let read = table.read();
-            match read.find(hash, |entry| entry == key) {
+            match read.find_near(hash, key) {
                 Ok((_, position)) => {
                     return table.replace(position, entry).ok_or_else(corrupt).map(Some);
                 }
@@ -231,14 +240,20 @@ impl TableMut<'_> {
     #[inline(never)]
     fn insert(&mut self, key: Cell, entry: &[Cell]) -> Result<Option<Cell>> {
         let (table, keys) = self.read()?;
-        let (found, hash) = keys.locate(table, key)?;
-        if let Some(position) = found {
-            let (slot, stride) = (table.used(), self.stride);
-            let (_, words) = self.write()?;
-            let replaced = Table::new_mut(words, slot, stride).replace(position, entry);
-            return replaced.ok_or_else(corrupt).map(Some);
+        let (hash, found) = keys.locate(table, key)?;
+        let is_ready = !table.is_full() && !keys.is_integer(key);
+        match found {
+            Ok((_, position)) => {
+                let stride = self.stride;
+                let (slot, words) = self.write()?;
+                let replaced = Table::new_mut(words, slot.len, stride).replace(position, entry);
+                replaced.ok_or_else(corrupt).map(Some)
+            }
+            Err(bucket) if bucket != usize::MAX && is_ready => {
+                self.edit(|table| Some((None, table.append(hash, bucket, entry))))
+            }
+            Err(_) => self.append(key, hash, entry).map(|()| None),
         }
-        self.append(key, hash, entry).map(|()| None)
     }
 
     /// Appends an entry, of a key of this hash that the table does not have.
@@ -254,7 +269,7 @@ impl TableMut<'_> {
         if !table.is_ordered() {
             let bucket = table.vacancy(hash);
             if bucket != usize::MAX {
-                let boxed = key.is_handle() && keys.key(key)?.is_boxed();
+                let boxed = keys.is_integer(key) && keys.key(key)?.is_boxed();
                 return self.edit(|table| {
                     if boxed {
                         table.set_boxed();
@@ -349,9 +364,14 @@ impl TableMut<'_> {
     /// [`ViewMut::remove_key`].
     fn remove(&mut self, key: Cell) -> Result<Option<Entry>> {
         let (table, keys) = self.read()?;
-        match keys.locate(table, key)?.0 {
-            Some(position) => self.remove_at(position).map(Some),
-            None => Ok(None),
+        match keys.locate(table, key)?.1 {
+            Ok((bucket, position)) if bucket != usize::MAX => {
+                let removed = self.edit(|table| table.remove(bucket, position))?;
+                self.shrink_if_sparse()?;
+                Ok(Some(removed))
+            }
+            Ok((_, position)) => self.remove_at(position).map(Some),
+            Err(_) => Ok(None),
         }
     }
 
@@ -372,10 +392,13 @@ impl TableMut<'_> {
         } else {
             self.edit(|table| table.remove_at(position))?
         };
-        if self.read()?.0.is_sparse() {
-            self.shrink()?;
-        }
+        self.shrink_if_sparse()?;
         Ok(removed)
+    }
+
+    #[inline]
+    fn shrink_if_sparse(&mut self) -> Result<()> {
+        if self.read()?.0.is_sparse() { self.shrink() } else { Ok(()) }
     }
 
     /// Rebuilds a sparse table in its block, and frees the rest of the block.

@@ -210,8 +210,9 @@ impl<'h> Keys<'h> {
         }
     }
 
-    /// Whether the cell of an entry is this text.
-    #[inline(always)]
+    /// Whether the cell of an entry is this text. Not inline: the search for an entry is
+    /// shorter without it, and seldom gets here.
+    #[inline(never)]
     pub(crate) fn is_text(&self, entry: Cell, bytes: &[u8]) -> bool {
         match self.text(entry) {
             Some(text) => text == bytes,
@@ -260,10 +261,11 @@ impl<'h> Keys<'h> {
         })
     }
 
-    /// Whether a cell is no object that was freed.
+    /// Whether a cell is the handle of a kind whose objects are integers.
     #[inline]
-    pub(crate) fn is_usable(&self, cell: Cell) -> bool {
-        !cell.is_handle() || self.0.contains(cell)
+    pub(crate) fn is_integer(&self, cell: Cell) -> bool {
+        let arena = self.arena(cell).filter(|_| cell.is_handle());
+        arena.is_some_and(|arena| arena.shape().key == KeyBy::Integer)
     }
 
     /// Whether a cell is the handle of a kind whose objects are keys by value.

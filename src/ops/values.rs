@@ -129,7 +129,8 @@ fn push_pairs(
         Elements::Entries(stride) => {
             let other = table(arena, right, stride)?;
             for (key, value) in table(arena, left, stride)?.iter().map(copied) {
-                let found = keys.locate(other, key)?.0.and_then(|position| other.entry(position));
+                let found = keys.locate(other, key)?.1.ok();
+                let found = found.and_then(|(_, position)| other.entry(position));
                 let Some(entry) = found else { return Ok(false) };
                 push(work, (value, copied(entry).1))?;
             }

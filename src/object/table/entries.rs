@@ -33,6 +33,17 @@ impl<'h> Table<&'h [u64]> {
         cells.first().filter(|key| key.as_hole().is_none()).map(|_| cells)
     }
 
+    /// The position of the entry whose key is this cell, in a table of few positions; none
+    /// in others.
+    #[inline(always)]
+    pub(crate) fn find_among_few(&self, key: Cell) -> Option<u32> {
+        const FEW: u32 = 8;
+        if self.used > FEW {
+            return None;
+        }
+        (0..self.used).find(|&position| self.key(position) == Some(key))
+    }
+
     /// The hole at a used position, if it is one.
     #[inline(always)]
     fn hole(&self, position: u32) -> Option<Hole> {
@@ -122,7 +133,7 @@ impl<'h> Table<&'h [u64]> {
     }
 }
 
-impl<'h> Table<&'h mut [u64]> {
+impl Table<&mut [u64]> {
     /// Sets the value of the entry at a position, if the table has values. Returns the last
     /// cell that was there before.
     #[inline(always)]
@@ -158,9 +169,11 @@ impl<'h> Table<&'h mut [u64]> {
         let len = before.wrapping_add(after).wrapping_add(1);
         let (first, last) = (position.wrapping_sub(before), position.wrapping_add(after));
         let hole = |backwards| [Hole { len, backwards }.cell(), Cell::NULL];
-        // The hole itself may be neither the first nor the last one.
-        self.set_entry(position, &hole(true));
-        self.set_entry(last, &hole(true));
+        if len > 1 {
+            // The hole itself may be neither the first nor the last one.
+            self.set_entry(position, &hole(true));
+            self.set_entry(last, &hole(true));
+        }
         self.set_entry(first, &hole(false));
     }
 

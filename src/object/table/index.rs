@@ -20,87 +20,119 @@ use crate::words::{Cell, to_u64, to_usize};
 
 /// Buckets in a group.
 const GROUP: usize = 4;
+/// The number of buckets in a group, as the position of a bit.
+const GROUP_SHIFT: u32 = GROUP.ilog2();
 /// The groups of the longest probe sequence.
 pub(super) const PROBES_MAX: usize = 32;
 
 const NOWHERE: Probe = Err(usize::MAX);
 
-/// The buckets of a table, in groups.
+/// The index of the table in `words`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Index<'h> {
-    groups: &'h [[u32; GROUP]],
+    words: &'h [u64],
+    /// The first word of the index.
+    start: usize,
     /// The bits of a position in a bucket: one less than the number of buckets.
     positions: u32,
 }
 
 impl<'h> Index<'h> {
-    /// The index of the table in `words`; without a group in an ordered table.
+    /// No group of it is found in an ordered table. `None` without a block.
     #[inline(always)]
-    pub(super) fn of(words: &'h [u64]) -> Index<'h> {
-        let (start, word) = halves(words.get(INDEX).copied().unwrap_or(0));
-        let buckets = word & !FLAGS;
-        let start = to_usize(start);
-        let end = start.saturating_add(to_usize(buckets) / 2);
-        let words = words.get(start..end).unwrap_or_default();
-        let (groups, _) = bytemuck::cast_slice::<u64, u32>(words).as_chunks();
-        Index { groups, positions: buckets.wrapping_sub(1) }
+    pub(super) fn of(words: &'h [u64]) -> Option<Index<'h>> {
+        let (start, word) = halves(*words.get(INDEX)?);
+        let positions = (word & !FLAGS).wrapping_sub(1);
+        Some(Index { words, start: to_usize(start), positions })
     }
 
     /// The group where the probe sequence of a hash begins.
     #[inline(always)]
-    fn home(&self, hash: u32) -> usize {
-        (to_usize(hash) / GROUP) & self.groups.len().wrapping_sub(1)
+    fn home(&self, hash: u32) -> u32 {
+        (hash & self.positions) >> GROUP_SHIFT
+    }
+
+    #[inline(always)]
+    fn group(&self, n: u32) -> Option<&'h [u32; GROUP]> {
+        let start = self.start.saturating_add(to_usize(n).wrapping_mul(2));
+        let words = self.words.get(start..start.saturating_add(2))?;
+        bytemuck::cast_slice::<u64, u32>(words).first_chunk()
     }
 
     /// Finds the first bucket of the hash whose position is a `hit`, or a free one.
-    /// Compares a group at a time, as a branch for each bucket would mispredict.
     #[inline(always)]
-    fn probe(&self, hash: u32, mut hit: impl FnMut(u32) -> bool) -> Probe {
+    fn probe(&self, hash: u32, hit: impl Fn(u32) -> bool + Copy) -> Probe {
         let mut n = self.home(hash);
         for _ in 0..PROBES_MAX {
-            let Some(group) = self.groups.get(n) else { return NOWHERE };
-            let (mut hits, mut free) = (0_u32, 0_u32);
-            for (lane, &bucket) in group.iter().enumerate() {
-                hits |= u32::from((bucket ^ hash) & !self.positions == 0) << lane;
-                free |= u32::from(bucket == 0) << lane;
+            match self.look(n, hash, hit) {
+                Err(usize::MAX) => n = n.wrapping_add(1) & (self.positions >> GROUP_SHIFT),
+                found => return found,
             }
-            while hits != 0 {
-                let lane = to_usize(hits.trailing_zeros()) % GROUP;
-                let bucket = group.get(lane).copied().unwrap_or(0);
-                let position = (bucket & self.positions).wrapping_sub(1);
-                if hit(position) {
-                    return Ok((n.wrapping_mul(GROUP).wrapping_add(lane), position));
-                }
-                hits &= hits.wrapping_sub(1);
-            }
-            if free != 0 {
-                return Err(n.wrapping_mul(GROUP).wrapping_add(to_usize(free.trailing_zeros())));
-            }
-            n = n.wrapping_add(1) & self.groups.len().wrapping_sub(1);
         }
         NOWHERE
     }
 
+    /// [`Index::probe`] in group `n` alone; nowhere if the probe sequence goes on.
+    #[inline(always)]
+    fn look(&self, n: u32, hash: u32, hit: impl Fn(u32) -> bool + Copy) -> Probe {
+        let Some(group) = self.group(n) else { return NOWHERE };
+        let first = to_usize(n).wrapping_mul(GROUP);
+        let bucket = |lanes: u32| first.wrapping_add(to_usize(lanes.trailing_zeros()));
+        let mut hits = equal_lanes(group, hash, !self.positions);
+        while hits != 0 {
+            let lane = to_usize(hits.trailing_zeros()) % GROUP;
+            let link = group.get(lane).copied().unwrap_or(0);
+            let position = (link & self.positions).wrapping_sub(1);
+            if hit(position) {
+                return Ok((bucket(hits), position));
+            }
+            hits &= hits.wrapping_sub(1);
+        }
+        let free = equal_lanes(group, 0, self.positions);
+        if free == 0 { NOWHERE } else { Err(bucket(free)) }
+    }
+
     /// All buckets in use, each with its number, and the position to which it refers.
     pub(super) fn links(self) -> impl Iterator<Item = (usize, u32)> + 'h {
-        let buckets = self.groups.as_flattened().iter().enumerate();
-        let links = buckets.filter(|&(_, &bucket)| bucket != 0);
-        links.map(move |(n, &bucket)| (n, (bucket & self.positions).wrapping_sub(1)))
+        let groups = (0..=self.positions >> GROUP_SHIFT).map_while(move |n| self.group(n));
+        let buckets = groups.flatten().enumerate().filter(|&(_, &bucket)| bucket != 0);
+        buckets.map(move |(n, &bucket)| (n, (bucket & self.positions).wrapping_sub(1)))
     }
 }
 
-impl<'h> Table<&'h [u64]> {
+/// The buckets of a group that equal `value` in the bits of a mask, as bits. A comparison
+/// of vectors, for which the mask has to be a variable: a branch for each bucket would
+/// mispredict.
+#[inline(always)]
+fn equal_lanes(group: &[u32; GROUP], value: u32, mask: u32) -> u32 {
+    let mut lanes = 0_u32;
+    for (lane, &bucket) in group.iter().enumerate() {
+        lanes |= u32::from((bucket ^ value) & mask == 0) << lane;
+    }
+    lanes
+}
+
+impl Table<&[u64]> {
+    /// [`Table::find`] of an integer in a cell, in the first group of its probe sequence;
+    /// `Err(usize::MAX)` if it may be elsewhere.
+    #[inline(always)]
+    pub(crate) fn find_near(&self, hash: u32, key: Cell) -> Probe {
+        let Some(index) = Index::of(self.words) else { return NOWHERE };
+        index.look(index.home(hash), hash, |position| self.key(position) == Some(key))
+    }
+
     /// Finds the entry of this hash whose key is `same`, or the free bucket where it
     /// belongs. O(1); expected O(1) calls of `same`.
     #[inline(always)]
-    pub(crate) fn find(&self, hash: u32, mut same: impl FnMut(Cell) -> bool) -> Probe {
-        self.probe(hash, |position| self.key(position).is_some_and(&mut same))
+    pub(crate) fn find(&self, hash: u32, same: impl Fn(Cell) -> bool + Copy) -> Probe {
+        self.probe(hash, move |position| self.key(position).is_some_and(same))
     }
 
     /// [`Table::find`] by position.
     #[inline(always)]
-    pub(super) fn probe(&self, hash: u32, hit: impl FnMut(u32) -> bool) -> Probe {
-        Index::of(self.words).probe(hash, hit)
+    pub(super) fn probe(&self, hash: u32, hit: impl Fn(u32) -> bool + Copy) -> Probe {
+        let Some(index) = Index::of(self.words) else { return NOWHERE };
+        index.probe(hash, hit)
     }
 
     /// The free bucket where a new entry of this hash belongs. O(1).
@@ -197,8 +229,8 @@ impl Table<&mut [u64]> {
     /// Frees the buckets of the probe sequence on which the entry or hole at a position
     /// lies, to the first group with a free one.
     fn free_groups(&mut self, position: u32) {
-        let hash = self.read().hash(position);
-        let mut n = Index::of(self.words).home(hash);
+        let Some(index) = Index::of(self.words) else { return };
+        let mut n = to_usize(index.home(self.read().hash(position)));
         let (first, word) = halves(self.read().header(INDEX));
         let (first, buckets) = (to_usize(first), to_usize(word & !FLAGS));
         let words = self.words.get_mut(first..first.saturating_add(buckets / 2));
@@ -230,7 +262,7 @@ impl Table<&mut [u64]> {
         let positions = u32::try_from(layout.buckets()).unwrap_or(0).wrapping_sub(1);
         for (&hash, position) in hashes.iter().zip(1_u32..) {
             let link = hash & !positions | position;
-            let mut n = to_usize(hash) / GROUP & mask;
+            let mut n = (to_usize(hash) / GROUP) & mask;
             let mut linked = false;
             for _ in 0..PROBES_MAX {
                 let bucket =

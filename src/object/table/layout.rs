@@ -9,19 +9,20 @@ pub(crate) const HEADER: u32 = 3;
 pub(super) const COUNTS: usize = 0;
 /// The header word with the sequence number of the next entry.
 pub(super) const NEXT: usize = 1;
-/// The header word that leads to entries: the first word of the index above, its number
-/// of buckets and the flags below. Of an ordered table: the root of the tree above, and
-/// no buckets.
+/// The header word that leads to entries: in the high half the first word of the index, in
+/// the low one its number of buckets, with flags. Of an ordered table: [`ORDERED`], and
+/// the root of the tree, which takes the high 30 bits of its half.
 pub(super) const INDEX: usize = 2;
+/// In place of the first word of an index, and beyond every block: what looks for a bucket
+/// finds none.
+pub(super) const ORDERED: u32 = u32::MAX;
 /// Flag: sequence numbers are stored.
 pub(super) const SEQUENCED: u32 = 1;
-/// Flag: the index is a tree.
-pub(super) const ORDERED: u32 = 2;
 /// Flag: there is, or was, a key that is an integer in an arena and would fit into a
 /// cell.
-pub(super) const BOXED: u32 = 4;
+pub(super) const BOXED: u32 = 2;
 /// All flags; the number of buckets is a multiple of 8.
-pub(super) const FLAGS: u32 = 7;
+pub(super) const FLAGS: u32 = 3;
 pub(super) const BUCKETS_MIN: usize = 8;
 const POSITIONS_MAX: usize = 1 << 29;
 

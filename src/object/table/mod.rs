@@ -23,6 +23,8 @@ mod index;
 mod layout;
 mod ordered;
 mod rebuild;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub(crate) use layout::{HEADER, fill, words_for};
@@ -48,12 +50,6 @@ pub(crate) type Probe = core::result::Result<(usize, u32), usize>;
 
 /// A key, and its value or null.
 pub(crate) type Entry = (Cell, Cell);
-
-/// The number of entries of the table in `words`; 0 without a block.
-#[inline(always)]
-pub(crate) fn len(words: &[u64]) -> u32 {
-    halves(words.get(COUNTS).copied().unwrap_or(0)).1
-}
 
 /// An entry by value.
 #[inline(always)]
@@ -87,7 +83,7 @@ impl<'h> Table<&'h [u64]> {
     /// The number of entries.
     #[inline(always)]
     pub(crate) fn len(&self) -> u32 {
-        len(self.words)
+        halves(self.header(COUNTS)).1
     }
 
     /// The positions in use, by entries or holes.
@@ -105,7 +101,7 @@ impl<'h> Table<&'h [u64]> {
     /// Whether the index is a tree.
     #[inline(always)]
     pub(crate) fn is_ordered(&self) -> bool {
-        self.has_flag(ORDERED)
+        halves(self.header(INDEX)).0 == ORDERED
     }
 
     /// Whether a key may be an integer in an arena that would fit into a cell.

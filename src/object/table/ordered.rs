@@ -28,6 +28,8 @@ pub(crate) struct Branch {
     right: bool,
 }
 
+/// The root lies above the flags.
+const ROOT_SHIFT: u32 = FLAGS.count_ones();
 const ROOT: Branch = Branch { node: 0, right: false };
 
 /// Where a descent from the root ended.
@@ -50,6 +52,12 @@ pub(crate) struct Descent {
 }
 
 impl Descent {
+    /// The nodes above the end.
+    #[cfg(test)]
+    pub(super) const fn depth(&self) -> usize {
+        self.depth
+    }
+
     /// The last branch: to the node at which the descent ended, or where it belongs.
     pub(crate) fn last(&self) -> Branch {
         self.path.get(self.depth).copied().unwrap_or(ROOT)
@@ -61,7 +69,7 @@ impl Table<&[u64]> {
     #[inline]
     fn node(&self, branch: Branch) -> u32 {
         let Some(position) = branch.node.checked_sub(1) else {
-            return halves(self.header(INDEX)).0;
+            return halves(self.header(INDEX)).1 >> ROOT_SHIFT;
         };
         let links = self.words.get(self.layout().index()..).unwrap_or_default();
         let links = bytemuck::cast_slice::<u64, u32>(links);
@@ -189,14 +197,18 @@ impl Table<&mut [u64]> {
             let place = to_usize(position).wrapping_mul(2).wrapping_add(usize::from(branch.right));
             return self.put_half(self.read().layout().index(), place, node);
         }
-        let (_, flags) = halves(self.read().header(INDEX));
-        self.put(INDEX, u64::from(node) << 32 | u64::from(flags));
+        let (_, word) = halves(self.read().header(INDEX));
+        self.put_root(node, word & FLAGS);
     }
 
     /// Makes the index an empty tree. Every entry has to be linked then.
     pub(crate) fn order(&mut self) {
         let flags = halves(self.read().header(INDEX)).1 & FLAGS;
-        self.put(INDEX, u64::from(flags | ORDERED));
+        self.put_root(0, flags);
+    }
+
+    fn put_root(&mut self, node: u32, flags: u32) {
+        self.put(INDEX, u64::from(ORDERED) << 32 | u64::from(node << ROOT_SHIFT | flags));
     }
 
     /// Appends an entry of a new key, where its descent ended. Returns how many positions

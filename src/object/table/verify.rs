@@ -54,7 +54,7 @@ impl Table<&[u64]> {
             let last = position.saturating_add(len).saturating_sub(1);
             let (first, last) = (hole(position), hole(last));
             let first = first.is_some_and(|hole| hole.ahead() == len);
-            if !first || !last.is_some_and(|hole| hole.len == len) {
+            if !first || last.is_none_or(|hole| hole.len != len) {
                 return Err("a run of holes has another length");
             }
             position = position.saturating_add(len);
@@ -65,7 +65,7 @@ impl Table<&[u64]> {
     /// Checks that each entry is found, and that each bucket refers to a position.
     fn verify_index(&self) -> Result<(), &'static str> {
         let mut linked = 0_u32;
-        for (bucket, position) in Index::of(self.words).links() {
+        for (bucket, position) in Index::of(self.words).into_iter().flat_map(Index::links) {
             if position >= self.used {
                 return Err("a bucket refers to no position");
             }
