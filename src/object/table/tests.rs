@@ -26,7 +26,7 @@ impl Hashing {
         match self {
             Hashing::Spread => (mixed >> 32) as u32,
             Hashing::Same => 0xABCD_1234,
-            Hashing::Few => (key % 3) as u32 * 4,
+            Hashing::Few => u32::try_from(key.rem_euclid(3) * 4).expect("small"),
         }
     }
 }
@@ -269,7 +269,7 @@ fn tables_agree_with_a_list() {
         for _ in 0..60 {
             let mut model = Model::new(hashing);
             for n in 0..300 {
-                run(&mut model, random(16), random(400) as i64, n);
+                run(&mut model, random(16), random(400).cast_signed(), n);
                 if n % 16 == 0 {
                     model.check();
                     ordered += u32::from(model.read().is_ordered());
