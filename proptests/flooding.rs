@@ -95,8 +95,8 @@ fn plausible(heap: &mut Heap, set: u32, n: u32) -> Result<Cell, Error> {
         17 => heap.string(&format!("the same long beginning of some forty bytes {n}"))?,
         18 => heap.string(&"x".repeat(n as usize % 2_000 + 1))?,
         19 => heap.alloc(List::new())?.cell(),
-        20 => heap.alloc(Bignum::of(n % 2 == 0, &[0, 0, n.into()]))?.cell(),
-        _ => heap.alloc(Bignum::of(n % 2 == 0, &[n.into(), 1]))?.cell(),
+        20 => heap.alloc(Bignum::of(n.is_multiple_of(2), &[0, 0, n.into()]))?.cell(),
+        _ => heap.alloc(Bignum::of(n.is_multiple_of(2), &[n.into(), 1]))?.cell(),
     })
 }
 

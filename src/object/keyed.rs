@@ -37,11 +37,13 @@ impl<'h> Keys<'h> {
     /// [`Error::Stale`].
     #[inline(always)]
     pub(crate) fn locate(self, table: Table<&[u64]>, key: Cell) -> Result<Located> {
-        if let Some(text) = self.text(key) {
-            // A text is faster compared with few cells than hashed.
-            if let Some(position) = table.find_among_few(key) {
-                return Ok((0, Ok((usize::MAX, position))));
+        if let Some(int) = key.as_int() {
+            let hash = self.hash_int(int);
+            match table.find(hash, |entry| entry == key) {
+                Err(bucket) if bucket == usize::MAX || table.has_boxed() => {}
+                found => return Ok((hash, found)),
             }
+        } else if let Some(text) = self.text(key) {
             let hash = self.hash_text(text);
             match table.find(hash, |entry| entry == key || self.is_text(entry, text)) {
                 Err(usize::MAX) => {}
@@ -96,6 +98,10 @@ impl<'h, K: Keyed> View<'h, K> {
                 Err(bucket) if bucket != usize::MAX && !table.has_boxed() => return Ok(None),
                 Err(_) => {}
             }
+        }
+        let few = self.table().find_among_few(key).filter(|_| self.context.is_usable(key));
+        if let Some(position) = few {
+            return Ok(self.table().cells(position).map(copied));
         }
         find_any::<K>(self.words, self.len, self.context, key)
     }
@@ -175,6 +181,20 @@ impl<K: Keyed> ViewMut<'_, K> {
     /// # Errors
     /// [`Error::Stale`].
     pub(crate) fn remove_key(&mut self, key: Cell) -> Result<Option<K::Entry>> {
+        if let Some(int) = key.as_int() {
+            let hash = Keys::new(self.arenas).hash_int(int);
+            let index = self.index;
+            let (slot, words) = self.arena_mut()?.write(index).ok_or_else(corrupt)?;
+            let mut table = Table::new_mut(words, slot.len, K::STRIDE);
+            if let Ok((bucket, position)) = table.read().find_near(hash, key) {
+                let (removed, used) = table.remove(bucket, position).ok_or_else(corrupt)?;
+                slot.len = used;
+                if table.read().is_sparse() {
+                    self.table_mut().shrink()?;
+                }
+                return Ok(Some(K::entry(removed)));
+            }
+        }
         Ok(self.table_mut().remove(key)?.map(K::entry))
     }
 

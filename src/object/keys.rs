@@ -261,6 +261,12 @@ impl<'h> Keys<'h> {
         })
     }
 
+    /// Whether a cell is no object that was freed.
+    #[inline(always)]
+    pub(crate) fn is_usable(&self, cell: Cell) -> bool {
+        !cell.is_handle() || self.0.contains(cell)
+    }
+
     /// Whether a cell is the handle of a kind whose objects are integers.
     #[inline]
     pub(crate) fn is_integer(&self, cell: Cell) -> bool {

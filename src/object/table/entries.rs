@@ -6,10 +6,10 @@ use crate::object::view::Cursor;
 use crate::words::{Cell, to_usize};
 
 impl<'h> Table<&'h [u64]> {
-    /// The first word of a position.
+    /// The first word of a position. Positions are few enough for nothing to wrap.
     #[inline(always)]
     pub(super) fn place(&self, position: u32) -> usize {
-        to_usize(position).saturating_mul(self.stride).saturating_add(to_usize(HEADER))
+        to_usize(position).wrapping_mul(self.stride).wrapping_add(to_usize(HEADER))
     }
 
     /// The cells at a position: of an entry or a hole.
@@ -34,7 +34,7 @@ impl<'h> Table<&'h [u64]> {
     }
 
     /// The position of the entry whose key is this cell, in a table of few positions; none
-    /// in others.
+    /// in others. A text is compared with few cells faster than it is hashed.
     #[inline(always)]
     pub(crate) fn find_among_few(&self, key: Cell) -> Option<u32> {
         const FEW: u32 = 8;
@@ -126,10 +126,12 @@ impl<'h> Table<&'h [u64]> {
     /// The entries, in insertion order.
     pub(crate) fn iter(self) -> impl Iterator<Item = &'h [Cell]> {
         let end = self.place(self.used);
-        let entries = self.words.get(to_usize(HEADER)..end).unwrap_or_default();
-        let holes = self.len() != self.used;
-        let entries = Cell::slice(entries).chunks_exact(self.stride);
-        entries.filter(move |entry| !holes || entry.first().is_some_and(|e| e.as_hole().is_none()))
+        let entries = Cell::slice(self.words.get(to_usize(HEADER)..end).unwrap_or_default());
+        let is_whole = self.len() == self.used;
+        // Without holes, no entry is tested for one.
+        let (whole, holed) = if is_whole { (entries, &[][..]) } else { (&[][..], entries) };
+        let is_entry = |cells: &&[Cell]| cells.first().is_some_and(|key| key.as_hole().is_none());
+        whole.chunks_exact(self.stride).chain(holed.chunks_exact(self.stride).filter(is_entry))
     }
 }
 
@@ -160,20 +162,26 @@ impl Table<&mut [u64]> {
 
     /// Replaces the entry at a position by a hole, and joins the runs of holes beside it.
     /// O(1).
+    #[inline(always)]
     pub(super) fn punch(&mut self, position: u32) {
         let read = self.read();
         let before = position.checked_sub(1).and_then(|last| read.hole(last));
         let after = read.hole(position.wrapping_add(1));
-        let before = before.map_or(0, |hole| hole.len);
-        let after = after.map_or(0, |hole| hole.len);
+        let one = Hole { len: 1, backwards: false };
+        self.set_entry(position, &[one.cell(), Cell::NULL]);
+        if before.is_some() || after.is_some() {
+            self.join_holes(position, before, after);
+        }
+    }
+
+    /// Joins the hole at a position with the runs that end and begin beside it.
+    #[inline(always)]
+    fn join_holes(&mut self, position: u32, before: Option<Hole>, after: Option<Hole>) {
+        let (before, after) = (before.map_or(0, |hole| hole.len), after.map_or(0, |hole| hole.len));
         let len = before.wrapping_add(after).wrapping_add(1);
         let (first, last) = (position.wrapping_sub(before), position.wrapping_add(after));
         let hole = |backwards| [Hole { len, backwards }.cell(), Cell::NULL];
-        if len > 1 {
-            // The hole itself may be neither the first nor the last one.
-            self.set_entry(position, &hole(true));
-            self.set_entry(last, &hole(true));
-        }
+        self.set_entry(last, &hole(true));
         self.set_entry(first, &hole(false));
     }
 

@@ -174,19 +174,20 @@ impl Table<&mut [u64]> {
 
     /// Removes the entry at `position`, to which `bucket` refers. Returns it, and how
     /// many positions are used then. O(1), amortised.
+    #[inline(always)]
     pub(crate) fn remove(&mut self, bucket: usize, position: u32) -> Option<(Entry, u32)> {
         let (first, word) = halves(self.read().header(INDEX));
-        let (first, buckets) = (to_usize(first), to_usize(word & !FLAGS));
-        let words = self.words.get_mut(first..first.saturating_add(buckets / 2))?;
-        let (groups, _) = bytemuck::cast_slice_mut::<u64, u32>(words).as_chunks_mut::<GROUP>();
-        let group = groups.get_mut(bucket / GROUP)?;
-        if group.contains(&0) {
+        let start = to_usize(first).saturating_add(bucket / GROUP * 2);
+        let words = self.words.get_mut(start..start.saturating_add(2))?;
+        let group = bytemuck::cast_slice_mut::<u64, u32>(words).first_chunk_mut()?;
+        if equal_lanes(group, 0, (word & !FLAGS).wrapping_sub(1)) != 0 {
             *group.get_mut(bucket % GROUP)? = 0;
         }
         self.remove_unlinked(position)
     }
 
     /// [`Table::remove`] of an entry to which no bucket refers, or none that is freed.
+    #[inline(always)]
     pub(super) fn remove_unlinked(&mut self, position: u32) -> Option<(Entry, u32)> {
         let entry = copied(self.read().entry(position)?);
         self.punch(position);
