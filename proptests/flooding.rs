@@ -243,7 +243,7 @@ impl Model {
         assert!(self.heap.get(self.set)?.iter().eq(keys));
         for &(key, value) in &self.entries {
             let found = self.heap.get(self.map)?.get(key);
-            if key.is_handle_of_freed(&self.heap) {
+            if key.refers_to_freed(&self.heap) {
                 assert!(matches!(found, Err(Error::Stale { .. })));
             } else {
                 assert_eq!(found?, Some(value));
@@ -270,11 +270,11 @@ impl Model {
 }
 
 trait Freed {
-    fn is_handle_of_freed(self, heap: &Heap) -> bool;
+    fn refers_to_freed(self, heap: &Heap) -> bool;
 }
 
 impl Freed for Cell {
-    fn is_handle_of_freed(self, heap: &Heap) -> bool {
+    fn refers_to_freed(self, heap: &Heap) -> bool {
         self.kind().is_some() && !heap.contains(self)
     }
 }

@@ -84,6 +84,7 @@ macro_rules! keyed {
             ///
             /// # Errors
             /// [`Error::Stale`] if the key is an object that was freed.
+            #[inline]
             pub fn contains(self, key: Cell) -> Result<bool> {
                 Ok(self.find_key(key)?.is_some())
             }
@@ -149,6 +150,7 @@ macro_rules! keyed {
             #[doc = concat!("assert_eq!(entries, [", $example, "]);")]
             /// # Ok::<(), segheap::Error>(())
             /// ```
+            #[inline]
             pub fn iter(self) -> impl Iterator<Item = $Entry> + use<'h> {
                 self.entries()
             }

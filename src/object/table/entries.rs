@@ -124,6 +124,7 @@ impl<'h> Table<&'h [u64]> {
     }
 
     /// The entries, in insertion order.
+    #[inline(always)]
     pub(crate) fn iter(self) -> impl Iterator<Item = &'h [Cell]> {
         let end = self.place(self.used);
         let entries = Cell::slice(self.words.get(to_usize(HEADER)..end).unwrap_or_default());

@@ -177,7 +177,7 @@ impl Table<&mut [u64]> {
     #[inline(always)]
     pub(crate) fn remove(&mut self, bucket: usize, position: u32) -> Option<(Entry, u32)> {
         let (first, word) = halves(self.read().header(INDEX));
-        let start = to_usize(first).saturating_add(bucket / GROUP * 2);
+        let start = to_usize(first).saturating_add((bucket / GROUP).wrapping_mul(2));
         let words = self.words.get_mut(start..start.saturating_add(2))?;
         let group = bytemuck::cast_slice_mut::<u64, u32>(words).first_chunk_mut()?;
         if equal_lanes(group, 0, (word & !FLAGS).wrapping_sub(1)) != 0 {
