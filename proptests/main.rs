@@ -15,6 +15,7 @@ mod copies;
 mod coverage;
 mod equality;
 mod flooding;
+mod fragmentation;
 mod frame;
 mod fuzz;
 mod hints;

@@ -248,10 +248,21 @@ impl<const BITS: u32> Arena<BITS> {
     #[cold]
     fn make_room(&mut self, resources: &mut Resources, words: usize) -> Result<(Block, Before)> {
         let before = Before { extent: self.extent(), bitmap_words: resources.bitmap_words() };
+        self.coalesce_for(resources, words);
         let slots = self.slots.add(resources);
         let block = slots.and_then(|()| self.blocks.alloc(resources, self.kind(), words));
         let block = block.inspect_err(|_| self.undo(resources, Block::default(), Some(before)))?;
         Ok((block, before))
+    }
+
+    /// Coalesces free blocks if a block of `words` words would make the memory grow while
+    /// a third of it is free.
+    #[cold]
+    fn coalesce_for(&mut self, resources: &mut Resources, words: usize) {
+        if words > 0 && self.blocks.should_coalesce(words) {
+            let live = self.slots.live().map(|(_, slot)| slot.block());
+            self.blocks.coalesce(resources, live);
+        }
     }
 
     /// Undoes the part of an allocation that succeeded before it failed.
@@ -313,6 +324,9 @@ impl<const BITS: u32> Arena<BITS> {
         let slot = self.slot(index)?;
         if words <= to_usize(slot.cap) {
             return Ok(());
+        }
+        if !self.blocks.is_last(slot.block()) {
+            self.coalesce_for(resources, words);
         }
         let block = self.blocks.grow(resources, self.kind(), slot.block(), keep, words)?;
         self.epoch.advance();

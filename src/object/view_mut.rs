@@ -400,8 +400,8 @@ impl<K: Growable> ViewMut<'_, K> {
     /// [`Error::Corrupt`] only if this crate has a bug.
     #[inline]
     pub fn pop(&mut self) -> Result<Option<K::Element>> {
-        let popped = self.as_mut_slice()?.last().copied();
-        let len = self.len()?;
+        let elements = self.as_mut_slice()?;
+        let (popped, len) = (elements.last().copied(), elements.len());
         self.truncate(len.saturating_sub(1))?;
         Ok(popped)
     }
