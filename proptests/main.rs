@@ -13,6 +13,7 @@ mod codegen;
 mod collection;
 mod copies;
 mod coverage;
+mod display;
 mod equality;
 mod flooding;
 mod fragmentation;

@@ -172,6 +172,34 @@ impl Account {
         Ok(())
     }
 
+    /// Replaces `vec` by a zeroed one of `len` words, into which `copy` copies it. Both
+    /// are held at once. Returns `false`, and has changed nothing, if that exceeds the
+    /// limit or the allocator fails; [`Account::reserve`] may succeed then.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] if growth is made to fail.
+    #[cold]
+    pub(crate) fn replace_zeroed(
+        &mut self,
+        vec: &mut Vec<u64>,
+        len: usize,
+        copy: impl FnOnce(&[u64], &mut [u64]),
+    ) -> Result<bool> {
+        let (old, bytes) = (vec.capacity(), len.saturating_mul(8));
+        if self.left() < bytes {
+            return Ok(false);
+        }
+        if self.injects_failure() {
+            return Err(Error::OutOfMemory);
+        }
+        let Ok(mut larger) = bytemuck::allocation::try_zeroed_vec(len) else { return Ok(false) };
+        copy(vec, &mut larger);
+        *vec = larger;
+        self.recount(old, vec);
+        self.note_use(to_u64(self.used), to_u64(self.limits.bytes));
+        Ok(true)
+    }
+
     /// Shrinks the capacity of `vec` to `capacity` at most, but not below its length.
     pub(crate) fn shrink<T>(&mut self, vec: &mut Vec<T>, capacity: usize) {
         let old = vec.capacity();

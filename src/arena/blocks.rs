@@ -148,7 +148,7 @@ impl Blocks {
 
     #[inline(always)]
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
-        self.memory.bytes_mut()
+        self.memory.payload_mut()
     }
 
     /// The words in blocks of live objects.

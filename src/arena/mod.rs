@@ -7,6 +7,7 @@
 mod account;
 mod arenas;
 mod blocks;
+mod index;
 mod inspect;
 pub mod memory;
 mod resources;
@@ -20,6 +21,7 @@ mod write;
 pub(crate) use account::{Account, ScratchCharge};
 pub(crate) use arenas::Arenas;
 pub(crate) use blocks::halves;
+pub(crate) use index::{Index, Indexed};
 pub(crate) use memory::Memory;
 pub(crate) use resources::{Resources, Tally};
 pub(crate) use scratch::{Scratch, Seen, push, reserve};
