@@ -167,6 +167,36 @@ fn a_table_becomes_ordered_without_memory() -> Result<(), Error> {
     Ok(())
 }
 
+/// An integer in an arena is the same key as in a cell, also if the table was ordered when
+/// it was inserted, and no longer is.
+#[test]
+fn an_ordered_table_remembers_integers_in_an_arena() -> Result<(), Error> {
+    for remembered in [false, true] {
+        let mut heap = Heap::with(Settings::seeded(SEED));
+        let keys = colliding_ints(&heap, 200);
+        let map = heap.alloc(Map::new())?;
+        let boxed = heap.alloc(Bignum::of(false, &[5]))?.cell();
+        let insert = |heap: &mut Heap| heap.get_mut(map)?.insert(boxed, Cell::TRUE);
+        if remembered {
+            insert(&mut heap)?;
+        }
+        for &key in &keys {
+            heap.get_mut(map)?.insert(key, Cell::NULL)?;
+        }
+        assert!(is_ordered(&heap, map));
+        insert(&mut heap)?;
+        assert_eq!(heap.get(map)?.get(int(5))?, Some(Cell::TRUE));
+        for &key in &keys {
+            heap.get_mut(map)?.remove(key)?;
+        }
+        assert!(!is_ordered(&heap, map), "a table of few entries has an index again");
+        assert_eq!(heap.get(map)?.get(int(5))?, Some(Cell::TRUE));
+        assert_eq!(heap.get_mut(map)?.insert(int(5), Cell::NULL)?, Some(Cell::TRUE));
+        assert_eq!(heap.get(map)?.len(), 1);
+    }
+    Ok(())
+}
+
 /// A map and a set with keys of which many collide, and the entries that they should have.
 struct Model {
     heap: Heap,

@@ -280,3 +280,20 @@ fn tables_agree_with_a_list() {
         assert_eq!(ordered > 100, !matches!(hashing, Hashing::Spread), "{hashing:?}: {ordered}");
     }
 }
+
+/// A free bucket equals one whose hash has no bit above those of a position.
+#[test]
+fn a_free_bucket_matches_no_key() {
+    for stride in [1, 2] {
+        let mut block = Vec::new();
+        block.resize(super::words_for(4, stride), 0);
+        super::fill(&mut block, 4, stride);
+        let header = block[..3].to_vec();
+        let table = Table::new(&block, 0, stride);
+        for word in header {
+            let key = Cell::raw(word);
+            assert_eq!(table.find(0, |entry| entry == key), Err(0));
+            assert_eq!(table.find_near(0, key), Err(0));
+        }
+    }
+}
