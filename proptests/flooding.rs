@@ -4,6 +4,8 @@
 //! can be found whose probe sequences begin at one place: a table that gets too many of
 //! these becomes a search tree, without any memory.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -167,6 +169,137 @@ fn a_table_becomes_ordered_without_memory() -> Result<(), Error> {
     Ok(())
 }
 
+/// An integer in an arena is the same key as in a cell, also if the table was ordered when
+/// it was inserted, and no longer is.
+#[test]
+fn an_ordered_table_remembers_integers_in_an_arena() -> Result<(), Error> {
+    for remembered in [false, true] {
+        let mut heap = Heap::with(Settings::seeded(SEED));
+        let keys = colliding_ints(&heap, 200);
+        let map = heap.alloc(Map::new())?;
+        let boxed = heap.alloc(Bignum::of(false, &[5]))?.cell();
+        let insert = |heap: &mut Heap| heap.get_mut(map)?.insert(boxed, Cell::TRUE);
+        if remembered {
+            insert(&mut heap)?;
+        }
+        for &key in &keys {
+            heap.get_mut(map)?.insert(key, Cell::NULL)?;
+        }
+        assert!(is_ordered(&heap, map));
+        insert(&mut heap)?;
+        assert_eq!(heap.get(map)?.get(int(5))?, Some(Cell::TRUE));
+        for &key in &keys {
+            heap.get_mut(map)?.remove(key)?;
+        }
+        assert!(!is_ordered(&heap, map), "a table of few entries has an index again");
+        assert_eq!(heap.get(map)?.get(int(5))?, Some(Cell::TRUE));
+        assert_eq!(heap.get_mut(map)?.insert(int(5), Cell::NULL)?, Some(Cell::TRUE));
+        assert_eq!(heap.get(map)?.len(), 1);
+    }
+    Ok(())
+}
+
+/// Keys of all classes, in pairs of one hash: the older one first.
+fn pairs_of_one_hash(heap: &mut Heap) -> Result<Vec<[Cell; 2]>, Error> {
+    let (mut known, mut pairs) = (HashMap::new(), Vec::new());
+    for n in 0..120_000_u32 {
+        let keys = [
+            int(n.into()),
+            Cell::float(f64::from(n) + 0.5),
+            heap.string(&format!("{n}"))?,
+            heap.string(&format!("a longer text {n}"))?,
+            heap.alloc(Bignum::of(n.is_multiple_of(2), &[n.into(), 1]))?.cell(),
+            heap.alloc(List::new())?.cell(),
+        ];
+        for key in keys {
+            if let Some(other) = known.insert(heap.hash(key)?, key) {
+                pairs.push([other, key]);
+            }
+        }
+    }
+    Ok(pairs)
+}
+
+/// In an ordered table, keys of one hash are in the order of their values.
+#[test]
+fn keys_of_one_hash_are_told_apart() -> Result<(), Error> {
+    let mut heap = Heap::with(Settings::seeded(SEED));
+    let pairs = pairs_of_one_hash(&mut heap)?;
+    assert!(pairs.len() > 30, "{} pairs", pairs.len());
+    for swap in [false, true] {
+        let map = heap.alloc(Map::new())?;
+        for &key in &KEYS.0 {
+            heap.get_mut(map)?.insert(key, Cell::NULL)?;
+        }
+        assert!(is_ordered(&heap, map));
+        for &[a, b] in &pairs {
+            for key in if swap { [b, a] } else { [a, b] } {
+                assert_eq!(heap.get_mut(map)?.insert(key, key)?, None);
+            }
+        }
+        for &[a, b] in &pairs {
+            assert_eq!(heap.get(map)?.get(a)?, Some(a));
+            assert_eq!(heap.get_mut(map)?.remove(b)?, Some((b, b)));
+            assert_eq!(heap.get(map)?.get(a)?, Some(a));
+            assert_eq!(heap.get_mut(map)?.insert(b, a)?, None);
+            assert_eq!(heap.get(map)?.get(b)?, Some(a));
+        }
+        heap.verify().expect("sound");
+    }
+    Ok(())
+}
+
+/// An entry of which the key was freed is no other key, and hides none.
+#[test]
+fn a_freed_key_of_an_ordered_table_hides_no_other() -> Result<(), Error> {
+    let mut heap = Heap::with(Settings::seeded(SEED));
+    let pairs = pairs_of_one_hash(&mut heap)?;
+    let map = heap.alloc(Map::new())?;
+    for &key in &KEYS.0 {
+        heap.get_mut(map)?.insert(key, Cell::NULL)?;
+    }
+    pairs.as_flattened().iter().try_for_each(|&key| {
+        assert_eq!(heap.get_mut(map)?.insert(key, key)?, None);
+        Ok::<(), Error>(())
+    })?;
+    assert!(is_ordered(&heap, map));
+    let mut count = heap.get(map)?.len();
+    for &[a, b] in pairs.iter().filter(|pair| pair[0].kind().is_some()) {
+        heap.free(a)?;
+        assert_eq!(heap.get(map)?.get(b)?, Some(b));
+        assert_eq!(heap.get_mut(map)?.insert(b, Cell::NULL)?, Some(b));
+        assert_eq!(heap.get_mut(map)?.remove(b)?, Some((b, Cell::NULL)));
+        assert_eq!(heap.get_mut(map)?.insert(b, b)?, None);
+        assert_eq!(heap.get(map)?.get(b)?, Some(b));
+        // In the slot of the freed one.
+        let list = heap.alloc(List::new())?.cell();
+        assert_eq!(heap.get_mut(map)?.insert(list, list)?, None);
+        assert_eq!(heap.get(map)?.get(list)?, Some(list));
+        count += 1;
+    }
+    heap.verify().expect("sound");
+    assert_eq!(heap.get(map)?.len(), count);
+    for n in (1..=count).rev() {
+        heap.get_mut(map)?.remove_nth(n / 2)?;
+    }
+    heap.verify().expect("sound");
+    Ok(())
+}
+
+#[test]
+fn zeroes_are_one_key_of_an_ordered_table() -> Result<(), Error> {
+    let mut heap = Heap::with(Settings::seeded(SEED));
+    for (stored, other) in [(0.0, -0.0), (-0.0, 0.0)] {
+        let map = heap.alloc(Map::new())?;
+        for &key in &KEYS.0 {
+            heap.get_mut(map)?.insert(key, Cell::NULL)?;
+        }
+        heap.get_mut(map)?.insert(Cell::float(stored), Cell::TRUE)?;
+        assert_eq!(heap.get(map)?.get(Cell::float(other))?, Some(Cell::TRUE));
+    }
+    Ok(())
+}
+
 /// A map and a set with keys of which many collide, and the entries that they should have.
 struct Model {
     heap: Heap,
@@ -279,10 +412,15 @@ impl Freed for Cell {
     }
 }
 
+/// Keys that collide in each heap of this seed: integers, and contents of texts.
+static KEYS: LazyLock<(Vec<Cell>, Vec<String>)> = LazyLock::new(|| {
+    let mut heap = Heap::with(Settings::seeded(SEED));
+    (colliding_ints(&heap, 300), colliding_texts(&mut heap, 100))
+});
+
 fn program(ops: &[(u8, usize)]) -> Result<(), Error> {
     let mut model = Model::new()?;
-    let ints = colliding_ints(&model.heap, 300);
-    let names = colliding_texts(&mut model.heap, 100);
+    let (ints, names) = &*KEYS;
     for (n, &(op, number)) in ops.iter().enumerate() {
         let value = int(n as i64);
         match op {
@@ -317,7 +455,7 @@ fn program(ops: &[(u8, usize)]) -> Result<(), Error> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn tables_with_colliding_keys_agree_with_a_list(

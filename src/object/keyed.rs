@@ -287,17 +287,15 @@ impl TableMut<'_> {
             self.grow()?;
         }
         let (table, keys) = self.read()?;
-        if !table.is_ordered() {
-            let bucket = table.vacancy(hash);
-            if bucket != usize::MAX {
-                let boxed = keys.is_integer(key) && keys.key(key)?.is_boxed();
-                return self.edit(|table| {
-                    if boxed {
-                        table.set_boxed();
-                    }
-                    Some(((), table.append(hash, bucket, entry)))
-                });
-            }
+        let (is_ordered, bucket) = (table.is_ordered(), table.vacancy(hash));
+        if keys.is_integer(key) && keys.key(key)?.is_boxed() {
+            // Also of an ordered table, which may become another again.
+            self.edit(|table| Some((table.set_boxed(), table.read().used())))?;
+        }
+        if bucket != usize::MAX {
+            return self.edit(|table| Some(((), table.append(hash, bucket, entry))));
+        }
+        if !is_ordered {
             self.order()?;
         }
         let descent = self.descend(key, hash)?;

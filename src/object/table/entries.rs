@@ -6,10 +6,11 @@ use crate::object::view::Cursor;
 use crate::words::{Cell, to_usize};
 
 impl<'h> Table<&'h [u64]> {
-    /// The first word of a position. Positions are few enough for nothing to wrap.
+    /// The first word of a position. Beyond every block for that of a free bucket, which
+    /// would wrap on hosts of 32 bits.
     #[inline(always)]
     pub(super) fn place(&self, position: u32) -> usize {
-        to_usize(position).wrapping_mul(self.stride).wrapping_add(to_usize(HEADER))
+        to_usize(position).saturating_mul(self.stride).saturating_add(to_usize(HEADER))
     }
 
     /// The cells at a position: of an entry or a hole.

@@ -53,10 +53,12 @@ fn value_of(cell: Cell) -> i64 {
 }
 
 impl Model {
-    fn new(hashing: Hashing) -> Model {
+    fn new(hashing: Hashing, capacity: usize) -> Model {
         let cursor = Cursor::default();
-        let (entries, freed, ahead) = (Vec::new(), Vec::new(), Vec::new());
-        Model { hashing, block: Vec::new(), used: 0, entries, freed, cursor, ahead }
+        let (mut block, entries) = (Vec::new(), Vec::new());
+        block.resize(super::words_for(capacity, STRIDE), 0);
+        super::fill(&mut block, capacity, STRIDE);
+        Model { hashing, block, used: 0, entries, freed: Vec::new(), cursor, ahead: Vec::new() }
     }
 
     fn read(&self) -> Table<&[u64]> {
@@ -123,6 +125,27 @@ impl Model {
         }
     }
 
+    /// Rebuilds the table with more positions. Returns whether the index is complete.
+    fn grow(&mut self) -> bool {
+        let plan = self.read().plans_to_grow().next().expect("a plan").expect("it fits");
+        let fresh = self.block.is_empty();
+        // What is beyond the words kept is unspecified.
+        self.block.truncate(self.read().kept_words());
+        self.block.resize(plan.words, u64::MAX);
+        let linked = self.edit(|table| {
+            if fresh {
+                table.start(plan);
+                return (true, 0);
+            }
+            let (used, linked) = table.rebuild(plan);
+            (linked, used)
+        });
+        if !linked {
+            self.link_all();
+        }
+        linked
+    }
+
     fn insert(&mut self, key: i64, value: i64) {
         let entry = [int(key), int(value)];
         if self.freed.contains(&key) {
@@ -137,22 +160,7 @@ impl Model {
             return;
         }
         if self.read().is_full() {
-            let plan = self.read().plans_to_grow().next().expect("a plan").expect("it fits");
-            let fresh = self.block.is_empty();
-            // What is beyond the words kept is unspecified.
-            self.block.truncate(self.read().kept_words());
-            self.block.resize(plan.words, u64::MAX);
-            let linked = self.edit(|table| {
-                if fresh {
-                    table.start(plan);
-                    return (true, 0);
-                }
-                let (used, linked) = table.rebuild(plan);
-                (linked, used)
-            });
-            if !linked {
-                self.link_all();
-            }
+            self.grow();
         }
         let hash = self.hashing.hash(key);
         let bucket = self.read().vacancy(hash);
@@ -266,8 +274,9 @@ fn tables_agree_with_a_list() {
     };
     for hashing in [Hashing::Spread, Hashing::Same, Hashing::Few] {
         let mut ordered = 0_u32;
-        for _ in 0..60 {
-            let mut model = Model::new(hashing);
+        for program in 0..60 {
+            // Of a large table, few buckets are in use.
+            let mut model = Model::new(hashing, program % 3 * 300);
             for n in 0..300 {
                 run(&mut model, random(16), random(400).cast_signed(), n);
                 if n % 16 == 0 {
@@ -278,5 +287,37 @@ fn tables_agree_with_a_list() {
             model.check();
         }
         assert_eq!(ordered > 100, !matches!(hashing, Hashing::Spread), "{hashing:?}: {ordered}");
+    }
+}
+
+/// A rebuild links as many colliding entries as a look-up finds.
+#[test]
+fn the_probe_sequence_of_each_operation_is_as_long() {
+    for count in 126..132 {
+        for removed in 0..4 {
+            let mut model = Model::new(Hashing::Same, 256);
+            (0..count + removed).for_each(|key| model.insert(key, key));
+            (0..removed).for_each(|_| model.remove_nth(0));
+            assert_eq!(model.read().is_ordered(), count + removed > 128, "{count}");
+            assert_eq!(model.grow(), count <= 128, "{count}");
+            model.check();
+        }
+    }
+}
+
+/// A free bucket equals one whose hash has no bit above those of a position.
+#[test]
+fn a_free_bucket_matches_no_key() {
+    for stride in [1, 2] {
+        let mut block = Vec::new();
+        block.resize(super::words_for(4, stride), 0);
+        super::fill(&mut block, 4, stride);
+        let header = block[..3].to_vec();
+        let table = Table::new(&block, 0, stride);
+        for word in header {
+            let key = Cell::raw(word);
+            assert_eq!(table.find(0, |entry| entry == key), Err(0));
+            assert_eq!(table.find_near(0, key), Err(0));
+        }
     }
 }
