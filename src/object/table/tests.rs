@@ -309,8 +309,7 @@ fn the_probe_sequence_of_each_operation_is_as_long() {
 #[test]
 fn a_free_bucket_matches_no_key() {
     for stride in [1, 2] {
-        let mut block = Vec::new();
-        block.resize(super::words_for(4, stride), 0);
+        let mut block = alloc::vec![0; super::words_for(4, stride)];
         super::fill(&mut block, 4, stride);
         let header = block[..3].to_vec();
         let table = Table::new(&block, 0, stride);
