@@ -49,6 +49,14 @@ impl<'h> Keys<'h> {
                 Err(usize::MAX) => {}
                 found => return Ok((hash, found)),
             }
+        } else if let Some(text) = key.as_short_str() {
+            let hash = self.hash_text(text.as_bytes());
+            // A text in an arena may be as short.
+            let same = |entry: Cell| entry.is_handle() && self.is_text(entry, text.as_bytes());
+            match table.find(hash, |entry| entry == key || same(entry)) {
+                Err(usize::MAX) => {}
+                found => return Ok((hash, found)),
+            }
         }
         self.locate_any(table, key)
     }
