@@ -15,6 +15,8 @@ mod copies;
 mod coverage;
 mod display;
 mod equality;
+mod flooding;
+mod fragmentation;
 mod frame;
 mod fuzz;
 mod hints;

@@ -5,6 +5,7 @@
 //! offset in its own arena's memory, so that no slot reaches another memory.
 
 mod account;
+mod arenas;
 mod blocks;
 mod index;
 mod inspect;
@@ -18,6 +19,7 @@ mod tests;
 mod write;
 
 pub(crate) use account::{Account, ScratchCharge};
+pub(crate) use arenas::Arenas;
 pub(crate) use blocks::halves;
 pub(crate) use index::{Index, Indexed};
 pub(crate) use memory::Memory;
@@ -248,10 +250,21 @@ impl<const BITS: u32> Arena<BITS> {
     #[cold]
     fn make_room(&mut self, resources: &mut Resources, words: usize) -> Result<(Block, Before)> {
         let before = Before { extent: self.extent(), bitmap_words: resources.bitmap_words() };
+        self.coalesce_for(resources, words);
         let slots = self.slots.add(resources);
         let block = slots.and_then(|()| self.blocks.alloc(resources, self.kind(), words));
         let block = block.inspect_err(|_| self.undo(resources, Block::default(), Some(before)))?;
         Ok((block, before))
+    }
+
+    /// Coalesces free blocks if a block of `words` words would make the memory grow while
+    /// a third of it is free.
+    #[cold]
+    fn coalesce_for(&mut self, resources: &mut Resources, words: usize) {
+        if words > 0 && self.blocks.should_coalesce(words) {
+            let live = self.slots.live().map(|(_, slot)| slot.block());
+            self.blocks.coalesce(resources, live);
+        }
     }
 
     /// Undoes the part of an allocation that succeeded before it failed.
@@ -293,6 +306,30 @@ impl<const BITS: u32> Arena<BITS> {
     fn grow(&mut self, resources: &mut Resources, index: u32, words: usize) -> Result<()> {
         let slot = self.slot(index)?;
         let keep = self.shape.words(slot.len, slot.cap);
+        self.grow_to(resources, index, keep, words)
+    }
+
+    /// Gives the object in slot `index` a block of `words` words at least, with its first
+    /// `keep` words: the rest is unspecified. O(1) in place, O(keep) otherwise.
+    ///
+    /// # Errors
+    /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
+    /// [`Error::OutOfMemory`]. Nothing has changed then.
+    #[inline(always)]
+    pub(crate) fn grow_to(
+        &mut self,
+        resources: &mut Resources,
+        index: u32,
+        keep: usize,
+        words: usize,
+    ) -> Result<()> {
+        let slot = self.slot(index)?;
+        if words <= to_usize(slot.cap) {
+            return Ok(());
+        }
+        if !self.blocks.is_last(slot.block()) {
+            self.coalesce_for(resources, words);
+        }
         let block = self.blocks.grow(resources, self.kind(), slot.block(), keep, words)?;
         self.epoch.advance();
         let slot = present(self.slots.get_mut(index))?;
@@ -300,29 +337,12 @@ impl<const BITS: u32> Arena<BITS> {
         Ok(())
     }
 
-    /// Gives slot `index` another block. `fill` writes it from the old one, which
-    /// is freed then, and returns the new length.
-    ///
-    /// # Errors
-    /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
-    /// [`Error::OutOfMemory`]. Nothing has changed then.
-    pub(crate) fn replace_block(
-        &mut self,
-        resources: &mut Resources,
-        index: u32,
-        words: usize,
-        fill: impl FnOnce(&mut [u64], &mut [u64]) -> u32,
-    ) -> Result<()> {
-        let old = self.slot(index)?.block();
-        let new = self.blocks.alloc(resources, self.kind(), words)?;
-        resources.tally.growth(new.cap);
-        let both = self.blocks.words_mut().get_disjoint_mut([old.range(), new.range()]);
-        let [from, to] = both.map_err(|_| corrupt())?;
-        let len = fill(from, to);
-        self.blocks.free(old);
+    /// Frees the words beyond the first `words` of the block in slot `index`, as far as
+    /// size classes allow. O(1).
+    pub(crate) fn shrink_to(&mut self, index: u32, words: usize) -> Result<()> {
+        let block = self.blocks.shrink(self.slot(index)?.block(), words);
         self.epoch.advance();
-        let slot = present(self.slots.get_mut(index))?;
-        (slot.len, slot.off, slot.cap) = (len, new.off, new.cap);
+        present(self.slots.get_mut(index))?.cap = block.cap;
         Ok(())
     }
 

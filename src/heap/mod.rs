@@ -1,7 +1,6 @@
 //! [`Heap`]: a store of objects, the pacer of collections, the host's roots, scratch
 //! memory.
 
-mod arenas;
 mod ids;
 mod log;
 mod pacer;
@@ -12,7 +11,6 @@ mod store;
 mod usage;
 mod watches;
 
-pub(crate) use arenas::Arenas;
 pub(crate) use ids::Ids;
 pub(crate) use log::OpenRegion;
 pub(crate) use pacer::Pacer;
@@ -24,7 +22,7 @@ pub use usage::Usage;
 
 use core::fmt;
 
-use crate::kinds::SHAPES;
+use crate::arena::Arenas;
 use crate::object::{Object, ObjectInit, View, ViewMut};
 use crate::words::{AsHandle, Cell, Handle, Limits, Result};
 

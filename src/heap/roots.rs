@@ -3,9 +3,8 @@
 
 use alloc::vec::Vec;
 
-use super::arenas::Arenas;
 use super::watches::Watches;
-use crate::arena::{Account, Index, Indexed};
+use crate::arena::{Account, Arenas, Index, Indexed};
 use crate::words::{Cell, Result, to_u64};
 
 /// The pins and watches of a heap.

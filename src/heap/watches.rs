@@ -2,8 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::arenas::Arenas;
-use crate::arena::{Account, Index, Indexed};
+use crate::arena::{Account, Arenas, Index, Indexed};
 use crate::words::{Cell, Result, to_u64, to_usize};
 
 /// No watch.

@@ -1,8 +1,8 @@
 //! Mark-sweep collection (McCarthy 1960), and compaction.
 
 use super::trace::{Bases, Trace};
-use crate::arena::{Account, Tally};
-use crate::heap::{Arenas, Heap, Roots, Store, StoreParts};
+use crate::arena::{Account, Arenas, Tally};
+use crate::heap::{Heap, Roots, Store, StoreParts};
 use crate::words::{Cell, Error, Kind, Policy, Result, to_u64};
 
 /// The result of a collection; returned by [`Heap::collect`].

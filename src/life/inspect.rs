@@ -263,7 +263,7 @@ impl Heap {
                 sound.then_some(()).ok_or("an integer is not normalised")
             }
             (_, Elements::Entries(stride)) => {
-                Table::new(words, slot.len, to_usize(stride)).verify(|key| self.hash(key).ok())
+                Table::new(words, slot.len, to_usize(stride)).verify(self.store.keys())
             }
             _ if is_cell(cell) => Ok(()),
             _ => Err("a handle is no cell"),

@@ -1,8 +1,8 @@
 //! Regions: closing one frees the objects that were allocated while it was open.
 
 use super::trace::{Bases, Marks, Trace};
-use crate::arena::Tally;
-use crate::heap::{Arenas, Heap, OpenRegion, Roots, Store, StoreParts};
+use crate::arena::{Arenas, Tally};
+use crate::heap::{Heap, OpenRegion, Roots, Store, StoreParts};
 use crate::words::{Cell, Epoch, Error, Result};
 
 /// A token of an open region; [`Heap::close_region`] consumes it.

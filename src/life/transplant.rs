@@ -3,8 +3,9 @@
 use bumpalo::collections::Vec;
 
 use crate::arena::{Seen, reserve};
-use crate::heap::{Heap, ScratchSpace, Store};
-use crate::object::table::{Table, copied, fill, words_for};
+use crate::heap::{Heap, ScratchSpace, Store, StoreParts};
+use crate::object::TableMut;
+use crate::object::table::{copied, fill, words_for};
 use crate::ops::table;
 use crate::words::{Cell, Elements, Error, Kind, Result, corrupt, to_usize};
 
@@ -177,11 +178,11 @@ fn copy_cells(
             for (key, value) in table(arena, slot, stride)?.iter().map(copied) {
                 let entry = [translated(key), translated(value)];
                 let hash = target.keys().key(entry[0])?.hash;
-                let opened = target.arena_mut(pair.copy.selector())?.write(pair.copy.slot());
-                let (slot, words) = opened.ok_or_else(corrupt)?;
-                let mut table = Table::new_mut(words, slot.len, to_usize(stride));
-                let bucket = table.read().vacancy(hash);
-                slot.len = table.append(hash, bucket, &entry);
+                let StoreParts { arenas, resources, .. } = target.parts();
+                let (kind, index) = (pair.copy.selector(), pair.copy.slot());
+                let stride = to_usize(stride);
+                let mut copy = TableMut { arenas, resources, kind, index, stride };
+                copy.append(entry[0], hash, &entry)?;
             }
         }
         _ => {}
