@@ -151,7 +151,9 @@ impl Model {
         if self.freed.contains(&key) {
             return;
         }
-        if let Some(position) = self.find(key) {
+        let found = self.find(key);
+        assert_eq!(found.is_some(), self.entries.iter().any(|entry| entry.0 == key), "{key}");
+        if let Some(position) = found {
             self.edit(|table| (table.replace(position, &entry), table.used));
             self.entries
                 .iter_mut()
