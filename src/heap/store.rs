@@ -217,7 +217,7 @@ impl Store {
 
     /// Records the allocation of objects, or of none if it fails.
     pub(crate) fn record_all(&mut self, cells: impl ExactSizeIterator<Item = Cell>) -> Result<()> {
-        self.log.record_all(&mut self.resources.account, cells)
+        self.log.record_all(&self.arenas, &mut self.resources.account, cells)
     }
 
     /// Frees an object; see [`Heap::free`](crate::Heap::free).
