@@ -237,7 +237,7 @@ impl<const BITS: u32> Arena<BITS> {
     fn note_allocation(&self, resources: &mut Resources, block: Block) {
         resources.tally.object(block.cap);
         if self.slots.is_exhausted() {
-            resources.account.note_last_slot(self.slots.len());
+            resources.account.note_last_slot(self.slots.usable());
         }
     }
 
@@ -427,11 +427,14 @@ impl<const BITS: u32> Arena<BITS> {
         freed
     }
 
-    /// Recycles every retired slot whose bit is not set: no cell refers to it.
-    /// Returns how many. Hints from before fail. O(slots).
-    pub(crate) fn recycle(&mut self, referenced: &[u64]) -> u64 {
+    /// Recycles the retired slots whose bit is not set, as no cell refers to them, until
+    /// `limit` slots are usable. Returns how many. Hints from before fail. O(slots).
+    pub(crate) fn recycle(&mut self, referenced: &[u64], limit: u32) -> u64 {
         let mut recycled = 0_u64;
         for index in unmarked(referenced, self.slots.len()) {
+            if self.slots.usable() >= to_usize(limit) {
+                break;
+            }
             recycled = recycled.wrapping_add(u64::from(self.slots.recycle(index)));
         }
         if recycled > 0 {
@@ -439,6 +442,11 @@ impl<const BITS: u32> Arena<BITS> {
             self.recycled = if self.epoch.start().is_ok() { self.epoch } else { Epoch::NEVER };
         }
         recycled
+    }
+
+    /// The words of memory up to the end of the last block.
+    pub(crate) const fn top(&self) -> u64 {
+        self.blocks.top()
     }
 
     /// The words of memory outside of the blocks of live objects.

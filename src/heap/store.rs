@@ -254,6 +254,12 @@ impl Store {
         compacted
     }
 
+    /// The bytes on the account, and the words up to the last blocks of all arenas: a
+    /// collection that changes neither makes no room.
+    pub(crate) fn extent(&self) -> (usize, u64) {
+        (self.account().used(), self.arenas.iter().map(Arena::top).sum())
+    }
+
     pub(super) fn usage(&self, scratch_bytes: usize) -> Usage {
         let [seals, arenas @ ..] = self.arenas.each(Arena::usage);
         let total_bytes = to_u64(self.account().used());
