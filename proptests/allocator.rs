@@ -251,6 +251,26 @@ fn clearing() {
     assert_eq!(calls_in_steady_state(&mut heap, work), 0);
 }
 
+/// An allocation that is refused does not grow the log of a region each time, and
+/// shrink it again.
+#[test]
+fn refused_allocations_in_a_region() {
+    let mut heap = Heap::with(Settings::seeded(1));
+    heap.alloc(List::new()).unwrap();
+    let _region = heap.open_region().unwrap();
+    // As many as fit into the log before it grows: seven eighths of 512.
+    for n in 0..448 {
+        heap.alloc(Pair::of(n.into(), n.into())).unwrap();
+    }
+    heap.set_limits(Limits::NONE.with_pages(1));
+    let refused = calls(|| {
+        for _ in 0..1000 {
+            assert!(heap.alloc(List::zeroed(9000)).is_err());
+        }
+    });
+    assert!((1..5).contains(&refused), "{refused} calls");
+}
+
 /// The work list of a collection stays within the limit.
 #[test]
 fn collecting_under_a_limit() {

@@ -75,7 +75,7 @@ pub fn program(harness: &mut Harness, steps: &[(Op, Option<u64>)], limits: Limit
         assert!(usage.total_bytes <= limits.bytes as u64, "{op:?}: {} bytes", usage.total_bytes);
         for arena in usage.arenas() {
             assert!(arena.pages <= u64::from(limits.pages));
-            assert!(arena.live + arena.free + arena.retired <= limits.slots);
+            assert!(arena.live + arena.free <= limits.slots);
         }
         assert_accounting(&harness.heap);
         assert_eq!(harness.heap.verify(), Ok(()), "{op:?}");

@@ -151,6 +151,11 @@ impl Blocks {
         self.memory.payload_mut()
     }
 
+    /// The first word beyond all blocks.
+    pub(super) const fn top(&self) -> u64 {
+        self.top
+    }
+
     /// The words in blocks of live objects.
     pub(super) const fn used(&self) -> u64 {
         self.used

@@ -15,12 +15,24 @@ const SIZE: usize = CLASSES + 1;
 const _: () = assert!(SIZE < START, "words of no block");
 
 impl Blocks {
+    /// Coalesces, if an allocation of `words` words should.
+    #[cold]
+    pub(in crate::arena) fn coalesce_for(
+        &mut self,
+        resources: &mut Resources,
+        words: usize,
+        live: impl Iterator<Item = Block>,
+    ) {
+        if words > 0 && self.should_coalesce(words) {
+            self.coalesce(resources, live);
+        }
+    }
+
     /// Whether an allocation of `words` words should coalesce first: it would grow the
     /// memory, of which a third is free. So that the cost is amortised, a sixteenth of the
     /// memory must have been split off free blocks, or been added, since the last time;
     /// memory without a block in use costs nothing.
-    #[cold]
-    pub(in crate::arena) fn should_coalesce(&self, words: usize) -> bool {
+    fn should_coalesce(&self, words: usize) -> bool {
         let free = self.top.saturating_sub(to_u64(START)).saturating_sub(self.used);
         let size = to_u64(self.memory.words().len());
         let word = |n: usize| self.memory.words().get(n).copied().unwrap_or(0);
@@ -44,11 +56,7 @@ impl Blocks {
 
     /// Makes free blocks of the gaps between `live` blocks, and lowers the top to the
     /// last of these. O(blocks + words / 64).
-    pub(in crate::arena) fn coalesce(
-        &mut self,
-        resources: &mut Resources,
-        live: impl Iterator<Item = Block>,
-    ) {
+    fn coalesce(&mut self, resources: &mut Resources, live: impl Iterator<Item = Block>) {
         let Ok(top) = usize::try_from(self.top) else { return };
         self.memory.words_mut().iter_mut().take(CLASSES).for_each(|head| *head = 0);
         resources.with_bits(top, |_, _, bits| {
