@@ -27,9 +27,14 @@ impl Plan {
     pub(crate) fn fill(self, words: usize) -> Plan {
         let Plan { mut layout, words: used } = self;
         // A position takes its cells, its number and half a word of hash.
-        let size = layout.stride.wrapping_add(1).wrapping_add(usize::from(layout.sequenced));
-        let spare = words.saturating_sub(used).checked_div(size).unwrap_or(0);
+        let size = layout.stride.wrapping_add(usize::from(layout.sequenced));
+        let halves = words.saturating_sub(used).saturating_mul(2);
+        let spare = halves.checked_div(size.wrapping_mul(2).wrapping_add(1)).unwrap_or(0);
         layout.capacity = layout.capacity.saturating_add(spare).min(layout.buckets() / 2);
+        if layout.words() > words {
+            // The last hash would have begun another word.
+            layout.capacity = layout.capacity.saturating_sub(1);
+        }
         Plan { layout, words: layout.words() }
     }
 }
