@@ -64,7 +64,8 @@ impl Fixture {
             heap.get_mut(fields)?.insert(key, key)?;
         }
         let set = heap.alloc(Set::new())?;
-        for &key in cells.iter().chain(&texts) {
+        let short = ["a", "ab", "x", "y1"].map(|text| Cell::short_str(text).unwrap_or_default());
+        for &key in cells.iter().chain(&texts).chain(&short) {
             heap.get_mut(map)?.insert(key, key)?;
             heap.get_mut(set)?.insert(key)?;
         }
@@ -128,6 +129,10 @@ operations! {
     map_get_text(fixture, i) { fixture.heap.get(black_box(fixture.map))?.get(fixture.others[i])? }
     map_get_same_text(fixture, i) {
         fixture.heap.get(black_box(fixture.map))?.get(fixture.texts[i])?
+    }
+    map_get_short_text(fixture, i) {
+        let key = Cell::short_str(["a", "ab", "x", "y1"][i % 4]).unwrap_or_default();
+        fixture.heap.get(black_box(fixture.map))?.get(key)?
     }
     map_get_missing_int(fixture, i) {
         fixture.heap.get(black_box(fixture.map))?.get(Cell::from((i + ITERATIONS) as u32))?

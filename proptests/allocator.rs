@@ -28,6 +28,13 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.alloc(layout) }
     }
 
+    // Not the default, which writes to all of the memory.
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(0, layout.size());
+        // SAFETY: the caller upholds the contract of `alloc_zeroed`.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(layout.size(), 0);
         // SAFETY: the caller upholds the contract of `dealloc`.
@@ -244,6 +251,26 @@ fn clearing() {
     assert_eq!(calls_in_steady_state(&mut heap, work), 0);
 }
 
+/// An allocation that is refused does not grow the log of a region each time, and
+/// shrink it again.
+#[test]
+fn refused_allocations_in_a_region() {
+    let mut heap = Heap::with(Settings::seeded(1));
+    heap.alloc(List::new()).unwrap();
+    let _region = heap.open_region().unwrap();
+    // As many as fit into the log before it grows: seven eighths of 512.
+    for n in 0..448 {
+        heap.alloc(Pair::of(n.into(), n.into())).unwrap();
+    }
+    heap.set_limits(Limits::NONE.with_pages(1));
+    let refused = calls(|| {
+        for _ in 0..1000 {
+            assert!(heap.alloc(List::zeroed(9000)).is_err());
+        }
+    });
+    assert!((1..5).contains(&refused), "{refused} calls");
+}
+
 /// The work list of a collection stays within the limit.
 #[test]
 fn collecting_under_a_limit() {
@@ -268,4 +295,59 @@ fn powers_beyond_a_limit() {
     });
     let peak = peak(|| assert_eq!(heap.pow(3.into(), 2_000_000.into()), error));
     assert!(peak <= 1 << 16, "{peak} bytes");
+}
+
+type Operation = fn(&mut Heap);
+
+/// Operations that need much scratch memory, also if they fail.
+fn large_operations() -> [(&'static str, Operation); 7] {
+    fn deep(heap: &mut Heap) -> Cell {
+        let leaves: Vec<Cell> =
+            (0..60_000).map(|_| heap.alloc(List::of(&[])).unwrap().cell()).collect();
+        heap.alloc(List::of(&leaves)).unwrap().cell()
+    }
+    [
+        ("sort", |heap| {
+            let list = numbers(heap, 60_000);
+            heap.sort_by::<List, Error>(list, |heap, a, b| heap.cmp_int(a, b)).unwrap();
+        }),
+        ("failed sort", |heap| {
+            let list = numbers(heap, 60_000);
+            let failed = heap.sort_by::<List, Error>(list, |_, _, _| Err(Error::NotDecimal));
+            assert_eq!(failed, Err(Error::NotDecimal));
+        }),
+        ("deep_eq", |heap| {
+            let (a, b) = (deep(heap), deep(heap));
+            assert_eq!(heap.deep_eq(a, b), Ok(true));
+        }),
+        ("transplant", |heap| {
+            let mut source = Heap::with(Settings::seeded(2));
+            let graph = deep(&mut source);
+            heap.transplant(&source, graph).unwrap();
+        }),
+        ("path_from_roots", |heap| {
+            let (list, other) = (deep(heap), heap.alloc(List::new()).unwrap().cell());
+            assert!(heap.path_from_roots([list], other).unwrap().is_none());
+        }),
+        ("add", |heap| {
+            let big = heap.alloc(segheap::Bignum::of(true, &[u64::MAX; 60_000])).unwrap();
+            heap.add(big.into(), big.into()).unwrap();
+        }),
+        ("join", |heap| {
+            let text = heap.string("a longer text").unwrap();
+            let texts = heap.alloc(List::of(&[text; 60_000])).unwrap();
+            heap.join(texts, .., ", ").unwrap();
+        }),
+    ]
+}
+
+#[test]
+fn scratch_memory_beyond_a_bound_is_given_back() {
+    for (name, operation) in large_operations() {
+        let mut heap = Heap::with(Settings::seeded(1));
+        operation(&mut heap);
+        let scratch = heap.usage().scratch_bytes;
+        assert!(scratch <= 256 << 10, "{name} leaves {scratch} bytes");
+        heap.verify().unwrap();
+    }
 }

@@ -219,6 +219,24 @@ fn an_ordered_table_remembers_integers_in_an_arena() -> Result<(), Error> {
     Ok(())
 }
 
+/// The buckets of removed entries in full groups are freed with the last entry.
+#[test]
+fn a_table_that_is_emptied_again_and_again_stays_an_index() -> Result<(), Error> {
+    let mut heap = Heap::with(Settings::seeded(SEED));
+    let map = heap.alloc(Map::with_capacity(600))?;
+    for keys in KEYS.0.chunks_exact(10) {
+        for &key in keys {
+            assert_eq!(heap.get_mut(map)?.insert(key, key)?, None);
+        }
+        heap.verify().expect("sound");
+        assert!(!is_ordered(&heap, map));
+        for &key in keys {
+            assert_eq!(heap.get_mut(map)?.remove(key)?, Some((key, key)));
+        }
+    }
+    Ok(())
+}
+
 /// Keys of all classes, in pairs of one hash: the older one first.
 fn pairs_of_one_hash(heap: &mut Heap) -> Result<Vec<[Cell; 2]>, Error> {
     let (mut known, mut pairs) = (HashMap::new(), Vec::new());
@@ -304,6 +322,12 @@ fn a_freed_key_of_an_ordered_table_hides_no_other() -> Result<(), Error> {
     }
     heap.verify().expect("sound");
     assert_eq!(heap.get(map)?.len(), count);
+    // One that no descent has met since.
+    let text = heap.string("freed and removed")?;
+    heap.get_mut(map)?.insert(text, Cell::NULL)?;
+    heap.free(text)?;
+    assert_eq!(heap.get_mut(map)?.remove_nth(count)?, (text, Cell::NULL));
+    heap.verify().expect("sound");
     for n in (1..=count).rev() {
         heap.get_mut(map)?.remove_nth(n / 2)?;
     }

@@ -154,10 +154,114 @@ fn near_a_limit_collections_are_amortised() {
 
     heap.collect(kept.iter().copied()).unwrap();
     let more: Vec<Cell> = (0..50).map(|_| pair(&mut heap)).collect();
-    heap.collect(kept.iter().chain(&more).copied()).unwrap();
-    assert!(!heap.should_collect());
     assert!(heap.alloc(Pair::of(Cell::NULL, Cell::NULL)).is_err());
     assert!(heap.should_collect());
+    heap.collect(kept.iter().chain(&more).copied()).unwrap();
+    assert!(!heap.should_collect());
+}
+
+/// Objects that fill some limit; all of them live.
+fn full_heap(limits: Limits, live: usize) -> (Heap, Vec<Cell>) {
+    let mut heap = limited(limits);
+    let mut cells = vec![];
+    while cells.len() < live
+        && let Ok(list) = heap.alloc(List::zeroed(cells.len() % 40))
+    {
+        cells.push(list.cell());
+    }
+    (heap, cells)
+}
+
+proptest! {
+    #![proptest_config(config(64))]
+
+    /// A VM that collects and tries again as long as a collection is due ends, and does
+    /// not collect for each of its refusals.
+    #[test]
+    fn no_collection_is_due_after_one_without_effect(
+        (bytes, pages, slots) in (0..400_000_usize, 0..6_u32, 0..600_u32),
+        (which, live) in (0..4, 0..700_usize),
+        size in 1..20_000_usize,
+        policy in prop_oneof![
+            Just(Policy::DEFAULT),
+            Just(Policy::DEFAULT.with_bytes_min(0)),
+            Just(Policy::DEFAULT.with_bytes_min(0).with_growth_percent(0)),
+        ],
+    ) {
+        let limits = match which {
+            0 => Limits::NONE.with_bytes(bytes),
+            1 => Limits::NONE.with_pages(pages),
+            2 => Limits::NONE.with_slots(slots),
+            _ => Limits::NONE.with_bytes(bytes).with_slots(slots),
+        };
+        let (mut heap, cells) = full_heap(limits, live);
+        heap.set_policy(policy);
+        let mut collections = 0;
+        for _ in 0..1000 {
+            if heap.alloc(List::zeroed(size)).is_ok() {
+                return Ok(());
+            }
+            if heap.should_collect() {
+                heap.collect(cells.iter().copied()).unwrap();
+                collections += 1;
+                prop_assert!(!heap.should_collect());
+            }
+            // After 1, 1, 16 and 256 refusals.
+            prop_assert!(collections <= 4, "{} collections", collections);
+        }
+        prop_assert!(collections > 0 || limits == Limits::NONE);
+    }
+
+    /// Nor is one due after a collection that left nothing live.
+    #[test]
+    fn an_empty_heap_is_not_collected(bytes in 0..70_000_usize) {
+        let mut heap = limited(Limits::NONE.with_bytes(bytes));
+        for policy in [Policy::DEFAULT, Policy::DEFAULT.with_bytes_min(0)] {
+            heap.set_policy(policy);
+            let _ = heap.alloc(List::zeroed(1));
+            heap.collect(NONE).unwrap();
+            prop_assert!(!heap.should_collect());
+            heap.collect(NONE).unwrap();
+            let refused = heap.alloc(List::zeroed(9000)).is_err();
+            prop_assert!(refused && !heap.should_collect());
+        }
+    }
+}
+
+/// A VM that drops roots after a refusal gets its collection, if not at once.
+#[test]
+fn repeated_refusals_make_a_collection_due() {
+    let (mut heap, cells) = full_heap(Limits::NONE.with_slots(100), 1000);
+    // The first one gives spare memory back.
+    for _ in 0..2 {
+        heap.collect(cells.iter().copied()).unwrap();
+    }
+    let mut refusals = 0;
+    while heap.alloc(List::new()).is_err() {
+        refusals += 1;
+        assert!(refusals <= 16);
+        if heap.should_collect() {
+            assert_eq!(heap.collect(NONE).unwrap().freed, cells.len() as u64);
+        }
+    }
+    assert_eq!(refusals, 16);
+}
+
+/// Retired slots, which a collection does not recycle, make none due again and again.
+#[test]
+fn retired_slots_make_no_collection_due() {
+    let mut heap = limited(Limits::NONE.with_slots(100));
+    let mut collections = 0;
+    for _ in 0..1_000_000 {
+        let cell = pair(&mut heap);
+        heap.free(cell).unwrap();
+        if heap.should_collect() {
+            heap.collect(NONE).unwrap();
+            collections += 1;
+        }
+    }
+    // Of 48 bytes an object, at least 1 MiB apart.
+    assert!((1..=48).contains(&collections), "{collections} collections");
 }
 
 #[test]

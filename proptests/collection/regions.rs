@@ -1,8 +1,10 @@
 //! Regions: what they free, what they keep, and what they cost.
 
-use segheap::{Cell, Error, Heap, Kind, List, Map, abi};
+use proptest::prelude::*;
+use segheap::{Cell, Error, Heap, Kind, Limits, List, Map, Pair, Region, Resource, abi};
 
 use super::{NONE, heap, pair};
+use crate::support::config;
 
 #[test]
 fn a_local_text_in_an_outer_list_becomes_stale() {
@@ -178,4 +180,225 @@ fn open_regions_survive_clear() {
     pair(&mut heap);
     assert_eq!(heap.close_region(inner, NONE), Ok(1));
     assert_eq!(heap.close_region(outer, NONE), Ok(0));
+}
+
+/// Takes minutes if each allocation with a full log that may not grow scans it.
+#[test]
+fn allocation_at_the_limit_is_amortised() {
+    const OBJECTS: usize = 1 << 19;
+    const TURNS: usize = 1 << 20;
+    // The order in which objects are freed: the newest, the oldest, scattered ones.
+    for step in [0, 1, 7_919] {
+        let mut heap = heap();
+        let outer: Vec<Cell> = (0..1000).map(|_| pair(&mut heap)).collect();
+        let region = heap.open_region().unwrap();
+        let mut inside: Vec<Cell> = (1..OBJECTS).map(|_| pair(&mut heap)).collect();
+        heap.set_limits(Limits::NONE.with_bytes(heap.usage().total_bytes as usize));
+        for turn in 0..TURNS {
+            let turn = (turn * step) % inside.len();
+            heap.free(inside[turn]).unwrap();
+            inside[turn] = pair(&mut heap);
+        }
+        // Objects that are not in the log make room for others in their slots.
+        for &cell in &outer {
+            heap.free(cell).unwrap();
+            let _ = heap.alloc(Pair::of(Cell::NULL, Cell::NULL));
+        }
+        // Refusals cost no scan either.
+        while heap.alloc(Pair::of(Cell::NULL, Cell::NULL)).is_ok() {}
+        for _ in 0..TURNS {
+            assert!(heap.alloc(Pair::of(Cell::NULL, Cell::NULL)).is_err());
+        }
+        // Nor does what becomes of a log that was refused growth.
+        for turn in 0..TURNS {
+            let turn = (turn * step) % inside.len();
+            if heap.free(inside[turn]).is_ok()
+                && let Ok(pair) = heap.alloc(Pair::of(Cell::NULL, Cell::NULL))
+            {
+                inside[turn] = pair.into();
+            }
+        }
+        inside.retain(|&cell| heap.contains(cell));
+        let freed = heap.close_region(region, NONE).unwrap();
+        assert!(freed >= inside.len() as u64);
+    }
+}
+
+/// Takes minutes if each allocation that fails grows a full log, and shrinks it again.
+#[test]
+fn failed_allocations_with_a_full_log_are_amortised() {
+    // At all of its capacity, and where it grows ahead of that.
+    for objects in [1 << 19, (1 << 19) / 8 * 7] {
+        let mut heap = heap();
+        let region = heap.open_region().unwrap();
+        for _ in 0..objects {
+            pair(&mut heap);
+        }
+        heap.set_limits(Limits::NONE.with_pages(200));
+        for _ in 0..1_000_000 {
+            assert!(heap.alloc(List::zeroed(1 << 21)).is_err());
+        }
+        assert_eq!(heap.close_region(region, NONE), Ok(objects));
+    }
+}
+
+/// Entries that are known to be stale leave room for others until their region closes.
+#[test]
+fn a_log_keeps_room_after_a_region_has_closed() {
+    let mut heap = heap();
+    let try_pair = |heap: &mut Heap| heap.alloc(Pair::of(Cell::NULL, Cell::NULL));
+    (0..100).for_each(|_| _ = pair(&mut heap));
+    let outer = heap.open_region().unwrap();
+    (0..29).for_each(|_| _ = pair(&mut heap));
+    let inner = heap.open_region().unwrap();
+    let stale: Vec<Cell> = (0..2).map(|_| pair(&mut heap)).collect();
+    heap.set_limits(Limits::NONE.with_bytes(heap.usage().total_bytes as usize));
+    stale.iter().for_each(|&cell| heap.free(cell).unwrap());
+    while try_pair(&mut heap).is_ok() {}
+    heap.close_region(inner, NONE).unwrap();
+    let mut last = None;
+    while let Ok(pair) = try_pair(&mut heap) {
+        last = Some(pair);
+    }
+    heap.free(last.unwrap()).unwrap();
+    assert!(try_pair(&mut heap).is_ok());
+    heap.close_region(outer, NONE).unwrap();
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Open,
+    /// Closes the innermost region, and keeps an object if it has one.
+    Close {
+        keep: bool,
+    },
+    Allocate(usize),
+    Free(usize),
+    FreeOuter(usize),
+    Transplant(usize),
+    /// Lowers the limit to the bytes in use and some more.
+    Limit(usize),
+    Unlimited,
+    Collect,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        2 => Just(Step::Open),
+        2 => any::<bool>().prop_map(|keep| Step::Close { keep }),
+        6 => (1..150_usize).prop_map(Step::Allocate),
+        6 => any::<usize>().prop_map(Step::Free),
+        1 => any::<usize>().prop_map(Step::FreeOuter),
+        1 => (1..100_usize).prop_map(Step::Transplant),
+        2 => prop_oneof![Just(0), 0..5000_usize].prop_map(Step::Limit),
+        1 => Just(Step::Unlimited),
+        1 => Just(Step::Collect),
+    ]
+}
+
+/// Open regions, innermost last, with the objects that each frees.
+#[derive(Default)]
+struct Frames(Vec<(Option<Region>, Vec<Cell>)>);
+
+impl Frames {
+    fn innermost(&mut self) -> &mut Vec<Cell> {
+        &mut self.0.last_mut().unwrap().1
+    }
+
+    /// Removes the object at a position, counted from the innermost region's first one.
+    fn take(&mut self, position: usize) -> Option<Cell> {
+        let cells =
+            self.0.iter_mut().rev().map(|(_, cells)| cells).find(|cells| !cells.is_empty())?;
+        Some(cells.swap_remove(position % cells.len()))
+    }
+}
+
+proptest! {
+    #![proptest_config(config(256))]
+
+    /// A region frees what was allocated in it, whatever the log has been through; and
+    /// an object that was freed in a region makes room for another one at the limit.
+    #[test]
+    fn the_log_at_the_limit_agrees_with_a_model(steps in prop::collection::vec(step(), 1..120)) {
+        let mut source = heap();
+        let mut heap = heap();
+        let mut outer: Vec<Cell> = (0..100).map(|_| pair(&mut heap)).collect();
+        let mut frames = Frames::default();
+        // Whether an object makes room for another one: not if the outermost region has
+        // been near a limit before, or objects older than it were freed. The log may be
+        // refused growth then until a share of its objects has been freed.
+        let (mut exact, mut unknown) = (false, false);
+        for step in steps {
+            if frames.0.is_empty() {
+                unknown = heap.limits() != Limits::NONE;
+                let region = heap.open_region();
+                prop_assert!(region.is_ok() || heap.limits() != Limits::NONE);
+                let Ok(region) = region else { break };
+                frames.0.push((Some(region), vec![]));
+            }
+            match step {
+                Step::Open => if let Ok(region) = heap.open_region() {
+                    frames.0.push((Some(region), vec![]));
+                },
+                Step::Close { keep } => {
+                    let (region, cells) = frames.0.pop().unwrap();
+                    let keep = cells.first().copied().filter(|_| keep);
+                    let freed = cells.len() - keep.iter().len();
+                    prop_assert_eq!(heap.close_region(region.unwrap(), keep), Ok(freed as u64));
+                    prop_assert!(cells.iter().all(|&cell| heap.contains(cell) == (Some(cell) == keep)));
+                    if frames.0.is_empty() { outer.extend(keep) } else { frames.innermost().extend(keep) }
+                }
+                Step::Allocate(n) => for _ in 0..n {
+                    match heap.alloc(Pair::of(Cell::NULL, Cell::NULL)) {
+                        Ok(cell) => frames.innermost().push(cell.cell()),
+                        Err(error) => {
+                            prop_assert_eq!(error, Error::Limit(Resource::Bytes));
+                            prop_assert!(heap.limits() != Limits::NONE);
+                            break;
+                        }
+                    }
+                },
+                Step::Free(position) => if let Some(cell) = frames.take(position) {
+                    heap.free(cell).unwrap();
+                    if exact && !unknown && cell.kind() == Some(Kind::PAIR) {
+                        frames.innermost().push(pair(&mut heap));
+                    }
+                },
+                Step::FreeOuter(position) => if !outer.is_empty() {
+                    heap.free(outer.swap_remove(position % outer.len())).unwrap();
+                    unknown = true;
+                },
+                Step::Transplant(n) => {
+                    let pairs: Vec<Cell> = (0..n).map(|_| pair(&mut source)).collect();
+                    let graph = source.alloc(List::of(&pairs)).unwrap();
+                    if let Ok(copy) = heap.transplant(&source, graph.into()) {
+                        let copies = heap.get::<List>(copy).unwrap().as_slice().to_vec();
+                        heap.get_mut::<List>(copy).unwrap().truncate(0).unwrap();
+                        frames.innermost().push(copy);
+                        frames.innermost().extend(copies);
+                    }
+                }
+                Step::Limit(spare) => {
+                    heap.set_limits(Limits::NONE.with_bytes(heap.usage().total_bytes as usize + spare));
+                    unknown |= exact || spare > 0;
+                    exact = true;
+                }
+                Step::Unlimited => {
+                    heap.set_limits(Limits::NONE);
+                    unknown |= exact;
+                    exact = false;
+                }
+                Step::Collect => {
+                    let cells = frames.0.iter().flat_map(|(_, cells)| cells).chain(&outer).copied();
+                    prop_assert_eq!(heap.collect(cells).unwrap().freed, 0);
+                    unknown |= exact;
+                }
+            }
+            prop_assert_eq!(heap.verify(), Ok(()));
+        }
+        while let Some((region, cells)) = frames.0.pop() {
+            prop_assert_eq!(heap.close_region(region.unwrap(), NONE), Ok(cells.len() as u64));
+        }
+        prop_assert!(outer.iter().all(|&cell| heap.contains(cell)));
+    }
 }

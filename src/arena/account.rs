@@ -5,15 +5,15 @@ use alloc::vec::Vec;
 
 use bumpalo::Bump;
 
-use crate::words::{ARENA_PAGES_MAX, Error, Kind, Limits, Resource, Result, to_u64};
+use crate::words::{ARENA_PAGES_MAX, Error, Kind, Limits, Resource, Result, to_u64, to_usize};
 
 /// Whether a limit is near. The account raises this, a collection clears it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Pressure {
     /// Seven eighths of some limit are in use.
     pub(crate) near_limit: bool,
-    /// A limit has refused a growth.
-    pub(crate) refused: bool,
+    /// The growths that a limit has refused.
+    pub(crate) refusals: u32,
 }
 
 /// The scratch memory of a running operation, counted because arenas may grow
@@ -42,7 +42,7 @@ impl Account {
             limits,
             used: 0,
             fail_after: u64::MAX,
-            pressure: Pressure { near_limit: false, refused: false },
+            pressure: Pressure { near_limit: false, refusals: 0 },
             charge: ScratchCharge { bytes: 0, sorting: false },
         }
     }
@@ -74,7 +74,7 @@ impl Account {
     }
 
     pub(crate) const fn clear_pressure(&mut self) {
-        self.pressure = Pressure { near_limit: false, refused: false };
+        self.pressure = Pressure { near_limit: false, refusals: 0 };
     }
 
     /// Lets `n` more growths succeed, and fails all later ones; none fails for
@@ -95,13 +95,16 @@ impl Account {
         }
     }
 
-    /// Checks that an arena may have `slots` slots.
+    /// Checks that an arena may have `slots` slots, of which `retired` have retired.
     ///
     /// # Errors
     /// [`Error::ArenaFull`] beyond the addressable ones, else [`Error::Limit`].
-    pub(crate) fn check_slots(&mut self, kind: Kind, slots: usize) -> Result<()> {
-        let (limit, max) = (self.limits.slots, u32::MAX);
-        self.check(to_u64(slots), limit, max, Resource::Slots(kind), kind)
+    pub(crate) fn check_slots(&mut self, kind: Kind, slots: usize, retired: u32) -> Result<()> {
+        if slots > to_usize(u32::MAX) {
+            return Err(Error::ArenaFull { kind });
+        }
+        let usable = to_u64(slots).saturating_sub(u64::from(retired));
+        self.check(usable, self.limits.slots, Resource::Slots(kind))
     }
 
     /// Checks that an arena may have `pages` pages.
@@ -109,21 +112,20 @@ impl Account {
     /// # Errors
     /// [`Error::ArenaFull`] beyond the addressable ones, else [`Error::Limit`].
     pub(crate) fn check_pages(&mut self, kind: Kind, pages: u64) -> Result<()> {
-        let (limit, max) = (self.limits.pages, ARENA_PAGES_MAX);
-        self.check(pages, limit, max, Resource::Pages(kind), kind)
-    }
-
-    fn check(&mut self, n: u64, limit: u32, max: u32, of: Resource, kind: Kind) -> Result<()> {
-        if n > u64::from(max) {
+        if pages > u64::from(ARENA_PAGES_MAX) {
             return Err(Error::ArenaFull { kind });
         }
+        self.check(pages, self.limits.pages, Resource::Pages(kind))
+    }
+
+    fn check(&mut self, n: u64, limit: u32, of: Resource) -> Result<()> {
         self.note_use(n, u64::from(limit));
         if n > u64::from(limit) { Err(self.refuse(of)) } else { Ok(()) }
     }
 
     #[cold]
     fn refuse(&mut self, of: Resource) -> Error {
-        self.pressure.refused = true;
+        self.pressure.refusals = self.pressure.refusals.saturating_add(1);
         Error::Limit(of)
     }
 
@@ -132,8 +134,8 @@ impl Account {
         self.pressure.near_limit |= used >= limit.saturating_sub(limit / 8);
     }
 
-    /// Notes that an arena has used all of its `slots` slots, which may be near the
-    /// limit.
+    /// Notes that all usable slots of an arena are in use, `slots` of them, which may
+    /// be near the limit.
     #[cold]
     pub(crate) fn note_last_slot(&mut self, slots: usize) {
         self.note_use(to_u64(slots), u64::from(self.limits.slots));
@@ -170,6 +172,34 @@ impl Account {
         grown.map_err(|_| Error::OutOfMemory)?;
         self.recount(old, vec);
         Ok(())
+    }
+
+    /// Replaces `vec` by a zeroed one of `len` words, into which `copy` copies it. Both
+    /// are held at once. Returns `false`, and has changed nothing, if that exceeds the
+    /// limit or the allocator fails; [`Account::reserve`] may succeed then.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] if growth is made to fail.
+    #[cold]
+    pub(crate) fn replace_zeroed(
+        &mut self,
+        vec: &mut Vec<u64>,
+        len: usize,
+        copy: impl FnOnce(&[u64], &mut [u64]),
+    ) -> Result<bool> {
+        let (old, bytes) = (vec.capacity(), len.saturating_mul(8));
+        if self.left() < bytes {
+            return Ok(false);
+        }
+        if self.injects_failure() {
+            return Err(Error::OutOfMemory);
+        }
+        let Ok(mut larger) = bytemuck::allocation::try_zeroed_vec(len) else { return Ok(false) };
+        copy(vec, &mut larger);
+        *vec = larger;
+        self.recount(old, vec);
+        self.note_use(to_u64(self.used), to_u64(self.limits.bytes));
+        Ok(true)
     }
 
     /// Shrinks the capacity of `vec` to `capacity` at most, but not below its length.

@@ -9,6 +9,7 @@
 //! split off a larger free one. The last block grows in place, and lowers the top
 //! when it is freed, so that stack-like use leaves no gaps.
 
+mod coalesce;
 mod compact;
 #[cfg(test)]
 mod tests;
@@ -147,7 +148,12 @@ impl Blocks {
 
     #[inline(always)]
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
-        self.memory.bytes_mut()
+        self.memory.payload_mut()
+    }
+
+    /// The first word beyond all blocks.
+    pub(super) const fn top(&self) -> u64 {
+        self.top
     }
 
     /// The words in blocks of live objects.
@@ -252,6 +258,7 @@ impl Blocks {
             |number: &usize| self.memory.words().get(*number).is_some_and(|&head| head != 0);
         let number = (class.number.saturating_add(1)..CLASSES).find(has_block)?;
         let whole = self.pop(Class { number, words: class_words(number) })?;
+        self.note_split(class.words);
         Some(self.cut(whole, class.words))
     }
 
@@ -327,6 +334,12 @@ impl Blocks {
         }
     }
 
+    /// Whether a block is the one below the top.
+    #[inline(always)]
+    pub(super) fn is_last(&self, block: Block) -> bool {
+        block.cap != 0 && u64::from(block.off).wrapping_add(u64::from(block.cap)) == self.top
+    }
+
     /// Grows a block to at least `words` words: in place if it is the last one, else
     /// by moving its first `keep` words to a new one. O(1) in place, O(keep)
     /// otherwise.
@@ -343,7 +356,7 @@ impl Blocks {
         words: usize,
     ) -> Result<Block> {
         let cap = class_of(u32::try_from(words).map_err(|_| Error::ObjectTooLarge)?).words;
-        if block.cap != 0 && u64::from(block.off).wrapping_add(u64::from(block.cap)) == self.top {
+        if self.is_last(block) {
             let end = u64::from(block.off).wrapping_add(u64::from(cap));
             if end > to_u64(self.memory.words().len()) {
                 self.extend_to(resources, kind, end)?;
@@ -404,7 +417,7 @@ impl Blocks {
 
     /// Frees all blocks. Pages are kept. O(1).
     pub(crate) fn clear(&mut self) {
-        self.memory.words_mut().iter_mut().take(CLASSES).for_each(|head| *head = 0);
+        self.memory.words_mut().iter_mut().take(START).for_each(|head| *head = 0);
         (self.top, self.used) = (to_u64(START), 0);
     }
 }

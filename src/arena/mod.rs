@@ -7,6 +7,7 @@
 mod account;
 mod arenas;
 mod blocks;
+mod index;
 mod inspect;
 pub mod memory;
 mod resources;
@@ -20,6 +21,7 @@ mod write;
 pub(crate) use account::{Account, ScratchCharge};
 pub(crate) use arenas::Arenas;
 pub(crate) use blocks::halves;
+pub(crate) use index::{Index, Indexed};
 pub(crate) use memory::Memory;
 pub(crate) use resources::{Resources, Tally};
 pub(crate) use scratch::{Scratch, Seen, push, reserve};
@@ -239,7 +241,7 @@ impl<const BITS: u32> Arena<BITS> {
     fn note_allocation(&self, resources: &mut Resources, block: Block) {
         resources.tally.object(block.cap);
         if self.slots.is_exhausted() {
-            resources.account.note_last_slot(self.slots.len());
+            resources.account.note_last_slot(self.slots.usable());
         }
     }
 
@@ -248,6 +250,8 @@ impl<const BITS: u32> Arena<BITS> {
     #[cold]
     fn make_room(&mut self, resources: &mut Resources, words: usize) -> Result<(Block, Before)> {
         let before = Before { extent: self.extent(), bitmap_words: resources.bitmap_words() };
+        let live = self.slots.live().map(|(_, slot)| slot.block());
+        self.blocks.coalesce_for(resources, words, live);
         let slots = self.slots.add(resources);
         let block = slots.and_then(|()| self.blocks.alloc(resources, self.kind(), words));
         let block = block.inspect_err(|_| self.undo(resources, Block::default(), Some(before)))?;
@@ -313,6 +317,10 @@ impl<const BITS: u32> Arena<BITS> {
         let slot = self.slot(index)?;
         if words <= to_usize(slot.cap) {
             return Ok(());
+        }
+        if !self.blocks.is_last(slot.block()) {
+            let live = self.slots.live().map(|(_, slot)| slot.block());
+            self.blocks.coalesce_for(resources, words, live);
         }
         let block = self.blocks.grow(resources, self.kind(), slot.block(), keep, words)?;
         self.epoch.advance();
@@ -433,11 +441,14 @@ impl<const BITS: u32> Arena<BITS> {
         freed
     }
 
-    /// Recycles every retired slot whose bit is not set: no cell refers to it.
-    /// Returns how many. Hints from before fail. O(slots).
-    pub(crate) fn recycle(&mut self, referenced: &[u64]) -> u64 {
+    /// Recycles the retired slots whose bit is not set, as no cell refers to them, until
+    /// `limit` slots are usable. Returns how many. Hints from before fail. O(slots).
+    pub(crate) fn recycle(&mut self, referenced: &[u64], limit: u32) -> u64 {
         let mut recycled = 0_u64;
         for index in unmarked(referenced, self.slots.len()) {
+            if self.slots.usable() >= to_usize(limit) {
+                break;
+            }
             recycled = recycled.wrapping_add(u64::from(self.slots.recycle(index)));
         }
         if recycled > 0 {
@@ -445,6 +456,11 @@ impl<const BITS: u32> Arena<BITS> {
             self.recycled = if self.epoch.start().is_ok() { self.epoch } else { Epoch::NEVER };
         }
         recycled
+    }
+
+    /// The words of memory up to the end of the last block.
+    pub(crate) const fn top(&self) -> u64 {
+        self.blocks.top()
     }
 
     /// The words of memory outside of the blocks of live objects.

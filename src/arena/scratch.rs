@@ -8,8 +8,9 @@ use bumpalo::Bump;
 use bumpalo::collections::Vec as List;
 use spin::Mutex;
 
-use super::{Account, halves};
-use crate::words::{Error, Resource, Result, corrupt, to_usize};
+use super::Account;
+use super::index::hash;
+use crate::words::{Error, Resource, Result, corrupt, to_u64};
 
 /// One `Bump` at most. It is reached through `&mut` only, so that the mutex around
 /// it, which makes the heap `Sync`, is never locked. It lies in a `Vec`, which keeps
@@ -74,25 +75,29 @@ pub(crate) fn reserve<T>(list: &mut List<'_, T>, additional: usize) -> Result<()
 }
 
 /// A hash table in scratch memory: from pairs of words, which are not both zero, to
-/// words.
+/// words. Which pairs collide depends on a seed.
 #[derive(Debug)]
 pub(crate) struct Seen<'s> {
     slots: List<'s, ([u64; 2], u64)>,
     len: usize,
+    seed: u64,
 }
 
 impl<'s> Seen<'s> {
-    pub(crate) fn new_in(bump: &'s Bump) -> Self {
-        Seen { slots: List::new_in(bump), len: 0 }
+    pub(crate) fn new_in(bump: &'s Bump, seed: u64) -> Self {
+        Seen { slots: List::new_in(bump), len: 0, seed }
+    }
+
+    /// The slot where the probe sequence of a pair begins.
+    fn home(&self, [a, b]: [u64; 2], mask: usize) -> usize {
+        hash(self.seed, to_u64(hash(self.seed, a)).rotate_left(32) ^ b) & mask
     }
 
     /// The slot of a pair, or the empty one where it belongs; `None` if the table
     /// has no slots. Linear probing.
     fn place(&self, key: [u64; 2]) -> Option<usize> {
         let mask = self.slots.len().checked_sub(1)?;
-        let [a, b] = key;
-        let mixed = (a ^ b.rotate_left(29)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let mut place = to_usize(halves(mixed).0) & mask;
+        let mut place = self.home(key, mask);
         while self.slots.get(place).is_some_and(|(other, _)| *other != [0, 0] && *other != key) {
             place = place.wrapping_add(1) & mask;
         }
@@ -115,7 +120,7 @@ impl<'s> Seen<'s> {
         }
         let bump = self.slots.bump();
         let len = self.slots.len().saturating_mul(2).max(16);
-        let mut larger = Seen { slots: List::new_in(bump), len: self.len };
+        let mut larger = Seen { slots: List::new_in(bump), len: self.len, seed: self.seed };
         reserve(&mut larger.slots, len)?;
         larger.slots.resize(len, ([0, 0], 0));
         for &(key, value) in self.slots.iter().filter(|(key, _)| *key != [0, 0]) {
@@ -141,5 +146,38 @@ impl<'s> Seen<'s> {
         *slot = (key, value);
         self.len = self.len.saturating_add(1);
         Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The longest distance of a pair from the place where its probe sequence begins.
+    fn longest_probe(seed: u64, keys: &[[u64; 2]]) -> usize {
+        let bump = Bump::new();
+        let mut seen = Seen::new_in(&bump, seed);
+        keys.iter().for_each(|&key| assert_eq!(seen.insert(key, 1), Ok(None)));
+        let mask = seen.slots.len() - 1;
+        let distance = |key| seen.place(key).unwrap().wrapping_sub(seen.home(key, mask)) & mask;
+        keys.iter().map(|&key| distance(key)).max().unwrap()
+    }
+
+    /// Pairs that crowd a table of one heap spread in that of another.
+    #[test]
+    fn chosen_pairs_collide_under_one_seed_only() {
+        const PAIRS: usize = 3000;
+        let bump = Bump::new();
+        let table = Seen::new_in(&bump, 7);
+        let handle = |slot: u64| 0xFFFF_8123 << 32 | slot;
+        let all = (0..400_u64).flat_map(|a| (0..1000).map(move |b| [handle(a), handle(b)]));
+        let crowded = all.filter(|&key| table.home(key, 4095) < 32);
+        let keys: alloc::vec::Vec<[u64; 2]> = crowded.take(PAIRS).collect();
+        assert_eq!(keys.len(), PAIRS);
+        assert!(longest_probe(7, &keys) > PAIRS / 2);
+        for seed in [0, 1, 8, u64::MAX, 0x1234_5678_9ABC_DEF0] {
+            let longest = longest_probe(seed, &keys);
+            assert!(longest < 200, "seed {seed}: {longest}");
+        }
     }
 }

@@ -108,6 +108,11 @@ impl<const BITS: u32> Slots<BITS> {
         self.slots.len()
     }
 
+    /// The number of slots that are live or free.
+    pub(super) fn usable(&self) -> usize {
+        self.slots.len().saturating_sub(to_usize(self.retired))
+    }
+
     pub(super) fn is_live(slot: &Slot) -> bool {
         Generations::<BITS>::is_live(slot.key)
     }
@@ -142,10 +147,11 @@ impl<const BITS: u32> Slots<BITS> {
         }
         let first = self.slots.len();
         let needed = first.saturating_add(1);
-        resources.account.check_slots(self.kind, needed)?;
+        resources.account.check_slots(self.kind, needed, self.retired)?;
         resources.reserve_slots(&mut self.slots, needed.max(4))?;
         let limit = resources.account.limits().slots;
-        let near_limit = to_usize(limit.saturating_sub(limit / 8));
+        let near_limit = limit.saturating_sub(limit / 8).saturating_add(self.retired);
+        let near_limit = to_usize(near_limit);
         let many = first.saturating_add(BATCH).min(self.slots.capacity()).min(near_limit);
         let range = object_len(first)?..object_len(many.max(needed))?;
         for index in range.clone() {

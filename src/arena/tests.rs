@@ -6,9 +6,10 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 const SHAPE: Shape = Shape::new(Elements::Ints, "", "");
-/// The number of operations in a program. Every such program is run.
-const LENGTH: u32 = if cfg!(debug_assertions) { 5 } else { 7 };
-const OPERATIONS: u32 = 8;
+/// The number of operations in a program, and of those to choose from. Every such program
+/// is run.
+const PROGRAMS: [(u32, u32); 2] =
+    if cfg!(debug_assertions) { [(5, 8), (4, 9)] } else { [(7, 8), (6, 9)] };
 
 /// An arena and its reference model: every handle that was ever returned, with the
 /// content of its object while that is live.
@@ -35,8 +36,9 @@ impl Run {
             block.fill(value);
             Ok(())
         });
-        // Two slots of four generations each.
-        assert_eq!(made.is_ok(), self.live() < 2 - self.arena.slots.counts().retired as usize);
+        // Slots of four generations each, which do not count once they are retired.
+        assert_eq!(made.is_ok(), self.live() < 2);
+        assert!(self.arena.slots.usable() <= 2);
         if let Ok(cell) = made {
             assert!(self.handles.iter().all(|(other, _)| *other != cell), "returned twice");
             self.handles.push((cell, Some(value)));
@@ -52,6 +54,21 @@ impl Run {
         }
     }
 
+    /// Recycles as if a cell referred to slot 0.
+    fn recycle(&mut self) {
+        let retired = |arena: &Arena<2>| -> Vec<u32> {
+            (1..arena.slots.len() as u32).filter(|index| arena.is_retired(*index)).collect()
+        };
+        let (before, room) = (retired(&self.arena), 2 - self.arena.slots.usable());
+        let recycled = self.arena.recycle(&[1], 2);
+        assert_eq!(recycled, before.len().min(room) as u64);
+        let after = retired(&self.arena);
+        assert_eq!(before.len() - after.len(), recycled as usize);
+        // The host has no handles of recycled slots.
+        let is_recycled = |index| before.contains(&index) && !after.contains(&index);
+        self.handles.retain(|(cell, _)| !is_recycled(cell.slot()));
+    }
+
     fn step(&mut self, operation: u32) {
         match operation {
             0 => self.make(1),
@@ -64,13 +81,14 @@ impl Run {
                 self.handles.iter_mut().for_each(|handle| handle.1 = None);
             }
             6 => self.arena.compact(&mut self.resources),
-            _ => {
+            7 => {
                 self.arena.sweep(&[1]);
                 self.handles
                     .iter_mut()
                     .filter(|handle| handle.0.slot() != 0)
                     .for_each(|handle| handle.1 = None);
             }
+            _ => self.recycle(),
         }
         for &(cell, value) in &self.handles {
             let read = self.arena.check(cell).and_then(|slot| self.arena.used(slot));
@@ -81,28 +99,33 @@ impl Run {
         }
         let mut bits = vec![0; self.arena.memory().words().len() / 64 + 1];
         assert_eq!(self.arena.verify(&mut bits), Ok(()));
-        assert!(self.handles.len() <= 8);
+        for index in 0..self.arena.slots.len() as u32 {
+            let generations = self.handles.iter().filter(|(cell, _)| cell.slot() == index);
+            assert!(generations.count() <= 4);
+        }
     }
 }
 
-/// Every program over an arena of two slots with generations of two bits.
+/// Every program over an arena of two usable slots with generations of two bits.
 #[test]
 fn every_short_program_agrees_with_the_model() {
     let mut programs = 0;
     for seed in [0, 7] {
-        for number in 0..OPERATIONS.pow(LENGTH) {
-            // Some generations first, so that the slots are close to retirement.
-            let mut run = Run::new(seed);
-            for _ in 0..number % 4 * 2 {
-                run.step(0);
-                run.step(2);
+        for (length, operations) in PROGRAMS {
+            for number in 0..operations.pow(length) {
+                // Some generations first, so that the slots are close to retirement.
+                let mut run = Run::new(seed);
+                for _ in 0..number % 4 * 2 {
+                    run.step(0);
+                    run.step(2);
+                }
+                (0..length).fold(number, |rest, _| {
+                    run.step(rest % operations);
+                    rest / operations
+                });
+                programs += 1;
             }
-            (0..LENGTH).fold(number, |rest, _| {
-                run.step(rest % OPERATIONS);
-                rest / OPERATIONS
-            });
-            programs += 1;
         }
     }
-    assert_eq!(programs, 2 * OPERATIONS.pow(LENGTH));
+    assert_eq!(programs, 2 * PROGRAMS.map(|(length, of)| of.pow(length)).iter().sum::<u32>());
 }

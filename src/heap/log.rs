@@ -1,9 +1,11 @@
 //! [`AllocationLog`]: the objects that were allocated while a region was open.
 //!
 //! All open regions share one log, and each is a suffix of it, so opening and closing
-//! an empty region touches no arena. Entries of freed objects are removed before the
-//! log would grow: its length is bounded by the number of live objects, not of
-//! allocations.
+//! an empty region touches no arena. Entries of freed objects stay in the log until it
+//! is pruned, which takes time linear in its length. A share of the capacity is kept for
+//! them: the log grows, or an allocation fails, before more than the rest is live. So a
+//! full log has that share to gain, and pruning is amortised also where a limit refuses
+//! growth.
 
 use alloc::vec::Vec;
 
@@ -20,16 +22,44 @@ pub(crate) struct OpenRegion {
     pub(crate) start: usize,
 }
 
+/// The number of live objects in the log when it was last pruned.
+#[derive(Clone, Copy, Debug)]
+struct Pruned {
+    /// The outermost region then: the log of another one is another log.
+    region: u64,
+    entries: u64,
+    /// Live objects of the heap then.
+    objects: u64,
+}
+
 /// Objects allocated in open regions, oldest first.
 #[derive(Debug)]
 pub(crate) struct AllocationLog {
     entries: Vec<Cell>,
     regions: Vec<OpenRegion>,
+    /// Length from which on an allocation needs more than a push. At most the capacity.
+    trigger: usize,
+    pruned: Option<Pruned>,
+}
+
+/// The entries that may be live in a log of this capacity before it grows.
+const fn live_max(capacity: usize) -> usize {
+    capacity.saturating_sub(capacity / 8)
+}
+
+/// The entries that may be live if it cannot grow.
+const fn live_max_at_limit(capacity: usize) -> usize {
+    capacity.saturating_sub(capacity / 16)
+}
+
+/// The least capacity for so many live entries.
+const fn capacity_for(live: usize) -> usize {
+    live.saturating_add(live.div_ceil(7))
 }
 
 impl AllocationLog {
     pub(super) const fn new() -> AllocationLog {
-        AllocationLog { entries: Vec::new(), regions: Vec::new() }
+        AllocationLog { entries: Vec::new(), regions: Vec::new(), trigger: 0, pruned: None }
     }
 
     /// Reserves room for the record of an allocation. Returns the capacity before it,
@@ -37,24 +67,80 @@ impl AllocationLog {
     #[inline(always)]
     pub(super) fn reserve_one(&mut self, arenas: &Arenas, account: &mut Account) -> Result<usize> {
         let capacity = self.entries.capacity();
-        if !self.regions.is_empty() && self.entries.len() == capacity {
-            self.make_room(arenas, account)?;
+        if !self.regions.is_empty() && self.entries.len() >= self.trigger {
+            self.make_room(arenas, account, 1, 0)?;
         }
         Ok(capacity)
     }
 
+    /// Makes room for `wanted` more entries. `unrecorded` objects of the heap were
+    /// allocated in the innermost region and are not in the log. Amortised O(wanted);
+    /// O(kinds) if it fails for the limit.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] or [`Error::OutOfMemory`]. The capacity has not changed then.
     #[cold]
-    fn make_room(&mut self, arenas: &Arenas, account: &mut Account) -> Result<()> {
-        self.prune(arenas);
-        let (len, capacity) = (self.entries.len(), self.entries.capacity());
-        if len.saturating_mul(2) < capacity {
+    fn make_room(
+        &mut self,
+        arenas: &Arenas,
+        account: &mut Account,
+        wanted: usize,
+        unrecorded: u64,
+    ) -> Result<()> {
+        let live = match self.live_at_least(arenas, unrecorded) {
+            Some(live) if self.room() >= wanted => live,
+            bound => {
+                self.prune(arenas);
+                // Else they would count as freed once they are recorded.
+                if let Some(pruned) = &mut self.pruned {
+                    pruned.objects = pruned.objects.saturating_sub(unrecorded);
+                }
+                debug_assert!(bound.is_none_or(|live| live <= self.entries.len()), "it is a bound");
+                self.entries.len()
+            }
+        };
+        let live = live.saturating_add(wanted);
+        self.grow(account, live, wanted)?;
+        // As long as nothing is freed, each entry is live.
+        let spare = live_max(self.entries.capacity()).saturating_sub(live);
+        let safe = self.entries.len().saturating_add(wanted).saturating_add(spare);
+        self.trigger = safe.min(self.entries.capacity());
+        Ok(())
+    }
+
+    /// Grows for `wanted` more entries, with which `live` are live, if the share for
+    /// stale ones has become small.
+    fn grow(&mut self, account: &mut Account, live: usize, wanted: usize) -> Result<()> {
+        let capacity = self.entries.capacity();
+        let must = live > live_max_at_limit(capacity) || self.room() < wanted;
+        if !must && live <= live_max(capacity) {
             return Ok(());
         }
-        // Grow even if pruning made some room, or each of the next allocations prunes
-        // again: pruning is amortised over half the capacity.
-        let wanted = capacity.saturating_add(1).max(FIRST_CAPACITY);
-        let grown = account.reserve(&mut self.entries, wanted);
-        if len < capacity { Ok(()) } else { grown }
+        let len = self.entries.len().saturating_add(wanted);
+        let needed = capacity_for(live).max(len).max(FIRST_CAPACITY);
+        let bytes = needed.saturating_sub(capacity).saturating_mul(size_of::<Cell>());
+        // Without need, ask only for what is left: what a limit refuses is noted.
+        let grown = if must || bytes <= account.left() {
+            account.reserve(&mut self.entries, needed)
+        } else {
+            Ok(())
+        };
+        if must { grown } else { Ok(()) }
+    }
+
+    /// Entries that fit into the capacity.
+    fn room(&self) -> usize {
+        self.entries.capacity().saturating_sub(self.entries.len())
+    }
+
+    /// A lower bound of the number of live entries, which is their number unless older
+    /// objects were freed since the log was pruned. `None` if it is not known. O(kinds).
+    fn live_at_least(&self, arenas: &Arenas, unrecorded: u64) -> Option<usize> {
+        let region = self.regions.first()?.serial;
+        let pruned = self.pruned.filter(|pruned| pruned.region == region)?;
+        let objects = live_objects(arenas).saturating_sub(unrecorded);
+        let live = pruned.entries.saturating_add(objects).saturating_sub(pruned.objects);
+        usize::try_from(live).ok()
     }
 
     /// Records an allocation for which room was reserved.
@@ -73,25 +159,32 @@ impl AllocationLog {
         capacity: usize,
         error: Error,
     ) -> Error {
-        self.shrink(account, capacity);
+        if self.entries.capacity() > capacity {
+            self.shrink(account, capacity);
+            // Or each allocation that fails would grow the log, and shrink it again.
+            let room = self.room();
+            self.trigger = self.entries.len().saturating_add(room.min(capacity / 32));
+        }
         error
     }
 
     /// Records many allocations, or none if it fails.
     pub(super) fn record_all(
         &mut self,
+        arenas: &Arenas,
         account: &mut Account,
         cells: impl ExactSizeIterator<Item = Cell>,
     ) -> Result<()> {
         if !self.regions.is_empty() {
-            let len = self.entries.len().saturating_add(cells.len());
-            account.reserve(&mut self.entries, len)?;
+            if self.trigger.saturating_sub(self.entries.len()) < cells.len() {
+                self.make_room(arenas, account, cells.len(), to_u64(cells.len()))?;
+            }
             self.entries.extend(cells);
         }
         Ok(())
     }
 
-    /// Removes the entries of freed objects.
+    /// Removes the entries of freed objects. O(entries).
     pub(crate) fn prune(&mut self, arenas: &Arenas) {
         let (mut position, mut kept) = (0_usize, 0_usize);
         let mut regions = self.regions.iter_mut().peekable();
@@ -105,11 +198,18 @@ impl AllocationLog {
             live
         });
         regions.for_each(|region| region.start = kept);
+        self.lower_trigger();
+        self.pruned = self.regions.first().map(|outermost| Pruned {
+            region: outermost.serial,
+            entries: to_u64(self.entries.len()),
+            objects: live_objects(arenas),
+        });
     }
 
     /// Removes all entries; regions stay open.
     pub(super) fn clear(&mut self) {
         self.entries.clear();
+        self.lower_trigger();
         self.regions.iter_mut().for_each(|region| region.start = 0);
     }
 
@@ -152,6 +252,7 @@ impl AllocationLog {
     /// Removes the entries from `start` on.
     pub(crate) fn drain(&mut self, start: usize) -> impl DoubleEndedIterator<Item = Cell> {
         debug_assert!(start <= self.entries.len(), "regions start inside the log");
+        self.lower_trigger();
         self.entries.drain(start.min(self.entries.len())..)
     }
 
@@ -164,6 +265,7 @@ impl AllocationLog {
         if self.regions.is_empty() {
             self.entries.clear();
         }
+        self.lower_trigger();
     }
 
     pub(super) fn capacity(&self) -> usize {
@@ -173,12 +275,20 @@ impl AllocationLog {
     /// Gives back spare capacity beyond `capacity` entries.
     pub(super) fn shrink(&mut self, account: &mut Account, capacity: usize) {
         account.shrink(&mut self.entries, capacity);
+        self.lower_trigger();
     }
 
-    /// Gives back all spare capacity.
+    /// Gives back spare capacity, but for what lets pruning be amortised.
     pub(super) fn trim(&mut self, account: &mut Account) {
-        account.shrink(&mut self.entries, 0);
+        self.shrink(account, capacity_for(self.entries.len()));
         account.shrink(&mut self.regions, 0);
+    }
+
+    /// Lowers the trigger, which is above what may be live if some entries are known to
+    /// be stale, when these may have been removed.
+    #[inline]
+    fn lower_trigger(&mut self) {
+        self.trigger = self.trigger.min(live_max(self.entries.capacity()));
     }
 
     /// Bytes requested for the log.
@@ -188,8 +298,14 @@ impl AllocationLog {
         to_u64(entries.saturating_add(regions))
     }
 
-    /// Whether every region starts inside the log.
+    /// Whether every region starts inside the log, and the log grows before it is full.
     pub(crate) fn is_ordered(&self) -> bool {
-        self.regions.iter().all(|region| region.start <= self.entries.len())
+        self.trigger <= self.entries.capacity()
+            && self.regions.iter().all(|region| region.start <= self.entries.len())
     }
+}
+
+/// The number of live objects, seals included. O(kinds).
+fn live_objects(arenas: &Arenas) -> u64 {
+    arenas.iter().map(|arena| u64::from(arena.usage().live)).sum()
 }

@@ -11,12 +11,14 @@ pub(crate) struct Pacer {
     trigger: u64,
     /// The same, while a limit is near.
     trigger_near_limit: u64,
+    /// Refusals that trigger it if nothing was allocated since the last collection.
+    refusals: u32,
 }
 
 impl Pacer {
     pub(super) const fn new() -> Pacer {
         let policy = Policy::DEFAULT;
-        Pacer { policy, trigger: policy.bytes_min, trigger_near_limit: 0 }
+        Pacer { policy, trigger: policy.bytes_min, trigger_near_limit: 1, refusals: 1 }
     }
 
     #[inline]
@@ -24,9 +26,9 @@ impl Pacer {
         self.policy
     }
 
-    pub(crate) const fn set_policy(&mut self, policy: Policy) {
+    pub(crate) fn set_policy(&mut self, policy: Policy) {
         self.policy = policy;
-        self.trigger = policy.bytes_min;
+        self.trigger = policy.bytes_min.max(1);
     }
 
     /// Whether a collection is due after the allocations of `tally`.
@@ -39,13 +41,20 @@ impl Pacer {
 
     #[cold]
     fn is_due_near_limit(&self, tally: &Tally, account: &Account) -> bool {
-        account.pressure().refused || tally.bytes >= self.trigger_near_limit
+        let refusals = account.pressure().refusals;
+        tally.bytes >= self.trigger_near_limit
+            || refusals >= self.refusals
+            || refusals > 0 && tally.bytes > 0
     }
 
-    /// Sets the triggers after a collection that left `live_bytes`.
-    pub(crate) fn restart(&mut self, live_bytes: u64) {
+    /// Sets the triggers after a collection that left `live_bytes`, and `changed`
+    /// anything.
+    pub(crate) fn restart(&mut self, live_bytes: u64, changed: bool) {
         let growth = (live_bytes / 100).saturating_mul(u64::from(self.policy.growth_percent));
-        self.trigger = growth.max(self.policy.bytes_min);
-        self.trigger_near_limit = live_bytes / 32;
+        // At least one byte: nothing to collect makes no collection due.
+        self.trigger = growth.max(self.policy.bytes_min).max(1);
+        self.trigger_near_limit = (live_bytes / 32).max(1);
+        // A collection without an effect would be repeated for each refusal.
+        self.refusals = if changed { 1 } else { self.refusals.saturating_mul(16) };
     }
 }

@@ -1,10 +1,15 @@
-//! Scratch memory of a heap, for one operation at a time.
+//! Scratch memory of a heap, for one operation at a time. A warm heap requests none from
+//! the global allocator, unless an operation needs much.
 
 use bumpalo::Bump;
 
 use super::Heap;
-use crate::arena::{Account, Scratch, ScratchCharge};
+use crate::arena::{Account, Scratch, ScratchCharge, Seen};
 use crate::words::Result;
+
+/// The most bytes that are kept between operations. An operation that needs more takes
+/// so long that requests to the global allocator do not matter.
+const KEPT_MAX: usize = 256 << 10;
 
 /// Scratch memory between operations, and its bytes on the account.
 #[derive(Debug, Default)]
@@ -31,9 +36,15 @@ pub(crate) struct ScratchSpace<'b> {
     pub(crate) bump: &'b Bump,
     /// Its bytes before the operation, which the account counts already.
     warm: usize,
+    seed: u64,
 }
 
-impl ScratchSpace<'_> {
+impl<'b> ScratchSpace<'b> {
+    /// An empty hash table.
+    pub(crate) fn seen(self) -> Seen<'b> {
+        Seen::new_in(self.bump, self.seed)
+    }
+
     /// Puts what the operation has taken so far on the account, before arenas grow.
     pub(crate) fn charge(self, account: &mut Account) {
         account.charge(self.bump, self.warm, false);
@@ -55,10 +66,10 @@ impl Heap {
     ) -> Result<T> {
         let pool = core::mem::take(&mut self.scratch);
         let charge = self.store.account_mut().begin_charge();
-        let warm = pool.bytes;
+        let (warm, seed) = (pool.bytes, self.roots.index_seed());
         let mut guard = ScratchGuard { heap: self, pool, charge };
         let bump = guard.pool.scratch.start(guard.heap.store.account_mut())?;
-        work(guard.heap, ScratchSpace { bump, warm })
+        work(guard.heap, ScratchSpace { bump, warm, seed })
     }
 }
 
@@ -77,7 +88,7 @@ impl Drop for ScratchGuard<'_> {
         pool.scratch.reset();
         // A nested call may have left memory of its own: keep the larger one.
         let bytes = pool.scratch.bytes();
-        if bytes > heap.scratch.bytes {
+        if bytes > heap.scratch.bytes && bytes <= KEPT_MAX {
             account.replace(heap.scratch.bytes, 0);
             account.replace(pool.bytes, bytes);
             heap.scratch = ScratchPool { scratch: core::mem::take(&mut pool.scratch), bytes };

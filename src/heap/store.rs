@@ -219,7 +219,7 @@ impl Store {
 
     /// Records the allocation of objects, or of none if it fails.
     pub(crate) fn record_all(&mut self, cells: impl ExactSizeIterator<Item = Cell>) -> Result<()> {
-        self.log.record_all(&mut self.resources.account, cells)
+        self.log.record_all(&self.arenas, &mut self.resources.account, cells)
     }
 
     /// Frees an object; see [`Heap::free`](crate::Heap::free).
@@ -254,6 +254,12 @@ impl Store {
             }
         }
         compacted
+    }
+
+    /// The bytes on the account, and the words up to the last blocks of all arenas: a
+    /// collection that changes neither makes no room.
+    pub(crate) fn extent(&self) -> (usize, u64) {
+        (self.account().used(), self.arenas.iter().map(Arena::top).sum())
     }
 
     pub(super) fn usage(&self, scratch_bytes: usize) -> Usage {

@@ -73,7 +73,7 @@ impl Collection<'_> {
         let (bases, bits) = Bases::new(arenas);
         resources.with_bits(bits, |account, _, bits| {
             self.mark(arenas, account, Trace::new(bits, bases), roots, weak);
-            self.sweep(arenas, bits, bases);
+            self.sweep(arenas, bits, bases, account.limits().slots);
             bits.fill(0);
         });
         self.done.freed_bytes = before.saturating_sub(arenas.payload_bytes());
@@ -117,15 +117,17 @@ impl Collection<'_> {
         }
     }
 
-    /// Frees unmarked objects, and recycles unmarked retired slots.
-    fn sweep(&mut self, arenas: &mut Arenas, bits: &[u64], bases: Bases) {
+    /// Frees unmarked objects, and recycles unmarked retired slots, as far as the limit
+    /// on slots allows that.
+    fn sweep(&mut self, arenas: &mut Arenas, bits: &[u64], bases: Bases, limit: u32) {
         for arena in arenas.iter_mut() {
             let marked = bits.get(bases.of(arena.kind())..).unwrap_or_default();
             debug_assert!(arena.slots().len().div_ceil(64) <= marked.len(), "every slot has a bit");
             // Before the sweep, which retires slots: they are unmarked, and cells may
             // still refer to them.
             if self.recycle {
-                self.done.recycled = self.done.recycled.saturating_add(arena.recycle(marked));
+                let recycled = arena.recycle(marked, limit);
+                self.done.recycled = self.done.recycled.saturating_add(recycled);
             }
             self.done.freed = self.done.freed.saturating_add(arena.sweep(marked));
         }
@@ -140,6 +142,11 @@ impl Heap {
     /// retires counts as 256 bytes), or if a limit is near: seven eighths of it are
     /// used. Near a limit, the next collection is due once 1/32 of the live bytes has
     /// been allocated, or a limit has refused a growth.
+    ///
+    /// After a collection that freed nothing and made no room, a refusal alone does not
+    /// make the next one due: something has to be allocated first. Refusals whose number
+    /// grows sixteenfold with each such collection make it due as well, since the VM may
+    /// have dropped roots. A VM that knows that it has, collects at once.
     ///
     /// ```
     /// use segheap::{Cell, Heap, List};
@@ -183,7 +190,8 @@ impl Heap {
     /// becomes stale when its object is freed.
     ///
     /// The algorithm is mark-sweep: non-moving, not incremental, not generational, and
-    /// without recursion. O(live objects and their cells + slots), while the VM waits.
+    /// without recursion. O(live objects and their cells + slots + tokens of
+    /// [`Heap::watch`]), while the VM waits.
     /// It needs no memory that a limit or the allocator could refuse, and an allocation
     /// that a limit refused succeeds when it is repeated after a collection that freed
     /// enough. Arenas that wasted more than [`Policy::compact_percent`] are compacted;
@@ -209,8 +217,9 @@ impl Heap {
     }
 
     /// Collects as [`Heap::collect`] does, and also recycles every retired slot to
-    /// which no cell refers: all its generations become available again. A slot retires
-    /// after 4,096 objects; a VM that runs for long needs this.
+    /// which no cell refers, unless [`Limits::slots`](crate::Limits::slots) are usable
+    /// already: all its generations become available again. A slot retires after 4,096
+    /// objects; a VM that runs for long needs this.
     ///
     /// By calling it the VM states that `roots` and `weak` are **all** the cells that
     /// it still has. `weak` are those that do not keep an object live; a handle in
@@ -249,16 +258,21 @@ impl Heap {
         recycle: bool,
     ) -> Result<Collected> {
         let wasteful = Wasteful::find(self.store.arenas(), self.pacer.policy());
+        let before = self.store.extent();
         // A sort under way has cells in scratch memory, which are not among the roots.
         let recycle = recycle && !self.store.account().is_sorting();
         let done = Collected::default();
         let mut collection = Collection { roots: &self.roots, recycle, done };
         collection.run(&mut self.store, roots, weak);
         let mut done = collection.done;
+        if done.freed > 0 {
+            self.roots.note_all_freed(self.store.arenas());
+        }
         let usage = self.usage();
         done.live = usage.live().saturating_add(u64::from(usage.seals.live));
         done.compacted = self.compact_after(&wasteful);
-        self.restart_pacer(done.live);
+        let changed = done.freed > 0 || done.recycled > 0 || self.store.extent() != before;
+        self.restart_pacer(done.live, changed);
         if self.policy().stress > 0 {
             self.verify().map_err(|fault| {
                 debug_assert!(false, "{fault}");
@@ -282,10 +296,10 @@ impl Heap {
 
     /// Restarts the pacer from the bytes in use. A live object costs a slot of 16
     /// bytes.
-    fn restart_pacer(&mut self, live: u64) {
+    fn restart_pacer(&mut self, live: u64, changed: bool) {
         let StoreParts { arenas, resources, .. } = self.store.parts();
         let live_bytes = arenas.payload_bytes().saturating_add(live.saturating_mul(16));
-        self.pacer.restart(live_bytes);
+        self.pacer.restart(live_bytes, changed);
         resources.tally = Tally::default();
         resources.account.clear_pressure();
     }

@@ -1,6 +1,5 @@
 //! Deep copies of object graphs from one heap into another.
 
-use bumpalo::Bump;
 use bumpalo::collections::Vec;
 
 use crate::arena::{Seen, reserve};
@@ -24,8 +23,8 @@ struct CopiedPairs<'b> {
 }
 
 impl<'b> CopiedPairs<'b> {
-    fn new_in(bump: &'b Bump) -> CopiedPairs<'b> {
-        CopiedPairs { list: Vec::new_in(bump), by_source: Seen::new_in(bump) }
+    fn new_in(scratch: ScratchSpace<'b>) -> CopiedPairs<'b> {
+        CopiedPairs { list: Vec::new_in(scratch.bump), by_source: scratch.seen() }
     }
 
     /// The copy of an object.
@@ -78,7 +77,7 @@ impl Heap {
         }
         let checkpoint = self.store.checkpoint();
         self.with_scratch(|heap, scratch| {
-            let mut pairs = CopiedPairs::new_in(scratch.bump);
+            let mut pairs = CopiedPairs::new_in(scratch);
             let copied = copy_graph(&mut heap.store, &source.store, cell, scratch, &mut pairs);
             if copied.is_err() {
                 let newest_first = pairs.list.iter().rev().map(|pair| pair.copy);

@@ -1,7 +1,7 @@
 //! What maps and sets share: operations on hash tables whose keys are cells.
 
 use super::keys::{Key, KeyContext, Keys};
-use super::table::{Entry, Probe, Step, Table, copied};
+use super::table::{Entry, Plan, Probe, Step, Table, copied};
 use super::view::{Cursor, Object, View};
 use super::view_mut::ViewMut;
 use crate::arena::{Arenas, Resources, Slot};
@@ -46,6 +46,14 @@ impl<'h> Keys<'h> {
         } else if let Some(text) = self.text(key) {
             let hash = self.hash_text(text);
             match table.find(hash, |entry| entry == key || self.is_text(entry, text)) {
+                Err(usize::MAX) => {}
+                found => return Ok((hash, found)),
+            }
+        } else if let Some(text) = key.as_short_str() {
+            let hash = self.hash_text(text.as_bytes());
+            // A text in an arena may be as short.
+            let same = |entry: Cell| entry.is_handle() && self.is_text(entry, text.as_bytes());
+            match table.find(hash, |entry| entry == key || same(entry)) {
                 Err(usize::MAX) => {}
                 found => return Ok((hash, found)),
             }
@@ -312,20 +320,25 @@ impl TableMut<'_> {
             let plan = plan?;
             let arena = self.arenas.get_mut(self.kind).ok_or_else(corrupt)?;
             match arena.grow_to(self.resources, self.index, kept, plan.words) {
-                Ok(()) if kept == 0 => {
-                    return self.edit(|table| {
-                        table.start(plan);
-                        Some(((), 0))
-                    });
+                Ok(()) => {
+                    let plan = plan.fill(to_usize(arena.slot(self.index)?.cap));
+                    return if kept == 0 { self.start(plan) } else { self.rebuild(plan) };
                 }
-                Ok(()) => return self.rebuild(plan),
                 Err(error) => refused = refused.or(Some(error)),
             }
         }
         Err(refused.unwrap_or_else(corrupt))
     }
 
-    fn rebuild(&mut self, plan: super::table::Plan) -> Result<()> {
+    /// Makes an empty table of a new block.
+    fn start(&mut self, plan: Plan) -> Result<()> {
+        self.edit(|table| {
+            table.start(plan);
+            Some(((), 0))
+        })
+    }
+
+    fn rebuild(&mut self, plan: Plan) -> Result<()> {
         let linked = self.edit(|table| {
             let (used, linked) = table.rebuild(plan);
             Some((linked, used))

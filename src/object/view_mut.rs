@@ -400,10 +400,12 @@ impl<K: Growable> ViewMut<'_, K> {
     /// [`Error::Corrupt`] only if this crate has a bug.
     #[inline]
     pub fn pop(&mut self) -> Result<Option<K::Element>> {
-        let popped = self.as_mut_slice()?.last().copied();
-        let len = self.len()?;
-        self.truncate(len.saturating_sub(1))?;
-        Ok(popped)
+        let index = self.index;
+        let (len, body) = body::<K>(self.arenas, index).ok_or_else(corrupt)?;
+        let Some(last) = len.checked_sub(1) else { return Ok(None) };
+        let popped = *body.get(to_usize(last)).ok_or_else(corrupt)?;
+        self.arena_mut()?.truncate(index, last)?;
+        Ok(Some(popped))
     }
 
     /// Removes all elements but the first `len`. A shorter sequence stays as it is.

@@ -2,7 +2,7 @@
 
 use bumpalo::collections::Vec;
 
-use crate::arena::{Arena, Seen, Slot, push};
+use crate::arena::{Arena, Slot, push};
 use crate::heap::Heap;
 use crate::object::Keys;
 use crate::object::table::{Table, copied};
@@ -85,7 +85,7 @@ impl Heap {
             let store = &heap.store;
             let keys = store.keys();
             let mut work = Vec::new_in(scratch.bump);
-            let mut seen = Seen::new_in(scratch.bump);
+            let mut seen = scratch.seen();
             push(&mut work, (a, b))?;
             while let Some((a, b)) = work.pop() {
                 let key = keys.key(a)?;

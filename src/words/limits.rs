@@ -25,7 +25,8 @@ pub(crate) const ARENA_PAGES_MAX: u32 = 1 << 19;
 pub struct Limits {
     /// The most pages of 64 KiB in each arena.
     pub pages: u32,
-    /// The most slots, and so objects, in each arena.
+    /// The most slots that are live or free, and so the most objects, in each arena.
+    /// A retired slot does not count; it takes 16 of the [`bytes`](Limits::bytes).
     pub slots: u32,
     /// The most bytes that the heap requests from the global allocator: all that
     /// it holds, spare capacity and scratch memory included, but for the `Heap`

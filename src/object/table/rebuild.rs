@@ -21,22 +21,34 @@ impl Plan {
         let layout = Layout::new(capacity, sequenced, stride)?;
         Ok(Plan { layout, words: layout.words() })
     }
+
+    /// The same plan with as many more positions as a block of `words` words has room for,
+    /// if the index stays as large.
+    pub(crate) fn fill(self, words: usize) -> Plan {
+        let Plan { mut layout, words: used } = self;
+        // A position takes its cells, its number and half a word of hash.
+        let size = layout.stride.wrapping_add(1).wrapping_add(usize::from(layout.sequenced));
+        let spare = words.saturating_sub(used).checked_div(size).unwrap_or(0);
+        layout.capacity = layout.capacity.saturating_add(spare).min(layout.buckets() / 2);
+        Plan { layout, words: layout.words() }
+    }
 }
 
 impl Table<&[u64]> {
     /// Plans for a full table to get a free position, the best one first: twice as many
-    /// positions, or a few more, or as many if there are holes. A table of which a third
+    /// positions, or fewer more, or as many if there are holes. A table of which a third
     /// are holes does not grow.
     pub(crate) fn plans_to_grow(&self) -> impl Iterator<Item = Result<Plan>> + use<> {
         let (live, used) = (to_usize(self.len()), to_usize(self.used));
         let (capacity, stride) = (self.layout().capacity, self.stride);
         let sequenced = self.is_sequenced_then();
         let double = capacity.saturating_mul(2).max(CAPACITY_MIN);
+        let half = capacity.saturating_add(capacity / 2).saturating_add(CAPACITY_MIN);
         let more = capacity.saturating_add(capacity / 8).saturating_add(CAPACITY_MIN);
         let sizes = if live.saturating_mul(3) <= used.saturating_mul(2) && capacity > 0 {
-            [capacity, double, more]
+            [capacity, double, half, more]
         } else {
-            [double, more, if live < used { capacity } else { more }]
+            [double, half, more, if live < used { capacity } else { more }]
         };
         sizes.into_iter().map(move |capacity| Plan::new(capacity, sequenced, stride))
     }

@@ -1,6 +1,5 @@
 //! Random programs on a table against a list of entries, with hashes that collide.
 
-use alloc::vec;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
@@ -56,7 +55,8 @@ fn value_of(cell: Cell) -> i64 {
 impl Model {
     fn new(hashing: Hashing, capacity: usize) -> Model {
         let cursor = Cursor::default();
-        let (mut block, entries) = (vec![0; super::words_for(capacity, STRIDE)], Vec::new());
+        let (mut block, entries) = (Vec::new(), Vec::new());
+        block.resize(super::words_for(capacity, STRIDE), 0);
         super::fill(&mut block, capacity, STRIDE);
         Model { hashing, block, used: 0, entries, freed: Vec::new(), cursor, ahead: Vec::new() }
     }
@@ -311,7 +311,7 @@ fn the_probe_sequence_of_each_operation_is_as_long() {
 #[test]
 fn a_free_bucket_matches_no_key() {
     for stride in [1, 2] {
-        let mut block = vec![0; super::words_for(4, stride)];
+        let mut block = alloc::vec![0; super::words_for(4, stride)];
         super::fill(&mut block, 4, stride);
         let header = block[..3].to_vec();
         let table = Table::new(&block, 0, stride);
