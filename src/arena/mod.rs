@@ -241,10 +241,24 @@ impl<const BITS: u32> Arena<BITS> {
         }
     }
 
+    /// Checks that the limits allow an object of `words` words. O(1): what a limit
+    /// refuses costs no growth that has to be undone.
+    ///
+    /// # Errors
+    /// [`Error::Limit`], [`Error::ArenaFull`] or [`Error::ObjectTooLarge`].
+    #[cold]
+    pub(crate) fn check_room(&self, resources: &mut Resources, words: usize) -> Result<()> {
+        let slots = self.slots.missing(&mut resources.account)?;
+        let kind = self.kind();
+        let (words, bytes) = self.blocks.missing(&mut resources.account, kind, words)?;
+        if slots == 0 && words == 0 { Ok(()) } else { resources.check_growth(slots, words, bytes) }
+    }
+
     /// Provides a free slot, and allocates a block. Returns the block, and what had
     /// been reserved before.
     #[cold]
     fn make_room(&mut self, resources: &mut Resources, words: usize) -> Result<(Block, Before)> {
+        self.check_room(resources, words)?;
         let before = Before { extent: self.extent(), bitmap_words: resources.bitmap_words() };
         let slots = self.slots.add(resources);
         let block = slots.and_then(|()| self.blocks.alloc(resources, self.kind(), words));
