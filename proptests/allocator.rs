@@ -5,8 +5,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell as Counter;
 
 use segheap::{
-    Bytes, Cell, Error, Handle, Heap, I64Arr, Limits, List, Map, Pair, Resource, Set, Settings,
-    Str, TextPart,
+    Bignum, Bytes, Cell, Error, Handle, Heap, I64Arr, Limits, List, Map, Pair, Resource, Set,
+    Settings, Str, TextPart,
 };
 
 thread_local! {
@@ -282,6 +282,112 @@ fn collecting_under_a_limit() {
     let bytes = heap.usage().total_bytes as usize + 1000;
     heap.set_limits(Limits::NONE.with_bytes(bytes));
     assert!(collect(&mut heap) <= 1000);
+}
+
+/// Integers of so many limbs: random ones, and the extremes of carries and shifts.
+#[cfg(feature = "bigint")]
+fn integer(limbs: usize, form: u64, random: &mut u64) -> Vec<u64> {
+    let mut limbs: Vec<u64> = (0..limbs)
+        .map(|_| match form % 4 {
+            0 => u64::MAX,
+            _ => {
+                *random = random.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(99);
+                *random ^ *random >> 33 | 1
+            }
+        })
+        .collect();
+    if form % 8 > 5 {
+        *limbs.last_mut().unwrap() = if form % 8 == 6 { 1 << 63 } else { 1 };
+    }
+    limbs
+}
+
+/// A heap with two integers and room for the result of an operation on them.
+#[cfg(feature = "bigint")]
+fn with_integers(a: &[u64], b: &[u64], room: usize) -> (Heap, Cell, Cell) {
+    let mut heap = Heap::with(Settings::seeded(1));
+    let [a, b] = [a, b].map(|limbs| heap.alloc(Bignum::of(false, limbs)).unwrap().cell());
+    let place = heap.alloc(Bignum::of(false, &vec![1; room])).unwrap();
+    heap.free(place).unwrap();
+    (heap, a, b)
+}
+
+/// The memory of `num-bigint` never passes what is charged for it: under the lowest limit
+/// that an operation succeeds with, its peak stays below the limit.
+#[cfg(feature = "bigint")]
+#[test]
+fn foreign_memory_stays_within_its_charge() {
+    type Operation = fn(&mut Heap, Cell, Cell, i32) -> Result<Cell, Error>;
+    let operations: [Operation; 4] = [
+        |heap, a, b, _| heap.mul(a, b),
+        |heap, a, b, _| heap.div(a, b),
+        |heap, a, b, _| heap.rem(a, b),
+        |heap, a, _, exponent| heap.pow(a, exponent.into()),
+    ];
+    let mut random = 1_u64;
+    let rounds = if cfg!(debug_assertions) { 60 } else { 600 };
+    for round in 0..rounds {
+        // Around the sizes where the algorithms change.
+        let sizes = [2, 34, 70, 132, 260, 520, 1100];
+        let mut size = |n: u64| {
+            random = random.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(n);
+            let most = sizes[(random >> 33) as usize % sizes.len()];
+            (1 + (random >> 40) as usize % most, random >> 20)
+        };
+        let ((a, form_a), (b, form_b)) = (size(1), size(3));
+        let (a, b) = (integer(a, form_a, &mut random), integer(b, form_b, &mut random));
+        for operation in operations {
+            let exponent = 2 + (form_b % 9) as i32;
+            let room = (a.len() * exponent as usize).max(a.len() + b.len()) + 2;
+            let (heap, ..) = with_integers(&a, &b, room);
+            let used = heap.usage().total_bytes as usize;
+            let (mut low, mut high) = (used, used + (1 << 24));
+            let run = |bytes: usize| {
+                let (mut heap, a, b) = with_integers(&a, &b, room);
+                heap.set_limits(Limits::NONE.with_bytes(bytes));
+                let before = heap.usage().total_bytes;
+                let mut result = Ok(Cell::NULL);
+                let peak = peak(|| result = operation(&mut heap, a, b, exponent));
+                assert!(heap.usage().total_bytes == before, "the charge has ended");
+                assert!(bytes - used >= peak as usize, "{peak} of {}", bytes - used);
+                result
+            };
+            while high - low > 1 {
+                let middle = low.midpoint(high);
+                match run(middle) {
+                    Ok(_) => high = middle,
+                    Err(error) => {
+                        assert_eq!(error, Error::Limit(Resource::Bytes));
+                        low = middle;
+                    }
+                }
+            }
+            assert!(run(high).is_ok(), "{round}");
+        }
+    }
+}
+
+/// What does not fit into what is left fails before anything is requested or computed.
+#[test]
+fn results_beyond_what_is_left() {
+    let mut heap = Heap::with(Settings::seeded(1));
+    let one = heap.alloc(Bignum::of(false, &[1; 9000])).unwrap().cell();
+    heap.alloc(List::zeroed(1 << 20)).unwrap();
+    let used = heap.usage().total_bytes as usize;
+    heap.set_limits(Limits::NONE.with_bytes(used + (1 << 20)));
+    let text = "7".repeat(20_000_000);
+    let bigint = cfg!(feature = "bigint");
+    let limit = Err(Error::Limit(Resource::Bytes));
+    let arithmetic = if bigint { limit } else { Err(Error::NoBigint) };
+    let before = heap.usage();
+    let requested = peak(|| {
+        // 7 MB: 8 s of work.
+        assert_eq!(heap.pow(7.into(), 20_000_000.into()), arithmetic);
+        assert_eq!(heap.pow(2.into(), 1_000_000_000.into()), arithmetic);
+        assert_eq!(heap.pow(one, 1000.into()), arithmetic);
+        assert_eq!(heap.parse_int(&text), limit);
+    });
+    assert!(requested == 0 && heap.usage() == before, "{requested} bytes");
 }
 
 /// A result too large for the limit fails before memory is allocated for it.

@@ -344,3 +344,56 @@ fn scratch_and_arenas_share_the_limit() {
         assert!(heap.usage().total_bytes <= bytes);
     }
 }
+
+/// The limit on bits holds for each operation, from 129 bits on, and exactly.
+#[test]
+fn bits_of_integers() {
+    let error = |result: Result<Cell, Error>| match result {
+        Err(Error::Limit(Resource::IntegerBits)) => true,
+        Ok(_) => false,
+        Err(error) => panic!("{error}"),
+    };
+    for bits in [0, 127, 128, 129, 200, 256, 300, 320] {
+        let limits = Limits::NONE.with_integer_bits(bits);
+        let mut heap = Heap::with(Settings::seeded(1).limits(limits));
+        // The host may allocate larger ones.
+        let power = |heap: &mut Heap, exponent: usize| {
+            let mut limbs = vec![0; exponent / 64];
+            limbs.push(1_u64 << (exponent % 64));
+            heap.alloc(segheap::Bignum::of(false, &limbs)).unwrap().cell()
+        };
+        let most = bits.max(128) as usize;
+        for exponent in most - 3..most + 3 {
+            let (a, one) = (power(&mut heap, exponent), Cell::from(1));
+            // 2^exponent has exponent + 1 bits, 2^exponent - 1 has exponent.
+            let too_large = exponent + 1 > most;
+            assert_eq!(error(heap.add(a, one)), too_large, "{bits} {exponent}");
+            assert_eq!(error(heap.sub(a, one)), exponent > most);
+            assert_eq!(error(heap.neg(a)), too_large);
+            let text = num_bigint::BigInt::from(2).pow(exponent as u32).to_string();
+            assert_eq!(error(heap.parse_int(&text)), too_large, "{bits} {exponent}");
+            assert_eq!(error(heap.parse_int(&format!("-000{text}"))), too_large);
+            if cfg!(feature = "bigint") {
+                let (half, rest) = (power(&mut heap, exponent / 2), exponent.div_ceil(2));
+                let other = power(&mut heap, rest);
+                assert_eq!(error(heap.mul(half, other)), too_large);
+                let square = power(&mut heap, exponent + 50);
+                let fifty = power(&mut heap, 50);
+                assert_eq!(error(heap.div(square, fifty)), too_large);
+                let larger = power(&mut heap, exponent + 1);
+                assert_eq!(error(heap.rem(a, larger)), too_large);
+                assert_eq!(error(heap.pow(2.into(), (exponent as u32).into())), too_large);
+                assert_eq!(error(heap.pow((-2).into(), (exponent as u32).into())), too_large);
+            }
+        }
+        if cfg!(feature = "bigint") {
+            for base in [3_u32, 7, 10] {
+                for exponent in 30..210 {
+                    let value = num_bigint::BigInt::from(base).pow(exponent);
+                    let too_large = value.bits() > most as u64;
+                    assert_eq!(error(heap.pow(base.into(), exponent.into())), too_large);
+                }
+            }
+        }
+    }
+}

@@ -77,7 +77,7 @@ pub fn integer() -> impl Strategy<Value = i64> {
     ]
 }
 
-/// The result of a multiplication, division, power or conversion from text. Without
+/// The result of a multiplication, division or power. Without
 /// the feature `bigint` it is exact only if operands and result fit in an `i128`.
 pub fn by_bigint(operands: &[&BigInt], result: BigInt) -> Result<BigInt, Error> {
     let fits = |integer: &BigInt| i128::try_from(integer).is_ok();

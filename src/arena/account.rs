@@ -141,6 +141,30 @@ impl Account {
         self.note_use(to_u64(slots), u64::from(self.limits.slots));
     }
 
+    /// Checks that `bytes` more are within the limit.
+    ///
+    /// # Errors
+    /// [`Error::Limit`].
+    pub(crate) fn check_bytes(&mut self, bytes: usize) -> Result<()> {
+        self.note_use(to_u64(self.used.saturating_add(bytes)), to_u64(self.limits.bytes));
+        if bytes > self.left() { Err(self.refuse(Resource::Bytes)) } else { Ok(()) }
+    }
+
+    /// Counts `bytes` that code beyond this crate is about to request, until
+    /// [`Account::replace`] gives them back.
+    ///
+    /// # Errors
+    /// [`Error::Limit`]; [`Error::OutOfMemory`] by fault injection.
+    #[cfg(feature = "bigint")]
+    pub(crate) fn hold(&mut self, bytes: usize) -> Result<()> {
+        self.check_bytes(bytes)?;
+        if self.injects_failure() {
+            return Err(Error::OutOfMemory);
+        }
+        self.used = self.used.saturating_add(bytes);
+        Ok(())
+    }
+
     /// Grows the capacity of `vec` to `len` elements in all; doubles it at least,
     /// where the limit allows that.
     ///
@@ -157,8 +181,8 @@ impl Account {
         let size = size_of::<T>();
         let old = vec.capacity();
         let needed = len.saturating_sub(old).saturating_mul(size);
-        self.note_use(to_u64(self.used.saturating_add(needed)), to_u64(self.limits.bytes));
-        let left = self.left().checked_sub(needed).ok_or_else(|| self.refuse(Resource::Bytes))?;
+        self.check_bytes(needed)?;
+        let left = self.left().saturating_sub(needed);
         if self.injects_failure() {
             return Err(Error::OutOfMemory);
         }

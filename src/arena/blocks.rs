@@ -236,6 +236,34 @@ impl Blocks {
         self.take(class).ok_or_else(corrupt)
     }
 
+    /// The words that the memory has to have for a block of `words` words, and the bytes
+    /// by which it has to grow for that. Both are zero if there is room.
+    ///
+    /// # Errors
+    /// [`Error::ObjectTooLarge`], [`Error::Limit`] or [`Error::ArenaFull`].
+    pub(super) fn missing(
+        &self,
+        account: &mut Account,
+        kind: Kind,
+        words: usize,
+    ) -> Result<(usize, usize)> {
+        if words == 0 || self.is_ready(words) {
+            return Ok((0, 0));
+        }
+        let class = class_of(u32::try_from(words).map_err(|_| Error::ObjectTooLarge)?);
+        let mut larger = (class.number.saturating_add(1)..CLASSES).rev();
+        if larger.any(|number| self.memory.words().get(number).is_some_and(|&head| head != 0)) {
+            return Ok((0, 0));
+        }
+        let end = self.top.saturating_add(u64::from(class.words));
+        let pages = end.saturating_mul(8).div_ceil(PAGE_BYTES);
+        account.check_pages(kind, pages)?;
+        let words = usize::try_from(pages.saturating_mul(PAGE_BYTES / 8));
+        let words = words.map_err(|_| Error::OutOfMemory)?;
+        let (_, capacity) = self.memory.extent();
+        Ok((words, words.saturating_sub(capacity).saturating_mul(8)))
+    }
+
     /// Removes the first free block of a class from its list.
     #[inline(always)]
     fn pop(&mut self, class: Class) -> Option<Block> {

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::account::Account;
+use super::slot::Slot;
 use crate::words::Result;
 
 /// The allocations since the last collection.
@@ -86,6 +87,19 @@ impl Resources {
     /// Reserves `bits` mark bits.
     pub(super) fn reserve_bits(&mut self, bits: usize) -> Result<()> {
         self.account.reserve(&mut self.bitmap.words, (bits / 64).saturating_add(SPARE_WORDS))
+    }
+
+    /// Checks that memory may grow by `slots` slots, and to `words` words by
+    /// `word_bytes` bytes, without growing it.
+    ///
+    /// # Errors
+    /// [`Error::Limit`](crate::words::Error::Limit).
+    pub(super) fn check_growth(&mut self, slots: usize, words: usize, bytes: usize) -> Result<()> {
+        let bits = self.bitmap.slots.saturating_add(slots).saturating_mul(2).max(words);
+        let bitmap_words = (bits / 64).saturating_add(SPARE_WORDS);
+        let bitmap_bytes = bitmap_words.saturating_sub(self.bitmap_words()).saturating_mul(8);
+        let slot_bytes = slots.saturating_mul(size_of::<Slot>());
+        self.account.check_bytes(bytes.saturating_add(slot_bytes).saturating_add(bitmap_bytes))
     }
 
     /// The words of mark bits that are reserved.

@@ -3,6 +3,7 @@
 
 use alloc::vec::Vec;
 
+use super::Account;
 use super::resources::Resources;
 use super::slot::{Block, Slot};
 #[cfg(doc)]
@@ -11,6 +12,8 @@ use crate::words::{Cell, Generations, Kind, Result, corrupt, object_len, to_u64,
 
 /// No slot: the end of the free list.
 const NONE: u32 = u32::MAX;
+/// Capacity of a table when it first grows.
+const FIRST_CAPACITY: usize = 4;
 /// Slots added at a time.
 const BATCH: usize = 64;
 
@@ -135,6 +138,20 @@ impl<const BITS: u32> Slots<BITS> {
         Some(Vacant { slot, generations: self.generations, free, free_len })
     }
 
+    /// The slots by which the capacity has to grow for one more object.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] or [`Error::ArenaFull`].
+    pub(super) fn missing(&self, account: &mut Account) -> Result<usize> {
+        if !self.is_exhausted() {
+            return Ok(0);
+        }
+        let needed = self.slots.len().saturating_add(1);
+        account.check_slots(self.kind, needed, self.retired)?;
+        let capacity = self.slots.capacity();
+        Ok(if needed > capacity { needed.max(FIRST_CAPACITY).saturating_sub(capacity) } else { 0 })
+    }
+
     /// Adds free slots if there are none: many at a time, but one at a time near
     /// the limit.
     ///
@@ -148,7 +165,7 @@ impl<const BITS: u32> Slots<BITS> {
         let first = self.slots.len();
         let needed = first.saturating_add(1);
         resources.account.check_slots(self.kind, needed, self.retired)?;
-        resources.reserve_slots(&mut self.slots, needed.max(4))?;
+        resources.reserve_slots(&mut self.slots, needed.max(FIRST_CAPACITY))?;
         let limit = resources.account.limits().slots;
         let near_limit = limit.saturating_sub(limit / 8).saturating_add(self.retired);
         let near_limit = to_usize(near_limit);
@@ -310,4 +327,17 @@ impl<const BITS: u32> Slots<BITS> {
 #[inline(always)]
 pub(super) fn present<T>(slot: Option<T>) -> Result<T> {
     slot.ok_or_else(corrupt)
+}
+
+/// The positions of bits that are not set, from the last to the first. `len` is
+/// rounded up to whole words of bits.
+pub(super) fn unmarked(words: &[u64], len: usize) -> impl Iterator<Item = u32> {
+    (0..u32::try_from(len.div_ceil(64)).unwrap_or(0)).rev().flat_map(move |n| {
+        let mut clear = !words.get(to_usize(n)).copied().unwrap_or(0);
+        core::iter::from_fn(move || {
+            let bit = clear.checked_ilog2()?;
+            clear ^= 1 << bit;
+            Some(n.wrapping_mul(64).wrapping_add(bit))
+        })
+    })
 }

@@ -174,6 +174,13 @@ impl Store {
         }
     }
 
+    /// Checks that the limits allow an object of `words` words; see
+    /// [`Arena::check_room`].
+    pub(crate) fn check_room(&mut self, kind: Kind, words: usize) -> Result<()> {
+        let arena = self.arenas.get_mut(kind).ok_or(Error::NotAHandle)?;
+        arena.check_room(&mut self.resources, words)
+    }
+
     /// [`Store::alloc_with`] for an object of another kind than its source: `fill` gets
     /// the arena of kind `from` to read.
     #[inline(always)]

@@ -3,6 +3,8 @@
 use core::cmp::Ordering;
 use core::fmt;
 
+use crate::words::to_u64;
+
 /// An integer in an arena. The header word of the object is the sign; the elements
 /// are the limbs of 64 bits, least significant first, the last one not zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,20 @@ impl<'h> Integer<'h> {
         use num_bigint::{BigInt, Sign};
         let sign = if self.negative { Sign::Minus } else { Sign::Plus };
         BigInt::from_slice(sign, bytemuck::cast_slice(self.limbs))
+    }
+
+    /// The bits of the magnitude, 0 for zero.
+    pub(crate) fn bits(self) -> u64 {
+        let high = self.limbs.last().map_or(0, |limb| limb.leading_zeros());
+        to_u64(self.limbs.len()).saturating_mul(64).saturating_sub(u64::from(high))
+    }
+
+    /// The exponent, if the magnitude is a power of two.
+    #[cfg(feature = "bigint")]
+    pub(crate) fn log2_exact(self) -> Option<u64> {
+        let (high, rest) = self.limbs.split_last()?;
+        let is_power = high.is_power_of_two() && rest.iter().all(|&limb| limb == 0);
+        is_power.then(|| self.bits().saturating_sub(1))
     }
 
     /// The integer with the other sign.

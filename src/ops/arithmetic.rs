@@ -1,15 +1,17 @@
 //! Arithmetic on integers of either form.
 //!
 //! Sums and differences are exact on integers of any size. Other operations beyond 128
-//! bits are done by `num-bigint` (feature `bigint`), whose temporary memory is not on
-//! the heap's account; the size of a result is checked against the limits before it is
-//! computed.
+//! bits are done by `num-bigint` (feature `bigint`). The size of a result is checked
+//! against what the limits leave before it is computed, and the memory that
+//! `num-bigint` may need is on the heap's account while it computes.
 
 use bumpalo::collections::Vec;
 
 #[cfg(feature = "bigint")]
 use num_bigint::BigInt;
 
+#[cfg(feature = "bigint")]
+use super::big::{self, Estimate};
 use super::integers::{Operand, operand};
 use crate::arena::reserve;
 use crate::heap::Heap;
@@ -27,13 +29,13 @@ fn trimmed(limbs: &[u64]) -> &[u64] {
 /// it.
 #[cfg(feature = "bigint")]
 macro_rules! large {
-    ($heap:expr, $operands:expr, $limbs:expr, $operation:expr) => {
-        $heap.arithmetic_by_big($operands, $limbs, $operation)
+    ($heap:expr, $operands:expr, $estimate:ident, $operation:expr) => {
+        $heap.arithmetic_by_big($operands, big::$estimate, $operation)
     };
 }
 #[cfg(not(feature = "bigint"))]
 macro_rules! large {
-    ($heap:expr, $operands:expr, $limbs:expr, $operation:expr) => {{
+    ($heap:expr, $operands:expr, $estimate:ident, $operation:expr) => {{
         let _ = ($heap, $operands);
         Err(Error::NoBigint)
     }};
@@ -62,18 +64,19 @@ impl Heap {
         }
     }
 
-    /// An operation by `num-bigint` whose result has at most `limbs` limbs.
+    /// An operation by `num-bigint`.
     #[cfg(feature = "bigint")]
     fn arithmetic_by_big(
         &mut self,
         (a, b): (Cell, Cell),
-        limbs: fn(u64, u64) -> u64,
+        estimate: fn(&Integer<'_>, &Integer<'_>) -> Estimate,
         large: fn(&BigInt, &BigInt) -> BigInt,
     ) -> Result<Cell> {
-        let (a, b) = (operand(&self.store, a)?, operand(&self.store, b)?);
-        self.check_result(limbs(a.limbs(), b.limbs()))?;
-        let result = large(&a.to_big(), &b.to_big());
-        self.alloc_big(&result)
+        let (x, y) = (operand(&self.store, a)?, operand(&self.store, b)?);
+        let estimate = x.with_integer(|x| y.with_integer(|y| estimate(&x, &y)));
+        self.compute(estimate, |store| {
+            Ok(large(&operand(store, a)?.to_big(), &operand(store, b)?.to_big()))
+        })
     }
 
     /// The sum or the difference of two integers, limb by limb, in scratch memory.
@@ -93,6 +96,7 @@ impl Heap {
             })?;
             scratch.charge(heap.store.account_mut());
             let sum = Integer { negative, limbs: trimmed(&limbs) };
+            heap.check_bits(sum.bits())?;
             match sum.to_i64() {
                 Some(small) => heap.int(small),
                 None => heap.alloc(Bignum::of(negative, &limbs)).map(Cell::from),
@@ -147,7 +151,10 @@ impl Heap {
 
     /// Returns the product of two integers of either form. O(1) for results of up to
     /// 128 bits; beyond that, the time of `num-bigint` (schoolbook, Karatsuba and
-    /// Toom-3 multiplication by size): O(n^1.58) or better for n limbs.
+    /// Toom-3 multiplication by size): O(n^1.58) or better for n limbs, and O(n) bytes
+    /// of memory meanwhile, up to ten times the result's. O(1) if a limit refuses that,
+    /// or the result; [`Limits::integer_bits`](crate::Limits::integer_bits) bounds the
+    /// time.
     ///
     /// ```
     /// # #[cfg(feature = "bigint")] {
@@ -169,7 +176,7 @@ impl Heap {
     #[allow(clippy::arithmetic_side_effects, reason = "integers of any size")]
     pub fn mul(&mut self, a: Cell, b: Cell) -> Result<Cell> {
         self.arithmetic((a, b), i64::checked_mul, i128::checked_mul, |heap| {
-            large!(heap, (a, b), |a, b| a.saturating_add(b).saturating_sub(1), |a, b| a * b)
+            large!(heap, (a, b), product, |a, b| a * b)
         })
     }
 
@@ -183,7 +190,8 @@ impl Heap {
     /// Returns the quotient `a / b` of two integers of either form, truncated towards
     /// zero. O(1) for operands of up to 128 bits; beyond that, the time of `num-bigint`
     /// (Knuth's algorithm D, Burnikel-Ziegler division for large operands): O(n^2) or
-    /// better for n limbs.
+    /// better for n limbs, and O(n) bytes of memory meanwhile. O(1) if a limit refuses
+    /// that.
     ///
     /// ```
     /// use segheap::{Error, Heap};
@@ -202,7 +210,7 @@ impl Heap {
     pub fn div(&mut self, a: Cell, b: Cell) -> Result<Cell> {
         self.check_divisor(a, b)?;
         self.arithmetic((a, b), i64::checked_div, i128::checked_div, |heap| {
-            large!(heap, (a, b), |a, _| a, |a, b| a / b)
+            large!(heap, (a, b), quotient, |a, b| a / b)
         })
     }
 
@@ -223,13 +231,15 @@ impl Heap {
     pub fn rem(&mut self, a: Cell, b: Cell) -> Result<Cell> {
         self.check_divisor(a, b)?;
         self.arithmetic((a, b), i64::checked_rem, i128::checked_rem, |heap| {
-            large!(heap, (a, b), |_, b| b, |a, b| a % b)
+            large!(heap, (a, b), remainder, |a, b| a % b)
         })
     }
 
-    /// Returns `base` to the power of `exponent`; 0 to the power of 0 is 1. The size of
-    /// the result is checked against the limits before it is computed. O(log exponent)
-    /// multiplications.
+    /// Returns `base` to the power of `exponent`; 0 to the power of 0 is 1. O(n) for n
+    /// limbs in the result of a power of two; else O(log exponent) multiplications, of
+    /// which the last ones take most of the time: see [`Heap::mul`]. O(limbs of the
+    /// base) if a limit refuses the result, whose size is known before.
+    /// [`Limits::integer_bits`](crate::Limits::integer_bits) bounds the time.
     ///
     /// ```
     /// use segheap::{Error, Heap};
@@ -267,16 +277,30 @@ impl Heap {
         }
     }
 
+    /// A power beyond 128 bits of a base that is none of 0, 1 and -1.
     #[cfg(feature = "bigint")]
-    #[allow(clippy::arithmetic_side_effects, reason = "integers of any size")]
     fn large_pow(&mut self, base: Cell, exponent: Cell) -> Result<Cell> {
-        let base = operand(&self.store, base)?.to_big();
         let exponent = self.as_int(exponent)?.map_or(u64::MAX, i64::unsigned_abs);
-        // A lower bound: each factor adds bits - 1 bits at least.
-        let bits = base.bits().saturating_sub(1).saturating_mul(exponent);
-        self.check_result(bits / 64)?;
-        let exponent = u32::try_from(exponent).map_err(|_| Error::ObjectTooLarge)?;
-        self.alloc_big(&base.pow(exponent))
+        let (estimate, negative, log2) = operand(&self.store, base)?.with_integer(|base| {
+            let negative = base.negative && exponent & 1 == 1;
+            (big::power(&base, exponent), negative, base.log2_exact())
+        });
+        if let Some(log2) = log2 {
+            return self.power_of_two(negative, log2.saturating_mul(exponent));
+        }
+        let exponent = u32::try_from(exponent);
+        self.compute(estimate, |store| {
+            let exponent = exponent.map_err(|_| Error::ObjectTooLarge)?;
+            Ok(operand(store, base)?.to_big().pow(exponent))
+        })
+    }
+
+    /// 2 to the power of `exponent`, which is 64 at least, or its negation.
+    #[cfg(feature = "bigint")]
+    fn power_of_two(&mut self, negative: bool, exponent: u64) -> Result<Cell> {
+        let len = self.check_result(exponent.saturating_add(1))?;
+        let zeroes = core::iter::repeat_n(0, len.saturating_sub(1));
+        self.alloc_limbs(negative, len, zeroes.chain([1 << (exponent % 64)]))
     }
 
     #[cfg(not(feature = "bigint"))]

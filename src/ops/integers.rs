@@ -2,16 +2,25 @@
 
 use core::cmp::Ordering;
 
+use bumpalo::collections::Vec;
 #[cfg(feature = "bigint")]
 use num_bigint::{BigInt, Sign};
 
-use crate::heap::{Heap, Store};
-use crate::kinds::Bignum;
-use crate::object::Integer;
-use crate::words::{Cell, Error, Result, Unpacked};
-
 #[cfg(feature = "bigint")]
-use crate::words::{HasKind, Resource, to_u64};
+use super::big::{self, Estimate};
+use crate::arena::reserve;
+use crate::heap::Heap;
+use crate::heap::Store;
+use crate::kinds::Bignum;
+use crate::object::{Integer, Object};
+use crate::words::{
+    Cell, Error, HasKind, Resource, Result, Unpacked, object_len, to_u64, to_usize,
+};
+
+/// Decimal digits that always fit into a limb.
+const CHUNK: usize = 19;
+/// 10 to the power of [`CHUNK`].
+const CHUNK_BASE: u64 = 10_000_000_000_000_000_000;
 
 /// An integer of either form. A [`Bignum`] that fits into 64 bits is `Small`, too.
 #[derive(Clone, Copy)]
@@ -42,12 +51,6 @@ impl Operand<'_> {
     #[cfg(feature = "bigint")]
     pub(super) fn to_big(self) -> BigInt {
         self.with_integer(|integer| integer.to_big())
-    }
-
-    /// The number of limbs, 1 for zero.
-    #[cfg(feature = "bigint")]
-    pub(super) fn limbs(self) -> u64 {
-        self.with_integer(|integer| to_u64(integer.limbs.len()).max(1))
     }
 }
 
@@ -121,7 +124,10 @@ impl Heap {
     }
 
     /// Parses a decimal integer: an optional sign `+` or `-`, then one or more ASCII
-    /// digits, nothing else. O(n) for n digits up to 38, O(n^2) beyond.
+    /// digits, nothing else. Exact at any size, also without the feature `bigint`. O(n)
+    /// for n digits up to 38, O(n^2) beyond, in scratch memory for the result; O(n) if a
+    /// limit refuses the result, whose size is known before.
+    /// [`Limits::integer_bits`](crate::Limits::integer_bits) bounds the time.
     ///
     /// ```
     /// use segheap::{Error, Heap};
@@ -133,11 +139,10 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotDecimal`] if the text is no decimal integer; [`Error::NoBigint`] if
-    /// the integer exceeds 128 bits and the feature `bigint` is off. If the integer
-    /// cannot be allocated, as for [`Heap::alloc`]: [`Error::Limit`],
+    /// [`Error::NotDecimal`] if the text is no decimal integer. If the integer or
+    /// scratch memory cannot be allocated, as for [`Heap::alloc`]: [`Error::Limit`],
     /// [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or [`Error::OutOfMemory`]. The
-    /// heap is unchanged.
+    /// heap is unchanged, but for scratch memory.
     pub fn parse_int(&mut self, text: &str) -> Result<Cell> {
         let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -145,21 +150,40 @@ impl Heap {
         }
         match text.parse() {
             Ok(value) => self.int128(value),
-            Err(_) => self.parse_large(text, digits),
+            Err(_) => self.parse_large(text.starts_with('-'), digits.trim_start_matches('0')),
         }
     }
 
-    #[cfg(feature = "bigint")]
-    fn parse_large(&mut self, text: &str, digits: &str) -> Result<Cell> {
-        // 19 digits fit into a limb: this is at most one limb short.
-        self.check_result(to_u64(digits.trim_start_matches('0').len()) / 19)?;
-        let value = BigInt::parse_bytes(text.as_bytes(), 10).ok_or(Error::NotDecimal)?;
-        self.alloc_big(&value)
-    }
-
-    #[cfg(not(feature = "bigint"))]
-    fn parse_large(&mut self, _: &str, _: &str) -> Result<Cell> {
-        Err(Error::NoBigint)
+    /// Parses digits, of which the first is not 0, for an integer beyond 64 bits.
+    #[cold]
+    fn parse_large(&mut self, negative: bool, digits: &str) -> Result<Cell> {
+        let (bits_min, bits_max) = decimal_bits(to_u64(digits.len()));
+        self.check_result(bits_min)?;
+        self.with_scratch(|heap, scratch| {
+            let mut limbs: Vec<'_, u64> = Vec::new_in(scratch.bump);
+            let room = usize::try_from(bits_max.div_ceil(64)).map_err(|_| Error::ObjectTooLarge)?;
+            reserve(&mut limbs, room)?;
+            let (first, rest) = digits.as_bytes().split_at(digits.len() % CHUNK);
+            for chunk in core::iter::once(first).chain(rest.chunks(CHUNK)) {
+                let digit = |byte: &u8| u64::from(byte.wrapping_sub(b'0'));
+                let chunk = chunk
+                    .iter()
+                    .fold(0, |number: u64, byte| number.wrapping_mul(10).wrapping_add(digit(byte)));
+                let carry = limbs.iter_mut().fold(chunk, |carry, limb| {
+                    let wide = u128::from(*limb).wrapping_mul(u128::from(CHUNK_BASE));
+                    let (high, low) = halves(wide.wrapping_add(u128::from(carry)));
+                    *limb = low;
+                    high
+                });
+                if carry > 0 {
+                    limbs.push(carry);
+                }
+            }
+            scratch.charge(heap.store.account_mut());
+            let parsed = Integer { negative, limbs: &limbs };
+            heap.check_bits(parsed.bits())?;
+            heap.alloc(Bignum::of(negative, &limbs)).map(Cell::from)
+        })
     }
 
     /// Returns the value of an integer of either form, or `None` if it does not fit
@@ -184,32 +208,75 @@ impl Heap {
         Ok(if let Operand::Small(small) = operand { Some(small) } else { None })
     }
 
-    /// Checks that a result of so many limbs is within the limits, before it is
-    /// computed outside of the account.
+    /// Checks that the limits allow a result of at least `bits_min` bits, before it is
+    /// computed. Returns the least number of its limbs. O(1).
+    pub(super) fn check_result(&mut self, bits_min: u64) -> Result<usize> {
+        let len = object_len(usize::try_from(bits_min.div_ceil(64)).unwrap_or(usize::MAX))?;
+        self.check_bits(bits_min)?;
+        let words = to_usize(len).saturating_add(to_usize(Bignum::SHAPE.header));
+        self.store.check_room(Bignum::KIND, words)?;
+        Ok(to_usize(len))
+    }
+
+    /// Checks that the limits allow a result of so many bits.
+    pub(super) fn check_bits(&self, bits: u64) -> Result<()> {
+        let limit = self.limits().integer_bits.max(128);
+        if bits > limit { Err(Error::Limit(Resource::IntegerBits)) } else { Ok(()) }
+    }
+
+    /// Returns a result of `num-bigint` as a value. What that allocates is on the
+    /// account meanwhile.
     #[cfg(feature = "bigint")]
-    pub(super) fn check_result(&self, limbs: u64) -> Result<()> {
-        let bytes = limbs.saturating_mul(8);
-        if limbs > u64::from(u32::MAX) {
-            return Err(Error::ObjectTooLarge);
-        }
-        let limits = self.limits();
-        if bytes > to_u64(limits.bytes) {
-            return Err(Error::Limit(Resource::Bytes));
-        }
-        if bytes > u64::from(limits.pages).saturating_mul(crate::words::PAGE_BYTES) {
-            return Err(Error::Limit(Resource::Pages(Bignum::KIND)));
-        }
-        Ok(())
+    pub(super) fn compute(
+        &mut self,
+        estimate: Estimate,
+        work: impl FnOnce(&Store) -> Result<BigInt>,
+    ) -> Result<Cell> {
+        let held = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        // The result lies beside its copy in the arena.
+        let result = held(big::result_bytes(estimate.bits_min));
+        self.store.account_mut().hold(result)?;
+        let checked = self.check_result(estimate.bits_min);
+        self.store.account_mut().replace(result, 0);
+        checked?;
+        let bytes = held(estimate.bytes_max);
+        self.store.account_mut().hold(bytes)?;
+        let value = work(&self.store);
+        let result = value.as_ref().map_or(0, |value| held(big::result_bytes(value.bits())));
+        let result = result.min(bytes);
+        self.store.account_mut().replace(bytes, result);
+        let cell = value.and_then(|value| self.alloc_big(&value));
+        self.store.account_mut().replace(result, 0);
+        cell
     }
 
     /// Returns an integer of `num-bigint` as a value.
     #[cfg(feature = "bigint")]
-    pub(super) fn alloc_big(&mut self, value: &BigInt) -> Result<Cell> {
+    fn alloc_big(&mut self, value: &BigInt) -> Result<Cell> {
         if let Ok(small) = i64::try_from(value) {
             return self.int(small);
         }
-        let (sign, limbs) = value.to_u64_digits();
-        self.alloc(Bignum::of(sign == Sign::Minus, &limbs)).map(Cell::from)
+        self.check_bits(value.bits())?;
+        let limbs = value.iter_u64_digits();
+        self.alloc_limbs(value.sign() == Sign::Minus, limbs.len(), limbs)
+    }
+
+    /// Allocates an integer of `len` limbs, of which the last one is not zero.
+    #[cfg(feature = "bigint")]
+    pub(super) fn alloc_limbs(
+        &mut self,
+        negative: bool,
+        len: usize,
+        limbs: impl Iterator<Item = u64>,
+    ) -> Result<Cell> {
+        let words = len.saturating_add(to_usize(Bignum::SHAPE.header));
+        self.store.alloc_with(Bignum::KIND, object_len(len)?, words, |words| {
+            let words = words.iter_mut();
+            words.zip([u64::from(negative)].into_iter().chain(limbs)).for_each(|(to, from)| {
+                *to = from;
+            });
+            Ok(())
+        })
     }
 
     /// Compares two integers of either form. O(1) up to 64 bits, O(n) for n limbs
@@ -234,4 +301,22 @@ impl Heap {
             (a, b) => a.with_integer(|a| b.with_integer(|b| a.cmp(&b))),
         })
     }
+}
+
+/// The high and the low half of a number.
+#[allow(clippy::cast_possible_truncation, reason = "splits it")]
+const fn halves(number: u128) -> (u64, u64) {
+    ((number >> 64) as u64, number as u64)
+}
+
+/// Bounds on the bits of an integer of so many decimal digits, of which the first is not
+/// 0.
+fn decimal_bits(digits: u64) -> (u64, u64) {
+    // A digit has log2(10) = 3.3219280948873623... bits.
+    let bits = |digits: u64, bits: u128| {
+        let bits = u128::from(digits).wrapping_mul(bits) / 10_000_000_000_000_000;
+        u64::try_from(bits).unwrap_or(u64::MAX).saturating_add(1)
+    };
+    let least = bits(digits.saturating_sub(1), 33_219_280_948_873_623);
+    (least, bits(digits, 33_219_280_948_873_624))
 }

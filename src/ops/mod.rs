@@ -1,6 +1,8 @@
 //! Operations of the heap on values of any form, and on several objects at once.
 
 mod arithmetic;
+#[cfg(feature = "bigint")]
+mod big;
 mod copies;
 mod display;
 mod hints;

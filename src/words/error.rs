@@ -127,6 +127,9 @@ pub enum Resource {
     Slots(Kind),
     /// The bytes of the whole heap: [`Limits::bytes`](crate::Limits::bytes).
     Bytes,
+    /// The bits of an integer:
+    /// [`Limits::integer_bits`](crate::Limits::integer_bits).
+    IntegerBits,
 }
 
 /// The result of what can fail in a heap.
@@ -178,6 +181,7 @@ impl fmt::Display for Error {
             Error::Limit(Resource::Pages(kind)) => write!(f, "page limit of {kind} reached"),
             Error::Limit(Resource::Slots(kind)) => write!(f, "slot limit of {kind} reached"),
             Error::Limit(Resource::Bytes) => f.write_str("byte limit of the heap reached"),
+            Error::Limit(Resource::IntegerBits) => f.write_str("limit on bits of integers reached"),
             Error::ArenaFull { kind } => write!(f, "arena of {kind} is full"),
             Error::ObjectTooLarge => f.write_str("object too large"),
             Error::OutOfMemory => f.write_str("out of memory"),

@@ -33,13 +33,23 @@ pub struct Limits {
     /// value itself. [`Usage::total_bytes`](crate::Usage::total_bytes) is how many
     /// it has.
     pub bytes: usize,
+    /// The most bits in the magnitude of an integer that
+    /// [`Heap::parse_int`](crate::Heap::parse_int) and arithmetic return, beyond 128
+    /// bits, which are always allowed. It bounds the time of one such operation, where
+    /// [`bytes`](Limits::bytes) would allow a result that takes seconds.
+    pub integer_bits: u64,
 }
 
 impl Limits {
     /// No bounds but those of addresses: for each arena, 2^19 pages (32 GiB) and
     /// 2^32 - 1 slots. Beyond them, operations fail with
     /// [`Error::ArenaFull`](crate::Error::ArenaFull).
-    pub const NONE: Limits = Limits { pages: ARENA_PAGES_MAX, slots: u32::MAX, bytes: usize::MAX };
+    pub const NONE: Limits = Limits {
+        pages: ARENA_PAGES_MAX,
+        slots: u32::MAX,
+        bytes: usize::MAX,
+        integer_bits: u64::MAX,
+    };
 
     /// Returns these limits with other [`pages`](Limits::pages).
     #[must_use]
@@ -57,6 +67,20 @@ impl Limits {
     #[must_use]
     pub const fn with_bytes(self, bytes: usize) -> Limits {
         Limits { bytes, ..self }
+    }
+
+    /// Returns these limits with another [`integer_bits`](Limits::integer_bits).
+    ///
+    /// ```
+    /// use segheap::{Error, Heap, Limits, Resource, Settings};
+    /// let limits = Limits::NONE.with_integer_bits(1 << 20);
+    /// let mut heap = Heap::with(Settings::seeded(1).limits(limits));
+    /// # #[cfg(feature = "bigint")]
+    /// assert_eq!(heap.pow(7.into(), 20_000_000.into()), Err(Error::Limit(Resource::IntegerBits)));
+    /// ```
+    #[must_use]
+    pub const fn with_integer_bits(self, integer_bits: u64) -> Limits {
+        Limits { integer_bits, ..self }
     }
 }
 

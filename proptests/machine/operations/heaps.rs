@@ -36,6 +36,9 @@ pub fn rows(t: &mut Table) {
         show(())
     });
     t.row("Limits::with_pages", &[], &[], |_, c| show(Limits::NONE.with_pages(c.small() as u32)));
+    t.row("Limits::with_integer_bits", &[], &[], |_, c| {
+        show(Limits::NONE.with_integer_bits(c.small() as u64))
+    });
     t.row("Limits::with_slots", &[], &[], |_, c| show(Limits::NONE.with_slots(c.small() as u32)));
     t.row("Limits::with_bytes", &[], &[], |_, c| show(Limits::NONE.with_bytes(c.small())));
     t.row("Heap::fail_growth_after", &[], &[ReadsUsage], |m, c| {
