@@ -245,13 +245,15 @@ impl<const BITS: u32> Arena<BITS> {
         }
     }
 
-    /// Checks that the limits allow an object of `words` words. O(1): what a limit
-    /// refuses costs no growth that has to be undone.
+    /// Checks that the limits allow an object of `words` words, after free blocks were
+    /// coalesced. Amortised O(1): what a limit refuses costs no growth to be undone.
     ///
     /// # Errors
     /// [`Error::Limit`], [`Error::ArenaFull`] or [`Error::ObjectTooLarge`].
     #[cold]
-    pub(crate) fn check_room(&self, resources: &mut Resources, words: usize) -> Result<()> {
+    pub(crate) fn check_room(&mut self, resources: &mut Resources, words: usize) -> Result<()> {
+        let live = self.slots.live().map(|(_, slot)| slot.block());
+        self.blocks.coalesce_for(resources, words, live);
         let slots = self.slots.missing(&mut resources.account)?;
         let kind = self.kind();
         let (words, bytes) = self.blocks.missing(&mut resources.account, kind, words)?;
@@ -264,8 +266,6 @@ impl<const BITS: u32> Arena<BITS> {
     fn make_room(&mut self, resources: &mut Resources, words: usize) -> Result<(Block, Before)> {
         self.check_room(resources, words)?;
         let before = Before { extent: self.extent(), bitmap_words: resources.bitmap_words() };
-        let live = self.slots.live().map(|(_, slot)| slot.block());
-        self.blocks.coalesce_for(resources, words, live);
         let slots = self.slots.add(resources);
         let block = slots.and_then(|()| self.blocks.alloc(resources, self.kind(), words));
         let block = block.inspect_err(|_| self.undo(resources, Block::default(), Some(before)))?;
