@@ -211,7 +211,7 @@ fn allocation_at_the_limit_is_amortised() {
         }
         // Nor does what becomes of a log that was refused growth.
         for turn in 0..TURNS {
-            let turn = (turn * step) % inside.len();
+            let turn = turn.wrapping_mul(step) % inside.len();
             if heap.free(inside[turn]).is_ok()
                 && let Ok(pair) = heap.alloc(Pair::of(Cell::NULL, Cell::NULL))
             {
