@@ -239,7 +239,7 @@ fn host_has(bytes: u64) -> bool {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() > bytes >> 10
 }
 
-/// Growth maps no pages: the host is not killed for memory that nobody writes. In a
+/// Growth maps no pages: the host is not killed for memory that is never written. In a
 /// process of its own, as the other tests use memory too.
 #[test]
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
