@@ -33,6 +33,10 @@ struct Fixture {
     bytes: Handle<Bytes>,
     text: Handle<Str>,
     map: Handle<Map>,
+    /// A map of integers.
+    counts: Handle<Map>,
+    /// A record of 8 fields.
+    fields: Handle<Map>,
     set: Handle<Set>,
     texts: Vec<Cell>,
     others: Vec<Cell>,
@@ -51,8 +55,17 @@ impl Fixture {
             others.push(heap.string(&format!("a name, {i:08}"))?);
         }
         let map = heap.alloc(Map::new())?;
+        let counts = heap.alloc(Map::new())?;
+        for &key in &cells {
+            heap.get_mut(counts)?.insert(key, key)?;
+        }
+        let fields = heap.alloc(Map::new())?;
+        for &key in texts.iter().take(8) {
+            heap.get_mut(fields)?.insert(key, key)?;
+        }
         let set = heap.alloc(Set::new())?;
-        for &key in cells.iter().chain(&texts) {
+        let short = ["a", "ab", "x", "y1"].map(|text| Cell::short_str(text).unwrap_or_default());
+        for &key in cells.iter().chain(&texts).chain(&short) {
             heap.get_mut(map)?.insert(key, key)?;
             heap.get_mut(set)?.insert(key)?;
         }
@@ -70,6 +83,8 @@ impl Fixture {
             heap,
             list,
             map,
+            counts,
+            fields,
             set,
             texts,
             others,
@@ -112,6 +127,24 @@ operations! {
     window_get(fixture, i) { fixture.heap.window(black_box(fixture.list), i..)?[0] }
     map_get_int(fixture, i) { fixture.heap.get(black_box(fixture.map))?.get(Cell::from(i as u32))? }
     map_get_text(fixture, i) { fixture.heap.get(black_box(fixture.map))?.get(fixture.others[i])? }
+    map_get_same_text(fixture, i) {
+        fixture.heap.get(black_box(fixture.map))?.get(fixture.texts[i])?
+    }
+    map_get_short_text(fixture, i) {
+        let key = Cell::short_str(["a", "ab", "x", "y1"][i % 4]).unwrap_or_default();
+        fixture.heap.get(black_box(fixture.map))?.get(key)?
+    }
+    map_get_missing_int(fixture, i) {
+        fixture.heap.get(black_box(fixture.map))?.get(Cell::from((i + ITERATIONS) as u32))?
+    }
+    record_get(fixture, i) {
+        fixture.heap.get(black_box(fixture.fields))?.get(fixture.texts[i % 8])?
+    }
+    map_remove_insert_int(fixture, i) {
+        let key = Cell::from(i as u32);
+        fixture.heap.get_mut(black_box(fixture.counts))?.remove(key)?;
+        fixture.heap.get_mut(black_box(fixture.counts))?.insert(key, Cell::TRUE)?
+    }
     map_insert_over(fixture, i) {
         fixture.heap.get_mut(black_box(fixture.map))?.insert(Cell::from(i as u32), Cell::NULL)?
     }
@@ -134,7 +167,8 @@ operations! {
             let objects = [
                 fixture.list.into(), fixture.stack.into(), fixture.pair.into(), fixture.record.into(),
                 fixture.closure.into(), fixture.floats.into(), fixture.ints.into(), fixture.bytes.into(),
-                fixture.text.into(), fixture.map.into(), fixture.set.into(),
+                fixture.text.into(), fixture.map.into(), fixture.set.into(), fixture.fields.into(),
+                fixture.counts.into(),
             ];
             fixture.heap.collect(roots.chain(kept).chain(objects))?;
         }

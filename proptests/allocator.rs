@@ -13,6 +13,8 @@ thread_local! {
     static CALLS: Counter<u64> = const { Counter::new(0) };
     /// Bytes allocated: current and peak.
     static ALLOCATED: Counter<(isize, isize)> = const { Counter::new((0, 0)) };
+    /// The same, but a block that is reallocated counts once, by its new size.
+    static REQUESTED: Counter<(isize, isize)> = const { Counter::new((0, 0)) };
 }
 
 /// The system allocator with counters for each thread. Each test runs on its own
@@ -28,6 +30,13 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.alloc(layout) }
     }
 
+    // Not the default, which writes to all of the memory.
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(0, layout.size());
+        // SAFETY: the caller upholds the contract of `alloc_zeroed`.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(layout.size(), 0);
         // SAFETY: the caller upholds the contract of `dealloc`.
@@ -36,8 +45,10 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // Both blocks are allocated while one is copied to the other.
-        count(0, size);
-        count(layout.size(), 0);
+        add(&ALLOCATED, size as isize);
+        add(&ALLOCATED, -(layout.size() as isize));
+        add(&REQUESTED, size as isize - layout.size() as isize);
+        let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
         // SAFETY: the caller upholds the contract of `realloc`.
         unsafe { System.realloc(pointer, layout, size) }
     }
@@ -49,9 +60,15 @@ static COUNTING: Counting = Counting;
 fn count(freed: usize, allocated: usize) {
     // Fails on a thread that is ending.
     let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
-    let _ = ALLOCATED.try_with(|bytes| {
+    for bytes in [&ALLOCATED, &REQUESTED] {
+        add(bytes, allocated as isize - freed as isize);
+    }
+}
+
+fn add(bytes: &'static std::thread::LocalKey<Counter<(isize, isize)>>, added: isize) {
+    let _ = bytes.try_with(|bytes| {
         let (current, peak) = bytes.get();
-        let current = current - freed as isize + allocated as isize;
+        let current = current + added;
         bytes.set((current, peak.max(current)));
     });
 }
@@ -394,4 +411,69 @@ fn powers_beyond_a_limit() {
     });
     let peak = peak(|| assert_eq!(heap.pow(3.into(), 2_000_000.into()), error));
     assert!(peak <= 1 << 16, "{peak} bytes");
+}
+
+type Operation = fn(&mut Heap);
+
+/// Operations that need much scratch memory, also if they fail.
+fn large_operations() -> [(&'static str, Operation); 7] {
+    fn deep(heap: &mut Heap) -> Cell {
+        let leaves: Vec<Cell> =
+            (0..60_000).map(|_| heap.alloc(List::of(&[])).unwrap().cell()).collect();
+        heap.alloc(List::of(&leaves)).unwrap().cell()
+    }
+    [
+        ("sort", |heap| {
+            let list = numbers(heap, 60_000);
+            heap.sort_by::<List, Error>(list, |heap, a, b| heap.cmp_int(a, b)).unwrap();
+        }),
+        ("failed sort", |heap| {
+            let list = numbers(heap, 60_000);
+            let failed = heap.sort_by::<List, Error>(list, |_, _, _| Err(Error::NotDecimal));
+            assert_eq!(failed, Err(Error::NotDecimal));
+        }),
+        ("deep_eq", |heap| {
+            let (a, b) = (deep(heap), deep(heap));
+            assert_eq!(heap.deep_eq(a, b), Ok(true));
+        }),
+        ("transplant", |heap| {
+            let mut source = Heap::with(Settings::seeded(2));
+            let graph = deep(&mut source);
+            heap.transplant(&source, graph).unwrap();
+        }),
+        ("path_from_roots", |heap| {
+            let (list, other) = (deep(heap), heap.alloc(List::new()).unwrap().cell());
+            assert!(heap.path_from_roots([list], other).unwrap().is_none());
+        }),
+        ("add", |heap| {
+            let big = heap.alloc(segheap::Bignum::of(true, &[u64::MAX; 60_000])).unwrap();
+            heap.add(big.into(), big.into()).unwrap();
+        }),
+        ("join", |heap| {
+            let text = heap.string("a longer text").unwrap();
+            let texts = heap.alloc(List::of(&[text; 60_000])).unwrap();
+            heap.join(texts, .., ", ").unwrap();
+        }),
+    ]
+}
+
+#[test]
+fn scratch_memory_beyond_a_bound_is_given_back() {
+    for (name, operation) in large_operations() {
+        let mut heap = Heap::with(Settings::seeded(1));
+        operation(&mut heap);
+        let scratch = heap.usage().scratch_bytes;
+        assert!(scratch <= 256 << 10, "{name} leaves {scratch} bytes");
+        heap.verify().unwrap();
+    }
+}
+
+/// What `work` returns, the bytes that it requests and keeps, and the most that it had
+/// at a time, with a block that grows counted once.
+pub fn requested<T>(work: impl FnOnce() -> T) -> (T, isize, isize) {
+    let before = REQUESTED.get().0;
+    REQUESTED.set((before, before));
+    let result = work();
+    let (after, peak) = REQUESTED.get();
+    (result, after - before, peak - before)
 }

@@ -187,6 +187,8 @@ type Operation = fn(&mut Heap, Cell, Cell) -> Result<(), Error>;
 fn growing_operations() -> &'static [(&'static str, Operation)] {
     &[
         ("alloc", |heap, _, _| heap.alloc(List::zeroed(20_000)).map(drop)),
+        // The memory is replaced by a larger one.
+        ("large", |heap, _, _| heap.alloc(List::zeroed(400_000)).map(drop)),
         ("string", |heap, _, _| heap.string(&"long text ".repeat(9000)).map(drop)),
         ("concat", |heap, _, _| {
             let part = "long text ".repeat(9000);

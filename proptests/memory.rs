@@ -222,3 +222,124 @@ fn copies_keep_every_bit() {
     memory.copy(16, 8, 8).unwrap();
     assert_eq!(memory.load_u64(16, 0), Ok(0x7FF0_0000_0000_0001));
 }
+
+/// The peak of the process's resident memory so far, in KiB.
+#[cfg(target_os = "linux")]
+fn peak_resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Whether the host has so much memory: others may refuse to map it.
+#[cfg(target_os = "linux")]
+fn host_has(bytes: u64) -> bool {
+    let info = std::fs::read_to_string("/proc/meminfo").unwrap();
+    let line = info.lines().find_map(|line| line.strip_prefix("MemTotal:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() > bytes >> 10
+}
+
+/// Growth maps no pages: the host is not killed for memory that nobody writes. In a
+/// process of its own, as the other tests use memory too.
+#[test]
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+fn growth_leaves_pages_to_the_host() {
+    const CHILD: &str = "SEGHEAP_TEST_GROWTH";
+    let growths: [(&str, fn()); 4] = [
+        ("8 GiB at once", || {
+            let mut memory = Memory::new(MemoryType::new(IndexType::I64, 1, None)).unwrap();
+            memory.fill(0, 0xAB, PAGE).unwrap();
+            let grown = memory.grow((8 << 30) / PAGE - 1);
+            if grown.is_none() && !host_has(8 << 30) {
+                return;
+            }
+            assert_eq!(grown, Some(1));
+            let size = memory.size() * PAGE;
+            assert_eq!((size, memory.bytes().len() as u64), (8 << 30, 8 << 30));
+            assert_eq!(memory.load_u8(PAGE - 1, 0), Ok(0xAB));
+            assert_eq!(memory.load_u64(size - 8, 0), Ok(0));
+            memory.store_u64(size - 8, 0, 7).unwrap();
+            assert_eq!(memory.load_u64(size - 7, 0), Err(OutOfBounds));
+        }),
+        ("1 GiB by 16 MiB", || {
+            let mut memory = Memory::new(MemoryType::new(IndexType::I32, 0, None)).unwrap();
+            for step in 0..64 {
+                assert_eq!(memory.grow(256), Some(256 * step));
+                assert_eq!(memory.load_u64(256 * PAGE * step, 0), Ok(0));
+                memory.store_u64(256 * PAGE * step, 8, step).unwrap();
+                // Spare words are not accessible.
+                assert_eq!(memory.load_u8(256 * PAGE * (step + 1), 0), Err(OutOfBounds));
+                assert_eq!(memory.bytes().len() as u64, 256 * PAGE * (step + 1));
+            }
+            assert!((0..64).all(|step| memory.load_u64(256 * PAGE * step, 8) == Ok(step)));
+            assert_eq!(memory.grow(1), Some(64 * 256));
+        }),
+        ("more than the host has", || {
+            let mut memory = Memory::new(MemoryType::new(IndexType::I64, 1, None)).unwrap();
+            memory.store_u64(8, 0, 7).unwrap();
+            for pages in [1 << 31, 1 << 32, (1 << 47) - 2, 1 << 47, (1 << 48) - 1, u64::MAX] {
+                assert_eq!(memory.grow(pages), None);
+            }
+            assert_eq!((memory.size(), memory.load_u64(8, 0)), (1, Ok(7)));
+            assert!(Memory::new(MemoryType::new(IndexType::I64, 1 << 31, None)).is_none());
+        }),
+        ("capacity of 1 GiB in an arena", || {
+            let mut heap = segheap::Heap::with(segheap::Settings::seeded(1));
+            let small = heap.alloc(segheap::List::of(&[7.into()])).unwrap();
+            let list = heap.alloc(segheap::List::with_capacity(1 << 27)).unwrap();
+            heap.get_mut(list).unwrap().push(8.into()).unwrap();
+            assert_eq!(heap.get(small).unwrap().get(0), Ok(7.into()));
+            let bytes = heap.usage().total_bytes;
+            assert!((1 << 30..(1 << 30) + (1 << 26)).contains(&bytes), "{bytes}");
+        }),
+    ];
+    if let Ok(name) = std::env::var(CHILD) {
+        let growth = growths.iter().find(|growth| growth.0 == name).unwrap().1;
+        let before = peak_resident();
+        growth();
+        let added = peak_resident() - before;
+        assert!(added < 16 << 10, "{name}: {added} KiB more");
+        return;
+    }
+    for (name, _) in growths {
+        let test = std::env::current_exe().unwrap();
+        let run = std::process::Command::new(test)
+            .args(["--exact", "memory::growth_leaves_pages_to_the_host"])
+            .env(CHILD, name)
+            .output()
+            .unwrap();
+        let printed = String::from_utf8_lossy(&run.stdout);
+        assert!(run.status.success() && printed.contains("1 passed"), "{name}: {printed}");
+    }
+}
+
+/// Growth in any steps, with writes in between: spare words are zero when they become
+/// pages.
+#[test]
+fn growth_in_steps() {
+    for index in [IndexType::I32, IndexType::I64] {
+        for steps in [[1, 1, 40, 1], [17, 3, 16, 64], [100, 1, 1, 1], [16, 20, 90, 15]] {
+            let mut memory = Memory::new(MemoryType::new(index, 0, Some(300))).unwrap();
+            let mut model: Vec<u8> = Vec::new();
+            for (n, step) in steps.into_iter().enumerate() {
+                assert_eq!(memory.grow(step), Some(model.len() as u64 / PAGE));
+                let old = model.len();
+                model.resize(old + (step * PAGE) as usize, 0);
+                assert!(memory.bytes() == model.as_slice());
+                for start in (old..model.len()).step_by(3 * PAGE as usize + 4096) {
+                    let byte = n as u8 + 1;
+                    memory.fill(start as u64, byte, 5).unwrap();
+                    model[start..start + 5].fill(byte);
+                }
+                let end = model.len() as u64;
+                memory.fill(end - 1, 0xFF, 1).unwrap();
+                model[end as usize - 1] = 0xFF;
+                assert_eq!(memory.store_u8(end, 0, 1), Err(OutOfBounds));
+                assert_eq!(memory.fill(end - 1, 1, 2), Err(OutOfBounds));
+                assert_eq!(memory.copy(end, 0, 1), Err(OutOfBounds));
+                assert_eq!(memory.grow(300), None);
+                assert!(memory.bytes() == model.as_slice());
+            }
+        }
+    }
+}

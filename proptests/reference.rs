@@ -260,7 +260,7 @@ impl ReferenceHeap {
                 // An integer that exceeds the limit is not formatted.
                 let limbs = integer.iter_u64_digits().len();
                 if limbs.saturating_sub(1) * 19 > limit - out.len() {
-                    *out += &format!("integer of {} bits", limbs * 64);
+                    *out += &format!("integer of {} bits", integer.bits());
                 } else {
                     *out += &integer.to_string();
                 }

@@ -175,7 +175,7 @@ proptest! {
     }
 }
 
-/// The order of pins as roots depends on slots, not on generations.
+/// The order of pins as roots does not depend on generations.
 #[test]
 fn paths_from_pins_do_not_depend_on_the_seed() {
     let run = |seed| {

@@ -82,7 +82,7 @@ proptest! {
 
     /// The comparison fails, or changes the list, on its `n`-th call.
     #[test]
-    fn comparisons_that_fail_or_change_the_list(model in prop::collection::vec(0_i32..100, 2..40), n in 0_usize..80, how in 0_u8..5) {
+    fn comparisons_that_fail_or_change_the_list(model in prop::collection::vec(0_i32..100, 2..40), n in 0_usize..80, how in 0_u8..8) {
         let mut heap = heap(5);
         let sorted = list(&mut heap, &model);
         let mut calls = 0;
@@ -94,6 +94,10 @@ proptest! {
                     1 => heap.get_mut(sorted)?.push(7.into())?,
                     2 => drop(heap.get_mut(sorted)?.pop()?),
                     3 => heap.free(sorted)?,
+                    4 => heap.get_mut(sorted)?.set(n % model.len(), 777.into())?,
+                    5 => heap.get_mut(sorted)?.reverse()?,
+                    // The list sorts itself inside of its comparison.
+                    6 => heap.sort_by::<List, Error>(sorted, |heap, a, b| heap.cmp_int(a, b))?,
                     _ => {
                         heap.clear();
                         // Another list reuses the slot.
@@ -104,7 +108,12 @@ proptest! {
             heap.cmp_int(a, b)
         });
         let mut expected = model.clone();
-        if calls <= n {
+        let unchanged = match how {
+            5 => model.iter().eq(model.iter().rev()),
+            6 => model.is_sorted(),
+            _ => false,
+        };
+        if calls <= n || unchanged {
             prop_assert_eq!(got, Ok(()));
             expected.sort_unstable();
             prop_assert_eq!(numbers(&heap, sorted), expected);
@@ -118,6 +127,18 @@ proptest! {
             }
             2 => {
                 expected.pop();
+                (Error::ChangedDuringSort, Some(expected))
+            }
+            4 => {
+                expected[n % model.len()] = 777;
+                (Error::ChangedDuringSort, Some(expected))
+            }
+            5 => {
+                expected.reverse();
+                (Error::ChangedDuringSort, Some(expected))
+            }
+            6 => {
+                expected.sort_unstable();
                 (Error::ChangedDuringSort, Some(expected))
             }
             _ => (Error::Stale { kind: Kind::LIST }, None),

@@ -39,7 +39,7 @@ fn a_failed_operation_changes_nothing() {
         (heap, cells[25], region)
     };
     type Operation<'o> = &'o dyn Fn(&mut Heap, Cell) -> Result<(), Error>;
-    let operations: [Operation<'_>; 7] = [
+    let operations: [Operation<'_>; 8] = [
         &|heap, cell| heap.pin(cell),
         &|heap, cell| heap.watch(cell, 1),
         &|heap, cell| {
@@ -49,6 +49,8 @@ fn a_failed_operation_changes_nothing() {
         &|heap, _| heap.open_region().map(drop),
         &|heap, _| heap.alloc(List::zeroed(20_000)).map(drop),
         &|heap, _| heap.alloc(Bytes::zeroed(20_000)).map(drop),
+        // The memory is replaced by a larger one.
+        &|heap, _| heap.alloc(List::zeroed(400_000)).map(drop),
         &|heap, _| heap.transplant(&source, root).map(drop),
     ];
     let slots = |heap: &Heap| Kind::ALL.map(|kind| abi::slots(heap, kind).unwrap().to_vec());

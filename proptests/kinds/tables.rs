@@ -408,6 +408,79 @@ fn the_debug_form_of_a_view_counts_entries() {
     assert_eq!(format!("{:?}", heap.get(list).unwrap()), "View(List, len 3)");
 }
 
+/// A table that entries pass through has room for them without growth.
+#[test]
+fn a_queue_of_entries_does_not_grow() {
+    let mut heap = heap(5);
+    let map = heap.alloc(Map::new()).unwrap();
+    let mut most = 0;
+    for n in 0..5_000_i64 {
+        heap.get_mut(map).unwrap().insert(heap_int(n), Cell::NULL).unwrap();
+        if n >= 100 {
+            heap.get_mut(map).unwrap().remove_nth(0).unwrap();
+        }
+        most = most.max(payload_words(&heap));
+    }
+    // 256 positions: more than one and a half for each entry.
+    assert!(most <= 1_280, "{most} words");
+}
+
+fn heap_int(n: i64) -> Cell {
+    Cell::int(n).unwrap()
+}
+
+fn payload_words(heap: &Heap) -> u64 {
+    heap.usage().arena(Kind::MAP).unwrap().payload_bytes / 8
+}
+
+/// A table from which most entries were removed frees most of its block, whether they were
+/// removed by key or by position.
+#[test]
+fn a_table_of_few_entries_shrinks() {
+    let by_key: fn(&mut Heap, Handle<Map>, i64) =
+        |heap, map, n| assert!(heap.get_mut(map).unwrap().remove(heap_int(n)).unwrap().is_some());
+    let by_float: fn(&mut Heap, Handle<Map>, i64) = |heap, map, n| {
+        let key = Cell::float(n as f64);
+        assert!(heap.get_mut(map).unwrap().remove(key).unwrap().is_some());
+    };
+    let by_position: fn(&mut Heap, Handle<Map>, i64) =
+        |heap, map, _| assert!(heap.get_mut(map).unwrap().remove_nth(5).is_ok());
+    for (remove, float) in [(by_key, false), (by_float, true), (by_position, false)] {
+        for last in [false, true] {
+            let mut heap = heap(5);
+            let map = heap.alloc(Map::new()).unwrap();
+            for n in 0..1_000 {
+                let key = if float { Cell::float(n as f64) } else { heap_int(n) };
+                heap.get_mut(map).unwrap().insert(key, Cell::NULL).unwrap();
+            }
+            let next = if last { None } else { Some(heap.alloc(Map::with_capacity(8)).unwrap()) };
+            (5..1_000).for_each(|n| remove(&mut heap, map, n));
+            let words = payload_words(&heap);
+            assert!(words < 256, "{words} words");
+            assert_eq!(heap.get(map).unwrap().len(), 5);
+            heap.verify().unwrap();
+            assert!(next.is_none_or(|next| heap.get(next).unwrap().is_empty()));
+        }
+    }
+}
+
+/// A table for which there is no memory to double still grows, and closes holes.
+#[test]
+fn a_table_uses_the_memory_that_is_left() {
+    let limits = segheap::Limits::NONE.with_pages(1);
+    let mut heap = Heap::with(segheap::Settings::seeded(5).limits(limits));
+    let map = heap.alloc(Map::new()).unwrap();
+    let mut insert = |n| heap.get_mut(map).unwrap().insert(heap_int(n), Cell::NULL);
+    let full = (0..4_000).find(|&n| insert(n).is_err()).unwrap();
+    // 1,024 positions fit, 2,048 do not.
+    assert!(full > 1_500, "{full} entries");
+    heap.get_mut(map).unwrap().remove_nth(0).unwrap();
+    let mut insert = |n| heap.get_mut(map).unwrap().insert(heap_int(n), Cell::NULL);
+    assert_eq!(insert(full), Ok(None));
+    assert!(matches!(insert(full + 1), Err(Error::Limit(_))));
+    heap.verify().unwrap();
+}
+
 #[test]
 fn an_entry_with_a_stale_key_stays_until_it_is_removed() {
     let text: fn(&mut Heap) -> Cell = |heap| heap.alloc(Str::new("a long text")).unwrap().into();

@@ -198,9 +198,16 @@ impl Harness {
         }
     }
 
-    /// Drains some tokens; the rest stay for the next time.
-    pub(super) fn drain_dead(&mut self, count: usize) {
-        let tokens: Vec<u64> = self.heap.drain_dead().take(count).collect();
+    /// Drains some tokens; the rest stay for the next time, also if the iterator is
+    /// leaked.
+    pub(super) fn drain_dead(&mut self, count: usize, leak: bool) {
+        let mut dead = self.heap.drain_dead();
+        let tokens: Vec<u64> = dead.by_ref().take(count).collect();
+        if leak {
+            std::mem::forget(dead);
+        } else {
+            drop(dead);
+        }
         let live = &self.live;
         let expected = self.watches.extract_if(.., |watch| !live.contains_key(&watch.0));
         assert_eq!(tokens, expected.take(count).map(|watch| watch.1).collect::<Vec<_>>());

@@ -6,6 +6,7 @@ mod accesses;
 mod collection;
 mod liveness;
 mod model;
+mod roots;
 
 use std::collections::{HashMap, HashSet};
 
@@ -209,7 +210,7 @@ impl Harness {
             75..79 => self.pin(cells.0),
             79..82 => self.unpin(cells.0),
             82..86 => self.watch(cells.0),
-            86 => self.drain_dead(usize::from(a) % 8),
+            86 => self.drain_dead(usize::from(a) % 8, b.is_multiple_of(3)),
             87..90 => self.seal(cells.0, usize::from(b) % 2),
             90..92 => {
                 if let Ok(hint) = self.heap.hint::<List>(cells.0, ..1) {

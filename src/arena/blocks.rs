@@ -9,6 +9,7 @@
 //! split off a larger free one. The last block grows in place, and lowers the top
 //! when it is freed, so that stack-like use leaves no gaps.
 
+mod coalesce;
 mod compact;
 #[cfg(test)]
 mod tests;
@@ -147,7 +148,7 @@ impl Blocks {
 
     #[inline(always)]
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
-        self.memory.bytes_mut()
+        self.memory.payload_mut()
     }
 
     /// The first word beyond all blocks.
@@ -246,12 +247,8 @@ impl Blocks {
         kind: Kind,
         words: usize,
     ) -> Result<(usize, usize)> {
-        if words == 0 || self.is_ready(words) {
-            return Ok((0, 0));
-        }
         let class = class_of(u32::try_from(words).map_err(|_| Error::ObjectTooLarge)?);
-        let mut larger = (class.number.saturating_add(1)..CLASSES).rev();
-        if larger.any(|number| self.memory.words().get(number).is_some_and(|&head| head != 0)) {
+        if words == 0 || self.is_ready(words) || self.can_split(words) {
             return Ok((0, 0));
         }
         let end = self.top.saturating_add(u64::from(class.words));
@@ -285,7 +282,13 @@ impl Blocks {
             |number: &usize| self.memory.words().get(*number).is_some_and(|&head| head != 0);
         let number = (class.number.saturating_add(1)..CLASSES).find(has_block)?;
         let whole = self.pop(Class { number, words: class_words(number) })?;
-        let cap = class.words;
+        self.note_split(class.words);
+        Some(self.cut(whole, class.words))
+    }
+
+    /// Cuts a block to `cap` words; the rest becomes free blocks.
+    #[cold]
+    fn cut(&mut self, whole: Block, cap: u32) -> Block {
         let mut rest = Block { off: whole.off.wrapping_add(cap), cap: whole.cap.wrapping_sub(cap) };
         while rest.cap > 0 {
             let Class { number, words } = class_of(rest.cap);
@@ -294,7 +297,23 @@ impl Blocks {
             self.push(Block { off: rest.off, cap: piece }, class);
             rest = Block { off: rest.off.wrapping_add(piece), cap: rest.cap.wrapping_sub(piece) };
         }
-        Some(Block { off: whole.off, cap })
+        Block { off: whole.off, cap }
+    }
+
+    /// Shrinks a block in use to the size class of `words` words. The last block lowers
+    /// the top; what another one leaves becomes free blocks. O(1).
+    pub(crate) fn shrink(&mut self, block: Block, words: usize) -> Block {
+        let cap = class_of(u32::try_from(words.max(1)).unwrap_or(u32::MAX)).words;
+        if cap >= block.cap {
+            return block;
+        }
+        self.used = self.used.wrapping_sub(u64::from(block.cap.wrapping_sub(cap)));
+        let end = u64::from(block.off).wrapping_add(u64::from(block.cap));
+        if end == self.top {
+            self.top = u64::from(block.off).wrapping_add(u64::from(cap));
+            return Block { off: block.off, cap };
+        }
+        self.cut(block, cap)
     }
 
     /// Grows the memory to hold the words below `end`, and the bitmap with it.
@@ -339,6 +358,12 @@ impl Blocks {
         }
     }
 
+    /// Whether a block is the one below the top.
+    #[inline(always)]
+    pub(super) fn is_last(&self, block: Block) -> bool {
+        block.cap != 0 && u64::from(block.off).wrapping_add(u64::from(block.cap)) == self.top
+    }
+
     /// Grows a block to at least `words` words: in place if it is the last one, else
     /// by moving its first `keep` words to a new one. O(1) in place, O(keep)
     /// otherwise.
@@ -355,7 +380,7 @@ impl Blocks {
         words: usize,
     ) -> Result<Block> {
         let cap = class_of(u32::try_from(words).map_err(|_| Error::ObjectTooLarge)?).words;
-        if block.cap != 0 && u64::from(block.off).wrapping_add(u64::from(block.cap)) == self.top {
+        if self.is_last(block) {
             let end = u64::from(block.off).wrapping_add(u64::from(cap));
             if end > to_u64(self.memory.words().len()) {
                 self.extend_to(resources, kind, end)?;
@@ -416,7 +441,7 @@ impl Blocks {
 
     /// Frees all blocks. Pages are kept. O(1).
     pub(crate) fn clear(&mut self) {
-        self.memory.words_mut().iter_mut().take(CLASSES).for_each(|head| *head = 0);
+        self.memory.words_mut().iter_mut().take(START).for_each(|head| *head = 0);
         (self.top, self.used) = (to_u64(START), 0);
     }
 }

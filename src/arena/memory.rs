@@ -8,11 +8,19 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
-use super::Account;
-use crate::words::{Error, Limits, PAGE_BYTES, Result, to_u64};
+use bytemuck::allocation::try_zeroed_vec;
+
+use super::{Account, halves};
+use crate::words::{Error, Limits, PAGE_BYTES, Result, to_u64, to_usize};
 
 /// Words of 8 bytes in a page.
-const PAGE_WORDS: u64 = PAGE_BYTES / 8;
+const PAGE_WORDS: usize = 8192;
+const _: () = assert!(to_u64(PAGE_WORDS) * 8 == PAGE_BYTES);
+
+/// Growth by this many words, 1 MiB, is left to the host to map page by page.
+const LAZY_WORDS: usize = 1 << 17;
+/// Words copied or skipped at a time: a page of most hosts.
+const HOST_PAGE_WORDS: usize = 512;
 
 /// The width of a memory's addresses, which bounds its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,7 +33,8 @@ pub enum IndexType {
 }
 
 impl IndexType {
-    /// Returns the most pages that a memory of this type may have.
+    /// Returns the most pages that a memory of this type may declare. [`Memory`] has at
+    /// most 2^32 - 1, which are 256 TiB.
     pub const fn pages_max(self) -> u64 {
         match self {
             IndexType::I32 => 1 << 16,
@@ -90,23 +99,29 @@ type Checked<T> = core::result::Result<T, OutOfBounds>;
 /// assert_eq!(memory.size(), 2);
 /// ```
 pub struct Memory {
-    /// Capacity doubles, while the length grows page by page: the cost of zeroing
-    /// is spread over growths.
+    /// The words of the pages. Spare ones may follow, which are zero and were never
+    /// written, in a memory that [`Memory::grow`] has grown; there are none in that of
+    /// an arena.
     words: Vec<u64>,
-    /// The declared minimum, with the bit [`WIDE`] for memory64.
-    min: u64,
-    /// The declared maximum; `u64::MAX` for none.
+    /// The declared maximum, or [`NO_MAX`], with the bit [`WIDE`] for memory64: as each
+    /// heap has a memory for every kind, fields are small.
     max: u64,
+    /// The size.
+    pages: u32,
+    /// The declared minimum.
+    min: u32,
 }
 
-/// A bit that no number of pages has. It shares a word with the minimum, as each
-/// heap has a memory for every kind.
+/// A bit that no number of pages has.
 const WIDE: u64 = 1 << 63;
+/// The maximum of a memory that declares none.
+const NO_MAX: u64 = WIDE - 1;
 
 impl Memory {
     /// Creates a memory of `ty.min` zeroed pages. Returns `None` if the minimum
     /// exceeds the maximum, if either exceeds what the index type allows, or if the
-    /// global allocator fails. O(bytes).
+    /// global allocator fails. O(bytes); from 1 MiB on, the allocator is asked for zeroed
+    /// memory, which most hosts map page by page as it is used.
     ///
     /// ```
     /// use segheap::memory::{IndexType, Memory, MemoryType};
@@ -124,31 +139,38 @@ impl Memory {
         Some(memory)
     }
 
-    /// Creates a memory of no pages. Allocates nothing.
+    /// Creates a memory of no pages. Allocates nothing. A minimum of 2^32 pages or more
+    /// is not kept: no such memory can be grown to it.
     pub(crate) const fn empty(ty: MemoryType) -> Memory {
-        let max = if let Some(max) = ty.max { max } else { u64::MAX };
+        let max = if let Some(max) = ty.max { max } else { NO_MAX };
         let wide = if matches!(ty.index, IndexType::I64) { WIDE } else { 0 };
-        Memory { words: Vec::new(), min: ty.min | wide, max }
+        let (_, min) = halves(ty.min);
+        Memory { words: Vec::new(), max: max | wide, pages: 0, min }
     }
 
     /// Returns the type: the minimum as declared, not the size that was grown to.
     pub const fn ty(&self) -> MemoryType {
-        let max = if self.max == u64::MAX { None } else { Some(self.max) };
-        MemoryType { index: self.index(), min: self.min & !WIDE, max }
+        let max = self.max & !WIDE;
+        let max = if max == NO_MAX { None } else { Some(max) };
+        MemoryType { index: self.index(), min: self.min as u64, max }
     }
 
     const fn index(&self) -> IndexType {
-        if self.min & WIDE == 0 { IndexType::I32 } else { IndexType::I64 }
+        if self.max & WIDE == 0 { IndexType::I32 } else { IndexType::I64 }
     }
 
     /// Returns the size in pages: `memory.size`.
-    pub fn size(&self) -> u64 {
-        to_u64(self.words.len()) / PAGE_WORDS
+    pub const fn size(&self) -> u64 {
+        self.pages as u64
     }
 
     /// Adds `delta` zeroed pages: `memory.grow`. Returns the old size in pages, or
-    /// `None` (-1 in Wasm) and changes nothing if the maximum would be exceeded or
-    /// the global allocator fails. Amortised O(bytes added).
+    /// `None` (-1 in Wasm) and changes nothing if the maximum or 2^32 - 1 pages would be
+    /// exceeded or the global allocator fails.
+    ///
+    /// Amortised O(bytes added). Growth by 1 MiB or more touches only the pages that are
+    /// in use: the allocator is asked for zeroed memory of up to twice the size, which
+    /// most hosts map page by page as it is used, and holds old and new memory at once.
     ///
     /// ```
     /// use segheap::memory::{IndexType, Memory, MemoryType};
@@ -158,25 +180,65 @@ impl Memory {
     /// assert_eq!(memory.size(), 3);
     /// ```
     pub fn grow(&mut self, delta: u64) -> Option<u64> {
-        let mut account = Account::new(Limits::NONE);
-        account.replace(0, self.words.capacity().saturating_mul(8));
-        self.grow_within(&mut account, delta).ok()
+        let (pages, words) = self.grown(delta)?;
+        let spare = self.words.len().saturating_sub(self.used_words());
+        if words > self.words.len() {
+            if spare == 0 && words.saturating_sub(self.words.len()) < LAZY_WORDS {
+                let mut account = Account::new(Limits::NONE);
+                account.replace(0, self.words.capacity().saturating_mul(8));
+                return self.grow_within(&mut account, delta).ok();
+            }
+            self.reallocate(words)?;
+        }
+        let old = core::mem::replace(&mut self.pages, pages);
+        Some(u64::from(old))
     }
 
-    /// [`Memory::grow`] on an account.
+    /// The size in pages and in words after growth by `delta` pages.
+    fn grown(&self, delta: u64) -> Option<(u32, usize)> {
+        let max = self.pages_max();
+        let pages = self.size().checked_add(delta).filter(|&pages| pages <= max)?;
+        let words = usize::try_from(pages).ok()?.checked_mul(PAGE_WORDS)?;
+        Some((u32::try_from(pages).ok()?, words))
+    }
+
+    /// The most pages that the type allows.
+    fn pages_max(&self) -> u64 {
+        (self.max & !WIDE).min(self.index().pages_max())
+    }
+
+    /// The words of the pages.
+    const fn used_words(&self) -> usize {
+        to_usize(self.pages).saturating_mul(PAGE_WORDS)
+    }
+
+    /// Moves the pages to zeroed memory of at least `words` words: twice as large if
+    /// that can be had, so that the cost of moving is amortised.
+    #[cold]
+    fn reallocate(&mut self, words: usize) -> Option<()> {
+        let max = usize::try_from(self.pages_max()).unwrap_or(usize::MAX);
+        let roomy = self.words.len().saturating_mul(2).min(max.saturating_mul(PAGE_WORDS));
+        let larger = try_zeroed_vec(words.max(roomy)).or_else(|()| try_zeroed_vec(words));
+        let mut larger = larger.ok()?;
+        copy_words(&self.words, &mut larger);
+        self.words = larger;
+        Some(())
+    }
+
+    /// [`Memory::grow`] of the memory of an arena, on an account.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`] also beyond the maximum; [`Error::Limit`].
     pub(crate) fn grow_within(&mut self, account: &mut Account, delta: u64) -> Result<u64> {
-        let old = self.size();
-        let max = self.max.min(self.index().pages_max());
-        let pages = old.checked_add(delta).filter(|&pages| pages <= max);
-        let words = pages.and_then(|pages| pages.checked_mul(PAGE_WORDS));
-        let words =
-            words.and_then(|words| usize::try_from(words).ok()).ok_or(Error::OutOfMemory)?;
-        account.reserve(&mut self.words, words)?;
-        self.words.resize(words, 0);
-        Ok(old)
+        let (pages, words) = self.grown(delta).ok_or(Error::OutOfMemory)?;
+        let added = words.saturating_sub(self.words.len());
+        let lazy = words > self.words.capacity() && added >= LAZY_WORDS.max(self.words.len());
+        if !(lazy && account.replace_zeroed(&mut self.words, words, copy_words)?) {
+            account.reserve(&mut self.words, words)?;
+            self.words.resize(words, 0);
+        }
+        let old = core::mem::replace(&mut self.pages, pages);
+        Ok(u64::from(old))
     }
 
     /// The pages, and the capacity in words.
@@ -186,8 +248,8 @@ impl Memory {
 
     /// Shrinks to an extent: for arenas, as Wasm memories never shrink.
     pub(crate) fn give_back(&mut self, account: &mut Account, (pages, capacity): (u64, usize)) {
-        let words = usize::try_from(pages.saturating_mul(PAGE_WORDS)).unwrap_or(usize::MAX);
-        self.words.truncate(words);
+        self.pages = self.pages.min(u32::try_from(pages).unwrap_or(u32::MAX));
+        self.words.truncate(self.used_words());
         account.shrink(&mut self.words, capacity);
     }
 
@@ -196,6 +258,7 @@ impl Memory {
         to_u64(self.words.capacity()).saturating_mul(8)
     }
 
+    /// The words of the memory of an arena.
     #[inline(always)]
     pub(crate) fn words(&self) -> &[u64] {
         &self.words
@@ -204,6 +267,16 @@ impl Memory {
     #[inline(always)]
     pub(crate) fn words_mut(&mut self) -> &mut [u64] {
         &mut self.words
+    }
+
+    /// The bytes of the memory of an arena.
+    #[inline]
+    pub(crate) fn payload(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.words)
+    }
+
+    pub(crate) fn payload_mut(&mut self) -> &mut [u8] {
+        bytemuck::cast_slice_mut(&mut self.words)
     }
 
     /// Returns all bytes, by address. O(1).
@@ -217,17 +290,20 @@ impl Memory {
     /// ```
     #[inline]
     pub fn bytes(&self) -> &[u8] {
-        bytemuck::cast_slice(&self.words)
+        bytemuck::cast_slice(self.words.get(..self.used_words()).unwrap_or(&self.words))
     }
 
-    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
-        bytemuck::cast_slice_mut(&mut self.words)
+    /// The bytes of an access, checked to lie in the pages.
+    #[inline]
+    fn range(&self, address: u64, len: u64) -> Checked<Range<usize>> {
+        range_in(u64::from(self.pages).saturating_mul(PAGE_BYTES), address, len)
     }
 
+    #[inline]
     fn load<const N: usize>(&self, address: u64, offset: u64) -> Checked<[u8; N]> {
         let start = address.checked_add(offset).ok_or(OutOfBounds)?;
-        let range = range_in(self.bytes(), start, to_u64(N))?;
-        self.bytes().get(range).and_then(|bytes| bytes.try_into().ok()).ok_or(OutOfBounds)
+        let range = self.range(start, to_u64(N))?;
+        self.payload().get(range).and_then(|bytes| bytes.try_into().ok()).ok_or(OutOfBounds)
     }
 
     fn store<const N: usize>(&mut self, address: u64, offset: u64, value: [u8; N]) -> Checked<()> {
@@ -251,8 +327,8 @@ impl Memory {
     /// [`OutOfBounds`] if the bytes do not all lie in memory. Nothing is written
     /// then.
     pub fn fill(&mut self, address: u64, value: u8, len: u64) -> Checked<()> {
-        let range = range_in(self.bytes(), address, len)?;
-        self.bytes_mut().get_mut(range).ok_or(OutOfBounds)?.fill(value);
+        let range = self.range(address, len)?;
+        self.payload_mut().get_mut(range).ok_or(OutOfBounds)?.fill(value);
         Ok(())
     }
 
@@ -273,9 +349,9 @@ impl Memory {
     /// segment. Nothing is written then.
     #[inline]
     pub fn init(&mut self, address: u64, segment: &[u8], source: u64, len: u64) -> Checked<()> {
-        let to = range_in(self.bytes(), address, len)?;
-        let from = segment.get(range_in(segment, source, len)?).ok_or(OutOfBounds)?;
-        self.bytes_mut().get_mut(to).ok_or(OutOfBounds)?.copy_from_slice(from);
+        let to = self.range(address, len)?;
+        let from = segment.get(range_in(to_u64(segment.len()), source, len)?).ok_or(OutOfBounds)?;
+        self.payload_mut().get_mut(to).ok_or(OutOfBounds)?.copy_from_slice(from);
         Ok(())
     }
 
@@ -295,9 +371,9 @@ impl Memory {
     /// [`OutOfBounds`] if either range does not lie in memory. Nothing is written
     /// then.
     pub fn copy(&mut self, address: u64, source: u64, len: u64) -> Checked<()> {
-        let to = range_in(self.bytes(), address, len)?;
-        let from = range_in(self.bytes(), source, len)?;
-        self.bytes_mut().copy_within(from, to.start);
+        let to = self.range(address, len)?;
+        let from = self.range(source, len)?;
+        self.payload_mut().copy_within(from, to.start);
         Ok(())
     }
 
@@ -328,13 +404,24 @@ impl Memory {
     }
 }
 
-/// Returns the range of `len` bytes from `address` on, checked to lie in `bytes`.
+/// Copies words to a longer slice of zeros. Leaves host pages alone that are zero in
+/// both, so that the host need not map them.
+fn copy_words(from: &[u64], to: &mut [u64]) {
+    for (from, to) in from.chunks(HOST_PAGE_WORDS).zip(to.chunks_mut(HOST_PAGE_WORDS)) {
+        if from.iter().any(|&word| word != 0)
+            && let Some(to) = to.get_mut(..from.len())
+        {
+            to.copy_from_slice(from);
+        }
+    }
+}
+
+/// Returns the range of `len` bytes from `address` on, checked to lie in `size` bytes.
 ///
 /// # Errors
 /// [`OutOfBounds`].
 #[inline]
-fn range_in(bytes: &[u8], address: u64, len: u64) -> Checked<Range<usize>> {
-    let size = to_u64(bytes.len());
+fn range_in(size: u64, address: u64, len: u64) -> Checked<Range<usize>> {
     let end = address.checked_add(len).filter(|&end| end <= size).ok_or(OutOfBounds)?;
     let index = |address: u64| usize::try_from(address).map_err(|_| OutOfBounds);
     Ok(index(address)?..index(end)?)

@@ -5,10 +5,13 @@
 //! offset in its own arena's memory, so that no slot reaches another memory.
 
 mod account;
+mod arenas;
 mod blocks;
+mod index;
 mod inspect;
 pub mod memory;
 mod resources;
+mod room;
 mod scratch;
 mod slot;
 mod slots;
@@ -17,7 +20,9 @@ mod tests;
 mod write;
 
 pub(crate) use account::{Account, ScratchCharge};
+pub(crate) use arenas::Arenas;
 pub(crate) use blocks::halves;
+pub(crate) use index::{Index, Indexed};
 pub(crate) use memory::Memory;
 pub(crate) use resources::{Resources, Tally};
 pub(crate) use scratch::{Scratch, Seen, push, reserve};
@@ -41,13 +46,6 @@ const _: () = assert!(size_of::<Arena>() <= 128, "two cache lines");
 pub(crate) struct Extent {
     slots: SlotExtent,
     blocks: BlocksExtent,
-}
-
-/// What an arena and the bitmap had reserved before an allocation.
-#[derive(Clone, Copy, Debug)]
-struct Before {
-    extent: Extent,
-    bitmap_words: usize,
 }
 
 /// An arena whose slots have generations of `BITS` bits.
@@ -241,41 +239,6 @@ impl<const BITS: u32> Arena<BITS> {
         }
     }
 
-    /// Checks that the limits allow an object of `words` words. O(1): what a limit
-    /// refuses costs no growth that has to be undone.
-    ///
-    /// # Errors
-    /// [`Error::Limit`], [`Error::ArenaFull`] or [`Error::ObjectTooLarge`].
-    #[cold]
-    pub(crate) fn check_room(&self, resources: &mut Resources, words: usize) -> Result<()> {
-        let slots = self.slots.missing(&mut resources.account)?;
-        let kind = self.kind();
-        let (words, bytes) = self.blocks.missing(&mut resources.account, kind, words)?;
-        if slots == 0 && words == 0 { Ok(()) } else { resources.check_growth(slots, words, bytes) }
-    }
-
-    /// Provides a free slot, and allocates a block. Returns the block, and what had
-    /// been reserved before.
-    #[cold]
-    fn make_room(&mut self, resources: &mut Resources, words: usize) -> Result<(Block, Before)> {
-        self.check_room(resources, words)?;
-        let before = Before { extent: self.extent(), bitmap_words: resources.bitmap_words() };
-        let slots = self.slots.add(resources);
-        let block = slots.and_then(|()| self.blocks.alloc(resources, self.kind(), words));
-        let block = block.inspect_err(|_| self.undo(resources, Block::default(), Some(before)))?;
-        Ok((block, before))
-    }
-
-    /// Undoes the part of an allocation that succeeded before it failed.
-    #[cold]
-    fn undo(&mut self, resources: &mut Resources, block: Block, before: Option<Before>) {
-        self.blocks.free(block);
-        if let Some(Before { extent, bitmap_words }) = before {
-            self.shrink(resources, extent);
-            resources.shrink_bitmap(bitmap_words);
-        }
-    }
-
     /// Gives the sequence in slot `index` room for `additional` more elements;
     /// doubles its block at least, where the limits allow that.
     ///
@@ -305,6 +268,31 @@ impl<const BITS: u32> Arena<BITS> {
     fn grow(&mut self, resources: &mut Resources, index: u32, words: usize) -> Result<()> {
         let slot = self.slot(index)?;
         let keep = self.shape.words(slot.len, slot.cap);
+        self.grow_to(resources, index, keep, words)
+    }
+
+    /// Gives the object in slot `index` a block of `words` words at least, with its first
+    /// `keep` words: the rest is unspecified. O(1) in place, O(keep) otherwise.
+    ///
+    /// # Errors
+    /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
+    /// [`Error::OutOfMemory`]. Nothing has changed then.
+    #[inline(always)]
+    pub(crate) fn grow_to(
+        &mut self,
+        resources: &mut Resources,
+        index: u32,
+        keep: usize,
+        words: usize,
+    ) -> Result<()> {
+        let slot = self.slot(index)?;
+        if words <= to_usize(slot.cap) {
+            return Ok(());
+        }
+        if !self.blocks.is_last(slot.block()) {
+            let live = self.slots.live().map(|(_, slot)| slot.block());
+            self.blocks.coalesce_for(resources, words, live);
+        }
         let block = self.blocks.grow(resources, self.kind(), slot.block(), keep, words)?;
         self.epoch.advance();
         let slot = present(self.slots.get_mut(index))?;
@@ -312,29 +300,12 @@ impl<const BITS: u32> Arena<BITS> {
         Ok(())
     }
 
-    /// Gives slot `index` another block. `fill` writes it from the old one, which
-    /// is freed then, and returns the new length.
-    ///
-    /// # Errors
-    /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
-    /// [`Error::OutOfMemory`]. Nothing has changed then.
-    pub(crate) fn replace_block(
-        &mut self,
-        resources: &mut Resources,
-        index: u32,
-        words: usize,
-        fill: impl FnOnce(&mut [u64], &mut [u64]) -> u32,
-    ) -> Result<()> {
-        let old = self.slot(index)?.block();
-        let new = self.blocks.alloc(resources, self.kind(), words)?;
-        resources.tally.growth(new.cap);
-        let both = self.blocks.words_mut().get_disjoint_mut([old.range(), new.range()]);
-        let [from, to] = both.map_err(|_| corrupt())?;
-        let len = fill(from, to);
-        self.blocks.free(old);
+    /// Frees the words beyond the first `words` of the block in slot `index`, as far as
+    /// size classes allow. O(1).
+    pub(crate) fn shrink_to(&mut self, index: u32, words: usize) -> Result<()> {
+        let block = self.blocks.shrink(self.slot(index)?.block(), words);
         self.epoch.advance();
-        let slot = present(self.slots.get_mut(index))?;
-        (slot.len, slot.off, slot.cap) = (len, new.off, new.cap);
+        present(self.slots.get_mut(index))?.cap = block.cap;
         Ok(())
     }
 

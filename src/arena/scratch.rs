@@ -8,8 +8,9 @@ use bumpalo::Bump;
 use bumpalo::collections::Vec as List;
 use spin::Mutex;
 
-use super::{Account, halves};
-use crate::words::{Error, Resource, Result, corrupt, to_usize};
+use super::Account;
+use super::index::hash;
+use crate::words::{Error, Resource, Result, corrupt, to_u64};
 
 /// One `Bump` at most. It is reached through `&mut` only, so that the mutex around
 /// it, which makes the heap `Sync`, is never locked. It lies in a `Vec`, which keeps
@@ -31,28 +32,34 @@ impl Scratch {
         place.saturating_add(bump.map_or(0, |bump| bump.allocated_bytes_including_metadata()))
     }
 
-    /// The memory, limited to the bytes that the account leaves.
+    /// Makes a place for the memory, which the account counts from here on.
     ///
     /// # Errors
     /// [`Error::Limit`] or [`Error::OutOfMemory`], the first time only.
-    pub(crate) fn start(&mut self, account: &mut Account) -> Result<&Bump> {
+    pub(crate) fn start(&mut self, account: &mut Account) -> Result<()> {
         if self.0.is_empty() {
             account.reserve(&mut self.0, 1)?;
-            // It is counted when the operation ends, with the bytes in it.
-            account.replace(PLACE_BYTES, 0);
             self.0.push(Mutex::new(Bump::new()));
         }
-        let used = CHUNK_OVERHEAD.saturating_add(PLACE_BYTES);
-        let more = if account.injects_failure() { 0 } else { account.left().saturating_sub(used) };
-        let bump = self.0.first_mut().ok_or_else(corrupt)?.get_mut();
-        bump.set_allocation_limit(Some(bump.allocated_bytes().saturating_add(more)));
-        Ok(bump)
+        Ok(())
+    }
+
+    /// The memory, which has been started.
+    pub(crate) fn bump(&mut self) -> Result<&Bump> {
+        Ok(self.0.first_mut().ok_or_else(corrupt)?.get_mut())
     }
 
     /// Frees everything in the memory, and keeps the memory.
     pub(crate) fn reset(&mut self) {
         self.0.iter_mut().for_each(|bump| bump.get_mut().reset());
     }
+}
+
+/// Lets the memory grow by `bytes` bytes, with what it adds to them.
+pub(crate) fn set_room(bump: &Bump, bytes: usize) {
+    // Not below what there is, which `bumpalo` takes for no limit.
+    let room = bytes.saturating_sub(CHUNK_OVERHEAD);
+    bump.set_allocation_limit(Some(bump.allocated_bytes().saturating_add(room)));
 }
 
 /// Appends to a list in scratch memory.
@@ -70,29 +77,44 @@ pub(crate) fn push<T>(list: &mut List<'_, T>, item: T) -> Result<()> {
 /// # Errors
 /// [`Error::Limit`]: scratch memory is limited to what the account leaves.
 pub(crate) fn reserve<T>(list: &mut List<'_, T>, additional: usize) -> Result<()> {
-    list.try_reserve(additional).map_err(|_| Error::Limit(Resource::Bytes))
+    if list.capacity().saturating_sub(list.len()) >= additional {
+        return Ok(());
+    }
+    let bump = list.bump();
+    let before = bump.allocated_bytes();
+    let reserved = list.try_reserve(additional);
+    let after = bump.allocated_bytes();
+    if let Some(limit) = bump.allocation_limit().filter(|_| after > before) {
+        // One more chunk: `set_room` had left room for its overhead.
+        set_room(bump, limit.saturating_sub(after));
+    }
+    reserved.map_err(|_| Error::Limit(Resource::Bytes))
 }
 
 /// A hash table in scratch memory: from pairs of words, which are not both zero, to
-/// words.
+/// words. Which pairs collide depends on a seed.
 #[derive(Debug)]
 pub(crate) struct Seen<'s> {
     slots: List<'s, ([u64; 2], u64)>,
     len: usize,
+    seed: u64,
 }
 
 impl<'s> Seen<'s> {
-    pub(crate) fn new_in(bump: &'s Bump) -> Self {
-        Seen { slots: List::new_in(bump), len: 0 }
+    pub(crate) fn new_in(bump: &'s Bump, seed: u64) -> Self {
+        Seen { slots: List::new_in(bump), len: 0, seed }
+    }
+
+    /// The slot where the probe sequence of a pair begins.
+    fn home(&self, [a, b]: [u64; 2], mask: usize) -> usize {
+        hash(self.seed, to_u64(hash(self.seed, a)).rotate_left(32) ^ b) & mask
     }
 
     /// The slot of a pair, or the empty one where it belongs; `None` if the table
     /// has no slots. Linear probing.
     fn place(&self, key: [u64; 2]) -> Option<usize> {
         let mask = self.slots.len().checked_sub(1)?;
-        let [a, b] = key;
-        let mixed = (a ^ b.rotate_left(29)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let mut place = to_usize(halves(mixed).0) & mask;
+        let mut place = self.home(key, mask);
         while self.slots.get(place).is_some_and(|(other, _)| *other != [0, 0] && *other != key) {
             place = place.wrapping_add(1) & mask;
         }
@@ -115,7 +137,7 @@ impl<'s> Seen<'s> {
         }
         let bump = self.slots.bump();
         let len = self.slots.len().saturating_mul(2).max(16);
-        let mut larger = Seen { slots: List::new_in(bump), len: self.len };
+        let mut larger = Seen { slots: List::new_in(bump), len: self.len, seed: self.seed };
         reserve(&mut larger.slots, len)?;
         larger.slots.resize(len, ([0, 0], 0));
         for &(key, value) in self.slots.iter().filter(|(key, _)| *key != [0, 0]) {
@@ -141,5 +163,38 @@ impl<'s> Seen<'s> {
         *slot = (key, value);
         self.len = self.len.saturating_add(1);
         Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The longest distance of a pair from the place where its probe sequence begins.
+    fn longest_probe(seed: u64, keys: &[[u64; 2]]) -> usize {
+        let bump = Bump::new();
+        let mut seen = Seen::new_in(&bump, seed);
+        keys.iter().for_each(|&key| assert_eq!(seen.insert(key, 1), Ok(None)));
+        let mask = seen.slots.len() - 1;
+        let distance = |key| seen.place(key).unwrap().wrapping_sub(seen.home(key, mask)) & mask;
+        keys.iter().map(|&key| distance(key)).max().unwrap()
+    }
+
+    /// Pairs that crowd a table of one heap spread in that of another.
+    #[test]
+    fn chosen_pairs_collide_under_one_seed_only() {
+        const PAIRS: usize = 3000;
+        let bump = Bump::new();
+        let table = Seen::new_in(&bump, 7);
+        let handle = |slot: u64| 0xFFFF_8123 << 32 | slot;
+        let all = (0..400_u64).flat_map(|a| (0..1000).map(move |b| [handle(a), handle(b)]));
+        let crowded = all.filter(|&key| table.home(key, 4095) < 32);
+        let keys: alloc::vec::Vec<[u64; 2]> = crowded.take(PAIRS).collect();
+        assert_eq!(keys.len(), PAIRS);
+        assert!(longest_probe(7, &keys) > PAIRS / 2);
+        for seed in [0, 1, 8, u64::MAX, 0x1234_5678_9ABC_DEF0] {
+            let longest = longest_probe(seed, &keys);
+            assert!(longest < 200, "seed {seed}: {longest}");
+        }
     }
 }

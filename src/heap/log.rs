@@ -9,8 +9,7 @@
 
 use alloc::vec::Vec;
 
-use super::arenas::Arenas;
-use crate::arena::Account;
+use crate::arena::{Account, Arenas};
 use crate::words::{Cell, Error, Result, to_u64};
 
 /// Capacity of a log when it first grows, in entries.

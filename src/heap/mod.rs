@@ -1,7 +1,6 @@
 //! [`Heap`]: a store of objects, the pacer of collections, the host's roots, scratch
 //! memory.
 
-mod arenas;
 mod ids;
 mod log;
 mod pacer;
@@ -10,8 +9,8 @@ mod scratch;
 mod settings;
 mod store;
 mod usage;
+mod watches;
 
-pub(crate) use arenas::Arenas;
 pub(crate) use ids::Ids;
 pub(crate) use log::OpenRegion;
 pub(crate) use pacer::Pacer;
@@ -23,7 +22,7 @@ pub use usage::Usage;
 
 use core::fmt;
 
-use crate::kinds::SHAPES;
+use crate::arena::Arenas;
 use crate::object::{Object, ObjectInit, View, ViewMut};
 use crate::words::{AsHandle, Cell, Handle, Limits, Result};
 
@@ -101,7 +100,7 @@ impl Heap {
         Heap {
             store: Store::new(settings),
             pacer: Pacer::new(),
-            roots: Roots::new(),
+            roots: Roots::new(settings.hash_seed),
             scratch: ScratchPool::default(),
             ids: Ids::new(),
         }
@@ -196,7 +195,19 @@ impl Heap {
     /// sealed; [`Error::Stale`] if the object was freed before.
     #[inline]
     pub fn free(&mut self, object: impl Into<Cell>) -> Result<()> {
-        self.store.free(object.into())
+        let cell = object.into();
+        if self.roots.is_watching() {
+            return self.free_watched(cell);
+        }
+        self.store.free(cell)
+    }
+
+    /// [`Heap::free`] where the object may be watched.
+    #[cold]
+    fn free_watched(&mut self, cell: Cell) -> Result<()> {
+        self.store.free(cell)?;
+        self.roots.note_freed(cell);
+        Ok(())
     }
 
     /// Returns whether the cell is a handle of a live object, or a sealed cell whose
@@ -229,6 +240,7 @@ impl Heap {
     /// ```
     pub fn clear(&mut self) {
         self.store.clear();
+        self.roots.note_all_freed(self.store.arenas());
     }
 
     /// Returns the limits in force.

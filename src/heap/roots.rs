@@ -3,95 +3,139 @@
 
 use alloc::vec::Vec;
 
-use super::arenas::Arenas;
-use crate::arena::Account;
-use crate::words::{Cell, GENERATION_MASK, Result, to_u64};
+use super::watches::Watches;
+use crate::arena::{Account, Arenas, Index, Indexed};
+use crate::words::{Cell, Result, to_u64};
 
 /// The pins and watches of a heap.
 #[derive(Debug)]
 pub(crate) struct Roots {
-    /// Pinned objects with their pin counts, sorted by [`order`].
-    pins: Vec<(Cell, u32)>,
-    /// Watched objects with their tokens, in the order of attachment.
-    watches: Vec<(Cell, u64)>,
+    /// The last pin of an object that is unpinned leaves its place to the last one in
+    /// the list. The order shows in paths; neither slots nor generations affect it.
+    pins: Vec<Pin>,
+    index: Index,
+    watches: Watches,
 }
 
-/// The sort key of pins: slot before generation, since the order of roots shows in
-/// paths, and generations must not be observable.
-const fn order(cell: Cell) -> (u64, u64) {
-    (cell.bits() & !GENERATION_MASK, cell.bits())
+/// A pinned object, and how many times it is pinned.
+#[derive(Clone, Copy, Debug)]
+struct Pin {
+    cell: Cell,
+    count: u64,
+}
+
+impl Indexed for Pin {
+    fn key(&self) -> Option<Cell> {
+        Some(self.cell)
+    }
 }
 
 impl Roots {
-    pub(super) const fn new() -> Roots {
-        Roots { pins: Vec::new(), watches: Vec::new() }
+    /// `seed` decides which handles collide in the indices of pins and watches.
+    pub(super) const fn new(seed: u64) -> Roots {
+        Roots { pins: Vec::new(), index: Index::new(seed), watches: Watches::new(seed) }
     }
 
-    /// Pinned objects, each once, in the order of their slots.
+    /// A seed that code of the VM cannot know.
+    pub(crate) const fn index_seed(&self) -> u64 {
+        self.index.seed()
+    }
+
+    /// Pinned objects, each once.
     pub(crate) fn pins(&self) -> impl Iterator<Item = Cell> {
-        self.pins.iter().map(|&(cell, _)| cell)
+        self.pins.iter().map(|pin| pin.cell)
     }
 
-    /// Watched objects.
+    /// Watched objects, and freed ones whose tokens were not drained.
     pub(crate) fn watched(&self) -> impl Iterator<Item = Cell> {
-        self.watches.iter().map(|&(cell, _)| cell)
-    }
-
-    fn find_pin(&self, cell: Cell) -> Result<usize, usize> {
-        self.pins.binary_search_by_key(&order(cell), |(pinned, _)| order(*pinned))
+        self.watches.cells()
     }
 
     /// Adds a pin of a live object.
     pub(crate) fn pin(&mut self, account: &mut Account, cell: Cell) -> Result<()> {
-        match self.find_pin(cell) {
-            Ok(place) => {
-                if let Some((_, count)) = self.pins.get_mut(place) {
-                    *count = count.saturating_add(1);
-                }
-            }
-            Err(place) => {
-                let len = self.pins.len().saturating_add(1);
-                account.reserve(&mut self.pins, len)?;
-                self.pins.insert(place, (cell, 1));
-            }
+        let found = self.index.find(&self.pins, cell);
+        if let Some(pin) = found.and_then(|place| self.pins.get_mut(place)) {
+            pin.count = pin.count.saturating_add(1);
+            return Ok(());
         }
+        let (place, capacity) = (self.pins.len(), self.pins.capacity());
+        account.reserve(&mut self.pins, place.saturating_add(1))?;
+        let room = self.index.reserve_one(&self.pins, |buckets, len| account.reserve(buckets, len));
+        if let Err(error) = room {
+            account.shrink(&mut self.pins, capacity);
+            return Err(error);
+        }
+        self.pins.push(Pin { cell, count: 1 });
+        self.index.put(&self.pins, cell, place);
         Ok(())
     }
 
     /// Removes a pin; returns whether there was one.
     pub(crate) fn unpin(&mut self, cell: Cell) -> bool {
-        let Ok(place) = self.find_pin(cell) else { return false };
+        let Some(place) = self.index.find(&self.pins, cell) else { return false };
         match self.pins.get_mut(place) {
-            Some((_, count)) if *count > 1 => *count = count.saturating_sub(1),
-            _ => drop(self.pins.remove(place)),
+            Some(pin) if pin.count > 1 => pin.count = pin.count.saturating_sub(1),
+            _ => self.remove_pin(place, cell),
         }
         true
     }
 
+    fn remove_pin(&mut self, place: usize, cell: Cell) {
+        self.index.remove(&self.pins, cell);
+        if let Some(last) = self.pins.last().filter(|last| last.cell != cell) {
+            self.index.put(&self.pins, last.cell, place);
+        }
+        self.pins.swap_remove(place);
+    }
+
     /// Attaches a token to a live object.
     pub(crate) fn watch(&mut self, account: &mut Account, cell: Cell, token: u64) -> Result<()> {
-        let len = self.watches.len().saturating_add(1);
-        account.reserve(&mut self.watches, len)?;
-        self.watches.push((cell, token));
-        Ok(())
+        self.watches.add(account, cell, token)
+    }
+
+    /// Whether objects may be watched.
+    #[inline(always)]
+    pub(crate) const fn is_watching(&self) -> bool {
+        self.watches.is_any()
+    }
+
+    /// Takes note that an object was freed.
+    #[inline(always)]
+    pub(crate) fn note_freed(&mut self, cell: Cell) {
+        if self.is_watching() {
+            self.watches.note_freed(cell);
+        }
+    }
+
+    /// Takes note that any number of objects were freed. O(watches).
+    pub(crate) fn note_all_freed(&mut self, arenas: &Arenas) {
+        self.watches.note_all_freed(arenas);
     }
 
     /// Removes the watches of freed objects; returns their tokens.
-    pub(crate) fn drain_dead(&mut self, arenas: &Arenas) -> impl Iterator<Item = u64> {
-        let dead = self.watches.extract_if(.., |(cell, _)| !arenas.contains(*cell));
-        dead.map(|(_, token)| token)
+    pub(crate) fn drain_dead(&mut self) -> impl Iterator<Item = u64> {
+        self.watches.drain()
     }
 
     /// Gives spare capacity back.
     pub(super) fn trim(&mut self, account: &mut Account) {
+        self.index.trim(&self.pins, |buckets| account.shrink(buckets, 0));
         account.shrink(&mut self.pins, 0);
-        account.shrink(&mut self.watches, 0);
+        self.watches.trim(account);
     }
 
     /// Bytes requested for pins and watches.
     pub(crate) fn reserved_bytes(&self) -> u64 {
-        let pins = self.pins.capacity().saturating_mul(size_of::<(Cell, u32)>());
-        let watches = self.watches.capacity().saturating_mul(size_of::<(Cell, u64)>());
-        to_u64(pins.saturating_add(watches))
+        let pins = self.pins.capacity().saturating_mul(size_of::<Pin>());
+        let index = self.index.reserved_bytes();
+        to_u64(pins.saturating_add(index)).saturating_add(self.watches.reserved_bytes())
+    }
+
+    /// Whether the indices find every pin and every watch.
+    pub(crate) fn is_consistent(&self) -> bool {
+        let mut pins = self.pins.iter().enumerate();
+        self.index.len() == self.pins.len()
+            && pins.all(|(place, pin)| self.index.find(&self.pins, pin.cell) == Some(place))
+            && self.watches.is_consistent()
     }
 }

@@ -3,20 +3,21 @@
 
 use core::fmt;
 
-use super::arenas::Arenas;
 use super::log::AllocationLog;
 use super::settings::Settings;
 use super::usage::Usage;
-use crate::arena::{Account, Arena, Extent, Resources, Slot, Tally};
+use crate::arena::{Account, Arena, Arenas, Extent, Resources, Slot, Tally};
+use crate::kinds::SHAPES;
 use crate::object::{Context, Internal, Keys, Object, ObjectInit, View, ViewMut};
-use crate::words::{AsHandle, Cell, Error, Handle, HasKind, Kind, Result, object_len, to_u64};
+use crate::words::{
+    AsHandle, Cell, Error, Handle, HasKind, HashSeeds, Kind, Result, object_len, to_u64,
+};
 
 /// The objects of a heap and their memory.
 pub(crate) struct Store {
     arenas: Arenas,
     resources: Resources,
     log: AllocationLog,
-    hash_seed: u64,
 }
 
 /// A store by its parts, to borrow them separately.
@@ -46,10 +47,13 @@ impl fmt::Debug for Store {
 impl Store {
     pub(super) fn new(settings: Settings) -> Store {
         Store {
-            arenas: Arenas::new(settings.generation_seed),
+            arenas: Arenas::new(
+                &SHAPES,
+                settings.generation_seed,
+                HashSeeds::new(settings.hash_seed),
+            ),
             resources: Resources::new(Account::new(settings.limits)),
             log: AllocationLog::new(),
-            hash_seed: settings.hash_seed,
         }
     }
 
@@ -101,7 +105,7 @@ impl Store {
     /// Hash and equality of keys, over all arenas.
     #[inline(always)]
     pub(crate) fn keys(&self) -> Keys<'_> {
-        Keys::new(self.arenas.as_slice(), &[], self.hash_seed)
+        Keys::new(&self.arenas)
     }
 
     /// Opens an object to read; see [`Heap::get`](crate::Heap::get).
@@ -118,10 +122,8 @@ impl Store {
         object: impl AsHandle<K>,
     ) -> Result<ViewMut<'_, K>> {
         let cell: Cell = object.into();
-        let (before, arena, after) = self.arenas.split(K::KIND)?;
-        arena.check(cell)?;
-        let context = K::Context::of(Keys::new(before, after, self.hash_seed));
-        Ok(ViewMut::new(arena, &mut self.resources, cell.slot(), context))
+        self.arena(K::KIND)?.check(cell)?;
+        Ok(ViewMut::new(&mut self.arenas, &mut self.resources, cell.slot()))
     }
 
     /// Whether the cell is a handle of a live object.

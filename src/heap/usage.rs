@@ -22,8 +22,8 @@ pub struct Usage {
     pub(crate) arenas: [ArenaUsage; Kind::COUNT],
     /// The arena of seals.
     pub seals: ArenaUsage,
-    /// Bytes of scratch memory, which is kept between operations. A failed operation
-    /// may leave it larger.
+    /// Bytes of scratch memory, of which up to 256 KiB are kept between operations. A
+    /// failed operation may leave it larger.
     pub scratch_bytes: u64,
     /// Bytes requested from the global allocator: reserved capacity, slots, mark bits,
     /// logs and scratch memory included. [`Limits::bytes`] bounds them.

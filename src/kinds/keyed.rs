@@ -84,12 +84,14 @@ macro_rules! keyed {
             ///
             /// # Errors
             /// [`Error::Stale`] if the key is an object that was freed.
+            #[inline]
             pub fn contains(self, key: Cell) -> Result<bool> {
                 Ok(self.find_key(key)?.is_some())
             }
 
-            /// Returns entry `n` in insertion order, counted from 0. O(1) if no
-            /// entry was removed since the table was last rebuilt, O(n) otherwise.
+            /// Returns entry `n` in insertion order, counted from 0. O(1) for the first
+            /// and the last entry, and for any if none was removed since the table was
+            /// last rebuilt; O(n) otherwise.
             ///
             /// ```
             /// # #[allow(unused_imports)] use segheap::Cell;
@@ -110,8 +112,8 @@ macro_rules! keyed {
             }
 
             /// Returns the entry at the cursor and advances it; `None` at the end.
-            /// O(capacity) for one whole iteration, so amortised O(1) unless most
-            /// entries were removed.
+            /// Amortised O(1): removed entries that lie together are passed at once,
+            /// except where the cursor stood among them.
             ///
             /// A cursor stays valid when the table changes. It returns each entry
             /// that is not removed exactly once, in insertion order; no entry that
@@ -149,6 +151,7 @@ macro_rules! keyed {
             #[doc = concat!("assert_eq!(entries, [", $example, "]);")]
             /// # Ok::<(), segheap::Error>(())
             /// ```
+            #[inline]
             pub fn iter(self) -> impl Iterator<Item = $Entry> + use<'h> {
                 self.entries()
             }
@@ -156,9 +159,10 @@ macro_rules! keyed {
 
         impl ViewMut<'_, $Kind> {
             /// Removes the entry of this key and returns it; `None` if there is
-            /// none. The order of the others stays. Capacity is kept. Expected O(1),
-            /// and O(n) to hash and compare a text of n bytes or an integer of n
-            /// limbs.
+            /// none. The order of the others stays. Amortised expected O(1), and O(n)
+            /// to hash and compare a text of n bytes or an integer of n limbs. When an
+            /// eighth of the entries is left, the table shrinks, in its own block:
+            /// O(entries), and no memory is needed.
             ///
             /// ```
             /// # #[allow(unused_imports)] use segheap::Cell;
@@ -179,7 +183,8 @@ macro_rules! keyed {
             }
 
             /// Removes entry `n` in insertion order, counted from 0, and returns it,
-            /// even if its key is an object that was freed. O(capacity).
+            /// even if its key is an object that was freed. Amortised O(1) for the first
+            /// and the last entry, O(n) otherwise; shrinks as [`ViewMut::remove`] does.
             ///
             /// ```
             /// # #[allow(unused_imports)] use segheap::Cell;
@@ -198,7 +203,8 @@ macro_rules! keyed {
                 self.remove_entry_at(n)
             }
 
-            /// Removes all entries. Capacity is kept. O(capacity).
+            /// Removes all entries. Capacity is kept. O(entries and holes), so O(1) for
+            /// an empty table.
             ///
             /// ```
             /// # #[allow(unused_imports)] use segheap::Cell;

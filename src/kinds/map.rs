@@ -15,8 +15,11 @@ keyed! {
     /// itself, 1 and 1.0 are two keys. All other objects are keys by identity.
     ///
     /// An entry whose key is an object that was freed stays in the map and matches no
-    /// key; [`ViewMut::remove_nth`] removes it. The hash of an identity leaves the
-    /// generation out, so many such entries of one slot make look-ups in that map slow.
+    /// key; [`ViewMut::remove_nth`] removes it.
+    ///
+    /// Hashes depend on the secret seed of the heap. Where keys collide all the same, as
+    /// those of one who knows the seed may, a look-up costs O(log n) comparisons and an
+    /// insertion amortised O(log n): the index of such a map is a search tree.
     ///
     /// ```
     /// use segheap::{Cell, Cursor, Heap, Map};
@@ -64,7 +67,7 @@ impl View<'_, Map> {
 impl ViewMut<'_, Map> {
     /// Sets the value of a key, and returns the value that it replaces; `None` for a
     /// new key. An existing entry keeps its key cell and its place in the order.
-    /// Amortised expected O(1); O(entries) when the table grows. A text of n bytes or
+    /// Amortised expected O(1); O(entries) when the table is rebuilt. A text of n bytes or
     /// an integer of n limbs adds O(n).
     ///
     /// ```
@@ -83,10 +86,6 @@ impl ViewMut<'_, Map> {
     /// [`Error::OutOfMemory`]. The map is unchanged.
     #[inline]
     pub fn insert(&mut self, key: Cell, value: Cell) -> Result<Option<Cell>> {
-        let (position, new) = self.find_or_insert(key, &[key, value])?;
-        if new {
-            return Ok(None);
-        }
-        Ok(Some(core::mem::replace(self.value_mut(position)?, value)))
+        self.insert_entry(key, &[key, value])
     }
 }

@@ -29,7 +29,7 @@ keyed! {
 
 impl ViewMut<'_, Set> {
     /// Adds a cell, and returns whether it is new; an equal cell stays as it is.
-    /// Amortised expected O(1); O(elements) when the set grows. A text of n bytes or an
+    /// Amortised expected O(1); O(elements) when the set is rebuilt. A text of n bytes or an
     /// integer of n limbs adds O(n).
     ///
     /// ```
@@ -47,6 +47,6 @@ impl ViewMut<'_, Set> {
     /// [`Error::OutOfMemory`]. The set is unchanged.
     #[inline]
     pub fn insert(&mut self, cell: Cell) -> Result<bool> {
-        self.find_or_insert(cell, &[cell]).map(|(_, new)| new)
+        Ok(self.insert_entry(cell, &[cell])?.is_none())
     }
 }

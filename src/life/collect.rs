@@ -1,8 +1,8 @@
 //! Mark-sweep collection (McCarthy 1960), and compaction.
 
 use super::trace::{Bases, Trace};
-use crate::arena::{Account, Tally};
-use crate::heap::{Arenas, Heap, Roots, Store, StoreParts};
+use crate::arena::{Account, Arenas, Tally};
+use crate::heap::{Heap, Roots, Store, StoreParts};
 use crate::words::{Cell, Error, Kind, Policy, Result, to_u64};
 
 /// The result of a collection; returned by [`Heap::collect`].
@@ -190,7 +190,8 @@ impl Heap {
     /// becomes stale when its object is freed.
     ///
     /// The algorithm is mark-sweep: non-moving, not incremental, not generational, and
-    /// without recursion. O(live objects and their cells + slots), while the VM waits.
+    /// without recursion. O(live objects and their cells + slots + tokens of
+    /// [`Heap::watch`]), while the VM waits.
     /// It needs no memory that a limit or the allocator could refuse, and an allocation
     /// that a limit refused succeeds when it is repeated after a collection that freed
     /// enough. Arenas that wasted more than [`Policy::compact_percent`] are compacted;
@@ -264,6 +265,9 @@ impl Heap {
         let mut collection = Collection { roots: &self.roots, recycle, done };
         collection.run(&mut self.store, roots, weak);
         let mut done = collection.done;
+        if done.freed > 0 {
+            self.roots.note_all_freed(self.store.arenas());
+        }
         let usage = self.usage();
         done.live = usage.live().saturating_add(u64::from(usage.seals.live));
         done.compacted = self.compact_after(&wasteful);

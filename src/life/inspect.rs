@@ -7,7 +7,7 @@ use core::ops::Deref;
 use bumpalo::collections::Vec;
 use smallvec::SmallVec;
 
-use crate::arena::{Arena, Seen, Slot, push};
+use crate::arena::{Arena, Slot, push};
 use crate::heap::{Heap, StoreParts};
 use crate::kinds::Str;
 use crate::object::table::Table;
@@ -118,7 +118,7 @@ impl Heap {
         self.store.open(object)?;
         self.with_scratch(|heap, scratch| {
             let mut queue: Vec<'_, Cell> = Vec::new_in(scratch.bump);
-            let mut parents = Seen::new_in(scratch.bump);
+            let mut parents = scratch.seen();
             let pins = heap.roots.pins();
             for root in roots.into_iter().map(Into::into).chain(pins) {
                 if heap.contains(root) && parents.insert([root.bits(), 1], 0)?.is_none() {
@@ -233,6 +233,9 @@ impl Heap {
         if bytes != to_u64(account.used()) && !account.is_sorting() {
             return Err(whole("the account of memory is wrong"));
         }
+        if !self.roots.is_consistent() {
+            return Err(whole("a pin or a watch is not found"));
+        }
         if !self.store.log().is_ordered() {
             return Err(whole("a region starts past the end of the log"));
         }
@@ -260,7 +263,7 @@ impl Heap {
                 sound.then_some(()).ok_or("an integer is not normalised")
             }
             (_, Elements::Entries(stride)) => {
-                Table::new(words, slot.len, to_usize(stride)).verify(|key| self.hash(key).ok())
+                Table::new(words, slot.len, to_usize(stride)).verify(self.store.keys())
             }
             _ if is_cell(cell) => Ok(()),
             _ => Err("a handle is no cell"),

@@ -1,8 +1,8 @@
 //! Regions: closing one frees the objects that were allocated while it was open.
 
 use super::trace::{Bases, Marks, Trace};
-use crate::arena::Tally;
-use crate::heap::{Arenas, Heap, OpenRegion, Store, StoreParts};
+use crate::arena::{Arenas, Tally};
+use crate::heap::{Heap, OpenRegion, Roots, Store, StoreParts};
 use crate::words::{Cell, Epoch, Error, Result};
 
 /// A token of an open region; [`Heap::close_region`] consumes it.
@@ -94,26 +94,35 @@ impl Heap {
             return Ok(0);
         }
         let keep = keep.into_iter().map(Into::into).filter(|cell| cell.is_handle());
-        Ok(free_region(&mut self.store, open.start, keep))
+        Ok(free_region(&mut self.store, &mut self.roots, open.start, keep))
     }
 }
 
 /// Frees an object if it is live; returns the number of objects freed.
 #[inline(always)]
-fn free_live(arenas: &mut Arenas, tally: &mut Tally, cell: Cell) -> u64 {
+fn free_live(arenas: &mut Arenas, tally: &mut Tally, roots: &mut Roots, cell: Cell) -> u64 {
     let arena = arenas.get_mut(cell.selector());
-    u64::from(arena.is_some_and(|arena| arena.free(tally, cell).is_ok()))
+    let freed = arena.is_some_and(|arena| arena.free(tally, cell).is_ok());
+    if freed {
+        roots.note_freed(cell);
+    }
+    u64::from(freed)
 }
 
 /// Frees the objects in the log from `start` on that `keep` does not reach. The newest
 /// are freed first, so that the top of the memory falls with them.
-fn free_region(store: &mut Store, start: usize, keep: impl Iterator<Item = Cell>) -> u64 {
+fn free_region(
+    store: &mut Store,
+    roots: &mut Roots,
+    start: usize,
+    keep: impl Iterator<Item = Cell>,
+) -> u64 {
     let StoreParts { arenas, resources, log } = store.parts();
     let mut keep = keep.peekable();
     if keep.peek().is_none() {
         let all = log.drain(start).rev();
         return all.fold(0, |freed, cell| {
-            freed.wrapping_add(free_live(arenas, &mut resources.tally, cell))
+            freed.wrapping_add(free_live(arenas, &mut resources.tally, roots, cell))
         });
     }
     let (bases, bits) = Bases::new(arenas);
@@ -130,7 +139,7 @@ fn free_region(store: &mut Store, start: usize, keep: impl Iterator<Item = Cell>
         for &cell in log.since(start).iter().rev() {
             if pending.get(cell) {
                 pending.set(cell, false);
-                freed = freed.wrapping_add(free_live(arenas, tally, cell));
+                freed = freed.wrapping_add(free_live(arenas, tally, roots, cell));
             }
         }
         freed

@@ -13,8 +13,7 @@ use core::mem::take;
 
 use smallvec::SmallVec;
 
-use crate::arena::Account;
-use crate::heap::Arenas;
+use crate::arena::{Account, Arenas};
 use crate::words::{Cell, to_usize};
 
 /// Objects in a batch: as many cache misses as overlap.

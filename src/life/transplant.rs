@@ -1,11 +1,11 @@
 //! Deep copies of object graphs from one heap into another.
 
-use bumpalo::Bump;
 use bumpalo::collections::Vec;
 
 use crate::arena::{Seen, reserve};
-use crate::heap::{Heap, ScratchSpace, Store};
-use crate::object::table::{Table, copied, fill, words_for};
+use crate::heap::{Heap, ScratchSpace, Store, StoreParts};
+use crate::object::TableMut;
+use crate::object::table::{copied, fill, words_for};
 use crate::ops::table;
 use crate::words::{Cell, Elements, Error, Kind, Result, corrupt, to_usize};
 
@@ -23,8 +23,8 @@ struct CopiedPairs<'b> {
 }
 
 impl<'b> CopiedPairs<'b> {
-    fn new_in(bump: &'b Bump) -> CopiedPairs<'b> {
-        CopiedPairs { list: Vec::new_in(bump), by_source: Seen::new_in(bump) }
+    fn new_in(scratch: ScratchSpace<'b>) -> CopiedPairs<'b> {
+        CopiedPairs { list: Vec::new_in(scratch.bump), by_source: scratch.seen() }
     }
 
     /// The copy of an object.
@@ -77,7 +77,7 @@ impl Heap {
         }
         let checkpoint = self.store.checkpoint();
         self.with_scratch(|heap, scratch| {
-            let mut pairs = CopiedPairs::new_in(scratch.bump);
+            let mut pairs = CopiedPairs::new_in(scratch);
             let copied = copy_graph(&mut heap.store, &source.store, cell, scratch, &mut pairs);
             if copied.is_err() {
                 let newest_first = pairs.list.iter().rev().map(|pair| pair.copy);
@@ -137,9 +137,10 @@ fn copy_shell(
         }
         _ => (0, slot.len, used.len()),
     };
-    // After the allocation nothing may fail, or the copy would not be rolled back.
+    // Scratch memory and arenas grow in turns, on one account. After the allocation
+    // nothing may fail, or the copy would not be rolled back.
+    scratch.let_grow(target.account_mut());
     pairs.reserve_one()?;
-    // Scratch memory and arenas grow in turns, on one account.
     scratch.charge(target.account_mut());
     let copy = target.alloc_unrecorded(object.selector(), len, words, |words| {
         match shape.elements {
@@ -178,11 +179,11 @@ fn copy_cells(
             for (key, value) in table(arena, slot, stride)?.iter().map(copied) {
                 let entry = [translated(key), translated(value)];
                 let hash = target.keys().key(entry[0])?.hash;
-                let opened = target.arena_mut(pair.copy.selector())?.write(pair.copy.slot());
-                let (slot, words) = opened.ok_or_else(corrupt)?;
-                let mut table = Table::new_mut(words, slot.len, to_usize(stride));
-                let bucket = table.read().vacancy(hash);
-                slot.len = table.append(hash, bucket, &entry);
+                let StoreParts { arenas, resources, .. } = target.parts();
+                let (kind, index) = (pair.copy.selector(), pair.copy.slot());
+                let stride = to_usize(stride);
+                let mut copy = TableMut { arenas, resources, kind, index, stride };
+                copy.append(entry[0], hash, &entry)?;
             }
         }
         _ => {}

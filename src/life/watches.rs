@@ -28,8 +28,7 @@ impl Heap {
 
     /// Makes an object a root of every collection until it is unpinned as many times as
     /// it was pinned. [`Heap::free`], [`Heap::clear`] and [`Heap::close_region`] free
-    /// it nevertheless. Sealed cells can be pinned. O(log pins); O(pins) for the first
-    /// pin of an object.
+    /// it nevertheless. Sealed cells can be pinned. Amortised O(1).
     ///
     /// ```
     /// use segheap::{Cell, Heap, List};
@@ -53,8 +52,7 @@ impl Heap {
     }
 
     /// Removes one pin of an object; returns whether there was one. The pins of an
-    /// object that was freed stay until they are removed, and have no effect. O(log
-    /// pins); O(pins) for the last pin of an object.
+    /// object that was freed stay until they are removed, and have no effect. O(1).
     ///
     /// ```
     /// use segheap::{Heap, List};
@@ -72,7 +70,8 @@ impl Heap {
     /// Attaches a token to an object, which [`Heap::drain_dead`] returns once after the
     /// object was freed, by whatever operation. An object can have several tokens. They
     /// are the means of finalization: a VM closes files and drops host objects by them.
-    /// Amortised O(1).
+    /// Amortised O(1), in 24 bytes for a token and 8 to 16 for an index of the objects,
+    /// beside spare capacity. A collection that frees objects visits every token.
     ///
     /// ```
     /// use segheap::{Heap, Struct};
@@ -98,7 +97,9 @@ impl Heap {
 
     /// Returns an iterator over the tokens of watched objects that were freed, in the
     /// order of attachment, each once. Tokens that the caller does not take out of the
-    /// iterator are returned by the next call. O(tokens).
+    /// iterator are returned by the next call, also if the iterator is leaked. O(1) if
+    /// there are none, O(d) for d tokens, and O(d log d) if the order in which their
+    /// objects were freed was another.
     ///
     /// ```
     /// use segheap::{Cell, Heap, List};
@@ -113,6 +114,6 @@ impl Heap {
     /// # Ok::<(), segheap::Error>(())
     /// ```
     pub fn drain_dead(&mut self) -> impl Iterator<Item = u64> {
-        self.roots.drain_dead(self.store.arenas())
+        self.roots.drain_dead()
     }
 }

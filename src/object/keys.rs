@@ -5,14 +5,12 @@
 //! objects that can change in place by identity. Numbers of different types are
 //! different keys: 1 is not 1.0.
 
-use core::hash::{BuildHasher, Hasher};
+use core::cmp::Ordering;
 
 use bytemuck::cast_slice;
-use foldhash::SharedSeed;
-use foldhash::fast::SeedableRandomState;
 
 use super::integer::Integer;
-use crate::arena::{Arena, Slot};
+use crate::arena::{Arena, Arenas, Slot};
 use crate::words::{
     Cell, Error, GENERATION_MASK, KeyBy, Result, ShortStr, Unpacked, corrupt, to_usize,
 };
@@ -24,10 +22,6 @@ pub trait Context: 'static {
     type For<'h>: Copy;
     /// The context, from the keys of the heap.
     fn of(keys: Keys<'_>) -> Self::For<'_>;
-    /// The context for a shorter borrow, with the kind's own arena, which was mutably
-    /// borrowed before.
-    #[allow(private_interfaces, reason = "the trait cannot be named outside")]
-    fn with_own<'s, 'h: 's>(context: Self::For<'h>, own: &'s Arena) -> Self::For<'s>;
 }
 
 /// The context of most kinds, which read no other arena.
@@ -39,9 +33,6 @@ impl Context for NoContext {
     type For<'h> = ();
     #[inline(always)]
     fn of(_: Keys<'_>) {}
-    #[inline(always)]
-    #[allow(private_interfaces, reason = "as above")]
-    fn with_own<'s, 'h: 's>((): (), _: &'s Arena) {}
 }
 
 /// The context of maps and sets: [`Keys`].
@@ -55,24 +46,12 @@ impl Context for KeyContext {
     fn of(keys: Keys<'_>) -> Keys<'_> {
         keys
     }
-    #[inline(always)]
-    #[allow(private_interfaces, reason = "as above")]
-    fn with_own<'s, 'h: 's>(context: Keys<'h>, own: &'s Arena) -> Keys<'s> {
-        Keys { own: Some(own), ..context }
-    }
 }
 
-/// The arenas in which keys lie, and the seed of their hashes: the arenas before and
-/// after a table's own, and that one when it is not mutably borrowed. Or all arenas
-/// are in `before`.
+/// The arenas in which keys lie.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
-pub struct Keys<'h> {
-    before: &'h [Arena],
-    own: Option<&'h Arena>,
-    after: &'h [Arena],
-    seed: u64,
-}
+pub struct Keys<'h>(&'h Arenas);
 
 /// A key whose object, if it has one, is live.
 #[derive(Clone, Copy, Debug)]
@@ -95,6 +74,35 @@ enum Class<'h> {
     Text(&'h [u8]),
 }
 
+impl Class<'_> {
+    /// The place of the class in the order of keys.
+    const fn rank(&self) -> u8 {
+        match self {
+            Class::Bits => 0,
+            Class::Float(_) => 1,
+            Class::Int(_) => 2,
+            Class::Large(_) => 3,
+            Class::ShortText(_) | Class::Text(_) => 4,
+        }
+    }
+
+    /// The bytes of a text; none of others.
+    fn text(&self) -> &[u8] {
+        match self {
+            Class::ShortText(text) => text.as_bytes(),
+            Class::Text(text) => text,
+            _ => &[],
+        }
+    }
+}
+
+impl Key<'_> {
+    /// Whether the key is an integer in an arena that also fits into a cell.
+    pub(crate) fn is_boxed(&self) -> bool {
+        self.cell.is_handle() && matches!(self.class, Class::Int(int) if Cell::int(int).is_some())
+    }
+}
+
 /// Numbers that keep the hashes of equal words of different classes apart.
 const TEXT: u64 = 1;
 const INT: u64 = 2;
@@ -102,19 +110,14 @@ const LARGE: u64 = 3;
 
 impl<'h> Keys<'h> {
     #[inline(always)]
-    pub(crate) fn new(before: &'h [Arena], after: &'h [Arena], seed: u64) -> Keys<'h> {
-        Keys { before, own: None, after, seed }
+    pub(crate) const fn new(arenas: &'h Arenas) -> Keys<'h> {
+        Keys(arenas)
     }
 
     /// The arena of the kind in a handle; of another cell, any arena or none.
     #[inline(always)]
     fn arena(&self, cell: Cell) -> Option<&'h Arena> {
-        let place = cell.selector().place();
-        match place.checked_sub(self.before.len()) {
-            None => self.before.get(place),
-            Some(0) => self.own,
-            Some(after) => self.after.get(after.wrapping_sub(1)),
-        }
+        self.0.of(cell)
     }
 
     /// The hash of an integer within `i64`.
@@ -125,21 +128,12 @@ impl<'h> Keys<'h> {
 
     #[inline(always)]
     fn hash_word(&self, class: u64, word: u64) -> u32 {
-        let mut hasher = self.hasher();
-        hasher.write_u64(word.wrapping_add(class.rotate_right(8)));
-        low(hasher.finish())
+        self.0.hash_seeds().word(class, word)
     }
 
     #[inline(always)]
     fn hash_bytes(&self, class: u64, bytes: &[u8]) -> u32 {
-        let mut hasher = self.hasher();
-        hasher.write(bytes);
-        low(hasher.finish() ^ class)
-    }
-
-    #[inline(always)]
-    fn hasher(&self) -> impl Hasher {
-        SeedableRandomState::with_seed(self.seed, SharedSeed::global_fixed()).build_hasher()
+        self.0.hash_seeds().bytes(class, bytes)
     }
 
     /// The cell as a key. O(1), and O(length) of text and large integers.
@@ -216,8 +210,9 @@ impl<'h> Keys<'h> {
         }
     }
 
-    /// Whether the cell of an entry is this text.
-    #[inline(always)]
+    /// Whether the cell of an entry is this text. Not inline: the search for an entry is
+    /// shorter without it, and seldom gets here.
+    #[inline(never)]
     pub(crate) fn is_text(&self, entry: Cell, bytes: &[u8]) -> bool {
         match self.text(entry) {
             Some(text) => text == bytes,
@@ -245,11 +240,44 @@ impl<'h> Keys<'h> {
         let arena = self.arena(cell).filter(|_| cell.is_handle())?;
         self.content(arena, arena.check(cell).ok()?).ok()?
     }
-}
 
-/// The low half of a hash. It is the better one: the hashes of successive integers
-/// differ by an odd factor there, and so spread evenly.
-#[allow(clippy::cast_possible_truncation, reason = "truncates on purpose")]
-const fn low(hash: u64) -> u32 {
-    hash as u32
+    /// How `key` compares to the cell of an entry, in an order of all keys in which
+    /// those that are the same are equal. `None` if the entry was a key by the value of
+    /// an object that was freed.
+    pub(crate) fn compare(&self, key: &Key<'h>, entry: Cell) -> Option<Ordering> {
+        let other = match entry.unpack() {
+            Unpacked::Float(float) => Class::Float(if float == 0.0 { 0.0 } else { float }),
+            Unpacked::Int(int) => Class::Int(int),
+            Unpacked::ShortStr(text) => Class::ShortText(text),
+            _ if self.is_by_value(entry) => self.entry(entry)?,
+            _ => Class::Bits,
+        };
+        Some(match (&key.class, &other) {
+            (Class::Bits, Class::Bits) => key.cell.bits().cmp(&entry.bits()),
+            (Class::Float(a), Class::Float(b)) => a.to_bits().cmp(&b.to_bits()),
+            (Class::Int(a), Class::Int(b)) => a.cmp(b),
+            (Class::Large(a), Class::Large(b)) => a.cmp(b),
+            (a, b) => a.rank().cmp(&b.rank()).then_with(|| a.text().cmp(b.text())),
+        })
+    }
+
+    /// Whether a cell is no object that was freed.
+    #[inline(always)]
+    pub(crate) fn is_usable(&self, cell: Cell) -> bool {
+        !cell.is_handle() || self.0.contains(cell)
+    }
+
+    /// Whether a cell is the handle of a kind whose objects are integers.
+    #[inline]
+    pub(crate) fn is_integer(&self, cell: Cell) -> bool {
+        let arena = self.arena(cell).filter(|_| cell.is_handle());
+        arena.is_some_and(|arena| arena.shape().key == KeyBy::Integer)
+    }
+
+    /// Whether a cell is the handle of a kind whose objects are keys by value.
+    #[inline]
+    pub(crate) fn is_by_value(&self, cell: Cell) -> bool {
+        let arena = self.arena(cell).filter(|_| cell.is_handle());
+        arena.is_some_and(|arena| arena.shape().key != KeyBy::Identity)
+    }
 }

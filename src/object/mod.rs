@@ -14,7 +14,7 @@ mod view_mut;
 pub(crate) use init::Internal;
 pub use init::{ObjectInit, SequenceInit, TableInit};
 pub(crate) use integer::Integer;
-pub(crate) use keyed::{Keyed, shape as table_shape};
+pub(crate) use keyed::{Keyed, TableMut, shape as table_shape};
 pub(crate) use keys::{Context, KeyContext, Keys, NoContext};
 pub use numbers::Number;
 pub use view::{Cursor, Growable, Mutable, Object, Sequence, ValueArray, View};

@@ -6,7 +6,7 @@ use core::marker::PhantomData;
 use core::ops::RangeBounds;
 
 use super::keys::Context;
-use super::table;
+use super::table::Table;
 use crate::arena::{Arena, Slot};
 #[cfg(doc)]
 use crate::words::Error;
@@ -107,13 +107,6 @@ impl<'h, K: Object> View<'h, K> {
         Ok(View { words, len: slot.len, context, kind: PhantomData })
     }
 
-    /// A copy of the view, in memory of its own, to pass to a function that is
-    /// rarely called: the view itself can stay in registers.
-    #[inline(always)]
-    pub(crate) fn spill(self) -> Self {
-        View { words: self.words, len: self.len, context: self.context, kind: PhantomData }
-    }
-
     /// The words in use of the object's block.
     pub(crate) const fn words(self) -> &'h [u64] {
         self.words
@@ -194,14 +187,16 @@ impl<'h, K: Sequence> View<'h, K> {
     }
 }
 
-/// Shows the kind and the number of elements or entries.
+/// Shows the kind and the number of elements or entries, and whether a table is ordered: a
+/// search tree, as the hashes of too many of its keys collide.
 impl<K: Object> fmt::Debug for View<'_, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let len = match K::SHAPE.elements {
-            Elements::Entries(_) => table::len(self.words),
-            _ => self.len,
+        let Elements::Entries(stride) = K::SHAPE.elements else {
+            return write!(f, "View({}, len {})", K::KIND, self.len);
         };
-        write!(f, "View({}, len {len})", K::KIND)
+        let table = Table::new(self.words, self.len, to_usize(stride));
+        let ordered = if table.is_ordered() { ", ordered" } else { "" };
+        write!(f, "View({}, len {}{ordered})", K::KIND, table.len())
     }
 }
 

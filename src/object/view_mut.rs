@@ -5,8 +5,9 @@ use core::marker::PhantomData;
 use core::ops::RangeBounds;
 
 use super::keys::Context;
-use super::view::{ContextOf, Growable, Mutable, Object, Sequence, View};
-use crate::arena::{Arena, Resources};
+use super::keys::Keys;
+use super::view::{Growable, Mutable, Object, Sequence, View};
+use crate::arena::{Arena, Arenas, Resources};
 #[cfg(doc)]
 use crate::words::Error;
 use crate::words::{Element, Result, corrupt, object_len, out_of_range, range, to_usize};
@@ -40,23 +41,28 @@ use crate::words::{Element, Result, corrupt, object_len, out_of_range, range, to
 /// # Ok::<(), segheap::Error>(())
 /// ```
 pub struct ViewMut<'h, K: Object> {
-    pub(crate) arena: &'h mut Arena,
-    pub(crate) resources: &'h mut Resources,
-    pub(crate) index: u32,
-    pub(crate) context: ContextOf<'h, K>,
+    pub(super) arenas: &'h mut Arenas,
+    pub(super) resources: &'h mut Resources,
+    pub(super) index: u32,
     kind: PhantomData<K>,
 }
 
 impl<'h, K: Object> ViewMut<'h, K> {
-    /// The object in slot `index` of `arena`, which is live.
+    /// The object in slot `index` of the arena of its kind, which is live.
     #[inline(always)]
-    pub(crate) fn new(
-        arena: &'h mut Arena,
-        resources: &'h mut Resources,
-        index: u32,
-        context: ContextOf<'h, K>,
-    ) -> Self {
-        ViewMut { arena, resources, index, context, kind: PhantomData }
+    pub(crate) fn new(arenas: &'h mut Arenas, resources: &'h mut Resources, index: u32) -> Self {
+        ViewMut { arenas, resources, index, kind: PhantomData }
+    }
+
+    #[inline(always)]
+    pub(super) fn arena_mut(&mut self) -> Result<&mut Arena> {
+        self.arenas.get_mut(K::KIND).ok_or_else(corrupt)
+    }
+
+    #[inline(always)]
+    fn len(&self) -> Result<usize> {
+        let arena = self.arenas.get(K::KIND).ok_or_else(corrupt)?;
+        Ok(to_usize(arena.slot(self.index)?.len))
     }
 
     /// Returns a view of the same object, to read. O(1).
@@ -75,11 +81,8 @@ impl<'h, K: Object> ViewMut<'h, K> {
     /// # Errors
     /// [`Error::Corrupt`] only if this crate has a bug.
     pub fn view(&self) -> Result<View<'_, K>> {
-        View::new(
-            self.arena,
-            self.arena.slot(self.index)?,
-            K::Context::with_own(self.context, self.arena),
-        )
+        let arena = self.arenas.get(K::KIND).ok_or_else(corrupt)?;
+        View::new(arena, arena.slot(self.index)?, K::Context::of(Keys::new(self.arenas)))
     }
 }
 
@@ -99,7 +102,7 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     /// [`Error::Corrupt`] only if this crate has a bug.
     #[inline(always)]
     pub fn as_mut_slice(&mut self) -> Result<&mut [K::Element]> {
-        elements::<K>(self.arena, self.index).ok_or_else(corrupt)
+        elements::<K>(self.arenas, self.index).ok_or_else(corrupt)
     }
 
     /// Overwrites element `index`. O(1).
@@ -119,9 +122,9 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     /// [`Error::OutOfRange`] if `index` is not below the length.
     #[inline(always)]
     pub fn set(&mut self, index: usize, element: K::Element) -> Result<()> {
-        match elements::<K>(self.arena, self.index).and_then(|elements| elements.get_mut(index)) {
+        match elements::<K>(self.arenas, self.index).and_then(|elements| elements.get_mut(index)) {
             Some(place) => *place = element,
-            None => return Err(out_of_range(index, to_usize(self.arena.slot(self.index)?.len))),
+            None => return Err(out_of_range(index, self.len()?)),
         }
         Ok(())
     }
@@ -168,7 +171,7 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
         self,
         bounds: impl RangeBounds<usize>,
     ) -> Result<&'h mut [K::Element]> {
-        let elements = elements::<K>(self.arena, self.index).ok_or_else(corrupt)?;
+        let elements = elements::<K>(self.arenas, self.index).ok_or_else(corrupt)?;
         let range = range(bounds, elements.len())?;
         elements.get_mut(range).ok_or_else(corrupt)
     }
@@ -208,23 +211,26 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
 
 /// The length of an object, and all elements that fit into its block.
 #[inline(always)]
-fn body<K: Sequence>(arena: &mut Arena, index: u32) -> Option<(&mut u32, &mut [K::Element])> {
-    let (slot, block) = arena.write(index)?;
+fn body<K: Sequence>(arenas: &mut Arenas, index: u32) -> Option<(&mut u32, &mut [K::Element])> {
+    let (slot, block) = arenas.get_mut(K::KIND)?.write(index)?;
     let body = block.get_mut(to_usize(K::SHAPE.header)..).unwrap_or_default();
     Some((&mut slot.len, K::Element::slice_mut(body)))
 }
 
 /// The elements of an object.
 #[inline(always)]
-fn elements<K: Sequence>(arena: &mut Arena, index: u32) -> Option<&mut [K::Element]> {
-    let (len, body) = body::<K>(arena, index)?;
+fn elements<K: Sequence>(arenas: &mut Arenas, index: u32) -> Option<&mut [K::Element]> {
+    let (len, body) = body::<K>(arenas, index)?;
     body.get_mut(..to_usize(*len))
 }
 
 /// The length of an object, and its first spare element, if its block has one.
 #[inline(always)]
-fn first_spare<K: Growable>(arena: &mut Arena, index: u32) -> Option<(&mut u32, &mut K::Element)> {
-    let (len, body) = body::<K>(arena, index)?;
+fn first_spare<K: Growable>(
+    arenas: &mut Arenas,
+    index: u32,
+) -> Option<(&mut u32, &mut K::Element)> {
+    let (len, body) = body::<K>(arenas, index)?;
     let place = body.get_mut(to_usize(*len))?;
     // Only bytes can number more than `u32::MAX` in a block of as many words.
     (K::Element::PER_WORD == 1 || *len < u32::MAX).then_some((len, place))
@@ -233,13 +239,13 @@ fn first_spare<K: Growable>(arena: &mut Arena, index: u32) -> Option<(&mut u32, 
 /// [`ViewMut::push`] to an object whose block is full.
 #[cold]
 fn push_grown<K: Growable>(
-    arena: &mut Arena,
+    arenas: &mut Arenas,
     resources: &mut Resources,
     index: u32,
     element: K::Element,
 ) -> Result<()> {
-    arena.reserve(resources, index, 1)?;
-    let (len, place) = first_spare::<K>(arena, index).ok_or_else(corrupt)?;
+    arenas.get_mut(K::KIND).ok_or_else(corrupt)?.reserve(resources, index, 1)?;
+    let (len, place) = first_spare::<K>(arenas, index).ok_or_else(corrupt)?;
     *place = element;
     *len = len.wrapping_add(1);
     Ok(())
@@ -264,13 +270,13 @@ impl<K: Growable> ViewMut<'_, K> {
     #[inline(always)]
     pub fn push(&mut self, element: K::Element) -> Result<()> {
         // Passing `self` to the cold function would force it into memory.
-        match first_spare::<K>(self.arena, self.index) {
+        match first_spare::<K>(self.arenas, self.index) {
             Some((len, place)) => {
                 *place = element;
                 *len = len.wrapping_add(1);
                 Ok(())
             }
-            None => push_grown::<K>(self.arena, self.resources, self.index, element),
+            None => push_grown::<K>(self.arenas, self.resources, self.index, element),
         }
     }
 
@@ -293,17 +299,19 @@ impl<K: Growable> ViewMut<'_, K> {
     /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
     /// [`Error::OutOfMemory`] if the object cannot grow. Nothing has changed then.
     pub fn reserve(&mut self, additional: usize) -> Result<()> {
-        self.arena.reserve(self.resources, self.index, additional)
+        let arena = self.arenas.get_mut(K::KIND).ok_or_else(corrupt)?;
+        arena.reserve(self.resources, self.index, additional)
     }
 
     /// Opens a gap of `count` elements before `index`. Their values are unspecified.
     fn splice(&mut self, index: usize, count: usize) -> Result<&mut [K::Element]> {
-        let len = to_usize(self.arena.slot(self.index)?.len);
+        let len = self.len()?;
         if index > len {
             return Err(out_of_range(index, len));
         }
         self.reserve(count)?;
-        self.arena.set_len(self.index, object_len(len.saturating_add(count))?)?;
+        let slot = self.index;
+        self.arena_mut()?.set_len(slot, object_len(len.saturating_add(count))?)?;
         let elements = self.as_mut_slice()?;
         let gap = index..index.saturating_add(count);
         elements.copy_within(index..len, gap.end);
@@ -326,7 +334,7 @@ impl<K: Growable> ViewMut<'_, K> {
     /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
     /// [`Error::OutOfMemory`] if the object cannot grow. Nothing has changed then.
     pub fn extend(&mut self, elements: &[K::Element]) -> Result<()> {
-        let len = to_usize(self.arena.slot(self.index)?.len);
+        let len = self.len()?;
         self.splice(len, elements.len())?.copy_from_slice(elements);
         Ok(())
     }
@@ -392,10 +400,12 @@ impl<K: Growable> ViewMut<'_, K> {
     /// [`Error::Corrupt`] only if this crate has a bug.
     #[inline]
     pub fn pop(&mut self) -> Result<Option<K::Element>> {
-        let popped = self.as_mut_slice()?.last().copied();
-        let len = self.arena.slot(self.index)?.len;
-        self.arena.truncate(self.index, len.saturating_sub(1))?;
-        Ok(popped)
+        let index = self.index;
+        let (len, body) = body::<K>(self.arenas, index).ok_or_else(corrupt)?;
+        let Some(last) = len.checked_sub(1) else { return Ok(None) };
+        let popped = *body.get(to_usize(last)).ok_or_else(corrupt)?;
+        self.arena_mut()?.truncate(index, last)?;
+        Ok(Some(popped))
     }
 
     /// Removes all elements but the first `len`. A shorter sequence stays as it is.
@@ -414,7 +424,8 @@ impl<K: Growable> ViewMut<'_, K> {
     /// # Errors
     /// [`Error::Corrupt`] only if this crate has a bug.
     pub fn truncate(&mut self, len: usize) -> Result<()> {
-        self.arena.truncate(self.index, u32::try_from(len).unwrap_or(u32::MAX))
+        let index = self.index;
+        self.arena_mut()?.truncate(index, u32::try_from(len).unwrap_or(u32::MAX))
     }
 
     /// Changes the length to `len`: removes elements from the end, or appends copies
@@ -436,7 +447,7 @@ impl<K: Growable> ViewMut<'_, K> {
     /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
     /// [`Error::OutOfMemory`] if the object cannot grow. Nothing has changed then.
     pub fn resize(&mut self, len: usize, element: K::Element) -> Result<()> {
-        let old = to_usize(self.arena.slot(self.index)?.len);
+        let old = self.len()?;
         match len.checked_sub(old) {
             Some(added) => self.splice(old, added)?.fill(element),
             None => self.truncate(len)?,

@@ -6,9 +6,10 @@ use bstr::ByteSlice;
 use smallvec::SmallVec;
 
 use super::values::is_hole;
+use crate::arena::{Index, Indexed};
 use crate::heap::Heap;
 use crate::object::Integer;
-use crate::words::{Cell, Element, Elements, Error, KeyBy, Shape, Unpacked, to_usize};
+use crate::words::{Cell, Element, Elements, Error, KeyBy, Result, Shape, Unpacked, to_usize};
 
 /// Default bound on the bytes written.
 const LIMIT: usize = 4096;
@@ -27,8 +28,9 @@ pub struct DisplayValue<'h> {
 }
 
 impl Heap {
-    /// Returns a value as text, of which at most 4,096 bytes are written. O(bytes
-    /// written); an integer of n limbs takes O(n^2).
+    /// Returns a value as text, of which at most 4,096 bytes are written. Expected
+    /// O(bytes written), however deep the value is; an integer of n limbs takes O(n^2).
+    /// Takes memory for the path to the innermost value, which no limit counts.
     ///
     /// ```
     /// use segheap::{Heap, List};
@@ -59,7 +61,8 @@ impl DisplayValue<'_> {
         DisplayValue { quoted: true, ..self }
     }
 
-    /// Sets the bound on the bytes written; `…` follows them if something is left out.
+    /// Sets the bound on the bytes written; `…` follows them if something is left out,
+    /// also if there is no memory for deeper values.
     ///
     /// ```
     /// use segheap::{Heap, I64Arr};
@@ -73,7 +76,7 @@ impl DisplayValue<'_> {
     }
 }
 
-/// A writer that fails once a bound is reached.
+/// A writer that fails once a bound is reached, or memory.
 struct Bounded<'w, 'f> {
     inner: &'w mut fmt::Formatter<'f>,
     left: usize,
@@ -90,8 +93,15 @@ impl Write for Bounded<'_, '_> {
         while !text.is_char_boundary(fits) {
             fits = fits.saturating_sub(1);
         }
-        self.cut = true;
         self.inner.write_str(text.get(..fits).unwrap_or_default())?;
+        self.cut()
+    }
+}
+
+impl Bounded<'_, '_> {
+    /// Leaves the rest out.
+    fn cut(&mut self) -> fmt::Result {
+        self.cut = true;
         self.inner.write_str("…")?;
         Err(fmt::Error)
     }
@@ -104,6 +114,60 @@ struct Frame<'h> {
     cells: &'h [Cell],
     next: usize,
     first: bool,
+}
+
+impl Indexed for Frame<'_> {
+    fn key(&self) -> Option<Cell> {
+        Some(self.cell)
+    }
+}
+
+/// Frames that are searched one by one.
+const FEW: usize = 8;
+
+/// The objects that are being written, the outermost first.
+struct Path<'h> {
+    frames: SmallVec<[Frame<'h>; FEW]>,
+    /// Finds the first ones, once they are many.
+    index: Index,
+}
+
+impl<'h> Path<'h> {
+    fn contains(&self, cell: Cell) -> bool {
+        let others = self.frames.get(self.index.len()..).unwrap_or_default();
+        self.index.find(&self.frames, cell).is_some()
+            || others.iter().any(|frame| frame.cell == cell)
+    }
+
+    /// Adds an object that is not on the path. Expected amortised O(1).
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    fn push(&mut self, frame: Frame<'h>) -> Result<()> {
+        self.frames.try_reserve(1).map_err(|_| Error::OutOfMemory)?;
+        self.frames.push(frame);
+        if self.frames.len().saturating_sub(self.index.len()) > FEW {
+            for place in self.index.len()..self.frames.len() {
+                let Some(frame) = self.frames.get(place) else { return Ok(()) };
+                let before = self.frames.get(..place).unwrap_or_default();
+                self.index.reserve_one(before, |buckets, len| {
+                    let more = len.saturating_sub(buckets.len());
+                    buckets.try_reserve_exact(more).map_err(|_| Error::OutOfMemory)
+                })?;
+                self.index.put(&self.frames, frame.cell, place);
+            }
+        }
+        Ok(())
+    }
+
+    fn pop(&mut self) {
+        if self.index.len() == self.frames.len()
+            && let Some(last) = self.frames.last()
+        {
+            self.index.remove(&self.frames, last.cell);
+        }
+        self.frames.pop();
+    }
 }
 
 impl fmt::Display for DisplayValue<'_> {
@@ -123,17 +187,18 @@ impl<'h> DisplayValue<'h> {
         {
             return write!(out, "{text}");
         }
-        let mut path = SmallVec::<[Frame<'h>; 8]>::new();
+        let index = Index::new(self.heap.roots.index_seed());
+        let mut path = Path { frames: SmallVec::new(), index };
         let mut next = Some(self.cell);
         loop {
             if let Some(cell) = next.take() {
-                if path.iter().any(|frame| frame.cell == cell && cell.is_handle()) {
+                if cell.is_handle() && path.contains(cell) {
                     write!(out, "{cell:?}")?;
                 } else if let Some(frame) = self.open(cell, out)? {
-                    path.push(frame);
+                    path.push(frame).or_else(|_| out.cut())?;
                 }
             }
-            let Some(frame) = path.last_mut() else { return Ok(()) };
+            let Some(frame) = path.frames.last_mut() else { return Ok(()) };
             let entries = matches!(frame.shape.elements, Elements::Entries(2));
             let value = entries && frame.next % 2 == 1;
             match frame.cells.get(frame.next) {
@@ -180,7 +245,9 @@ impl<'h> DisplayValue<'h> {
                 // The conversion to decimal is O(n^2): skip it if the digits, 19 or
                 // more for each limb but the last, cannot fit.
                 if integer.limbs.len().saturating_sub(1).saturating_mul(19) > out.left {
-                    write!(out, "integer of {} bits", integer.limbs.len().saturating_mul(64))?;
+                    let zeros = integer.limbs.last().map_or(0, |limb| limb.leading_zeros());
+                    let bits = integer.limbs.len().saturating_mul(64);
+                    write!(out, "integer of {} bits", bits.saturating_sub(to_usize(zeros)))?;
                 } else {
                     write!(out, "{}", integer)?;
                 }

@@ -7,17 +7,17 @@ use bumpalo::collections::Vec;
 use crate::arena::reserve;
 use crate::heap::Heap;
 use crate::object::Mutable;
-use crate::words::{AsHandle, Cell, Error};
+use crate::words::{AsHandle, Cell, Error, corrupt};
 
 impl Heap {
     /// Sorts the cells of a list (or of another sequence of cells) by `compare`. The
     /// sort is stable: a bottom-up merge sort with O(n log n) comparisons, in scratch
-    /// memory for 2 n cells.
+    /// memory for 3 n cells.
     ///
-    /// `compare` gets the heap, and may allocate, collect and change objects; the list
-    /// keeps its old order until the last comparison. Its cells are then overwritten by
-    /// the sorted ones. If `compare` is no consistent order, the result is some
-    /// permutation of the cells.
+    /// `compare` gets the heap, and may allocate, collect and change other objects; the
+    /// list keeps its old order until the last comparison. Its cells are then overwritten
+    /// by the sorted ones, unless `compare` has changed it. If `compare` is no consistent
+    /// order, the result is some permutation of the cells.
     ///
     /// ```
     /// use segheap::{Error, Heap, List};
@@ -29,8 +29,8 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// The first error of `compare`; [`Error::ChangedDuringSort`] if the list has
-    /// another length after the last comparison; [`Error::NotAHandle`],
+    /// The first error of `compare`; [`Error::ChangedDuringSort`] if the list has other
+    /// cells or another length after the last comparison than before the first; [`Error::NotAHandle`],
     /// [`Error::Sealed`], [`Error::WrongKind`] or [`Error::Stale`] if `list` is no
     /// handle of a live object of kind `K`, before the first comparison or after the
     /// last; [`Error::Limit`] or [`Error::OutOfMemory`] if scratch memory cannot grow.
@@ -42,11 +42,13 @@ impl Heap {
     ) -> Result<(), E> {
         self.with_scratch(|heap, scratch| {
             let cells = heap.get(list)?.as_slice();
-            let (mut from, mut to) = (Vec::new_in(scratch.bump), Vec::new_in(scratch.bump));
-            for buffer in [&mut from, &mut to] {
-                reserve(buffer, cells.len())?;
-                buffer.extend_from_slice(cells);
-            }
+            // One buffer, which is in one chunk: the next sort finds room there.
+            let mut buffer = Vec::new_in(scratch.bump);
+            reserve(&mut buffer, cells.len().saturating_mul(3))?;
+            (0..3).for_each(|_| buffer.extend_from_slice(cells));
+            let (before, work) = buffer.split_at_mut_checked(cells.len()).ok_or_else(corrupt)?;
+            let halves = work.split_at_mut_checked(before.len()).ok_or_else(corrupt)?;
+            let (mut from, mut to) = halves;
             // The comparisons may allocate: scratch memory counts against the limit.
             scratch.charge_sort(heap.store.account_mut());
             let mut width = 1_usize;
@@ -63,10 +65,10 @@ impl Heap {
             }
             let mut view = heap.get_mut(list)?;
             let cells = view.as_mut_slice()?;
-            if cells.len() != from.len() {
+            if cells != before {
                 return Err(Error::ChangedDuringSort);
             }
-            cells.copy_from_slice(&from);
+            cells.copy_from_slice(from);
             Ok(Ok(()))
         })?
     }

@@ -2,11 +2,11 @@
 
 use bumpalo::collections::Vec;
 
-use crate::arena::{Arena, Seen, Slot, push};
+use crate::arena::{Arena, Slot, push};
 use crate::heap::Heap;
 use crate::object::Keys;
 use crate::object::table::{Table, copied};
-use crate::words::{Cell, Element, Elements, HOLE, KeyBy, Kind, Result, to_usize};
+use crate::words::{Cell, Element, Elements, KeyBy, Kind, Result, to_usize};
 
 #[cfg(doc)]
 use crate::Error;
@@ -85,7 +85,7 @@ impl Heap {
             let store = &heap.store;
             let keys = store.keys();
             let mut work = Vec::new_in(scratch.bump);
-            let mut seen = Seen::new_in(scratch.bump);
+            let mut seen = scratch.seen();
             push(&mut work, (a, b))?;
             while let Some((a, b)) = work.pop() {
                 let key = keys.key(a)?;
@@ -129,10 +129,9 @@ fn push_pairs(
         Elements::Entries(stride) => {
             let other = table(arena, right, stride)?;
             for (key, value) in table(arena, left, stride)?.iter().map(copied) {
-                let key = keys.key(key)?;
-                let found = other.find(key.hash, |entry| keys.same(&key, entry));
-                let entry = found.ok().and_then(|(_, n)| other.entry(n));
-                let Some(entry) = entry else { return Ok(false) };
+                let found = keys.locate(other, key)?.1.ok();
+                let found = found.and_then(|(_, position)| other.entry(position));
+                let Some(entry) = found else { return Ok(false) };
                 push(work, (value, copied(entry).1))?;
             }
         }
@@ -177,5 +176,5 @@ pub(crate) fn table(arena: &Arena, slot: Slot, stride: u32) -> Result<Table<&[u6
 
 /// Whether the key of an entry marks a removed one.
 pub(crate) fn is_hole(cell: Cell) -> bool {
-    cell.bits() == HOLE
+    cell.as_hole().is_some()
 }

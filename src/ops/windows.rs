@@ -2,7 +2,8 @@
 
 use core::ops::{Range, RangeBounds};
 
-use crate::heap::{Arenas, Heap};
+use crate::arena::Arenas;
+use crate::heap::Heap;
 use crate::object::Mutable;
 use crate::words::{Element, Error, Handle, Private, Result, corrupt, range, to_usize};
 

@@ -47,8 +47,6 @@ pub(crate) const SELECTOR_SHIFT: u32 = 44;
 pub(crate) const GENERATION_MASK: u64 = 0xFFF << 32;
 const NAN: u64 = 0x7FF8_0000_0000_0000;
 pub(super) const SHORT_LEN_SHIFT: u32 = 40;
-/// The key word of a removed entry of a hash table. No cell has these bits.
-pub(crate) const HOLE: u64 = TAG_HOLE << TAG_SHIFT;
 
 /// A value of a VM, NaN-boxed into 8 bytes: a float, an integer of 48 bits, a
 /// bool, null, text of up to 5 bytes, a deopt sentinel, a handle of an object, or
@@ -135,6 +133,18 @@ impl Cell {
 
     pub(crate) const fn bits(self) -> u64 {
         self.0.0
+    }
+
+    /// What the key of a removed entry of a hash table is replaced by, with a payload of
+    /// 48 bits. No value has this tag.
+    pub(crate) const fn hole(payload: u64) -> Cell {
+        Cell::raw(TAG_HOLE << TAG_SHIFT | payload & PAYLOAD)
+    }
+
+    /// The payload of a [`Cell::hole`].
+    #[inline(always)]
+    pub(crate) const fn as_hole(self) -> Option<u64> {
+        if self.bits() >> TAG_SHIFT == TAG_HOLE { Some(self.bits() & PAYLOAD) } else { None }
     }
 
     /// Returns a float. Every NaN becomes the canonical NaN; all other doubles

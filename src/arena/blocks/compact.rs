@@ -1,6 +1,6 @@
 //! Compaction: closing the gaps between blocks.
 
-use super::{Blocks, CLASSES, START, class_of, halves};
+use super::{Blocks, START, class_of, halves};
 use crate::arena::{Resources, Slot};
 use crate::words::{PAGE_BYTES, to_u64, to_usize};
 
@@ -29,7 +29,7 @@ impl Blocks {
             let words = self.memory.words_mut();
             link_blocks(words, slots, bits, is_live, &words_of);
             let moved = slide_blocks(words, slots, bits, &words_of);
-            words.iter_mut().take(CLASSES).for_each(|head| *head = 0);
+            words.iter_mut().take(START).for_each(|head| *head = 0);
             moved
         });
         (self.top, self.used) = (to_u64(top), used);

@@ -36,3 +36,31 @@ fn a_split_block_is_allocated_in_pieces() {
     }
     assert!(taken > 4096 * 9 / 10, "{taken}");
 }
+
+#[test]
+fn what_a_block_that_shrinks_leaves_is_allocated() {
+    let limits = Limits::NONE.with_pages(1);
+    let (mut blocks, mut resources) = (Blocks::new(), Resources::new(Account::new(limits)));
+    let kind = Kind::from_selector(0);
+    let mut alloc = |blocks: &mut Blocks, words| blocks.alloc(&mut resources, kind, words);
+    for words_after in [0, 3584] {
+        let block = alloc(&mut blocks, 4096).unwrap();
+        let next = alloc(&mut blocks, words_after).unwrap();
+        let shrunk = blocks.shrink(block, 100);
+        assert!(shrunk.off == block.off && (100..128).contains(&shrunk.cap));
+        assert_eq!(blocks.shrink(shrunk, 100).cap, shrunk.cap);
+        let used = shrunk.cap + next.cap;
+        assert_eq!(blocks.used(), u64::from(used));
+        let free = u32::try_from(blocks.memory.words().len() - START).unwrap() - used;
+        let mut taken = 0;
+        while let Ok(piece) = alloc(&mut blocks, 7) {
+            for other in [shrunk, next] {
+                let is_before = piece.off + piece.cap <= other.off;
+                assert!(is_before || piece.off >= other.off + other.cap);
+            }
+            taken += piece.cap;
+        }
+        assert!(taken > free / 5 * 4 && taken <= free, "{taken} of {free}");
+        blocks.clear();
+    }
+}

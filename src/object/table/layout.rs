@@ -1,134 +1,149 @@
 //! [`Layout`]: where the parts of a table lie in its block.
 
-use core::ops::Range;
-
 use crate::arena::halves;
-use crate::words::{Error, Result, to_u64, to_usize};
+use crate::words::{Cell, Error, Result, to_u64, to_usize};
 
 /// The words of the header.
 pub(crate) const HEADER: u32 = 3;
-/// The header word that counts entries.
-pub(super) const LIVE: usize = 0;
+/// The header word with the number of positions, and the number of entries below it.
+pub(super) const COUNTS: usize = 0;
 /// The header word with the sequence number of the next entry.
 pub(super) const NEXT: usize = 1;
-/// The header word with the layout.
-pub(super) const LAYOUT: usize = 2;
-/// The bit of the layout's word that says that sequence numbers are stored.
-pub(super) const SEQUENCED: u64 = 1;
-/// Buckets in a group. A probe sequence goes from group to group.
-pub(super) const GROUP: usize = 4;
+/// The header word that leads to entries: in the high half the first word of the index, in
+/// the low one its number of buckets, with flags. Of an ordered table: [`ORDERED`], and
+/// the root of the tree, which takes the high 30 bits of its half.
+pub(super) const INDEX: usize = 2;
+/// In place of the first word of an index, and beyond every block: what looks for a bucket
+/// finds none.
+pub(super) const ORDERED: u32 = u32::MAX;
+/// Flag: sequence numbers are stored.
+pub(super) const SEQUENCED: u32 = 1;
+/// Flag: there is, or was, a key that is an integer in an arena and would fit into a
+/// cell.
+pub(super) const BOXED: u32 = 2;
+/// All flags; the number of buckets is a multiple of 8.
+pub(super) const FLAGS: u32 = 3;
 pub(super) const BUCKETS_MIN: usize = 8;
-pub(super) const BUCKETS_MAX: usize = 1 << 31;
+const POSITIONS_MAX: usize = 1 << 29;
 
-/// Where the parts of a table lie in its block.
-///
-/// In order: the header, the entries, the sequence numbers if they are stored, the
-/// index.
+/// Where the parts of a table lie in its block. In order: the header; the entries; the
+/// hashes, two a word; the sequence numbers if they are stored; the index, two buckets
+/// a word.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layout {
-    /// The first word of the index.
-    pub(super) index: usize,
-    /// The buckets of the index, a power of two; 0 in a table without a block.
-    pub(super) buckets: usize,
+    /// The positions for entries.
+    pub(super) capacity: usize,
     /// Whether sequence numbers are stored.
     pub(super) sequenced: bool,
-    stride: usize,
+    pub(super) stride: usize,
 }
 
 impl Layout {
-    /// The smallest layout for `entries` entries.
+    /// The layout for `capacity` entries.
     ///
     /// # Errors
     /// [`Error::ObjectTooLarge`].
-    pub(super) fn for_entries(entries: usize, sequenced: bool, stride: usize) -> Result<Layout> {
-        let buckets = entries.saturating_mul(4).div_ceil(3).max(BUCKETS_MIN);
-        let buckets = buckets.checked_next_power_of_two().filter(|&buckets| buckets <= BUCKETS_MAX);
-        let buckets = buckets.ok_or(Error::ObjectTooLarge)?;
-        let mut layout = Layout { index: 0, buckets, sequenced, stride };
-        let numbers = if sequenced { layout.capacity() } else { 0 };
-        layout.index = layout.sequence().saturating_add(numbers);
-        Ok(layout)
+    pub(super) fn new(capacity: usize, sequenced: bool, stride: usize) -> Result<Layout> {
+        if capacity > POSITIONS_MAX {
+            return Err(Error::ObjectTooLarge);
+        }
+        Ok(Layout { capacity, sequenced, stride })
     }
 
     /// The layout of the table in `words`.
     #[inline(always)]
     pub(super) fn of(words: &[u64], stride: usize) -> Layout {
-        let word = words.get(LAYOUT).copied().unwrap_or(0);
-        let (index, buckets) = halves(word & !SEQUENCED);
-        Layout {
-            index: to_usize(index),
-            buckets: to_usize(buckets),
-            sequenced: word & SEQUENCED != 0,
-            stride,
-        }
+        let word = |n: usize| halves(words.get(n).copied().unwrap_or(0));
+        let sequenced = word(INDEX).1 & SEQUENCED != 0;
+        Layout { capacity: to_usize(word(COUNTS).0), sequenced, stride }
     }
 
-    /// The layout's header word. Both numbers fit, as no block has 2^32 words; the
-    /// number of buckets is even and leaves its lowest bit to the flag.
-    pub(super) fn word(self) -> u64 {
-        to_u64(self.index) << 32 | to_u64(self.buckets) | u64::from(self.sequenced)
+    /// The buckets of the index, a power of two: two or more for a position. As many
+    /// links has a tree.
+    #[inline(always)]
+    pub(super) fn buckets(self) -> usize {
+        self.capacity.wrapping_mul(2).max(BUCKETS_MIN).next_power_of_two()
     }
 
-    /// The positions for entries: three for four buckets.
-    pub(super) fn capacity(self) -> usize {
-        (self.buckets / 4).wrapping_mul(3)
+    /// The first word of the hashes.
+    #[inline(always)]
+    pub(super) fn hashes(self) -> usize {
+        self.capacity.wrapping_mul(self.stride).wrapping_add(to_usize(HEADER))
     }
 
     /// The first word of the sequence numbers.
+    #[inline(always)]
     pub(super) fn sequence(self) -> usize {
-        self.capacity().saturating_mul(self.stride).saturating_add(to_usize(HEADER))
+        self.hashes().wrapping_add(self.capacity.div_ceil(2))
+    }
+
+    /// The first word of the index.
+    #[inline(always)]
+    pub(super) fn index(self) -> usize {
+        let numbers = if self.sequenced { self.capacity } else { 0 };
+        self.sequence().wrapping_add(numbers)
     }
 
     /// The words of the whole table.
     pub(super) fn words(self) -> usize {
-        self.range().end
-    }
-
-    /// The words of the index.
-    #[inline(always)]
-    pub(super) fn range(self) -> Range<usize> {
-        self.index..self.index.saturating_add(self.buckets)
+        self.index().wrapping_add(self.buckets() / 2)
     }
 }
 
-/// The words of a table of `entries` entries; 0 for none, `usize::MAX` for too many.
+/// The words of a table for `entries` entries; 0 for none, `usize::MAX` for too many.
 pub(crate) fn words_for(entries: usize, stride: usize) -> usize {
-    let layout = Layout::for_entries(entries, false, stride);
+    let layout = Layout::new(entries, false, stride);
     if entries == 0 { 0 } else { layout.map_or(usize::MAX, Layout::words) }
 }
 
 /// Writes an empty table with room for `entries` entries.
 pub(crate) fn fill(words: &mut [u64], entries: usize, stride: usize) {
-    if let (Ok(layout), false) = (Layout::for_entries(entries, false, stride), words.is_empty()) {
-        start(words, layout, 0);
+    if let (Ok(layout), false) = (Layout::new(entries, false, stride), words.is_empty()) {
+        start(words, layout, 0, 0);
     }
 }
 
-/// Writes the header of an empty table, and frees all buckets.
-pub(super) fn start(words: &mut [u64], layout: Layout, next: u64) {
-    for (word, value) in words.iter_mut().zip([0, next, layout.word()]) {
+/// Writes the header of a table of `live` entries, and frees all buckets. No flag is
+/// set but that of the layout.
+pub(super) fn start(words: &mut [u64], layout: Layout, live: u32, next: u64) {
+    debug_assert!(layout.words() <= words.len(), "a table is larger than its block");
+    let (index, buckets) = (layout.index(), layout.buckets());
+    let counts = to_u64(layout.capacity) << 32 | u64::from(live);
+    let index_word = to_u64(index) << 32 | to_u64(buckets) | u64::from(layout.sequenced);
+    for (word, value) in words.iter_mut().zip([counts, next, index_word]) {
         *word = value;
     }
-    debug_assert!(layout.words() <= words.len(), "a table is larger than its block");
-    if let Some(buckets) = words.get_mut(layout.range()) {
+    if let Some(buckets) = words.get_mut(index..index.saturating_add(buckets / 2)) {
         buckets.fill(0);
     }
 }
 
-/// The first group of a hash's probe sequence. The number of groups is a power of
-/// two.
-#[inline(always)]
-pub(super) fn home(hash: u32, groups: usize) -> usize {
-    (to_usize(hash) / GROUP) & groups.wrapping_sub(1)
+/// What the key of a removed entry is replaced by: a hole, in a run of `len` holes.
+///
+/// The first hole of a run has the length of the run, and the last one, too, marked to
+/// be read backwards. Others have a length that was right once: forwards from them
+/// there are at least as many holes, as no hole is filled before a rebuild.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hole {
+    pub(super) len: u32,
+    pub(super) backwards: bool,
 }
 
-/// The number of buckets of a group that are in use: the first ones.
-#[inline(always)]
-pub(super) fn filled(group: &[u64; GROUP]) -> usize {
-    group.iter().filter(|&&bucket| bucket != 0).count()
-}
+impl Hole {
+    pub(super) const fn cell(self) -> Cell {
+        Cell::hole((self.len as u64) << 1 | self.backwards as u64)
+    }
 
-/// The bucket that refers to the entry at `position`.
-pub(super) const fn bucket_of(hash: u32, position: u32) -> u64 {
-    (hash as u64) << 32 | (position as u64).wrapping_add(1)
+    /// The hole that a key is replaced by, if it is.
+    #[inline(always)]
+    pub(super) fn of(key: Cell) -> Option<Hole> {
+        let payload = key.as_hole()?;
+        let len = u32::try_from(payload >> 1).unwrap_or(1);
+        Some(Hole { len, backwards: payload & 1 == 1 })
+    }
+
+    /// How many holes there are from here on, at least.
+    pub(super) const fn ahead(self) -> u32 {
+        if self.backwards || self.len == 0 { 1 } else { self.len }
+    }
 }

@@ -180,7 +180,7 @@ impl Route {
         let range = match self.how {
             How::Substring => {
                 let whole = slot.span(self.shapes.0, 0..to_usize(slot.len));
-                char_range(arena.memory().bytes().get(whole).ok_or_else(corrupt)?, bounds)?
+                char_range(arena.memory().payload().get(whole).ok_or_else(corrupt)?, bounds)?
             }
             _ => range(bounds, to_usize(slot.len))?,
         };
@@ -196,7 +196,7 @@ impl Route {
     /// The bytes of the source's elements.
     #[inline(always)]
     pub(super) fn bytes<'a>(&self, arena: &'a Arena, source: &Source) -> Result<&'a [u8]> {
-        arena.memory().bytes().get(self.span(arena, source)?).ok_or_else(corrupt)
+        arena.memory().payload().get(self.span(arena, source)?).ok_or_else(corrupt)
     }
 
     /// Checks that all elements of the source fit.
@@ -318,7 +318,7 @@ impl Route {
             let to = bytemuck::cast_slice_mut::<u64, u8>(words);
             let bytes = count.saturating_mul(self.shapes.1.element_bytes());
             let to = to.get_mut(..bytes).ok_or_else(corrupt)?;
-            self.convert(arena.memory().bytes().get(span).ok_or_else(corrupt)?, to, &source)
+            self.convert(arena.memory().payload().get(span).ok_or_else(corrupt)?, to, &source)
         })
     }
 }

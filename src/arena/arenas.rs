@@ -1,41 +1,52 @@
 //! [`Arenas`]: one arena for each kind, and one for seals.
 
-use super::SHAPES;
-use crate::arena::{Arena, Slot};
-use crate::words::{Cell, Error, Kind, Result, Shape, corrupt};
+use super::{Arena, Slot};
+use crate::words::{Cell, Error, HashSeeds, Kind, Result, Shape, corrupt};
 
 /// The arenas of a heap, in the order of [`Kind::place`]: the arena of seals is the
-/// first.
+/// first. With them the seeds of the hashes of keys, which may lie in any arena.
 #[derive(Debug)]
-pub(crate) struct Arenas([Arena; Arenas::COUNT]);
-
-/// One arena to write, the others to read: those before it and those after.
-pub(crate) type Split<'a> = (&'a [Arena], &'a mut Arena, &'a [Arena]);
+pub(crate) struct Arenas {
+    arenas: [Arena; Arenas::COUNT],
+    hash_seeds: HashSeeds,
+}
 
 impl Arenas {
     pub(crate) const COUNT: usize = Kind::COUNT + 1;
 
-    /// Empty arenas, whose slots start at generations that depend on `seed`. Each arena
-    /// gets a number of a linear congruential generator.
-    pub(super) fn new(mut seed: u64) -> Arenas {
-        Arenas(core::array::from_fn(|place| {
+    /// Empty arenas of the kinds of these shapes, and of seals. Their slots start at
+    /// generations that depend on `seed`: each arena gets a number of a linear
+    /// congruential generator.
+    pub(crate) fn new(
+        shapes: &[&'static Shape; Kind::COUNT],
+        mut seed: u64,
+        hash_seeds: HashSeeds,
+    ) -> Arenas {
+        let arenas = core::array::from_fn(|place| {
             let kind = Kind::from_place(place);
-            let shape = SHAPES.get(kind.index()).copied().unwrap_or(&Shape::SEAL);
+            let shape = shapes.get(kind.index()).copied().unwrap_or(&Shape::SEAL);
             seed = seed.wrapping_mul(0xD120_2E6F_7653_4E4D).wrapping_add(0x9E37_79B9_7F4A_7C15);
             let seed = u32::try_from(seed >> 32).unwrap_or(0);
             Arena::new(kind, shape, seed)
-        }))
+        });
+        Arenas { arenas, hash_seeds }
+    }
+
+    /// The seeds of the hashes of keys.
+    #[inline(always)]
+    pub(crate) const fn hash_seeds(&self) -> &HashSeeds {
+        &self.hash_seeds
     }
 
     /// The arena of a kind; `None` for a spare selector.
     #[inline(always)]
     pub(crate) fn get(&self, kind: Kind) -> Option<&Arena> {
-        self.0.get(kind.place())
+        self.arenas.get(kind.place())
     }
 
     #[inline(always)]
     pub(crate) fn get_mut(&mut self, kind: Kind) -> Option<&mut Arena> {
-        self.0.get_mut(kind.place())
+        self.arenas.get_mut(kind.place())
     }
 
     /// The arena that a handle refers to; unspecified for other cells.
@@ -44,40 +55,23 @@ impl Arenas {
         self.get(cell.selector())
     }
 
-    #[inline]
-    pub(crate) const fn as_slice(&self) -> &[Arena] {
-        &self.0
-    }
-
     pub(crate) fn iter(&self) -> core::slice::Iter<'_, Arena> {
-        self.0.iter()
+        self.arenas.iter()
     }
 
     pub(crate) fn iter_mut(&mut self) -> core::slice::IterMut<'_, Arena> {
-        self.0.iter_mut()
+        self.arenas.iter_mut()
     }
 
     /// What `each` returns of every arena.
     pub(crate) fn each<T>(&self, each: impl FnMut(&Arena) -> T) -> [T; Arenas::COUNT] {
-        self.0.each_ref().map(each)
-    }
-
-    /// The arena of a kind to write, the others to read.
-    ///
-    /// # Errors
-    /// [`Error::NotAHandle`] for a spare selector.
-    #[inline(always)]
-    pub(crate) fn split(&mut self, kind: Kind) -> Result<Split<'_>> {
-        let halves = self.0.split_at_mut_checked(kind.place());
-        let (before, rest) = halves.ok_or(Error::NotAHandle)?;
-        let (arena, after) = rest.split_first_mut().ok_or(Error::NotAHandle)?;
-        Ok((before, arena, after))
+        self.arenas.each_ref().map(each)
     }
 
     /// The arenas of two different kinds: one to read, one to write.
     #[inline(always)]
     pub(crate) fn read_and_write(&mut self, from: Kind, to: Kind) -> Result<(&Arena, &mut Arena)> {
-        let both = self.0.get_disjoint_mut([from.place(), to.place()]);
+        let both = self.arenas.get_disjoint_mut([from.place(), to.place()]);
         let [from, to] = both.map_err(|_| corrupt())?;
         Ok((from, to))
     }

@@ -1,0 +1,197 @@
+//! The entries of a table: positions, holes, sequence numbers.
+
+use super::layout::{HEADER, Hole, NEXT};
+use super::{Table, copied};
+use crate::object::view::Cursor;
+use crate::words::{Cell, to_usize};
+
+impl<'h> Table<&'h [u64]> {
+    /// The first word of a position. Beyond every block for that of a free bucket, which
+    /// would wrap on hosts of 32 bits.
+    #[inline(always)]
+    pub(super) fn place(&self, position: u32) -> usize {
+        to_usize(position).saturating_mul(self.stride).saturating_add(to_usize(HEADER))
+    }
+
+    /// The cells at a position: of an entry or a hole.
+    #[inline(always)]
+    pub(crate) fn cells(&self, position: u32) -> Option<&'h [Cell]> {
+        let start = self.place(position);
+        self.words.get(start..start.saturating_add(self.stride)).map(Cell::slice)
+    }
+
+    /// The key at a position, or the hole. Positions that are not used have none, or
+    /// any word.
+    #[inline(always)]
+    pub(crate) fn key(&self, position: u32) -> Option<Cell> {
+        self.cells(position).and_then(|cells| cells.first()).copied()
+    }
+
+    /// The cells of the entry at a position; `None` for a hole.
+    #[inline(always)]
+    pub(crate) fn entry(&self, position: u32) -> Option<&'h [Cell]> {
+        let cells = self.cells(position)?;
+        cells.first().filter(|key| key.as_hole().is_none()).map(|_| cells)
+    }
+
+    /// The position of the entry whose key is this cell, in a table of few positions; none
+    /// in others. A text is compared with few cells faster than it is hashed.
+    #[inline(always)]
+    pub(crate) fn find_among_few(&self, key: Cell) -> Option<u32> {
+        const FEW: u32 = 8;
+        if self.used > FEW {
+            return None;
+        }
+        (0..self.used).find(|&position| self.key(position) == Some(key))
+    }
+
+    /// The hole at a used position, if it is one.
+    #[inline(always)]
+    fn hole(&self, position: u32) -> Option<Hole> {
+        self.key(position).filter(|_| position < self.used).and_then(Hole::of)
+    }
+
+    /// The first position with an entry, from `position` on; `used` if there is none.
+    /// O(holes on the way), O(1) from the first one of a run.
+    #[inline(always)]
+    fn next_entry(&self, mut position: u32) -> u32 {
+        while let Some(hole) = self.hole(position) {
+            position = position.saturating_add(hole.ahead());
+        }
+        position.min(self.used)
+    }
+
+    /// The position of entry `n`. O(1) for the first and the last one and in a table
+    /// without holes, O(n) otherwise.
+    pub(crate) fn nth(&self, n: usize) -> Option<u32> {
+        let len = to_usize(self.len());
+        if n >= len {
+            return None;
+        }
+        if len == to_usize(self.used) {
+            return u32::try_from(n).ok();
+        }
+        if n.wrapping_add(1) == len {
+            let last = self.used.wrapping_sub(1);
+            let holes = self.hole(last).map_or(0, |hole| hole.len);
+            return Some(last.wrapping_sub(holes));
+        }
+        let mut position = self.next_entry(0);
+        for _ in 0..n {
+            position = self.next_entry(position.wrapping_add(1));
+        }
+        Some(position)
+    }
+
+    /// The sequence number of the entry at a position, or of the last one before it.
+    pub(super) fn sequence(&self, position: u32) -> u64 {
+        let layout = self.layout();
+        if position < self.used && layout.sequenced {
+            return self.header(layout.sequence().saturating_add(to_usize(position)));
+        }
+        let left = self.used.saturating_sub(position);
+        self.header(NEXT).wrapping_sub(u64::from(left))
+    }
+
+    /// The first position whose sequence number is not below the cursor's. O(1) where
+    /// the cursor's hint still holds, O(log used) otherwise.
+    fn position(&self, cursor: Cursor) -> u32 {
+        let layout = self.layout();
+        if !layout.sequenced {
+            let first = self.sequence(0);
+            return u32::try_from(cursor.next.saturating_sub(first)).unwrap_or(self.used);
+        }
+        let numbers = self.words.get(layout.sequence()..).unwrap_or_default();
+        let numbers = numbers.get(..to_usize(self.used)).unwrap_or_default();
+        debug_assert_eq!(numbers.len(), to_usize(self.used));
+        let (before, after) = numbers.split_at(to_usize(cursor.hint).min(numbers.len()));
+        let passed = |number: &u64| *number < cursor.next;
+        if before.last().is_none_or(passed) && !after.first().is_some_and(passed) {
+            return cursor.hint.min(self.used);
+        }
+        u32::try_from(numbers.partition_point(passed)).unwrap_or(self.used)
+    }
+
+    /// The first entry at the cursor or after it; the cursor advances past it.
+    #[inline]
+    pub(crate) fn next(&self, cursor: &mut Cursor) -> Option<&'h [Cell]> {
+        let position = self.next_entry(self.position(*cursor));
+        let entry = self.cells(position).filter(|_| position < self.used)?;
+        *cursor = Cursor {
+            next: self.sequence(position).wrapping_add(1),
+            hint: position.wrapping_add(1),
+        };
+        Some(entry)
+    }
+
+    /// The entries, in insertion order.
+    #[inline(always)]
+    pub(crate) fn iter(self) -> impl Iterator<Item = &'h [Cell]> {
+        let end = self.place(self.used);
+        let entries = Cell::slice(self.words.get(to_usize(HEADER)..end).unwrap_or_default());
+        let is_whole = self.len() == self.used;
+        // Without holes, no entry is tested for one.
+        let (whole, holed) = if is_whole { (entries, &[][..]) } else { (&[][..], entries) };
+        let is_entry = |cells: &&[Cell]| cells.first().is_some_and(|key| key.as_hole().is_none());
+        whole.chunks_exact(self.stride).chain(holed.chunks_exact(self.stride).filter(is_entry))
+    }
+}
+
+impl Table<&mut [u64]> {
+    /// Sets the value of the entry at a position, if the table has values. Returns the last
+    /// cell that was there before.
+    #[inline(always)]
+    pub(crate) fn replace(&mut self, position: u32, entry: &[Cell]) -> Option<Cell> {
+        let start = self.read().place(position);
+        let cells = self.words.get_mut(start..start.saturating_add(self.stride))?;
+        let place = Cell::slice_mut(cells).last_mut()?;
+        let old = *place;
+        if self.stride > 1 {
+            *place = *entry.last()?;
+        }
+        Some(old)
+    }
+
+    #[inline(always)]
+    pub(super) fn set_entry(&mut self, position: u32, entry: &[Cell]) {
+        let start = self.read().place(position);
+        let place = self.words.get_mut(start..start.saturating_add(self.stride));
+        debug_assert!(place.is_some(), "no position of the table");
+        if let Some(place) = place.map(Cell::slice_mut) {
+            place.iter_mut().zip(entry).for_each(|(to, from)| *to = *from);
+        }
+    }
+
+    /// Replaces the entry at a position by a hole, and joins the runs of holes beside it.
+    /// O(1).
+    #[inline(always)]
+    pub(super) fn punch(&mut self, position: u32) {
+        let read = self.read();
+        let before = position.checked_sub(1).and_then(|last| read.hole(last));
+        let after = read.hole(position.wrapping_add(1));
+        let one = Hole { len: 1, backwards: false };
+        self.set_entry(position, &[one.cell(), Cell::NULL]);
+        if before.is_some() || after.is_some() {
+            self.join_holes(position, before, after);
+        }
+    }
+
+    /// Joins the hole at a position with the runs that end and begin beside it.
+    #[inline(always)]
+    fn join_holes(&mut self, position: u32, before: Option<Hole>, after: Option<Hole>) {
+        let (before, after) = (before.map_or(0, |hole| hole.len), after.map_or(0, |hole| hole.len));
+        let len = before.wrapping_add(after).wrapping_add(1);
+        let (first, last) = (position.wrapping_sub(before), position.wrapping_add(after));
+        let hole = |backwards| [Hole { len, backwards }.cell(), Cell::NULL];
+        self.set_entry(last, &hole(true));
+        self.set_entry(first, &hole(false));
+    }
+
+    /// Copies the entry or hole at position `from`, and its hash, to `to`.
+    pub(super) fn move_entry(&mut self, from: u32, to: u32) {
+        let Some((key, value)) = self.read().cells(from).map(copied) else { return };
+        let hash = self.read().hash(from);
+        self.set_entry(to, &[key, value]);
+        self.put_half(self.read().layout().hashes(), to_usize(to), hash);
+    }
+}

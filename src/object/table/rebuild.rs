@@ -1,0 +1,158 @@
+//! Rebuilding a table inside of its block, without holes and with another layout.
+
+use super::Table;
+use super::layout::{HEADER, INDEX, Layout, NEXT, SEQUENCED, start};
+use crate::arena::halves;
+use crate::words::{Result, to_u64, to_usize};
+
+/// The positions of the smallest table that growth makes.
+const CAPACITY_MIN: usize = 4;
+
+/// The layout of a rebuilt table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    layout: Layout,
+    /// The words of its block.
+    pub(crate) words: usize,
+}
+
+impl Plan {
+    fn new(capacity: usize, sequenced: bool, stride: usize) -> Result<Plan> {
+        let layout = Layout::new(capacity, sequenced, stride)?;
+        Ok(Plan { layout, words: layout.words() })
+    }
+
+    /// The same plan with as many more positions as a block of `words` words has room for,
+    /// if the index stays as large.
+    pub(crate) fn fill(self, words: usize) -> Plan {
+        let Plan { mut layout, words: used } = self;
+        // A position takes its cells, its number and half a word of hash.
+        let size = layout.stride.wrapping_add(usize::from(layout.sequenced));
+        let halves = words.saturating_sub(used).saturating_mul(2);
+        let spare = halves.checked_div(size.wrapping_mul(2).wrapping_add(1)).unwrap_or(0);
+        layout.capacity = layout.capacity.saturating_add(spare).min(layout.buckets() / 2);
+        if layout.words() > words {
+            // The last hash would have begun another word.
+            layout.capacity = layout.capacity.saturating_sub(1);
+        }
+        Plan { layout, words: layout.words() }
+    }
+}
+
+impl Table<&[u64]> {
+    /// Plans for a full table to get a free position, the best one first: twice as many
+    /// positions, or fewer more, or as many if there are holes. A table of which a third
+    /// are holes does not grow.
+    pub(crate) fn plans_to_grow(&self) -> impl Iterator<Item = Result<Plan>> + use<> {
+        let (live, used) = (to_usize(self.len()), to_usize(self.used));
+        let (capacity, stride) = (self.layout().capacity, self.stride);
+        let sequenced = self.is_sequenced_then();
+        let double = capacity.saturating_mul(2).max(CAPACITY_MIN);
+        let half = capacity.saturating_add(capacity / 2).saturating_add(CAPACITY_MIN);
+        let more = capacity.saturating_add(capacity / 8).saturating_add(CAPACITY_MIN);
+        let sizes = if live.saturating_mul(3) <= used.saturating_mul(2) && capacity > 0 {
+            [capacity, double, half, more]
+        } else {
+            [double, half, more, if live < used { capacity } else { more }]
+        };
+        sizes.into_iter().map(move |capacity| Plan::new(capacity, sequenced, stride))
+    }
+
+    /// The plan for a sparse table to shrink, with room for as many entries again.
+    ///
+    /// # Errors
+    /// Of a larger table than this.
+    pub(crate) fn plan_to_shrink(&self) -> Result<Plan> {
+        let capacity = to_usize(self.len()).saturating_mul(2).max(CAPACITY_MIN);
+        Plan::new(capacity, self.is_sequenced_then(), self.stride)
+    }
+
+    /// Whether the table has to store sequence numbers once its holes are closed.
+    fn is_sequenced_then(&self) -> bool {
+        let first = self.nth(0).unwrap_or(self.used);
+        let holes_before_all = self.used.saturating_sub(first) == self.len();
+        self.len() > 0 && (self.layout().sequenced || !holes_before_all)
+    }
+
+    /// The words that hold anything but the index.
+    pub(crate) fn kept_words(&self) -> usize {
+        if self.words.is_empty() { 0 } else { self.layout().index() }
+    }
+}
+
+impl Table<&mut [u64]> {
+    /// Makes an empty table of a new block.
+    pub(crate) fn start(&mut self, plan: Plan) {
+        start(self.words, plan.layout, 0, 0);
+    }
+
+    /// Rebuilds the table with the layout of a plan, for which its block has the words.
+    /// Returns how many positions are used then, and whether the index is complete: if
+    /// not, it is an empty tree. O(positions).
+    pub(crate) fn rebuild(&mut self, plan: Plan) -> (u32, bool) {
+        let (old, new) = (self.read().layout(), plan.layout);
+        let (next, live) = (self.read().header(NEXT), self.read().len());
+        let flags = halves(self.read().header(INDEX)).1 & super::BOXED;
+        // The index is rebuilt from the hashes: until then, its words can hold numbers.
+        let numbers = if old.sequenced { old.sequence() } else { old.index() };
+        if new.sequenced && !old.sequenced {
+            for position in 0..self.used {
+                let number = self.read().sequence(position);
+                self.put(numbers.wrapping_add(to_usize(position)), number);
+            }
+        }
+        self.close_holes(new.sequenced.then_some(numbers));
+        let used = to_usize(self.used);
+        let moves = [
+            (numbers, if new.sequenced { used } else { 0 }, new.sequence()),
+            (old.hashes(), used.div_ceil(2), new.hashes()),
+        ];
+        // Neither may overwrite the other: of a larger table, what lies last goes first.
+        let [first, second] = if new.capacity < old.capacity { [1, 0] } else { [0, 1] };
+        for n in [first, second] {
+            if let Some(&(from, len, to)) = moves.get(n) {
+                self.shift(from, len, to);
+            }
+        }
+        start(self.words, new, live, next);
+        self.put(INDEX, self.read().header(INDEX) | u64::from(flags));
+        let linked = self.link_all(new);
+        if !linked {
+            self.order();
+        }
+        (self.used, linked)
+    }
+
+    /// Moves `len` words inside of the block.
+    fn shift(&mut self, from: usize, len: usize, to: usize) {
+        let end = from.saturating_add(len);
+        debug_assert!(end.max(to.saturating_add(len)) <= self.words.len());
+        if end.max(to.saturating_add(len)) <= self.words.len() {
+            self.words.copy_within(from..end, to);
+        }
+    }
+
+    /// Moves the entries, in order, to the first positions, with their hashes, and with
+    /// their sequence numbers from word `numbers` on. O(positions).
+    fn close_holes(&mut self, numbers: Option<usize>) {
+        if self.read().len() == self.used {
+            return;
+        }
+        let mut to = 0_u32;
+        for from in 0..self.used {
+            if self.read().entry(from).is_none() {
+                continue;
+            }
+            self.move_entry(from, to);
+            if let Some(numbers) = numbers {
+                let number = self.read().header(numbers.wrapping_add(to_usize(from)));
+                self.put(numbers.wrapping_add(to_usize(to)), number);
+            }
+            to = to.wrapping_add(1);
+        }
+        debug_assert_eq!(to, self.read().len(), "the entries are miscounted");
+        self.used = to;
+    }
+}
+
+const _: () = assert!(to_u64(HEADER as usize) == 3 && SEQUENCED == 1, "what `start` writes");
