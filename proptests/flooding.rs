@@ -69,7 +69,7 @@ fn cancelling_text(n: u32) -> String {
 
 #[test]
 fn keys_that_cancel_a_public_seed_do_not_collide() -> Result<(), Error> {
-    let mut heap = Heap::new();
+    let mut heap = Heap::with(Settings::seeded(7));
     let map = heap.alloc(Map::new())?;
     let mut hashes = std::collections::HashSet::new();
     for n in 0..30_000 {
@@ -116,16 +116,22 @@ fn plausible(heap: &mut Heap, set: u32, n: u32) -> Result<Cell, Error> {
     })
 }
 
+/// No table of keys with a pattern becomes a tree, at any size and under any of some seeds.
 #[test]
 fn plausible_keys_do_not_collide() -> Result<(), Error> {
-    for set in 0..22 {
-        let mut heap = Heap::new();
+    let seeds = [0, 1, 2, 3, 4, 5, u64::MAX - 1, u64::MAX];
+    for (set, seed) in (0..22).flat_map(|set| seeds.map(|seed| (set, seed))) {
+        let mut heap = Heap::with(Settings::seeded(7).hash_seed(seed));
         let map = heap.alloc(Map::new())?;
-        for n in 0..20_000 {
+        for n in 0..20_000_u32 {
             let key = plausible(&mut heap, set, n)?;
             heap.get_mut(map)?.insert(key, Cell::NULL)?;
+            // As full as a table gets.
+            if (n + 1).is_power_of_two() {
+                assert!(!is_ordered(&heap, map), "set {set}, seed {seed}, {n} entries");
+            }
         }
-        assert!(!is_ordered(&heap, map), "set {set}");
+        assert!(!is_ordered(&heap, map), "set {set}, seed {seed}");
     }
     Ok(())
 }
@@ -213,6 +219,24 @@ fn an_ordered_table_remembers_integers_in_an_arena() -> Result<(), Error> {
     Ok(())
 }
 
+/// The buckets of removed entries in full groups are freed with the last entry.
+#[test]
+fn a_table_that_is_emptied_again_and_again_stays_an_index() -> Result<(), Error> {
+    let mut heap = Heap::with(Settings::seeded(SEED));
+    let map = heap.alloc(Map::with_capacity(600))?;
+    for keys in KEYS.0.chunks_exact(10) {
+        for &key in keys {
+            assert_eq!(heap.get_mut(map)?.insert(key, key)?, None);
+        }
+        heap.verify().expect("sound");
+        assert!(!is_ordered(&heap, map));
+        for &key in keys {
+            assert_eq!(heap.get_mut(map)?.remove(key)?, Some((key, key)));
+        }
+    }
+    Ok(())
+}
+
 /// Keys of all classes, in pairs of one hash: the older one first.
 fn pairs_of_one_hash(heap: &mut Heap) -> Result<Vec<[Cell; 2]>, Error> {
     let (mut known, mut pairs) = (HashMap::new(), Vec::new());
@@ -226,8 +250,10 @@ fn pairs_of_one_hash(heap: &mut Heap) -> Result<Vec<[Cell; 2]>, Error> {
             heap.alloc(List::new())?.cell(),
         ];
         for key in keys {
-            if let Some(other) = known.insert(heap.hash(key)?, key) {
-                pairs.push([other, key]);
+            let hash = heap.hash(key)?;
+            match known.remove(&hash) {
+                Some(other) => pairs.push([other, key]),
+                None => drop(known.insert(hash, key)),
             }
         }
     }
@@ -296,6 +322,12 @@ fn a_freed_key_of_an_ordered_table_hides_no_other() -> Result<(), Error> {
     }
     heap.verify().expect("sound");
     assert_eq!(heap.get(map)?.len(), count);
+    // One that no descent has met since.
+    let text = heap.string("freed and removed")?;
+    heap.get_mut(map)?.insert(text, Cell::NULL)?;
+    heap.free(text)?;
+    assert_eq!(heap.get_mut(map)?.remove_nth(count)?, (text, Cell::NULL));
+    heap.verify().expect("sound");
     for n in (1..=count).rev() {
         heap.get_mut(map)?.remove_nth(n / 2)?;
     }

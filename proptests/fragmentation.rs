@@ -64,7 +64,7 @@ fn an_empty_arena_takes_any_size() -> Result<(), Error> {
 /// Objects of one size fill 2 MiB, then all but a tenth are freed, and larger ones follow.
 #[test]
 fn phases_of_growing_sizes_share_memory() -> Result<(), Error> {
-    let mut heap = Heap::new();
+    let mut heap = Heap::with(Settings::seeded(7));
     let (mut live, mut peak) = (Objects::default(), 0);
     for phase in 0..24 {
         let size = (32.0 * 1.35_f64.powi(phase)) as usize;
@@ -85,7 +85,7 @@ fn phases_of_growing_sizes_share_memory() -> Result<(), Error> {
 
 #[test]
 fn lists_that_grow_in_turn_share_memory() -> Result<(), Error> {
-    let mut heap = Heap::new();
+    let mut heap = Heap::with(Settings::seeded(7));
     let lists: Vec<_> = (0..16).map(|_| heap.alloc(List::new())).collect::<Result<_, _>>()?;
     for n in 0..40_000_u32 {
         for &list in &lists {

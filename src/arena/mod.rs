@@ -11,7 +11,6 @@ mod index;
 mod inspect;
 pub mod memory;
 mod resources;
-mod room;
 mod scratch;
 mod slot;
 mod slots;
@@ -30,7 +29,7 @@ pub(crate) use slot::Slot;
 
 use blocks::{Blocks, BlocksExtent};
 use slot::Block;
-use slots::{SlotExtent, Slots, present};
+use slots::{SlotExtent, Slots, present, unmarked};
 
 use crate::words::{
     Cell, Epoch, Error, Kind, Result, Shape, corrupt, object_len, to_u64, to_usize,
@@ -46,6 +45,13 @@ const _: () = assert!(size_of::<Arena>() <= 128, "two cache lines");
 pub(crate) struct Extent {
     slots: SlotExtent,
     blocks: BlocksExtent,
+}
+
+/// What an arena and the bitmap had reserved before an allocation.
+#[derive(Clone, Copy, Debug)]
+struct Before {
+    extent: Extent,
+    bitmap_words: usize,
 }
 
 /// An arena whose slots have generations of `BITS` bits.
@@ -236,6 +242,43 @@ impl<const BITS: u32> Arena<BITS> {
         resources.tally.object(block.cap);
         if self.slots.is_exhausted() {
             resources.account.note_last_slot(self.slots.usable());
+        }
+    }
+
+    /// Checks that the limits allow an object of `words` words, after free blocks were
+    /// coalesced. Amortised O(1): what a limit refuses costs no growth to be undone.
+    ///
+    /// # Errors
+    /// [`Error::Limit`], [`Error::ArenaFull`] or [`Error::ObjectTooLarge`].
+    #[cold]
+    pub(crate) fn check_room(&mut self, resources: &mut Resources, words: usize) -> Result<()> {
+        let live = self.slots.live().map(|(_, slot)| slot.block());
+        self.blocks.coalesce_for(resources, words, live);
+        let slots = self.slots.missing(&mut resources.account)?;
+        let kind = self.kind();
+        let (words, bytes) = self.blocks.missing(&mut resources.account, kind, words)?;
+        if slots == 0 && words == 0 { Ok(()) } else { resources.check_growth(slots, words, bytes) }
+    }
+
+    /// Provides a free slot, and allocates a block. Returns the block, and what had
+    /// been reserved before.
+    #[cold]
+    fn make_room(&mut self, resources: &mut Resources, words: usize) -> Result<(Block, Before)> {
+        self.check_room(resources, words)?;
+        let before = Before { extent: self.extent(), bitmap_words: resources.bitmap_words() };
+        let slots = self.slots.add(resources);
+        let block = slots.and_then(|()| self.blocks.alloc(resources, self.kind(), words));
+        let block = block.inspect_err(|_| self.undo(resources, Block::default(), Some(before)))?;
+        Ok((block, before))
+    }
+
+    /// Undoes the part of an allocation that succeeded before it failed.
+    #[cold]
+    fn undo(&mut self, resources: &mut Resources, block: Block, before: Option<Before>) {
+        self.blocks.free(block);
+        if let Some(Before { extent, bitmap_words }) = before {
+            self.shrink(resources, extent);
+            resources.shrink_bitmap(bitmap_words);
         }
     }
 
@@ -448,17 +491,4 @@ impl<const BITS: u32> Arena<BITS> {
         self.slots.trim(resources);
         self.epoch.advance();
     }
-}
-
-/// The positions of bits that are not set, from the last to the first. `len` is
-/// rounded up to whole words of bits.
-fn unmarked(words: &[u64], len: usize) -> impl Iterator<Item = u32> {
-    (0..u32::try_from(len.div_ceil(64)).unwrap_or(0)).rev().flat_map(move |n| {
-        let mut clear = !words.get(to_usize(n)).copied().unwrap_or(0);
-        core::iter::from_fn(move || {
-            let bit = clear.checked_ilog2()?;
-            clear ^= 1 << bit;
-            Some(n.wrapping_mul(64).wrapping_add(bit))
-        })
-    })
 }

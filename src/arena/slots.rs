@@ -328,3 +328,16 @@ impl<const BITS: u32> Slots<BITS> {
 pub(super) fn present<T>(slot: Option<T>) -> Result<T> {
     slot.ok_or_else(corrupt)
 }
+
+/// The positions of bits that are not set, from the last to the first. `len` is
+/// rounded up to whole words of bits.
+pub(super) fn unmarked(words: &[u64], len: usize) -> impl Iterator<Item = u32> {
+    (0..u32::try_from(len.div_ceil(64)).unwrap_or(0)).rev().flat_map(move |n| {
+        let mut clear = !words.get(to_usize(n)).copied().unwrap_or(0);
+        core::iter::from_fn(move || {
+            let bit = clear.checked_ilog2()?;
+            clear ^= 1 << bit;
+            Some(n.wrapping_mul(64).wrapping_add(bit))
+        })
+    })
+}

@@ -317,7 +317,13 @@ impl TableMut<'_> {
         let (kept, plans) = (table.kept_words(), table.plans_to_grow());
         let mut refused = None;
         for plan in plans {
-            let plan = plan?;
+            let plan = match plan {
+                Ok(plan) => plan,
+                Err(error) => {
+                    refused = refused.or(Some(error));
+                    continue;
+                }
+            };
             let arena = self.arenas.get_mut(self.kind).ok_or_else(corrupt)?;
             match arena.grow_to(self.resources, self.index, kept, plan.words) {
                 Ok(()) => {

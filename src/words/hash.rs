@@ -19,24 +19,45 @@ pub(crate) struct HashSeeds {
 
 impl HashSeeds {
     pub(crate) const fn new(seed: u64) -> HashSeeds {
+        /// Replaces the bits of the seeds 0 and -1, from which all shared ones would be equal,
+        /// and all hashes; and 0 would not tell lengths apart.
+        const OTHER: u64 = 0xA076_1D64_78BD_642F;
+        let seed = match seed {
+            0 | u64::MAX => seed ^ OTHER,
+            seed => seed,
+        };
         let start = seed.wrapping_mul(0x9E6C_63D0_876A_9A35).rotate_left(29);
-        HashSeeds { start, shared: SharedSeed::from_u64(!seed) }
+        HashSeeds { start, shared: SharedSeed::from_u64(seed) }
     }
 
     /// The hash of a word. Equal words of different classes have different hashes.
     #[inline(always)]
     pub(crate) fn word(&self, class: u64, word: u64) -> u32 {
-        let mut hasher = FoldHasher::with_seed(self.start, &self.shared);
-        hasher.write_u64(word.wrapping_add(class.rotate_right(8)));
-        low(hasher.finish())
+        let mut hasher = self.hasher(self.start);
+        hasher.write_u64(word);
+        self.fold(class, hasher)
     }
 
     /// The hash of bytes, with their class.
     #[inline(always)]
     pub(crate) fn bytes(&self, class: u64, bytes: &[u8]) -> u32 {
-        let mut hasher = FoldHasher::with_seed(self.start, &self.shared);
+        let mut hasher = self.hasher(self.start);
         hasher.write(bytes);
-        low(hasher.finish() ^ class)
+        self.fold(class, hasher)
+    }
+
+    #[inline(always)]
+    fn hasher(&self, start: u64) -> FoldHasher<'_> {
+        FoldHasher::with_seed(start, &self.shared)
+    }
+
+    /// Folds a hash once more, with the class: the products of keys that differ in few bits
+    /// keep their pattern, under some seeds in the bits that choose a place.
+    #[inline(always)]
+    fn fold(&self, class: u64, hasher: FoldHasher<'_>) -> u32 {
+        let mut again = self.hasher(hasher.finish());
+        again.write_u64(class);
+        low(again.finish())
     }
 }
 
@@ -47,8 +68,7 @@ impl core::fmt::Debug for HashSeeds {
     }
 }
 
-/// The low half of a hash. It is the better one: the hashes of successive integers
-/// differ by an odd factor there, and so spread evenly.
+/// The low half of a hash.
 #[allow(clippy::cast_possible_truncation, reason = "truncates on purpose")]
 const fn low(hash: u64) -> u32 {
     hash as u32

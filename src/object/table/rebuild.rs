@@ -103,17 +103,10 @@ impl Table<&mut [u64]> {
         }
         self.close_holes(new.sequenced.then_some(numbers));
         let used = to_usize(self.used);
-        let moves = [
-            (numbers, if new.sequenced { used } else { 0 }, new.sequence()),
-            (old.hashes(), used.div_ceil(2), new.hashes()),
-        ];
-        // Neither may overwrite the other: of a larger table, what lies last goes first.
-        let [first, second] = if new.capacity < old.capacity { [1, 0] } else { [0, 1] };
-        for n in [first, second] {
-            if let Some(&(from, len, to)) = moves.get(n) {
-                self.shift(from, len, to);
-            }
-        }
+        // What lies last goes first, so that neither overwrites the other. In a table that
+        // shrinks, both go to words that held positions.
+        self.shift(numbers, if new.sequenced { used } else { 0 }, new.sequence());
+        self.shift(old.hashes(), used.div_ceil(2), new.hashes());
         start(self.words, new, live, next);
         self.put(INDEX, self.read().header(INDEX) | u64::from(flags));
         let linked = self.link_all(new);
