@@ -195,7 +195,7 @@ fn allocation_at_the_limit_is_amortised() {
         let mut inside: Vec<Cell> = (1..OBJECTS).map(|_| pair(&mut heap)).collect();
         heap.set_limits(Limits::NONE.with_bytes(heap.usage().total_bytes as usize));
         for turn in 0..TURNS {
-            let turn = (turn * step) % inside.len();
+            let turn = turn.wrapping_mul(step) % inside.len();
             heap.free(inside[turn]).unwrap();
             inside[turn] = pair(&mut heap);
         }
@@ -211,7 +211,7 @@ fn allocation_at_the_limit_is_amortised() {
         }
         // Nor does what becomes of a log that was refused growth.
         for turn in 0..TURNS {
-            let turn = (turn * step) % inside.len();
+            let turn = turn.wrapping_mul(step) % inside.len();
             if heap.free(inside[turn]).is_ok()
                 && let Ok(pair) = heap.alloc(Pair::of(Cell::NULL, Cell::NULL))
             {
