@@ -13,6 +13,8 @@ thread_local! {
     static CALLS: Counter<u64> = const { Counter::new(0) };
     /// Bytes allocated: current and peak.
     static ALLOCATED: Counter<(isize, isize)> = const { Counter::new((0, 0)) };
+    /// The same, but a block that is reallocated counts once, by its new size.
+    static REQUESTED: Counter<(isize, isize)> = const { Counter::new((0, 0)) };
 }
 
 /// The system allocator with counters for each thread. Each test runs on its own
@@ -43,8 +45,10 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // Both blocks are allocated while one is copied to the other.
-        count(0, size);
-        count(layout.size(), 0);
+        add(&ALLOCATED, size as isize);
+        add(&ALLOCATED, -(layout.size() as isize));
+        add(&REQUESTED, size as isize - layout.size() as isize);
+        let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
         // SAFETY: the caller upholds the contract of `realloc`.
         unsafe { System.realloc(pointer, layout, size) }
     }
@@ -56,9 +60,15 @@ static COUNTING: Counting = Counting;
 fn count(freed: usize, allocated: usize) {
     // Fails on a thread that is ending.
     let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
-    let _ = ALLOCATED.try_with(|bytes| {
+    for bytes in [&ALLOCATED, &REQUESTED] {
+        add(bytes, allocated as isize - freed as isize);
+    }
+}
+
+fn add(bytes: &'static std::thread::LocalKey<Counter<(isize, isize)>>, added: isize) {
+    let _ = bytes.try_with(|bytes| {
         let (current, peak) = bytes.get();
-        let current = current - freed as isize + allocated as isize;
+        let current = current + added;
         bytes.set((current, peak.max(current)));
     });
 }
@@ -456,4 +466,14 @@ fn scratch_memory_beyond_a_bound_is_given_back() {
         assert!(scratch <= 256 << 10, "{name} leaves {scratch} bytes");
         heap.verify().unwrap();
     }
+}
+
+/// What `work` returns, the bytes that it requests and keeps, and the most that it had
+/// at a time, with a block that grows counted once.
+pub fn requested<T>(work: impl FnOnce() -> T) -> (T, isize, isize) {
+    let before = REQUESTED.get().0;
+    REQUESTED.set((before, before));
+    let result = work();
+    let (after, peak) = REQUESTED.get();
+    (result, after - before, peak - before)
 }

@@ -30,6 +30,7 @@ mod programs;
 mod recycling;
 mod reference;
 mod regressions;
+mod requests;
 mod reuse;
 mod seals;
 mod sorting;

@@ -2,7 +2,7 @@
 //! `should_collect` returns true does not run into its limits.
 
 use proptest::prelude::*;
-use segheap::{Bytes, Cell, Error, Heap, Limits, List, Pair, Policy};
+use segheap::{Bytes, Cell, Error, Heap, Limits, List, Pair, Policy, Resource};
 
 use super::{NONE, heap, limited, pair};
 use crate::support::config;
@@ -303,4 +303,19 @@ fn the_trigger_follows_the_policy_and_the_live_bytes() {
         heap.collect(live.iter().copied()).unwrap();
         assert_eq!(pairs_until_due(&mut heap), pairs, "{percent} %");
     }
+}
+
+/// A refusal of scratch memory makes a collection due, too.
+#[test]
+fn refused_scratch_memory_makes_a_collection_due() {
+    let mut heap = heap();
+    let cells: Vec<Cell> = (0..10_000).map(Cell::from).collect();
+    let list = heap.alloc(List::of(&cells)).unwrap();
+    heap.collect([list]).unwrap();
+    pair(&mut heap);
+    heap.set_limits(Limits::NONE.with_bytes(heap.usage().total_bytes as usize + 10_000));
+    assert!(!heap.should_collect());
+    let sorted = heap.sort_by::<List, Error>(list, |heap, a, b| heap.cmp_int(b, a));
+    assert_eq!(sorted, Err(Error::Limit(Resource::Bytes)));
+    assert!(heap.should_collect());
 }

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use bumpalo::Bump;
 
+use super::scratch::set_room;
 use crate::words::{ARENA_PAGES_MAX, Error, Kind, Limits, Resource, Result, to_u64, to_usize};
 
 /// Whether a limit is near. The account raises this, a collection clears it.
@@ -21,6 +22,8 @@ pub(crate) struct Pressure {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ScratchCharge {
     bytes: usize,
+    /// It may grow, and nothing else may: the account does not know all of it.
+    grows: bool,
     /// A sort is running, and holds cells that its comparison cannot pass as roots.
     sorting: bool,
 }
@@ -43,7 +46,7 @@ impl Account {
             used: 0,
             fail_after: u64::MAX,
             pressure: Pressure { near_limit: false, refusals: 0 },
-            charge: ScratchCharge { bytes: 0, sorting: false },
+            charge: ScratchCharge { bytes: 0, grows: false, sorting: false },
         }
     }
 
@@ -123,9 +126,16 @@ impl Account {
         if n > u64::from(limit) { Err(self.refuse(of)) } else { Ok(()) }
     }
 
+    /// Notes that a limit has refused a growth.
+    #[cold]
+    pub(crate) fn note_refusal(&mut self) {
+        self.pressure.near_limit = true;
+        self.pressure.refusals = self.pressure.refusals.saturating_add(1);
+    }
+
     #[cold]
     fn refuse(&mut self, of: Resource) -> Error {
-        self.pressure.refusals = self.pressure.refusals.saturating_add(1);
+        self.note_refusal();
         Error::Limit(of)
     }
 
@@ -146,6 +156,7 @@ impl Account {
     /// # Errors
     /// [`Error::Limit`].
     pub(crate) fn check_bytes(&mut self, bytes: usize) -> Result<()> {
+        debug_assert!(!self.charge.grows, "scratch memory is not charged");
         self.note_use(to_u64(self.used.saturating_add(bytes)), to_u64(self.limits.bytes));
         if bytes > self.left() { Err(self.refuse(Resource::Bytes)) } else { Ok(()) }
     }
@@ -212,6 +223,7 @@ impl Account {
         copy: impl FnOnce(&[u64], &mut [u64]),
     ) -> Result<bool> {
         let (old, bytes) = (vec.capacity(), len.saturating_mul(8));
+        debug_assert!(!self.charge.grows, "scratch memory is not charged");
         if self.left() < bytes {
             return Ok(false);
         }
@@ -255,18 +267,26 @@ impl Account {
     /// Begins to charge an operation for its scratch memory. Returns the charge of
     /// the operation around it, for [`Account::end_charge`].
     pub(crate) fn begin_charge(&mut self) -> ScratchCharge {
-        let charge = ScratchCharge { bytes: 0, ..self.charge };
+        let charge = ScratchCharge { bytes: 0, grows: false, ..self.charge };
         core::mem::replace(&mut self.charge, charge)
     }
 
+    /// Lets scratch memory grow by what the limit leaves, or not at all, until it is
+    /// charged.
+    pub(crate) fn let_grow(&mut self, scratch: &Bump, grows: bool) {
+        self.charge.grows = true;
+        set_room(scratch, if grows { self.left() } else { 0 });
+    }
+
     /// Counts the scratch memory beyond the `warm` bytes that it had at first, until
-    /// the charge ends.
+    /// the charge ends. It does not grow from here on.
     pub(crate) fn charge(&mut self, scratch: &Bump, warm: usize, sorting: bool) {
         let before = self.charge;
         let bytes = scratch.allocated_bytes_including_metadata().saturating_sub(warm);
-        self.charge =
-            ScratchCharge { bytes: bytes.max(before.bytes), sorting: before.sorting | sorting };
+        let (bytes, sorting) = (bytes.max(before.bytes), before.sorting | sorting);
+        self.charge = ScratchCharge { bytes, grows: false, sorting };
         self.replace(before.bytes, self.charge.bytes);
+        set_room(scratch, 0);
     }
 
     /// Ends a charge, and resumes the one around it.

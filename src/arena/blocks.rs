@@ -247,12 +247,8 @@ impl Blocks {
         kind: Kind,
         words: usize,
     ) -> Result<(usize, usize)> {
-        if words == 0 || self.is_ready(words) {
-            return Ok((0, 0));
-        }
         let class = class_of(u32::try_from(words).map_err(|_| Error::ObjectTooLarge)?);
-        let mut larger = (class.number.saturating_add(1)..CLASSES).rev();
-        if larger.any(|number| self.memory.words().get(number).is_some_and(|&head| head != 0)) {
+        if words == 0 || self.is_ready(words) || self.can_split(words) {
             return Ok((0, 0));
         }
         let end = self.top.saturating_add(u64::from(class.words));

@@ -32,28 +32,34 @@ impl Scratch {
         place.saturating_add(bump.map_or(0, |bump| bump.allocated_bytes_including_metadata()))
     }
 
-    /// The memory, limited to the bytes that the account leaves.
+    /// Makes a place for the memory, which the account counts from here on.
     ///
     /// # Errors
     /// [`Error::Limit`] or [`Error::OutOfMemory`], the first time only.
-    pub(crate) fn start(&mut self, account: &mut Account) -> Result<&Bump> {
+    pub(crate) fn start(&mut self, account: &mut Account) -> Result<()> {
         if self.0.is_empty() {
             account.reserve(&mut self.0, 1)?;
-            // It is counted when the operation ends, with the bytes in it.
-            account.replace(PLACE_BYTES, 0);
             self.0.push(Mutex::new(Bump::new()));
         }
-        let used = CHUNK_OVERHEAD.saturating_add(PLACE_BYTES);
-        let more = if account.injects_failure() { 0 } else { account.left().saturating_sub(used) };
-        let bump = self.0.first_mut().ok_or_else(corrupt)?.get_mut();
-        bump.set_allocation_limit(Some(bump.allocated_bytes().saturating_add(more)));
-        Ok(bump)
+        Ok(())
+    }
+
+    /// The memory, which has been started.
+    pub(crate) fn bump(&mut self) -> Result<&Bump> {
+        Ok(self.0.first_mut().ok_or_else(corrupt)?.get_mut())
     }
 
     /// Frees everything in the memory, and keeps the memory.
     pub(crate) fn reset(&mut self) {
         self.0.iter_mut().for_each(|bump| bump.get_mut().reset());
     }
+}
+
+/// Lets the memory grow by `bytes` bytes, with what it adds to them.
+pub(crate) fn set_room(bump: &Bump, bytes: usize) {
+    // Not below what there is, which `bumpalo` takes for no limit.
+    let room = bytes.saturating_sub(CHUNK_OVERHEAD);
+    bump.set_allocation_limit(Some(bump.allocated_bytes().saturating_add(room)));
 }
 
 /// Appends to a list in scratch memory.
@@ -71,7 +77,18 @@ pub(crate) fn push<T>(list: &mut List<'_, T>, item: T) -> Result<()> {
 /// # Errors
 /// [`Error::Limit`]: scratch memory is limited to what the account leaves.
 pub(crate) fn reserve<T>(list: &mut List<'_, T>, additional: usize) -> Result<()> {
-    list.try_reserve(additional).map_err(|_| Error::Limit(Resource::Bytes))
+    if list.capacity().saturating_sub(list.len()) >= additional {
+        return Ok(());
+    }
+    let bump = list.bump();
+    let before = bump.allocated_bytes();
+    let reserved = list.try_reserve(additional);
+    let after = bump.allocated_bytes();
+    if let Some(limit) = bump.allocation_limit().filter(|_| after > before) {
+        // One more chunk: `set_room` had left room for its overhead.
+        set_room(bump, limit.saturating_sub(after));
+    }
+    reserved.map_err(|_| Error::Limit(Resource::Bytes))
 }
 
 /// A hash table in scratch memory: from pairs of words, which are not both zero, to

@@ -37,8 +37,11 @@ struct Pruned {
 pub(crate) struct AllocationLog {
     entries: Vec<Cell>,
     regions: Vec<OpenRegion>,
-    /// Length from which on an allocation needs more than a push. At most the capacity.
+    /// Length from which on an allocation needs more than a push: [`live_max`] of the
+    /// capacity.
     trigger: usize,
+    /// Length from which on the log may grow ahead of need.
+    growth: usize,
     pruned: Option<Pruned>,
 }
 
@@ -59,7 +62,13 @@ const fn capacity_for(live: usize) -> usize {
 
 impl AllocationLog {
     pub(super) const fn new() -> AllocationLog {
-        AllocationLog { entries: Vec::new(), regions: Vec::new(), trigger: 0, pruned: None }
+        AllocationLog {
+            entries: Vec::new(),
+            regions: Vec::new(),
+            trigger: 0,
+            growth: 0,
+            pruned: None,
+        }
     }
 
     /// Reserves room for the record of an allocation. Returns the capacity before it,
@@ -87,8 +96,10 @@ impl AllocationLog {
         wanted: usize,
         unrecorded: u64,
     ) -> Result<()> {
+        let few_stale =
+            |live: usize| self.entries.len().saturating_sub(live) < self.entries.capacity() / 4;
         let live = match self.live_at_least(arenas, unrecorded) {
-            Some(live) if self.room() >= wanted => live,
+            Some(live) if self.room() >= wanted && few_stale(live) => live,
             bound => {
                 self.prune(arenas);
                 // Else they would count as freed once they are recorded.
@@ -100,12 +111,7 @@ impl AllocationLog {
             }
         };
         let live = live.saturating_add(wanted);
-        self.grow(account, live, wanted)?;
-        // As long as nothing is freed, each entry is live.
-        let spare = live_max(self.entries.capacity()).saturating_sub(live);
-        let safe = self.entries.len().saturating_add(wanted).saturating_add(spare);
-        self.trigger = safe.min(self.entries.capacity());
-        Ok(())
+        self.grow(account, live, wanted)
     }
 
     /// Grows for `wanted` more entries, with which `live` are live, if the share for
@@ -113,7 +119,7 @@ impl AllocationLog {
     fn grow(&mut self, account: &mut Account, live: usize, wanted: usize) -> Result<()> {
         let capacity = self.entries.capacity();
         let must = live > live_max_at_limit(capacity) || self.room() < wanted;
-        if !must && live <= live_max(capacity) {
+        if !must && (live <= live_max(capacity) || self.entries.len() < self.growth) {
             return Ok(());
         }
         let len = self.entries.len().saturating_add(wanted);
@@ -125,6 +131,7 @@ impl AllocationLog {
         } else {
             Ok(())
         };
+        self.trigger = live_max(self.entries.capacity());
         if must { grown } else { Ok(()) }
     }
 
@@ -162,8 +169,7 @@ impl AllocationLog {
         if self.entries.capacity() > capacity {
             self.shrink(account, capacity);
             // Or each allocation that fails would grow the log, and shrink it again.
-            let room = self.room();
-            self.trigger = self.entries.len().saturating_add(room.min(capacity / 32));
+            self.growth = self.entries.len().saturating_add(capacity / 32);
         }
         error
     }
@@ -198,7 +204,6 @@ impl AllocationLog {
             live
         });
         regions.for_each(|region| region.start = kept);
-        self.lower_trigger();
         self.pruned = self.regions.first().map(|outermost| Pruned {
             region: outermost.serial,
             entries: to_u64(self.entries.len()),
@@ -209,7 +214,6 @@ impl AllocationLog {
     /// Removes all entries; regions stay open.
     pub(super) fn clear(&mut self) {
         self.entries.clear();
-        self.lower_trigger();
         self.regions.iter_mut().for_each(|region| region.start = 0);
     }
 
@@ -252,7 +256,6 @@ impl AllocationLog {
     /// Removes the entries from `start` on.
     pub(crate) fn drain(&mut self, start: usize) -> impl DoubleEndedIterator<Item = Cell> {
         debug_assert!(start <= self.entries.len(), "regions start inside the log");
-        self.lower_trigger();
         self.entries.drain(start.min(self.entries.len())..)
     }
 
@@ -265,7 +268,6 @@ impl AllocationLog {
         if self.regions.is_empty() {
             self.entries.clear();
         }
-        self.lower_trigger();
     }
 
     pub(super) fn capacity(&self) -> usize {
@@ -275,20 +277,13 @@ impl AllocationLog {
     /// Gives back spare capacity beyond `capacity` entries.
     pub(super) fn shrink(&mut self, account: &mut Account, capacity: usize) {
         account.shrink(&mut self.entries, capacity);
-        self.lower_trigger();
+        self.trigger = live_max(self.entries.capacity());
     }
 
     /// Gives back spare capacity, but for what lets pruning be amortised.
     pub(super) fn trim(&mut self, account: &mut Account) {
         self.shrink(account, capacity_for(self.entries.len()));
         account.shrink(&mut self.regions, 0);
-    }
-
-    /// Lowers the trigger, which is above what may be live if some entries are known to
-    /// be stale, when these may have been removed.
-    #[inline]
-    fn lower_trigger(&mut self) {
-        self.trigger = self.trigger.min(live_max(self.entries.capacity()));
     }
 
     /// Bytes requested for the log.

@@ -5,7 +5,7 @@ use bumpalo::Bump;
 
 use super::Heap;
 use crate::arena::{Account, Scratch, ScratchCharge, Seen};
-use crate::words::Result;
+use crate::words::{Error, Resource, Result};
 
 /// The most bytes that are kept between operations. An operation that needs more takes
 /// so long that requests to the global allocator do not matter.
@@ -36,6 +36,8 @@ pub(crate) struct ScratchSpace<'b> {
     pub(crate) bump: &'b Bump,
     /// Its bytes before the operation, which the account counts already.
     warm: usize,
+    /// Whether it may grow: not if a failure is injected.
+    grows: bool,
     seed: u64,
 }
 
@@ -45,9 +47,15 @@ impl<'b> ScratchSpace<'b> {
         Seen::new_in(self.bump, self.seed)
     }
 
-    /// Puts what the operation has taken so far on the account, before arenas grow.
+    /// Puts what the operation has taken so far on the account, before arenas grow. The
+    /// memory does not grow from here on.
     pub(crate) fn charge(self, account: &mut Account) {
         account.charge(self.bump, self.warm, false);
+    }
+
+    /// Lets the memory grow again, by what arenas have left, until it is charged.
+    pub(crate) fn let_grow(self, account: &mut Account) {
+        account.let_grow(self.bump, self.grows);
     }
 
     /// [`ScratchSpace::charge`] for an operation that runs code of the VM while it
@@ -66,10 +74,23 @@ impl Heap {
     ) -> Result<T> {
         let pool = core::mem::take(&mut self.scratch);
         let charge = self.store.account_mut().begin_charge();
-        let (warm, seed) = (pool.bytes, self.roots.index_seed());
+        let seed = self.roots.index_seed();
         let mut guard = ScratchGuard { heap: self, pool, charge };
-        let bump = guard.pool.scratch.start(guard.heap.store.account_mut())?;
-        work(guard.heap, ScratchSpace { bump, warm, seed })
+        let account = guard.heap.store.account_mut();
+        guard.pool.scratch.start(account)?;
+        guard.pool.bytes = guard.pool.scratch.bytes();
+        let (grows, refusals) = (!account.injects_failure(), account.pressure().refusals);
+        let bump = guard.pool.scratch.bump()?;
+        let warm = bump.allocated_bytes_including_metadata();
+        let space = ScratchSpace { bump, warm, grows, seed };
+        space.let_grow(account);
+        let result = work(guard.heap, space);
+        let account = guard.heap.store.account_mut();
+        let refused = grows && matches!(result, Err(Error::Limit(Resource::Bytes)));
+        if refused && account.pressure().refusals == refusals {
+            account.note_refusal();
+        }
+        result
     }
 }
 

@@ -137,9 +137,10 @@ fn copy_shell(
         }
         _ => (0, slot.len, used.len()),
     };
-    // After the allocation nothing may fail, or the copy would not be rolled back.
+    // Scratch memory and arenas grow in turns, on one account. After the allocation
+    // nothing may fail, or the copy would not be rolled back.
+    scratch.let_grow(target.account_mut());
     pairs.reserve_one()?;
-    // Scratch memory and arenas grow in turns, on one account.
     scratch.charge(target.account_mut());
     let copy = target.alloc_unrecorded(object.selector(), len, words, |words| {
         match shape.elements {

@@ -48,7 +48,7 @@ impl Blocks {
         }
     }
 
-    fn can_split(&self, words: usize) -> bool {
+    pub(super) fn can_split(&self, words: usize) -> bool {
         let class = class_of(u32::try_from(words).unwrap_or(u32::MAX)).number;
         let heads = self.memory.words().get(class..CLASSES).unwrap_or_default();
         heads.iter().any(|&head| head != 0)
