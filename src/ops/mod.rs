@@ -5,6 +5,7 @@ mod arithmetic;
 mod big;
 mod copies;
 mod display;
+mod equality;
 mod hints;
 mod integers;
 mod sets;
