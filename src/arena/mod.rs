@@ -27,6 +27,8 @@ pub(crate) use resources::{Resources, Tally};
 pub(crate) use scratch::{Scratch, Seen, push, reserve};
 pub(crate) use slot::Slot;
 
+use core::ops::Range;
+
 use blocks::{Blocks, BlocksExtent};
 use slot::Block;
 use slots::{SlotExtent, Slots, present, unmarked};
@@ -100,6 +102,22 @@ impl<const BITS: u32> Arena<BITS> {
         self.find(cell).ok_or_else(|| cell.rejection(self.kind()))
     }
 
+    /// [`Arena::check`], without the slot.
+    ///
+    /// # Errors
+    /// As [`Arena::check`].
+    #[inline(always)]
+    pub(crate) fn check_handle(&self, cell: Cell) -> Result<()> {
+        if self.slots.find_dense(cell).is_some() { Ok(()) } else { self.check_sparse(cell) }
+    }
+
+    /// [`Arena::check_handle`] of a cell that refers to no dense slot.
+    #[cold]
+    #[inline(never)]
+    fn check_sparse(&self, cell: Cell) -> Result<()> {
+        self.check(cell).map(drop)
+    }
+
     /// [`Arena::check`], without the reason.
     #[inline(always)]
     pub(crate) fn find(&self, cell: Cell) -> Option<Slot> {
@@ -149,8 +167,14 @@ impl<const BITS: u32> Arena<BITS> {
         present(self.slots.get(index)).copied()
     }
 
+    /// The slots, except those of an earlier peak that are stored by page.
     pub(crate) fn slots(&self) -> &[Slot] {
         self.slots.as_slice()
+    }
+
+    /// The number of indices that a slot had at any time.
+    pub(crate) fn indices(&self) -> usize {
+        self.slots.len()
     }
 
     /// Live objects, in the order of their slots.
@@ -240,7 +264,7 @@ impl<const BITS: u32> Arena<BITS> {
     #[inline(always)]
     fn note_allocation(&self, resources: &mut Resources, block: Block) {
         resources.tally.object(block.cap);
-        if self.slots.is_exhausted() {
+        if self.slots.is_exhausted() && !self.slots.has_pages() {
             resources.account.note_last_slot(self.slots.usable());
         }
     }
@@ -361,6 +385,12 @@ impl<const BITS: u32> Arena<BITS> {
         Ok(())
     }
 
+    /// Notes that an object has lost elements, without [`Arena::truncate`].
+    #[inline(always)]
+    pub(crate) fn note_shrunk(&mut self) {
+        self.epoch.advance();
+    }
+
     /// Sets the length of an object whose block has room for it, and whose elements
     /// are written or about to be.
     #[inline(always)]
@@ -406,6 +436,19 @@ impl<const BITS: u32> Arena<BITS> {
     /// As [`Arena::check`].
     #[inline]
     pub(crate) fn free(&mut self, tally: &mut Tally, cell: Cell) -> Result<()> {
+        if self.slots.find_dense(cell).is_none() {
+            return self.free_sparse(tally, cell);
+        }
+        if self.release(cell.slot()) {
+            tally.retired_slot();
+        }
+        Ok(())
+    }
+
+    /// [`Arena::free`] of a cell that refers to no dense slot.
+    #[cold]
+    #[inline(never)]
+    fn free_sparse(&mut self, tally: &mut Tally, cell: Cell) -> Result<()> {
         self.check(cell)?;
         if self.release(cell.slot()) {
             tally.retired_slot();
@@ -416,13 +459,14 @@ impl<const BITS: u32> Arena<BITS> {
     /// Frees the object in a live slot. Returns whether the slot retired.
     #[inline]
     fn release(&mut self, index: u32) -> bool {
-        let Some(slot) = self.slots.get(index) else {
-            debug_assert!(false, "there is no such slot");
-            return false;
-        };
-        self.blocks.free(slot.block());
-        self.epoch.advance();
-        self.slots.release(index)
+        match self.slots.release(index) {
+            Some((block, is_retired)) => {
+                self.blocks.free(block);
+                self.epoch.advance();
+                is_retired
+            }
+            None => false,
+        }
     }
 
     /// Frees every object. Pages and slots stay reserved; generations advance.
@@ -436,17 +480,23 @@ impl<const BITS: u32> Arena<BITS> {
     /// Frees every live object whose bit is not set; returns how many. Goes from the
     /// last slot to the first, so that the top of the memory falls. O(slots).
     pub(crate) fn sweep(&mut self, marked: &[u64]) -> u64 {
-        let words = marked.get(..self.slots.len().div_ceil(64)).unwrap_or(marked);
-        if words.iter().all(|&word| word == 0) {
+        let is_marked = |range: Range<usize>| {
+            let words = marked.get(range.start / 64..range.end.div_ceil(64));
+            words.is_none_or(|words| words.iter().any(|&word| word != 0))
+        };
+        if !self.stored_ranges().any(is_marked) {
             let freed = u64::from(self.slots.counts().live);
             self.clear();
             return freed;
         }
-        let mut freed = 0_u64;
-        for index in unmarked(marked, self.slots.len()) {
-            if self.slots.get(index).is_some_and(Slots::<BITS>::is_live) {
-                self.release(index);
-                freed = freed.wrapping_add(1);
+        let (mut freed, mut end) = (0_u64, self.slots.len());
+        while let Some(range) = self.slots.range_before(end) {
+            end = range.start;
+            for index in unmarked(marked, range) {
+                if self.slots.get(index).is_some_and(Slots::<BITS>::is_live) {
+                    self.release(index);
+                    freed = freed.wrapping_add(1);
+                }
             }
         }
         if self.blocks.used() == 0 {
@@ -455,21 +505,36 @@ impl<const BITS: u32> Arena<BITS> {
         freed
     }
 
+    /// The ranges of indices whose slots are in memory, the last one first.
+    pub(crate) fn stored_ranges(&self) -> impl Iterator<Item = Range<usize>> {
+        core::iter::successors(self.slots.range_before(self.slots.len()), |range| {
+            self.slots.range_before(range.start)
+        })
+    }
+
     /// Recycles the retired slots whose bit is not set, as no cell refers to them, until
     /// `limit` slots are usable. Returns how many. Hints from before fail. O(slots).
     pub(crate) fn recycle(&mut self, referenced: &[u64], limit: u32) -> u64 {
-        let mut recycled = 0_u64;
-        for index in unmarked(referenced, self.slots.len()) {
-            if self.slots.usable() >= to_usize(limit) {
-                break;
+        let (mut recycled, mut end) = (0_u64, self.slots.len());
+        while let Some(range) = self.slots.range_before(end) {
+            end = range.start;
+            for index in unmarked(referenced, range) {
+                if self.slots.usable() >= to_usize(limit) {
+                    break;
+                }
+                recycled = recycled.wrapping_add(u64::from(self.slots.recycle(index)));
             }
-            recycled = recycled.wrapping_add(u64::from(self.slots.recycle(index)));
         }
         if recycled > 0 {
             self.epoch = Epoch::NONE;
             self.recycled = if self.epoch.start().is_ok() { self.epoch } else { Epoch::NEVER };
         }
         recycled
+    }
+
+    /// Gives back what the slots of an earlier peak take. O(1) or O(slots).
+    pub(crate) fn fold(&mut self, resources: &mut Resources) {
+        self.slots.fold(resources);
     }
 
     /// The words of memory up to the end of the last block.
@@ -486,8 +551,9 @@ impl<const BITS: u32> Arena<BITS> {
     /// back. Handles stay valid. O(slots + payload).
     pub(crate) fn compact(&mut self, resources: &mut Resources) {
         let shape = self.shape;
-        let (is_live, slots) = (Slots::<BITS>::is_live, self.slots.as_mut_slice());
-        self.blocks.compact(resources, slots, is_live, |slot| shape.words(slot.len, slot.cap));
+        let words_of = |slot: &Slot| shape.words(slot.len, slot.cap);
+        self.blocks.compact(resources, &mut self.slots, words_of);
+        self.slots.fold(resources);
         self.slots.trim(resources);
         self.epoch.advance();
     }

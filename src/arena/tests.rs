@@ -9,7 +9,7 @@ const SHAPE: Shape = Shape::new(Elements::Ints, "", "");
 /// The number of operations in a program, and of those to choose from. Every such program
 /// is run.
 const PROGRAMS: [(u32, u32); 2] =
-    if cfg!(debug_assertions) { [(5, 8), (4, 9)] } else { [(7, 8), (6, 9)] };
+    if cfg!(debug_assertions) { [(5, 8), (4, 11)] } else { [(7, 8), (6, 11)] };
 
 /// An arena and its reference model: every handle that was ever returned, with the
 /// content of its object while that is live.
@@ -88,7 +88,14 @@ impl Run {
                     .filter(|handle| handle.0.slot() != 0)
                     .for_each(|handle| handle.1 = None);
             }
-            _ => self.recycle(),
+            8 => self.recycle(),
+            _ => {
+                // To a table of one slot, and to none.
+                let dense = to_usize(10_u32.saturating_sub(operation)).min(self.arena.slots.len());
+                if self.arena.slots.as_slice().len() >= dense {
+                    self.arena.slots.fold_to(&mut self.resources, dense, usize::MAX).unwrap();
+                }
+            }
         }
         for &(cell, value) in &self.handles {
             let read = self.arena.check(cell).and_then(|slot| self.arena.used(slot));
