@@ -2,7 +2,7 @@
 //! when they return.
 
 use proptest::prelude::*;
-use segheap::{Cell, Error, Handle, Heap, Kind, Limits, Pair, Settings};
+use segheap::{Cell, Error, Handle, Heap, Kind, Limits, Pair, Policy, Settings};
 
 use crate::support::config;
 
@@ -189,5 +189,24 @@ fn a_limit_on_slots_holds_after_a_peak() -> Result<(), Error> {
         assert_eq!(run.heap.usage().live(), u64::from(slots));
         run.step(&Step::Collect(20_011 + round, 1))?;
     }
+    Ok(())
+}
+
+/// A table that survivors on every page keep from folding is swept as a whole: the next
+/// collection waits until that is paid for.
+#[test]
+fn a_large_table_is_swept_seldom() -> Result<(), Error> {
+    let mut run = Run::new(5);
+    run.heap.set_policy(Policy::DEFAULT.with_bytes_min(1));
+    run.alloc(100_000)?;
+    run.step(&Step::Collect(100, 1))?;
+    let slots = run.heap.usage().arena(Kind::PAIR).map_or(0, |arena| arena.live + arena.free);
+    let mut allocated = 0;
+    while !run.heap.should_collect() {
+        run.alloc(1)?;
+        allocated += 1;
+    }
+    // A pair takes 32 bytes, its slot 16 of them.
+    assert!(slots >= 100_000 && allocated * 32 >= (slots - 2_000) * 4, "{allocated} of {slots}");
     Ok(())
 }
