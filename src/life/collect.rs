@@ -142,7 +142,7 @@ impl Heap {
     /// points, where all live cells are in roots.
     ///
     /// A collection is due if enough was allocated since the last one (a slot that
-    /// retires counts as 256 bytes; where most slots are free after a peak, enough is a
+    /// retires counts as 256 bytes; where less than an eighth of the slots is live after a peak, enough is a
     /// quarter of their bytes at least), or if a limit is near: seven eighths of it are
     /// used. Near a limit, the next collection is due once 1/32 of the live bytes has
     /// been allocated, or a limit has refused a growth.
@@ -305,8 +305,8 @@ impl Heap {
         let StoreParts { arenas, resources, .. } = self.store.parts();
         let slot_bytes = live.saturating_mul(16);
         let live_bytes = arenas.payload_bytes().saturating_add(slot_bytes);
-        // The next collection sweeps free slots as well.
-        let swept = arenas.slot_bytes().saturating_sub(slot_bytes.saturating_mul(2)) / 4;
+        // The next collection sweeps free slots as well, many of them after a peak.
+        let swept = arenas.slot_bytes().saturating_sub(slot_bytes.saturating_mul(8)) / 4;
         self.pacer.restart(live_bytes, swept, changed);
         resources.tally = Tally::default();
         resources.account.clear_pressure();
