@@ -142,10 +142,11 @@ impl Heap {
     /// points, where all live cells are in roots.
     ///
     /// A collection is due if enough was allocated since the last one (a slot that
-    /// retires counts as 256 bytes; where less than an eighth of the slots is live after a peak, enough is a
-    /// quarter of their bytes at least), or if a limit is near: seven eighths of it are
-    /// used. Near a limit, the next collection is due once 1/32 of the live bytes has
-    /// been allocated, or a limit has refused a growth.
+    /// retires counts as 256 bytes), or if a limit is near: seven eighths of it are used.
+    /// Near a limit, the next collection is due once 1/32 of the live bytes has been
+    /// allocated, or a limit has refused a growth. Where fewer than an eighth of the slots
+    /// are live, after a peak, enough is a quarter of the bytes of the others at least: the
+    /// collection has to sweep them.
     ///
     /// After a collection that freed nothing and made no room, a refusal alone does not
     /// make the next one due: something has to be allocated first. Refusals whose number
