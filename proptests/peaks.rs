@@ -2,7 +2,7 @@
 //! when they return.
 
 use proptest::prelude::*;
-use segheap::{Cell, Error, Handle, Heap, Kind, Limits, Pair, Policy, Settings};
+use segheap::{Cell, Error, Handle, Heap, Kind, Limits, Pair, Policy, Settings, abi};
 
 use crate::support::config;
 
@@ -121,6 +121,9 @@ impl Run {
     fn check(&mut self) {
         self.heap.verify().expect("sound");
         for (number, &(pair, live)) in self.pairs.iter().enumerate() {
+            let bits = abi::bits(pair.cell());
+            let slot = abi::slot(&self.heap, Kind::PAIR, bits as u32);
+            assert_eq!(slot.is_some_and(|[key, ..]| u64::from(key) == bits >> 32), live);
             match self.heap.get(pair) {
                 Ok(pair) => assert!(live && pair.first() == Ok((number as u32).into())),
                 Err(error) => assert!(!live && error == Error::Stale { kind: Kind::PAIR }),
