@@ -114,6 +114,6 @@ pub fn slots(heap: &Heap, kind: Kind) -> Option<&[[u32; 4]]> {
 /// # Ok::<(), segheap::Error>(())
 /// ```
 pub fn slot(heap: &Heap, kind: Kind, index: u32) -> Option<[u32; 4]> {
-    let slot = heap.store.arenas().get(kind)?.slot(index).ok()?;
+    let slot = heap.store.arenas().get(kind)?.slot_at(index)?;
     Some([slot.key, slot.len, slot.off, slot.cap])
 }

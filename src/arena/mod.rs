@@ -161,6 +161,11 @@ impl<const BITS: u32> Arena<BITS> {
         self.blocks.memory()
     }
 
+    /// The slot with this index, if it is in memory.
+    pub(crate) fn slot_at(&self, index: u32) -> Option<Slot> {
+        self.slots.get(index).copied()
+    }
+
     /// The slot of a live object, by index.
     #[inline(always)]
     pub(crate) fn slot(&self, index: u32) -> Result<Slot> {
