@@ -4,13 +4,16 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ops::RangeBounds;
 
+use super::body::{
+    dense_body, dense_elements, elements, first_spare, pop_cold, pop_last, push_grown, set_cold,
+};
 use super::keys::Context;
 use super::keys::Keys;
-use super::view::{Growable, Mutable, Object, Sequence, View};
-use crate::arena::{Arena, Arenas, Resources, Slot};
+use super::view::{Growable, Mutable, Object, View};
+use crate::arena::{Arena, Arenas, Resources};
 #[cfg(doc)]
 use crate::words::Error;
-use crate::words::{Element, Result, corrupt, object_len, out_of_range, range, to_usize};
+use crate::words::{Result, corrupt, object_len, out_of_range, range, to_usize};
 
 /// A short-lived borrow of an object to change, from
 /// [`Heap::get_mut`](crate::Heap::get_mut).
@@ -122,10 +125,8 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     /// [`Error::OutOfRange`] if `index` is not below the length.
     #[inline(always)]
     pub fn set(&mut self, index: usize, element: K::Element) -> Result<()> {
-        let place = dense_body::<K>(self.arenas, self.index).and_then(|(len, body)| {
-            let elements = body.get_mut(..to_usize(*len))?;
-            elements.get_mut(index)
-        });
+        let elements = dense_elements::<K>(self.arenas, self.index);
+        let place = elements.and_then(|elements| elements.get_mut(index));
         match place {
             Some(place) => {
                 *place = element;
@@ -213,94 +214,6 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
         self.as_mut_slice()?.reverse();
         Ok(())
     }
-}
-
-/// The length of an object, and all elements that fit into its block.
-#[inline(always)]
-fn body<K: Sequence>(arenas: &mut Arenas, index: u32) -> Option<(&mut u32, &mut [K::Element])> {
-    body_of::<K>(arenas.get_mut(K::KIND)?.write(index)?)
-}
-
-/// [`body`], or `None` also for an object that only a cold path may open.
-#[inline(always)]
-fn dense_body<K: Sequence>(
-    arenas: &mut Arenas,
-    index: u32,
-) -> Option<(&mut u32, &mut [K::Element])> {
-    body_of::<K>(arenas.get_mut(K::KIND)?.write_dense(index)?)
-}
-
-#[inline(always)]
-fn body_of<'a, K: Sequence>(
-    (slot, block): (&'a mut Slot, &'a mut [u64]),
-) -> Option<(&'a mut u32, &'a mut [K::Element])> {
-    let body = block.get_mut(to_usize(K::SHAPE.header)..).unwrap_or_default();
-    Some((&mut slot.len, K::Element::slice_mut(body)))
-}
-
-/// The elements of an object.
-#[inline(always)]
-fn elements<K: Sequence>(arenas: &mut Arenas, index: u32) -> Option<&mut [K::Element]> {
-    let (len, body) = body::<K>(arenas, index)?;
-    body.get_mut(..to_usize(*len))
-}
-
-/// The first spare element of an object's body, if there is one, and the length.
-#[inline(always)]
-fn first_spare<'a, K: Growable>(
-    (len, body): (&'a mut u32, &'a mut [K::Element]),
-) -> Option<(&'a mut u32, &'a mut K::Element)> {
-    let place = body.get_mut(to_usize(*len))?;
-    // Only bytes can number more than `u32::MAX` in a block of as many words.
-    (K::Element::PER_WORD == 1 || *len < u32::MAX).then_some((len, place))
-}
-
-/// Removes and returns the last element of an object's body; `None` if there is none.
-#[inline(always)]
-fn pop_last<K: Growable>((len, body): (&mut u32, &mut [K::Element])) -> Option<K::Element> {
-    let last = len.checked_sub(1)?;
-    let popped = *body.get(to_usize(last))?;
-    *len = last;
-    Some(popped)
-}
-
-/// [`ViewMut::pop`] from an empty object, or from one that only a cold path may open.
-#[cold]
-fn pop_cold<K: Growable>(arenas: &mut Arenas, index: u32) -> Result<Option<K::Element>> {
-    let popped = pop_last::<K>(body::<K>(arenas, index).ok_or_else(corrupt)?);
-    if popped.is_some() {
-        arenas.get_mut(K::KIND).ok_or_else(corrupt)?.note_shrunk();
-    }
-    Ok(popped)
-}
-
-/// [`ViewMut::set`] where the object has no such element, or only a cold path may open it.
-#[cold]
-fn set_cold<K: Mutable>(
-    arenas: &mut Arenas,
-    index: u32,
-    at: usize,
-    element: K::Element,
-) -> Result<()> {
-    let elements = elements::<K>(arenas, index).ok_or_else(corrupt)?;
-    let len = elements.len();
-    *elements.get_mut(at).ok_or_else(|| out_of_range(at, len))? = element;
-    Ok(())
-}
-
-/// [`ViewMut::push`] to an object whose block is full, or that only a cold path may open.
-#[cold]
-fn push_grown<K: Growable>(
-    arenas: &mut Arenas,
-    resources: &mut Resources,
-    index: u32,
-    element: K::Element,
-) -> Result<()> {
-    arenas.get_mut(K::KIND).ok_or_else(corrupt)?.reserve(resources, index, 1)?;
-    let (len, place) = body::<K>(arenas, index).and_then(first_spare::<K>).ok_or_else(corrupt)?;
-    *place = element;
-    *len = len.wrapping_add(1);
-    Ok(())
 }
 
 impl<K: Growable> ViewMut<'_, K> {
