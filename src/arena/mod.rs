@@ -32,7 +32,9 @@ use blocks::{Blocks, BlocksExtent};
 use slot::Block;
 use slots::{SlotExtent, Slots, present};
 
-use crate::words::{Cell, Epoch, Error, Kind, Result, Shape, corrupt, object_len, to_usize};
+use crate::words::{
+    Cell, Element, Epoch, Error, Kind, Result, Shape, corrupt, object_len, to_usize,
+};
 
 /// The fewest words that a growing sequence gets, as in `Vec`.
 const FIRST_GROWTH: usize = 4;
@@ -138,6 +140,22 @@ impl<const BITS: u32> Arena<BITS> {
     pub(crate) fn words(&self, slot: Slot, len: usize) -> Result<&[u64]> {
         let off = to_usize(slot.off);
         self.memory().words().get(off..off.saturating_add(len)).ok_or_else(corrupt)
+    }
+
+    /// Element `at` of the object that a cell refers to, after `header` words. `None` if
+    /// there is none, or if a cold path has to open the object.
+    #[inline(always)]
+    pub(crate) fn element<T: Element>(&self, cell: Cell, header: usize, at: usize) -> Option<T> {
+        let slot = self.slots.find_dense(cell).filter(|slot| at < to_usize(slot.len))?;
+        T::slice(self.memory().words()).get(slot.element::<T>(header, at)).copied()
+    }
+
+    /// The memory from the block of a table on, and the table's used positions; `None` if
+    /// a cold path has to open it. Without used positions, there may be no block.
+    #[inline(always)]
+    pub(crate) fn table(&self, cell: Cell) -> Option<(&[u64], u32)> {
+        let slot = self.slots.find_dense(cell)?;
+        Some((self.memory().words().get(to_usize(slot.off)..)?, slot.len))
     }
 
     /// The cells of an object; of a table, with the holes among them.
