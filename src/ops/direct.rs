@@ -171,13 +171,13 @@ impl Heap {
     /// wrong one costs one comparison more.
     ///
     /// ```
-    /// use segheap::{Heap, KeyHint, Map};
+    /// use segheap::{Cell, Heap, KeyHint, Map};
     /// let mut heap = Heap::new();
     /// let name = heap.string("property")?;
     /// let mut hint = KeyHint::default();
     /// for n in 0..3 {
     ///     let record = heap.alloc(Map::new())?;
-    ///     heap.map_insert(record, "other".try_into()?, 0.into())?;
+    ///     heap.map_insert(record, Cell::TRUE, 0.into())?;
     ///     heap.map_insert(record, name, n.into())?;
     ///     assert_eq!(heap.map_get_with(record, name, &mut hint)?, Some(n.into()));
     /// }
