@@ -2,7 +2,6 @@
 
 use core::fmt::{self, Write};
 
-use bstr::ByteSlice;
 use smallvec::SmallVec;
 
 use super::values::is_hole;
@@ -238,7 +237,9 @@ impl<'h> DisplayValue<'h> {
             (KeyBy::Text, _) => {
                 // Quoting never shortens a text.
                 let shown = bytes.get(..out.left.saturating_add(4)).unwrap_or(bytes);
-                write!(out, "{:?}", shown.as_bstr())?;
+                // The escapes of a text in a cell, not those of `bstr`.
+                let text = shown.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+                write!(out, "{text:?}")?;
             }
             (KeyBy::Integer, _) => {
                 let integer = Integer::of(words);

@@ -92,8 +92,8 @@ impl Heap {
         a: impl AsHandle<Set>,
         b: impl AsHandle<Set>,
     ) -> Result<Handle<Set>> {
-        self.get(b)?;
         let room = self.get(a)?.len();
+        self.get(b)?;
         let rest = self.alloc(Set::with_capacity(room))?;
         gather(&mut self.store, rest, a, |store, cell| Ok(!store.get(b)?.contains(cell)?))
     }
