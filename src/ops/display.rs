@@ -17,7 +17,8 @@ const LIMIT: usize = 4096;
 ///
 /// Text is printed as it is, and quoted and escaped inside of other values. An object
 /// inside of itself is printed as its handle (`List#17`: kind and slot), an object that
-/// was freed as `gone`, a sealed cell as `Sealed#3`.
+/// was freed as `gone`, a sealed cell as `Sealed#3`, an integer whose digits do not fit
+/// into the bound as `integer of 4096 bits`.
 #[derive(Clone, Copy, Debug)]
 pub struct DisplayValue<'h> {
     heap: &'h Heap,

@@ -27,7 +27,7 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// If `a` or `b` is no handle of a live set, as for [`Heap::get`]:
+    /// For the first of `a` and `b` that is no handle of a live set, as for [`Heap::get`]:
     /// [`Error::NotAHandle`], [`Error::Sealed`], [`Error::WrongKind`] or
     /// [`Error::Stale`]. If the union cannot be allocated, as for [`Heap::alloc`]:
     /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or

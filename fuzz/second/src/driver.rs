@@ -75,6 +75,7 @@ const OPERATIONS: &[Operation] = &[
     ("free", 14, life::free),
     ("contains, upgrade", 6, life::test),
     ("collect", 3, life::collect),
+    ("collect at a limit", 1, life::collect_at_limit),
     ("collect_and_recycle", 1, life::recycle),
     ("compact", 1, life::compact),
     ("region open", 4, life::open),

@@ -139,6 +139,10 @@ pub(crate) fn power(w: &mut World) -> Check {
     w.note(|| format!("pow {base:?} {exponent:?}"));
     let want = match want {
         Err(errors) if errors.is_empty() => match bits_of_power(w, base, exponent) {
+            bits if bits > 1 << 37 && bits > limit.max(128) => {
+                // Of two reasons, either.
+                Err(vec![Error::Limit(Resource::IntegerBits), Error::ObjectTooLarge])
+            }
             bits if bits > limit.max(128) => Err(vec![Error::Limit(Resource::IntegerBits)]),
             _ => return Ok(()),
         },

@@ -64,6 +64,26 @@ pub(crate) fn collect(w: &mut World) -> Check {
     w.settle(got, Ok((freed, live, stale, 0))).map(drop)
 }
 
+/// Collects what one wide list does not refer to, where the limit leaves no memory.
+pub(crate) fn collect_at_limit(w: &mut World) -> Check {
+    let skipped = w.dice.below(40);
+    let handles = w.model().objects.keys().skip(skipped);
+    let cells: Vec<Cell> = handles.filter_map(|&handle| segheap::abi::cell(handle)).collect();
+    let items = crate::value::values(&cells);
+    w.note(|| format!("collect at the limit, all but {skipped}"));
+    let got = w.heap().alloc(segheap::List::of(&cells)).map(Cell::from);
+    let want = crate::model::Object::Items { kind: Kind::LIST, header: 0, items };
+    let Some(list) = w.settle_made(got, Ok(crate::world::Made::Object(want)))? else {
+        return Ok(());
+    };
+    let (limits, used) = (w.heap().limits(), w.heap().usage().total_bytes as usize);
+    w.heap().set_limits(limits.with_bytes(used));
+    let freed = w.model().collect([list].into_iter());
+    let got = w.heap().collect([list]).map(|collected| collected.freed);
+    w.heap().set_limits(limits);
+    w.settle(got, Ok(freed)).map(drop)
+}
+
 /// Collects, and recycles retired slots.
 pub(crate) fn recycle(w: &mut World) -> Check {
     let roots = w.side().registers.clone();
@@ -269,7 +289,11 @@ pub(crate) fn seal(w: &mut World) -> Check {
 pub(crate) fn unseal(w: &mut World) -> Check {
     let cell = if w.dice.percent(85) { w.seal().unwrap_or(Cell::NULL) } else { w.odd() };
     let owner = if w.dice.percent(3) { 1 - w.me } else { w.me };
-    let key = w.dice.below(w.sides[owner].keys.len());
+    let own = match w.model().find(cell) {
+        Some(crate::model::Object::Seal { key, .. }) => Some(*key),
+        _ => None,
+    };
+    let key = own.filter(|_| w.dice.percent(80)).unwrap_or_else(|| w.dice.below(2));
     w.note(|| format!("unseal {cell:?} by key {key} of {owner}"));
     let model = &w.sides[w.me].model;
     let want = match cell.kind() {
