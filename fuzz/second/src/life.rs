@@ -141,6 +141,10 @@ pub(crate) fn churn(w: &mut World) -> Check {
             true => w.heap().alloc(segheap::List::new()).map(Cell::from),
             false => w.heap().alloc(segheap::Pair::of(Cell::NULL, Cell::TRUE)).map(Cell::from),
         };
+        if cell.is_err() {
+            // A slot may have retired since the operation began.
+            w.before = w.heap().usage();
+        }
         let Some(cell) = w.settle_growing(cell, cell.map_err(|_| Vec::new()))? else {
             w.outcome = crate::world::Outcome::Done;
             return Ok(());
