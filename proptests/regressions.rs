@@ -400,9 +400,8 @@ fn only_the_whole_dot_product_has_to_fit() {
     // Two products of 2^126 each, which leave the range together.
     let a = heap.alloc(I64Arr::of(&[least, least, least, most])).unwrap();
     let b = heap.alloc(I64Arr::of(&[least, least, most, least])).unwrap();
-    let dot = |range: core::ops::RangeTo<usize>| {
-        heap.get(a).unwrap().dot(range, heap.get(b).unwrap(), 0)
-    };
+    let dot =
+        |range: core::ops::RangeTo<usize>| heap.get(a).unwrap().dot(range, heap.get(b).unwrap(), 0);
     assert_eq!(dot(..2), Err(Error::Overflow));
     let wide = |a, b| i128::from(a) * i128::from(b);
     assert_eq!(dot(..3), Ok(wide(least, least) + (wide(least, most) + wide(least, least))));

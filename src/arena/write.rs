@@ -16,6 +16,15 @@ impl<const BITS: u32> Arena<BITS> {
         Some((slot, block?))
     }
 
+    /// [`Arena::write`], unless the slot is one of an earlier peak, stored by page: for
+    /// hot paths that leave the rest to a cold one.
+    #[inline(always)]
+    pub(crate) fn write_dense(&mut self, index: u32) -> Option<(&mut Slot, &mut [u64])> {
+        let slot = self.slots.get_dense_mut(index)?;
+        let block = self.blocks.words_mut().get_mut(slot.block().range());
+        Some((slot, block?))
+    }
+
     /// The bytes `range` of memory, which lie in the object in slot `index`.
     #[inline(always)]
     pub(crate) fn write_bytes(&mut self, index: u32, range: Range<usize>) -> Result<&mut [u8]> {

@@ -2,6 +2,7 @@
 //! [`ViewMut`] to change, an [`ObjectInit`] to allocate. Each reaches the arena of
 //! its kind; those of tables also read the other arenas, for keys.
 
+mod body;
 mod init;
 mod integer;
 mod keyed;

@@ -43,8 +43,25 @@ macro_rules! large {
 
 impl Heap {
     /// An operation in 64 bits if the result fits, else in 128, else by `large`.
-    #[inline]
+    #[inline(always)]
     fn arithmetic(
+        &mut self,
+        (a, b): (Cell, Cell),
+        small: fn(i64, i64) -> Option<i64>,
+        wide: fn(i128, i128) -> Option<i128>,
+        large: impl FnOnce(&mut Heap) -> Result<Cell>,
+    ) -> Result<Cell> {
+        if let (Some(x), Some(y)) = (a.as_int(), b.as_int())
+            && let Some(result) = small(x, y).and_then(Cell::int)
+        {
+            return Ok(result);
+        }
+        self.arithmetic_in_heap((a, b), small, wide, large)
+    }
+
+    /// [`Heap::arithmetic`] where an operand or the result does not fit into a cell.
+    #[inline(never)]
+    fn arithmetic_in_heap(
         &mut self,
         (a, b): (Cell, Cell),
         small: fn(i64, i64) -> Option<i64>,

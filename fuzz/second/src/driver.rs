@@ -211,7 +211,7 @@ fn play(
         let few = world.sides.iter().any(|side| side.model.live < 60);
         let n = match rare {
             _ if rare < RARE.len() => OPERATIONS.len() + rare,
-            _ if few && rare % 4 == 0 => world.dice.below(FILLING),
+            _ if few && rare.is_multiple_of(4) => world.dice.below(FILLING),
             _ => world.dice.one(&wheel),
         };
         let (_, _, operation) =
@@ -275,8 +275,12 @@ impl World {
             for (handle, object) in &side.model.objects {
                 side.compare(*handle, object)?;
             }
-            let lists = side.heap.objects::<segheap::List>().map(Cell::from);
-            if let Some(list) = lists.filter(|list| side.model.find(*list).is_none()).next() {
+            let unknown = side
+                .heap
+                .objects::<segheap::List>()
+                .map(Cell::from)
+                .find(|list| side.model.find(*list).is_none());
+            if let Some(list) = unknown {
                 return Err(format!("{list:?} is live"));
             }
             side.heap.verify().map_err(|fault| fault.to_string())?;
