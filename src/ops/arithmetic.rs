@@ -270,11 +270,11 @@ impl Heap {
     /// The same as [`Heap::mul`]; [`Error::NegativeExponent`] if the exponent is
     /// negative; [`Error::ObjectTooLarge`] if the result exceeds 2^32 - 1 limbs.
     pub fn pow(&mut self, base: Cell, exponent: Cell) -> Result<Cell> {
-        let power = operand(&self.store, exponent)?;
+        let (operand, power) = (operand(&self.store, base)?, operand(&self.store, exponent)?);
         let (negative, is_odd) = power.with_integer(|power| {
             (power.negative, power.limbs.first().is_some_and(|low| low & 1 == 1))
         });
-        let small = match operand(&self.store, base)? {
+        let small = match operand {
             _ if negative => return Err(Error::NegativeExponent),
             _ if matches!(power, Operand::Small(0)) => Some(1),
             Operand::Small(0) => Some(0),
