@@ -7,6 +7,7 @@
 mod account;
 mod arenas;
 mod blocks;
+mod by_slot;
 mod index;
 mod inspect;
 pub mod memory;
@@ -22,6 +23,7 @@ mod write;
 pub(crate) use account::{Account, ScratchCharge};
 pub(crate) use arenas::Arenas;
 pub(crate) use blocks::halves;
+pub(crate) use by_slot::SlotNumbers;
 pub(crate) use index::{Index, Indexed};
 pub(crate) use memory::Memory;
 pub(crate) use resources::{Resources, Tally};

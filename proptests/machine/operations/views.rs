@@ -36,6 +36,20 @@ pub fn rows_of_one_kind(t: &mut Table) {
 }
 
 fn sortable<K: Mutable<Element = Cell>>(t: &mut Table) {
+    // As they are, or numbers: in scratch memory if -0.0 is among them.
+    t.row("Heap::sort", &[Of(K::KIND)], &[Changes(0)], |m, c| {
+        let numbers = [2.5.into(), 7.into(), Cell::from([-0.0, 0.5][c.small() % 2]), (-1).into()];
+        let mut open = m.heap.get_mut::<K>(c.cell(0))?;
+        let before = open.as_mut_slice()?.to_vec();
+        let filled = if c.small() % 8 < 2 { 0 } else { before.len() };
+        let places = open.as_mut_slice()?.iter_mut().take(filled);
+        places.zip(numbers.iter().cycle()).for_each(|(place, &number)| *place = number);
+        let sorted = m.heap.sort::<K>(c.cell(0));
+        if sorted.is_err() {
+            m.heap.get_mut::<K>(c.cell(0))?.as_mut_slice()?.copy_from_slice(&before);
+        }
+        show(sorted?)
+    });
     t.row("Heap::sort_by", &[Of(K::KIND)], &[Changes(0)], |m, c| {
         let mut comparisons = c.small() * 2;
         let compare = |_: &mut Heap, a, b| {
