@@ -4,6 +4,7 @@ mod arithmetic;
 #[cfg(feature = "bigint")]
 mod big;
 mod copies;
+mod direct;
 mod display;
 mod equality;
 mod hints;
@@ -15,6 +16,7 @@ mod values;
 mod windows;
 
 pub use copies::{ConvertTo, CopyTo};
+pub use direct::KeyHint;
 pub use display::DisplayValue;
 pub use hints::RangeHint;
 pub use texts::{Text, TextPart};

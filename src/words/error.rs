@@ -51,7 +51,8 @@ pub enum Error {
     },
     /// Bytes are not UTF-8.
     NotUtf8 {
-        /// The length of the longest prefix that is UTF-8, in bytes.
+        /// The length of the longest prefix that is UTF-8, in bytes; what lies before
+        /// the range of a copy counts as part of it.
         valid_up_to: u32,
     },
     /// The cell holds no text.

@@ -123,6 +123,12 @@ fn sequence<K: Sequence<Element: Element>>(t: &mut Table) {
     t.row("View::is_empty", &takes, &[], |m, c| show(m.heap.get::<K>(c.cell(0))?.is_empty()));
     t.row("View::as_slice", &takes, &[], |m, c| show(m.heap.get::<K>(c.cell(0))?.as_slice()));
     t.row("View::get", &takes, &[], |m, c| show(m.heap.get::<K>(c.cell(0))?.get(c.index())?));
+    t.row("Heap::element", &takes, &[], |m, c| {
+        let element = m.heap.element::<K>(c.cell(0), c.index());
+        let viewed = m.heap.get::<K>(c.cell(0)).and_then(|view| view.get(c.index()));
+        assert_eq!(format!("{element:?}"), format!("{viewed:?}"));
+        show(element?)
+    });
     t.row("View::slice", &takes, &[], |m, c| show(m.heap.get::<K>(c.cell(0))?.slice(c.range())?));
     t.row("View::next", &takes, &[], |m, c| {
         let (view, mut cursor) = (m.heap.get::<K>(c.cell(0))?, Cursor::default());
@@ -171,6 +177,18 @@ fn mutable<K: Mutable<Element: Element>>(t: &mut Table) {
     });
     t.row("ViewMut::set", &with_element, &changes, |m, c| {
         show(m.heap.get_mut::<K>(c.cell(0))?.set(c.index(), K::Element::of(c))?)
+    });
+    t.row("Heap::set_element", &with_element, &changes, |m, c| {
+        m.heap.set_element::<K>(c.cell(0), c.index(), K::Element::of(c))?;
+        show(m.heap.get::<K>(c.cell(0))?.get(c.index())?)
+    });
+    t.row("Heap::update_element", &with_element, &changes, |m, c| {
+        let before = m.heap.element::<K>(c.cell(0), c.index());
+        m.heap.update_element::<K>(c.cell(0), c.index(), |element| {
+            assert_eq!(format!("{before:?}"), format!("Ok({element:?})"));
+            K::Element::of(c)
+        })?;
+        show(m.heap.get::<K>(c.cell(0))?.get(c.index())?)
     });
     t.row("ViewMut::fill", &with_element, &changes, |m, c| {
         show(m.heap.get_mut::<K>(c.cell(0))?.fill(c.range(), K::Element::of(c))?)
