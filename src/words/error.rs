@@ -93,8 +93,6 @@ pub enum Error {
     WrongKey,
     /// The region has been closed, or belongs to another heap.
     RegionClosed,
-    /// Elements to be sorted are neither all numbers nor all texts.
-    NoOrder,
     /// The list changed while it was being sorted.
     ChangedDuringSort,
     /// Arithmetic on large integers needs the crate's feature `bigint`, which is
@@ -116,6 +114,8 @@ pub enum Error {
     /// An invariant of the heap is broken: a bug of this crate. The damage is
     /// confined to one arena. Debug builds stop at an assertion instead.
     Corrupt,
+    /// Elements to be sorted are neither all numbers nor all texts.
+    NoOrder,
 }
 
 const _: () = assert!(size_of::<Error>() <= 16);
