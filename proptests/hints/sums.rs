@@ -2,6 +2,7 @@
 
 use core::ops::Range;
 
+use num_bigint::BigInt;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use segheap::{Cell, Error, F64Arr, Heap, I64Arr, List, U8Arr};
@@ -64,8 +65,8 @@ impl Case {
         assert_eq!(index_error(a.max(bounds)), part.map(|part| part.iter().copied().max()));
         let expected = self.ranges.clone().map(|(x, y)| {
             let products = ints[0][x].iter().zip(&ints[1][y]);
-            let mut products = products.map(|(&x, &y)| i128::from(x) * i128::from(y));
-            products.try_fold(0, i128::checked_add)
+            let products = products.map(|(&x, &y)| BigInt::from(x) * y);
+            i128::try_from(products.sum::<BigInt>()).ok()
         });
         match (a.dot(bounds, b, self.from), expected) {
             (Err(Error::Overflow), expected) => assert_eq!(expected, Ok(None)),

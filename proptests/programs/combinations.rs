@@ -152,14 +152,7 @@ fn set_model(
     a: Cell,
     b: Cell,
 ) -> Result<Vec<Cell>, Error> {
-    let (left, right) = match operator {
-        // The subtrahend is opened first.
-        SetAlgebra::Difference => {
-            let right = reference.set(b)?.clone();
-            (reference.set(a)?.clone(), right)
-        }
-        _ => (reference.set(a)?.clone(), reference.set(b)?.clone()),
-    };
+    let (left, right) = (reference.set(a)?.clone(), reference.set(b)?.clone());
     let find = |cells: &[Cell], cell| reference.find(cells.iter().copied(), cell);
     let mut model = Vec::new();
     for cell in left.iter().copied() {
