@@ -2,8 +2,8 @@
 //! misuse, and the result that it must have.
 
 use segheap::{
-    Bignum, Bytes, Cell, Closure, Error, F64Arr, HasKind, Heap, I64Arr, Kind, List, Map, Pair, Set,
-    Str, Struct, U8Arr, Unpacked, abi,
+    Bignum, Bytes, Cell, Closure, Error, F64Arr, HasKind, Heap, I64Arr, KeyHint, Kind, List, Map,
+    Pair, Set, Str, Struct, U8Arr, Unpacked, abi,
 };
 
 use crate::machine::{arenas, sealed};
@@ -380,6 +380,27 @@ fn every_kind_can_be_used() {
     let usage = heap.usage();
     let live = |cell: Cell| usage.arena(cell.kind().unwrap()).unwrap().live;
     assert_eq!(all.map(live), [1; 12]);
+}
+
+/// A hint refers to a place, whatever has become of the entry there.
+#[test]
+fn a_key_hint_finds_live_entries_only() -> Result<(), Error> {
+    let mut heap = heap(1);
+    let map = heap.alloc(Map::new())?;
+    let key = Cell::from(heap.alloc(Pair::of(Cell::NULL, Cell::NULL))?);
+    let mut hint = KeyHint::default();
+    heap.map_insert(map, key, 1.into())?;
+    assert_eq!(heap.map_get_with(map, key, &mut hint)?, Some(1.into()));
+    // The words of the entry are still there.
+    heap.get_mut(map)?.clear()?;
+    assert_eq!(heap.map_get_with(map, key, &mut hint)?, None);
+
+    heap.map_insert(map, key, 2.into())?;
+    assert_eq!(heap.map_get_with(map, key, &mut hint)?, Some(2.into()));
+    heap.free(key)?;
+    let stale = heap.map_get_with(map, key, &mut hint);
+    assert_eq!(stale, Err(Error::Stale { kind: Kind::PAIR }));
+    Ok(())
 }
 
 #[test]

@@ -7,6 +7,7 @@
 mod account;
 mod arenas;
 mod blocks;
+mod by_slot;
 mod index;
 mod inspect;
 pub mod memory;
@@ -22,6 +23,7 @@ mod write;
 pub(crate) use account::{Account, ScratchCharge};
 pub(crate) use arenas::Arenas;
 pub(crate) use blocks::halves;
+pub(crate) use by_slot::SlotNumbers;
 pub(crate) use index::{Index, Indexed};
 pub(crate) use memory::Memory;
 pub(crate) use resources::{Resources, Tally};
@@ -32,7 +34,9 @@ use blocks::{Blocks, BlocksExtent};
 use slot::Block;
 use slots::{SlotExtent, Slots, present};
 
-use crate::words::{Cell, Epoch, Error, Kind, Result, Shape, corrupt, object_len, to_usize};
+use crate::words::{
+    Cell, Element, Epoch, Error, Kind, Result, Shape, corrupt, object_len, to_usize,
+};
 
 /// The fewest words that a growing sequence gets, as in `Vec`.
 const FIRST_GROWTH: usize = 4;
@@ -138,6 +142,22 @@ impl<const BITS: u32> Arena<BITS> {
     pub(crate) fn words(&self, slot: Slot, len: usize) -> Result<&[u64]> {
         let off = to_usize(slot.off);
         self.memory().words().get(off..off.saturating_add(len)).ok_or_else(corrupt)
+    }
+
+    /// Element `at` of the object that a cell refers to, after `header` words. `None` if
+    /// there is none, or if a cold path has to open the object.
+    #[inline(always)]
+    pub(crate) fn element<T: Element>(&self, cell: Cell, header: usize, at: usize) -> Option<T> {
+        let slot = self.slots.find_dense(cell).filter(|slot| at < to_usize(slot.len))?;
+        T::slice(self.memory().words()).get(slot.element::<T>(header, at)).copied()
+    }
+
+    /// The memory from the block of a table on, and the table's used positions; `None` if
+    /// a cold path has to open it. Without used positions, there may be no block.
+    #[inline(always)]
+    pub(crate) fn table(&self, cell: Cell) -> Option<(&[u64], u32)> {
+        let slot = self.slots.find_dense(cell)?;
+        Some((self.memory().words().get(to_usize(slot.off)..)?, slot.len))
     }
 
     /// The cells of an object; of a table, with the holes among them.

@@ -205,6 +205,7 @@ impl Store {
 
     /// Allocates an object without a record of it: [`Store::record_all`] or
     /// [`Store::roll_back`] has to follow.
+    #[inline(always)]
     pub(crate) fn alloc_unrecorded(
         &mut self,
         kind: Kind,

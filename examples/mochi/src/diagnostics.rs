@@ -59,12 +59,13 @@ pub(crate) fn render(diagnostic: &Diagnostic, file: &str, source: &str) -> Strin
     let span = (file, start..end);
     let report = Report::build(ReportKind::Error, span.clone())
         .with_config(config)
-        .with_message(message)
         .with_label(Label::new(span).with_message("here").with_color(Color::Red))
         .finish();
     let mut rendered = Vec::new();
     if report.write((file, Source::from(source)), &mut rendered).is_ok() {
-        text.push_str(&String::from_utf8_lossy(&rendered));
+        // The first line would be the message once more.
+        let rendered = String::from_utf8_lossy(&rendered);
+        text.push_str(rendered.split_once('\n').map_or("", |(_, snippet)| snippet));
     }
     for (function, call) in trace.iter().take(TRACE_MAX) {
         text.push_str(&format!("  in {function}, called at {}\n", location(file, source, *call)));

@@ -7,7 +7,8 @@ use segheap::bstr::ByteSlice;
 use segheap::{Cell, Kind, Map, Struct, Unpacked};
 
 use crate::compile::GROUP;
-use crate::values::{Context, Native, decimal, dispatch_list};
+use crate::interrupt;
+use crate::values::{Context, Native, Outcome, decimal, dispatch_list};
 
 /// The nesting of containers that is formatted.
 const DEPTH_MAX: usize = 10_000;
@@ -56,11 +57,13 @@ pub(crate) enum Fragment {
 
 impl Context {
     /// Formats a value. Pending output is on an explicit stack, so deep values need no recursion.
-    pub(crate) fn format(&self, cell: Cell, style: Style) -> String {
+    /// A value that contains another many times may take for ever, so this polls.
+    pub(crate) fn format(&self, cell: Cell, style: Style) -> Outcome<String> {
         let mut out = String::new();
         let mut pending = vec![Fragment::Value(cell, style == Style::Print)];
         let mut open = Vec::new();
         while let Some(fragment) = pending.pop() {
+            interrupt::poll()?;
             match fragment {
                 Fragment::Static(text) => out.push_str(text),
                 Fragment::Owned(text) => out.push_str(&text),
@@ -74,7 +77,7 @@ impl Context {
                 {
                     out.push_str(if cell.kind() == Some(Kind::MAP) { "{...}" } else { "[...]" });
                 }
-                Fragment::Value(cell, alone) => match self.fragments(cell, style) {
+                Fragment::Value(cell, alone) => match self.fragments(cell, style)? {
                     Some(fragments) => {
                         open.push(cell);
                         pending.extend(fragments);
@@ -83,7 +86,7 @@ impl Context {
                 },
             }
         }
-        out
+        Ok(out)
     }
 
     /// Formats a value that is no container.
@@ -108,16 +111,19 @@ impl Context {
         }
     }
 
-    /// The output for a list, a map or a struct, in reverse.
-    fn fragments(&self, cell: Cell, style: Style) -> Option<Vec<Fragment>> {
+    /// The output for a list, a map or a struct, in reverse; `None` for other values.
+    fn fragments(&self, cell: Cell, style: Style) -> Outcome<Option<Vec<Fragment>>> {
         let [_, open, comma, _, close] = style.punctuation();
         let mut brackets = ["[", "]"];
         let items: Vec<Vec<Fragment>> = dispatch_list!(cell, K => {
-            let items = self.get::<K>(cell).ok()?.as_slice();
+            let items = self.get::<K>(cell)?.as_slice();
             items.iter().map(|item| vec![item.fragment()]).collect()
         }, {
             brackets = [open, close];
-            self.entries(cell, style)?
+            match self.entries(cell, style)? {
+                Some(entries) => entries,
+                None => return Ok(None),
+            }
         });
         let lines = style == Style::Json && !items.is_empty();
         let mut all = vec![Fragment::Static(brackets[0])];
@@ -130,21 +136,22 @@ impl Context {
         all.extend(lines.then_some(Fragment::NewLine));
         all.push(Fragment::Static(brackets[1]));
         all.reverse();
-        Some(all)
+        Ok(Some(all))
     }
 
     /// The output for each entry of a map or field of a struct, in the order of their keys.
-    fn entries(&self, cell: Cell, style: Style) -> Option<Vec<Vec<Fragment>>> {
+    fn entries(&self, cell: Cell, style: Style) -> Outcome<Option<Vec<Vec<Fragment>>>> {
         let key_of = |key: &str| match style {
             Style::Str => key.to_owned(),
             _ => quoted(key, style.is_json()),
         };
         let mut entries: Vec<(String, Fragment)> = Vec::new();
         if let Ok(map) = self.get::<Map>(cell) {
-            entries
-                .extend(map.iter().map(|(key, it)| (self.format(key, Style::Str), it.fragment())));
+            for (key, value) in map.iter() {
+                entries.push((self.format(key, Style::Str)?, value.fragment()));
+            }
         } else {
-            let record = self.get::<Struct>(cell).ok()?;
+            let Ok(record) = self.get::<Struct>(cell) else { return Ok(None) };
             let shape = &self.shapes[record.shape() as usize];
             if record.shape() != u32::from(GROUP) {
                 entries.push(("__name".to_owned(), Fragment::Owned(key_of(&shape.name))));
@@ -157,7 +164,7 @@ impl Context {
         let parts = |(key, value): (String, _)| {
             vec![Fragment::Owned(key_of(&key)), Fragment::Static(colon), value]
         };
-        Some(entries.into_iter().map(parts).collect())
+        Ok(Some(entries.into_iter().map(parts).collect()))
     }
 }
 

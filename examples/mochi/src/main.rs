@@ -20,6 +20,7 @@ mod bytecode;
 mod compile;
 mod diagnostics;
 mod format;
+mod interrupt;
 mod repl;
 mod stats;
 mod syntax;
@@ -27,8 +28,10 @@ mod types;
 mod values;
 mod vm;
 
+use std::error::Error;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::process::{self, ExitCode};
+use std::time::Duration;
 
 use clap::{ArgMatches, Command, arg, value_parser};
 use parse_size::parse_size;
@@ -62,6 +65,8 @@ fn command() -> Command {
             .value_parser(|text: &str| parse_size(text)),
         arg!(--"gc-stress" <N> "Collect and verify the heap at every N-th allocation")
             .value_parser(value_parser!(u32)),
+        arg!(--timeout <SECONDS> "Stop a program, or an input of the prompt, after this time")
+            .value_parser(seconds),
         arg!(--emit "Print the bytecode instead of running it"),
     ];
     let test = Command::new("test")
@@ -73,6 +78,10 @@ fn command() -> Command {
         .arg(arg!([FILE] "The program to run"))
         .disable_help_subcommand(true)
         .subcommand(test)
+}
+
+fn seconds(text: &str) -> Result<Duration, Box<dyn Error + Send + Sync>> {
+    Ok(Duration::try_from_secs_f64(text.parse()?)?)
 }
 
 /// Writes to standard error. There is nowhere left to report a failure to.
@@ -112,6 +121,7 @@ fn start(args: &ArgMatches) -> ExitCode {
     let mut vm = Vm::new(heap, Box::new(out));
     vm.set_gc_stress(args.get_one("gc-stress").copied().unwrap_or(0));
     vm.limit_stack(memory);
+    vm.time_limit = args.get_one("timeout").copied();
     let mut env = Env::default();
     env.testing = testing;
     let success = match args.get_one::<String>("FILE") {
@@ -146,9 +156,9 @@ fn run_file(env: &mut Env, vm: &mut Vm, file: &str, emit: bool) -> bool {
 }
 
 fn run(env: &mut Env, vm: &mut Vm, source: &str, emit: bool) -> Result<(), Diagnostic> {
-    let entry = compile(env, &parse(source)?, false)?;
+    let entry = compile(env, &parse(source, 0)?, false)?;
     if !emit {
-        return vm.run(&env.program, entry).map(drop);
+        return interrupt::running(vm.time_limit, || vm.run(&env.program, entry).map(drop));
     }
     let written = vm.context.out.write_all(env.program.listing().as_bytes());
     let written = written.and_then(|()| vm.context.out.flush());

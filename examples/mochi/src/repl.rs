@@ -6,51 +6,67 @@ use rustyline::error::ReadlineError;
 use rustyline::{Config, DefaultEditor};
 
 use crate::compile::{Env, compile};
-use crate::diagnostics::{Result, render};
+use crate::diagnostics::{Diagnostic, Result, render};
 use crate::format::Style;
+use crate::interrupt;
 use crate::syntax::lexer::tokens;
 use crate::syntax::parser::parse;
-use crate::vm::Vm;
+use crate::vm::{Vm, message};
+
+/// The name of the prompt's source in error messages. Its lines are counted from the first input
+/// on, so that an error in a function points at the input that declares it.
+const NAME: &str = "<prompt>";
 
 /// Reads and evaluates inputs until the end of input. Returns whether the process succeeds:
 /// at a terminal always, in a script if no input failed.
 pub(crate) fn run(env: &mut Env, vm: &mut Vm) -> bool {
     let config = Config::builder().auto_add_history(true).build();
     let Ok(mut editor) = DefaultEditor::with_config(config) else { return false };
-    let (mut source, mut eof, mut success) = (String::new(), false, true);
+    if let Err(error) = interrupt::handle_ctrl_c() {
+        crate::report(&format!("mochi: Ctrl-C will end the prompt: {error}\n"));
+    }
+    // All inputs, and where the current one starts.
+    let (mut source, mut start) = (String::new(), 0);
+    let (mut eof, mut success) = (false, true);
     while !eof {
-        match editor.readline(if source.is_empty() { "mochi> " } else { "  ...> " }) {
+        match editor.readline(if source.len() == start { "mochi> " } else { "  ...> " }) {
             Ok(line) => source += &(line + "\n"),
-            Err(ReadlineError::Interrupted) => source.clear(),
+            Err(ReadlineError::Interrupted) => {
+                source.truncate(start);
+                crate::report("Ctrl-D ends the prompt\n");
+                continue;
+            }
             Err(_) => eof = true,
         }
-        if !eof && has_open_bracket(&source) {
+        if !eof && has_open_bracket(&source, start) {
             continue;
         }
-        if let Err(diagnostic) = evaluate(env, vm, &source) {
+        let result = interrupt::running(vm.time_limit, || evaluate(env, vm, &source, start));
+        if let Err(diagnostic) = result {
             success = false;
             let _ = vm.context.out.flush();
-            crate::report(&render(&diagnostic, "<prompt>", &source));
+            crate::report(&render(&diagnostic, NAME, &source));
         }
-        source.clear();
+        start = source.len();
     }
     success || std::io::stdin().is_terminal()
 }
 
-/// Whether the input continues on the next line.
-fn has_open_bracket(source: &str) -> bool {
-    let Ok(tokens) = tokens(source) else { return false };
+/// Whether the input from `start` on continues on the next line.
+fn has_open_bracket(source: &str, start: usize) -> bool {
+    let Ok(tokens) = tokens(source, start) else { return false };
     let count =
         |brackets: [&str; 3]| tokens.iter().filter(|it| brackets.contains(&it.text)).count();
     count(["{", "(", "["]) > count(["}", ")", "]"])
 }
 
-/// Compiles and runs an input, and prints the value of its last expression.
-fn evaluate(env: &mut Env, vm: &mut Vm, source: &str) -> Result<()> {
-    let entry = compile(env, &parse(source)?, true)?;
+/// Compiles and runs the input from `start` on, and prints the value of its last expression.
+fn evaluate(env: &mut Env, vm: &mut Vm, source: &str, start: usize) -> Result<()> {
+    let entry = compile(env, &parse(source, start)?, true)?;
     let value = vm.run(&env.program, entry)?;
     if !value.is_null() {
         let text = vm.context.format(value, Style::Quoted);
+        let text = text.map_err(|trap| Diagnostic::new(start as u32, message(trap)))?;
         let _ = writeln!(vm.context.out, "{text}");
     }
     let _ = vm.context.out.flush();

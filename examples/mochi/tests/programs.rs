@@ -253,6 +253,33 @@ fn the_prompt_keeps_its_state() {
 }
 
 #[test]
+fn errors_are_printed_once_and_point_at_their_input() {
+    let lines =
+        "fun third(xs: list<int>): int {\n  return xs[2]\n}\nlet a = 1\n  print(third([a]))\n";
+    let run = run(&[], lines).unwrap();
+    assert!(run.err.starts_with("<prompt>:2:12: index out of range [2]"), "{}", run.err);
+    assert_eq!(run.err.matches("index out of range").count(), 1, "{}", run.err);
+    assert!(run.err.contains("2 │   return xs[2]"), "{}", run.err);
+    assert!(run.err.contains("in third, called at <prompt>:5:14"), "{}", run.err);
+}
+
+#[test]
+fn the_time_limit_stops_a_program() {
+    let endless = "test \"endless\" {\n  while true {}\n}\ntest \"next\" { expect true }\n";
+    let source = Source::new("timeout", endless);
+    let run_test = run(&["test", "--timeout", "0.05", source.0.to_str().unwrap()], "").unwrap();
+    assert_eq!(run_test.status.code(), Some(1), "{}", run_test.err);
+    assert!(run_test.err.contains(".mochi:2:9: out of time"), "{}", run_test.err);
+    assert!(run_test.err.ends_with("0 passed, 0 failed\n"), "{}", run_test.err);
+
+    // At the prompt, each input has as much time.
+    let inputs = "let a = 1\nwhile true {}\nwhile true {}\nprint(a + 1)\n";
+    let run = run(&["--timeout", "0.05"], inputs).unwrap();
+    assert_eq!((run.status.code(), run.out.as_str()), (Some(1), "2\n"), "{}", run.err);
+    assert_eq!(run.err.matches("out of time").count(), 2, "{}", run.err);
+}
+
+#[test]
 fn missing_file_is_reported() {
     let run = run(&["no-such-file.mochi"], "").unwrap();
     assert_eq!((run.status.code(), run.out.as_str()), (Some(1), ""));

@@ -2,6 +2,7 @@
 
 use segheap::{Cell, Heap, Kind, Map, Str, Struct, Unpacked};
 
+use crate::interrupt;
 use crate::types::Type;
 use crate::values::*;
 
@@ -31,6 +32,7 @@ impl Context {
     }
 
     fn cast_at_depth(&mut self, cell: Cell, ty: &Type, depth: usize) -> Outcome<Cell> {
+        interrupt::poll()?;
         if depth > DEPTH_MAX {
             return trap(format!("cannot cast to `{ty}`: value is nested too deeply or cyclic"));
         }

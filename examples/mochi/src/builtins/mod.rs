@@ -4,16 +4,16 @@ mod cast;
 mod lists;
 mod strings;
 
-use std::io::BufRead;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use segheap::{Bytes, Cell, I64Arr, Kind, List, Pair};
 
 use self::cast::to_object;
 use self::lists::{entries, extremum, group_add, reversed, sort_pairs, sum};
-use self::strings::{check_len, padding, split};
+use self::strings::{check_len, input, padding, split};
 use crate::bytecode::ArithOp;
 use crate::format::Style;
+use crate::interrupt;
 use crate::types::Type;
 use crate::values::*;
 
@@ -74,11 +74,11 @@ builtins! {
     Int ["int"] Any (1, 1) => |_| Type::Int, |cx, [x, ..], _| cx.cast(x, &Type::Int);
     Float ["float"] Any (1, 1) => |_| Type::Float, |cx, [x, ..], _| cx.cast(x, &Type::Float);
     Json ["json"] Any (1, 1) => |_| Type::Null,
-        |cx, [x, ..], _| cx.line(&cx.format(x, Style::Json));
+        |cx, [x, ..], _| cx.line(&cx.format(x, Style::Json)?);
     ToJson ["to_json", "toJson"] Any (1, 1) => |_| Type::String,
-        |cx, [x, ..], _| Ok(cx.format(x, Style::Compact));
+        |cx, [x, ..], _| cx.format(x, Style::Compact);
     Panic ["panic"] Any (1, 1) => |_| Type::Any,
-        |cx, [x, ..], _| trap::<Cell>(cx.format(x, Style::Print));
+        |cx, [x, ..], _| trap::<Cell>(cx.format(x, Style::Print)?);
     Exists ["exists"] Any (1, 1) => |_| Type::Bool,
         |cx, [x, ..], _| Ok((x.kind().is_some() || is_string(x)) && len(cx, x)? > 0);
     Contains ["contains"] Any (2, 2) => |_| Type::Bool, |cx, [x, y, _], _| cx.contains(x, y);
@@ -89,7 +89,7 @@ builtins! {
 
     // Strings.
     Lower ["lower"] String (1, 1) => |_| Type::String,
-        |cx, [x, ..], _| Ok(cx.format(x, Style::Str).to_lowercase());
+        |cx, [x, ..], _| Ok(cx.format(x, Style::Str)?.to_lowercase());
     Upper ["upper"] String (1, 1) => |_| Type::String,
         |cx, [x, ..], _| Ok(expect_string(cx, x)?.to_uppercase());
     Trim ["trim"] String (1, 2) => |_| Type::String, |cx, [x, y, _], _| {
@@ -137,11 +137,7 @@ builtins! {
     };
     Input ["input"] Any (0, 0) => |_| Type::String, |cx, _, _| {
         cx.out.flush().ok();
-        let mut line = String::new();
-        match std::io::stdin().lock().read_line(&mut line) {
-            Ok(_) => Ok(line.trim_end_matches(['\n', '\r']).to_owned()),
-            Err(error) => trap(format!("cannot read standard input: {error}")),
-        }
+        input()
     };
 
     // Lists, maps and bytes.
@@ -179,6 +175,7 @@ builtins! {
         let inside = |at: &i64| if step > 0 { *at < end } else { step < 0 && *at > end };
         let list = cx.alloc(I64Arr::of(&[]))?;
         for at in std::iter::successors(Some(start), |at| at.checked_add(step)).take_while(inside) {
+            interrupt::poll()?;
             cx.get_mut(list)?.push(at)?;
         }
         Ok(Cell::from(list))
@@ -261,7 +258,7 @@ builtins! {
         |cx, [x, ..], _| if is_string(x) { Ok(x) } else { expected(cx, "string", x) };
     Bench [] Any (2, 2) => |_| Type::Null, |cx, [x, y, _], _| {
         let took = (now(cx) - expect_int(cx, y)?) / 1000;
-        let (name, memory) = (cx.format(x, Style::Quoted), cx.usage().total_bytes);
+        let (name, memory) = (cx.format(x, Style::Quoted)?, cx.usage().total_bytes);
         cx.line(&format!(
             "{{\n  \"duration_us\": {took},\n  \"memory_bytes\": {memory},\n  \"name\": {name}\n}}"
         ))

@@ -1,10 +1,13 @@
 //! Built-ins on strings, and output.
 
-use std::io::Write;
+use std::io::{self, BufRead, Write};
 
+use rustyline::DefaultEditor;
+use rustyline::error::ReadlineError;
 use segheap::{Bytes, Cell, Heap, Str, TextPart};
 
 use crate::format::Style;
+use crate::interrupt;
 use crate::values::*;
 
 impl Context {
@@ -16,8 +19,8 @@ impl Context {
     }
 
     pub(crate) fn print(&mut self, args: &[Cell]) -> Outcome<Cell> {
-        let texts: Vec<_> = args.iter().map(|&cell| self.format(cell, Style::Print)).collect();
-        let line = texts.join(" ");
+        let texts = args.iter().map(|&cell| self.format(cell, Style::Print));
+        let line = texts.collect::<Outcome<Vec<_>>>()?.join(" ");
         self.line(if args.len() > 2 { line.trim() } else { &line })
     }
 
@@ -29,7 +32,7 @@ impl Context {
                 Ok(self.concat(&[TextPart::Whole(text.into())])?)
             }
             Err(_) if is_string(cell) => Ok(cell),
-            Err(_) => self.format(cell, Style::Str).to_cell(self),
+            Err(_) => self.format(cell, Style::Str)?.to_cell(self),
         }
     }
 
@@ -45,6 +48,23 @@ impl Context {
             }
             _ => trap(format!("cannot slice a value of type `{}`", type_name(self, base))),
         }
+    }
+}
+
+/// Reads a line of standard input, without its end. It is empty at the end of the input.
+pub(super) fn input() -> Outcome<String> {
+    let mut line = String::new();
+    let read = interrupt::waiting(|| {
+        if interrupt::at_prompt() {
+            line = DefaultEditor::new()?.readline("")?;
+            return Ok(());
+        }
+        io::stdin().lock().read_line(&mut line).map(drop).map_err(ReadlineError::Io)
+    });
+    match read {
+        Ok(()) | Err(ReadlineError::Eof) => Ok(line.trim_end_matches(['\n', '\r']).to_owned()),
+        Err(ReadlineError::Interrupted) => Err(Trap::Stopped),
+        Err(error) => trap(format!("cannot read standard input: {error}")),
     }
 }
 

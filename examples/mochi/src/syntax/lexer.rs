@@ -41,14 +41,14 @@ pub(crate) struct Spanned<'s> {
     pub(crate) pos: u32,
 }
 
-/// Splits the source into tokens. The last one is [`Token::Eof`].
-pub(crate) fn tokens(source: &str) -> Result<Vec<Spanned<'_>>> {
+/// Splits the source from `start` on into tokens. The last one is [`Token::Eof`].
+pub(crate) fn tokens(source: &str, start: usize) -> Result<Vec<Spanned<'_>>> {
     if u32::try_from(source.len()).is_err() {
         return error_at(0, "source file is larger than 4 GiB");
     }
     let mut tokens = Vec::new();
-    for (token, span) in Token::lexer(source).spanned() {
-        let (pos, text) = (span.start as u32, &source[span]);
+    for (token, span) in Token::lexer(&source[start..]).spanned() {
+        let (pos, text) = ((start + span.start) as u32, &source[start..][span]);
         match token {
             Ok(Token::UnterminatedComment) => return error_at(pos, "unterminated block comment"),
             Ok(token) => tokens.push(Spanned { token, text, pos }),
@@ -58,7 +58,11 @@ pub(crate) fn tokens(source: &str) -> Result<Vec<Spanned<'_>>> {
             Err(()) => return error_at(pos, format!("unexpected character `{text}`")),
         }
     }
-    tokens.push(Spanned { token: Token::Eof, text: "", pos: source.trim_end().len() as u32 });
+    tokens.push(Spanned {
+        token: Token::Eof,
+        text: "",
+        pos: source.trim_end().len().max(start) as u32,
+    });
     Ok(tokens)
 }
 

@@ -15,7 +15,7 @@ fn no_field<T>(heap: &Heap, base: Cell, name: Cell) -> Outcome<T> {
 
 #[cold]
 fn no_key<T>(cx: &Context, key: Cell) -> Outcome<T> {
-    trap(format!("key {} not found in map", cx.format(key, Style::Quoted)))
+    trap(format!("key {} not found in map", cx.format(key, Style::Quoted)?))
 }
 
 /// The index of an element in a list or of a substring in a string; -1 if there is none.
@@ -39,7 +39,7 @@ impl Context {
         if is_plain_key(cell) {
             return Ok(cell);
         }
-        self.format(cell, Style::Quoted).to_cell(self)
+        self.format(cell, Style::Quoted)?.to_cell(self)
     }
 
     /// The element of a list or the character of a string at an index.
@@ -162,7 +162,7 @@ impl Context {
             return Ok(self.lookup(container, item)?.is_some());
         }
         if let Ok(text) = self.heap.text(container) {
-            return Ok(text.find(self.format(item, Style::Str)).is_some());
+            return Ok(text.find(self.format(item, Style::Str)?).is_some());
         }
         Ok(index_of(self, container, item)? >= 0)
     }

@@ -7,6 +7,7 @@ use segheap::{Cell, Error, Heap, Kind, Map, Struct, Unpacked};
 
 use super::*;
 use crate::bytecode::ArithOp;
+use crate::interrupt;
 
 /// Comparisons of composite values before a cycle is suspected.
 const STEPS_BEFORE_CYCLE_CHECK: usize = 10_000;
@@ -75,6 +76,7 @@ fn partial_compare(heap: &mut Heap, x: Cell, y: Cell) -> Outcome<Option<Ordering
     let mut work = vec![(x, y)];
     let (mut steps, mut seen) = (0_usize, HashSet::new());
     while let Some((x, y)) = work.pop() {
+        interrupt::poll()?;
         steps += 1;
         let order = match (x.unpack(), y.unpack()) {
             (Unpacked::Int(x), Unpacked::Int(y)) => x.cmp(&y),

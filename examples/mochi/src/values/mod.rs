@@ -25,6 +25,8 @@ pub(crate) use strings::clamp_range;
 pub(crate) enum Trap {
     Heap(Error),
     Message(String),
+    /// A request to stop.
+    Stopped,
 }
 
 impl From<Error> for Trap {

@@ -9,6 +9,7 @@ use super::{Frame, Hint, STACK_OVERFLOW, Vm, WINDOW, collect, diagnose, grow, wi
 use crate::builtins::to_list;
 use crate::bytecode::{Op, Program};
 use crate::diagnostics::Result;
+use crate::interrupt;
 use crate::values::*;
 
 const INTEGER_OVERFLOW: &str = "integer overflow: result does not fit in 64 bits";
@@ -85,7 +86,9 @@ impl Vm {
                         }
                     };
                 }
-                macro_rules! jump_if { ($condition:expr, $to:expr) => { if $condition { pc = $to as usize } }; }
+                // A request to stop takes the program counter out of range.
+                macro_rules! jump { ($to:expr) => { pc = $to as usize | interrupt::requested() }; }
+                macro_rules! jump_if { ($condition:expr, $to:expr) => { if $condition { jump!($to) } }; }
                 macro_rules! set_i { ($d:expr, $value:expr) => { r!(i[$d]) = i64::from($value) }; }
                 macro_rules! checked {
                     ($d:expr, $value:expr) => {
@@ -149,7 +152,7 @@ impl Vm {
                         base[1] += usize::from($f);
                         base[2] += usize::from($c);
                         base[3] += usize::from(function.frame_size[3]);
-                        load_code!($function, 0);
+                        load_code!($function, interrupt::requested());
                         if base[0] + WINDOW > self.ints.len() || base[1] + WINDOW > self.floats.len() || base[2] + WINDOW > self.cells.len() {
                             if base[0].max(base[1]).max(base[2]) > self.registers_max { break 'dispatch failure(STACK_OVERFLOW); }
                             grow(&mut self.ints, base[0], 0);
@@ -204,7 +207,7 @@ impl Vm {
                     Op::FToI(d, a) => r!(i[d]) = r!(f[a]) as i64,
                     Op::EqF(d, a, b) => set_i!(d, r!(f[a]) == r!(f[b])),
 
-                    Op::Jump(to) => pc = to as usize,
+                    Op::Jump(to) => jump!(to),
                     Op::JumpIf(a, to) => jump_if!(r!(i[a]) != 0, to),
                     Op::JumpIfNot(a, to) => jump_if!(r!(i[a]) == 0, to),
                     Op::JLtI(a, b, to) => jump_if!(r!(i[a]) < r!(i[b]), to),
@@ -219,16 +222,17 @@ impl Vm {
                     Op::JNeIK(a, k, to) => jump_if!(r!(i[a]) != i64::from(k), to),
                     Op::JLtF(a, b, to) => jump_if!(r!(f[a]) < r!(f[b]), to),
                     Op::JLeF(a, b, to) => jump_if!(r!(f[a]) <= r!(f[b]), to),
-                    Op::JNotLtF(a, b, to) => if r!(f[a]) < r!(f[b]) {} else { pc = to as usize },
-                    Op::JNotLeF(a, b, to) => if r!(f[a]) <= r!(f[b]) {} else { pc = to as usize },
+                    Op::JNotLtF(a, b, to) => if r!(f[a]) < r!(f[b]) {} else { jump!(to) },
+                    Op::JNotLeF(a, b, to) => if r!(f[a]) <= r!(f[b]) {} else { jump!(to) },
                     Op::JEqC(a, b, to) => jump_if!(attempt!(equal(cx, r!(c[a]), r!(c[b]))), to),
                     Op::JNeC(a, b, to) => jump_if!(!attempt!(equal(cx, r!(c[a]), r!(c[b]))), to),
                     Op::JNull(a, to) => jump_if!(r!(c[a]).is_null(), to),
                     Op::JNotNull(a, to) => jump_if!(!r!(c[a]).is_null(), to),
-                    Op::ForLoop(a, end, to) => {
-                        r!(i[a]) = r!(i[a]).saturating_add(1);
-                        jump_if!(r!(i[a]) < r!(i[end]), to);
-                    }
+                    // A counter that the body sets to the greatest integer ends the loop.
+                    Op::ForLoop(a, end, to) => if let Some(next) = r!(i[a]).checked_add(1) {
+                        r!(i[a]) = next;
+                        jump_if!(next < r!(i[end]), to);
+                    },
 
                     Op::BoxI(d, a) => match Cell::int(r!(i[a])) {
                         Some(cell) => r!(c[d]) = cell,
@@ -336,16 +340,22 @@ impl Vm {
                 }
             };
 
-            pc = pc.saturating_sub(1);
+            let (trap, at) = match interrupt::without_request(pc) {
+                Some(target) => (Trap::Stopped, target),
+                None => (trap, pc.saturating_sub(1)),
+            };
+            pc = at;
             // Retry a failed allocation after a collection.
             if let Trap::Heap(Error::Limit(_) | Error::OutOfMemory | Error::ArenaFull { .. }) = trap
                 && let Ok(true) = collect!()
             {
+                pc |= interrupt::requested();
                 continue 'resume;
             }
+            let stopped = matches!(trap, Trap::Stopped);
             let diagnostic = diagnose(trap, program, current, pc, &self.frames);
             // A failed test block is reported; execution resumes after it.
-            if let Some((to, name)) = test.take() {
+            if !stopped && let Some((to, name)) = test.take() {
                 let _ = writeln!(cx.out, "FAILED  {}", cx.heap.display(name));
                 self.tests.failed.push(diagnostic);
                 self.frames.clear();

@@ -16,6 +16,7 @@ use segheap::{Cell, Error, F64Arr, Heap, I64Arr, List, RangeHint};
 
 use crate::bytecode::Program;
 use crate::diagnostics::{Diagnostic, Result};
+use crate::interrupt;
 use crate::values::{Context, Outcome, Trap};
 
 /// The registers of a bank that a frame sees.
@@ -89,6 +90,8 @@ pub(crate) struct Vm {
     constants: Vec<Cell>,
     registers_max: usize,
     frames_max: usize,
+    /// The time that a program may take.
+    pub(crate) time_limit: Option<Duration>,
 }
 
 /// The window of a bank that starts at `base`.
@@ -118,6 +121,7 @@ impl Vm {
             constants: Vec::new(),
             registers_max: REGISTERS_MAX,
             frames_max: FRAMES_MAX,
+            time_limit: None,
         }
     }
 
@@ -181,9 +185,10 @@ fn diagnose(
     diagnostic
 }
 
-fn message(trap: Trap) -> String {
+pub(crate) fn message(trap: Trap) -> String {
     match trap {
         Trap::Message(message) => message,
+        Trap::Stopped => interrupt::reason().to_owned(),
         Trap::Heap(Error::Limit(_)) => "out of memory: limit reached".to_owned(),
         Trap::Heap(error) => error.to_string(),
     }

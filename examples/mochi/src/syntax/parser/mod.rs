@@ -65,10 +65,10 @@ struct Parser<'s> {
     generics: Vec<String>,
 }
 
-/// Parses a program, which is a function without parameters.
-pub(crate) fn parse(source: &str) -> Result<Fun> {
+/// Parses the source from `start` on: a program, which is a function without parameters.
+pub(crate) fn parse(source: &str, start: usize) -> Result<Fun> {
     let mut parser = Parser {
-        tokens: tokens(source)?,
+        tokens: tokens(source, start)?,
         cursor: 0,
         depth: 0,
         struct_literals: true,
