@@ -11,8 +11,8 @@ use arguments::Arguments;
 use clap::Command;
 
 use segheap::{
-    Bytes, Cell, Closure, Error, F64Arr, Handle, Heap, I64Arr, List, Map, Pair, RangeHint, Set,
-    Settings, Str, Struct,
+    Bytes, Cell, Closure, Error, F64Arr, Handle, Heap, I64Arr, KeyHint, List, Map, Pair, RangeHint,
+    Set, Settings, Str, Struct,
 };
 
 /// Iterations of each loop; `benches/instructions.sh` divides by it.
@@ -37,6 +37,7 @@ struct Fixture {
     counts: Handle<Map>,
     /// A record of 8 fields.
     fields: Handle<Map>,
+    hints: [KeyHint; 8],
     set: Handle<Set>,
     texts: Vec<Cell>,
     others: Vec<Cell>,
@@ -85,6 +86,7 @@ impl Fixture {
             map,
             counts,
             fields,
+            hints: [KeyHint::default(); 8],
             set,
             texts,
             others,
@@ -126,6 +128,26 @@ operations! {
     hint_get(fixture, i) { fixture.hint.get(&fixture.heap, i)? }
     window_get(fixture, i) { fixture.heap.window(black_box(fixture.list), i..)?[0] }
     map_get_int(fixture, i) { fixture.heap.get(black_box(fixture.map))?.get(Cell::from(i as u32))? }
+    element_get(fixture, i) { fixture.heap.element(black_box(fixture.list), i)? }
+    element_set(fixture, i) {
+        fixture.heap.set_element(black_box(fixture.list), i, Cell::from(i as u32))?
+    }
+    element_update(fixture, i) {
+        fixture.heap.update_element(black_box(fixture.floats), i, |float| float + 1.0)?
+    }
+    map_get_int_direct(fixture, i) {
+        fixture.heap.map_get(black_box(fixture.map), Cell::from(i as u32))?
+    }
+    map_get_missing_int_direct(fixture, i) {
+        fixture.heap.map_get(black_box(fixture.map), Cell::from((i + ITERATIONS) as u32))?
+    }
+    map_insert_over_direct(fixture, i) {
+        fixture.heap.map_insert(black_box(fixture.map), Cell::from(i as u32), Cell::NULL)?
+    }
+    record_get_with_hint(fixture, i) {
+        let hint = &mut fixture.hints[i % 8];
+        fixture.heap.map_get_with(black_box(fixture.fields), fixture.texts[i % 8], hint)?
+    }
     map_get_text(fixture, i) { fixture.heap.get(black_box(fixture.map))?.get(fixture.others[i])? }
     map_get_same_text(fixture, i) {
         fixture.heap.get(black_box(fixture.map))?.get(fixture.texts[i])?

@@ -41,22 +41,22 @@ if [[ ${1-} == --update ]]; then
         printf '# Instructions of one iteration, and the bound that CI accepts. Written by\n'
         printf '# `bash benches/instructions.sh --update` with rustc %s.\n' \
             "$(rustc --version | cut -d ' ' -f 2)"
-        awk '{ printf "%-20s %6d %6d\n", $1, $2, int($2 * 1.15 + 1) }' "$scratch/counts"
+        awk '{ printf "%-26s %6d %6d\n", $1, $2, int($2 * 1.15 + 1) }' "$scratch/counts"
     } >"$table"
 fi
 
 awk '
     FNR == NR { counts[$1] = $2; next }
     /^#/ { next }
-    !($1 in counts) { printf "%-20s is not counted\n", $1; failed = 1; next }
+    !($1 in counts) { printf "%-26s is not counted\n", $1; failed = 1; next }
     {
         verdict = counts[$1] > $3 ? "exceeds its bound" : ""
         if (verdict) failed = 1
-        printf "%-20s %6d, was %6d, at most %6d %s\n", $1, counts[$1], $2, $3, verdict
+        printf "%-26s %6d, was %6d, at most %6d %s\n", $1, counts[$1], $2, $3, verdict
         delete counts[$1]
     }
     END {
-        for (name in counts) { printf "%-20s is not in the table\n", name; failed = 1 }
+        for (name in counts) { printf "%-26s is not in the table\n", name; failed = 1 }
         exit failed
     }
 ' "$scratch/counts" "$table"

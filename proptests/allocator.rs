@@ -226,6 +226,10 @@ fn sorting() {
     let work = |heap: &mut Heap| {
         heap.sort_by::<List, Error>(list, |heap, a, b| heap.cmp_int(a, b)).unwrap();
         heap.get_mut(list).unwrap().reverse().unwrap();
+        heap.sort(list).unwrap();
+        heap.get_mut(list).unwrap().set(7, Cell::from(-0.5)).unwrap();
+        heap.sort(list).unwrap();
+        heap.get_mut(list).unwrap().set(0, 7.into()).unwrap();
     };
     assert_eq!(calls_in_steady_state(&mut heap, work), 0);
 }

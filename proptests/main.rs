@@ -26,6 +26,7 @@ mod limits;
 mod machine;
 mod memory;
 mod opacity;
+mod peaks;
 mod programs;
 mod recycling;
 mod reference;

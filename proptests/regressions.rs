@@ -1,9 +1,9 @@
-//! Defects of an earlier heap of this design, one test each: the misuse, and the
-//! result that it must have.
+//! Defects of an earlier heap of this design, and of this one, one test each: the
+//! misuse, and the result that it must have.
 
 use segheap::{
-    Bignum, Bytes, Cell, Closure, Error, F64Arr, HasKind, Heap, I64Arr, Kind, List, Map, Pair, Set,
-    Str, Struct, U8Arr, Unpacked, abi,
+    Bignum, Bytes, Cell, Closure, Error, F64Arr, HasKind, Heap, I64Arr, KeyHint, Kind, List, Map,
+    Pair, Set, Str, Struct, U8Arr, Unpacked, abi,
 };
 
 use crate::machine::{arenas, sealed};
@@ -380,4 +380,89 @@ fn every_kind_can_be_used() {
     let usage = heap.usage();
     let live = |cell: Cell| usage.arena(cell.kind().unwrap()).unwrap().live;
     assert_eq!(all.map(live), [1; 12]);
+}
+
+/// A hint refers to a place, whatever has become of the entry there.
+#[test]
+fn a_key_hint_finds_live_entries_only() -> Result<(), Error> {
+    let mut heap = heap(1);
+    let map = heap.alloc(Map::new())?;
+    let key = Cell::from(heap.alloc(Pair::of(Cell::NULL, Cell::NULL))?);
+    let mut hint = KeyHint::default();
+    heap.map_insert(map, key, 1.into())?;
+    assert_eq!(heap.map_get_with(map, key, &mut hint)?, Some(1.into()));
+    // The words of the entry are still there.
+    heap.get_mut(map)?.clear()?;
+    assert_eq!(heap.map_get_with(map, key, &mut hint)?, None);
+
+    heap.map_insert(map, key, 2.into())?;
+    assert_eq!(heap.map_get_with(map, key, &mut hint)?, Some(2.into()));
+    heap.free(key)?;
+    let stale = heap.map_get_with(map, key, &mut hint);
+    assert_eq!(stale, Err(Error::Stale { kind: Kind::PAIR }));
+    Ok(())
+}
+
+#[test]
+fn a_product_with_zero_is_not_refused_for_its_size() {
+    let mut heap = heap(1);
+    let large = heap.alloc(Bignum::of(false, &[1; 5])).unwrap().cell();
+    heap.set_limits(heap.limits().with_integer_bits(200));
+    assert_eq!(heap.mul(0.into(), large), Ok(0.into()));
+    assert_eq!(heap.mul(large, 0.into()), Ok(0.into()));
+    let refused = Err(Error::Limit(segheap::Resource::IntegerBits));
+    assert_eq!(heap.mul(large, 1.into()), refused);
+}
+
+#[test]
+fn only_the_whole_dot_product_has_to_fit() {
+    let mut heap = heap(1);
+    let (least, most) = (i64::MIN, i64::MAX);
+    // Two products of 2^126 each, which leave the range together.
+    let a = heap.alloc(I64Arr::of(&[least, least, least, most])).unwrap();
+    let b = heap.alloc(I64Arr::of(&[least, least, most, least])).unwrap();
+    let dot =
+        |range: core::ops::RangeTo<usize>| heap.get(a).unwrap().dot(range, heap.get(b).unwrap(), 0);
+    assert_eq!(dot(..2), Err(Error::Overflow));
+    let wide = |a, b| i128::from(a) * i128::from(b);
+    assert_eq!(dot(..3), Ok(wide(least, least) + (wide(least, most) + wide(least, least))));
+    assert_eq!(dot(..4), Ok(2 * (wide(least, most) + wide(least, least))));
+}
+
+#[test]
+fn of_two_wrong_operands_the_first_decides() {
+    let mut heap = heap(1);
+    let list = heap.alloc(List::new()).unwrap().cell();
+    let wrong = |wanted| Error::WrongKind { found: Kind::LIST, wanted };
+    assert_eq!(heap.pow(list, Cell::TRUE), Err(wrong(Kind::BIGNUM)));
+    assert_eq!(heap.pow(Cell::TRUE, list), Err(Error::NotAnInteger));
+    assert_eq!(heap.pow(list, (-1).into()), Err(wrong(Kind::BIGNUM)));
+    let mut fails = |a: Cell, b: Cell| {
+        let (union, both) = (heap.union(a, b), heap.intersection(a, b));
+        [union, both, heap.difference(a, b)].map(Result::err)
+    };
+    assert_eq!(fails(list, Cell::NULL), [Some(wrong(Kind::SET)); 3]);
+    assert_eq!(fails(Cell::NULL, list), [Some(Error::NotAHandle); 3]);
+}
+
+#[test]
+fn the_edges_of_a_freed_seal_are_sealed() {
+    let mut heap = heap(1);
+    let key = heap.new_seal_key().unwrap();
+    let sealed = heap.seal(1, &key).unwrap();
+    assert_eq!(heap.edges(sealed).err(), Some(Error::Sealed));
+    heap.clear();
+    assert_eq!(heap.edges(sealed).err(), Some(Error::Sealed));
+}
+
+#[test]
+fn a_text_is_displayed_alike_in_the_cell_and_in_the_arena() {
+    let mut heap = heap(1);
+    for text in ["\u{7f}x", "\u{200b}", "a\0b", "\u{301}", "\u{1b}[", "\"\\\n'"] {
+        let object = heap.alloc(Str::new(text)).unwrap();
+        let value = heap.string(text).unwrap();
+        assert_eq!(value.kind(), None);
+        let list = heap.alloc(List::of(&[object.into(), value])).unwrap();
+        assert_eq!(heap.display(list).to_string(), format!("[{text:?}, {text:?}]"));
+    }
 }

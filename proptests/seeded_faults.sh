@@ -67,6 +67,22 @@ seed() {
     printf '%s\n' "${lines[@]}" >"$to"
 }
 
+# run_until_failure LOG COMMAND...: runs a test command, and ends it as soon as a test has failed.
+run_until_failure() {
+    local log=$1 pid
+    shift
+    # A process group of its own, which `timeout` ends as a whole.
+    timeout "$seconds_max" "$@" >>"$log" 2>&1 &
+    pid=$!
+    while kill -0 "$pid" 2>/dev/null; do
+        if grep -qE '^test .* \.\.\. FAILED$' "$log"; then
+            kill "$pid" 2>/dev/null || true
+        fi
+        sleep 0.1
+    done
+    wait "$pid"
+}
+
 # run_tests TESTS LOG: runs them in the copy; fails if one of them does, with 99 if they do not compile.
 run_tests() {
     local packages=() targets=() filters=() word
@@ -87,14 +103,10 @@ run_tests() {
         }
         # A fault may make an allocation arbitrarily large.
         ulimit -v $((12 << 20))
-        status=0
         if ((${#targets[@]})); then
-            timeout "$seconds_max" cargo test --no-fail-fast "${packages[@]}" "${targets[@]}" \
-                >>"$2" 2>&1 || status=$?
+            run_until_failure "$2" cargo test "${packages[@]}" "${targets[@]}" || exit
         fi
-        timeout "$seconds_max" cargo test -p segheap-proptests --test proptests -- "${filters[@]}" \
-            >>"$2" 2>&1 || status=$?
-        exit "$status"
+        run_until_failure "$2" cargo test -p segheap-proptests --test proptests -- "${filters[@]}"
     )
 }
 
@@ -144,8 +156,9 @@ for name in "${names[@]}"; do
     run_tests "$tests" "$log" || status=$?
     # With a new modification time, by which cargo decides what to rebuild.
     cp "$original/$file" "$copy/$file"
-    # From the list of failures at the end: the line of a test may be torn by output.
-    mapfile -t failing < <(sed -nE 's/^    ([a-z0-9_]+(::[a-z0-9_]+)+)$/`\1`/p' "$log" | sort -u)
+    # From the lines of tests or of their panics: either may be torn by output.
+    mapfile -t failing < <(sed -nE -e "s/^thread '([a-z0-9_]+(::[a-z0-9_]+)+)' .*panicked at .*/\`\1\`/p" \
+        -e 's/^test ([a-z0-9_]+(::[a-z0-9_]+)+) \.\.\. FAILED$/`\1`/p' "$log" | sort -u)
     if ((status == 124)); then
         failing+=("timeout after $seconds_max s")
     elif ((status)) && grep -q '(signal: ' "$log"; then

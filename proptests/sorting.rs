@@ -1,6 +1,8 @@
 //! Sorting with arbitrary comparisons: they may be inconsistent, change the heap,
 //! sort other lists or fail. Afterwards the list is sorted or unchanged.
 
+mod natural;
+
 use std::cmp::Ordering;
 
 use proptest::prelude::*;
@@ -163,4 +165,50 @@ fn other_sequences_of_cells() {
     let pair = heap.alloc(Pair::of(2.into(), 1.into())).unwrap();
     heap.sort_by::<Pair, Error>(pair, |_, _, _| Ok(Ordering::Greater)).unwrap();
     assert_eq!(heap.get(pair).unwrap().first(), Ok(1.into()));
+}
+
+/// The comparisons of a sort, which has the result of a stable one.
+fn comparisons(model: &[i32]) -> usize {
+    let mut heap = heap(5);
+    let sorted = list(&mut heap, model);
+    let mut count = 0;
+    heap.sort_by::<List, Error>(sorted, |heap, a, b| {
+        count += 1;
+        heap.cmp_int(a, b)
+    })
+    .unwrap();
+    let mut expected = model.to_vec();
+    expected.sort();
+    assert_eq!(numbers(&heap, sorted), expected);
+    count
+}
+
+/// A comparison may take long: there are few of them.
+#[test]
+fn comparisons_are_few() {
+    for n in [0, 1, 2, 3, 5, 16, 17, 33, 100, 1000, 10_000] {
+        let up: Vec<i32> = (0..n).collect();
+        let down: Vec<i32> = (0..n).rev().collect();
+        let least = (n as usize).saturating_sub(1);
+        assert_eq!(
+            [comparisons(&up), comparisons(&down), comparisons(&vec![7; n as usize])],
+            [least; 3]
+        );
+        let mut random = 1_u64;
+        let mut next = || {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (random >> 33) as i32
+        };
+        let shuffled: Vec<i32> = up.iter().map(|_| next()).collect();
+        // log2(n!) are needed.
+        let needed: f64 = (1..=n).map(|n| f64::from(n).log2()).sum();
+        let count = comparisons(&shuffled) as f64;
+        assert!(count <= needed * 1.1 + f64::from(n) * 0.2 + 16.0, "{n}: {count}, needed {needed}");
+        // Two sorted runs, and a sorted list with an element at the end.
+        let half = n as usize / 2;
+        let runs: Vec<i32> = up[half..].iter().chain(&up[..half]).copied().collect();
+        assert!(comparisons(&runs) <= 2 * n as usize + 64, "{n}");
+        let appended: Vec<i32> = up.iter().copied().chain([n / 3]).collect();
+        assert!(comparisons(&appended) <= 2 * n as usize + 64, "{n}");
+    }
 }

@@ -85,6 +85,10 @@ pub fn memory(heap: &Heap, kind: Kind) -> Option<&Memory> {
 /// Returns the slot table of one arena, or `None` for a spare selector: `key`, `len`,
 /// `off` and `cap` of each slot, as described at [`SLOT_BYTES`].
 ///
+/// A collection after a peak cuts the table: objects whose slots lay beyond its end are
+/// still live then, and only [`slot`] and the heap find them. Compiled code that meets an
+/// index beyond the table leaves the access to the heap.
+///
 /// ```
 /// use segheap::{abi, Bytes, Heap, Kind};
 /// let mut heap = Heap::new();
@@ -95,4 +99,21 @@ pub fn memory(heap: &Heap, kind: Kind) -> Option<&Memory> {
 /// ```
 pub fn slots(heap: &Heap, kind: Kind) -> Option<&[[u32; 4]]> {
     heap.store.arenas().get(kind).map(|arena| bytemuck::cast_slice(arena.slots()))
+}
+
+/// Returns the slot of one arena with this index, wherever it lies; `None` if it is not in
+/// memory, or for a spare selector. O(1).
+///
+/// ```
+/// use segheap::{abi, Bytes, Heap, Kind};
+/// let mut heap = Heap::new();
+/// let bytes = heap.alloc(Bytes::of(b"payload"))?;
+/// let bits = abi::bits(bytes.cell());
+/// let [key, len, ..] = abi::slot(&heap, Kind::BYTES, bits as u32).unwrap();
+/// assert_eq!((u64::from(key), len), (bits >> 32, 7));
+/// # Ok::<(), segheap::Error>(())
+/// ```
+pub fn slot(heap: &Heap, kind: Kind, index: u32) -> Option<[u32; 4]> {
+    let slot = heap.store.arenas().get(kind)?.slot_at(index)?;
+    Some([slot.key, slot.len, slot.off, slot.cap])
 }

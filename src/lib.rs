@@ -61,6 +61,10 @@
 //!    [`Heap::get`] and [`Heap::get_mut`]. They have the operations of its kind, and
 //!    those of its traits: [`Sequence`], [`Mutable`], [`Growable`]. A [`Cursor`]
 //!    iterates without a borrow.
+//!    For one element or entry, [`Heap::element`], [`Heap::set_element`],
+//!    [`Heap::update_element`], [`Heap::map_get`] and [`Heap::map_insert`] need no view:
+//!    an instruction of a VM costs the least this way. [`Heap::map_get_with`] takes an
+//!    inline cache, a [`KeyHint`].
 //! 6. The heap has the operations on values of more than one form: text
 //!    ([`Heap::string`], [`Heap::text`], [`Heap::concat`]), integers ([`Heap::int`],
 //!    [`Heap::as_int`], [`Heap::add`], …), equality ([`Heap::key_eq`],
@@ -150,7 +154,8 @@ pub use object::{
     ValueArray, View, ViewMut,
 };
 pub use ops::{
-    ConvertTo, CopyTo, DisplayValue, RangeHint, Text, TextPart, WindowTarget, WindowTargets,
+    ConvertTo, CopyTo, DisplayValue, KeyHint, RangeHint, Text, TextPart, WindowTarget,
+    WindowTargets,
 };
 pub use words::{
     ArenaUsage, AsHandle, Cell, Error, Handle, HasKind, Kind, Limits, Policy, Resource, ShortStr,

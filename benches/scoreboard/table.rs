@@ -138,6 +138,7 @@ pub(crate) const TABLE: [Section; 7] = [
             row("map of texts, fill, 100,000", "indexmap", 0.90),
             row("map of texts, look up, 100,000", "indexmap", 0.90),
             row("1,000 records as maps of 8 texts, look up", "indexmap", 0.90),
+            row("sort 10,000 integers", "Vec", 1.20),
             row("sort 10,000 integers by a comparison", "Vec", 2.00),
             row("deep_eq of 10,000 lists of 8", "Vec of Vec", 5.00),
             row("deep copy of 10,000 lists of 8", "Vec of Vec", 1.00),

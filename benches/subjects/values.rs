@@ -5,11 +5,12 @@ use std::hint::black_box;
 
 use segheap::{Bytes, Cell, Error, F64Arr, Handle, Heap, List, Struct, TextPart};
 
-use super::comparison::{Comparison, comparison};
+use super::comparison::{Comparison, Pass, comparison};
 use super::{Entry, Random, cells, heap, reading, repeating, words, writing};
 
 pub(crate) const COMPARISONS: &[Entry] = &[
-    ("sort 10,000 integers by a comparison", sort),
+    ("sort 10,000 integers", sort),
+    ("sort 10,000 integers by a comparison", sort_by),
     ("deep_eq of 10,000 lists of 8", deep_eq),
     ("deep copy of 10,000 lists of 8", transplant),
     ("fill 4,096 bytes", fill),
@@ -19,7 +20,7 @@ pub(crate) const COMPARISONS: &[Entry] = &[
     ("concat of two texts of 16 bytes", concat),
 ];
 
-/// By a function that a program of the language could have written: it gets the heap.
+/// In their natural order.
 fn sort() -> Comparison {
     let n = 10_000;
     comparison(
@@ -27,31 +28,56 @@ fn sort() -> Comparison {
         Random(1).order(n),
         [
             ("segheap", |numbers| {
-                let mut heap = heap();
-                let cells: Vec<Cell> = numbers.iter().map(|&n| Cell::from(n as u32)).collect();
-                let list = heap.alloc(List::of(&cells)).unwrap();
-                writing(
-                    heap,
-                    move |heap| heap.sort_by(list, |heap, a, b| heap.cmp_int(a, b)).unwrap(),
-                    move |heap| {
-                        let list = heap.get(list).unwrap().as_slice();
-                        u64::from(list.is_sorted_by_key(|cell| cell.as_int()))
-                    },
-                    move |heap| {
-                        heap.get_mut(list).unwrap().as_mut_slice().unwrap().copy_from_slice(&cells)
-                    },
-                )
+                sort_list(&numbers, |heap, list| heap.sort(black_box(list)).unwrap())
+            }),
+            ("Vec", |numbers| sort_vec(&numbers, |sorted| black_box(sorted).sort())),
+        ],
+    )
+}
+
+/// By a function that a program of the language could have written: it gets the heap.
+fn sort_by() -> Comparison {
+    let n = 10_000;
+    comparison(
+        n,
+        Random(1).order(n),
+        [
+            ("segheap", |numbers| {
+                sort_list(&numbers, |heap, list| {
+                    heap.sort_by(list, |heap, a, b| heap.cmp_int(a, b)).unwrap()
+                })
             }),
             ("Vec", |numbers| {
-                let numbers: Vec<i64> = numbers.iter().map(|&n| n as i64).collect();
-                writing(
-                    numbers.clone(),
-                    |sorted| black_box(sorted).sort_by(|a, b| black_box(a).cmp(black_box(b))),
-                    |sorted| u64::from(sorted.is_sorted()),
-                    move |sorted| sorted.copy_from_slice(&numbers),
-                )
+                sort_vec(&numbers, |sorted| {
+                    black_box(sorted).sort_by(|a, b| black_box(a).cmp(black_box(b)))
+                })
             }),
         ],
+    )
+}
+
+fn sort_list(numbers: &[usize], sort: impl Fn(&mut Heap, Handle<List>) + 'static) -> Pass {
+    let mut heap = heap();
+    let cells: Vec<Cell> = numbers.iter().map(|&n| Cell::from(n as u32)).collect();
+    let list = heap.alloc(List::of(&cells)).unwrap();
+    writing(
+        heap,
+        move |heap| sort(heap, list),
+        move |heap| {
+            let list = heap.get(list).unwrap().as_slice();
+            u64::from(list.is_sorted_by_key(|cell| cell.as_int()))
+        },
+        move |heap| heap.get_mut(list).unwrap().as_mut_slice().unwrap().copy_from_slice(&cells),
+    )
+}
+
+fn sort_vec(numbers: &[usize], sort: impl Fn(&mut [i64]) + 'static) -> Pass {
+    let numbers: Vec<i64> = numbers.iter().map(|&n| n as i64).collect();
+    writing(
+        numbers.clone(),
+        move |sorted| sort(sorted),
+        |sorted| u64::from(sorted.is_sorted()),
+        move |sorted| sorted.copy_from_slice(&numbers),
     )
 }
 

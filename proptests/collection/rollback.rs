@@ -96,6 +96,27 @@ fn a_transplant_observes_the_limit_on_bytes() {
     }
 }
 
+/// A graph may refer to a slot by a live and by a stale handle.
+#[test]
+fn a_stale_handle_beside_a_live_one_in_its_slot() {
+    let mut source = heap();
+    let stale = pair(&mut source);
+    source.free(stale).unwrap();
+    let live = pair(&mut source);
+    for cells in [[live, stale], [stale, live]] {
+        let list = source.alloc(List::of(&cells)).unwrap().cell();
+        let map = source.alloc(Map::new()).unwrap();
+        source.get_mut(map).unwrap().insert(live, list).unwrap();
+        for root in [list, map.cell()] {
+            let mut heap = heap();
+            let copied = heap.transplant(&source, root);
+            assert_eq!(copied, Err(Error::Stale { kind: Kind::PAIR }));
+            assert_eq!(heap.usage().live(), 0);
+            heap.verify().unwrap();
+        }
+    }
+}
+
 /// The allocations of a failed transplant do not count towards the next collection.
 #[test]
 fn a_failed_transplant_is_not_counted() {

@@ -99,4 +99,9 @@ impl Arenas {
     pub(crate) fn payload_bytes(&self) -> u64 {
         self.iter().map(|arena| arena.usage().payload_bytes).sum()
     }
+
+    /// Bytes of the slots in memory.
+    pub(crate) fn slot_bytes(&self) -> u64 {
+        self.iter().map(Arena::slot_bytes).sum()
+    }
 }

@@ -24,6 +24,11 @@ const CLASSES: usize = 124;
 /// The first word of the first block. In a memory that the global allocator has
 /// mapped, which starts 16 bytes into a page, it starts a cache line.
 const START: usize = 126;
+/// [`START`], as an offset.
+const FIRST: u32 = 126;
+const _: () = assert!(to_usize(FIRST) == START);
+/// The end of the last block at most: the last word of 2^32 is not used.
+const TOP_MAX: u64 = u32::MAX as u64;
 /// Sizes up to this many words have a class each.
 const EXACT: u32 = 8;
 
@@ -115,6 +120,17 @@ const fn computed_words(class: usize) -> u32 {
     if words > u32::MAX as u64 { u32::MAX } else { words as u32 }
 }
 
+/// The pages of a memory with blocks up to word `end`.
+///
+/// # Errors
+/// [`Error::ArenaFull`] beyond [`TOP_MAX`].
+fn pages_for(kind: Kind, end: u64) -> Result<u64> {
+    if end > TOP_MAX {
+        return Err(Error::ArenaFull { kind });
+    }
+    Ok(end.saturating_mul(8).div_ceil(PAGE_BYTES))
+}
+
 /// Pages of the memory, and its capacity in words.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BlocksExtent((u64, usize));
@@ -124,15 +140,15 @@ pub(crate) struct BlocksExtent((u64, usize));
 pub(crate) struct Blocks {
     memory: Memory,
     /// The first word beyond all blocks, free ones included.
-    top: u64,
+    top: u32,
     /// The words in blocks of live objects.
-    used: u64,
+    used: u32,
 }
 
 impl Blocks {
     pub(crate) const fn new() -> Blocks {
         let ty = MemoryType::new(IndexType::I64, 0, None);
-        Blocks { memory: Memory::empty(ty), top: to_u64(START), used: 0 }
+        Blocks { memory: Memory::empty(ty), top: FIRST, used: 0 }
     }
 
     /// The memory that holds the blocks.
@@ -153,12 +169,18 @@ impl Blocks {
 
     /// The first word beyond all blocks.
     pub(super) const fn top(&self) -> u64 {
-        self.top
+        to_u64(to_usize(self.top))
     }
 
     /// The words in blocks of live objects.
     pub(super) const fn used(&self) -> u64 {
-        self.used
+        to_u64(to_usize(self.used))
+    }
+
+    /// The end of a block of `class` at the top, which may lie beyond the memory.
+    #[inline(always)]
+    fn end_at_top(&self, class: Class) -> u64 {
+        self.top().wrapping_add(u64::from(class.words))
     }
 
     pub(super) fn extent(&self) -> BlocksExtent {
@@ -184,9 +206,9 @@ impl Blocks {
     #[inline]
     pub(crate) fn is_ready(&self, words: usize) -> bool {
         let class = class_of(u32::try_from(words).unwrap_or(u32::MAX));
-        let end = self.top.saturating_add(u64::from(class.words));
+        let end = self.end_at_top(class);
         let free = self.memory.words().get(class.number).is_some_and(|&head| head != 0);
-        words == 0 || free || end <= to_u64(self.memory.words().len())
+        words == 0 || free || end <= to_u64(self.memory.words().len()).min(TOP_MAX)
     }
 
     /// [`Blocks::ready`], by class.
@@ -196,16 +218,15 @@ impl Blocks {
             Some(block) => block,
             None => {
                 let cap = class.words;
-                let end = self.top.wrapping_add(u64::from(cap));
-                let off = u32::try_from(self.top).ok()?;
-                if end > to_u64(self.memory.words().len()) {
+                let (off, end) = (self.top, self.top.checked_add(cap)?);
+                if to_usize(end) > self.memory.words().len() {
                     return None;
                 }
                 self.top = end;
                 Block { off, cap }
             }
         };
-        self.used = self.used.wrapping_add(u64::from(block.cap));
+        self.used = self.used.wrapping_add(block.cap);
         Some(block)
     }
 
@@ -229,10 +250,10 @@ impl Blocks {
             return Ok(block);
         }
         if let Some(block) = self.split(class) {
-            self.used = self.used.wrapping_add(u64::from(block.cap));
+            self.used = self.used.wrapping_add(block.cap);
             return Ok(block);
         }
-        self.extend_to(resources, kind, self.top.saturating_add(u64::from(class.words)))?;
+        self.extend_to(resources, kind, self.end_at_top(class))?;
         self.take(class).ok_or_else(corrupt)
     }
 
@@ -251,8 +272,7 @@ impl Blocks {
         if words == 0 || self.is_ready(words) || self.can_split(words) {
             return Ok((0, 0));
         }
-        let end = self.top.saturating_add(u64::from(class.words));
-        let pages = end.saturating_mul(8).div_ceil(PAGE_BYTES);
+        let pages = pages_for(kind, self.end_at_top(class))?;
         account.check_pages(kind, pages)?;
         let words = usize::try_from(pages.saturating_mul(PAGE_BYTES / 8));
         let words = words.map_err(|_| Error::OutOfMemory)?;
@@ -307,10 +327,9 @@ impl Blocks {
         if cap >= block.cap {
             return block;
         }
-        self.used = self.used.wrapping_sub(u64::from(block.cap.wrapping_sub(cap)));
-        let end = u64::from(block.off).wrapping_add(u64::from(block.cap));
-        if end == self.top {
-            self.top = u64::from(block.off).wrapping_add(u64::from(cap));
+        self.used = self.used.wrapping_sub(block.cap.wrapping_sub(cap));
+        if self.is_last(block) {
+            self.top = block.off.wrapping_add(cap);
             return Block { off: block.off, cap };
         }
         self.cut(block, cap)
@@ -319,7 +338,7 @@ impl Blocks {
     /// Grows the memory to hold the words below `end`, and the bitmap with it.
     #[cold]
     fn extend_to(&mut self, resources: &mut Resources, kind: Kind, end: u64) -> Result<()> {
-        let pages = end.saturating_mul(8).div_ceil(PAGE_BYTES);
+        let pages = pages_for(kind, end)?;
         resources.account.check_pages(kind, pages)?;
         let bits = resources.bitmap_words();
         // For all words of the pages: `top` rises to their end without growth.
@@ -349,10 +368,10 @@ impl Blocks {
         if block.cap == 0 {
             return;
         }
-        debug_assert!(u64::from(block.cap) <= self.used, "a block was freed twice");
-        self.used = self.used.wrapping_sub(u64::from(block.cap));
-        if u64::from(block.off).wrapping_add(u64::from(block.cap)) == self.top {
-            self.top = u64::from(block.off);
+        debug_assert!(block.cap <= self.used, "a block was freed twice");
+        self.used = self.used.wrapping_sub(block.cap);
+        if block.off.wrapping_add(block.cap) == self.top {
+            self.top = block.off;
         } else {
             self.push(block, class_of(block.cap).number);
         }
@@ -361,7 +380,7 @@ impl Blocks {
     /// Whether a block is the one below the top.
     #[inline(always)]
     pub(super) fn is_last(&self, block: Block) -> bool {
-        block.cap != 0 && u64::from(block.off).wrapping_add(u64::from(block.cap)) == self.top
+        block.cap != 0 && block.off.wrapping_add(block.cap) == self.top
     }
 
     /// Grows a block to at least `words` words: in place if it is the last one, else
@@ -382,12 +401,12 @@ impl Blocks {
         let cap = class_of(u32::try_from(words).map_err(|_| Error::ObjectTooLarge)?).words;
         if self.is_last(block) {
             let end = u64::from(block.off).wrapping_add(u64::from(cap));
-            if end > to_u64(self.memory.words().len()) {
+            if end > to_u64(self.memory.words().len()).min(TOP_MAX) {
                 self.extend_to(resources, kind, end)?;
             }
-            self.top = end;
+            self.top = block.off.wrapping_add(cap);
             let added = cap.wrapping_sub(block.cap);
-            self.used = self.used.wrapping_add(u64::from(added));
+            self.used = self.used.wrapping_add(added);
             resources.tally.growth(added);
             return Ok(Block { off: block.off, cap });
         }
@@ -411,7 +430,7 @@ impl Blocks {
             return Ok(());
         }
         let end = to_u64(start).saturating_add(to_u64(cap));
-        if start < START || end > self.top || end > to_u64(self.memory.words().len()) {
+        if start < START || end > self.top() || end > to_u64(self.memory.words().len()) {
             return Err("a block lies outside of the memory in use");
         }
         if class_of(block.cap).words != block.cap {
@@ -442,6 +461,6 @@ impl Blocks {
     /// Frees all blocks. Pages are kept. O(1).
     pub(crate) fn clear(&mut self) {
         self.memory.words_mut().iter_mut().take(START).for_each(|head| *head = 0);
-        (self.top, self.used) = (to_u64(START), 0);
+        (self.top, self.used) = (FIRST, 0);
     }
 }

@@ -29,6 +29,11 @@ impl<const BITS: u32> Arena<BITS> {
         self.blocks.verify_free(bits).map_err(|what| (None, what))
     }
 
+    /// The bytes of the slots in memory.
+    pub(crate) fn slot_bytes(&self) -> u64 {
+        self.slots.bytes()
+    }
+
     /// The memory and the slots in use.
     pub(crate) fn usage(&self) -> ArenaUsage {
         let counts = self.slots.counts();

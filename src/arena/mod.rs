@@ -7,9 +7,11 @@
 mod account;
 mod arenas;
 mod blocks;
+mod by_slot;
 mod index;
 mod inspect;
 pub mod memory;
+mod reclaim;
 mod resources;
 mod scratch;
 mod slot;
@@ -21,6 +23,7 @@ mod write;
 pub(crate) use account::{Account, ScratchCharge};
 pub(crate) use arenas::Arenas;
 pub(crate) use blocks::halves;
+pub(crate) use by_slot::SlotNumbers;
 pub(crate) use index::{Index, Indexed};
 pub(crate) use memory::Memory;
 pub(crate) use resources::{Resources, Tally};
@@ -29,10 +32,10 @@ pub(crate) use slot::Slot;
 
 use blocks::{Blocks, BlocksExtent};
 use slot::Block;
-use slots::{SlotExtent, Slots, present, unmarked};
+use slots::{SlotExtent, Slots, present};
 
 use crate::words::{
-    Cell, Epoch, Error, Kind, Result, Shape, corrupt, object_len, to_u64, to_usize,
+    Cell, Element, Epoch, Error, Kind, Result, Shape, corrupt, object_len, to_usize,
 };
 
 /// The fewest words that a growing sequence gets, as in `Vec`.
@@ -100,6 +103,22 @@ impl<const BITS: u32> Arena<BITS> {
         self.find(cell).ok_or_else(|| cell.rejection(self.kind()))
     }
 
+    /// [`Arena::check`], without the slot.
+    ///
+    /// # Errors
+    /// As [`Arena::check`].
+    #[inline(always)]
+    pub(crate) fn check_handle(&self, cell: Cell) -> Result<()> {
+        if self.slots.find_dense(cell).is_some() { Ok(()) } else { self.check_sparse(cell) }
+    }
+
+    /// [`Arena::check_handle`] of a cell that refers to no dense slot.
+    #[cold]
+    #[inline(never)]
+    fn check_sparse(&self, cell: Cell) -> Result<()> {
+        self.check(cell).map(drop)
+    }
+
     /// [`Arena::check`], without the reason.
     #[inline(always)]
     pub(crate) fn find(&self, cell: Cell) -> Option<Slot> {
@@ -125,6 +144,22 @@ impl<const BITS: u32> Arena<BITS> {
         self.memory().words().get(off..off.saturating_add(len)).ok_or_else(corrupt)
     }
 
+    /// Element `at` of the object that a cell refers to, after `header` words. `None` if
+    /// there is none, or if a cold path has to open the object.
+    #[inline(always)]
+    pub(crate) fn element<T: Element>(&self, cell: Cell, header: usize, at: usize) -> Option<T> {
+        let slot = self.slots.find_dense(cell).filter(|slot| at < to_usize(slot.len))?;
+        T::slice(self.memory().words()).get(slot.element::<T>(header, at)).copied()
+    }
+
+    /// The memory from the block of a table on, and the table's used positions; `None` if
+    /// a cold path has to open it. Without used positions, there may be no block.
+    #[inline(always)]
+    pub(crate) fn table(&self, cell: Cell) -> Option<(&[u64], u32)> {
+        let slot = self.slots.find_dense(cell)?;
+        Some((self.memory().words().get(to_usize(slot.off)..)?, slot.len))
+    }
+
     /// The cells of an object; of a table, with the holes among them.
     #[inline(always)]
     pub(crate) fn cells(&self, slot: Slot) -> Result<&[Cell]> {
@@ -143,14 +178,25 @@ impl<const BITS: u32> Arena<BITS> {
         self.blocks.memory()
     }
 
+    /// The slot with this index, if it is in memory.
+    pub(crate) fn slot_at(&self, index: u32) -> Option<Slot> {
+        self.slots.get(index).copied()
+    }
+
     /// The slot of a live object, by index.
     #[inline(always)]
     pub(crate) fn slot(&self, index: u32) -> Result<Slot> {
         present(self.slots.get(index)).copied()
     }
 
+    /// The slots, except those of an earlier peak that are stored by page.
     pub(crate) fn slots(&self) -> &[Slot] {
         self.slots.as_slice()
+    }
+
+    /// The number of indices that a slot had at any time.
+    pub(crate) fn indices(&self) -> usize {
+        self.slots.len()
     }
 
     /// Live objects, in the order of their slots.
@@ -240,7 +286,7 @@ impl<const BITS: u32> Arena<BITS> {
     #[inline(always)]
     fn note_allocation(&self, resources: &mut Resources, block: Block) {
         resources.tally.object(block.cap);
-        if self.slots.is_exhausted() {
+        if self.slots.is_exhausted() && !self.slots.has_pages() {
             resources.account.note_last_slot(self.slots.usable());
         }
     }
@@ -361,6 +407,12 @@ impl<const BITS: u32> Arena<BITS> {
         Ok(())
     }
 
+    /// Notes that an object has lost elements, without [`Arena::truncate`].
+    #[inline(always)]
+    pub(crate) fn note_shrunk(&mut self) {
+        self.epoch.advance();
+    }
+
     /// Sets the length of an object whose block has room for it, and whose elements
     /// are written or about to be.
     #[inline(always)]
@@ -395,100 +447,5 @@ impl<const BITS: u32> Arena<BITS> {
     pub(crate) fn shrink(&mut self, resources: &mut Resources, extent: Extent) {
         self.blocks.give_back(&mut resources.account, extent.blocks);
         self.slots.shrink(resources, extent.slots);
-    }
-}
-
-/// Reclamation.
-impl<const BITS: u32> Arena<BITS> {
-    /// Frees the object that `cell` refers to. O(1).
-    ///
-    /// # Errors
-    /// As [`Arena::check`].
-    #[inline]
-    pub(crate) fn free(&mut self, tally: &mut Tally, cell: Cell) -> Result<()> {
-        self.check(cell)?;
-        if self.release(cell.slot()) {
-            tally.retired_slot();
-        }
-        Ok(())
-    }
-
-    /// Frees the object in a live slot. Returns whether the slot retired.
-    #[inline]
-    fn release(&mut self, index: u32) -> bool {
-        let Some(slot) = self.slots.get(index) else {
-            debug_assert!(false, "there is no such slot");
-            return false;
-        };
-        self.blocks.free(slot.block());
-        self.epoch.advance();
-        self.slots.release(index)
-    }
-
-    /// Frees every object. Pages and slots stay reserved; generations advance.
-    /// O(slots).
-    pub(crate) fn clear(&mut self) {
-        self.blocks.clear();
-        self.epoch.advance();
-        self.slots.release_all();
-    }
-
-    /// Frees every live object whose bit is not set; returns how many. Goes from the
-    /// last slot to the first, so that the top of the memory falls. O(slots).
-    pub(crate) fn sweep(&mut self, marked: &[u64]) -> u64 {
-        let words = marked.get(..self.slots.len().div_ceil(64)).unwrap_or(marked);
-        if words.iter().all(|&word| word == 0) {
-            let freed = u64::from(self.slots.counts().live);
-            self.clear();
-            return freed;
-        }
-        let mut freed = 0_u64;
-        for index in unmarked(marked, self.slots.len()) {
-            if self.slots.get(index).is_some_and(Slots::<BITS>::is_live) {
-                self.release(index);
-                freed = freed.wrapping_add(1);
-            }
-        }
-        if self.blocks.used() == 0 {
-            self.blocks.clear();
-        }
-        freed
-    }
-
-    /// Recycles the retired slots whose bit is not set, as no cell refers to them, until
-    /// `limit` slots are usable. Returns how many. Hints from before fail. O(slots).
-    pub(crate) fn recycle(&mut self, referenced: &[u64], limit: u32) -> u64 {
-        let mut recycled = 0_u64;
-        for index in unmarked(referenced, self.slots.len()) {
-            if self.slots.usable() >= to_usize(limit) {
-                break;
-            }
-            recycled = recycled.wrapping_add(u64::from(self.slots.recycle(index)));
-        }
-        if recycled > 0 {
-            self.epoch = Epoch::NONE;
-            self.recycled = if self.epoch.start().is_ok() { self.epoch } else { Epoch::NEVER };
-        }
-        recycled
-    }
-
-    /// The words of memory up to the end of the last block.
-    pub(crate) const fn top(&self) -> u64 {
-        self.blocks.top()
-    }
-
-    /// The words of memory outside of the blocks of live objects.
-    pub(crate) fn waste(&self) -> u64 {
-        to_u64(self.memory().words().len()).saturating_sub(self.blocks.used())
-    }
-
-    /// Closes the gaps between blocks, and gives spare capacity and free pages
-    /// back. Handles stay valid. O(slots + payload).
-    pub(crate) fn compact(&mut self, resources: &mut Resources) {
-        let shape = self.shape;
-        let (is_live, slots) = (Slots::<BITS>::is_live, self.slots.as_mut_slice());
-        self.blocks.compact(resources, slots, is_live, |slot| shape.words(slot.len, slot.cap));
-        self.slots.trim(resources);
-        self.epoch.advance();
     }
 }

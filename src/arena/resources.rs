@@ -48,7 +48,7 @@ const SPARE_WORDS: usize = 32;
 #[derive(Debug, Default)]
 pub(crate) struct Bitmap {
     words: Vec<u64>,
-    /// The capacity of all slot tables together.
+    /// The slots that all arenas have capacity for, dropped ones included.
     slots: usize,
 }
 
@@ -66,21 +66,27 @@ impl Resources {
         Resources { account, tally: Tally { bytes: 0, objects: 0 }, bitmap }
     }
 
-    /// [`Account::reserve`] for the slots of an arena and their mark bits. After an
-    /// error, slots may have been reserved; [`Resources::shrink_slots`] undoes that.
-    pub(super) fn reserve_slots<T>(&mut self, slots: &mut Vec<T>, len: usize) -> Result<()> {
-        let old = slots.capacity();
+    /// [`Account::reserve`] for the dense slots of an arena that has `indices` indices,
+    /// and their mark bits. After an error, slots may have been reserved;
+    /// [`Resources::shrink_slots`] undoes that.
+    pub(super) fn reserve_slots<T>(
+        &mut self,
+        slots: &mut Vec<T>,
+        len: usize,
+        indices: usize,
+    ) -> Result<()> {
+        let old = slots.capacity().max(indices);
         self.account.reserve(slots, len)?;
-        let added = slots.capacity().saturating_sub(old);
+        let added = slots.capacity().max(indices).saturating_sub(old);
         self.bitmap.slots = self.bitmap.slots.saturating_add(added);
         self.reserve_bits(self.bitmap.slots.saturating_mul(2))
     }
 
-    /// [`Account::shrink`] for the slots of an arena.
-    pub(super) fn shrink_slots<T>(&mut self, slots: &mut Vec<T>, capacity: usize) {
-        let old = slots.capacity();
+    /// [`Account::shrink`] for the dense slots of an arena that has `indices` indices.
+    pub(super) fn shrink_slots<T>(&mut self, slots: &mut Vec<T>, capacity: usize, indices: usize) {
+        let old = slots.capacity().max(indices);
         self.account.shrink(slots, capacity);
-        let removed = old.saturating_sub(slots.capacity());
+        let removed = old.saturating_sub(slots.capacity().max(indices));
         self.bitmap.slots = self.bitmap.slots.saturating_sub(removed);
     }
 

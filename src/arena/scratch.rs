@@ -80,15 +80,27 @@ pub(crate) fn reserve<T>(list: &mut List<'_, T>, additional: usize) -> Result<()
     if list.capacity().saturating_sub(list.len()) >= additional {
         return Ok(());
     }
-    let bump = list.bump();
+    grow(list.bump(), || list.try_reserve(additional))
+}
+
+/// Allocates in scratch memory.
+///
+/// # Errors
+/// As [`reserve`].
+pub(crate) fn alloc<T>(bump: &Bump, item: impl FnOnce() -> T) -> Result<&mut T> {
+    grow(bump, || bump.try_alloc_with(item))
+}
+
+/// Runs `request`, which may add a chunk to the memory.
+fn grow<T, E>(bump: &Bump, request: impl FnOnce() -> Result<T, E>) -> Result<T> {
     let before = bump.allocated_bytes();
-    let reserved = list.try_reserve(additional);
+    let result = request();
     let after = bump.allocated_bytes();
     if let Some(limit) = bump.allocation_limit().filter(|_| after > before) {
         // One more chunk: `set_room` had left room for its overhead.
         set_room(bump, limit.saturating_sub(after));
     }
-    reserved.map_err(|_| Error::Limit(Resource::Bytes))
+    result.map_err(|_| Error::Limit(Resource::Bytes))
 }
 
 /// A hash table in scratch memory: from pairs of words, which are not both zero, to

@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use crate::words::{Shape, to_usize};
+use crate::words::{Element, Shape, to_usize};
 
 /// What the index of a handle refers to. `off` of a free slot is the index of the
 /// next one in the free list.
@@ -24,6 +24,14 @@ const _: () = assert!(size_of::<Slot>() == 16);
 impl Slot {
     pub(crate) const fn block(self) -> Block {
         Block { off: self.off, cap: self.cap }
+    }
+
+    /// The position of element `at`, after `header` words, among the elements that the
+    /// whole memory could hold. Nothing wraps, as for [`Slot::span`].
+    #[inline(always)]
+    pub(crate) fn element<T: Element>(self, header: usize, at: usize) -> usize {
+        let first = to_usize(self.off).wrapping_add(header);
+        first.wrapping_mul(to_usize(T::PER_WORD)).wrapping_add(at)
     }
 
     /// The bytes of memory that `elements` of the slot's object take. Elements of an

@@ -1,7 +1,10 @@
 //! [`Slots`]: the table that handles index. A slot is live, free or retired, by its
 //! key; the rest of it is read only after the key has matched.
 
+mod sparse;
+
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use super::Account;
 use super::resources::Resources;
@@ -9,6 +12,7 @@ use super::slot::{Block, Slot};
 #[cfg(doc)]
 use crate::words::Error;
 use crate::words::{Cell, Generations, Kind, Result, corrupt, object_len, to_u64, to_usize};
+use sparse::{BoxedSparse, Sparse};
 
 /// No slot: the end of the free list.
 const NONE: u32 = u32::MAX;
@@ -29,8 +33,11 @@ pub(crate) struct SlotCounts {
 #[derive(Debug)]
 pub(crate) struct Slots<const BITS: u32> {
     generations: Generations<BITS>,
+    /// The slots up to a length, all of them unless the table was folded.
     slots: Vec<Slot>,
-    /// The first free slot.
+    /// The slots beyond it.
+    sparse: Option<BoxedSparse>,
+    /// The first free slot of the dense ones.
     free: u32,
     free_len: u32,
     retired: u32,
@@ -70,6 +77,7 @@ impl<const BITS: u32> Slots<BITS> {
         Slots {
             generations: Generations::new(kind, seed),
             slots: Vec::new(),
+            sparse: None,
             free: NONE,
             free_len: 0,
             retired: 0,
@@ -86,34 +94,62 @@ impl<const BITS: u32> Slots<BITS> {
     /// generation and liveness.
     #[inline(always)]
     pub(super) fn find(&self, cell: Cell) -> Option<Slot> {
+        self.get(cell.slot()).copied().filter(|slot| slot.key == cell.key())
+    }
+
+    /// [`Slots::find`] among the dense slots.
+    #[inline(always)]
+    pub(super) fn find_dense(&self, cell: Cell) -> Option<Slot> {
         self.slots.get(to_usize(cell.slot())).copied().filter(|slot| slot.key == cell.key())
+    }
+
+    /// A dense slot, to write to.
+    #[inline(always)]
+    pub(super) fn get_dense_mut(&mut self, index: u32) -> Option<&mut Slot> {
+        self.slots.get_mut(to_usize(index))
     }
 
     #[inline(always)]
     pub(super) fn get(&self, index: u32) -> Option<&Slot> {
-        self.slots.get(to_usize(index))
+        match self.slots.get(to_usize(index)) {
+            Some(slot) => Some(slot),
+            None => self.get_sparse(index),
+        }
     }
 
     #[inline(always)]
     pub(super) fn get_mut(&mut self, index: u32) -> Option<&mut Slot> {
-        self.slots.get_mut(to_usize(index))
+        // A test first: a returned borrow of one branch lasts for the other as well.
+        if to_usize(index) < self.slots.len() {
+            self.slots.get_mut(to_usize(index))
+        } else {
+            self.get_sparse_mut(index)
+        }
     }
 
+    /// The dense slots.
     pub(super) fn as_slice(&self) -> &[Slot] {
         &self.slots
     }
 
-    pub(super) fn as_mut_slice(&mut self) -> &mut [Slot] {
-        &mut self.slots
-    }
-
+    /// The number of indices, those of slots in dropped pages among them.
+    #[inline]
     pub(super) fn len(&self) -> usize {
-        self.slots.len()
+        self.sparse().map_or(0, Sparse::len).max(self.slots.len())
     }
 
-    /// The number of slots that are live or free.
+    /// The slots in memory.
+    fn stored(&self) -> usize {
+        self.slots.len().saturating_add(self.sparse().map_or(0, Sparse::stored))
+    }
+
+    /// The number of slots that are not retired.
     pub(super) fn usable(&self) -> usize {
-        self.slots.len().saturating_sub(to_usize(self.retired))
+        self.len().saturating_sub(to_usize(self.retired))
+    }
+
+    fn is_free(slot: &Slot) -> bool {
+        !Generations::<BITS>::is_live(slot.key) && !Generations::<BITS>::is_retired(slot.key)
     }
 
     pub(super) fn is_live(slot: &Slot) -> bool {
@@ -124,10 +160,15 @@ impl<const BITS: u32> Slots<BITS> {
         self.get(index).is_some_and(|slot| Generations::<BITS>::is_retired(slot.key))
     }
 
-    /// Whether every slot is in use.
+    /// Whether every dense slot is in use.
     #[inline(always)]
     pub(super) fn is_exhausted(&self) -> bool {
         self.free == NONE
+    }
+
+    /// Whether pages can return to the dense table.
+    pub(super) fn has_pages(&self) -> bool {
+        self.slots.len() < self.len()
     }
 
     /// The slot that the next object gets.
@@ -146,64 +187,119 @@ impl<const BITS: u32> Slots<BITS> {
         if !self.is_exhausted() {
             return Ok(0);
         }
-        let needed = self.slots.len().saturating_add(1);
+        let needed = if self.has_pages() {
+            self.slots.len().saturating_add(Self::PAGE).min(self.len())
+        } else {
+            self.slots.len().saturating_add(1)
+        };
         account.check_slots(self.kind, needed, self.retired)?;
         let capacity = self.slots.capacity();
         Ok(if needed > capacity { needed.max(FIRST_CAPACITY).saturating_sub(capacity) } else { 0 })
     }
 
-    /// Adds free slots if there are none: many at a time, but one at a time near
-    /// the limit.
+    /// Adds free slots if there are none: those of pages that left, else new ones, many
+    /// at a time, but one at a time near the limit.
     ///
     /// # Errors
     /// [`Error::Limit`], [`Error::ArenaFull`] or [`Error::OutOfMemory`]; what has
     /// been reserved by then, the caller gives back.
     pub(super) fn add(&mut self, resources: &mut Resources) -> Result<()> {
+        while self.is_exhausted() && self.has_pages() {
+            self.return_page(resources)?;
+        }
         if !self.is_exhausted() {
             return Ok(());
         }
         let first = self.slots.len();
         let needed = first.saturating_add(1);
         resources.account.check_slots(self.kind, needed, self.retired)?;
-        resources.reserve_slots(&mut self.slots, needed.max(FIRST_CAPACITY))?;
+        resources.reserve_slots(&mut self.slots, needed.max(FIRST_CAPACITY), first)?;
         let limit = resources.account.limits().slots;
         let near_limit = limit.saturating_sub(limit / 8).saturating_add(self.retired);
         let near_limit = to_usize(near_limit);
         let many = first.saturating_add(BATCH).min(self.slots.capacity()).min(near_limit);
         let range = object_len(first)?..object_len(many.max(needed))?;
-        for index in range.clone() {
-            let next = index.wrapping_add(1);
-            let off = if next < range.end { next } else { NONE };
-            self.slots.push(Slot { key: self.generations.fresh(index), len: 0, off, cap: 0 });
+        for index in range {
+            let key = self.generations.advanced(index, 0);
+            self.slots.push(Slot { key, len: 0, off: NONE, cap: 0 });
         }
-        (self.free, self.free_len) = (range.start, range.end.wrapping_sub(range.start));
+        self.link_free(first);
         Ok(())
     }
 
+    /// Puts the free slots from `first` on at the head of the free list, which has none
+    /// of them, in ascending order.
+    fn link_free(&mut self, first: usize) {
+        let Slots { slots, free, free_len, .. } = self;
+        let end = u32::try_from(slots.len()).unwrap_or(NONE);
+        let added = slots.get_mut(first..).unwrap_or_default();
+        for (slot, index) in added.iter_mut().rev().zip((0..end).rev()) {
+            if Self::is_free(slot) {
+                slot.off = core::mem::replace(free, index);
+                *free_len = free_len.wrapping_add(1);
+            }
+        }
+    }
+
     /// Ends the generation of a live slot, which is free in the next one then, or
-    /// retired after the last. Returns whether it retired.
+    /// retired after the last. Returns the object's block, and whether the slot retired.
     #[inline]
-    pub(super) fn release(&mut self, index: u32) -> bool {
+    pub(super) fn release(&mut self, index: u32) -> Option<(Block, bool)> {
         let Some(slot) = self.slots.get_mut(to_usize(index)) else {
-            debug_assert!(false, "there is no such slot");
-            return false;
+            return self.release_sparse(index);
         };
+        let block = slot.block();
         let key = self.generations.next_free_key(slot.key, index);
         if Generations::<BITS>::is_retired(key) {
             *slot = Slot { key, len: 0, off: NONE, cap: 0 };
             self.retired = self.retired.wrapping_add(1);
-            true
+            Some((block, true))
         } else {
             *slot = Slot { key, len: 0, off: core::mem::replace(&mut self.free, index), cap: 0 };
             self.free_len = self.free_len.wrapping_add(1);
-            false
+            Some((block, false))
         }
+    }
+
+    /// [`Slots::release`] of a slot beyond the dense ones.
+    #[cold]
+    #[inline(never)]
+    fn release_sparse(&mut self, index: u32) -> Option<(Block, bool)> {
+        let generations = self.generations;
+        let Some(slot) = self.get_sparse_mut(index) else {
+            debug_assert!(false, "there is no such slot");
+            return None;
+        };
+        let block = slot.block();
+        let key = generations.next_free_key(slot.key, index);
+        *slot = Slot { key, len: 0, off: NONE, cap: 0 };
+        let is_retired = Generations::<BITS>::is_retired(key);
+        if is_retired {
+            self.retired = self.retired.wrapping_add(1);
+        } else if let Some(sparse) = self.sparse_mut() {
+            sparse.note_free();
+        }
+        Some((block, is_retired))
     }
 
     /// Ends the generation of every live slot. O(slots).
     pub(super) fn release_all(&mut self) {
+        let mut end = self.len();
+        let dense = self.slots.len();
+        while let Some(range) = self.range_before(end).filter(|range| range.start >= dense) {
+            for index in range.clone() {
+                let index = u32::try_from(index).unwrap_or(NONE);
+                if self.get(index).is_some_and(Self::is_live) {
+                    self.release(index);
+                }
+            }
+            end = range.start;
+        }
+        let is_retired = |slot: &Slot| Generations::<BITS>::is_retired(slot.key);
+        let sparse_retired = self.sparse_slots().filter(|(_, slot)| is_retired(slot)).count();
+        let sparse_retired = u32::try_from(sparse_retired).unwrap_or(NONE);
         let Slots { generations, slots, free, free_len, retired, .. } = self;
-        (*free, *free_len, *retired) = (NONE, 0, 0);
+        (*free, *free_len, *retired) = (NONE, 0, sparse_retired);
         let len = u32::try_from(slots.len()).unwrap_or(NONE);
         for (slot, index) in slots.iter_mut().rev().zip((0..len).rev()) {
             let live = Self::is_live(slot);
@@ -231,18 +327,24 @@ impl<const BITS: u32> Slots<BITS> {
     pub(super) fn recycle(&mut self, index: u32) -> bool {
         let retired = self.is_retired(index);
         if retired {
-            self.push_free(index, self.generations.fresh(index));
+            self.push_free(index, self.generations.advanced(index, 0));
             self.retired = self.retired.wrapping_sub(1);
         }
         retired
     }
 
-    /// Puts a slot at the head of the free list.
+    /// Puts a slot at the head of the free list; one beyond the dense ones is in none.
     fn push_free(&mut self, index: u32, key: u32) {
-        debug_assert!(to_usize(index) < self.slots.len(), "there is no such slot");
         if let Some(slot) = self.slots.get_mut(to_usize(index)) {
             *slot = Slot { key, len: 0, off: core::mem::replace(&mut self.free, index), cap: 0 };
             self.free_len = self.free_len.wrapping_add(1);
+        } else if let Some(slot) = self.get_sparse_mut(index) {
+            *slot = Slot { key, len: 0, off: NONE, cap: 0 };
+            if let Some(sparse) = self.sparse_mut() {
+                sparse.note_free();
+            }
+        } else {
+            debug_assert!(false, "there is no such slot");
         }
     }
 
@@ -255,6 +357,7 @@ impl<const BITS: u32> Slots<BITS> {
     /// then.
     pub(super) fn shrink(&mut self, resources: &mut Resources, extent: SlotExtent) {
         if self.slots.len() > extent.len {
+            self.leave_pages(extent.len);
             let (mut last, mut index, mut kept) = (NONE, self.free, 0_u32);
             while to_usize(index) < extent.len {
                 (last, index) = (index, self.get(index).map_or(NONE, |slot| slot.off));
@@ -267,36 +370,50 @@ impl<const BITS: u32> Slots<BITS> {
             self.slots.truncate(extent.len);
             self.free_len = kept;
         }
-        resources.shrink_slots(&mut self.slots, extent.capacity);
+        let len = self.len();
+        resources.shrink_slots(&mut self.slots, extent.capacity, len);
     }
 
     /// Gives spare capacity back.
     pub(super) fn trim(&mut self, resources: &mut Resources) {
-        resources.shrink_slots(&mut self.slots, 0);
+        let len = self.len();
+        resources.shrink_slots(&mut self.slots, 0, len);
     }
 
     /// Live objects, in the order of their slots.
     pub(super) fn live(&self) -> impl Iterator<Item = (Cell, Slot)> {
-        let slots = (0_u32..).zip(&self.slots).filter(|(_, slot)| Self::is_live(slot));
+        let slots = (0_u32..).zip(&self.slots).chain(self.sparse_slots());
+        let slots = slots.filter(|(_, slot)| Self::is_live(slot));
         slots.map(|(index, slot)| (Cell::of_slot(slot.key, index), *slot))
     }
 
+    /// [`Slots::live`], to write to, with their indices.
+    pub(super) fn live_mut(&mut self) -> impl Iterator<Item = (u32, &mut Slot)> {
+        let Slots { slots, sparse, .. } = self;
+        let dense = slots.len();
+        let sparse = sparse.as_deref_mut().into_iter().flatten();
+        let sparse = sparse.flat_map(move |sparse| sparse.slots_mut(dense, Self::PAGE));
+        (0_u32..).zip(slots).chain(sparse).filter(|(_, slot)| Self::is_live(slot))
+    }
+
     pub(super) fn counts(&self) -> SlotCounts {
-        let live = to_u64(self.slots.len())
-            .saturating_sub(u64::from(self.free_len))
+        let free = self.sparse().map_or(0, Sparse::free).wrapping_add(self.free_len);
+        let live = to_u64(self.stored())
+            .saturating_sub(u64::from(free))
             .saturating_sub(u64::from(self.retired));
         let live = u32::try_from(live).unwrap_or(u32::MAX);
-        SlotCounts { live, free: self.free_len, retired: self.retired }
+        SlotCounts { live, free, retired: self.retired }
     }
 
     /// The bytes requested for the table.
     pub(super) fn reserved_bytes(&self) -> u64 {
-        to_u64(self.slots.capacity()).saturating_mul(to_u64(size_of::<Slot>()))
+        let dense = to_u64(self.slots.capacity()).saturating_mul(to_u64(size_of::<Slot>()));
+        dense.saturating_add(self.sparse().map_or(0, Sparse::reserved_bytes))
     }
 
     /// The bytes of the table in use.
     pub(super) fn bytes(&self) -> u64 {
-        to_u64(self.slots.len()).saturating_mul(to_u64(size_of::<Slot>()))
+        to_u64(self.stored()).saturating_mul(to_u64(size_of::<Slot>()))
     }
 
     /// Checks the free list and the counts.
@@ -304,13 +421,14 @@ impl<const BITS: u32> Slots<BITS> {
     /// # Errors
     /// The first fault: the slot, if it has one, and a description.
     pub(super) fn verify(&self) -> Result<(), (Option<u32>, &'static str)> {
+        self.verify_sparse().map_err(|what| (None, what))?;
         let is_retired = |slot: &&Slot| Generations::<BITS>::is_retired(slot.key);
-        let live = self.slots.iter().filter(|slot| Self::is_live(slot)).count();
-        let retired = self.slots.iter().filter(is_retired).count();
-        let free = self.slots.len().saturating_sub(live).saturating_sub(retired);
+        let free = self.slots.iter().filter(|slot| Self::is_free(slot)).count();
+        let retired = self.slots.iter().chain(self.sparse_slots().map(|(_, slot)| slot));
+        let retired = retired.filter(is_retired).count();
         let (mut next, mut listed) = (self.free, 0_usize);
-        while let Some(slot) = self.get(next).filter(|_| listed < free) {
-            if Self::is_live(slot) || is_retired(&slot) {
+        while let Some(slot) = self.slots.get(to_usize(next)).filter(|_| listed < free) {
+            if !Self::is_free(slot) {
                 return Err((Some(next), "the free list reaches a slot in use"));
             }
             (next, listed) = (slot.off, listed.saturating_add(1));
@@ -329,10 +447,13 @@ pub(super) fn present<T>(slot: Option<T>) -> Result<T> {
     slot.ok_or_else(corrupt)
 }
 
-/// The positions of bits that are not set, from the last to the first. `len` is
-/// rounded up to whole words of bits.
-pub(super) fn unmarked(words: &[u64], len: usize) -> impl Iterator<Item = u32> {
-    (0..u32::try_from(len.div_ceil(64)).unwrap_or(0)).rev().flat_map(move |n| {
+/// The positions in `range` whose bits are not set, from the last to the first. Both
+/// ends of the range are rounded to whole words of bits.
+pub(super) fn unmarked(words: &[u64], range: Range<usize>) -> impl Iterator<Item = u32> {
+    let words_in = range.start / 64..range.end.div_ceil(64);
+    let words_in =
+        u32::try_from(words_in.start).unwrap_or(NONE)..u32::try_from(words_in.end).unwrap_or(NONE);
+    words_in.rev().flat_map(move |n| {
         let mut clear = !words.get(to_usize(n)).copied().unwrap_or(0);
         core::iter::from_fn(move || {
             let bit = clear.checked_ilog2()?;

@@ -9,7 +9,7 @@ const SHAPE: Shape = Shape::new(Elements::Ints, "", "");
 /// The number of operations in a program, and of those to choose from. Every such program
 /// is run.
 const PROGRAMS: [(u32, u32); 2] =
-    if cfg!(debug_assertions) { [(5, 8), (4, 9)] } else { [(7, 8), (6, 9)] };
+    if cfg!(debug_assertions) { [(5, 8), (4, 12)] } else { [(7, 8), (6, 12)] };
 
 /// An arena and its reference model: every handle that was ever returned, with the
 /// content of its object while that is live.
@@ -88,8 +88,31 @@ impl Run {
                     .filter(|handle| handle.0.slot() != 0)
                     .for_each(|handle| handle.1 = None);
             }
-            _ => self.recycle(),
+            8 => self.recycle(),
+            9 => {
+                // Each growth of the next allocation fails in turn.
+                for after in 0..4 {
+                    self.resources.account.fail_growth_after(Some(after));
+                    let made = self.arena.alloc(&mut self.resources, 1, 1, |_| Ok(()));
+                    self.resources.account.fail_growth_after(None);
+                    if let Ok(cell) = made {
+                        self.arena.roll_back(cell);
+                    }
+                    self.check();
+                }
+            }
+            _ => {
+                // To a table of one slot, and to none.
+                let dense = to_usize(11_u32.saturating_sub(operation)).min(self.arena.slots.len());
+                if self.arena.slots.as_slice().len() >= dense {
+                    self.arena.slots.fold_to(&mut self.resources, dense, usize::MAX).unwrap();
+                }
+            }
         }
+        self.check();
+    }
+
+    fn check(&mut self) {
         for &(cell, value) in &self.handles {
             let read = self.arena.check(cell).and_then(|slot| self.arena.used(slot));
             match value {

@@ -5,7 +5,7 @@
 use core::ops::Range;
 
 use super::{Arena, Slot};
-use crate::words::{Element, Result, corrupt};
+use crate::words::{Cell, Element, Result, corrupt, to_usize};
 
 impl<const BITS: u32> Arena<BITS> {
     /// The slot `index` of a live object, and the whole of the object's block.
@@ -14,6 +14,39 @@ impl<const BITS: u32> Arena<BITS> {
         let slot = self.slots.get_mut(index)?;
         let block = self.blocks.words_mut().get_mut(slot.block().range());
         Some((slot, block?))
+    }
+
+    /// [`Arena::write`], unless the slot is one of an earlier peak, stored by page: for
+    /// hot paths that leave the rest to a cold one.
+    #[inline(always)]
+    pub(crate) fn write_dense(&mut self, index: u32) -> Option<(&mut Slot, &mut [u64])> {
+        let slot = self.slots.get_dense_mut(index)?;
+        let block = self.blocks.words_mut().get_mut(slot.block().range());
+        Some((slot, block?))
+    }
+
+    /// [`Arena::write_dense`] of the object that a cell refers to.
+    #[inline(always)]
+    pub(crate) fn open_dense(&mut self, cell: Cell) -> Option<(&mut Slot, &mut [u64])> {
+        let slot = self.slots.get_dense_mut(cell.slot())?;
+        if slot.key != cell.key() {
+            return None;
+        }
+        let block = self.blocks.words_mut().get_mut(slot.block().range());
+        Some((slot, block?))
+    }
+
+    /// Element `at` of the object that a cell refers to, after `header` words. `None` if
+    /// there is none, or if a cold path has to open the object.
+    #[inline(always)]
+    pub(crate) fn element_mut<T: Element>(
+        &mut self,
+        cell: Cell,
+        header: usize,
+        at: usize,
+    ) -> Option<&mut T> {
+        let slot = self.slots.find_dense(cell).filter(|slot| at < to_usize(slot.len))?;
+        T::slice_mut(self.blocks.words_mut()).get_mut(slot.element::<T>(header, at))
     }
 
     /// The bytes `range` of memory, which lie in the object in slot `index`.

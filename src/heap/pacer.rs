@@ -48,11 +48,12 @@ impl Pacer {
     }
 
     /// Sets the triggers after a collection that left `live_bytes`, and `changed`
-    /// anything.
-    pub(crate) fn restart(&mut self, live_bytes: u64, changed: bool) {
+    /// anything. At least `swept` bytes are allocated before the next one, unless a limit
+    /// is near.
+    pub(crate) fn restart(&mut self, live_bytes: u64, swept: u64, changed: bool) {
         let growth = (live_bytes / 100).saturating_mul(u64::from(self.policy.growth_percent));
         // At least one byte: nothing to collect makes no collection due.
-        self.trigger = growth.max(self.policy.bytes_min).max(1);
+        self.trigger = growth.max(self.policy.bytes_min).max(swept).max(1);
         self.trigger_near_limit = (live_bytes / 32).max(1);
         // A collection without an effect would be repeated for each refusal.
         self.refusals = if changed { 1 } else { self.refusals.saturating_mul(16) };

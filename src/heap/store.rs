@@ -122,7 +122,7 @@ impl Store {
         object: impl AsHandle<K>,
     ) -> Result<ViewMut<'_, K>> {
         let cell: Cell = object.into();
-        self.arena(K::KIND)?.check(cell)?;
+        self.arena(K::KIND)?.check_handle(cell)?;
         Ok(ViewMut::new(&mut self.arenas, &mut self.resources, cell.slot()))
     }
 
@@ -205,6 +205,7 @@ impl Store {
 
     /// Allocates an object without a record of it: [`Store::record_all`] or
     /// [`Store::roll_back`] has to follow.
+    #[inline(always)]
     pub(crate) fn alloc_unrecorded(
         &mut self,
         kind: Kind,

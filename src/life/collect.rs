@@ -74,7 +74,6 @@ impl Collection<'_> {
         resources.with_bits(bits, |account, _, bits| {
             self.mark(arenas, account, Trace::new(bits, bases), roots, weak);
             self.sweep(arenas, bits, bases, account.limits().slots);
-            bits.fill(0);
         });
         self.done.freed_bytes = before.saturating_sub(arenas.payload_bytes());
     }
@@ -118,11 +117,11 @@ impl Collection<'_> {
     }
 
     /// Frees unmarked objects, and recycles unmarked retired slots, as far as the limit
-    /// on slots allows that.
-    fn sweep(&mut self, arenas: &mut Arenas, bits: &[u64], bases: Bases, limit: u32) {
+    /// on slots allows that; clears the marks.
+    fn sweep(&mut self, arenas: &mut Arenas, bits: &mut [u64], bases: Bases, limit: u32) {
         for arena in arenas.iter_mut() {
-            let marked = bits.get(bases.of(arena.kind())..).unwrap_or_default();
-            debug_assert!(arena.slots().len().div_ceil(64) <= marked.len(), "every slot has a bit");
+            let marked = bits.get_mut(bases.of(arena.kind())..).unwrap_or_default();
+            debug_assert!(arena.indices().div_ceil(64) <= marked.len(), "every slot has a bit");
             // Before the sweep, which retires slots: they are unmarked, and cells may
             // still refer to them.
             if self.recycle {
@@ -130,6 +129,10 @@ impl Collection<'_> {
                 self.done.recycled = self.done.recycled.saturating_add(recycled);
             }
             self.done.freed = self.done.freed.saturating_add(arena.sweep(marked));
+            for range in arena.stored_ranges() {
+                let words = marked.get_mut(range.start / 64..range.end.div_ceil(64));
+                words.unwrap_or_default().fill(0);
+            }
         }
     }
 }
@@ -139,9 +142,11 @@ impl Heap {
     /// points, where all live cells are in roots.
     ///
     /// A collection is due if enough was allocated since the last one (a slot that
-    /// retires counts as 256 bytes), or if a limit is near: seven eighths of it are
-    /// used. Near a limit, the next collection is due once 1/32 of the live bytes has
-    /// been allocated, or a limit has refused a growth.
+    /// retires counts as 256 bytes), or if a limit is near: seven eighths of it are used.
+    /// Near a limit, the next collection is due once 1/32 of the live bytes has been
+    /// allocated, or a limit has refused a growth. Where fewer than an eighth of the slots
+    /// are live, after a peak, enough is a quarter of the bytes of the others at least: the
+    /// collection has to sweep them.
     ///
     /// After a collection that freed nothing and made no room, a refusal alone does not
     /// make the next one due: something has to be allocated first. Refusals whose number
@@ -271,6 +276,8 @@ impl Heap {
         let usage = self.usage();
         done.live = usage.live().saturating_add(u64::from(usage.seals.live));
         done.compacted = self.compact_after(&wasteful);
+        let StoreParts { arenas, resources, .. } = self.store.parts();
+        arenas.iter_mut().for_each(|arena| arena.fold(resources));
         let changed = done.freed > 0 || done.recycled > 0 || self.store.extent() != before;
         self.restart_pacer(done.live, changed);
         if self.policy().stress > 0 {
@@ -294,12 +301,14 @@ impl Heap {
         })
     }
 
-    /// Restarts the pacer from the bytes in use. A live object costs a slot of 16
-    /// bytes.
+    /// Restarts the pacer from the bytes in use. A live object costs a slot of 16 bytes.
     fn restart_pacer(&mut self, live: u64, changed: bool) {
         let StoreParts { arenas, resources, .. } = self.store.parts();
-        let live_bytes = arenas.payload_bytes().saturating_add(live.saturating_mul(16));
-        self.pacer.restart(live_bytes, changed);
+        let slot_bytes = live.saturating_mul(16);
+        let live_bytes = arenas.payload_bytes().saturating_add(slot_bytes);
+        // The next collection sweeps free slots as well, many of them after a peak.
+        let swept = arenas.slot_bytes().saturating_sub(slot_bytes.saturating_mul(8)) / 4;
+        self.pacer.restart(live_bytes, swept, changed);
         resources.tally = Tally::default();
         resources.account.clear_pressure();
     }

@@ -87,10 +87,11 @@ impl Heap {
     /// [`Error::NotAHandle`] if the cell is no handle; [`Error::Sealed`] if it is
     /// sealed; [`Error::Stale`] if the object was freed.
     pub fn edges(&self, object: impl Into<Cell>) -> Result<impl Iterator<Item = Cell>> {
-        let (arena, slot) = self.store.open(object.into())?;
-        if arena.kind() == Kind::SEALED {
+        let cell = object.into();
+        if cell.kind() == Some(Kind::SEALED) {
             return Err(Error::Sealed);
         }
+        let (arena, slot) = self.store.open(cell)?;
         Ok(arena.cells(slot)?.iter().copied().filter(|cell| cell.is_handle()))
     }
 

@@ -44,7 +44,7 @@ impl Bases {
             if let Some(base) = bases.get_mut(arena.kind().index()) {
                 *base = words;
             }
-            words = words.saturating_add(arena.slots().len().div_ceil(64));
+            words = words.saturating_add(arena.indices().div_ceil(64));
         }
         (Bases(bases), words.saturating_mul(128))
     }
@@ -261,7 +261,7 @@ impl<'w, const PENDING: bool> Trace<'w, PENDING> {
         while take(&mut self.any_deferred) {
             for arena in arenas.iter() {
                 let base = self.deferred.bases.of(arena.kind());
-                for n in 0..arena.slots().len().div_ceil(64) {
+                for n in 0..arena.indices().div_ceil(64) {
                     let mut bits = self.deferred.take_word(base, n);
                     while bits != 0 {
                         let index =

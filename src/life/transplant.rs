@@ -2,12 +2,12 @@
 
 use bumpalo::collections::Vec;
 
-use crate::arena::{Seen, reserve};
+use crate::arena::{Arena, Slot, SlotNumbers, reserve};
 use crate::heap::{Heap, ScratchSpace, Store, StoreParts};
 use crate::object::TableMut;
-use crate::object::table::{copied, fill, words_for};
+use crate::object::table::{Table, copied, fill, words_for};
 use crate::ops::table;
-use crate::words::{Cell, Elements, Error, Kind, Result, corrupt, to_usize};
+use crate::words::{Cell, Elements, Error, Kind, Result, copy, corrupt, to_usize};
 
 /// An object of the source, and its copy.
 #[derive(Clone, Copy, Debug)]
@@ -16,32 +16,62 @@ struct CopiedPair {
     copy: Cell,
 }
 
-/// The objects copied so far, in breadth-first order, and an index by source.
-struct CopiedPairs<'b> {
-    list: Vec<'b, CopiedPair>,
-    by_source: Seen<'b>,
+/// The objects copied so far, breadth first.
+struct Copies<'b> {
+    scratch: ScratchSpace<'b>,
+    /// All copies.
+    list: Vec<'b, Cell>,
+    /// The pairs whose cells have to be translated.
+    pairs: Vec<'b, CopiedPair>,
+    /// The forwarding table: by the slot of an object, how many copies there were with its
+    /// own.
+    numbers: SlotNumbers<'b>,
 }
 
-impl<'b> CopiedPairs<'b> {
-    fn new_in(scratch: ScratchSpace<'b>) -> CopiedPairs<'b> {
-        CopiedPairs { list: Vec::new_in(scratch.bump), by_source: scratch.seen() }
+impl<'b> Copies<'b> {
+    fn new_in(scratch: ScratchSpace<'b>) -> Copies<'b> {
+        Copies {
+            scratch,
+            list: Vec::new_in(scratch.bump),
+            pairs: Vec::new_in(scratch.bump),
+            numbers: SlotNumbers::new_in(scratch.bump),
+        }
     }
 
-    /// The copy of an object.
+    /// The copy of a live object.
+    #[inline(always)]
     fn find(&self, source: Cell) -> Option<Cell> {
-        self.by_source.get([source.bits(), 1]).map(Cell::raw)
+        self.list.get(to_usize(self.numbers.get(source)).checked_sub(1)?).copied()
     }
 
-    /// Makes room for a pair, so that [`CopiedPairs::add`] cannot fail.
-    fn reserve_one(&mut self) -> Result<()> {
+    /// Where the number of the copy of an object belongs; `None` if there is no room for
+    /// a copy.
+    #[inline(always)]
+    fn vacancy(&mut self, source: Cell) -> Option<&mut u32> {
+        let is_full =
+            self.list.len() == self.list.capacity() || self.pairs.len() == self.pairs.capacity();
+        if is_full { None } else { self.numbers.get_mut(source) }
+    }
+
+    /// Makes room for the copy of an object. Scratch memory and arenas grow in turns, on
+    /// one account.
+    #[cold]
+    fn make_room(&mut self, target: &mut Store, source: Cell) -> Result<&mut u32> {
+        self.scratch.let_grow(target.account_mut());
         reserve(&mut self.list, 1)?;
-        self.by_source.reserve()
+        reserve(&mut self.pairs, 1)?;
+        self.numbers.reserve(source)?;
+        self.scratch.charge(target.account_mut());
+        self.numbers.get_mut(source).ok_or_else(corrupt)
     }
 
-    /// Adds a pair, for which room was reserved.
-    fn add(&mut self, source: Cell, copy: Cell) -> Result<()> {
-        self.list.push(CopiedPair { source, copy });
-        self.by_source.insert([source.bits(), 1], copy.bits()).map(drop)
+    /// Adds a copy, for which there is room.
+    #[inline(always)]
+    fn add(&mut self, pair: CopiedPair, has_cells: bool) {
+        self.list.push(pair.copy);
+        if has_cells {
+            self.pairs.push(pair);
+        }
     }
 }
 
@@ -52,8 +82,10 @@ impl Heap {
     ///
     /// Maps and sets keep their order; their keys are hashed with the seed of this
     /// heap. Pins, watches and regions of the source are not copied. O(size of the
-    /// graph), breadth first, without recursion, with scratch memory for a table of the
-    /// objects copied.
+    /// graph), breadth first, without recursion.
+    ///
+    /// Scratch memory: up to 24 bytes an object, and a table by the slots of the source
+    /// in pages of 2 KiB for 512 slots, of those pages that have objects of the graph.
     ///
     /// ```
     /// use segheap::{Heap, List};
@@ -77,10 +109,10 @@ impl Heap {
         }
         let checkpoint = self.store.checkpoint();
         self.with_scratch(|heap, scratch| {
-            let mut pairs = CopiedPairs::new_in(scratch);
-            let copied = copy_graph(&mut heap.store, &source.store, cell, scratch, &mut pairs);
+            let mut copies = Copies::new_in(scratch);
+            let copied = copy_graph(&mut heap.store, &source.store, cell, &mut copies);
             if copied.is_err() {
-                let newest_first = pairs.list.iter().rev().map(|pair| pair.copy);
+                let newest_first = copies.list.iter().rev().copied();
                 heap.store.roll_back(&checkpoint, newest_first);
             }
             copied
@@ -88,105 +120,149 @@ impl Heap {
     }
 }
 
-/// Allocates copies breadth first, and then translates their cells: a cell may refer to
-/// an object that is copied later.
+/// Copies object by object. The copy of an object has the cells of the source at first,
+/// and is translated when the copies of those before it are.
 fn copy_graph(
     target: &mut Store,
     source: &Store,
     root: Cell,
-    scratch: ScratchSpace<'_>,
-    pairs: &mut CopiedPairs<'_>,
+    copies: &mut Copies<'_>,
 ) -> Result<Cell> {
-    let copy = copy_shell(target, source, root, scratch, pairs)?;
+    let root = copy_object(target, source, root, copies)?;
     let mut next = 0_usize;
-    while let Some(&pair) = pairs.list.get(next) {
+    while let Some(&pair) = copies.pairs.get(next) {
         let (arena, slot) = source.open(pair.source)?;
-        for &cell in arena.cells(slot)?.iter().filter(|cell| cell.is_handle()) {
-            copy_shell(target, source, cell, scratch, pairs)?;
+        if let Elements::Entries(stride) = arena.shape().elements {
+            let entries = table(arena, slot, stride)?;
+            copy_entries(target, source, entries, to_usize(stride), pair.copy, copies)?;
+        } else {
+            copy_cells(target, source, arena.cells(slot)?, pair.copy, copies)?;
         }
         next = next.saturating_add(1);
     }
-    for &pair in pairs.list.iter() {
-        copy_cells(target, source, pair, pairs)?;
-    }
-    target.record_all(pairs.list.iter().map(|pair| pair.copy))?;
-    Ok(copy)
+    target.record_all(copies.list.iter().copied())?;
+    Ok(root)
 }
 
-/// Returns the copy of an object, allocated if there is none yet. Its cells are still
-/// those of the source; a table is empty.
-fn copy_shell(
-    target: &mut Store,
-    source: &Store,
-    object: Cell,
-    scratch: ScratchSpace<'_>,
-    pairs: &mut CopiedPairs<'_>,
-) -> Result<Cell> {
-    if let Some(copy) = pairs.find(object) {
-        return Ok(copy);
-    }
-    if object.selector() == Kind::SEALED {
-        return Err(Error::Sealed);
-    }
-    let (arena, slot) = source.open(object)?;
-    let (shape, used) = (arena.shape(), arena.used(slot)?);
-    let (entries, len, words) = match shape.elements {
-        Elements::Entries(stride) => {
-            let entries = to_usize(table(arena, slot, stride)?.len());
-            (entries, 0, words_for(entries, to_usize(stride)))
-        }
-        _ => (0, slot.len, used.len()),
-    };
-    // Scratch memory and arenas grow in turns, on one account. After the allocation
-    // nothing may fail, or the copy would not be rolled back.
-    scratch.let_grow(target.account_mut());
-    pairs.reserve_one()?;
-    scratch.charge(target.account_mut());
-    let copy = target.alloc_unrecorded(object.selector(), len, words, |words| {
-        match shape.elements {
-            Elements::Entries(stride) => fill(words, entries, to_usize(stride)),
-            _ => words.copy_from_slice(used),
-        }
-        Ok(())
-    })?;
-    pairs.add(object, copy)?;
-    Ok(copy)
-}
-
-/// Writes the cells of a copy, translated from those of its source.
+/// Translates the cells of an object into its copy.
 fn copy_cells(
     target: &mut Store,
     source: &Store,
-    pair: CopiedPair,
-    pairs: &CopiedPairs<'_>,
+    cells: &[Cell],
+    copy: Cell,
+    copies: &mut Copies<'_>,
 ) -> Result<()> {
-    let (arena, slot) = source.open(pair.source)?;
-    let translated = |cell: Cell| {
-        let copy = pairs.find(cell);
-        debug_assert!(copy.is_some() || !cell.is_handle(), "every object has a copy");
-        copy.unwrap_or(cell)
-    };
-    match arena.shape().elements {
-        Elements::Cells => {
-            let opened = target.arena_mut(pair.copy.selector())?.write(pair.copy.slot());
-            let (_, words) = opened.ok_or_else(corrupt)?;
-            let body = words.get_mut(to_usize(arena.shape().header)..).ok_or_else(corrupt)?;
-            for (to, &from) in Cell::slice_mut(body).iter_mut().zip(arena.cells(slot)?) {
-                *to = translated(from);
-            }
+    /// Cells between which the copy is not opened again.
+    const CHUNK: usize = 16;
+    let header = to_usize(source.arena(copy.selector())?.shape().header);
+    for (n, chunk) in cells.chunks(CHUNK).enumerate() {
+        let mut translated = [Cell::NULL; CHUNK];
+        for (to, &from) in translated.iter_mut().zip(chunk) {
+            let is_handle = from.is_handle();
+            *to = if is_handle { copy_object(target, source, from, copies)? } else { from };
         }
-        Elements::Entries(stride) => {
-            for (key, value) in table(arena, slot, stride)?.iter().map(copied) {
-                let entry = [translated(key), translated(value)];
-                let hash = target.keys().key(entry[0])?.hash;
-                let StoreParts { arenas, resources, .. } = target.parts();
-                let (kind, index) = (pair.copy.selector(), pair.copy.slot());
-                let stride = to_usize(stride);
-                let mut copy = TableMut { arenas, resources, kind, index, stride };
-                copy.append(entry[0], hash, &entry)?;
-            }
-        }
-        _ => {}
+        let opened = target.arena_mut(copy.selector())?.write(copy.slot());
+        let (_, words) = opened.ok_or_else(corrupt)?;
+        let start = n.saturating_mul(CHUNK).saturating_add(header);
+        let places = words.get_mut(start..).ok_or_else(corrupt)?;
+        Cell::slice_mut(places)
+            .iter_mut()
+            .zip(chunk)
+            .zip(translated)
+            .for_each(|((place, _), cell)| *place = cell);
     }
     Ok(())
+}
+
+/// Translates the entries of a table into its copy, which is empty.
+fn copy_entries(
+    target: &mut Store,
+    source: &Store,
+    entries: Table<&[u64]>,
+    stride: usize,
+    copy: Cell,
+    copies: &mut Copies<'_>,
+) -> Result<()> {
+    for (key, value) in entries.iter().map(copied) {
+        let mut entry = [key, value];
+        for cell in entry.iter_mut().filter(|cell| cell.is_handle()) {
+            *cell = copy_object(target, source, *cell, copies)?;
+        }
+        let hash = target.keys().key(entry[0])?.hash;
+        let StoreParts { arenas, resources, .. } = target.parts();
+        let (kind, index) = (copy.selector(), copy.slot());
+        TableMut { arenas, resources, kind, index, stride }.append(entry[0], hash, &entry)?;
+    }
+    Ok(())
+}
+
+/// Returns the copy of an object, allocated if there is none yet.
+#[inline(always)]
+fn copy_object(
+    target: &mut Store,
+    source: &Store,
+    object: Cell,
+    copies: &mut Copies<'_>,
+) -> Result<Cell> {
+    let arena = source.arenas().of(object);
+    match arena.and_then(|arena| Some((arena, arena.find(object)?))) {
+        Some((arena, slot)) => match copies.find(object) {
+            Some(copy) => Ok(copy),
+            None => alloc_copy(target, arena, slot, object, copies),
+        },
+        None => Err(object.rejection(object.selector())),
+    }
+}
+
+/// Allocates the copy of an object, with the cells of the source; that of a table is
+/// empty.
+fn alloc_copy(
+    target: &mut Store,
+    arena: &Arena,
+    slot: Slot,
+    object: Cell,
+    copies: &mut Copies<'_>,
+) -> Result<Cell> {
+    let kind = object.selector();
+    if kind == Kind::SEALED {
+        return Err(Error::Sealed);
+    }
+    let number = u32::try_from(copies.list.len().saturating_add(1));
+    let number = number.map_err(|_| Error::OutOfMemory)?;
+    // After the allocation nothing may fail, or the copy would not be rolled back.
+    match copies.vacancy(object) {
+        Some(place) => *place = number,
+        None => *copies.make_room(target, object)? = number,
+    }
+    let elements = arena.shape().elements;
+    if let Elements::Entries(stride) = elements {
+        let entries = to_usize(table(arena, slot, stride)?.len());
+        let copy = alloc_table(target, kind, entries, to_usize(stride))?;
+        copies.add(CopiedPair { source: object, copy }, entries > 0);
+        return Ok(copy);
+    }
+    let (used, mut has_handles) = (arena.used(slot)?, false);
+    let copy = target.alloc_unrecorded(kind, slot.len, used.len(), |words| {
+        if elements == Elements::Cells {
+            // A word of the header is none of the bits of a handle.
+            for (to, &from) in words.iter_mut().zip(used) {
+                *to = from;
+                has_handles |= Cell::raw(from).is_handle();
+            }
+        } else {
+            copy(words, used);
+        }
+        Ok(())
+    })?;
+    copies.add(CopiedPair { source: object, copy }, has_handles);
+    Ok(copy)
+}
+
+/// Allocates an empty table with room for so many entries.
+#[inline(never)]
+fn alloc_table(target: &mut Store, kind: Kind, entries: usize, stride: usize) -> Result<Cell> {
+    target.alloc_unrecorded(kind, 0, words_for(entries, stride), |words| {
+        fill(words, entries, stride);
+        Ok(())
+    })
 }

@@ -1,13 +1,14 @@
 //! What maps and sets share: operations on hash tables whose keys are cells.
 
 use super::keys::{Key, KeyContext, Keys};
-use super::table::{Entry, Plan, Probe, Step, Table, copied};
+use super::table::{Entry, Probe, Step, Table, copied};
+use super::table_mut::TableMut;
 use super::view::{Cursor, Object, View};
 use super::view_mut::ViewMut;
-use crate::arena::{Arenas, Resources, Slot};
+use crate::arena::Slot;
 #[cfg(doc)]
 use crate::words::Error;
-use crate::words::{Cell, Elements, Kind, Result, Shape, corrupt, out_of_range, to_usize};
+use crate::words::{Cell, Elements, Result, Shape, corrupt, out_of_range, to_usize};
 
 /// A kind that is a hash table.
 #[doc(hidden)]
@@ -87,6 +88,58 @@ impl<'h> Keys<'h> {
     }
 }
 
+/// The entry of an integer in a table of `used` positions that begins with `words`, or that
+/// there is none. `None` if the table has to be searched further.
+#[inline(always)]
+pub(crate) fn entry_of_int<K: Keyed>(
+    words: &[u64],
+    used: u32,
+    hash: u32,
+    key: Cell,
+) -> Option<Option<Entry>> {
+    if used == 0 {
+        return Some(None);
+    }
+    let table = Table::new(words, used, K::STRIDE);
+    match table.find_near(hash, key) {
+        Ok((_, position)) => Some(Some(copied(table.cells(position)?))),
+        Err(bucket) if bucket != usize::MAX && !table.has_boxed() => Some(None),
+        Err(_) => None,
+    }
+}
+
+/// The entry at a position if it has this key.
+#[inline(always)]
+pub(crate) fn entry_at<K: Keyed>(
+    words: &[u64],
+    used: u32,
+    position: u32,
+    key: Cell,
+) -> Option<Entry> {
+    let cells = Table::new(words, used, K::STRIDE).cells(position).filter(|_| position < used)?;
+    Some(copied(cells)).filter(|entry| entry.0 == key)
+}
+
+/// Sets the entry of an integer in an opened table; returns what it replaces. `None`, and
+/// nothing has changed, if that takes longer.
+#[inline(always)]
+pub(crate) fn insert_int<K: Keyed>(
+    (slot, words): (&mut Slot, &mut [u64]),
+    hash: u32,
+    entry: &[Cell],
+) -> Option<Option<Cell>> {
+    let mut table = Table::new_mut(words, slot.len, K::STRIDE);
+    let read = table.read();
+    match read.find_near(hash, *entry.first()?) {
+        Ok((_, position)) => table.replace(position, entry).map(Some),
+        Err(bucket) if bucket != usize::MAX && !read.is_full() && !read.has_boxed() => {
+            slot.len = table.append(hash, bucket, entry);
+            Some(None)
+        }
+        Err(_) => None,
+    }
+}
+
 impl<'h, K: Keyed> View<'h, K> {
     #[inline(always)]
     pub(crate) fn table(&self) -> Table<&'h [u64]> {
@@ -112,6 +165,17 @@ impl<'h, K: Keyed> View<'h, K> {
             return Ok(self.table().cells(position).map(copied));
         }
         find_any::<K>(self.words, self.len, self.context, key)
+    }
+
+    /// [`View::find_key`], with the position of the entry.
+    ///
+    /// # Errors
+    /// [`Error::Stale`].
+    pub(crate) fn locate_key(self, key: Cell) -> Result<Option<(u32, Entry)>> {
+        let table = self.table();
+        let (_, found) = self.context.locate(table, key)?;
+        let position = found.ok().map(|(_, position)| position);
+        Ok(position.and_then(|position| Some((position, copied(table.entry(position)?)))))
     }
 
     /// The number of entries.
@@ -168,18 +232,10 @@ impl<K: Keyed> ViewMut<'_, K> {
         if let Some(int) = key.as_int() {
             let hash = Keys::new(self.arenas).hash_int(int);
             let index = self.index;
-            let (slot, words) = self.arena_mut()?.write(index).ok_or_else(corrupt)?;
-            let mut table = Table::new_mut(words, slot.len, K::STRIDE);
-            let read = table.read();
-            match read.find_near(hash, key) {
-                Ok((_, position)) => {
-                    return table.replace(position, entry).ok_or_else(corrupt).map(Some);
-                }
-                Err(bucket) if bucket != usize::MAX && !read.is_full() && !read.has_boxed() => {
-                    slot.len = table.append(hash, bucket, entry);
-                    return Ok(None);
-                }
-                Err(_) => {}
+            if let Some(opened) = self.arena_mut()?.write_dense(index)
+                && let Some(replaced) = insert_int::<K>(opened, hash, entry)
+            {
+                return Ok(replaced);
             }
         }
         self.table_mut().insert(key, entry)
@@ -226,230 +282,5 @@ impl<K: Keyed> ViewMut<'_, K> {
     fn table_mut(&mut self) -> TableMut<'_> {
         let (arenas, resources) = (&mut *self.arenas, &mut *self.resources);
         TableMut { arenas, resources, kind: K::KIND, index: self.index, stride: K::STRIDE }
-    }
-}
-
-/// A table of a heap to change: of any kind, so that what is rare exists once.
-#[derive(Debug)]
-pub(crate) struct TableMut<'a> {
-    pub(crate) arenas: &'a mut Arenas,
-    pub(crate) resources: &'a mut Resources,
-    pub(crate) kind: Kind,
-    pub(crate) index: u32,
-    pub(crate) stride: usize,
-}
-
-impl TableMut<'_> {
-    /// The table to read, and the keys of the heap.
-    fn read(&self) -> Result<(Table<&[u64]>, Keys<'_>)> {
-        let arena = self.arenas.get(self.kind).ok_or_else(corrupt)?;
-        let slot = arena.slot(self.index)?;
-        Ok((Table::new(arena.used(slot)?, slot.len, self.stride), Keys::new(self.arenas)))
-    }
-
-    fn write(&mut self) -> Result<(&mut Slot, &mut [u64])> {
-        let arena = self.arenas.get_mut(self.kind).ok_or_else(corrupt)?;
-        arena.write(self.index).ok_or_else(corrupt)
-    }
-
-    /// Runs `change` on the table, and stores the used positions that it returns.
-    fn edit<T>(
-        &mut self,
-        change: impl FnOnce(&mut Table<&mut [u64]>) -> Option<(T, u32)>,
-    ) -> Result<T> {
-        let stride = self.stride;
-        let (slot, words) = self.write()?;
-        let mut table = Table::new_mut(words, slot.len, stride);
-        let (result, used) = change(&mut table).ok_or_else(corrupt)?;
-        slot.len = used;
-        Ok(result)
-    }
-
-    /// [`ViewMut::insert_entry`].
-    #[inline(never)]
-    fn insert(&mut self, key: Cell, entry: &[Cell]) -> Result<Option<Cell>> {
-        let (table, keys) = self.read()?;
-        let (hash, found) = keys.locate(table, key)?;
-        let is_ready = !table.is_full() && !keys.is_integer(key);
-        match found {
-            Ok((_, position)) => {
-                let stride = self.stride;
-                let (slot, words) = self.write()?;
-                let replaced = Table::new_mut(words, slot.len, stride).replace(position, entry);
-                replaced.ok_or_else(corrupt).map(Some)
-            }
-            Err(bucket) if bucket != usize::MAX && is_ready => {
-                self.edit(|table| Some((None, table.append(hash, bucket, entry))))
-            }
-            Err(_) => self.append(key, hash, entry).map(|()| None),
-        }
-    }
-
-    /// Appends an entry, of a key of this hash that the table does not have.
-    ///
-    /// # Errors
-    /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
-    /// [`Error::OutOfMemory`] if the table cannot grow. Nothing has changed then.
-    pub(crate) fn append(&mut self, key: Cell, hash: u32, entry: &[Cell]) -> Result<()> {
-        if self.read()?.0.is_full() {
-            self.grow()?;
-        }
-        let (table, keys) = self.read()?;
-        let (is_ordered, bucket) = (table.is_ordered(), table.vacancy(hash));
-        if keys.is_integer(key) && keys.key(key)?.is_boxed() {
-            // Also of an ordered table, which may become another again.
-            self.edit(|table| Some((table.set_boxed(), table.read().used())))?;
-        }
-        if bucket != usize::MAX {
-            return self.edit(|table| Some(((), table.append(hash, bucket, entry))));
-        }
-        if !is_ordered {
-            self.order()?;
-        }
-        let descent = self.descend(key, hash)?;
-        self.edit(|table| Some(((), table.append_ordered(hash, &descent, entry))))
-    }
-
-    /// Rebuilds a full table with room for another entry.
-    #[cold]
-    fn grow(&mut self) -> Result<()> {
-        let (table, _) = self.read()?;
-        let (kept, plans) = (table.kept_words(), table.plans_to_grow());
-        let mut refused = None;
-        for plan in plans {
-            let plan = match plan {
-                Ok(plan) => plan,
-                Err(error) => {
-                    refused = refused.or(Some(error));
-                    continue;
-                }
-            };
-            let arena = self.arenas.get_mut(self.kind).ok_or_else(corrupt)?;
-            match arena.grow_to(self.resources, self.index, kept, plan.words) {
-                Ok(()) => {
-                    let plan = plan.fill(to_usize(arena.slot(self.index)?.cap));
-                    return if kept == 0 { self.start(plan) } else { self.rebuild(plan) };
-                }
-                Err(error) => refused = refused.or(Some(error)),
-            }
-        }
-        Err(refused.unwrap_or_else(corrupt))
-    }
-
-    /// Makes an empty table of a new block.
-    fn start(&mut self, plan: Plan) -> Result<()> {
-        self.edit(|table| {
-            table.start(plan);
-            Some(((), 0))
-        })
-    }
-
-    fn rebuild(&mut self, plan: Plan) -> Result<()> {
-        let linked = self.edit(|table| {
-            let (used, linked) = table.rebuild(plan);
-            Some((linked, used))
-        })?;
-        if linked { Ok(()) } else { self.link_all() }
-    }
-
-    /// Makes the table an ordered one.
-    #[cold]
-    fn order(&mut self) -> Result<()> {
-        let used = self.read()?.0.used();
-        self.edit(|table| {
-            table.order();
-            Some(((), used))
-        })?;
-        self.link_all()
-    }
-
-    /// Links the entries of an ordered table whose tree is empty, but for those of freed
-    /// objects. O(n log n).
-    #[cold]
-    fn link_all(&mut self) -> Result<()> {
-        let used = self.read()?.0.used();
-        for position in 0..used {
-            let (table, keys) = self.read()?;
-            let key = table.entry(position).and_then(|entry| entry.first()).copied();
-            let Some(key) = key.filter(|&key| keys.key(key).is_ok()) else { continue };
-            let hash = table.hash(position);
-            let descent = self.descend(key, hash)?;
-            self.edit(|table| {
-                table.link_ordered(position, &descent);
-                Some(((), used))
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Where a key belongs in an ordered table, or is. Takes entries of freed objects that
-    /// it meets out of the tree.
-    fn descend(&mut self, key: Cell, hash: u32) -> Result<super::table::Descent> {
-        loop {
-            let (table, keys) = self.read()?;
-            let (key, used) = (keys.key(key)?, table.used());
-            let descent = table.descend(hash, |entry| keys.compare(&key, entry));
-            if !matches!(descent.end, Step::Freed(_)) {
-                return Ok(descent);
-            }
-            self.edit(|table| {
-                table.unlink(descent.last());
-                Some(((), used))
-            })?;
-        }
-    }
-
-    /// [`ViewMut::remove_key`].
-    fn remove(&mut self, key: Cell) -> Result<Option<Entry>> {
-        let (table, keys) = self.read()?;
-        match keys.locate(table, key)?.1 {
-            Ok((bucket, position)) if bucket != usize::MAX => {
-                let removed = self.edit(|table| table.remove(bucket, position))?;
-                self.shrink_if_sparse()?;
-                Ok(Some(removed))
-            }
-            Ok((_, position)) => self.remove_at(position).map(Some),
-            Err(_) => Ok(None),
-        }
-    }
-
-    /// Removes the entry at a position; shrinks the table if few are left.
-    fn remove_at(&mut self, position: u32) -> Result<Entry> {
-        let (table, keys) = self.read()?;
-        let removed = if table.is_ordered() {
-            let key = table.key(position).filter(|&key| keys.key(key).is_ok());
-            let hash = table.hash(position);
-            let branch = match key {
-                Some(key) => {
-                    let descent = self.descend(key, hash)?;
-                    (descent.end == Step::Found(position)).then(|| descent.last())
-                }
-                None => table.branch_to(position),
-            };
-            self.edit(|table| table.remove_ordered(branch, position))?
-        } else {
-            self.edit(|table| table.remove_at(position))?
-        };
-        self.shrink_if_sparse()?;
-        Ok(removed)
-    }
-
-    #[inline]
-    fn shrink_if_sparse(&mut self) -> Result<()> {
-        if self.read()?.0.is_sparse() { self.shrink() } else { Ok(()) }
-    }
-
-    /// Rebuilds a sparse table in its block, and frees the rest of the block.
-    #[cold]
-    fn shrink(&mut self) -> Result<()> {
-        let (table, _) = self.read()?;
-        let plan = table.plan_to_shrink()?;
-        let arena = self.arenas.get(self.kind).ok_or_else(corrupt)?;
-        if plan.words >= to_usize(arena.slot(self.index)?.cap) {
-            return Ok(());
-        }
-        self.rebuild(plan)?;
-        let arena = self.arenas.get_mut(self.kind).ok_or_else(corrupt)?;
-        arena.shrink_to(self.index, plan.words)
     }
 }

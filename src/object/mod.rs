@@ -2,20 +2,23 @@
 //! [`ViewMut`] to change, an [`ObjectInit`] to allocate. Each reaches the arena of
 //! its kind; those of tables also read the other arenas, for keys.
 
+mod body;
 mod init;
 mod integer;
 mod keyed;
 mod keys;
 mod numbers;
 pub(crate) mod table;
+mod table_mut;
 mod view;
 mod view_mut;
 
 pub(crate) use init::Internal;
 pub use init::{ObjectInit, SequenceInit, TableInit};
 pub(crate) use integer::Integer;
-pub(crate) use keyed::{Keyed, TableMut, shape as table_shape};
+pub(crate) use keyed::{Keyed, entry_at, entry_of_int, insert_int, shape as table_shape};
 pub(crate) use keys::{Context, KeyContext, Keys, NoContext};
 pub use numbers::Number;
+pub(crate) use table_mut::TableMut;
 pub use view::{Cursor, Growable, Mutable, Object, Sequence, ValueArray, View};
 pub use view_mut::ViewMut;

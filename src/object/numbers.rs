@@ -46,9 +46,14 @@ impl Number for i64 {
         (i128::from(high) << 32).wrapping_add(i128::from(low))
     }
     fn dot(a: &[i64], b: &[i64]) -> Option<i128> {
-        let mut products =
-            a.iter().zip(b).map(|(&a, &b)| i128::from(a).wrapping_mul(i128::from(b)));
-        products.try_fold(0, i128::checked_add)
+        let products = a.iter().zip(b).map(|(&a, &b)| i128::from(a).wrapping_mul(i128::from(b)));
+        // Only the whole sum has to fit: counts how often it has left the range upwards.
+        let (sum, left) = products.fold((0_i128, 0_i64), |(sum, left), product| {
+            let (sum, overflows) = sum.overflowing_add(product);
+            let way = if product < 0 { -1 } else { 1 };
+            (sum, left.wrapping_add(if overflows { way } else { 0 }))
+        });
+        (left == 0).then_some(sum)
     }
 }
 

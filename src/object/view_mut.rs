@@ -4,13 +4,16 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ops::RangeBounds;
 
+use super::body::{
+    dense_body, dense_elements, elements, first_spare, pop_cold, pop_last, push_grown, set_cold,
+};
 use super::keys::Context;
 use super::keys::Keys;
-use super::view::{Growable, Mutable, Object, Sequence, View};
+use super::view::{Growable, Mutable, Object, View};
 use crate::arena::{Arena, Arenas, Resources};
 #[cfg(doc)]
 use crate::words::Error;
-use crate::words::{Element, Result, corrupt, object_len, out_of_range, range, to_usize};
+use crate::words::{Result, corrupt, object_len, out_of_range, range, to_usize};
 
 /// A short-lived borrow of an object to change, from
 /// [`Heap::get_mut`](crate::Heap::get_mut).
@@ -122,11 +125,15 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     /// [`Error::OutOfRange`] if `index` is not below the length.
     #[inline(always)]
     pub fn set(&mut self, index: usize, element: K::Element) -> Result<()> {
-        match elements::<K>(self.arenas, self.index).and_then(|elements| elements.get_mut(index)) {
-            Some(place) => *place = element,
-            None => return Err(out_of_range(index, self.len()?)),
+        let elements = dense_elements::<K>(self.arenas, self.index);
+        let place = elements.and_then(|elements| elements.get_mut(index));
+        match place {
+            Some(place) => {
+                *place = element;
+                Ok(())
+            }
+            None => set_cold::<K>(self.arenas, self.index, index, element),
         }
-        Ok(())
     }
 
     /// Sets every element in `range` to `element`. O(length of `range`).
@@ -209,48 +216,6 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     }
 }
 
-/// The length of an object, and all elements that fit into its block.
-#[inline(always)]
-fn body<K: Sequence>(arenas: &mut Arenas, index: u32) -> Option<(&mut u32, &mut [K::Element])> {
-    let (slot, block) = arenas.get_mut(K::KIND)?.write(index)?;
-    let body = block.get_mut(to_usize(K::SHAPE.header)..).unwrap_or_default();
-    Some((&mut slot.len, K::Element::slice_mut(body)))
-}
-
-/// The elements of an object.
-#[inline(always)]
-fn elements<K: Sequence>(arenas: &mut Arenas, index: u32) -> Option<&mut [K::Element]> {
-    let (len, body) = body::<K>(arenas, index)?;
-    body.get_mut(..to_usize(*len))
-}
-
-/// The length of an object, and its first spare element, if its block has one.
-#[inline(always)]
-fn first_spare<K: Growable>(
-    arenas: &mut Arenas,
-    index: u32,
-) -> Option<(&mut u32, &mut K::Element)> {
-    let (len, body) = body::<K>(arenas, index)?;
-    let place = body.get_mut(to_usize(*len))?;
-    // Only bytes can number more than `u32::MAX` in a block of as many words.
-    (K::Element::PER_WORD == 1 || *len < u32::MAX).then_some((len, place))
-}
-
-/// [`ViewMut::push`] to an object whose block is full.
-#[cold]
-fn push_grown<K: Growable>(
-    arenas: &mut Arenas,
-    resources: &mut Resources,
-    index: u32,
-    element: K::Element,
-) -> Result<()> {
-    arenas.get_mut(K::KIND).ok_or_else(corrupt)?.reserve(resources, index, 1)?;
-    let (len, place) = first_spare::<K>(arenas, index).ok_or_else(corrupt)?;
-    *place = element;
-    *len = len.wrapping_add(1);
-    Ok(())
-}
-
 impl<K: Growable> ViewMut<'_, K> {
     /// Appends an element. Amortised O(1); O(len) when the object moves.
     ///
@@ -270,7 +235,7 @@ impl<K: Growable> ViewMut<'_, K> {
     #[inline(always)]
     pub fn push(&mut self, element: K::Element) -> Result<()> {
         // Passing `self` to the cold function would force it into memory.
-        match first_spare::<K>(self.arenas, self.index) {
+        match dense_body::<K>(self.arenas, self.index).and_then(first_spare::<K>) {
             Some((len, place)) => {
                 *place = element;
                 *len = len.wrapping_add(1);
@@ -400,12 +365,13 @@ impl<K: Growable> ViewMut<'_, K> {
     /// [`Error::Corrupt`] only if this crate has a bug.
     #[inline]
     pub fn pop(&mut self) -> Result<Option<K::Element>> {
-        let index = self.index;
-        let (len, body) = body::<K>(self.arenas, index).ok_or_else(corrupt)?;
-        let Some(last) = len.checked_sub(1) else { return Ok(None) };
-        let popped = *body.get(to_usize(last)).ok_or_else(corrupt)?;
-        self.arena_mut()?.truncate(index, last)?;
-        Ok(Some(popped))
+        match dense_body::<K>(self.arenas, self.index).and_then(pop_last::<K>) {
+            Some(popped) => {
+                self.arena_mut()?.note_shrunk();
+                Ok(Some(popped))
+            }
+            None => pop_cold::<K>(self.arenas, self.index),
+        }
     }
 
     /// Removes all elements but the first `len`. A shorter sequence stays as it is.

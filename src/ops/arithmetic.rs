@@ -43,8 +43,25 @@ macro_rules! large {
 
 impl Heap {
     /// An operation in 64 bits if the result fits, else in 128, else by `large`.
-    #[inline]
+    #[inline(always)]
     fn arithmetic(
+        &mut self,
+        (a, b): (Cell, Cell),
+        small: fn(i64, i64) -> Option<i64>,
+        wide: fn(i128, i128) -> Option<i128>,
+        large: impl FnOnce(&mut Heap) -> Result<Cell>,
+    ) -> Result<Cell> {
+        if let (Some(x), Some(y)) = (a.as_int(), b.as_int())
+            && let Some(result) = small(x, y).and_then(Cell::int)
+        {
+            return Ok(result);
+        }
+        self.arithmetic_in_heap((a, b), small, wide, large)
+    }
+
+    /// [`Heap::arithmetic`] where an operand or the result does not fit into a cell.
+    #[inline(never)]
+    fn arithmetic_in_heap(
         &mut self,
         (a, b): (Cell, Cell),
         small: fn(i64, i64) -> Option<i64>,
@@ -253,11 +270,11 @@ impl Heap {
     /// The same as [`Heap::mul`]; [`Error::NegativeExponent`] if the exponent is
     /// negative; [`Error::ObjectTooLarge`] if the result exceeds 2^32 - 1 limbs.
     pub fn pow(&mut self, base: Cell, exponent: Cell) -> Result<Cell> {
-        let power = operand(&self.store, exponent)?;
+        let (operand, power) = (operand(&self.store, base)?, operand(&self.store, exponent)?);
         let (negative, is_odd) = power.with_integer(|power| {
             (power.negative, power.limbs.first().is_some_and(|low| low & 1 == 1))
         });
-        let small = match operand(&self.store, base)? {
+        let small = match operand {
             _ if negative => return Err(Error::NegativeExponent),
             _ if matches!(power, Operand::Small(0)) => Some(1),
             Operand::Small(0) => Some(0),

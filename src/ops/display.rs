@@ -2,7 +2,6 @@
 
 use core::fmt::{self, Write};
 
-use bstr::ByteSlice;
 use smallvec::SmallVec;
 
 use super::values::is_hole;
@@ -18,7 +17,8 @@ const LIMIT: usize = 4096;
 ///
 /// Text is printed as it is, and quoted and escaped inside of other values. An object
 /// inside of itself is printed as its handle (`List#17`: kind and slot), an object that
-/// was freed as `gone`, a sealed cell as `Sealed#3`.
+/// was freed as `gone`, a sealed cell as `Sealed#3`, an integer whose digits do not fit
+/// into the bound as `integer of 4096 bits`.
 #[derive(Clone, Copy, Debug)]
 pub struct DisplayValue<'h> {
     heap: &'h Heap,
@@ -238,7 +238,9 @@ impl<'h> DisplayValue<'h> {
             (KeyBy::Text, _) => {
                 // Quoting never shortens a text.
                 let shown = bytes.get(..out.left.saturating_add(4)).unwrap_or(bytes);
-                write!(out, "{:?}", shown.as_bstr())?;
+                // The escapes of a text in a cell, not those of `bstr`.
+                let text = shown.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+                write!(out, "{text:?}")?;
             }
             (KeyBy::Integer, _) => {
                 let integer = Integer::of(words);

@@ -295,7 +295,17 @@ impl Heap {
     /// For the first operand that they apply to, as for [`Heap::as_int`]:
     /// [`Error::NotAnInteger`], [`Error::Sealed`], [`Error::WrongKind`] or
     /// [`Error::Stale`].
+    #[inline]
     pub fn cmp_int(&self, a: Cell, b: Cell) -> Result<Ordering> {
+        match Cell::cmp_ints(a, b) {
+            Some(order) => Ok(order),
+            None => self.cmp_objects(a, b),
+        }
+    }
+
+    /// [`Heap::cmp_int`] where one of the integers lies in an arena, or is none.
+    #[cold]
+    fn cmp_objects(&self, a: Cell, b: Cell) -> Result<Ordering> {
         Ok(match (operand(&self.store, a)?, operand(&self.store, b)?) {
             (Operand::Small(a), Operand::Small(b)) => a.cmp(&b),
             (a, b) => a.with_integer(|a| b.with_integer(|b| a.cmp(&b))),

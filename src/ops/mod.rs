@@ -4,6 +4,7 @@ mod arithmetic;
 #[cfg(feature = "bigint")]
 mod big;
 mod copies;
+mod direct;
 mod display;
 mod hints;
 mod integers;
@@ -14,6 +15,7 @@ mod values;
 mod windows;
 
 pub use copies::{ConvertTo, CopyTo};
+pub use direct::KeyHint;
 pub use display::DisplayValue;
 pub use hints::RangeHint;
 pub use texts::{Text, TextPart};

@@ -27,7 +27,7 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// If `a` or `b` is no handle of a live set, as for [`Heap::get`]:
+    /// For the first of `a` and `b` that is no handle of a live set, as for [`Heap::get`]:
     /// [`Error::NotAHandle`], [`Error::Sealed`], [`Error::WrongKind`] or
     /// [`Error::Stale`]. If the union cannot be allocated, as for [`Heap::alloc`]:
     /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
@@ -92,8 +92,8 @@ impl Heap {
         a: impl AsHandle<Set>,
         b: impl AsHandle<Set>,
     ) -> Result<Handle<Set>> {
-        self.get(b)?;
         let room = self.get(a)?.len();
+        self.get(b)?;
         let rest = self.alloc(Set::with_capacity(room))?;
         gather(&mut self.store, rest, a, |store, cell| Ok(!store.get(b)?.contains(cell)?))
     }

@@ -14,6 +14,7 @@
 //! | `0xFFFE` | never in a cell: the key of a free slot | |
 //! | `0xFFFF` | handle | selector in 44..=47, generation in 32..=43, slot in 0..=31 |
 
+use core::cmp::Ordering;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
@@ -395,10 +396,24 @@ impl Cell {
         (self.bits() << 16).cast_signed() >> 16
     }
 
+    /// The order of two integers held in cells; `None` for other cells.
+    #[inline(always)]
+    pub(crate) fn cmp_ints(a: Cell, b: Cell) -> Option<Ordering> {
+        let (a, b) = (a.bits() ^ TAG_INT << TAG_SHIFT, b.bits() ^ TAG_INT << TAG_SHIFT);
+        let high = |payload: u64| (payload << 16).cast_signed();
+        if (a | b) >> TAG_SHIFT == 0 { Some(high(a).cmp(&high(b))) } else { None }
+    }
+
     /// Words as the cells that have these bits.
     #[inline(always)]
     pub(crate) fn slice(words: &[u64]) -> &[Cell] {
         Cell::wrap_slice(bytemuck::cast_slice(words))
+    }
+
+    /// The bits of cells. What is written to them has to be those of cells.
+    #[inline(always)]
+    pub(crate) fn words_mut(cells: &mut [Cell]) -> &mut [u64] {
+        bytemuck::cast_slice_mut(Cell::peel_slice_mut(cells))
     }
 
     /// Words as the cells that have these bits.

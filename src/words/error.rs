@@ -51,7 +51,8 @@ pub enum Error {
     },
     /// Bytes are not UTF-8.
     NotUtf8 {
-        /// The length of the longest prefix that is UTF-8, in bytes.
+        /// The length of the longest prefix that is UTF-8, in bytes; what lies before
+        /// the range of a copy counts as part of it.
         valid_up_to: u32,
     },
     /// The cell holds no text.
@@ -92,6 +93,8 @@ pub enum Error {
     WrongKey,
     /// The region has been closed, or belongs to another heap.
     RegionClosed,
+    /// Elements to be sorted are neither all numbers nor all texts.
+    NoOrder,
     /// The list changed while it was being sorted.
     ChangedDuringSort,
     /// Arithmetic on large integers needs the crate's feature `bigint`, which is
@@ -177,6 +180,7 @@ impl fmt::Display for Error {
             Error::NotSealed => f.write_str("not a sealed cell"),
             Error::WrongKey => f.write_str("wrong key"),
             Error::RegionClosed => f.write_str("region is not open"),
+            Error::NoOrder => f.write_str("neither all numbers nor all texts"),
             Error::ChangedDuringSort => f.write_str("changed while it was being sorted"),
             Error::Limit(Resource::Pages(kind)) => write!(f, "page limit of {kind} reached"),
             Error::Limit(Resource::Slots(kind)) => write!(f, "slot limit of {kind} reached"),

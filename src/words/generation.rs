@@ -42,9 +42,15 @@ impl<const BITS: u32> Generations<BITS> {
         (mixed >> 32) as u32 & Self::MASK
     }
 
-    /// The key of a slot that has not held an object yet.
-    pub(crate) const fn fresh(&self, index: u32) -> u32 {
-        key_of(TAG_FREE, 0) | self.offset(index)
+    /// The key of a free slot that has used `used` of its generations, which are not all
+    /// of them; 0 for a slot that has not held an object yet.
+    pub(crate) const fn advanced(&self, index: u32, used: u32) -> u32 {
+        key_of(TAG_FREE, 0) | self.offset(index).wrapping_add(used) & Self::MASK
+    }
+
+    /// The generations that a free slot has used.
+    pub(crate) const fn used(&self, free: u32, index: u32) -> u32 {
+        (free & GENERATION_IN_KEY).wrapping_sub(self.offset(index)) & Self::MASK
     }
 
     /// The key of a free slot once it is live.
@@ -87,9 +93,11 @@ mod tests {
     fn every_generation_once() {
         fn count<const BITS: u32>(seed: u32, index: u32) -> u32 {
             let all = Generations::<BITS>::new(Kind::from_selector(3), seed);
-            let (mut key, mut generations) = (all.fresh(index), 0);
+            let (mut key, mut generations) = (all.advanced(index, 0), 0);
             let mut seen = [false; 4096];
             while !Generations::<BITS>::is_retired(key) {
+                assert_eq!(all.used(key, index), generations);
+                assert_eq!(all.advanced(index, generations), key);
                 let live = all.live_key(key);
                 assert!(Generations::<BITS>::is_live(live) && !Generations::<BITS>::is_live(key));
                 assert!(!core::mem::replace(&mut seen[(live & 0xFFF) as usize], true));

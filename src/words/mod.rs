@@ -16,7 +16,7 @@ mod short_str;
 pub(crate) mod utf8;
 
 pub use cell::{Cell, Unpacked};
-pub(crate) use cell::{GENERATION_MASK, PAYLOAD, TAG_INT, TAG_SHIFT};
+pub(crate) use cell::{GENERATION_MASK, PAYLOAD, TAG_DEOPT, TAG_INT, TAG_SHIFT};
 pub(crate) use element::{Element, Elements, copy};
 pub(crate) use epoch::Epoch;
 pub use error::{Error, Resource};

@@ -1,6 +1,6 @@
 //! Views of maps and sets.
 
-use segheap::{Cursor, Kind, Map, Set};
+use segheap::{Cursor, KeyHint, Kind, Map, Set};
 
 use super::{Table, show};
 use crate::machine::Effect::Changes;
@@ -30,6 +30,26 @@ fn maps(t: &mut Table) {
         show(m.heap.get::<Map>(c.cell(0))?.contains(c.cell(1))?)
     });
     t.row("View<Map>::get", KEY, &[], |m, c| show(m.heap.get::<Map>(c.cell(0))?.get(c.cell(1))?));
+    t.row("Heap::map_get", KEY, &[], |m, c| {
+        let found = m.heap.map_get(c.cell(0), c.cell(1));
+        assert_eq!(found, m.heap.get::<Map>(c.cell(0)).and_then(|map| map.get(c.cell(1))));
+        show(found?)
+    });
+    t.row("Heap::map_get_with", &[Of(Kind::MAP), Value, Of(Kind::MAP)], &[], |m, c| {
+        let mut hint = KeyHint::default();
+        // The hint is right, if at all, for the first map only.
+        for map in [c.cell(0), c.cell(0), c.cell(2), c.cell(0)] {
+            let found = m.heap.map_get_with(map, c.cell(1), &mut hint);
+            assert_eq!(found, m.heap.map_get(map, c.cell(1)));
+        }
+        show(m.heap.map_get_with(c.cell(0), c.cell(1), &mut hint)?)
+    });
+    t.row("Heap::map_insert", &[Of(Kind::MAP), Value, Value], CHANGES, |m, c| {
+        let before = m.heap.map_get(c.cell(0), c.cell(1));
+        let replaced = m.heap.map_insert(c.cell(0), c.cell(1), c.cell(2))?;
+        assert_eq!(before, Ok(replaced));
+        show((replaced, m.heap.map_get(c.cell(0), c.cell(1))?))
+    });
     t.row("ViewMut<Map>::insert", &[Of(Kind::MAP), Value, Value], CHANGES, |m, c| {
         show(m.heap.get_mut::<Map>(c.cell(0))?.insert(c.cell(1), c.cell(2))?)
     });
@@ -57,6 +77,11 @@ fn sets(t: &mut Table) {
     });
     t.row("View<Set>::iter", SET, &[], |m, c| {
         show(m.heap.get::<Set>(c.cell(0))?.iter().collect::<Vec<_>>())
+    });
+    t.row("Heap::set_contains", KEY, &[], |m, c| {
+        let found = m.heap.set_contains(c.cell(0), c.cell(1));
+        assert_eq!(found, m.heap.get::<Set>(c.cell(0)).and_then(|set| set.contains(c.cell(1))));
+        show(found?)
     });
     t.row("View<Set>::contains", KEY, &[], |m, c| {
         show(m.heap.get::<Set>(c.cell(0))?.contains(c.cell(1))?)

@@ -36,6 +36,20 @@ pub fn rows_of_one_kind(t: &mut Table) {
 }
 
 fn sortable<K: Mutable<Element = Cell>>(t: &mut Table) {
+    // As they are, or numbers: in scratch memory if -0.0 is among them.
+    t.row("Heap::sort", &[Of(K::KIND)], &[Changes(0)], |m, c| {
+        let numbers = [2.5.into(), 7.into(), Cell::from([-0.0, 0.5][c.small() % 2]), (-1).into()];
+        let mut open = m.heap.get_mut::<K>(c.cell(0))?;
+        let before = open.as_mut_slice()?.to_vec();
+        let filled = if c.small() % 8 < 2 { 0 } else { before.len() };
+        let places = open.as_mut_slice()?.iter_mut().take(filled);
+        places.zip(numbers.iter().cycle()).for_each(|(place, &number)| *place = number);
+        let sorted = m.heap.sort::<K>(c.cell(0));
+        if sorted.is_err() {
+            m.heap.get_mut::<K>(c.cell(0))?.as_mut_slice()?.copy_from_slice(&before);
+        }
+        show(sorted?)
+    });
     t.row("Heap::sort_by", &[Of(K::KIND)], &[Changes(0)], |m, c| {
         let mut comparisons = c.small() * 2;
         let compare = |_: &mut Heap, a, b| {
@@ -109,6 +123,12 @@ fn sequence<K: Sequence<Element: Element>>(t: &mut Table) {
     t.row("View::is_empty", &takes, &[], |m, c| show(m.heap.get::<K>(c.cell(0))?.is_empty()));
     t.row("View::as_slice", &takes, &[], |m, c| show(m.heap.get::<K>(c.cell(0))?.as_slice()));
     t.row("View::get", &takes, &[], |m, c| show(m.heap.get::<K>(c.cell(0))?.get(c.index())?));
+    t.row("Heap::element", &takes, &[], |m, c| {
+        let element = m.heap.element::<K>(c.cell(0), c.index());
+        let viewed = m.heap.get::<K>(c.cell(0)).and_then(|view| view.get(c.index()));
+        assert_eq!(format!("{element:?}"), format!("{viewed:?}"));
+        show(element?)
+    });
     t.row("View::slice", &takes, &[], |m, c| show(m.heap.get::<K>(c.cell(0))?.slice(c.range())?));
     t.row("View::next", &takes, &[], |m, c| {
         let (view, mut cursor) = (m.heap.get::<K>(c.cell(0))?, Cursor::default());
@@ -157,6 +177,18 @@ fn mutable<K: Mutable<Element: Element>>(t: &mut Table) {
     });
     t.row("ViewMut::set", &with_element, &changes, |m, c| {
         show(m.heap.get_mut::<K>(c.cell(0))?.set(c.index(), K::Element::of(c))?)
+    });
+    t.row("Heap::set_element", &with_element, &changes, |m, c| {
+        m.heap.set_element::<K>(c.cell(0), c.index(), K::Element::of(c))?;
+        show(m.heap.get::<K>(c.cell(0))?.get(c.index())?)
+    });
+    t.row("Heap::update_element", &with_element, &changes, |m, c| {
+        let before = m.heap.element::<K>(c.cell(0), c.index());
+        m.heap.update_element::<K>(c.cell(0), c.index(), |element| {
+            assert_eq!(format!("{before:?}"), format!("Ok({element:?})"));
+            K::Element::of(c)
+        })?;
+        show(m.heap.get::<K>(c.cell(0))?.get(c.index())?)
     });
     t.row("ViewMut::fill", &with_element, &changes, |m, c| {
         show(m.heap.get_mut::<K>(c.cell(0))?.fill(c.range(), K::Element::of(c))?)

@@ -4,7 +4,7 @@
 //! that was freed in blocks of one size would serve no larger ones. Before a memory grows
 //! of which a third is free, the gaps become free blocks again, as large as they are.
 
-use super::{Block, Blocks, CLASSES, START, class_of, class_words};
+use super::{Block, Blocks, CLASSES, FIRST, START, class_of, class_words};
 use crate::arena::Resources;
 use crate::words::{to_u64, to_usize};
 
@@ -33,11 +33,11 @@ impl Blocks {
     /// memory must have been split off free blocks, or been added, since the last time;
     /// memory without a block in use costs nothing.
     fn should_coalesce(&self, words: usize) -> bool {
-        let free = self.top.saturating_sub(to_u64(START)).saturating_sub(self.used);
+        let free = u64::from(self.top.saturating_sub(FIRST).saturating_sub(self.used));
         let size = to_u64(self.memory.words().len());
         let word = |n: usize| self.memory.words().get(n).copied().unwrap_or(0);
         let changed = word(SPLIT).max(size.saturating_sub(word(SIZE)));
-        let is_worth = self.used == 0 || free >= self.used / 2 && changed >= size / 16;
+        let is_worth = self.used == 0 || free >= self.used() / 2 && changed >= size / 16;
         is_worth && free > 0 && !self.is_ready(words) && !self.can_split(words)
     }
 
@@ -57,7 +57,7 @@ impl Blocks {
     /// Makes free blocks of the gaps between `live` blocks, and lowers the top to the
     /// last of these. O(blocks + words / 64).
     fn coalesce(&mut self, resources: &mut Resources, live: impl Iterator<Item = Block>) {
-        let Ok(top) = usize::try_from(self.top) else { return };
+        let top = to_usize(self.top);
         self.memory.words_mut().iter_mut().take(CLASSES).for_each(|head| *head = 0);
         resources.with_bits(top, |_, _, bits| {
             // A bit where a block begins or ends, but none where one begins at the end of
@@ -107,7 +107,7 @@ impl Blocks {
     /// Frees the words of a gap: lowers the top if it is the last one.
     fn free_gap(&mut self, start: usize, end: usize, is_last: bool) {
         if is_last {
-            self.top = to_u64(start);
+            self.top = u32::try_from(start).unwrap_or(u32::MAX);
             return;
         }
         let mut rest = end.saturating_sub(start);

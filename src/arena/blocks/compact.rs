@@ -1,40 +1,37 @@
 //! Compaction: closing the gaps between blocks.
 
-use super::{Blocks, START, class_of, halves};
+use super::{Blocks, FIRST, START, class_of, halves};
+use crate::arena::slots::Slots;
 use crate::arena::{Resources, Slot};
-use crate::words::{PAGE_BYTES, to_u64, to_usize};
+use crate::words::{PAGE_BYTES, to_usize};
 
 impl Blocks {
     /// Closes the gaps: moves blocks down in the order of memory, each cut to the
     /// words that it needs, and gives free pages back. `slots` hold the blocks of
-    /// the objects that are live; `words_of` returns the words in use of a slot's
+    /// the live objects; `words_of` returns the words in use of a slot's
     /// block. O(slots + payload).
     ///
     /// The slot of a block has to be found in the order of memory, without memory
     /// to sort in. Until the block has moved, a bit marks its first word, the low
     /// half of that word is the slot's index, and the slot keeps that half in place
     /// of the offset.
-    pub(crate) fn compact(
+    pub(crate) fn compact<const BITS: u32>(
         &mut self,
         resources: &mut Resources,
-        slots: &mut [Slot],
-        is_live: impl Fn(&Slot) -> bool,
+        slots: &mut Slots<BITS>,
         words_of: impl Fn(&Slot) -> usize,
     ) {
-        let Ok(end) = usize::try_from(self.top) else {
-            debug_assert!(false, "the top lies beyond memory");
-            return;
-        };
+        let end = to_usize(self.top);
         let (top, used) = resources.with_bits(end, |_, _, bits| {
             let words = self.memory.words_mut();
-            link_blocks(words, slots, bits, is_live, &words_of);
+            link_blocks(words, slots, bits, &words_of);
             let moved = slide_blocks(words, slots, bits, &words_of);
             words.iter_mut().take(START).for_each(|head| *head = 0);
             moved
         });
-        (self.top, self.used) = (to_u64(top), used);
-        let empty = top == START;
-        let pages = if empty { 0 } else { self.top.saturating_mul(8).div_ceil(PAGE_BYTES) };
+        (self.top, self.used) = (top, used);
+        let empty = top == FIRST;
+        let pages = if empty { 0 } else { self.top().saturating_mul(8).div_ceil(PAGE_BYTES) };
         self.memory.give_back(&mut resources.account, (pages, 0));
     }
 }
@@ -42,14 +39,13 @@ impl Blocks {
 /// Marks the first word of each live block in `bits`, and swaps its low half with
 /// the slot: the word gets the slot's index, the slot keeps the half. Slots without
 /// words in use lose their blocks.
-fn link_blocks(
+fn link_blocks<const BITS: u32>(
     words: &mut [u64],
-    slots: &mut [Slot],
+    slots: &mut Slots<BITS>,
     bits: &mut [u64],
-    is_live: impl Fn(&Slot) -> bool,
     words_of: impl Fn(&Slot) -> usize,
 ) {
-    for (index, slot) in slots.iter_mut().enumerate().filter(|(_, slot)| is_live(slot)) {
+    for (index, slot) in slots.live_mut() {
         if words_of(slot) == 0 {
             (slot.off, slot.cap) = (0, 0);
             continue;
@@ -58,7 +54,7 @@ fn link_blocks(
         if let (Some(word), Some(bit)) = (words.get_mut(start), bits.get_mut(start / 64)) {
             *bit |= 1 << (start % 64);
             let (high, low) = halves(*word);
-            *word = u64::from(high) << 32 | to_u64(index);
+            *word = u64::from(high) << 32 | u64::from(index);
             slot.off = low;
         } else {
             debug_assert!(false, "a block lies outside of memory");
@@ -69,13 +65,13 @@ fn link_blocks(
 /// Moves the blocks that [`link_blocks`] linked down, and restores their first
 /// words and their slots; clears the bits. Returns the first word that belongs to
 /// no block, and the number of words in blocks.
-fn slide_blocks(
+fn slide_blocks<const BITS: u32>(
     words: &mut [u64],
-    slots: &mut [Slot],
+    slots: &mut Slots<BITS>,
     bits: &mut [u64],
     words_of: impl Fn(&Slot) -> usize,
-) -> (usize, u64) {
-    let (mut top, mut total) = (START, 0_u64);
+) -> (u32, u32) {
+    let (mut top, mut total) = (START, 0_u32);
     for (n, bits) in bits.iter_mut().enumerate() {
         let mut bits = core::mem::take(bits);
         while bits != 0 {
@@ -83,7 +79,7 @@ fn slide_blocks(
             bits &= bits.wrapping_sub(1);
             let Some(word) = words.get_mut(from) else { continue };
             let (high, index) = halves(*word);
-            let Some(slot) = slots.get_mut(to_usize(index)) else {
+            let Some(slot) = slots.get_mut(index) else {
                 debug_assert!(false, "a block is linked to no slot");
                 continue;
             };
@@ -96,9 +92,9 @@ fn slide_blocks(
             }
             slot.off = u32::try_from(top).unwrap_or(0);
             slot.cap = class_of(u32::try_from(used).unwrap_or(u32::MAX)).words;
-            total = total.wrapping_add(u64::from(slot.cap));
+            total = total.wrapping_add(slot.cap);
             top = top.saturating_add(to_usize(slot.cap));
         }
     }
-    (top, total)
+    (u32::try_from(top).unwrap_or(u32::MAX), total)
 }

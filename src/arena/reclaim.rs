@@ -1,0 +1,139 @@
+//! Reclamation in one arena: free, sweep, recycle, fold, compact.
+
+use core::ops::Range;
+
+use super::slots::{Slots, unmarked};
+use super::{Arena, Resources, Slot, Tally};
+#[cfg(doc)]
+use crate::words::Error;
+use crate::words::{Cell, Epoch, Result, to_u64, to_usize};
+
+impl<const BITS: u32> Arena<BITS> {
+    /// Frees the object that `cell` refers to. O(1).
+    ///
+    /// # Errors
+    /// As [`Arena::check`].
+    #[inline]
+    pub(crate) fn free(&mut self, tally: &mut Tally, cell: Cell) -> Result<()> {
+        if self.slots.find_dense(cell).is_none() {
+            return self.free_sparse(tally, cell);
+        }
+        if self.release(cell.slot()) {
+            tally.retired_slot();
+        }
+        Ok(())
+    }
+
+    /// [`Arena::free`] of a cell that refers to no dense slot.
+    #[cold]
+    #[inline(never)]
+    fn free_sparse(&mut self, tally: &mut Tally, cell: Cell) -> Result<()> {
+        self.check(cell)?;
+        if self.release(cell.slot()) {
+            tally.retired_slot();
+        }
+        Ok(())
+    }
+
+    /// Frees the object in a live slot. Returns whether the slot retired.
+    #[inline]
+    fn release(&mut self, index: u32) -> bool {
+        match self.slots.release(index) {
+            Some((block, is_retired)) => {
+                self.blocks.free(block);
+                self.epoch.advance();
+                is_retired
+            }
+            None => false,
+        }
+    }
+
+    /// Frees every object. Pages and slots stay reserved; generations advance.
+    /// O(slots).
+    pub(crate) fn clear(&mut self) {
+        self.blocks.clear();
+        self.epoch.advance();
+        self.slots.release_all();
+    }
+
+    /// Frees every live object whose bit is not set; returns how many. Goes from the
+    /// last slot to the first, so that the top of the memory falls. O(slots).
+    pub(crate) fn sweep(&mut self, marked: &[u64]) -> u64 {
+        let is_marked = |range: Range<usize>| {
+            let words = marked.get(range.start / 64..range.end.div_ceil(64));
+            words.is_none_or(|words| words.iter().any(|&word| word != 0))
+        };
+        if !self.stored_ranges().any(is_marked) {
+            let freed = u64::from(self.slots.counts().live);
+            self.clear();
+            return freed;
+        }
+        let (mut freed, mut end) = (0_u64, self.slots.len());
+        while let Some(range) = self.slots.range_before(end) {
+            end = range.start;
+            for index in unmarked(marked, range) {
+                if self.slots.get(index).is_some_and(Slots::<BITS>::is_live) {
+                    self.release(index);
+                    freed = freed.wrapping_add(1);
+                }
+            }
+        }
+        if self.blocks.used() == 0 {
+            self.blocks.clear();
+        }
+        freed
+    }
+
+    /// The ranges of indices whose slots are in memory, the last one first.
+    pub(crate) fn stored_ranges(&self) -> impl Iterator<Item = Range<usize>> {
+        core::iter::successors(self.slots.range_before(self.slots.len()), |range| {
+            self.slots.range_before(range.start)
+        })
+    }
+
+    /// Recycles the retired slots whose bit is not set, as no cell refers to them, until
+    /// `limit` slots are usable. Returns how many. Hints from before fail. O(slots).
+    pub(crate) fn recycle(&mut self, referenced: &[u64], limit: u32) -> u64 {
+        let (mut recycled, mut end) = (0_u64, self.slots.len());
+        while let Some(range) = self.slots.range_before(end) {
+            end = range.start;
+            for index in unmarked(referenced, range) {
+                if self.slots.usable() >= to_usize(limit) {
+                    break;
+                }
+                recycled = recycled.wrapping_add(u64::from(self.slots.recycle(index)));
+            }
+        }
+        if recycled > 0 {
+            self.epoch = Epoch::NONE;
+            self.recycled = if self.epoch.start().is_ok() { self.epoch } else { Epoch::NEVER };
+        }
+        recycled
+    }
+
+    /// Gives back what the slots of an earlier peak take. O(1) or O(slots).
+    pub(crate) fn fold(&mut self, resources: &mut Resources) {
+        self.slots.fold(resources);
+    }
+
+    /// The words of memory up to the end of the last block.
+    pub(crate) const fn top(&self) -> u64 {
+        self.blocks.top()
+    }
+
+    /// The words of memory outside of the blocks of live objects.
+    pub(crate) fn waste(&self) -> u64 {
+        to_u64(self.memory().words().len()).saturating_sub(self.blocks.used())
+    }
+
+    /// Closes the gaps between blocks, and gives spare capacity and free pages
+    /// back. Handles stay valid. O(slots + payload).
+    pub(crate) fn compact(&mut self, resources: &mut Resources) {
+        let shape = self.shape;
+        let words_of = |slot: &Slot| shape.words(slot.len, slot.cap);
+        self.blocks.compact(resources, &mut self.slots, words_of);
+        self.slots.fold(resources);
+        self.slots.trim(resources);
+        self.epoch.advance();
+    }
+}

@@ -1,0 +1,113 @@
+//! The elements of an object that is being changed, by the index of its slot.
+
+use super::view::{Growable, Mutable, Sequence};
+use crate::arena::{Arenas, Resources, Slot};
+use crate::words::{Element, Result, corrupt, out_of_range, to_usize};
+
+/// The length of an object, and all elements that fit into its block.
+#[inline(always)]
+pub(super) fn body<K: Sequence>(
+    arenas: &mut Arenas,
+    index: u32,
+) -> Option<(&mut u32, &mut [K::Element])> {
+    body_of::<K>(arenas.get_mut(K::KIND)?.write(index)?)
+}
+
+/// [`body`], or `None` also for an object that only a cold path may open.
+#[inline(always)]
+pub(super) fn dense_body<K: Sequence>(
+    arenas: &mut Arenas,
+    index: u32,
+) -> Option<(&mut u32, &mut [K::Element])> {
+    body_of::<K>(arenas.get_mut(K::KIND)?.write_dense(index)?)
+}
+
+#[inline(always)]
+fn body_of<'a, K: Sequence>(
+    (slot, block): (&'a mut Slot, &'a mut [u64]),
+) -> Option<(&'a mut u32, &'a mut [K::Element])> {
+    let body = block.get_mut(to_usize(K::SHAPE.header)..).unwrap_or_default();
+    Some((&mut slot.len, K::Element::slice_mut(body)))
+}
+
+/// The elements of an object.
+#[inline(always)]
+pub(super) fn elements<K: Sequence>(arenas: &mut Arenas, index: u32) -> Option<&mut [K::Element]> {
+    elements_of::<K>(body::<K>(arenas, index)?)
+}
+
+/// [`elements`], or `None` also for an object that only a cold path may open.
+#[inline(always)]
+pub(super) fn dense_elements<K: Sequence>(
+    arenas: &mut Arenas,
+    index: u32,
+) -> Option<&mut [K::Element]> {
+    elements_of::<K>(dense_body::<K>(arenas, index)?)
+}
+
+#[inline(always)]
+fn elements_of<'a, K: Sequence>(
+    (len, body): (&'a mut u32, &'a mut [K::Element]),
+) -> Option<&'a mut [K::Element]> {
+    body.get_mut(..to_usize(*len))
+}
+
+/// The first spare element of an object's body, if there is one, and the length.
+#[inline(always)]
+pub(super) fn first_spare<'a, K: Growable>(
+    (len, body): (&'a mut u32, &'a mut [K::Element]),
+) -> Option<(&'a mut u32, &'a mut K::Element)> {
+    let place = body.get_mut(to_usize(*len))?;
+    // Only bytes can number more than `u32::MAX` in a block of as many words.
+    (K::Element::PER_WORD == 1 || *len < u32::MAX).then_some((len, place))
+}
+
+/// Removes and returns the last element of an object's body; `None` if there is none.
+#[inline(always)]
+pub(super) fn pop_last<K: Growable>(
+    (len, body): (&mut u32, &mut [K::Element]),
+) -> Option<K::Element> {
+    let last = len.checked_sub(1)?;
+    let popped = *body.get(to_usize(last))?;
+    *len = last;
+    Some(popped)
+}
+
+/// [`ViewMut::pop`] from an empty object, or from one that only a cold path may open.
+#[cold]
+pub(super) fn pop_cold<K: Growable>(arenas: &mut Arenas, index: u32) -> Result<Option<K::Element>> {
+    let popped = pop_last::<K>(body::<K>(arenas, index).ok_or_else(corrupt)?);
+    if popped.is_some() {
+        arenas.get_mut(K::KIND).ok_or_else(corrupt)?.note_shrunk();
+    }
+    Ok(popped)
+}
+
+/// [`ViewMut::set`] where the object has no such element, or only a cold path may open it.
+#[cold]
+pub(super) fn set_cold<K: Mutable>(
+    arenas: &mut Arenas,
+    index: u32,
+    at: usize,
+    element: K::Element,
+) -> Result<()> {
+    let elements = elements::<K>(arenas, index).ok_or_else(corrupt)?;
+    let len = elements.len();
+    *elements.get_mut(at).ok_or_else(|| out_of_range(at, len))? = element;
+    Ok(())
+}
+
+/// [`ViewMut::push`] to an object whose block is full, or that only a cold path may open.
+#[cold]
+pub(super) fn push_grown<K: Growable>(
+    arenas: &mut Arenas,
+    resources: &mut Resources,
+    index: u32,
+    element: K::Element,
+) -> Result<()> {
+    arenas.get_mut(K::KIND).ok_or_else(corrupt)?.reserve(resources, index, 1)?;
+    let (len, place) = body::<K>(arenas, index).and_then(first_spare::<K>).ok_or_else(corrupt)?;
+    *place = element;
+    *len = len.wrapping_add(1);
+    Ok(())
+}

@@ -1,0 +1,236 @@
+//! [`TableMut`]: what is rare in a change of a hash table: growth, other keys than integers,
+//! ordered tables.
+
+use super::keys::Keys;
+use super::table::{Entry, Plan, Step, Table};
+#[cfg(doc)]
+use super::view_mut::ViewMut;
+use crate::arena::{Arenas, Resources, Slot};
+#[cfg(doc)]
+use crate::words::Error;
+use crate::words::{Cell, Kind, Result, corrupt, to_usize};
+
+/// A table of a heap to change: of any kind, so that what is rare exists once.
+#[derive(Debug)]
+pub(crate) struct TableMut<'a> {
+    pub(crate) arenas: &'a mut Arenas,
+    pub(crate) resources: &'a mut Resources,
+    pub(crate) kind: Kind,
+    pub(crate) index: u32,
+    pub(crate) stride: usize,
+}
+
+impl TableMut<'_> {
+    /// The table to read, and the keys of the heap.
+    fn read(&self) -> Result<(Table<&[u64]>, Keys<'_>)> {
+        let arena = self.arenas.get(self.kind).ok_or_else(corrupt)?;
+        let slot = arena.slot(self.index)?;
+        Ok((Table::new(arena.used(slot)?, slot.len, self.stride), Keys::new(self.arenas)))
+    }
+
+    fn write(&mut self) -> Result<(&mut Slot, &mut [u64])> {
+        let arena = self.arenas.get_mut(self.kind).ok_or_else(corrupt)?;
+        arena.write(self.index).ok_or_else(corrupt)
+    }
+
+    /// Runs `change` on the table, and stores the used positions that it returns.
+    pub(super) fn edit<T>(
+        &mut self,
+        change: impl FnOnce(&mut Table<&mut [u64]>) -> Option<(T, u32)>,
+    ) -> Result<T> {
+        let stride = self.stride;
+        let (slot, words) = self.write()?;
+        let mut table = Table::new_mut(words, slot.len, stride);
+        let (result, used) = change(&mut table).ok_or_else(corrupt)?;
+        slot.len = used;
+        Ok(result)
+    }
+
+    /// [`ViewMut::insert_entry`].
+    #[inline(never)]
+    pub(super) fn insert(&mut self, key: Cell, entry: &[Cell]) -> Result<Option<Cell>> {
+        let (table, keys) = self.read()?;
+        let (hash, found) = keys.locate(table, key)?;
+        let is_ready = !table.is_full() && !keys.is_integer(key);
+        match found {
+            Ok((_, position)) => {
+                let stride = self.stride;
+                let (slot, words) = self.write()?;
+                let replaced = Table::new_mut(words, slot.len, stride).replace(position, entry);
+                replaced.ok_or_else(corrupt).map(Some)
+            }
+            Err(bucket) if bucket != usize::MAX && is_ready => {
+                self.edit(|table| Some((None, table.append(hash, bucket, entry))))
+            }
+            Err(_) => self.append(key, hash, entry).map(|()| None),
+        }
+    }
+
+    /// Appends an entry, of a key of this hash that the table does not have.
+    ///
+    /// # Errors
+    /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
+    /// [`Error::OutOfMemory`] if the table cannot grow. Nothing has changed then.
+    pub(crate) fn append(&mut self, key: Cell, hash: u32, entry: &[Cell]) -> Result<()> {
+        if self.read()?.0.is_full() {
+            self.grow()?;
+        }
+        let (table, keys) = self.read()?;
+        let (is_ordered, bucket) = (table.is_ordered(), table.vacancy(hash));
+        if keys.is_integer(key) && keys.key(key)?.is_boxed() {
+            // Also of an ordered table, which may become another again.
+            self.edit(|table| Some((table.set_boxed(), table.read().used())))?;
+        }
+        if bucket != usize::MAX {
+            return self.edit(|table| Some(((), table.append(hash, bucket, entry))));
+        }
+        if !is_ordered {
+            self.order()?;
+        }
+        let descent = self.descend(key, hash)?;
+        self.edit(|table| Some(((), table.append_ordered(hash, &descent, entry))))
+    }
+
+    /// Rebuilds a full table with room for another entry.
+    #[cold]
+    fn grow(&mut self) -> Result<()> {
+        let (table, _) = self.read()?;
+        let (kept, plans) = (table.kept_words(), table.plans_to_grow());
+        let mut refused = None;
+        for plan in plans {
+            let plan = match plan {
+                Ok(plan) => plan,
+                Err(error) => {
+                    refused = refused.or(Some(error));
+                    continue;
+                }
+            };
+            let arena = self.arenas.get_mut(self.kind).ok_or_else(corrupt)?;
+            match arena.grow_to(self.resources, self.index, kept, plan.words) {
+                Ok(()) => {
+                    let plan = plan.fill(to_usize(arena.slot(self.index)?.cap));
+                    return if kept == 0 { self.start(plan) } else { self.rebuild(plan) };
+                }
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        Err(refused.unwrap_or_else(corrupt))
+    }
+
+    /// Makes an empty table of a new block.
+    fn start(&mut self, plan: Plan) -> Result<()> {
+        self.edit(|table| {
+            table.start(plan);
+            Some(((), 0))
+        })
+    }
+
+    fn rebuild(&mut self, plan: Plan) -> Result<()> {
+        let linked = self.edit(|table| {
+            let (used, linked) = table.rebuild(plan);
+            Some((linked, used))
+        })?;
+        if linked { Ok(()) } else { self.link_all() }
+    }
+
+    /// Makes the table an ordered one.
+    #[cold]
+    fn order(&mut self) -> Result<()> {
+        let used = self.read()?.0.used();
+        self.edit(|table| {
+            table.order();
+            Some(((), used))
+        })?;
+        self.link_all()
+    }
+
+    /// Links the entries of an ordered table whose tree is empty, but for those of freed
+    /// objects. O(n log n).
+    #[cold]
+    fn link_all(&mut self) -> Result<()> {
+        let used = self.read()?.0.used();
+        for position in 0..used {
+            let (table, keys) = self.read()?;
+            let key = table.entry(position).and_then(|entry| entry.first()).copied();
+            let Some(key) = key.filter(|&key| keys.key(key).is_ok()) else { continue };
+            let hash = table.hash(position);
+            let descent = self.descend(key, hash)?;
+            self.edit(|table| {
+                table.link_ordered(position, &descent);
+                Some(((), used))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Where a key belongs in an ordered table, or is. Takes entries of freed objects that
+    /// it meets out of the tree.
+    fn descend(&mut self, key: Cell, hash: u32) -> Result<super::table::Descent> {
+        loop {
+            let (table, keys) = self.read()?;
+            let (key, used) = (keys.key(key)?, table.used());
+            let descent = table.descend(hash, |entry| keys.compare(&key, entry));
+            if !matches!(descent.end, Step::Freed(_)) {
+                return Ok(descent);
+            }
+            self.edit(|table| {
+                table.unlink(descent.last());
+                Some(((), used))
+            })?;
+        }
+    }
+
+    /// [`ViewMut::remove_key`].
+    pub(super) fn remove(&mut self, key: Cell) -> Result<Option<Entry>> {
+        let (table, keys) = self.read()?;
+        match keys.locate(table, key)?.1 {
+            Ok((bucket, position)) if bucket != usize::MAX => {
+                let removed = self.edit(|table| table.remove(bucket, position))?;
+                self.shrink_if_sparse()?;
+                Ok(Some(removed))
+            }
+            Ok((_, position)) => self.remove_at(position).map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Removes the entry at a position; shrinks the table if few are left.
+    pub(super) fn remove_at(&mut self, position: u32) -> Result<Entry> {
+        let (table, keys) = self.read()?;
+        let removed = if table.is_ordered() {
+            let key = table.key(position).filter(|&key| keys.key(key).is_ok());
+            let hash = table.hash(position);
+            let branch = match key {
+                Some(key) => {
+                    let descent = self.descend(key, hash)?;
+                    (descent.end == Step::Found(position)).then(|| descent.last())
+                }
+                None => table.branch_to(position),
+            };
+            self.edit(|table| table.remove_ordered(branch, position))?
+        } else {
+            self.edit(|table| table.remove_at(position))?
+        };
+        self.shrink_if_sparse()?;
+        Ok(removed)
+    }
+
+    #[inline]
+    fn shrink_if_sparse(&mut self) -> Result<()> {
+        if self.read()?.0.is_sparse() { self.shrink() } else { Ok(()) }
+    }
+
+    /// Rebuilds a sparse table in its block, and frees the rest of the block.
+    #[cold]
+    pub(super) fn shrink(&mut self) -> Result<()> {
+        let (table, _) = self.read()?;
+        let plan = table.plan_to_shrink()?;
+        let arena = self.arenas.get(self.kind).ok_or_else(corrupt)?;
+        if plan.words >= to_usize(arena.slot(self.index)?.cap) {
+            return Ok(());
+        }
+        self.rebuild(plan)?;
+        let arena = self.arenas.get_mut(self.kind).ok_or_else(corrupt)?;
+        arena.shrink_to(self.index, plan.words)
+    }
+}

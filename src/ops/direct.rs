@@ -1,0 +1,296 @@
+//! Access to one element or one entry of an object, without a view: what an instruction
+//! of a VM does. The common case is inline, and the rest leaves by a call in its last
+//! place, so that nothing has to be kept for it.
+
+use crate::heap::{Heap, Store};
+use crate::kinds::{Map, Set};
+use crate::object::{Keyed, Mutable, Sequence, View, entry_at, entry_of_int, insert_int};
+#[cfg(doc)]
+use crate::words::Error;
+use crate::words::{AsHandle, Cell, HasKind, Result, to_usize};
+
+/// Where a map held the entry of a key: an inline cache beside an instruction that looks
+/// up the same key in maps that were built alike. See [`Heap::map_get_with`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyHint(u32);
+
+/// Elements of sequences.
+impl Heap {
+    /// Returns element `index` of an object: `heap.get(object)?.get(index)`, at the same
+    /// cost. O(1).
+    ///
+    /// ```
+    /// use segheap::{Cell, Heap, List};
+    /// let mut heap = Heap::new();
+    /// let register = Cell::from(heap.alloc(List::of(&[7.into()]))?);
+    /// assert_eq!(heap.element::<List>(register, 0)?, 7.into());
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Heap::get`]; [`Error::OutOfRange`] if `index` is not below the length.
+    #[inline(always)]
+    pub fn element<K: Sequence>(
+        &self,
+        object: impl AsHandle<K>,
+        index: usize,
+    ) -> Result<K::Element> {
+        let cell = object.into();
+        match self
+            .store
+            .arenas()
+            .get(K::KIND)
+            .and_then(|arena| arena.element(cell, header::<K>(), index))
+        {
+            Some(element) => Ok(element),
+            None => element_cold::<K>(&self.store, cell, index),
+        }
+    }
+
+    /// Overwrites element `index` of an object: `heap.get_mut(object)?.set(index, element)`
+    /// with one check for both. O(1).
+    ///
+    /// ```
+    /// use segheap::{Cell, Error, Heap, Struct};
+    /// let mut heap = Heap::new();
+    /// let point = heap.alloc(Struct::new(0, 2))?;
+    /// heap.set_element(point, 1, 4.into())?;
+    /// assert_eq!(heap.element(point, 1)?, 4.into());
+    /// let beyond = heap.set_element(point, 2, 4.into());
+    /// assert_eq!(beyond, Err(Error::OutOfRange { index: 2, len: 2 }));
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Heap::get_mut`]; [`Error::OutOfRange`] if `index` is not below the length.
+    #[inline(always)]
+    pub fn set_element<K: Mutable>(
+        &mut self,
+        object: impl AsHandle<K>,
+        index: usize,
+        element: K::Element,
+    ) -> Result<()> {
+        let cell = object.into();
+        match self.store.arena_mut(K::KIND)?.element_mut(cell, header::<K>(), index) {
+            Some(place) => {
+                *place = element;
+                Ok(())
+            }
+            None => set_element_cold::<K>(&mut self.store, cell, index, element),
+        }
+    }
+
+    /// Replaces element `index` of an object by what `change` makes of it, with one check
+    /// for both accesses. O(1).
+    ///
+    /// ```
+    /// use segheap::{Heap, I64Arr};
+    /// let mut heap = Heap::new();
+    /// let counts = heap.alloc(I64Arr::zeroed(4))?;
+    /// heap.update_element(counts, 2, |count| count + 1)?;
+    /// assert_eq!(heap.get(counts)?.as_slice(), [0, 0, 1, 0]);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Heap::get_mut`]; [`Error::OutOfRange`] if `index` is not below the length.
+    /// `change` is not called then.
+    #[inline(always)]
+    pub fn update_element<K: Mutable>(
+        &mut self,
+        object: impl AsHandle<K>,
+        index: usize,
+        change: impl FnOnce(K::Element) -> K::Element,
+    ) -> Result<()> {
+        let cell = object.into();
+        match self.store.arena_mut(K::KIND)?.element_mut(cell, header::<K>(), index) {
+            Some(place) => {
+                *place = change(*place);
+                Ok(())
+            }
+            None => {
+                let element = element_cold::<K>(&self.store, cell, index)?;
+                set_element_cold::<K>(&mut self.store, cell, index, change(element))
+            }
+        }
+    }
+}
+
+/// The words before the elements of an object.
+const fn header<K: Sequence>() -> usize {
+    to_usize(K::SHAPE.header)
+}
+
+#[cold]
+#[inline(never)]
+fn element_cold<K: Sequence>(store: &Store, cell: Cell, index: usize) -> Result<K::Element> {
+    store.get::<K>(cell)?.get(index)
+}
+
+#[cold]
+#[inline(never)]
+fn set_element_cold<K: Mutable>(
+    store: &mut Store,
+    cell: Cell,
+    index: usize,
+    element: K::Element,
+) -> Result<()> {
+    store.get_mut::<K>(cell)?.set(index, element)
+}
+
+/// Entries of maps and sets.
+impl Heap {
+    /// Returns the value of a key: `heap.get(map)?.get(key)`, faster for integers.
+    /// Expected O(1), and O(n) to hash and compare a text of n bytes or an integer of n
+    /// limbs.
+    ///
+    /// ```
+    /// use segheap::{Heap, Map};
+    /// let mut heap = Heap::new();
+    /// let map = heap.alloc(Map::new())?;
+    /// heap.map_insert(map, 1.into(), 10.into())?;
+    /// assert_eq!(heap.map_get(map, 1.into())?, Some(10.into()));
+    /// assert_eq!(heap.map_get(map, 2.into())?, None);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Heap::get`]; [`Error::Stale`] also if the key is an object that was freed.
+    #[inline(always)]
+    pub fn map_get(&self, map: impl AsHandle<Map>, key: Cell) -> Result<Option<Cell>> {
+        let cell = map.into();
+        match self.entry_near::<Map>(cell, key) {
+            Some(found) => Ok(found.map(|entry| entry.1)),
+            None => map_get_any(&self.store, cell, key),
+        }
+    }
+
+    /// [`Heap::map_get`] with an inline cache: looks first where the key was found last by
+    /// an instruction with this hint. Maps that got the same keys in the same order, such
+    /// as records, have them in the same places. Any hint is right for any map and key: a
+    /// wrong one costs one comparison more.
+    ///
+    /// ```
+    /// use segheap::{Cell, Heap, KeyHint, Map};
+    /// let mut heap = Heap::new();
+    /// let name = heap.string("property")?;
+    /// let mut hint = KeyHint::default();
+    /// for n in 0..3 {
+    ///     let record = heap.alloc(Map::new())?;
+    ///     heap.map_insert(record, Cell::TRUE, 0.into())?;
+    ///     heap.map_insert(record, name, n.into())?;
+    ///     assert_eq!(heap.map_get_with(record, name, &mut hint)?, Some(n.into()));
+    /// }
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Heap::map_get`].
+    #[inline(always)]
+    pub fn map_get_with(
+        &self,
+        map: impl AsHandle<Map>,
+        key: Cell,
+        hint: &mut KeyHint,
+    ) -> Result<Option<Cell>> {
+        let cell = map.into();
+        let hinted = self.store.arenas().get(Map::KIND).and_then(|arena| {
+            let (table, used) = arena.table(cell)?;
+            entry_at::<Map>(table, used, hint.0, key)
+        });
+        match hinted {
+            Some(entry) if self.store.keys().is_usable(key) => Ok(Some(entry.1)),
+            _ => map_get_and_hint(&self.store, cell, key, hint),
+        }
+    }
+
+    /// Sets the value of a key, and returns the value that it replaces:
+    /// `heap.get_mut(map)?.insert(key, value)` with one check for both. Amortised expected
+    /// O(1); O(entries) when the table is rebuilt. A text of n bytes or an integer of n
+    /// limbs adds O(n).
+    ///
+    /// # Errors
+    /// As [`Heap::get_mut`]; [`Error::Stale`] also if the key is an object that was freed.
+    /// If the table cannot grow: [`Error::Limit`], [`Error::ArenaFull`],
+    /// [`Error::ObjectTooLarge`] or [`Error::OutOfMemory`]. The map is unchanged.
+    #[inline(always)]
+    pub fn map_insert(
+        &mut self,
+        map: impl AsHandle<Map>,
+        key: Cell,
+        value: Cell,
+    ) -> Result<Option<Cell>> {
+        let cell = map.into();
+        if let Some(int) = key.as_int() {
+            let hash = self.store.keys().hash_int(int);
+            if let Some(opened) = self.store.arena_mut(Map::KIND)?.open_dense(cell)
+                && let Some(replaced) = insert_int::<Map>(opened, hash, &[key, value])
+            {
+                return Ok(replaced);
+            }
+        }
+        map_insert_any(&mut self.store, cell, key, value)
+    }
+
+    /// Returns whether a set has a key: `heap.get(set)?.contains(key)`, faster for
+    /// integers. Costs as [`Heap::map_get`].
+    ///
+    /// ```
+    /// use segheap::{Heap, Set};
+    /// let mut heap = Heap::new();
+    /// let set = heap.alloc(Set::new())?;
+    /// heap.get_mut(set)?.insert(1.into())?;
+    /// assert!(heap.set_contains(set, 1.into())? && !heap.set_contains(set, 2.into())?);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Heap::get`]; [`Error::Stale`] also if the key is an object that was freed.
+    #[inline(always)]
+    pub fn set_contains(&self, set: impl AsHandle<Set>, key: Cell) -> Result<bool> {
+        let cell = set.into();
+        match self.entry_near::<Set>(cell, key) {
+            Some(found) => Ok(found.is_some()),
+            None => set_contains_any(&self.store, cell, key),
+        }
+    }
+
+    /// The entry of an integer, or that there is none; `None` where this takes longer.
+    #[inline(always)]
+    fn entry_near<K: Keyed>(&self, table: Cell, key: Cell) -> Option<Option<(Cell, Cell)>> {
+        let hash = self.store.keys().hash_int(key.as_int()?);
+        let (words, used) = self.store.arenas().get(K::KIND)?.table(table)?;
+        entry_of_int::<K>(words, used, hash, key)
+    }
+}
+
+#[inline(never)]
+fn map_get_any(store: &Store, map: Cell, key: Cell) -> Result<Option<Cell>> {
+    store.get::<Map>(map)?.get(key)
+}
+
+#[inline(never)]
+fn set_contains_any(store: &Store, set: Cell, key: Cell) -> Result<bool> {
+    store.get::<Set>(set)?.contains(key)
+}
+
+#[inline(never)]
+fn map_insert_any(store: &mut Store, map: Cell, key: Cell, value: Cell) -> Result<Option<Cell>> {
+    store.get_mut::<Map>(map)?.insert(key, value)
+}
+
+/// [`map_get_any`], which stores where the entry is.
+#[inline(never)]
+fn map_get_and_hint(
+    store: &Store,
+    map: Cell,
+    key: Cell,
+    hint: &mut KeyHint,
+) -> Result<Option<Cell>> {
+    let view: View<'_, Map> = store.get(map)?;
+    let found = view.locate_key(key)?;
+    if let Some((position, _)) = found {
+        *hint = KeyHint(position);
+    }
+    Ok(found.map(|(_, entry)| entry.1))
+}

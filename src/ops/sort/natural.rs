@@ -1,0 +1,190 @@
+//! Sorting numbers or texts in their natural order.
+
+use core::cmp::Ordering;
+
+use bumpalo::collections::Vec;
+
+use crate::arena::reserve;
+use crate::heap::{Heap, Store};
+use crate::object::{Integer, Mutable};
+use crate::ops::integers::{Operand, operand};
+use crate::words::{
+    AsHandle, Cell, Error, KeyBy, Result, TAG_DEOPT, TAG_INT, TAG_SHIFT, Unpacked, corrupt,
+    object_len, to_usize,
+};
+
+/// A cell to be sorted.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// In an order of which the natural one is a refinement.
+    key: u64,
+    /// The position before, which decides between equal elements.
+    position: u32,
+}
+
+/// What all elements are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    Numbers,
+    Texts,
+}
+
+/// Sorts cells without scratch memory if all of them are integers, or floats without -0.0:
+/// equal ones have the same bits then. Returns whether they are sorted.
+pub(super) fn sort_alike(cells: &mut [Cell]) -> bool {
+    const INT: u64 = TAG_INT << TAG_SHIFT;
+    let words = Cell::words_mut(cells);
+    if words.iter().fold(0, |bits, word| bits | (word ^ INT)) >> TAG_SHIFT == 0 {
+        sort_words(words, |word| word ^ SIGN_OF_INT, |key| key ^ SIGN_OF_INT);
+        return true;
+    }
+    let is_float = |word: u64| (word < TAG_DEOPT << TAG_SHIFT) & (word != (-0.0_f64).to_bits());
+    let floats = words.iter().fold(true, |all, &word| all & is_float(word));
+    if floats {
+        sort_words(words, key_of_bits, bits_of_key);
+    }
+    floats
+}
+
+/// The sign bit of the 48 bits of an integer.
+const SIGN_OF_INT: u64 = 1 << (TAG_SHIFT - 1);
+const SIGN: u64 = 1 << 63;
+
+/// Sorts words by their keys, from which the words follow.
+fn sort_words(words: &mut [u64], key: impl Fn(u64) -> u64, word: impl Fn(u64) -> u64) {
+    words.iter_mut().for_each(|place| *place = key(*place));
+    words.sort_unstable();
+    words.iter_mut().for_each(|place| *place = word(*place));
+}
+
+/// The key of the bits of a float: in the order of the values, NaN at the end.
+fn key_of_bits(bits: u64) -> u64 {
+    if bits & SIGN == 0 { bits | SIGN } else { !bits }
+}
+
+fn bits_of_key(key: u64) -> u64 {
+    if key & SIGN == 0 { !key } else { key ^ SIGN }
+}
+
+/// Sorts the cells of any list by their keys, in scratch memory.
+pub(super) fn sort_by_keys<K: Mutable<Element = Cell>>(
+    heap: &mut Heap,
+    list: impl AsHandle<K>,
+) -> Result<()> {
+    heap.with_scratch(|heap, scratch| {
+        let store = &heap.store;
+        let cells = heap.get(list)?.as_slice();
+        let mut entries: Vec<'_, Entry> = Vec::new_in(scratch.bump);
+        reserve(&mut entries, cells.len())?;
+        let mut class = None;
+        for (position, &cell) in cells.iter().enumerate() {
+            let (of_cell, key) = key(store, cell)?;
+            if *class.get_or_insert(of_cell) != of_cell {
+                return Err(Error::NoOrder);
+            }
+            entries.push(Entry { key, position: object_len(position)? });
+        }
+        let tie = if class == Some(Class::Texts) { compare_texts } else { compare_numbers };
+        let cell = |entry: &Entry| cells.get(to_usize(entry.position)).copied();
+        // Equal elements keep their order, and none of two elements is equal.
+        entries.sort_unstable_by(|a, b| {
+            let tie = || tie(store, cell(a).unwrap_or_default(), cell(b).unwrap_or_default());
+            let order = a.key.cmp(&b.key).then_with(tie);
+            order.then_with(|| a.position.cmp(&b.position))
+        });
+        for entry in &mut entries {
+            entry.key = cell(entry).ok_or_else(corrupt)?.bits();
+        }
+        let mut view = heap.get_mut(list)?;
+        let places = view.as_mut_slice()?.iter_mut();
+        places.zip(&entries).for_each(|(place, entry)| *place = Cell::raw(entry.key));
+        Ok(())
+    })
+}
+
+/// The class and the key of an element.
+fn key(store: &Store, cell: Cell) -> Result<(Class, u64)> {
+    Ok(match cell.unpack() {
+        Unpacked::Float(float) => (Class::Numbers, key_of_float(float)),
+        Unpacked::Int(_) => (Class::Numbers, key_of_integer(store, cell)?),
+        Unpacked::ShortStr(text) => (Class::Texts, key_of_text(text.as_bytes())),
+        Unpacked::Sealed => return Err(Error::Sealed),
+        Unpacked::Object(_) => {
+            let (arena, _) = store.open(cell)?;
+            match arena.shape().key {
+                KeyBy::Integer => (Class::Numbers, key_of_integer(store, cell)?),
+                KeyBy::Text => {
+                    (Class::Texts, key_of_text(store.keys().text(cell).ok_or_else(corrupt)?))
+                }
+                KeyBy::Identity => return Err(Error::NoOrder),
+            }
+        }
+        _ => return Err(Error::NoOrder),
+    })
+}
+
+/// 0.0 and -0.0 have one key.
+fn key_of_float(float: f64) -> u64 {
+    key_of_bits(if float == 0.0 { 0 } else { float.to_bits() })
+}
+
+fn key_of_integer(store: &Store, cell: Cell) -> Result<u64> {
+    Ok(key_of_float(operand(store, cell)?.with_integer(toward_zero).0))
+}
+
+/// The first bytes: those after the end count as 0.
+fn key_of_text(text: &[u8]) -> u64 {
+    let mut first = [0; 8];
+    first.iter_mut().zip(text).for_each(|(place, &byte)| *place = byte);
+    u64::from_be_bytes(first)
+}
+
+/// The float next to an integer, not beyond it, and whether it is the integer.
+fn toward_zero(integer: Integer<'_>) -> (f64, bool) {
+    const DIGITS: u64 = f64::MANTISSA_DIGITS as u64;
+    let (bits, limbs) = (integer.bits(), integer.limbs);
+    let shift = bits.saturating_sub(DIGITS);
+    let (magnitude, exact) = if bits > 1024 {
+        (f64::MAX, false)
+    } else {
+        let (limb, offset) = (usize::try_from(shift / 64).unwrap_or(usize::MAX), shift % 64);
+        let word = |n: usize| u128::from(limbs.get(n).copied().unwrap_or(0));
+        let window = word(limb.saturating_add(1)) << 64 | word(limb);
+        let below = limbs.iter().take(limb).any(|&word| word != 0)
+            || window & ((1_u128 << offset).wrapping_sub(1)) != 0;
+        let digits = u64::try_from(window >> offset).unwrap_or(u64::MAX);
+        // A power of two of 971 at most: exact, as the product is.
+        let power = f64::from_bits(shift.wrapping_add(1023) << 52);
+        (digits as f64 * power, !below)
+    };
+    (if integer.negative { -magnitude } else { magnitude }, exact)
+}
+
+/// Compares two texts with equal keys.
+fn compare_texts(store: &Store, a: Cell, b: Cell) -> Ordering {
+    let (keys, short) = (store.keys(), [a.as_short_str(), b.as_short_str()]);
+    let [a_short, b_short] = &short;
+    let a = a_short.as_ref().map_or_else(|| keys.text(a), |text| Some(text.as_bytes()));
+    let b = b_short.as_ref().map_or_else(|| keys.text(b), |text| Some(text.as_bytes()));
+    debug_assert!(a.is_some() && b.is_some(), "texts are live");
+    a.cmp(&b)
+}
+
+/// Compares two numbers with equal keys.
+fn compare_numbers(store: &Store, a: Cell, b: Cell) -> Ordering {
+    // How an integer compares to a float, which is the one next to it toward zero.
+    let to_float = |integer: Operand<'_>| {
+        integer.with_integer(|integer| match toward_zero(integer) {
+            (_, true) => Ordering::Equal,
+            _ if integer.negative => Ordering::Less,
+            _ => Ordering::Greater,
+        })
+    };
+    match (operand(store, a), operand(store, b)) {
+        (Ok(Operand::Small(a)), Ok(Operand::Small(b))) => a.cmp(&b),
+        (Ok(a), Ok(b)) => a.with_integer(|a| b.with_integer(|b| a.cmp(&b))),
+        (Ok(a), Err(_)) => to_float(a),
+        (Err(_), Ok(b)) => to_float(b).reverse(),
+        (Err(_), Err(_)) => Ordering::Equal,
+    }
+}
