@@ -43,6 +43,13 @@ struct Fixture {
     others: Vec<Cell>,
     hint: RangeHint<List>,
     live: Vec<Handle<Pair>>,
+    /// 64 integers in no order, and a list of them that is sorted again and again.
+    unsorted: Vec<Cell>,
+    sorted: Handle<List>,
+    /// Two equal lists of 8 lists of 8 integers.
+    nested: [Cell; 2],
+    /// An empty heap.
+    other: Heap,
 }
 
 impl Fixture {
@@ -70,7 +77,18 @@ impl Fixture {
             heap.get_mut(map)?.insert(key, key)?;
             heap.get_mut(set)?.insert(key)?;
         }
+        let unsorted: Vec<Cell> = (0..64_u32).map(|n| Cell::from(n * 37 % 64)).collect();
+        let mut nested = [Cell::NULL; 2];
+        for outer in &mut nested {
+            let inner = cells[..64].chunks(8).map(|cells| heap.alloc(List::of(cells)));
+            let inner = inner.map(|list| list.map(Cell::from)).collect::<Result<Vec<_>, _>>()?;
+            *outer = heap.alloc(List::of(&inner))?.into();
+        }
         Ok(Fixture {
+            sorted: heap.alloc(List::of(&unsorted))?,
+            unsorted,
+            nested,
+            other: Heap::with(Settings::seeded(2)),
             stack: heap.alloc(List::with_capacity(ITERATIONS))?,
             pair: heap.alloc(Pair::of(1.into(), 2.into()))?,
             record: heap.alloc(Struct::new(7, 3))?,
@@ -190,7 +208,7 @@ operations! {
                 fixture.list.into(), fixture.stack.into(), fixture.pair.into(), fixture.record.into(),
                 fixture.closure.into(), fixture.floats.into(), fixture.ints.into(), fixture.bytes.into(),
                 fixture.text.into(), fixture.map.into(), fixture.set.into(), fixture.fields.into(),
-                fixture.counts.into(),
+                fixture.counts.into(), fixture.sorted.into(), fixture.nested[0], fixture.nested[1],
             ];
             fixture.heap.collect(roots.chain(kept).chain(objects))?;
         }
@@ -220,6 +238,26 @@ operations! {
         let text = Cell::from(black_box(fixture.text));
         let text = fixture.heap.concat(&[text.into(), text.into()])?;
         fixture.heap.free(text)?
+    }
+    sort_64(fixture, _i) {
+        let mut list = fixture.heap.get_mut(fixture.sorted)?;
+        list.as_mut_slice()?.copy_from_slice(&fixture.unsorted);
+        fixture.heap.sort(black_box(fixture.sorted))?
+    }
+    sort_by_64(fixture, _i) {
+        let mut list = fixture.heap.get_mut(fixture.sorted)?;
+        list.as_mut_slice()?.copy_from_slice(&fixture.unsorted);
+        fixture.heap.sort_by(black_box(fixture.sorted), |heap, a, b| heap.cmp_int(a, b))?
+    }
+    deep_eq_9_lists(fixture, _i) {
+        let [a, b] = black_box(fixture.nested);
+        fixture.heap.deep_eq(a, b)?
+    }
+    transplant_9_lists(fixture, i) {
+        if i % 64 == 0 {
+            fixture.other.clear();
+        }
+        fixture.other.transplant(&fixture.heap, black_box(fixture.nested[0]))?
     }
     int_add(fixture, i) { fixture.heap.add(black_box(Cell::from(i as u32)), black_box(1.into()))? }
 }

@@ -2,6 +2,8 @@
 //! description, the second time with one change, and each object is compared with
 //! its counterpart.
 
+mod graphs;
+
 use proptest::prelude::*;
 use segheap::{
     Bignum, Bytes, Cell, Closure, Error, F64Arr, Heap, I64Arr, List, Map, Pair, Set, Str, Struct,

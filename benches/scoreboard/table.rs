@@ -141,6 +141,7 @@ pub(crate) const TABLE: [Section; 7] = [
             row("sort 10,000 integers", "Vec", 1.20),
             row("sort 10,000 integers by a comparison", "Vec", 2.00),
             row("deep_eq of 10,000 lists of 8", "Vec of Vec", 5.00),
+            row("deep_eq of 10,000 lists of 8, shuffled", "Vec of Vec", 3.00),
             row("deep copy of 10,000 lists of 8", "Vec of Vec", 1.00),
             row("dot product of 4,096 f64", "loop", 0.50),
             row("find in 4,096 bytes", "position", 1.10),

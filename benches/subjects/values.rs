@@ -12,6 +12,7 @@ pub(crate) const COMPARISONS: &[Entry] = &[
     ("sort 10,000 integers", sort),
     ("sort 10,000 integers by a comparison", sort_by),
     ("deep_eq of 10,000 lists of 8", deep_eq),
+    ("deep_eq of 10,000 lists of 8, shuffled", deep_eq_shuffled),
     ("deep copy of 10,000 lists of 8", transplant),
     ("fill 4,096 bytes", fill),
     ("dot product of 4,096 f64", dot),
@@ -108,6 +109,41 @@ fn deep_eq() -> Comparison {
             }),
             ("Vec of Vec", |n| {
                 let (a, b) = (nested_vecs(*n), nested_vecs(*n));
+                reading(move || (black_box(&a) == black_box(&b)).into())
+            }),
+        ],
+    )
+}
+
+/// Of equal values that were allocated in two other orders than they are compared in.
+fn deep_eq_shuffled() -> Comparison {
+    let n = 10_000;
+    comparison(
+        n,
+        [1, 2].map(|seed| Random(seed).order(n)),
+        [
+            ("segheap", |orders| {
+                let mut heap = heap();
+                let cells = cells(orders[0].len() * 8);
+                let [a, b] = orders.each_ref().map(|order| {
+                    let mut inner = vec![Cell::NULL; order.len()];
+                    for &n in order {
+                        let list = List::of(&cells[n * 8..][..8]);
+                        inner[n] = heap.alloc(list).unwrap().into();
+                    }
+                    heap.alloc(List::of(&inner)).unwrap()
+                });
+                reading(move || heap.deep_eq(black_box(a).into(), b.into()).unwrap().into())
+            }),
+            ("Vec of Vec", |orders| {
+                let cells = cells(orders[0].len() * 8);
+                let [a, b] = orders.each_ref().map(|order| {
+                    let mut inner = vec![Vec::new(); order.len()];
+                    for &n in order {
+                        inner[n] = words(&cells[n * 8..][..8]);
+                    }
+                    inner
+                });
                 reading(move || (black_box(&a) == black_box(&b)).into())
             }),
         ],

@@ -11,6 +11,7 @@ mod by_slot;
 mod index;
 mod inspect;
 pub mod memory;
+mod prefetch;
 mod reclaim;
 mod resources;
 mod scratch;

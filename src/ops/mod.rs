@@ -6,6 +6,7 @@ mod big;
 mod copies;
 mod direct;
 mod display;
+mod equality;
 mod hints;
 mod integers;
 mod sets;
