@@ -140,7 +140,7 @@ for name in "${names[@]}"; do
     all+=($tests)
 done
 mapfile -t all < <(printf '%s\n' "${all[@]}" | sort -u)
-run_tests "${all[*]}" "$work/none.log" || {
+seconds_max=1800 run_tests "${all[*]}" "$work/none.log" || {
     (($? == 99)) && die 'the checkout does not compile'
     grep -E '^test .* FAILED$' "$work/none.log" >&2
     die 'tests fail without a fault'

@@ -12,7 +12,8 @@ pub(crate) mod maps;
 pub(crate) mod overheads;
 pub(crate) mod push;
 pub(crate) mod reclaim;
-pub(crate) mod texts;
+pub(crate) mod text_maps;
+mod texts;
 pub(crate) mod values;
 
 use std::hint::black_box;
@@ -37,6 +38,7 @@ pub(crate) fn comparisons() -> impl Iterator<Item = Entry> {
         reclaim::COMPARISONS,
         copies::COMPARISONS,
         maps::COMPARISONS,
+        text_maps::COMPARISONS,
         values::COMPARISONS,
         collect::COMPARISONS,
         overheads::COMPARISONS,

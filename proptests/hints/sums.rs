@@ -65,8 +65,8 @@ impl Case {
         assert_eq!(index_error(a.max(bounds)), part.map(|part| part.iter().copied().max()));
         let expected = self.ranges.clone().map(|(x, y)| {
             let products = ints[0][x].iter().zip(&ints[1][y]);
-            let dot = products.map(|(&x, &y)| BigInt::from(x) * BigInt::from(y)).sum::<BigInt>();
-            i128::try_from(dot).ok()
+            let products = products.map(|(&x, &y)| BigInt::from(x) * y);
+            i128::try_from(products.sum::<BigInt>()).ok()
         });
         match (a.dot(bounds, b, self.from), expected) {
             (Err(Error::Overflow), expected) => assert_eq!(expected, Ok(None)),

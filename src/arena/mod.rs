@@ -126,6 +126,12 @@ impl<const BITS: u32> Arena<BITS> {
         self.slots.find(cell)
     }
 
+    /// [`Arena::find`], except for slots that a cold path has to look up.
+    #[inline(always)]
+    pub(crate) fn find_dense(&self, cell: Cell) -> Option<Slot> {
+        self.slots.find_dense(cell)
+    }
+
     /// Whether `cell` refers to a live object of this arena.
     #[inline]
     pub(crate) fn contains(&self, cell: Cell) -> bool {

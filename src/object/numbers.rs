@@ -50,8 +50,8 @@ impl Number for i64 {
         // Only the whole sum has to fit: counts how often it has left the range upwards.
         let (sum, left) = products.fold((0_i128, 0_i64), |(sum, left), product| {
             let (sum, overflows) = sum.overflowing_add(product);
-            let way = if product < 0 { -1 } else { 1 };
-            (sum, left.wrapping_add(if overflows { way } else { 0 }))
+            let direction = if product < 0 { -1 } else { 1 };
+            (sum, left.wrapping_add(if overflows { direction } else { 0 }))
         });
         (left == 0).then_some(sum)
     }

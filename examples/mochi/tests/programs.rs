@@ -312,3 +312,34 @@ fn help_is_printed() {
         assert!(run.out.contains("Usage: mochi"), "{arguments:?}: {}", run.out);
     }
 }
+
+/// The code block of the README that starts with this text.
+fn block_of_the_readme(start: &str) -> String {
+    let readme = read(&programs().join("../README.md")).unwrap();
+    let block = readme.split("```").find_map(|block| {
+        block.strip_prefix("text\n").filter(|block| block.starts_with(start)).map(str::to_owned)
+    });
+    block.unwrap()
+}
+
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn the_statistics_of_the_readme_are_those_of_its_program() {
+    let source = Source::new("readme", &block_of_the_readme("type Point"));
+    let run = source.run(&["--stats"]);
+    let expected = block_of_the_readme("arena ");
+    assert_eq!(run.err, expected, "the table in README.md is out of date:\n{}", run.err);
+}
+
+#[test]
+fn the_bytecode_of_the_readme_is_that_of_its_program() {
+    let source = Source::new("readme-fib", &block_of_the_readme("fun fib"));
+    let run = source.run(&["--emit"]);
+    // The README has remarks in the column of the names.
+    let shown = block_of_the_readme("function 0 \"fib\"");
+    assert!(run.out.lines().count() > shown.lines().count(), "{}", run.out);
+    for (line, shown) in run.out.lines().zip(shown.lines()) {
+        let code = line.split("; ").next().unwrap().trim_end();
+        assert!(shown.starts_with(code), "{code:?} is {shown:?} in README.md");
+    }
+}

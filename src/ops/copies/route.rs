@@ -1,7 +1,7 @@
 //! Routes: which kinds copy to which, and how. They follow from the class and the
 //! element type that each kind declares; this file mentions no kind.
 
-use core::ops::{Range, RangeBounds};
+use core::ops::{Bound, Range, RangeBounds};
 
 use super::convert::{FailedAt, Fit, check, check_text, convert_into, copy_text};
 use crate::arena::{Arena, Slot};
@@ -175,8 +175,20 @@ impl Route {
         cell: Cell,
         bounds: impl RangeBounds<usize>,
     ) -> Result<Source> {
+        let slot = store.arena(self.from)?.check(cell)?;
+        self.source_of(store, cell, slot, bounds)
+    }
+
+    /// [`Route::source`] of an object that is open.
+    #[inline(always)]
+    fn source_of(
+        &self,
+        store: &Store,
+        cell: Cell,
+        slot: Slot,
+        bounds: impl RangeBounds<usize>,
+    ) -> Result<Source> {
         let arena = store.arena(self.from)?;
-        let slot = arena.check(cell)?;
         let range = match self.how {
             How::Substring => {
                 let whole = slot.span(self.shapes.0, 0..to_usize(slot.len));
@@ -251,15 +263,47 @@ impl Route {
         source: Cell,
         range: impl RangeBounds<usize>,
     ) -> Result<()> {
+        let opened = store.arena(self.to)?.find_dense(target);
+        let source_slot = store.arena(self.from)?.find_dense(source);
+        let (Some(slot), Some(source_slot)) = (opened, source_slot) else {
+            let bounds = (range.start_bound().cloned(), range.end_bound().cloned());
+            return self.copy_cold(store, target, index, source, bounds);
+        };
+        let source = self.source_of(store, source, source_slot, range)?;
+        self.copy_to(store, (target, slot), index, &source)
+    }
+
+    /// [`Route::copy`] where an object has to be opened on a cold path, or cannot be.
+    #[cold]
+    #[inline(never)]
+    fn copy_cold(
+        &self,
+        store: &mut Store,
+        target: Cell,
+        index: usize,
+        source: Cell,
+        bounds: (Bound<usize>, Bound<usize>),
+    ) -> Result<()> {
         let slot = store.arena(self.to)?.check(target)?;
-        let source = self.source(store, source, range)?;
+        let source = self.source(store, source, bounds)?;
+        self.copy_to(store, (target, slot), index, &source)
+    }
+
+    #[inline(always)]
+    fn copy_to(
+        &self,
+        store: &mut Store,
+        (target, slot): (Cell, Slot),
+        index: usize,
+        source: &Source,
+    ) -> Result<()> {
         let (end, len) = (index.saturating_add(source.range.len()), to_usize(slot.len));
         if end > len || index > len {
             return Err(out_of_range(index.max(end), len));
         }
         let to = slot.span(self.shapes.1, index..end);
-        self.check(store, &source)?;
-        self.write(store, &source, target.slot(), to)
+        self.check(store, source)?;
+        self.write(store, source, target.slot(), to)
     }
 
     /// Makes room for the source at the end of the target. The elements are checked
