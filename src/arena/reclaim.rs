@@ -2,6 +2,7 @@
 
 use core::ops::Range;
 
+use super::slot::Block;
 use super::slots::{Slots, unmarked};
 use super::{Arena, Resources, Slot, Tally};
 #[cfg(doc)]
@@ -15,19 +16,24 @@ impl<const BITS: u32> Arena<BITS> {
     /// As [`Arena::check`].
     #[inline]
     pub(crate) fn free(&mut self, tally: &mut Tally, cell: Cell) -> Result<()> {
-        if self.slots.find_dense(cell).is_none() {
-            return self.free_sparse(tally, cell);
-        }
-        if self.release(cell.slot()) {
-            tally.retired_slot();
-        }
+        let Some(block) = self.slots.free(cell) else {
+            return self.free_rarely(tally, cell);
+        };
+        self.free_block(block);
         Ok(())
     }
 
-    /// [`Arena::free`] of a cell that refers to no dense slot.
+    /// Frees the block of an object whose generation has ended.
+    #[inline(always)]
+    fn free_block(&mut self, block: Block) {
+        self.blocks.free(block);
+        self.epoch.advance();
+    }
+
+    /// [`Arena::free`] of an object whose slot retires or is not dense, or of none.
     #[cold]
     #[inline(never)]
-    fn free_sparse(&mut self, tally: &mut Tally, cell: Cell) -> Result<()> {
+    fn free_rarely(&mut self, tally: &mut Tally, cell: Cell) -> Result<()> {
         self.check(cell)?;
         if self.release(cell.slot()) {
             tally.retired_slot();
@@ -40,8 +46,7 @@ impl<const BITS: u32> Arena<BITS> {
     fn release(&mut self, index: u32) -> bool {
         match self.slots.release(index) {
             Some((block, is_retired)) => {
-                self.blocks.free(block);
-                self.epoch.advance();
+                self.free_block(block);
                 is_retired
             }
             None => false,

@@ -241,37 +241,43 @@ impl<const BITS: u32> Slots<BITS> {
         }
     }
 
+    /// Ends the generation of the live slot of a handle: the slot is free in the next one.
+    /// Returns the object's block; `None`, and nothing has changed, for a slot that is not
+    /// dense or retires, and for a handle of no live object.
+    #[inline(always)]
+    pub(super) fn free(&mut self, cell: Cell) -> Option<Block> {
+        let index = cell.slot();
+        let slot = self.slots.get_mut(to_usize(index)).filter(|slot| slot.key == cell.key())?;
+        let (block, key) = (slot.block(), self.generations.next_free_key(slot.key, index));
+        if Generations::<BITS>::is_retired(key) {
+            return None;
+        }
+        *slot = Slot { key, len: 0, off: core::mem::replace(&mut self.free, index), cap: 0 };
+        self.free_len = self.free_len.wrapping_add(1);
+        Some(block)
+    }
+
     /// Ends the generation of a live slot, which is free in the next one then, or
     /// retired after the last. Returns the object's block, and whether the slot retired.
     #[inline]
     pub(super) fn release(&mut self, index: u32) -> Option<(Block, bool)> {
-        let Some(slot) = self.slots.get_mut(to_usize(index)) else {
-            return self.release_sparse(index);
-        };
-        let block = slot.block();
-        let key = self.generations.next_free_key(slot.key, index);
-        if Generations::<BITS>::is_retired(key) {
-            *slot = Slot { key, len: 0, off: NONE, cap: 0 };
-            self.retired = self.retired.wrapping_add(1);
-            Some((block, true))
-        } else {
-            *slot = Slot { key, len: 0, off: core::mem::replace(&mut self.free, index), cap: 0 };
-            self.free_len = self.free_len.wrapping_add(1);
-            Some((block, false))
+        let key = self.slots.get(to_usize(index)).map(|slot| slot.key);
+        match key.and_then(|key| self.free(Cell::of_slot(key, index))) {
+            Some(block) => Some((block, false)),
+            None => self.release_rarely(index),
         }
     }
 
-    /// [`Slots::release`] of a slot beyond the dense ones.
+    /// [`Slots::release`] of a slot that retires, or is not dense.
     #[cold]
     #[inline(never)]
-    fn release_sparse(&mut self, index: u32) -> Option<(Block, bool)> {
+    fn release_rarely(&mut self, index: u32) -> Option<(Block, bool)> {
         let generations = self.generations;
-        let Some(slot) = self.get_sparse_mut(index) else {
+        let Some(slot) = self.get_mut(index) else {
             debug_assert!(false, "there is no such slot");
             return None;
         };
-        let block = slot.block();
-        let key = generations.next_free_key(slot.key, index);
+        let (block, key) = (slot.block(), generations.next_free_key(slot.key, index));
         *slot = Slot { key, len: 0, off: NONE, cap: 0 };
         let is_retired = Generations::<BITS>::is_retired(key);
         if is_retired {
