@@ -49,6 +49,18 @@ impl<const BITS: u32> Arena<BITS> {
         T::slice_mut(self.blocks.words_mut()).get_mut(slot.element::<T>(header, at))
     }
 
+    /// [`Arena::element_mut`] of the live object in slot `index`.
+    #[inline(always)]
+    pub(crate) fn element_at_mut<T: Element>(
+        &mut self,
+        index: u32,
+        header: usize,
+        at: usize,
+    ) -> Option<&mut T> {
+        let slot = *self.slots.get_dense_mut(index).filter(|slot| at < to_usize(slot.len))?;
+        T::slice_mut(self.blocks.words_mut()).get_mut(slot.element::<T>(header, at))
+    }
+
     /// The bytes `range` of memory, which lie in the object in slot `index`.
     #[inline(always)]
     pub(crate) fn write_bytes(&mut self, index: u32, range: Range<usize>) -> Result<&mut [u8]> {

@@ -36,15 +36,6 @@ pub(super) fn elements<K: Sequence>(arenas: &mut Arenas, index: u32) -> Option<&
     elements_of::<K>(body::<K>(arenas, index)?)
 }
 
-/// [`elements`], or `None` also for an object that only a cold path may open.
-#[inline(always)]
-pub(super) fn dense_elements<K: Sequence>(
-    arenas: &mut Arenas,
-    index: u32,
-) -> Option<&mut [K::Element]> {
-    elements_of::<K>(dense_body::<K>(arenas, index)?)
-}
-
 #[inline(always)]
 fn elements_of<'a, K: Sequence>(
     (len, body): (&'a mut u32, &'a mut [K::Element]),

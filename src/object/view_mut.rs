@@ -4,9 +4,7 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ops::RangeBounds;
 
-use super::body::{
-    dense_body, dense_elements, elements, first_spare, pop_cold, pop_last, push_grown, set_cold,
-};
+use super::body::{dense_body, elements, first_spare, pop_cold, pop_last, push_grown, set_cold};
 use super::keys::Context;
 use super::keys::Keys;
 use super::view::{Growable, Mutable, Object, View};
@@ -125,8 +123,9 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     /// [`Error::OutOfRange`] if `index` is not below the length.
     #[inline(always)]
     pub fn set(&mut self, index: usize, element: K::Element) -> Result<()> {
-        let elements = dense_elements::<K>(self.arenas, self.index);
-        let place = elements.and_then(|elements| elements.get_mut(index));
+        let arena = self.arenas.get_mut(K::KIND);
+        let header = to_usize(K::SHAPE.header);
+        let place = arena.and_then(|arena| arena.element_at_mut(self.index, header, index));
         match place {
             Some(place) => {
                 *place = element;
