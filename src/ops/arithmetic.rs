@@ -193,15 +193,22 @@ impl Heap {
     #[allow(clippy::arithmetic_side_effects, reason = "integers of any size")]
     pub fn mul(&mut self, a: Cell, b: Cell) -> Result<Cell> {
         self.arithmetic((a, b), i64::checked_mul, i128::checked_mul, |heap| {
+            if heap.is_zero(a)? || heap.is_zero(b)? {
+                return Ok(0.into());
+            }
             large!(heap, (a, b), product, |a, b| a * b)
         })
+    }
+
+    /// Whether an integer of either form is zero.
+    fn is_zero(&self, integer: Cell) -> Result<bool> {
+        Ok(matches!(operand(&self.store, integer)?, Operand::Small(0)))
     }
 
     /// Checks that both operands are integers and that the second is not zero.
     fn check_divisor(&self, a: Cell, b: Cell) -> Result<()> {
         operand(&self.store, a)?;
-        let is_zero = matches!(operand(&self.store, b)?, Operand::Small(0));
-        if is_zero { Err(Error::DivisionByZero) } else { Ok(()) }
+        if self.is_zero(b)? { Err(Error::DivisionByZero) } else { Ok(()) }
     }
 
     /// Returns the quotient `a / b` of two integers of either form, truncated towards

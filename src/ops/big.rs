@@ -65,13 +65,11 @@ fn product_scratch(a: u64, b: u64) -> u64 {
     }
 }
 
-/// The product: `num-bigint` holds copies of the factors, the product and its scratch
+/// The product of integers that are not zero: `num-bigint` holds copies of the factors, the product and its scratch
 /// memory. A factor of one digit multiplies a copy of the other, which may double; both
 /// blocks are allocated while it moves.
 pub(super) fn product(a: &Integer<'_>, b: &Integer<'_>) -> Estimate {
-    let zero = a.limbs.is_empty() || b.limbs.is_empty();
     let bits_min = a.bits().saturating_add(b.bits()).saturating_sub(1);
-    let bits_min = if zero { 0 } else { bits_min };
     let (a, b) = (digits(a), digits(b));
     let factors = a.saturating_add(b);
     let one_digit = a.min(b) <= 8 / DIGIT_BYTES;
