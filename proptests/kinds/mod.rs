@@ -3,6 +3,7 @@
 //! the results and errors of the model.
 
 mod arrays;
+mod direct;
 mod integers;
 mod lifecycle;
 mod tables;
