@@ -77,7 +77,7 @@ pub fn integer() -> impl Strategy<Value = i64> {
     ]
 }
 
-/// The result of a multiplication, division or power. Without
+/// The result of a division or power. Without
 /// the feature `bigint` it is exact only if operands and result fit in an `i128`.
 pub fn by_bigint(operands: &[&BigInt], result: BigInt) -> Result<BigInt, Error> {
     let fits = |integer: &BigInt| i128::try_from(integer).is_ok();
@@ -86,6 +86,12 @@ pub fn by_bigint(operands: &[&BigInt], result: BigInt) -> Result<BigInt, Error> 
     } else {
         Err(Error::NoBigint)
     }
+}
+
+/// [`by_bigint`] of a product; one with zero is exact.
+pub fn product(a: &BigInt, b: &BigInt) -> Result<BigInt, Error> {
+    let product = a * b;
+    if product == BigInt::ZERO { Ok(product) } else { by_bigint(&[a, b], product) }
 }
 
 /// Immediate values, from a small range, so that equal ones are frequent.

@@ -6,7 +6,9 @@ use proptest::prelude::*;
 use segheap::{Bignum, Cell, Cursor, Error, Heap, abi};
 
 use crate::reference::big;
-use crate::support::{by_bigint, config, heap, index, integer, out_of_range};
+use crate::support::{
+    by_bigint, config, heap, index, integer, out_of_range, product as product_of,
+};
 
 /// Integers of up to four limbs. `Limbs` allocates even small values.
 #[derive(Clone, Debug)]
@@ -120,7 +122,7 @@ proptest! {
         let difference = heap.sub(a, b).unwrap();
         assert_value(&heap, difference, &(&x - &y));
         let product = heap.mul(a, b);
-        assert_result(&heap, product, by_bigint(&[&x, &y], &x * &y));
+        assert_result(&heap, product, product_of(&x, &y));
         if y == zero {
             prop_assert_eq!(heap.div(a, b), Err(Error::DivisionByZero));
             prop_assert_eq!(heap.rem(a, b), Err(Error::DivisionByZero));
