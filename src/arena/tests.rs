@@ -152,3 +152,39 @@ fn every_short_program_agrees_with_the_model() {
     }
     assert_eq!(programs, 2 * PROGRAMS.map(|(length, of)| of.pow(length)).iter().sum::<u32>());
 }
+
+/// The last page of slots may be a part of one: an allocation that fails after it has
+/// returned, and after new slots were made behind it, leaves it as it was.
+#[test]
+fn a_part_of_a_page_returns_and_leaves() {
+    let mut arena: Arena = Arena::new(Kind::I64ARR, &SHAPE, 1);
+    let mut resources = Resources::new(Account::new(Limits::NONE));
+    let page = 512;
+    let mut handles = Vec::new();
+    for value in 0..page + 100 {
+        let fill = |words: &mut [u64]| {
+            words.fill(value as u64);
+            Ok(())
+        };
+        handles.push(arena.alloc(&mut resources, 1, 1, fill).unwrap());
+    }
+    // No slot is free: the page has to return, and new slots have to follow.
+    while arena.slots.counts().free > 0 {
+        handles.push(arena.alloc(&mut resources, 1, 1, |_| Ok(())).unwrap());
+    }
+    arena.slots.fold_to(&mut resources, page, usize::MAX).unwrap();
+    let counts = arena.slots.counts();
+    for after in 0..8 {
+        resources.account.fail_growth_after(Some(after));
+        // More words than the memory has left.
+        let made = arena.alloc(&mut resources, 1 << 20, 1 << 20, |_| Ok(()));
+        resources.account.fail_growth_after(None);
+        let mut bits = vec![0; arena.memory().words().len() / 64 + 1];
+        assert_eq!(arena.verify(&mut bits), Ok(()), "after {after}");
+        assert!(handles.iter().all(|&cell| arena.contains(cell)));
+        match made {
+            Ok(cell) => arena.roll_back(cell),
+            Err(_) => assert_eq!(arena.slots.counts(), counts),
+        }
+    }
+}

@@ -383,14 +383,15 @@ impl<const BITS: u32> Slots<BITS> {
     pub(super) fn leave_pages(&mut self, dense: usize) {
         let Slots { sparse, slots, .. } = self;
         let Some([sparse]) = sparse.as_deref_mut() else { return };
-        let first = dense.div_ceil(Self::PAGE);
-        for (page, slots) in
-            (first..).zip(slots.get(dense..).unwrap_or_default().chunks(Self::PAGE))
-        {
-            let Some(place) = sparse.directory.get(page).map(|page| page.place) else { return };
+        // New slots may follow the last page, which may be a part of one.
+        let returned = slots.get(dense..sparse.len.min(slots.len())).unwrap_or_default();
+        for (page, slots) in (dense.div_ceil(Self::PAGE)..).zip(returned.chunks(Self::PAGE)) {
+            let place = sparse.directory.get(page).map_or(NONE, |page| page.place);
+            if place == NONE {
+                continue;
+            }
             let start = to_usize(place).saturating_mul(Self::PAGE);
-            let stored = sparse.slots.get_mut(start..start.saturating_add(slots.len()));
-            if let Some(stored) = stored.filter(|_| place != NONE) {
+            if let Some(stored) = sparse.slots.get_mut(start..start.saturating_add(slots.len())) {
                 stored.copy_from_slice(slots);
                 sparse.stored = sparse.stored.saturating_add(slots.len());
                 sparse.free = sparse.free.wrapping_add(count_free::<BITS>(slots));
