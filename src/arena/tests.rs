@@ -102,8 +102,8 @@ impl Run {
                 }
             }
             _ => {
-                // To a table of one slot, and to none.
-                let dense = to_usize(11_u32.saturating_sub(operation)).min(self.arena.slots.len());
+                // To a table of one page, and to none.
+                let dense = if operation == 10 { 2 } else { 0 };
                 if self.arena.slots.as_slice().len() >= dense {
                     self.arena.slots.fold_to(&mut self.resources, dense, usize::MAX).unwrap();
                 }
