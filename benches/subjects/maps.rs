@@ -84,6 +84,65 @@ pub(super) fn hasher() -> FixedState {
 pub(super) type Indexed<K> = IndexMap<K, i64, FixedState>;
 type Brown<K> = HashMap<K, i64, FixedState>;
 
+/// What a map of integers of another crate does.
+trait Peer: Sized + 'static {
+    fn empty() -> Self;
+    fn put(&mut self, key: i64, value: i64);
+    fn take(&mut self, key: i64);
+    fn count(&self) -> usize;
+    fn values(&self) -> impl Iterator<Item = i64>;
+
+    fn filled(keys: &Keys<i64>) -> Self {
+        let mut map = Self::empty();
+        pairs(keys).for_each(|(key, value)| map.put(key, value));
+        map
+    }
+}
+
+impl Peer for Indexed<i64> {
+    fn empty() -> Self {
+        Indexed::with_hasher(hasher())
+    }
+    #[inline(always)]
+    fn put(&mut self, key: i64, value: i64) {
+        self.insert(key, value);
+    }
+    /// In constant time, which moves the last entry. The other removal keeps the order, as
+    /// segheap does, in linear time.
+    #[inline(always)]
+    fn take(&mut self, key: i64) {
+        self.swap_remove(&key);
+    }
+    fn count(&self) -> usize {
+        self.len()
+    }
+    #[inline(always)]
+    fn values(&self) -> impl Iterator<Item = i64> {
+        self.iter().map(|(_, &value)| value)
+    }
+}
+
+impl Peer for Brown<i64> {
+    fn empty() -> Self {
+        Brown::with_hasher(hasher())
+    }
+    #[inline(always)]
+    fn put(&mut self, key: i64, value: i64) {
+        self.insert(key, value);
+    }
+    #[inline(always)]
+    fn take(&mut self, key: i64) {
+        self.remove(&key);
+    }
+    fn count(&self) -> usize {
+        self.len()
+    }
+    #[inline(always)]
+    fn values(&self) -> impl Iterator<Item = i64> {
+        self.iter().map(|(_, &value)| value)
+    }
+}
+
 #[inline(never)]
 pub(super) fn insert_cells(heap: &mut Heap, map: Handle<Map>, keys: &[Cell]) -> Result<(), Error> {
     for (i, &key) in keys.iter().enumerate() {
@@ -124,6 +183,18 @@ fn pairs<K: Clone>(keys: &Keys<K>) -> impl Iterator<Item = (K, i64)> {
 
 /// Fills new maps.
 fn fill_ints(n: usize) -> Comparison {
+    fn of_peer<M: Peer>(keys: Rc<Keys<i64>>) -> Pass {
+        writing(
+            Vec::with_capacity(rounds(keys.keys.len())),
+            move |maps| {
+                for _ in 0..rounds(keys.keys.len()) {
+                    maps.push(M::filled(black_box(&keys)));
+                }
+            },
+            |maps| maps.iter().map(|map: &M| map.count() as u64).sum(),
+            Vec::clear,
+        )
+    }
     comparison(
         n * rounds(n),
         ints(n),
@@ -139,49 +210,22 @@ fn fill_ints(n: usize) -> Comparison {
                             maps.push(map);
                         }
                     },
-                    |(heap, maps)| {
-                        maps.iter().map(|&map| heap.get(map).unwrap().len() as u64).sum()
-                    },
+                    |(heap, maps)| entries(heap, maps),
                     |(heap, maps)| {
                         heap.clear();
                         maps.clear();
                     },
                 )
             }),
-            ("indexmap", |keys| {
-                writing(
-                    Vec::with_capacity(rounds(keys.keys.len())),
-                    move |maps| {
-                        for _ in 0..rounds(keys.keys.len()) {
-                            let mut map = Indexed::with_hasher(hasher());
-                            for (i, &key) in black_box(&keys.keys).iter().enumerate() {
-                                map.insert(key, i as i64);
-                            }
-                            maps.push(map);
-                        }
-                    },
-                    |maps| maps.iter().map(|map| map.len() as u64).sum(),
-                    Vec::clear,
-                )
-            }),
-            ("hashbrown", |keys| {
-                writing(
-                    Vec::with_capacity(rounds(keys.keys.len())),
-                    move |maps| {
-                        for _ in 0..rounds(keys.keys.len()) {
-                            let mut map = Brown::with_hasher(hasher());
-                            for (i, &key) in black_box(&keys.keys).iter().enumerate() {
-                                map.insert(key, i as i64);
-                            }
-                            maps.push(map);
-                        }
-                    },
-                    |maps| maps.iter().map(|map| map.len() as u64).sum(),
-                    Vec::clear,
-                )
-            }),
+            ("indexmap", of_peer::<Indexed<i64>>),
+            ("hashbrown", of_peer::<Brown<i64>>),
         ],
     )
+}
+
+/// The number of entries of all maps.
+fn entries(heap: &Heap, maps: &[Handle<Map>]) -> u64 {
+    maps.iter().map(|&map| heap.get(map).unwrap().len() as u64).sum()
 }
 
 pub(super) fn look_up_heap((heap, map, looked_up): (Heap, Handle<Map>, Vec<Cell>)) -> Pass {
@@ -238,6 +282,18 @@ fn miss_ints(n: usize) -> Comparison {
 
 /// Inserts values for keys that are there.
 fn update_ints(n: usize) -> Comparison {
+    fn of_peer<M: Peer>(keys: Rc<Keys<i64>>) -> Pass {
+        writing(
+            M::filled(&keys),
+            move |map| {
+                for (i, &key) in black_box(&keys.looked_up).iter().enumerate() {
+                    map.put(key, i as i64);
+                }
+            },
+            |map| map.count() as u64,
+            |_| {},
+        )
+    }
     comparison(
         n * rounds(n),
         ints(n),
@@ -251,34 +307,8 @@ fn update_ints(n: usize) -> Comparison {
                     |_| {},
                 )
             }),
-            ("indexmap", |keys| {
-                let mut map = Indexed::with_hasher(hasher());
-                map.extend(pairs(&keys));
-                writing(
-                    map,
-                    move |map| {
-                        for (i, &key) in black_box(&keys.looked_up).iter().enumerate() {
-                            map.insert(key, i as i64);
-                        }
-                    },
-                    |map| map.len() as u64,
-                    |_| {},
-                )
-            }),
-            ("hashbrown", |keys| {
-                let mut map = Brown::with_hasher(hasher());
-                map.extend(pairs(&keys));
-                writing(
-                    map,
-                    move |map| {
-                        for (i, &key) in black_box(&keys.looked_up).iter().enumerate() {
-                            map.insert(key, i as i64);
-                        }
-                    },
-                    |map| map.len() as u64,
-                    |_| {},
-                )
-            }),
+            ("indexmap", of_peer::<Indexed<i64>>),
+            ("hashbrown", of_peer::<Brown<i64>>),
         ],
     )
 }
@@ -296,61 +326,60 @@ fn default_hashers(n: usize) -> Comparison {
     )
 }
 
-/// Removes half of the keys in random order; they return before the next pass.
+/// Removes half of the keys of maps in random order; they return before the next pass.
 fn remove_ints(n: usize) -> Comparison {
+    fn of_peer<M: Peer>(keys: Rc<Keys<i64>>) -> Pass {
+        let maps: Vec<M> = (0..rounds(keys.keys.len())).map(|_| M::filled(&keys)).collect();
+        let half = keys.looked_up[..keys.keys.len() / 2].to_vec();
+        let back = half.clone();
+        writing(
+            maps,
+            move |maps| {
+                for map in maps {
+                    black_box(&half).iter().for_each(|&key| map.take(key));
+                }
+            },
+            |maps| maps.iter().map(|map| map.count() as u64).sum(),
+            move |maps| {
+                for map in maps {
+                    back.iter().zip(0..).for_each(|(&key, value)| map.put(key, value));
+                }
+            },
+        )
+    }
     comparison(
-        n / 2,
+        n / 2 * rounds(n),
         ints(n),
         [
             ("segheap", |keys| {
-                let (heap, map, looked_up) = of_ints(heap(), &keys);
-                let half = looked_up[..keys.keys.len() / 2].to_vec();
-                let back = half.clone();
+                let mut heap = heap();
+                let cells: Vec<Cell> = keys.keys.iter().map(|&key| int(key)).collect();
+                let map = |_| {
+                    let map = heap.alloc(Map::new()).unwrap();
+                    insert_cells(&mut heap, map, &cells).unwrap();
+                    map
+                };
+                let maps: Vec<_> = (0..rounds(cells.len())).map(map).collect();
+                let half = keys.looked_up[..cells.len() / 2].iter().map(|&key| int(key));
+                let half: Vec<Cell> = half.collect();
+                let (all, back) = (maps.clone(), half.clone());
                 writing(
-                    heap,
-                    move |heap| {
-                        for &key in black_box(&half) {
-                            heap.get_mut(map).unwrap().remove(key).unwrap();
+                    (heap, maps),
+                    move |(heap, maps)| {
+                        for &map in maps.iter() {
+                            for &key in black_box(&half) {
+                                heap.get_mut(map).unwrap().remove(key).unwrap();
+                            }
                         }
                     },
-                    move |heap| heap.get(map).unwrap().len() as u64,
-                    move |heap| insert_cells(heap, map, &back).unwrap(),
-                )
-            }),
-            // Its removal in constant time moves the last entry. The other one keeps
-            // the order, as segheap does, in linear time.
-            ("indexmap", |keys| {
-                let mut map = Indexed::with_hasher(hasher());
-                map.extend(pairs(&keys));
-                let half = move || black_box(&keys.looked_up)[..keys.keys.len() / 2].to_vec();
-                let gone = half();
-                writing(
-                    map,
-                    move |map| {
-                        for key in &gone {
-                            map.swap_remove(key);
-                        }
+                    |(heap, maps)| entries(heap, maps),
+                    move |(heap, _)| {
+                        all.iter().for_each(|&map| insert_cells(heap, map, &back).unwrap());
                     },
-                    |map| map.len() as u64,
-                    move |map| map.extend(half().into_iter().zip(0..)),
                 )
             }),
-            ("hashbrown", |keys| {
-                let mut map = Brown::with_hasher(hasher());
-                map.extend(pairs(&keys));
-                let half = move || black_box(&keys.looked_up)[..keys.keys.len() / 2].to_vec();
-                let gone = half();
-                writing(
-                    map,
-                    move |map| {
-                        for key in &gone {
-                            map.remove(key);
-                        }
-                    },
-                    |map| map.len() as u64,
-                    move |map| map.extend(half().into_iter().zip(0..)),
-                )
-            }),
+            ("indexmap", of_peer::<Indexed<i64>>),
+            ("hashbrown", of_peer::<Brown<i64>>),
         ],
     )
 }
@@ -361,6 +390,14 @@ fn in_rounds(n: usize, pass: impl Fn(u64) -> u64) -> u64 {
 }
 
 fn iterate_ints(n: usize) -> Comparison {
+    fn of_peer<M: Peer>(keys: Rc<Keys<i64>>) -> Pass {
+        let map = M::filled(&keys);
+        reading(move || {
+            in_rounds(keys.keys.len(), |sum| {
+                black_box(&map).values().fold(sum, |sum, value| sum.wrapping_add(value as u64))
+            })
+        })
+    }
     comparison(
         n * rounds(n),
         ints(n),
@@ -389,26 +426,8 @@ fn iterate_ints(n: usize) -> Comparison {
                     })
                 })
             }),
-            ("indexmap", |keys| {
-                let mut map = Indexed::with_hasher(hasher());
-                map.extend(pairs(&keys));
-                reading(move || {
-                    in_rounds(keys.keys.len(), |sum| {
-                        let values = black_box(&map).iter().map(|(_, &value)| value as u64);
-                        values.fold(sum, u64::wrapping_add)
-                    })
-                })
-            }),
-            ("hashbrown", |keys| {
-                let mut map = Brown::with_hasher(hasher());
-                map.extend(pairs(&keys));
-                reading(move || {
-                    in_rounds(keys.keys.len(), |sum| {
-                        let values = black_box(&map).iter().map(|(_, &value)| value as u64);
-                        values.fold(sum, u64::wrapping_add)
-                    })
-                })
-            }),
+            ("indexmap", of_peer::<Indexed<i64>>),
+            ("hashbrown", of_peer::<Brown<i64>>),
         ],
     )
 }

@@ -33,13 +33,13 @@ fn main() -> ExitCode {
 
 /// Two of each source of entropy.
 fn random_settings() -> Vec<Result<Settings, Error>> {
-    #[allow(unused_mut, reason = "without entropy, nothing is added")]
-    let mut settings = Vec::new();
-    #[cfg(all(feature = "std", not(all(target_family = "wasm", target_os = "unknown"))))]
-    settings.extend([Ok(Settings::random()), Ok(Settings::random())]);
-    #[cfg(feature = "getrandom")]
-    settings.extend([Settings::try_random(), Settings::try_random()]);
-    settings
+    let sources: &[fn() -> Result<Settings, Error>] = &[
+        #[cfg(all(feature = "std", not(all(target_family = "wasm", target_os = "unknown"))))]
+        || Ok(Settings::random()),
+        #[cfg(feature = "getrandom")]
+        Settings::try_random,
+    ];
+    sources.iter().flat_map(|source| [source(), source()]).collect()
 }
 
 fn hash(settings: Settings) -> Result<u32, Error> {

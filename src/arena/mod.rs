@@ -27,6 +27,7 @@ pub(crate) use blocks::halves;
 pub(crate) use by_slot::SlotNumbers;
 pub(crate) use index::{Index, Indexed};
 pub(crate) use memory::Memory;
+pub(crate) use prefetch::prefetch_cells;
 pub(crate) use resources::{Resources, Tally};
 pub(crate) use scratch::{Scratch, Seen, push, reserve};
 pub(crate) use slot::Slot;

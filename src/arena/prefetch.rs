@@ -1,7 +1,8 @@
-//! Prefetching slots, and then payload, ahead of a loop over handles.
+//! Prefetching slots, and then payload, ahead of a loop over handles. Without `std` it
+//! does nothing.
 
 use super::Arena;
-use crate::words::to_usize;
+use crate::words::{Cell, to_usize};
 
 impl<const BITS: u32> Arena<BITS> {
     /// Prefetches a slot.
@@ -17,6 +18,13 @@ impl<const BITS: u32> Arena<BITS> {
             prefetch(self.memory().words(), slot.off);
         }
     }
+}
+
+/// Prefetches the first cells of an object: a cache line, or two that they lie in.
+#[inline(always)]
+pub(crate) fn prefetch_cells(cells: &[Cell]) {
+    prefetch(cells, 0);
+    prefetch(cells, 7);
 }
 
 /// Prefetches an element into the cache.

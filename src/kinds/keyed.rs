@@ -94,7 +94,6 @@ macro_rules! keyed {
             /// last rebuilt; O(n) otherwise.
             ///
             /// ```
-            /// # #[allow(unused_imports)] use segheap::Cell;
             #[doc = concat!("use segheap::{Error, Heap, ", stringify!($Kind), "};")]
             /// let mut heap = Heap::new();
             #[doc = concat!("let table = heap.alloc(", stringify!($Kind), "::new())?;")]
@@ -121,7 +120,6 @@ macro_rules! keyed {
             /// inserted meanwhile, even after it has returned `None`.
             ///
             /// ```
-            /// # #[allow(unused_imports)] use segheap::Cell;
             #[doc = concat!("use segheap::{Cursor, Heap, ", stringify!($Kind), "};")]
             /// let mut heap = Heap::new();
             #[doc = concat!("let table = heap.alloc(", stringify!($Kind), "::new())?;")]
@@ -142,7 +140,6 @@ macro_rules! keyed {
             /// the heap; [`View::next`] does not. O(capacity) for all entries.
             ///
             /// ```
-            /// # #[allow(unused_imports)] use segheap::Cell;
             #[doc = concat!("use segheap::{Heap, ", stringify!($Kind), "};")]
             /// let mut heap = Heap::new();
             #[doc = concat!("let table = heap.alloc(", stringify!($Kind), "::new())?;")]
@@ -165,7 +162,6 @@ macro_rules! keyed {
             /// O(entries), and no memory is needed.
             ///
             /// ```
-            /// # #[allow(unused_imports)] use segheap::Cell;
             #[doc = concat!("use segheap::{Heap, ", stringify!($Kind), "};")]
             /// let mut heap = Heap::new();
             #[doc = concat!("let table = heap.alloc(", stringify!($Kind), "::new())?;")]
@@ -187,7 +183,6 @@ macro_rules! keyed {
             /// and the last entry, O(n) otherwise; shrinks as [`ViewMut::remove`] does.
             ///
             /// ```
-            /// # #[allow(unused_imports)] use segheap::Cell;
             #[doc = concat!("use segheap::{Heap, ", stringify!($Kind), "};")]
             /// let mut heap = Heap::new();
             #[doc = concat!("let table = heap.alloc(", stringify!($Kind), "::new())?;")]
@@ -207,7 +202,6 @@ macro_rules! keyed {
             /// an empty table.
             ///
             /// ```
-            /// # #[allow(unused_imports)] use segheap::Cell;
             #[doc = concat!("use segheap::{Heap, ", stringify!($Kind), "};")]
             /// let mut heap = Heap::new();
             #[doc = concat!("let table = heap.alloc(", stringify!($Kind), "::new())?;")]

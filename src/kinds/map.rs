@@ -39,7 +39,7 @@ keyed! {
     /// # Ok::<(), segheap::Error>(())
     /// ```
     Map, 2 cells, entries (Cell, Cell) = |entry| entry, "{",
-    example "(7.into(), Cell::NULL)"
+    example "(7.into(), 8.into())"
 }
 
 impl View<'_, Map> {

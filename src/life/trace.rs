@@ -13,22 +13,13 @@ use core::mem::take;
 
 use smallvec::SmallVec;
 
-use crate::arena::{Account, Arenas};
+use crate::arena::{Account, Arenas, prefetch_cells};
 use crate::words::{Cell, to_usize};
 
 /// Objects in a batch: as many cache misses as overlap.
 const BATCH: usize = 32;
 /// Entries of the work list on the stack.
 const INLINE: usize = 256;
-
-/// Prefetches an element into the cache.
-#[inline(always)]
-fn prefetch<T>(slice: &[T], index: u32) {
-    #[cfg(feature = "std")]
-    prefetch_index::prefetch_index(slice, to_usize(index));
-    #[cfg(not(feature = "std"))]
-    let _ = (slice, index);
-}
 
 /// The first word of the mark bits of each selector; past the end for a selector
 /// without an arena.
@@ -210,7 +201,7 @@ impl<'w, const PENDING: bool> Trace<'w, PENDING> {
             let pending = pending.get(..count).unwrap_or_default();
             for cell in pending {
                 if let Some(arena) = arenas.of(*cell) {
-                    prefetch(arena.slots(), cell.slot());
+                    arena.prefetch_slot(cell.slot());
                 }
             }
             let mut places = objects.iter_mut();
@@ -218,8 +209,7 @@ impl<'w, const PENDING: bool> Trace<'w, PENDING> {
                 if let Some(cells) = self.visit(arenas, cell)
                     && let Some(place) = places.next()
                 {
-                    prefetch(cells, 0);
-                    prefetch(cells, 7);
+                    prefetch_cells(cells);
                     *place = cells;
                 }
             }

@@ -41,22 +41,24 @@ macro_rules! large {
     }};
 }
 
+/// An operation in 64 and in 128 bits; `None` if the result does not fit.
+type Checked = (fn(i64, i64) -> Option<i64>, fn(i128, i128) -> Option<i128>);
+
 impl Heap {
     /// An operation in 64 bits if the result fits, else in 128, else by `large`.
     #[inline(always)]
     fn arithmetic(
         &mut self,
         (a, b): (Cell, Cell),
-        small: fn(i64, i64) -> Option<i64>,
-        wide: fn(i128, i128) -> Option<i128>,
+        checked: Checked,
         large: impl FnOnce(&mut Heap) -> Result<Cell>,
     ) -> Result<Cell> {
         if let (Some(x), Some(y)) = (a.as_int(), b.as_int())
-            && let Some(result) = small(x, y).and_then(Cell::int)
+            && let Some(result) = (checked.0)(x, y).and_then(Cell::int)
         {
             return Ok(result);
         }
-        self.arithmetic_in_heap((a, b), small, wide, large)
+        self.arithmetic_in_heap((a, b), checked, large)
     }
 
     /// [`Heap::arithmetic`] where an operand or the result does not fit into a cell.
@@ -64,8 +66,7 @@ impl Heap {
     fn arithmetic_in_heap(
         &mut self,
         (a, b): (Cell, Cell),
-        small: fn(i64, i64) -> Option<i64>,
-        wide: fn(i128, i128) -> Option<i128>,
+        (small, wide): Checked,
         large: impl FnOnce(&mut Heap) -> Result<Cell>,
     ) -> Result<Cell> {
         let operands = (operand(&self.store, a)?, operand(&self.store, b)?);
@@ -140,7 +141,7 @@ impl Heap {
     /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
     /// [`Error::OutOfMemory`]. The heap is unchanged.
     pub fn add(&mut self, a: Cell, b: Cell) -> Result<Cell> {
-        self.arithmetic((a, b), i64::checked_add, i128::checked_add, |heap| {
+        self.arithmetic((a, b), (i64::checked_add, i128::checked_add), |heap| {
             heap.sum_of_large(a, b, false)
         })
     }
@@ -161,7 +162,7 @@ impl Heap {
     /// # Errors
     /// The same as [`Heap::add`].
     pub fn sub(&mut self, a: Cell, b: Cell) -> Result<Cell> {
-        self.arithmetic((a, b), i64::checked_sub, i128::checked_sub, |heap| {
+        self.arithmetic((a, b), (i64::checked_sub, i128::checked_sub), |heap| {
             heap.sum_of_large(a, b, true)
         })
     }
@@ -192,7 +193,7 @@ impl Heap {
     /// and the feature `bigint` is off.
     #[allow(clippy::arithmetic_side_effects, reason = "integers of any size")]
     pub fn mul(&mut self, a: Cell, b: Cell) -> Result<Cell> {
-        self.arithmetic((a, b), i64::checked_mul, i128::checked_mul, |heap| {
+        self.arithmetic((a, b), (i64::checked_mul, i128::checked_mul), |heap| {
             if heap.is_zero(a)? || heap.is_zero(b)? {
                 return Ok(0.into());
             }
@@ -233,7 +234,7 @@ impl Heap {
     #[allow(clippy::arithmetic_side_effects, reason = "integers of any size")]
     pub fn div(&mut self, a: Cell, b: Cell) -> Result<Cell> {
         self.check_divisor(a, b)?;
-        self.arithmetic((a, b), i64::checked_div, i128::checked_div, |heap| {
+        self.arithmetic((a, b), (i64::checked_div, i128::checked_div), |heap| {
             large!(heap, (a, b), quotient, |a, b| a / b)
         })
     }
@@ -254,7 +255,7 @@ impl Heap {
     #[allow(clippy::arithmetic_side_effects, reason = "integers of any size")]
     pub fn rem(&mut self, a: Cell, b: Cell) -> Result<Cell> {
         self.check_divisor(a, b)?;
-        self.arithmetic((a, b), i64::checked_rem, i128::checked_rem, |heap| {
+        self.arithmetic((a, b), (i64::checked_rem, i128::checked_rem), |heap| {
             large!(heap, (a, b), remainder, |a, b| a % b)
         })
     }

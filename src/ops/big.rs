@@ -65,9 +65,9 @@ fn product_scratch(a: u64, b: u64) -> u64 {
     }
 }
 
-/// The product of integers that are not zero: `num-bigint` holds copies of the factors, the product and its scratch
-/// memory. A factor of one digit multiplies a copy of the other, which may double; both
-/// blocks are allocated while it moves.
+/// The product of integers that are not zero: `num-bigint` holds copies of the factors,
+/// the product and its scratch memory. A factor of one digit multiplies a copy of the
+/// other, which may double; both blocks are allocated while it moves.
 pub(super) fn product(a: &Integer<'_>, b: &Integer<'_>) -> Estimate {
     let bits_min = a.bits().saturating_add(b.bits()).saturating_sub(1);
     let (a, b) = (digits(a), digits(b));

@@ -209,6 +209,15 @@ impl Heap {
     /// O(1); O(entries) when the table is rebuilt. A text of n bytes or an integer of n
     /// limbs adds O(n).
     ///
+    /// ```
+    /// use segheap::{Heap, Map};
+    /// let mut heap = Heap::new();
+    /// let map = heap.alloc(Map::new())?;
+    /// assert_eq!(heap.map_insert(map, 1.into(), 10.into())?, None);
+    /// assert_eq!(heap.map_insert(map, 1.into(), 20.into())?, Some(10.into()));
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Heap::get_mut`]; [`Error::Stale`] also if the key is an object that was freed.
     /// If the table cannot grow: [`Error::Limit`], [`Error::ArenaFull`],

@@ -16,7 +16,8 @@ impl Heap {
     /// Sorts the cells of a list (or of another sequence of cells) in their natural order:
     /// numbers by value, NaN at the end, or texts by their bytes. Integers and floats may be
     /// mixed, and are compared exactly. The sort is stable; -0.0 equals 0.0, and 1 equals
-    /// 1.0. O(n log n), O(n) if the cells are sorted already.
+    /// 1.0. O(n log n), O(n) if the cells are sorted already; two texts, or two large
+    /// integers, take the length of what they have in common to compare.
     ///
     /// Integers of up to 48 bits, and floats without -0.0, are sorted in place. All others
     /// take scratch memory for 2 n cells.
@@ -67,10 +68,10 @@ impl Heap {
     ///
     /// # Errors
     /// The first error of `compare`; [`Error::ChangedDuringSort`] if the list has other
-    /// cells or another length after the last comparison than before the first; [`Error::NotAHandle`],
-    /// [`Error::Sealed`], [`Error::WrongKind`] or [`Error::Stale`] if `list` is no
-    /// handle of a live object of kind `K`, before the first comparison or after the
-    /// last; [`Error::Limit`] or [`Error::OutOfMemory`] if scratch memory cannot grow.
+    /// cells or another length after the last comparison than before the first;
+    /// [`Error::NotAHandle`], [`Error::Sealed`], [`Error::WrongKind`] or [`Error::Stale`] if
+    /// `list` is no handle of a live object of kind `K`, before the first comparison or
+    /// after the last; [`Error::Limit`] or [`Error::OutOfMemory`] if scratch memory cannot grow.
     /// The list is as it was before, or as `compare` left it.
     pub fn sort_by<K: Mutable<Element = Cell>, E: From<Error>>(
         &mut self,

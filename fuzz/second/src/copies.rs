@@ -86,10 +86,24 @@ fn any_route(target: Option<Kind>, source: Cell, new: bool) -> Result<(Kind, Kin
     if has_route(from, to, new) { Ok((from, to)) } else { Err(Error::NoRoute { from, to }) }
 }
 
-/// The errors that both objects may have; which comes first is not documented.
-fn stale(model: &Model, cells: [Cell; 2]) -> Vec<Error> {
-    let errors = cells.map(|cell| model.open_any(cell).err());
-    errors.into_iter().flatten().collect()
+/// A copy to a target: the kinds of both, and the items of the target.
+struct Opened {
+    from: Kind,
+    to: Kind,
+    items: Vec<Value>,
+}
+
+/// Opens both objects of a copy; or the errors of which it may return one: which of two
+/// stale objects is named is not documented.
+fn opened(model: &Model, target: Cell, source: Cell) -> Result<Opened, Vec<Error>> {
+    let (from, to) = any_route(target.kind(), source, false).map_err(|error| vec![error])?;
+    let stale = [target, source].map(|cell| model.open_any(cell).err());
+    let stale: Vec<Error> = stale.into_iter().flatten().collect();
+    if !stale.is_empty() {
+        return Err(stale);
+    }
+    let items = model.items(target, to).map_err(|error| vec![error])?.clone();
+    Ok(Opened { from, to, items })
 }
 
 /// A copy over elements of the target.
@@ -108,13 +122,7 @@ pub(crate) fn copy(w: &mut World) -> Check {
     };
     w.note(|| format!("copy_across {target:?} {at} {source:?} {bounds:?}"));
     let model = w.model();
-    let want = any_route(target.kind(), source, false).map_err(|error| vec![error]);
-    let want = want.and_then(|(from, to)| {
-        let stale = stale(model, [target, source]);
-        if !stale.is_empty() {
-            return Err(stale);
-        }
-        let mut items = model.items(target, to).map_err(|error| vec![error])?.clone();
+    let want = opened(model, target, source).and_then(|Opened { from, to, mut items }| {
         let new = converted(model, source, from, to, bounds);
         let len = match &new {
             Ok(new) => Ok(new.len()),
@@ -201,13 +209,7 @@ pub(crate) fn append(w: &mut World) -> Check {
     let bounds = w.dice.bounds(len);
     w.note(|| format!("append_across {target:?} {source:?} {bounds:?}"));
     let model = w.model();
-    let want = any_route(target.kind(), source, false).map_err(|error| vec![error]);
-    let want = want.and_then(|(from, to)| {
-        let stale = stale(model, [target, source]);
-        if !stale.is_empty() {
-            return Err(stale);
-        }
-        let mut items = model.items(target, to).map_err(|error| vec![error])?.clone();
+    let want = opened(model, target, source).and_then(|Opened { from, to, mut items }| {
         let more = converted(model, source, from, to, bounds);
         items.extend(more.map_err(|error| vec![error])?);
         Ok(items)

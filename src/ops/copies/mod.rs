@@ -263,8 +263,9 @@ impl Heap {
     /// [`Error::Stale`] if the source was freed; [`Error::OutOfRange`] if it does not
     /// have `range`; [`Error::NotConvertible`] with the index of the first element that
     /// does not convert; [`Error::NotUtf8`] with the index in the source of the first
-    /// byte that is not UTF-8; [`Error::NotACharBoundary`] if a bound lies inside a character of a text that is
-    /// copied to text. If the object cannot be allocated, as for [`Heap::alloc`]:
+    /// byte that is not UTF-8; [`Error::NotACharBoundary`] if a bound lies inside a
+    /// character of a text that is copied to text. If the object cannot be allocated, as
+    /// for [`Heap::alloc`]:
     /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
     /// [`Error::OutOfMemory`]. The heap is unchanged.
     pub fn convert_across<D: Object>(
