@@ -57,12 +57,15 @@ pub(super) struct Keys<K> {
     pub(super) looked_up: Vec<K>,
 }
 
+/// Number `i` of 2^47 distinct ones without order: multiples of an odd number.
+fn number(i: usize) -> usize {
+    i.wrapping_mul(0x9E37_79B1) & 0x7FFF_FFFF_FFFF
+}
+
 impl<K: Clone> Keys<K> {
     pub(super) fn random(n: usize, key: impl FnMut(usize) -> K) -> Keys<K> {
         let mut random = Random(n as u64);
-        // Multiples of an odd number: distinct and without order.
-        let numbers = (0..n).map(|i| i.wrapping_mul(0x9E37_79B1) & 0x7FFF_FFFF_FFFF);
-        let keys: Vec<K> = numbers.map(key).collect();
+        let keys: Vec<K> = (0..n).map(number).map(key).collect();
         let order = (0..rounds(n)).flat_map(|_| random.order(n));
         let looked_up = order.map(|i| keys[i].clone()).collect();
         Keys { keys, looked_up }
@@ -265,10 +268,10 @@ fn look_up_ints(n: usize) -> Comparison {
     )
 }
 
-/// Looks up keys that are not there: what is looked up is moved out of the way.
+/// Looks up as many other keys, which are not there.
 fn miss_ints(n: usize) -> Comparison {
     let mut keys = ints(n);
-    keys.looked_up.iter_mut().for_each(|key| *key += 1 << 46);
+    keys.looked_up.iter_mut().zip((n..2 * n).cycle()).for_each(|(key, i)| *key = number(i) as i64);
     comparison(
         keys.looked_up.len(),
         keys,
