@@ -148,7 +148,7 @@ pub use bstr;
 pub use arena::memory;
 pub use heap::{Heap, Settings, Usage};
 pub use kinds::*;
-pub use life::{Collected, Dump, Fault, Region, RootPath, SealKey};
+pub use life::{Collected, Dump, Fault, Region, RootPath, SealKey, Step};
 pub use object::{
     Cursor, Growable, Mutable, Number, Object, ObjectInit, Sequence, SequenceInit, TableInit,
     ValueArray, View, ViewMut,

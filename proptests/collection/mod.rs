@@ -6,6 +6,7 @@ mod pressure;
 mod regions;
 mod rollback;
 mod roots;
+mod steps;
 
 use segheap::{Cell, Heap, Limits, List, Pair, Settings};
 

@@ -34,6 +34,7 @@ pub(crate) use slot::Slot;
 
 use blocks::{Blocks, BlocksExtent};
 use slot::Block;
+pub(crate) use slots::{Born, States};
 use slots::{SlotExtent, Slots, present};
 
 use crate::words::{
@@ -43,7 +44,7 @@ use crate::words::{
 /// The fewest words that a growing sequence gets, as in `Vec`.
 const FIRST_GROWTH: usize = 4;
 
-const _: () = assert!(size_of::<Arena>() <= 128, "two cache lines");
+const _: () = assert!(size_of::<Arena>() <= 160, "each heap has one for every kind");
 
 /// The slots and the memory that an arena has reserved.
 #[derive(Clone, Copy, Debug)]
@@ -217,6 +218,32 @@ impl<const BITS: u32> Arena<BITS> {
         self.slots.is_retired(index)
     }
 
+    /// What collections know about the objects.
+    #[inline(always)]
+    pub(crate) const fn states(&self) -> &States {
+        self.slots.states()
+    }
+
+    #[inline(always)]
+    pub(crate) const fn states_mut(&mut self) -> &mut States {
+        self.slots.states_mut()
+    }
+
+    /// Keeps states from here on, all of them white or all black. Returns whether there is
+    /// memory for that.
+    pub(crate) fn keep_states(&mut self, account: &mut Account, states: Born) -> bool {
+        let slots = self.slots.capacity();
+        let kept = self.slots.states_mut().keep(account, slots);
+        self.slots.states_mut().fill(states);
+        kept
+    }
+
+    /// The handle of the object in slot `index`, if there is one.
+    pub(crate) fn live_at(&self, index: u32) -> Option<Cell> {
+        let slot = self.slots.get(index).filter(|slot| Slots::<BITS>::is_live(slot))?;
+        Some(Cell::of_slot(slot.key, index))
+    }
+
     #[inline(always)]
     pub(crate) const fn epoch(&self) -> Epoch {
         self.epoch
@@ -263,7 +290,7 @@ impl<const BITS: u32> Arena<BITS> {
             self.undo(resources, block, None);
             return Err(error);
         }
-        let cell = vacant.occupy(len, block);
+        let cell = vacant.occupy(len, block, resources.born);
         self.note_allocation(resources, block);
         Ok(cell)
     }
@@ -285,7 +312,7 @@ impl<const BITS: u32> Arena<BITS> {
             self.undo(resources, block, Some(before));
             return Err(error);
         }
-        let cell = present(self.slots.vacant())?.occupy(len, block);
+        let cell = present(self.slots.vacant())?.occupy(len, block, resources.born);
         self.note_allocation(resources, block);
         Ok(cell)
     }

@@ -83,10 +83,39 @@ impl<const BITS: u32> Arena<BITS> {
                 }
             }
         }
+        self.reset_if_empty();
+        freed
+    }
+
+    /// Frees every live object among the white slots of word `n` of states, the last first,
+    /// and makes the slots black. Calls `freed` for each. Returns how many slots were white.
+    pub(crate) fn sweep_white(
+        &mut self,
+        tally: &mut Tally,
+        n: usize,
+        mut freed: impl FnMut(Cell),
+    ) -> usize {
+        let mut white = 0_usize;
+        for index in self.slots.states().white(n) {
+            white = white.saturating_add(1);
+            if let Some(cell) = self.live_at(index) {
+                if self.release(index) {
+                    tally.retired_slot();
+                }
+                freed(cell);
+            }
+        }
+        if white > 0 {
+            self.slots.states_mut().blacken_white(n);
+        }
+        white
+    }
+
+    /// Resets the memory if no object has a block any more.
+    pub(crate) fn reset_if_empty(&mut self) {
         if self.blocks.used() == 0 {
             self.blocks.clear();
         }
-        freed
     }
 
     /// The ranges of indices whose slots are in memory, the last one first.

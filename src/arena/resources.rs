@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::account::Account;
 use super::slot::Slot;
+use super::slots::{Born, States};
 use crate::words::Result;
 
 /// The allocations since the last collection.
@@ -58,12 +59,18 @@ pub(crate) struct Resources {
     pub(crate) account: Account,
     pub(crate) tally: Tally,
     bitmap: Bitmap,
+    /// The state of objects that are allocated.
+    pub(crate) born: Born,
+    /// Whether memory was refused for states, so that those of an arena were given up:
+    /// only a collection of the whole heap is possible.
+    pub(crate) states_lost: bool,
 }
 
 impl Resources {
     pub(crate) const fn new(account: Account) -> Resources {
         let bitmap = Bitmap { words: Vec::new(), slots: 0 };
-        Resources { account, tally: Tally { bytes: 0, objects: 0 }, bitmap }
+        let tally = Tally { bytes: 0, objects: 0 };
+        Resources { account, tally, bitmap, born: Born::WHITE, states_lost: false }
     }
 
     /// [`Account::reserve`] for the dense slots of an arena that has `indices` indices,
@@ -80,6 +87,14 @@ impl Resources {
         let added = slots.capacity().max(indices).saturating_sub(old);
         self.bitmap.slots = self.bitmap.slots.saturating_add(added);
         self.reserve_bits(self.bitmap.slots.saturating_mul(2))
+    }
+
+    /// Keeps states of `slots` slots if states are kept; gives them up if memory is refused.
+    pub(super) fn reserve_states(&mut self, states: &mut States, slots: usize) {
+        if states.is_kept() && !states.keep(&mut self.account, slots) {
+            states.forget();
+            self.states_lost = true;
+        }
     }
 
     /// [`Account::shrink`] for the dense slots of an arena that has `indices` indices.

@@ -2,6 +2,7 @@
 //! key; the rest of it is read only after the key has matched.
 
 mod sparse;
+mod states;
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -13,6 +14,8 @@ use super::slot::{Block, Slot};
 use crate::words::Error;
 use crate::words::{Cell, Generations, Kind, Result, corrupt, object_len, to_u64, to_usize};
 use sparse::{BoxedSparse, Sparse};
+use states::StatesExtent;
+pub(crate) use states::{Born, States};
 
 /// No slot: the end of the free list.
 const NONE: u32 = u32::MAX;
@@ -43,6 +46,7 @@ pub(crate) struct Slots<const BITS: u32> {
     retired: u32,
     /// The arena's kind. It fits here without padding.
     kind: Kind,
+    states: States,
 }
 
 /// The length and the capacity of a table of slots.
@@ -50,6 +54,7 @@ pub(crate) struct Slots<const BITS: u32> {
 pub(crate) struct SlotExtent {
     len: usize,
     capacity: usize,
+    states: StatesExtent,
 }
 
 /// The free slot that the next object gets.
@@ -58,13 +63,15 @@ pub(super) struct Vacant<'s, const BITS: u32> {
     generations: Generations<BITS>,
     free: &'s mut u32,
     free_len: &'s mut u32,
+    states: &'s mut States,
 }
 
 impl<const BITS: u32> Vacant<'_, BITS> {
     /// Makes the slot live. Returns the handle of its object.
     #[inline(always)]
-    pub(super) fn occupy(self, len: u32, block: Block) -> Cell {
+    pub(super) fn occupy(self, len: u32, block: Block, born: Born) -> Cell {
         let index = core::mem::replace(self.free, self.slot.off);
+        self.states.note_born(index, born);
         let key = self.generations.live_key(self.slot.key);
         *self.slot = Slot { key, len, off: block.off, cap: block.cap };
         *self.free_len = self.free_len.wrapping_sub(1);
@@ -82,7 +89,19 @@ impl<const BITS: u32> Slots<BITS> {
             free_len: 0,
             retired: 0,
             kind,
+            states: States::new(),
         }
+    }
+
+    /// What collections know about the objects.
+    #[inline(always)]
+    pub(super) const fn states(&self) -> &States {
+        &self.states
+    }
+
+    #[inline(always)]
+    pub(super) const fn states_mut(&mut self) -> &mut States {
+        &mut self.states
     }
 
     #[inline(always)]
@@ -107,6 +126,13 @@ impl<const BITS: u32> Slots<BITS> {
     #[inline(always)]
     pub(super) fn get_dense_mut(&mut self, index: u32) -> Option<&mut Slot> {
         self.slots.get_mut(to_usize(index))
+    }
+
+    /// [`Slots::get_dense_mut`], unless the object is black.
+    #[inline(always)]
+    pub(super) fn get_dense_unless_black(&mut self, index: u32) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(to_usize(index))?;
+        if self.states.is_black(index) { None } else { Some(slot) }
     }
 
     #[inline(always)]
@@ -136,6 +162,11 @@ impl<const BITS: u32> Slots<BITS> {
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.sparse().map_or(0, Sparse::len).max(self.slots.len())
+    }
+
+    /// The number of indices that there are or will be without growth.
+    pub(super) fn capacity(&self) -> usize {
+        self.slots.capacity().max(self.len())
     }
 
     /// The slots in memory.
@@ -175,8 +206,8 @@ impl<const BITS: u32> Slots<BITS> {
     #[inline(always)]
     pub(super) fn vacant(&mut self) -> Option<Vacant<'_, BITS>> {
         let slot = self.slots.get_mut(to_usize(self.free))?;
-        let (free, free_len) = (&mut self.free, &mut self.free_len);
-        Some(Vacant { slot, generations: self.generations, free, free_len })
+        let (free, free_len, states) = (&mut self.free, &mut self.free_len, &mut self.states);
+        Some(Vacant { slot, generations: self.generations, free, free_len, states })
     }
 
     /// The slots by which the capacity has to grow for one more object.
@@ -198,11 +229,11 @@ impl<const BITS: u32> Slots<BITS> {
     }
 
     /// Adds free slots if there are none: those of pages that left, else new ones, many
-    /// at a time, but one at a time near the limit.
+    /// at a time, but one at a time near the limit. [`Slots::missing`] has checked that.
     ///
     /// # Errors
-    /// [`Error::Limit`], [`Error::ArenaFull`] or [`Error::OutOfMemory`]; what has
-    /// been reserved by then, the caller gives back.
+    /// [`Error::Limit`] or [`Error::OutOfMemory`]; what has been reserved by then, the
+    /// caller gives back.
     pub(super) fn add(&mut self, resources: &mut Resources) -> Result<()> {
         while self.is_exhausted() && self.has_pages() {
             self.return_page(resources)?;
@@ -212,8 +243,8 @@ impl<const BITS: u32> Slots<BITS> {
         }
         let first = self.slots.len();
         let needed = first.saturating_add(1);
-        resources.account.check_slots(self.kind, needed, self.retired)?;
         resources.reserve_slots(&mut self.slots, needed.max(FIRST_CAPACITY), first)?;
+        resources.reserve_states(&mut self.states, self.slots.capacity());
         let limit = resources.account.limits().slots;
         let near_limit = limit.saturating_sub(limit / 8).saturating_add(self.retired);
         let near_limit = to_usize(near_limit);
@@ -355,7 +386,11 @@ impl<const BITS: u32> Slots<BITS> {
     }
 
     pub(super) fn extent(&self) -> SlotExtent {
-        SlotExtent { len: self.slots.len(), capacity: self.slots.capacity() }
+        SlotExtent {
+            len: self.slots.len(),
+            capacity: self.slots.capacity(),
+            states: self.states.extent(),
+        }
     }
 
     /// Shrinks to an earlier extent, after all objects allocated since were rolled
@@ -378,12 +413,14 @@ impl<const BITS: u32> Slots<BITS> {
         }
         let len = self.len();
         resources.shrink_slots(&mut self.slots, extent.capacity, len);
+        self.states.shrink(&mut resources.account, extent.states);
     }
 
     /// Gives spare capacity back.
     pub(super) fn trim(&mut self, resources: &mut Resources) {
         let len = self.len();
         resources.shrink_slots(&mut self.slots, 0, len);
+        self.states.trim(&mut resources.account);
     }
 
     /// Live objects, in the order of their slots.
@@ -414,7 +451,9 @@ impl<const BITS: u32> Slots<BITS> {
     /// The bytes requested for the table.
     pub(super) fn reserved_bytes(&self) -> u64 {
         let dense = to_u64(self.slots.capacity()).saturating_mul(to_u64(size_of::<Slot>()));
-        dense.saturating_add(self.sparse().map_or(0, Sparse::reserved_bytes))
+        let states = to_u64(self.states.reserved_bytes());
+        let sparse = self.sparse().map_or(0, Sparse::reserved_bytes);
+        dense.saturating_add(sparse).saturating_add(states)
     }
 
     /// The bytes of the table in use.

@@ -1,6 +1,7 @@
 //! Write access to the payload of existing objects. Every write of a cell into an
-//! object goes through one of these functions, which know the object's slot: a
-//! write barrier belongs here and nowhere else.
+//! object goes through one of these functions, which know the object's slot, and has
+//! the write barrier of the collector before it: an object that a collection takes for
+//! scanned is to be scanned again. That fails for no reason, and asks for no memory.
 
 use core::ops::Range;
 
@@ -8,27 +9,51 @@ use super::{Arena, Slot};
 use crate::words::{Cell, Element, Result, corrupt, to_usize};
 
 impl<const BITS: u32> Arena<BITS> {
-    /// The slot `index` of a live object, and the whole of the object's block.
+    /// Notes that elements of type `T` are written to the object in slot `index`.
     #[inline(always)]
-    pub(crate) fn write(&mut self, index: u32) -> Option<(&mut Slot, &mut [u64])> {
+    fn note_write<T: Element>(&mut self, index: u32) {
+        if T::TRACED && self.slots.states().is_black(index) {
+            self.shade(index);
+        }
+    }
+
+    /// [`Arena::note_write`] of a black object.
+    #[cold]
+    #[inline(never)]
+    fn shade(&mut self, index: u32) {
+        self.slots.states_mut().shade(index);
+    }
+
+    /// The slot `index` of a live object, and the whole of the object's block, of which
+    /// elements of type `T` may be written.
+    #[inline(always)]
+    pub(crate) fn write<T: Element>(&mut self, index: u32) -> Option<(&mut Slot, &mut [u64])> {
+        self.note_write::<T>(index);
         let slot = self.slots.get_mut(index)?;
         let block = self.blocks.words_mut().get_mut(slot.block().range());
         Some((slot, block?))
     }
 
-    /// [`Arena::write`], unless the slot is one of an earlier peak, stored by page: for
-    /// hot paths that leave the rest to a cold one.
+    /// [`Arena::write`], unless the slot is one of an earlier peak, stored by page, or the
+    /// object is black: for hot paths that leave the rest to a cold one.
     #[inline(always)]
-    pub(crate) fn write_dense(&mut self, index: u32) -> Option<(&mut Slot, &mut [u64])> {
-        let slot = self.slots.get_dense_mut(index)?;
+    pub(crate) fn write_dense<T: Element>(
+        &mut self,
+        index: u32,
+    ) -> Option<(&mut Slot, &mut [u64])> {
+        let slot = if T::TRACED {
+            self.slots.get_dense_unless_black(index)?
+        } else {
+            self.slots.get_dense_mut(index)?
+        };
         let block = self.blocks.words_mut().get_mut(slot.block().range());
         Some((slot, block?))
     }
 
-    /// [`Arena::write_dense`] of the object that a cell refers to.
+    /// [`Arena::write_dense`] of the table that a cell refers to.
     #[inline(always)]
     pub(crate) fn open_dense(&mut self, cell: Cell) -> Option<(&mut Slot, &mut [u64])> {
-        let slot = self.slots.get_dense_mut(cell.slot())?;
+        let slot = self.slots.get_dense_unless_black(cell.slot())?;
         if slot.key != cell.key() {
             return None;
         }
@@ -46,6 +71,9 @@ impl<const BITS: u32> Arena<BITS> {
         at: usize,
     ) -> Option<&mut T> {
         let slot = self.slots.find_dense(cell).filter(|slot| at < to_usize(slot.len))?;
+        if T::TRACED && self.slots.states().is_black(cell.slot()) {
+            return None;
+        }
         T::slice_mut(self.blocks.words_mut()).get_mut(slot.element::<T>(header, at))
     }
 
@@ -58,10 +86,23 @@ impl<const BITS: u32> Arena<BITS> {
         at: usize,
     ) -> Option<&mut T> {
         let slot = *self.slots.get_dense_mut(index).filter(|slot| at < to_usize(slot.len))?;
+        if T::TRACED && self.slots.states().is_black(index) {
+            return None;
+        }
         T::slice_mut(self.blocks.words_mut()).get_mut(slot.element::<T>(header, at))
     }
 
-    /// The bytes `range` of memory, which lie in the object in slot `index`.
+    /// Notes a write to the object in slot `index` by [`Arena::write_bytes`] or
+    /// [`Arena::copy_bytes`], if it may have cells.
+    #[inline(always)]
+    pub(crate) fn note_cells(&mut self, index: u32) {
+        if self.shape.is_traced() {
+            self.note_write::<Cell>(index);
+        }
+    }
+
+    /// The bytes `range` of memory, which lie in the object in slot `index`. See
+    /// [`Arena::note_cells`].
     #[inline(always)]
     pub(crate) fn write_bytes(&mut self, index: u32, range: Range<usize>) -> Result<&mut [u8]> {
         debug_assert!(self.owns(index, &range));
@@ -69,7 +110,8 @@ impl<const BITS: u32> Arena<BITS> {
     }
 
     /// Copies the bytes `from` of memory to those from `to` on, which lie in the
-    /// object in slot `index`. The ranges may overlap, as in `memmove`.
+    /// object in slot `index`. The ranges may overlap, as in `memmove`. See
+    /// [`Arena::note_cells`].
     #[inline(always)]
     pub(crate) fn copy_bytes(&mut self, index: u32, from: Range<usize>, to: usize) -> Result<()> {
         let target = to..to.saturating_add(from.len());
@@ -96,6 +138,7 @@ impl<const BITS: u32> Arena<BITS> {
             let start = place.saturating_mul(size_of::<T>());
             self.owns(index, &(start..start.saturating_add(size_of::<T>())))
         });
+        self.note_write::<T>(index);
         *T::slice_mut(self.blocks.words_mut()).get_mut(place)? = element;
         Some(())
     }
@@ -104,9 +147,12 @@ impl<const BITS: u32> Arena<BITS> {
     /// in the slot beside it.
     pub(crate) fn write_many(
         &mut self,
-        mut ranges: impl Iterator<Item = (u32, Range<usize>)>,
+        ranges: impl Iterator<Item = (u32, Range<usize>)>,
     ) -> &mut [u8] {
-        debug_assert!(ranges.all(|(index, range)| self.owns(index, &range)));
+        for (index, range) in ranges {
+            debug_assert!(self.owns(index, &range));
+            self.note_cells(index);
+        }
         self.blocks.bytes_mut()
     }
 

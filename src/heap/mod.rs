@@ -1,6 +1,7 @@
 //! [`Heap`]: a store of objects, the pacer of collections, the host's roots, scratch
 //! memory.
 
+mod cycle;
 mod ids;
 mod log;
 mod pacer;
@@ -11,6 +12,7 @@ mod store;
 mod usage;
 mod watches;
 
+pub(crate) use cycle::{Cycle, Phase};
 pub(crate) use ids::Ids;
 pub(crate) use log::OpenRegion;
 pub(crate) use pacer::Pacer;
@@ -57,6 +59,7 @@ use crate::{Error, List, Map};
 pub struct Heap {
     pub(crate) store: Store,
     pub(crate) pacer: Pacer,
+    pub(crate) cycle: Cycle,
     pub(crate) roots: Roots,
     pub(crate) scratch: ScratchPool,
     pub(crate) ids: Ids,
@@ -100,6 +103,7 @@ impl Heap {
         Heap {
             store: Store::new(settings),
             pacer: Pacer::new(),
+            cycle: Cycle::default(),
             roots: Roots::new(settings.hash_seed),
             scratch: ScratchPool::default(),
             ids: Ids::new(),
@@ -224,7 +228,7 @@ impl Heap {
     /// ```
     #[inline]
     pub fn contains(&self, object: impl Into<Cell>) -> bool {
-        self.store.contains(object.into())
+        self.store.is_usable(object.into())
     }
 
     /// Frees every object, pinned ones and seals included. Every old handle is stale:
@@ -239,6 +243,7 @@ impl Heap {
     /// # Ok::<(), segheap::Error>(())
     /// ```
     pub fn clear(&mut self) {
+        self.cycle.end(self.store.account_mut());
         self.store.clear();
         self.roots.note_all_freed(self.store.arenas());
     }
@@ -308,7 +313,7 @@ const _: () = {
     const fn shared<T: Send + Sync>() {}
     shared::<Heap>();
     assert!(
-        size_of::<Heap>() <= Arenas::COUNT * 160 + 256,
+        size_of::<Heap>() <= Arenas::COUNT * 160 + 640,
         "ten thousand heaps have to fit somewhere"
     );
 };

@@ -13,12 +13,15 @@ pub(crate) struct Pacer {
     trigger_near_limit: u64,
     /// Refusals that trigger it if nothing was allocated since the last collection.
     refusals: u32,
+    /// Bytes allocated between the last collection of the whole heap and the last young
+    /// collection or step.
+    before: u64,
 }
 
 impl Pacer {
     pub(super) const fn new() -> Pacer {
         let policy = Policy::DEFAULT;
-        Pacer { policy, trigger: policy.bytes_min, trigger_near_limit: 1, refusals: 1 }
+        Pacer { policy, trigger: policy.bytes_min, trigger_near_limit: 1, refusals: 1, before: 0 }
     }
 
     #[inline]
@@ -34,15 +37,45 @@ impl Pacer {
     /// Whether a collection is due after the allocations of `tally`.
     #[inline]
     pub(crate) fn is_due(&self, tally: &Tally, account: &Account) -> bool {
-        tally.bytes >= self.trigger
+        self.allocated(tally) >= self.trigger
             || account.pressure().near_limit && self.is_due_near_limit(tally, account)
             || self.policy.stress > 0 && tally.objects >= self.policy.stress
+    }
+
+    /// The bytes allocated since the last collection of the whole heap.
+    const fn allocated(&self, tally: &Tally) -> u64 {
+        self.before.saturating_add(tally.bytes)
+    }
+
+    /// Whether a limit is near, and a collection of the whole heap due for that.
+    pub(crate) fn is_urgent(&self, tally: &Tally, account: &Account) -> bool {
+        account.pressure().near_limit && self.is_due_near_limit(tally, account)
+    }
+
+    /// Whether a young collection is due by the allocations since the last one.
+    pub(crate) const fn is_young_due(&self, tally: &Tally) -> bool {
+        self.policy.young_bytes > 0 && tally.bytes >= self.policy.young_bytes
+    }
+
+    /// Whether a step of a cycle is due by the allocations since the last one.
+    pub(crate) const fn is_step_due(&self, tally: &Tally) -> bool {
+        tally.bytes >= self.policy.step_bytes
+    }
+
+    /// Whether so much was allocated since a cycle began that it has to end at once.
+    pub(crate) const fn is_late(&self, tally: &Tally) -> bool {
+        self.allocated(tally) >= self.trigger.saturating_mul(2)
+    }
+
+    /// Counts the allocations before a young collection or a step, which resets the tally.
+    pub(crate) const fn note_part(&mut self, tally: &Tally) {
+        self.before = self.allocated(tally);
     }
 
     #[cold]
     fn is_due_near_limit(&self, tally: &Tally, account: &Account) -> bool {
         let refusals = account.pressure().refusals;
-        tally.bytes >= self.trigger_near_limit
+        self.allocated(tally) >= self.trigger_near_limit
             || refusals >= self.refusals
             || refusals > 0 && tally.bytes > 0
     }
@@ -55,6 +88,7 @@ impl Pacer {
         // At least one byte: nothing to collect makes no collection due.
         self.trigger = growth.max(self.policy.bytes_min).max(swept).max(1);
         self.trigger_near_limit = (live_bytes / 32).max(1);
+        self.before = 0;
         // A collection without an effect would be repeated for each refusal.
         self.refusals = if changed { 1 } else { self.refusals.saturating_mul(16) };
     }

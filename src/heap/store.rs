@@ -6,7 +6,7 @@ use core::fmt;
 use super::log::AllocationLog;
 use super::settings::Settings;
 use super::usage::Usage;
-use crate::arena::{Account, Arena, Arenas, Extent, Resources, Slot, Tally};
+use crate::arena::{Account, Arena, Arenas, Born, Extent, Resources, Slot, Tally};
 use crate::kinds::SHAPES;
 use crate::object::{Context, Internal, Keys, Object, ObjectInit, View, ViewMut};
 use crate::words::{
@@ -132,6 +132,32 @@ impl Store {
         cell.is_handle() && self.arenas.contains(cell)
     }
 
+    /// [`Store::contains`], but for objects that the sweep of a cycle has yet to free.
+    #[inline]
+    pub(crate) fn is_usable(&self, cell: Cell) -> bool {
+        self.contains(cell) && !self.is_doomed(cell)
+    }
+
+    /// Whether a cycle that is sweeping has found the live object of a handle to be
+    /// garbage.
+    #[inline]
+    pub(crate) fn is_doomed(&self, cell: Cell) -> bool {
+        let is_white =
+            |arena: &Arena| arena.states().is_kept() && arena.states().is_white(cell.slot());
+        self.resources.born == Born::BLACK && self.arenas.of(cell).is_some_and(is_white)
+    }
+
+    /// Checks that a cell is the handle of a live object, or sealed and its seal live,
+    /// that no cycle has found to be garbage.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub(crate) fn check_usable(&self, cell: Cell) -> Result<()> {
+        self.open(cell)?;
+        let stale = Error::Stale { kind: cell.selector() };
+        if self.is_doomed(cell) { Err(stale) } else { Ok(()) }
+    }
+
     /// The arena of a live object, and its slot. Opens sealed cells, too.
     ///
     /// # Errors
@@ -245,6 +271,35 @@ impl Store {
     pub(super) fn clear(&mut self) {
         self.arenas.iter_mut().for_each(Arena::clear);
         self.log.clear();
+        self.forget_states();
+    }
+
+    /// Whether states of the objects are kept.
+    pub(crate) fn has_states(&self) -> bool {
+        !self.resources.states_lost && self.arenas.iter().all(|arena| arena.states().is_kept())
+    }
+
+    /// Keeps states from here on, all of them white or all black. Returns whether there is
+    /// memory for them; none are kept if not. O(slots / 32).
+    pub(crate) fn keep_states(&mut self, states: Born) -> bool {
+        self.resources.born = Born::WHITE;
+        self.resources.states_lost = false;
+        let account = &mut self.resources.account;
+        let kept = self.arenas.iter_mut().all(|arena| arena.keep_states(account, states));
+        if !kept {
+            self.forget_states();
+        }
+        kept
+    }
+
+    /// Keeps no states from here on.
+    pub(crate) fn forget_states(&mut self) {
+        self.resources.born = Born::WHITE;
+        self.resources.states_lost = false;
+        for arena in self.arenas.iter_mut() {
+            arena.states_mut().forget();
+            arena.states_mut().trim(&mut self.resources.account);
+        }
     }
 
     /// Gives back spare capacity of the log.

@@ -262,6 +262,7 @@ impl Heap {
         weak: impl Iterator<Item = Cell>,
         recycle: bool,
     ) -> Result<Collected> {
+        self.finish_sweep();
         let wasteful = Wasteful::find(self.store.arenas(), self.pacer.policy());
         let before = self.store.extent();
         // A sort under way has cells in scratch memory, which are not among the roots.
@@ -270,6 +271,7 @@ impl Heap {
         let mut collection = Collection { roots: &self.roots, recycle, done };
         collection.run(&mut self.store, roots, weak);
         let mut done = collection.done;
+        self.note_collected();
         if done.freed > 0 {
             self.roots.note_all_freed(self.store.arenas());
         }
@@ -302,7 +304,7 @@ impl Heap {
     }
 
     /// Restarts the pacer from the bytes in use. A live object costs a slot of 16 bytes.
-    fn restart_pacer(&mut self, live: u64, changed: bool) {
+    pub(super) fn restart_pacer(&mut self, live: u64, changed: bool) {
         let StoreParts { arenas, resources, .. } = self.store.parts();
         let slot_bytes = live.saturating_mul(16);
         let live_bytes = arenas.payload_bytes().saturating_add(slot_bytes);

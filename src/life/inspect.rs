@@ -218,7 +218,7 @@ impl Heap {
                 content.map_err(|what| Fault { kind, slot, what })?;
             }
         }
-        Ok(())
+        self.verify_states()
     }
 
     /// Checks the memory account, and the allocation log.
@@ -227,6 +227,7 @@ impl Heap {
         let parts = [
             self.store.reserved_bytes(),
             self.roots.reserved_bytes(),
+            self.cycle.reserved_bytes(),
             to_u64(self.scratch.bytes()),
         ];
         let bytes = parts.into_iter().fold(0, u64::saturating_add);

@@ -3,8 +3,10 @@
 
 mod collect;
 mod inspect;
+mod mark;
 mod regions;
 mod seals;
+mod steps;
 mod trace;
 mod transplant;
 mod watches;
@@ -13,3 +15,4 @@ pub use collect::Collected;
 pub use inspect::{Dump, Fault, RootPath};
 pub use regions::Region;
 pub use seals::SealKey;
+pub use steps::Step;

@@ -66,7 +66,7 @@ impl Heap {
             return Err(Error::WrongKey);
         }
         if cell.is_handle() {
-            self.store.open(cell)?;
+            self.store.check_usable(cell)?;
         }
         let number = key.number;
         self.store.alloc_with(Kind::SEALED, 1, 2, |words| {

@@ -161,7 +161,7 @@ fn copy_cells(
             let is_handle = from.is_handle();
             *to = if is_handle { copy_object(target, source, from, copies)? } else { from };
         }
-        let opened = target.arena_mut(copy.selector())?.write(copy.slot());
+        let opened = target.arena_mut(copy.selector())?.write::<Cell>(copy.slot());
         let (_, words) = opened.ok_or_else(corrupt)?;
         let start = n.saturating_mul(CHUNK).saturating_add(header);
         let places = words.get_mut(start..).ok_or_else(corrupt)?;

@@ -47,7 +47,7 @@ impl Heap {
     /// grow. The heap is unchanged.
     pub fn pin(&mut self, object: impl Into<Cell>) -> Result<()> {
         let cell = object.into();
-        self.store.open(cell)?;
+        self.store.check_usable(cell)?;
         self.roots.pin(self.store.account_mut(), cell)
     }
 
@@ -91,7 +91,7 @@ impl Heap {
     /// unchanged.
     pub fn watch(&mut self, object: impl Into<Cell>, token: u64) -> Result<()> {
         let cell = object.into();
-        self.store.open(cell)?;
+        self.store.check_usable(cell)?;
         self.roots.watch(self.store.account_mut(), cell, token)
     }
 

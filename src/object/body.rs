@@ -10,7 +10,16 @@ pub(super) fn body<K: Sequence>(
     arenas: &mut Arenas,
     index: u32,
 ) -> Option<(&mut u32, &mut [K::Element])> {
-    body_of::<K>(arenas.get_mut(K::KIND)?.write(index)?)
+    body_of::<K>(arenas.get_mut(K::KIND)?.write::<K::Element>(index)?)
+}
+
+/// [`dense_body`] to be cut: nothing is written of which a collection has to know.
+#[inline(always)]
+pub(super) fn dense_body_to_cut<K: Sequence>(
+    arenas: &mut Arenas,
+    index: u32,
+) -> Option<(&mut u32, &mut [K::Element])> {
+    body_of::<K>(arenas.get_mut(K::KIND)?.write_dense::<u8>(index)?)
 }
 
 /// [`body`], or `None` also for an object that only a cold path may open.
@@ -19,7 +28,7 @@ pub(super) fn dense_body<K: Sequence>(
     arenas: &mut Arenas,
     index: u32,
 ) -> Option<(&mut u32, &mut [K::Element])> {
-    body_of::<K>(arenas.get_mut(K::KIND)?.write_dense(index)?)
+    body_of::<K>(arenas.get_mut(K::KIND)?.write_dense::<K::Element>(index)?)
 }
 
 #[inline(always)]

@@ -232,7 +232,7 @@ impl<K: Keyed> ViewMut<'_, K> {
         if let Some(int) = key.as_int() {
             let hash = Keys::new(self.arenas).hash_int(int);
             let index = self.index;
-            if let Some(opened) = self.arena_mut()?.write_dense(index)
+            if let Some(opened) = self.arena_mut()?.write_dense::<Cell>(index)
                 && let Some(replaced) = insert_int::<K>(opened, hash, entry)
             {
                 return Ok(replaced);
@@ -249,7 +249,7 @@ impl<K: Keyed> ViewMut<'_, K> {
         if let Some(int) = key.as_int() {
             let hash = Keys::new(self.arenas).hash_int(int);
             let index = self.index;
-            let (slot, words) = self.arena_mut()?.write(index).ok_or_else(corrupt)?;
+            let (slot, words) = self.arena_mut()?.write::<Cell>(index).ok_or_else(corrupt)?;
             let mut table = Table::new_mut(words, slot.len, K::STRIDE);
             if let Ok((bucket, position)) = table.read().find_near(hash, key) {
                 let (removed, used) = table.remove(bucket, position).ok_or_else(corrupt)?;

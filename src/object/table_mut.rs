@@ -30,7 +30,7 @@ impl TableMut<'_> {
 
     fn write(&mut self) -> Result<(&mut Slot, &mut [u64])> {
         let arena = self.arenas.get_mut(self.kind).ok_or_else(corrupt)?;
-        arena.write(self.index).ok_or_else(corrupt)
+        arena.write::<Cell>(self.index).ok_or_else(corrupt)
     }
 
     /// Runs `change` on the table, and stores the used positions that it returns.

@@ -4,7 +4,9 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ops::RangeBounds;
 
-use super::body::{dense_body, elements, first_spare, pop_cold, pop_last, push_grown, set_cold};
+use super::body::{
+    dense_body, dense_body_to_cut, elements, first_spare, pop_cold, pop_last, push_grown, set_cold,
+};
 use super::keys::Context;
 use super::keys::Keys;
 use super::view::{Growable, Mutable, Object, View};
@@ -364,7 +366,7 @@ impl<K: Growable> ViewMut<'_, K> {
     /// [`Error::Corrupt`] only if this crate has a bug.
     #[inline]
     pub fn pop(&mut self) -> Result<Option<K::Element>> {
-        match dense_body::<K>(self.arenas, self.index).and_then(pop_last::<K>) {
+        match dense_body_to_cut::<K>(self.arenas, self.index).and_then(pop_last::<K>) {
             Some(popped) => {
                 self.arena_mut()?.note_shrunk();
                 Ok(Some(popped))

@@ -29,6 +29,8 @@ pub trait Element: Copy + PartialEq + 'static {
     const PER_WORD: u32 = if size_of::<Self>() == 1 { 8 } else { 1 };
     /// How tracing, comparison and printing treat the elements.
     const ELEMENTS: Elements;
+    /// Whether an element may refer to an object.
+    const TRACED: bool = matches!(Self::ELEMENTS, Elements::Cells);
     /// The element that fills a zeroed object.
     const ZERO: Self;
     /// The index of the first element that equals `wanted`.

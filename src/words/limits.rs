@@ -121,6 +121,13 @@ pub struct Policy {
     /// turns that off. A collection near a limit compacts every arena whatever
     /// this is.
     pub compact_percent: u8,
+    /// [`Heap::collect_debt`](crate::Heap::collect_debt) collects young objects once this
+    /// many bytes were allocated. 0 turns young collections off.
+    pub young_bytes: u64,
+    /// While a cycle is under way, `collect_debt` does a step of it once this many bytes
+    /// were allocated: it marks or sweeps four times as many. 0 turns steps off:
+    /// collections of the whole heap stop the program.
+    pub step_bytes: u64,
     /// For tests of a VM: a collection is due after this many allocations, and
     /// ends with [`Heap::verify`](crate::Heap::verify). 0 turns that off.
     pub stress: u32,
@@ -129,8 +136,16 @@ pub struct Policy {
 impl Policy {
     /// A collection is due at a growth of 100 percent, but not before 1 MiB; it
     /// compacts arenas of which more than half was unused.
-    pub const DEFAULT: Policy =
-        Policy { growth_percent: 100, bytes_min: 1 << 20, compact_percent: 50, stress: 0 };
+    /// By `collect_debt`, young objects are collected after 1 MiB, and steps follow
+    /// each other after 64 KiB.
+    pub const DEFAULT: Policy = Policy {
+        growth_percent: 100,
+        bytes_min: 1 << 20,
+        compact_percent: 50,
+        young_bytes: 1 << 20,
+        step_bytes: 64 << 10,
+        stress: 0,
+    };
 
     /// Returns this policy with another [`growth_percent`](Policy::growth_percent).
     #[must_use]
@@ -148,6 +163,18 @@ impl Policy {
     #[must_use]
     pub const fn with_compact_percent(self, compact_percent: u8) -> Policy {
         Policy { compact_percent, ..self }
+    }
+
+    /// Returns this policy with another [`young_bytes`](Policy::young_bytes).
+    #[must_use]
+    pub const fn with_young_bytes(self, young_bytes: u64) -> Policy {
+        Policy { young_bytes, ..self }
+    }
+
+    /// Returns this policy with another [`step_bytes`](Policy::step_bytes).
+    #[must_use]
+    pub const fn with_step_bytes(self, step_bytes: u64) -> Policy {
+        Policy { step_bytes, ..self }
     }
 
     /// Returns this policy with another [`stress`](Policy::stress).

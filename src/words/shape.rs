@@ -74,6 +74,12 @@ impl Shape {
         }
     }
 
+    /// Whether objects may refer to others.
+    #[inline(always)]
+    pub(crate) const fn is_traced(&self) -> bool {
+        matches!(self.elements, Elements::Cells | Elements::Entries(_))
+    }
+
     /// The words that a sequence of `len` elements needs.
     #[inline(always)]
     pub(crate) const fn words_for(&self, len: usize) -> usize {

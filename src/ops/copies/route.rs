@@ -229,6 +229,9 @@ impl Route {
         index: u32,
         to: Range<usize>,
     ) -> Result<()> {
+        if self.shapes.1.is_traced() {
+            store.arena_mut(self.to)?.note_cells(index);
+        }
         if self.from == self.to {
             let arena = store.arena_mut(self.to)?;
             let from = self.span(arena, source)?;

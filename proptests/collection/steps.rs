@@ -1,0 +1,375 @@
+//! Random programs of a VM that collects in steps, young objects, or everything, between
+//! any two instructions. A model knows what each object holds: what the registers reach is
+//! there, what was freed is stale, and nothing unreachable is left in the end.
+
+use std::collections::{HashMap, HashSet};
+
+use proptest::prelude::*;
+use segheap::{Cell, Closure, Heap, Kind, List, Map, Pair, RangeHint, Region, Settings, Struct};
+
+use crate::support::config;
+
+const REGISTERS: usize = 6;
+/// Cells of a list that is scanned in parts.
+const LARGE: usize = 5_000;
+
+/// An object of the model.
+#[derive(Clone, Debug)]
+struct Node {
+    /// Its cells; of a map, the values of the keys from 0 on.
+    cells: Vec<Cell>,
+    /// Whether it has survived a collection.
+    old: bool,
+    /// How many regions were open when it was allocated.
+    depth: usize,
+}
+
+struct Vm {
+    heap: Heap,
+    nodes: HashMap<Cell, Node>,
+    registers: [Cell; REGISTERS],
+    pins: Vec<Cell>,
+    regions: Vec<Region>,
+    /// Handles that keep nothing alive.
+    weak: Vec<Cell>,
+    freed: HashSet<Cell>,
+    /// Hints that outlive collections.
+    hints: HashMap<Cell, RangeHint<List>>,
+    /// Whether a cycle is under way.
+    under_way: bool,
+    /// Whether growth is made to fail.
+    starved: bool,
+}
+
+type Op = (u8, u8, u8, u16);
+
+impl Vm {
+    fn new(seed: u64) -> Vm {
+        Vm {
+            heap: Heap::with(Settings::seeded(seed)),
+            nodes: HashMap::new(),
+            registers: [Cell::NULL; REGISTERS],
+            pins: Vec::new(),
+            regions: Vec::new(),
+            weak: Vec::new(),
+            freed: HashSet::new(),
+            hints: HashMap::new(),
+            under_way: false,
+            starved: false,
+        }
+    }
+
+    fn roots(&self) -> impl Iterator<Item = Cell> + use<> {
+        self.registers.into_iter()
+    }
+
+    /// The objects that some cells reach.
+    fn reach(&self, cells: impl IntoIterator<Item = Cell>) -> HashSet<Cell> {
+        let mut work: Vec<Cell> = cells.into_iter().collect();
+        let mut reached = HashSet::new();
+        while let Some(cell) = work.pop() {
+            if let Some(node) = self.nodes.get(&cell)
+                && reached.insert(cell)
+            {
+                work.extend(&node.cells);
+            }
+        }
+        reached
+    }
+
+    fn reachable(&self) -> HashSet<Cell> {
+        self.reach(self.roots().chain(self.pins.iter().copied()))
+    }
+
+    fn register(&self, n: u8) -> Cell {
+        self.registers[usize::from(n) % REGISTERS]
+    }
+
+    fn alloc(&mut self, kind: u8, to: u8, n: u16) {
+        let len = match kind % 6 {
+            0 => 2,
+            5 => LARGE,
+            _ => 1 + usize::from(n) % 7,
+        };
+        let mut cells = vec![Cell::NULL; len];
+        for (at, cell) in cells.iter_mut().take(8).enumerate() {
+            *cell = self.register((usize::from(n) + at * 5) as u8);
+        }
+        let heap = &mut self.heap;
+        let made = match kind % 6 {
+            0 => heap.alloc(Pair::of(cells[0], cells[1])).map(Cell::from),
+            1 => heap.alloc(Struct::of(3, &cells)).map(Cell::from),
+            2 => heap.alloc(Closure::of(3, &cells)).map(Cell::from),
+            3 => heap.alloc(Map::with_capacity(len)).map(Cell::from),
+            _ => heap.alloc(List::of(&cells)).map(Cell::from),
+        };
+        let Ok(cell) = made else {
+            assert!(self.starved);
+            return;
+        };
+        if kind % 6 == 3 {
+            for (key, &value) in cells.iter().enumerate() {
+                heap.map_insert(cell, (key as i32).into(), value).unwrap();
+            }
+        }
+        let node = Node { cells, old: false, depth: self.regions.len() };
+        assert!(!self.freed.contains(&cell), "a handle came alive again");
+        assert!(self.nodes.insert(cell, node).is_none());
+        self.registers[usize::from(to) % REGISTERS] = cell;
+        if self.weak.len() < 200 {
+            self.weak.push(cell);
+        }
+    }
+
+    /// Writes a cell into the object in a register by one of the ways to do that.
+    fn write(&mut self, way: u8, object: u8, value: u8, n: u16) {
+        let (object, value) = (self.register(object), self.register(value));
+        let Some(node) = self.nodes.get_mut(&object) else { return };
+        let at = usize::from(n) % node.cells.len();
+        node.cells[at] = value;
+        let heap = &mut self.heap;
+        match object.kind() {
+            Some(Kind::PAIR) => write_to::<Pair>(heap, way, object, at, value),
+            Some(Kind::STRUCT) => write_to::<Struct>(heap, way, object, at, value),
+            Some(Kind::CLOSURE) => write_to::<Closure>(heap, way, object, at, value),
+            Some(Kind::LIST) if way % 10 > 6 => {
+                // Pushed, and moved to its place.
+                let mut list = heap.get_mut::<List>(object).unwrap();
+                if way % 10 == 7 && list.push(value).is_ok() {
+                    list.pop().unwrap();
+                    list.set(at, value).unwrap();
+                } else {
+                    list.remove(at).unwrap();
+                    list.insert(at, value).unwrap();
+                }
+            }
+            Some(Kind::LIST) if way % 10 == 5 => {
+                let made = || heap.hint(object.to_handle::<List>().unwrap(), ..).unwrap();
+                let hint = self.hints.entry(object).or_insert_with(made);
+                hint.set(&mut self.heap, at, value).unwrap();
+            }
+            Some(Kind::LIST) if way % 10 == 6 => {
+                // By a copy from another list; without memory for that, as usual.
+                match heap.alloc(List::of(&[value])) {
+                    Ok(from) => {
+                        let to = object.to_handle::<List>().unwrap();
+                        heap.copy_across(to, at, from, ..).unwrap();
+                        heap.free(from).unwrap();
+                    }
+                    Err(_) => heap.set_element::<List>(object, at, value).unwrap(),
+                }
+            }
+            Some(Kind::LIST) => write_to::<List>(heap, way, object, at, value),
+            _ if way % 2 == 0 => drop(heap.map_insert(object, (at as i32).into(), value).unwrap()),
+            _ => {
+                let mut map = heap.get_mut::<Map>(object).unwrap();
+                map.insert((at as i32).into(), value).unwrap();
+            }
+        }
+    }
+
+    fn load(&mut self, to: u8, from: u8, n: u16) {
+        if let Some(node) = self.nodes.get(&self.register(from)) {
+            let cell = node.cells[usize::from(n) % node.cells.len()];
+            // What was freed may not be used again as if it had not.
+            let usable = cell.kind().is_none() || self.nodes.contains_key(&cell);
+            self.registers[usize::from(to) % REGISTERS] = if usable { cell } else { Cell::NULL };
+        }
+    }
+
+    /// Takes out of the model what a collection freed, none of which may be in `kept`.
+    fn absorb(&mut self, kept: &HashSet<Cell>) {
+        let dead: Vec<Cell> =
+            self.nodes.keys().copied().filter(|&cell| !self.heap.contains(cell)).collect();
+        for cell in dead {
+            assert!(!kept.contains(&cell), "{cell:?} was reachable, and is freed");
+            self.nodes.remove(&cell);
+            self.freed.insert(cell);
+            self.pins.retain(|&pinned| pinned != cell || self.heap.unpin(pinned));
+        }
+        self.pins.retain(|pinned| self.nodes.contains_key(pinned));
+    }
+
+    fn grow_old(&mut self) {
+        self.nodes.values_mut().for_each(|node| node.old = true);
+    }
+
+    fn collect(&mut self, how: u8, work: u64) {
+        let kept = self.reachable();
+        let roots: Vec<Cell> = self.roots().collect();
+        match how % 4 {
+            0 => {
+                self.under_way = !self.heap.step(roots, work).unwrap().finished;
+                self.absorb(&kept);
+            }
+            1 => {
+                let old = self.nodes.iter().filter(|(_, node)| node.old).map(|(cell, _)| *cell);
+                let spared = self.reach(old.chain(kept.iter().copied()));
+                self.heap.collect_young(roots).unwrap();
+                self.absorb(&kept);
+                if !self.under_way {
+                    let left = self.nodes.iter().find(|(cell, _)| !spared.contains(cell));
+                    assert!(left.is_none(), "a young object is garbage, and not freed");
+                }
+                self.under_way = false;
+            }
+            2 => {
+                self.under_way = !self.heap.collect_debt(roots).unwrap().finished;
+                self.absorb(&kept);
+            }
+            _ => {
+                let done = self.heap.collect(roots).unwrap();
+                self.under_way = false;
+                self.absorb(&kept);
+                assert_eq!(done.live, kept.len() as u64);
+            }
+        }
+        if !self.under_way {
+            self.grow_old();
+        }
+    }
+
+    fn run(&mut self, (op, a, b, n): Op) {
+        match op {
+            0..20 => self.alloc(a % 5, b, n),
+            20 => self.alloc(5, b, n),
+            21..45 => self.write(a, b, b >> 4, n),
+            45..55 => self.load(a, b, n),
+            55..62 => self.registers[usize::from(a) % REGISTERS] = Cell::NULL,
+            62..80 => self.collect(0, 1 << (n % 16)),
+            80..86 => self.collect(1, 0),
+            86..88 => self.collect(2, 0),
+            88 => self.collect(3, 0),
+            89..92 if !self.weak.is_empty() => {
+                let cell = self.weak[usize::from(n) % self.weak.len()];
+                let upgraded = self.heap.upgrade(cell);
+                assert_eq!(upgraded.is_some(), self.nodes.contains_key(&cell));
+                self.registers[usize::from(a) % REGISTERS] = upgraded.unwrap_or_default();
+            }
+            92 => {
+                let cell = self.register(a);
+                if self.nodes.remove(&cell).is_some() {
+                    self.heap.free(cell).unwrap();
+                    self.freed.insert(cell);
+                    self.absorb(&HashSet::new());
+                    self.registers.iter_mut().filter(|c| **c == cell).for_each(|c| *c = Cell::NULL);
+                }
+            }
+            93 => {
+                let cell = self.register(a);
+                if self.nodes.contains_key(&cell) && self.pins.len() < 3 && !self.starved {
+                    self.heap.pin(cell).unwrap();
+                    self.pins.push(cell);
+                }
+            }
+            94 => {
+                if let Some(pinned) = self.pins.pop() {
+                    assert!(self.heap.unpin(pinned));
+                }
+            }
+            95 if self.regions.len() < 3 && !self.starved => {
+                self.regions.push(self.heap.open_region().unwrap());
+            }
+            96 => self.close_region(),
+            97 if !self.starved && a < 64 => {
+                // New groups of states.
+                let garbage = || Pair::of(Cell::NULL, Cell::NULL);
+                (0..n % 3_000).for_each(|_| assert!(self.heap.alloc(garbage()).is_ok()));
+            }
+            98 => {
+                self.starved = !self.starved;
+                self.heap.fail_growth_after(self.starved.then_some(u64::from(a) % 3));
+            }
+            _ => self.heap.compact(),
+        }
+    }
+
+    fn close_region(&mut self) {
+        let Some(region) = self.regions.pop() else { return };
+        let depth = self.regions.len();
+        self.heap.close_region(region, self.roots()).unwrap();
+        let outer: HashSet<Cell> = self
+            .nodes
+            .iter()
+            .filter(|(_, node)| node.depth <= depth)
+            .map(|(cell, _)| *cell)
+            .collect();
+        self.absorb(&outer);
+        self.nodes.values_mut().for_each(|node| node.depth = node.depth.min(depth));
+        let usable = |cell: &Cell| cell.kind().is_none() || self.nodes.contains_key(cell);
+        assert!(self.registers.iter().all(usable), "what was kept is there");
+    }
+
+    /// Compares what is reachable with the heap.
+    fn check(&mut self) {
+        self.heap.verify().unwrap();
+        for cell in self.reachable() {
+            let expected = &self.nodes[&cell].cells;
+            let heap = &self.heap;
+            let same = match cell.kind() {
+                Some(Kind::PAIR) => heap.get::<Pair>(cell).unwrap().as_slice() == expected,
+                Some(Kind::STRUCT) => heap.get::<Struct>(cell).unwrap().as_slice() == expected,
+                Some(Kind::CLOSURE) => heap.get::<Closure>(cell).unwrap().as_slice() == expected,
+                Some(Kind::LIST) => heap.get::<List>(cell).unwrap().as_slice() == expected,
+                _ => heap
+                    .get::<Map>(cell)
+                    .unwrap()
+                    .iter()
+                    .map(|entry| entry.1)
+                    .eq(expected.iter().copied()),
+            };
+            assert!(same, "{cell:?}");
+        }
+        assert!(self.freed.iter().all(|&cell| !self.heap.contains(cell)));
+    }
+}
+
+/// Writes a cell by one of the ways that all sequences of cells have.
+fn write_to<K>(heap: &mut Heap, way: u8, object: Cell, at: usize, value: Cell)
+where
+    K: segheap::Mutable<Element = Cell>,
+{
+    let typed = object.to_handle::<K>().unwrap();
+    match way % 10 {
+        0 => heap.set_element(typed, at, value).unwrap(),
+        1 => heap.update_element(typed, at, |_| value).unwrap(),
+        2 => heap.get_mut(typed).unwrap().set(at, value).unwrap(),
+        3 => heap.get_mut(typed).unwrap().as_mut_slice().unwrap()[at] = value,
+        4 => heap.window_mut(typed, at..).unwrap()[0] = value,
+        5 => {
+            let mut hint = heap.hint(typed, ..).unwrap();
+            hint.set(heap, at, value).unwrap();
+        }
+        _ => heap.get_mut(typed).unwrap().fill(at..=at, value).unwrap(),
+    }
+}
+
+proptest! {
+    #![proptest_config(config(64))]
+    /// In all orders of steps, young and whole collections, between any two instructions.
+    #[test]
+    fn what_is_reachable_stays(
+        seed: u64,
+        program in prop::collection::vec((0..100_u8, any::<u8>(), any::<u8>(), any::<u16>()), 1..300),
+    ) {
+        let mut vm = Vm::new(seed);
+        for &op in &program {
+            vm.run(op);
+            if op.0 >= 60 || op.3 % 8 == 0 {
+                vm.check();
+            }
+        }
+        vm.heap.fail_growth_after(None);
+        vm.starved = false;
+        // A cycle frees what was garbage when it began.
+        for _ in 0..2 {
+            let mut steps = 0;
+            while { vm.collect(0, 1 << 12); vm.under_way } {
+                steps += 1;
+                assert!(steps < 10_000, "a cycle ends");
+            }
+            vm.check();
+        }
+        prop_assert_eq!(vm.heap.usage().live(), vm.reachable().len() as u64);
+    }
+}

@@ -1,0 +1,225 @@
+//! [`States`]: what collections that do not look at the whole heap at once know about
+//! each object: two bits for each slot.
+//!
+//! The words of 32 slots each come first, 64 of them a group; then, for each group, a
+//! word whose bits say which words of the group may have a grey slot. So grey slots are
+//! found without a look at all words. Without words, nothing is known of any object.
+
+use alloc::vec::Vec;
+
+use crate::arena::Account;
+use crate::words::to_usize;
+
+/// A slot's bits: an object is white, black or grey. Of a slot without one, all are right.
+///
+/// | | between cycles | while one marks | while it sweeps |
+/// |---|---|---|---|
+/// | white | allocated since the last collection | not reached yet | garbage |
+/// | black | old, not written since | scanned, not written since | live |
+/// | grey | old, written since | to be scanned, again or at all | live, written since |
+const BLACK: u64 = 1;
+const GREY: u64 = 2;
+
+/// The slots of a word.
+const SLOTS: usize = 32;
+/// The words of a group.
+const GROUP: usize = 64;
+/// The low bits of all slots of a word.
+const LOW: u64 = 0x5555_5555_5555_5555;
+
+/// The states of the slots of an arena.
+#[derive(Debug, Default)]
+pub(crate) struct States {
+    words: Vec<u64>,
+}
+
+/// A capacity and a length, to return to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StatesExtent {
+    len: usize,
+    capacity: usize,
+}
+
+/// The groups for so many slots.
+const fn groups_for(slots: usize) -> usize {
+    slots.div_ceil(SLOTS.saturating_mul(GROUP))
+}
+
+/// The bits of the states of a slot that has an object when it is born.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Born(u64);
+
+impl Born {
+    pub(crate) const WHITE: Born = Born(0);
+    pub(crate) const BLACK: Born = Born(LOW);
+}
+
+impl States {
+    pub(super) const fn new() -> States {
+        States { words: Vec::new() }
+    }
+
+    /// Whether states are kept.
+    #[inline]
+    pub(crate) fn is_kept(&self) -> bool {
+        !self.words.is_empty()
+    }
+
+    fn groups(&self) -> usize {
+        self.words.len() / (GROUP + 1)
+    }
+
+    /// The number of words with states.
+    pub(crate) fn len(&self) -> usize {
+        self.groups().saturating_mul(GROUP)
+    }
+
+    /// Whether the object in a slot is black.
+    #[inline(always)]
+    pub(crate) fn is_black(&self, index: u32) -> bool {
+        // Fewer instructions where states are not kept than the bound of the index alone.
+        if self.words.is_empty() {
+            return false;
+        }
+        let word = self.words.get(to_usize(index) / SLOTS);
+        word.is_some_and(|word| word >> (index % 32 * 2) & BLACK != 0)
+    }
+
+    /// Whether the object in a slot is white, or states are not kept.
+    #[inline(always)]
+    pub(crate) fn is_white(&self, index: u32) -> bool {
+        let word = self.words.get(to_usize(index) / SLOTS).copied().unwrap_or(0);
+        word >> (index % 32 * 2) & 3 == 0
+    }
+
+    /// Notes that a slot has a new object.
+    #[inline(always)]
+    pub(super) fn note_born(&mut self, index: u32, born: Born) {
+        if self.words.is_empty() {
+            return;
+        }
+        if let Some(word) = self.words.get_mut(to_usize(index) / SLOTS) {
+            let slot = 3 << (index % 32 * 2);
+            *word = *word & !slot | born.0 & slot;
+        }
+    }
+
+    /// Makes the object in a slot black.
+    #[inline(always)]
+    pub(crate) fn blacken(&mut self, index: u32) {
+        self.note_born(index, Born::BLACK);
+    }
+
+    /// Makes the object in a slot grey.
+    pub(crate) fn shade(&mut self, index: u32) {
+        let place = to_usize(index) / SLOTS;
+        let summary = self.len().saturating_add(place / GROUP);
+        if let Some(word) = self.words.get_mut(place) {
+            let slot = index % 32 * 2;
+            *word = *word & !(3 << slot) | GREY << slot;
+        }
+        if let Some(word) = self.words.get_mut(summary) {
+            *word |= 1 << (place % GROUP);
+        }
+    }
+
+    /// The first grey slot of the groups from `group` on, which moves on to its group.
+    /// O(groups passed).
+    pub(crate) fn next_grey(&mut self, group: &mut usize) -> Option<u32> {
+        let len = self.len();
+        while *group < self.groups() {
+            let bits = *self.words.get(len.saturating_add(*group))?;
+            if bits == 0 {
+                *group = group.saturating_add(1);
+                continue;
+            }
+            let bit = to_usize(bits.trailing_zeros());
+            let place = group.saturating_mul(GROUP).saturating_add(bit);
+            let grey = self.words.get(place)? >> 1 & LOW;
+            if grey != 0 {
+                let slot = place.saturating_mul(SLOTS);
+                let slot = slot.saturating_add(to_usize(grey.trailing_zeros() / 2));
+                return u32::try_from(slot).ok();
+            }
+            *self.words.get_mut(len.saturating_add(*group))? &= bits.wrapping_sub(1);
+        }
+        None
+    }
+
+    /// The white slots of word `n`, from the last to the first; those without an object
+    /// may be among them.
+    pub(crate) fn white(&self, n: usize) -> impl Iterator<Item = u32> + use<> {
+        let word = self.words.get(n).filter(|_| n < self.len()).copied().unwrap_or(LOW);
+        let mut white = !(word | word >> 1) & LOW;
+        let first = u32::try_from(n.saturating_mul(SLOTS)).unwrap_or(u32::MAX);
+        core::iter::from_fn(move || {
+            let bit = white.checked_ilog2()?;
+            white ^= 1 << bit;
+            Some(first.saturating_add(bit / 2))
+        })
+    }
+
+    /// Makes all slots of word `n` black that are white.
+    pub(crate) fn blacken_white(&mut self, n: usize) {
+        if let Some(word) = self.words.get_mut(n) {
+            *word |= !(*word | *word >> 1) & LOW;
+        }
+    }
+
+    /// Makes all slots white or black, and none grey.
+    pub(crate) fn fill(&mut self, born: Born) {
+        let len = self.len();
+        self.words.fill(0);
+        self.words.get_mut(..len).unwrap_or_default().fill(born.0);
+    }
+
+    /// Keeps states of `slots` slots. New ones are black: they have no object. Returns
+    /// whether there is memory for that. Nothing has changed if not; nor is it noted that
+    /// a limit refused it.
+    pub(crate) fn keep(&mut self, account: &mut Account, slots: usize) -> bool {
+        let (old, groups) = (self.groups(), groups_for(slots).max(1));
+        if groups <= old {
+            return true;
+        }
+        let len = groups.saturating_mul(GROUP + 1);
+        let missing = len.saturating_sub(self.words.capacity()).saturating_mul(8);
+        if missing > account.left() || account.reserve(&mut self.words, len).is_err() {
+            return false;
+        }
+        self.words.resize(len, 0);
+        let (from, to) = (old.saturating_mul(GROUP), groups.saturating_mul(GROUP));
+        self.words.copy_within(from..from.saturating_add(old), to);
+        self.words.get_mut(from..to).unwrap_or_default().fill(LOW);
+        true
+    }
+
+    /// Keeps no states from here on.
+    pub(crate) fn forget(&mut self) {
+        self.words.clear();
+    }
+
+    /// Gives back memory that is not in use.
+    pub(crate) fn trim(&mut self, account: &mut Account) {
+        account.shrink(&mut self.words, 0);
+    }
+
+    pub(super) fn extent(&self) -> StatesExtent {
+        StatesExtent { len: self.words.len(), capacity: self.words.capacity() }
+    }
+
+    /// Shrinks to an earlier extent, unless states are no longer kept.
+    pub(super) fn shrink(&mut self, account: &mut Account, extent: StatesExtent) {
+        let (old, groups) = (extent.len / (GROUP + 1), self.groups());
+        if old < groups {
+            let (from, to) = (groups.saturating_mul(GROUP), old.saturating_mul(GROUP));
+            self.words.copy_within(from..from.saturating_add(old), to);
+            self.words.truncate(extent.len);
+        }
+        account.shrink(&mut self.words, extent.capacity);
+    }
+
+    /// The bytes requested.
+    pub(super) fn reserved_bytes(&self) -> usize {
+        self.words.capacity().saturating_mul(8)
+    }
+}

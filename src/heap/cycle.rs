@@ -1,0 +1,48 @@
+//! [`Cycle`]: how far a collection in steps has come.
+
+use alloc::vec::Vec;
+
+use crate::arena::Account;
+use crate::words::{Cell, to_u64};
+
+/// What the next step of a cycle does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// No cycle is under way.
+    #[default]
+    Idle,
+    /// Objects are marked: white ones have not been reached.
+    Marking,
+    /// White objects are garbage, and freed.
+    Sweeping,
+}
+
+/// A cycle: marking, then sweeping.
+#[derive(Debug, Default)]
+pub(crate) struct Cycle {
+    pub(crate) phase: Phase,
+    /// White objects that were reached, and will be scanned. Those that it has no room for
+    /// are grey instead.
+    pub(crate) work: Vec<Cell>,
+    /// A large object of which the cells before a position have been scanned.
+    pub(crate) partial: Option<(Cell, usize)>,
+    /// The arena that is swept, and the words of states of it that are not swept yet.
+    pub(crate) sweep: (usize, usize),
+    /// Whether states are kept after collections of the whole heap, for young ones: from
+    /// the first young collection on.
+    pub(crate) keeps_states: bool,
+}
+
+impl Cycle {
+    /// Bytes requested for the work list.
+    pub(crate) fn reserved_bytes(&self) -> u64 {
+        to_u64(self.work.capacity().saturating_mul(size_of::<Cell>()))
+    }
+
+    /// Ends the cycle, wherever it stands, and gives its memory back.
+    pub(crate) fn end(&mut self, account: &mut Account) {
+        self.work.clear();
+        account.shrink(&mut self.work, 0);
+        *self = Cycle { keeps_states: self.keeps_states, ..Cycle::default() };
+    }
+}

@@ -1,0 +1,245 @@
+//! [`Marker`]: marking that can stop after any amount of work, and go on after the heap
+//! has changed. It has the states of objects for marks: white objects are reached, and
+//! become black as they are scanned; the write barrier makes black objects grey, and grey
+//! ones are scanned again (Dijkstra et al. 1978; Steele 1975).
+//!
+//! The work list grows while the limits allow. What it has no room for is made grey, so
+//! that no memory is needed.
+
+use crate::arena::{Account, Arenas, Slot};
+use crate::heap::Cycle;
+use crate::words::{Cell, Kind, to_u64, to_usize};
+
+/// Objects in a batch: as many cache misses as overlap.
+const BATCH: usize = 32;
+/// The cells of an object that are scanned at once.
+pub(super) const CHUNK: usize = 4096;
+/// The bytes that visiting an object counts as.
+pub(super) const VISIT: u64 = 16;
+/// The capacity of a work list when it first grows.
+const FIRST_CAPACITY: usize = 256;
+
+/// Marking, for as long as there is work left to be done.
+#[derive(Debug)]
+pub(super) struct Marker<'c> {
+    cycle: &'c mut Cycle,
+    /// Bytes that may still be scanned.
+    left: u64,
+    /// An object was made grey since the search for grey ones began.
+    shaded: bool,
+}
+
+impl<'c> Marker<'c> {
+    pub(super) const fn new(cycle: &'c mut Cycle, work: u64) -> Marker<'c> {
+        Marker { cycle, left: work, shaded: false }
+    }
+
+    /// The work that is left.
+    pub(super) const fn left(&self) -> u64 {
+        self.left
+    }
+
+    /// Whether anything is left to be scanned, but for grey objects.
+    fn has_work(&self) -> bool {
+        !self.cycle.work.is_empty() || self.cycle.partial.is_some()
+    }
+
+    /// Adds a root.
+    #[inline]
+    pub(super) fn add(&mut self, arenas: &mut Arenas, account: &mut Account, root: Cell) {
+        let arena = arenas.of(root).filter(|arena| root.is_handle() && arena.contains(root));
+        if arena.is_some_and(|arena| arena.states().is_white(root.slot())) {
+            self.push(arenas, account, &[root]);
+        }
+    }
+
+    /// Scans what was reached, and grey objects, until nothing is left of them or of the
+    /// work. Returns whether it is the former.
+    pub(super) fn drain(&mut self, arenas: &mut Arenas, account: &mut Account) -> bool {
+        let (mut place, mut group) = (0, 0);
+        loop {
+            if !self.has_work() {
+                match next_grey(arenas, &mut place, &mut group) {
+                    Some(cell) => self.cycle.partial = Some((cell, 0)),
+                    None if core::mem::take(&mut self.shaded) => (place, group) = (0, 0),
+                    None => return true,
+                }
+                continue;
+            }
+            if self.left == 0 {
+                return false;
+            }
+            match self.cycle.partial.take() {
+                Some((cell, start)) => self.scan_part(arenas, account, cell, start),
+                None => self.scan_batch(arenas, account),
+            }
+        }
+    }
+
+    /// Scans the objects at the end of the work list.
+    fn scan_batch(&mut self, arenas: &mut Arenas, account: &mut Account) {
+        let start = self.cycle.work.len().saturating_sub(BATCH);
+        let (mut pending, mut count) = ([Cell::NULL; BATCH], 0_usize);
+        // A branch would mispredict.
+        for cell in self.cycle.work.drain(start..) {
+            if let Some(place) = pending.get_mut(count) {
+                *place = cell;
+            }
+            count = count.wrapping_add(usize::from(is_white(arenas, cell)));
+        }
+        let pending = pending.get(..count).unwrap_or_default();
+        for &cell in pending {
+            if let Some(arena) = arenas.of(cell) {
+                arena.prefetch_slot(cell.slot());
+            }
+        }
+        let mut objects = [None; BATCH];
+        for (&cell, object) in pending.iter().zip(&mut objects) {
+            *object = self.visit(arenas, cell);
+        }
+        for (cell, slot) in objects.into_iter().flatten() {
+            self.scan(arenas, account, cell, slot);
+        }
+    }
+
+    /// Makes a white object black; returns it if it has cells.
+    #[inline(always)]
+    fn visit(&mut self, arenas: &mut Arenas, cell: Cell) -> Option<(Cell, Slot)> {
+        let arena = arenas.get_mut(cell.selector())?;
+        let slot = arena.find(cell)?;
+        if !arena.states().is_white(cell.slot()) {
+            return None;
+        }
+        self.left = self.left.saturating_sub(VISIT);
+        let cells = arena.shape().cells(slot.len);
+        if cells > CHUNK {
+            // It is scanned in parts, once the work list is empty.
+            arena.states_mut().shade(cell.slot());
+            self.shaded = true;
+            return None;
+        }
+        arena.states_mut().blacken(cell.slot());
+        arena.prefetch_payload(cell.slot());
+        (cells > 0).then_some((cell, slot))
+    }
+
+    /// Scans the cells of an object that is black.
+    fn scan(&mut self, arenas: &mut Arenas, account: &mut Account, cell: Cell, slot: Slot) {
+        let Some(cells) = arenas.of(cell).and_then(|arena| arena.cells(slot).ok()) else { return };
+        self.left = self.left.saturating_sub(to_u64(cells.len()).saturating_mul(8));
+        if self.reserve(account, cells.len()) {
+            push_white(&mut self.cycle.work, arenas, cells);
+        } else {
+            self.shade_white(arenas, cell, 0..cells.len());
+        }
+    }
+
+    /// Scans a part of a large object, which is black.
+    fn scan_part(&mut self, arenas: &mut Arenas, account: &mut Account, cell: Cell, start: usize) {
+        let arena = arenas.of(cell);
+        let cells = arena.and_then(|arena| arena.cells(arena.find(cell)?).ok());
+        // It may have been freed, or have become shorter.
+        let rest = cells.and_then(|cells| cells.get(start..)).unwrap_or_default();
+        let part = rest.get(..CHUNK).unwrap_or(rest);
+        let (len, end) = (part.len(), start.saturating_add(part.len()));
+        self.left = self.left.saturating_sub(to_u64(len).saturating_mul(8).max(VISIT));
+        if len < rest.len() {
+            self.cycle.partial = Some((cell, end));
+        }
+        if self.reserve(account, len) {
+            push_white(&mut self.cycle.work, arenas, part);
+        } else {
+            self.shade_white(arenas, cell, start..end);
+        }
+    }
+
+    /// Makes the white objects grey that cells of an object refer to.
+    #[cold]
+    fn shade_white(&mut self, arenas: &mut Arenas, cell: Cell, range: core::ops::Range<usize>) {
+        for n in range {
+            let arena = arenas.of(cell);
+            let cells = arena.and_then(|arena| arena.cells(arena.find(cell)?).ok());
+            let Some(&child) = cells.and_then(|cells| cells.get(n)) else { return };
+            self.shade(arenas, child);
+        }
+    }
+
+    fn shade(&mut self, arenas: &mut Arenas, cell: Cell) {
+        let arena = arenas.get_mut(cell.selector()).filter(|_| cell.is_handle());
+        if let Some(arena) = arena.filter(|arena| arena.contains(cell))
+            && arena.states().is_white(cell.slot())
+        {
+            arena.states_mut().shade(cell.slot());
+            self.shaded = true;
+        }
+    }
+
+    /// Adds those of the cells that are white objects.
+    fn push(&mut self, arenas: &mut Arenas, account: &mut Account, cells: &[Cell]) {
+        if self.reserve(account, cells.len()) {
+            push_white(&mut self.cycle.work, arenas, cells);
+        } else {
+            cells.iter().for_each(|&cell| self.shade(arenas, cell));
+        }
+    }
+
+    /// Makes room for more entries in the work list; returns whether there is.
+    #[inline(always)]
+    fn reserve(&mut self, account: &mut Account, more: usize) -> bool {
+        let work = &mut self.cycle.work;
+        more <= work.capacity().saturating_sub(work.len()) || self.grow(account, more)
+    }
+
+    #[cold]
+    fn grow(&mut self, account: &mut Account, more: usize) -> bool {
+        let work = &mut self.cycle.work;
+        let len = work.len().saturating_add(more).max(FIRST_CAPACITY);
+        let bytes = len.saturating_mul(size_of::<Cell>());
+        // Both lists exist during the copy; what a limit refuses would be noted.
+        bytes.saturating_mul(2) <= account.left() && account.reserve(work, len).is_ok()
+    }
+}
+
+/// Whether a cell is a handle whose slot has a white object, or none.
+#[inline(always)]
+fn is_white(arenas: &Arenas, cell: Cell) -> bool {
+    cell.is_handle() && arenas.of(cell).is_some_and(|arena| arena.states().is_white(cell.slot()))
+}
+
+/// Appends the handles of white objects among cells to a list that has room for all. Each
+/// cell is written, and then counted if it is such a handle: a branch would mispredict.
+#[inline(always)]
+fn push_white(work: &mut alloc::vec::Vec<Cell>, arenas: &Arenas, cells: &[Cell]) {
+    let start = work.len();
+    work.extend_from_slice(cells);
+    let mut added = 0_usize;
+    for &cell in cells {
+        if let Some(place) = work.get_mut(start.wrapping_add(added)) {
+            *place = cell;
+        }
+        added = added.wrapping_add(usize::from(is_white(arenas, cell)));
+    }
+    work.truncate(start.saturating_add(added));
+}
+
+/// Takes the next grey object, which is black from here on.
+fn next_grey(arenas: &mut Arenas, place: &mut usize, group: &mut usize) -> Option<Cell> {
+    loop {
+        let arena = arenas.get_mut(Kind::from_place(*place)).filter(|_| *place < Arenas::COUNT)?;
+        let Some(index) = arena.states_mut().next_grey(group) else {
+            (*place, *group) = (place.saturating_add(1), 0);
+            continue;
+        };
+        arena.states_mut().blacken(index);
+        if let Some(cell) = arena.live_at(index) {
+            return Some(cell);
+        }
+    }
+}
+
+/// The bytes that a slot counts as when it is swept.
+pub(super) const fn swept(slots: usize) -> u64 {
+    to_u64(slots).saturating_mul(VISIT)
+}
+
+const _: () = assert!(to_usize(FIRST_CAPACITY as u32) > BATCH);

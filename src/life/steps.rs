@@ -1,0 +1,379 @@
+//! Collections that stop the program only for a part of the work: young collections, of
+//! the objects allocated since the last one; and cycles in steps, which mark and sweep the
+//! whole heap a bit at a time.
+//!
+//! Both go by the states of objects (`arena/slots/states`). Between cycles, white objects
+//! are young, black ones old: a young collection marks from roots and from old objects that
+//! were written since (grey), never through black ones, and frees white objects that it did
+//! not reach. Marks stay, as in sticky mark bits (Demers et al. 1990): what is reached is
+//! old from then on.
+//!
+//! A cycle makes all objects white, and marks in steps. An object that is written after it
+//! was scanned is scanned again; new ones are white. Marking ends in a step whose roots
+//! reach nothing white. From there on, white objects are garbage, and new ones black.
+
+use super::collect::Collected;
+use super::inspect::Fault;
+use super::mark::{Marker, VISIT, swept};
+use super::trace::{Bases, Marks};
+use crate::arena::{Arenas, Born, Tally};
+use crate::heap::{Heap, Phase, StoreParts};
+use crate::words::{Cell, Kind, Result};
+#[cfg(doc)]
+use crate::words::{Error, Policy};
+
+/// What a step of a cycle has done; returned by [`Heap::step`] and [`Heap::collect_debt`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Step {
+    /// Whether no cycle is under way afterwards.
+    pub finished: bool,
+    /// The bytes that were marked or swept: the cells of the objects scanned, and 16 for
+    /// each object marked, root tested or slot swept.
+    pub work: u64,
+    /// Objects freed, seals included.
+    pub freed: u64,
+    /// Roots that were stale: handles of objects that were freed before, or that the cycle
+    /// has found to be garbage.
+    pub stale_roots: usize,
+}
+
+/// Work without a bound.
+const ALL: u64 = u64::MAX;
+/// The bytes marked or swept for each byte allocated.
+const SPEED: u64 = 4;
+
+impl Heap {
+    /// Does a step of a collection of the whole heap, of `work` bytes or a little more, and
+    /// begins the collection if none is under way. After the step that ends it, every
+    /// object is freed that was not reachable when the collection began; of those that
+    /// became garbage later, some are.
+    ///
+    /// `roots` are as for [`Heap::collect`], at the time of this step. Objects may change
+    /// between two steps, and be allocated and freed. A handle that is not among the roots
+    /// stays a weak reference: while a step leaves the collection sweeping, `get` opens an
+    /// object that was found to be garbage until it is freed, but [`Heap::upgrade`],
+    /// [`Heap::contains`], [`Heap::pin`], [`Heap::watch`] and [`Heap::seal`] treat it as
+    /// freed; nothing that refers to it keeps it.
+    ///
+    /// A step takes O(`work`) and O(roots and pins) where marking ends. It scans large
+    /// objects in parts. One that is written between all steps is scanned from the
+    /// beginning each time: a VM that keeps writing to an object of more cells than a step
+    /// scans ends the collection by [`Heap::collect`], which is what
+    /// [`Heap::collect_debt`] does when much has been allocated meanwhile. If memory is
+    /// refused for two bits for each slot, the step collects the whole heap.
+    ///
+    /// ```
+    /// use segheap::{Heap, List};
+    /// let mut heap = Heap::new();
+    /// let kept = heap.alloc(List::of(&[]))?;
+    /// let garbage = heap.alloc(List::of(&[kept.into()]))?;
+    /// while !heap.step([kept.cell()], 1 << 10)?.finished {}
+    /// assert!(heap.contains(kept) && !heap.contains(garbage));
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] only if this crate has a bug.
+    pub fn step<I>(&mut self, roots: I, work: u64) -> Result<Step>
+    where
+        I: IntoIterator<Item: Into<Cell>>,
+    {
+        let mut roots = roots.into_iter().map(Into::into);
+        if !self.begin_step() {
+            return self.collect(roots).map(Step::of_collection);
+        }
+        let mut step = Step::default();
+        if self.cycle.phase == Phase::Marking {
+            self.mark_step(&mut roots, work, &mut step);
+        }
+        if self.cycle.phase == Phase::Sweeping {
+            self.sweep_step(work, &mut step);
+        }
+        step.finished = self.cycle.phase == Phase::Idle;
+        self.note_part();
+        if step.finished {
+            self.finish_cycle(step.freed);
+        }
+        Ok(step)
+    }
+
+    /// Frees every object that was allocated since the last collection, of whatever kind
+    /// that was, and that neither the roots reach nor an old object: one that survived a
+    /// collection. O(young objects and their cells + old objects written since the last
+    /// collection and their cells + roots + slots / 32).
+    ///
+    /// The first collection of a heap is one of the whole heap, and so is one after memory
+    /// was refused for two bits for each slot. If a collection in steps is under way, this
+    /// ends it first, at once.
+    ///
+    /// ```
+    /// use segheap::{Heap, List};
+    /// let mut heap = Heap::new();
+    /// let old = heap.alloc(List::of(&[]))?;
+    /// heap.collect_young([old.cell()])?;
+    /// let young = heap.alloc(List::of(&[]))?;
+    /// heap.get_mut(old)?.push(young.into())?;
+    /// let garbage = heap.alloc(List::of(&[old.into()]))?;
+    /// heap.collect_young([segheap::Cell::NULL])?;
+    /// assert!(heap.contains(old) && heap.contains(young) && !heap.contains(garbage));
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] only if this crate has a bug.
+    pub fn collect_young<I>(&mut self, roots: I) -> Result<Collected>
+    where
+        I: IntoIterator<Item: Into<Cell>>,
+    {
+        let mut roots = roots.into_iter().map(Into::into);
+        self.cycle.keeps_states = true;
+        self.finish_sweep();
+        if self.cycle.phase != Phase::Idle || !self.store.has_states() {
+            return self.collect(roots);
+        }
+        let before = self.store.arenas().payload_bytes();
+        let mut step = Step::default();
+        self.mark_step(&mut roots, ALL, &mut step);
+        self.sweep_step(ALL, &mut step);
+        self.note_part();
+        let usage = self.usage();
+        Ok(Collected {
+            freed: step.freed,
+            freed_bytes: before.saturating_sub(self.store.arenas().payload_bytes()),
+            live: usage.live().saturating_add(u64::from(usage.seals.live)),
+            stale_roots: step.stale_roots,
+            ..Collected::default()
+        })
+    }
+
+    /// Returns whether [`Heap::collect_debt`] has something to do by the [`Policy`]. O(1):
+    /// call it at safe points.
+    #[inline]
+    pub fn has_debt(&self) -> bool {
+        let (tally, account) = (&self.store.resources().tally, self.store.account());
+        let is_under_way = self.cycle.phase != Phase::Idle;
+        self.pacer.is_young_due(tally)
+            || is_under_way && self.pacer.is_step_due(tally)
+            || self.pacer.is_due(tally, account)
+    }
+
+    /// Does what is due by the [`Policy`], so that no pause is long: a young collection; or,
+    /// once the heap has grown by [`Policy::growth_percent`], the next step of a collection
+    /// of the whole heap, until that has ended. A step marks or sweeps four times as many
+    /// bytes as were allocated since the one before. Where a limit is near, or the heap has
+    /// grown by that much again before the collection has ended, it is done at once.
+    ///
+    /// ```
+    /// use segheap::{Cell, Heap, List};
+    /// let mut heap = Heap::new();
+    /// let mut registers = [Cell::NULL; 8];
+    /// for n in 0..100_000 {
+    ///     registers[n % 8] = heap.alloc(List::of(&[Cell::TRUE; 16]))?.into();
+    ///     if heap.has_debt() {
+    ///         heap.collect_debt(registers)?;
+    ///     }
+    /// }
+    /// assert!(heap.usage().live() < 20_000);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] only if this crate has a bug.
+    pub fn collect_debt<I>(&mut self, roots: I) -> Result<Step>
+    where
+        I: IntoIterator<Item: Into<Cell>>,
+    {
+        let roots = roots.into_iter().map(Into::into);
+        self.cycle.keeps_states = true;
+        let policy = self.pacer.policy();
+        let (tally, account) = (self.store.resources().tally, self.store.account());
+        let is_under_way = self.cycle.phase != Phase::Idle;
+        let is_due = self.pacer.is_due(&tally, account);
+        let at_once = policy.step_bytes == 0 || is_under_way && self.pacer.is_late(&tally);
+        if self.pacer.is_urgent(&tally, account) || is_due && at_once || policy.stress > 0 && is_due
+        {
+            return self.collect(roots).map(Step::of_collection);
+        }
+        if is_under_way || is_due {
+            let work = tally.bytes.max(policy.step_bytes).saturating_mul(SPEED);
+            return self.step(roots, work);
+        }
+        if policy.young_bytes == 0 {
+            return Ok(Step { finished: true, ..Step::default() });
+        }
+        self.collect_young(roots).map(Step::of_collection)
+    }
+
+    /// Begins a cycle unless one is under way. Returns whether one is afterwards.
+    fn begin_step(&mut self) -> bool {
+        if self.cycle.phase != Phase::Idle {
+            let lost = self.store.resources().states_lost;
+            return !lost || self.cycle.phase == Phase::Sweeping;
+        }
+        let kept = self.store.keep_states(Born::WHITE);
+        if kept {
+            self.cycle.phase = Phase::Marking;
+        }
+        kept
+    }
+
+    /// Marks as much as `work` allows, and begins to sweep if nothing is left to be marked.
+    /// Outside of a cycle, marks young objects.
+    fn mark_step(&mut self, roots: &mut dyn Iterator<Item = Cell>, work: u64, step: &mut Step) {
+        let StoreParts { arenas, resources, .. } = self.store.parts();
+        let account = &mut resources.account;
+        let mut marker = Marker::new(&mut self.cycle, work);
+        let mut done = marker.drain(arenas, account);
+        if done {
+            let mut count = 0_u64;
+            for root in roots.chain(self.roots.pins()) {
+                if root.is_handle() && !arenas.contains(root) {
+                    step.stale_roots = step.stale_roots.saturating_add(1);
+                }
+                count = count.saturating_add(1);
+                marker.add(arenas, account, root);
+            }
+            step.work = step.work.saturating_add(count.saturating_mul(VISIT));
+            done = marker.drain(arenas, account);
+        }
+        step.work = step.work.saturating_add(work.saturating_sub(marker.left()));
+        if done {
+            self.begin_sweep();
+        }
+    }
+
+    /// White objects are garbage from here on.
+    fn begin_sweep(&mut self) {
+        if self.cycle.phase == Phase::Marking {
+            self.cycle.phase = Phase::Sweeping;
+            let StoreParts { resources, .. } = self.store.parts();
+            resources.born = Born::BLACK;
+        }
+        self.cycle.sweep = (0, self.words_to_sweep(0));
+    }
+
+    /// The words of states of an arena.
+    fn words_to_sweep(&self, place: usize) -> usize {
+        let arena = self.store.arenas().get(Kind::from_place(place));
+        arena.filter(|_| place < Arenas::COUNT).map_or(0, |arena| arena.states().len())
+    }
+
+    /// Frees white objects, as far as `work` allows. Goes from the last slot of each arena
+    /// to the first, so that the top of the memory falls.
+    fn sweep_step(&mut self, work: u64, step: &mut Step) {
+        let mut left = work;
+        let (mut place, mut n) = self.cycle.sweep;
+        while place < Arenas::COUNT && left > 0 {
+            let StoreParts { arenas, resources, .. } = self.store.parts();
+            let Some(arena) = arenas.get_mut(Kind::from_place(place)) else { break };
+            let tally: &mut Tally = &mut resources.tally;
+            let roots = &mut self.roots;
+            while n > 0 && left > 0 {
+                n = n.saturating_sub(1);
+                let freed = &mut step.freed;
+                let white = arena.sweep_white(tally, n, |cell| {
+                    *freed = freed.saturating_add(1);
+                    roots.note_freed(cell);
+                });
+                left = left.saturating_sub(swept(white).max(8));
+            }
+            if n == 0 {
+                arena.reset_if_empty();
+                place = place.saturating_add(1);
+                n = self.words_to_sweep(place);
+            }
+        }
+        self.cycle.sweep = (place, n);
+        step.work = step.work.saturating_add(work.saturating_sub(left));
+        if place >= Arenas::COUNT && self.cycle.phase == Phase::Sweeping {
+            self.cycle.phase = Phase::Idle;
+        }
+    }
+
+    /// Sweeps what is left to be swept, if a cycle is sweeping.
+    pub(super) fn finish_sweep(&mut self) {
+        if self.cycle.phase == Phase::Sweeping {
+            let mut step = Step::default();
+            self.sweep_step(ALL, &mut step);
+            self.finish_cycle(step.freed);
+        }
+    }
+
+    /// Ends a cycle that has swept everything.
+    fn finish_cycle(&mut self, freed: u64) {
+        self.cycle.end(self.store.account_mut());
+        let StoreParts { resources, .. } = self.store.parts();
+        resources.born = Born::WHITE;
+        if !self.keeps_states() {
+            self.store.forget_states();
+        }
+        let usage = self.usage();
+        let live = usage.live().saturating_add(u64::from(usage.seals.live));
+        self.restart_pacer(live, freed > 0);
+    }
+
+    /// Whether states are kept between collections, for young ones.
+    fn keeps_states(&self) -> bool {
+        self.cycle.keeps_states && self.pacer.policy().young_bytes > 0
+    }
+
+    /// After a collection of the whole heap, outside of a cycle: all objects are old.
+    pub(super) fn note_collected(&mut self) {
+        self.cycle.end(self.store.account_mut());
+        if self.keeps_states() {
+            self.store.keep_states(Born::BLACK);
+        } else {
+            self.store.forget_states();
+        }
+    }
+
+    /// Checks that every white object is found to which a black one refers: outside of a
+    /// cycle there is none, and while one marks they are on the work list.
+    pub(super) fn verify_states(&mut self) -> core::result::Result<(), Fault> {
+        if !self.store.has_states() || self.cycle.phase == Phase::Sweeping {
+            return Ok(());
+        }
+        let partial = self.cycle.partial.map(|(cell, _)| cell);
+        let StoreParts { arenas, resources, .. } = self.store.parts();
+        let (bases, bits) = Bases::new(arenas);
+        resources.with_bits(bits, |_, _, bits| {
+            let mut listed = Marks::new(bits, bases);
+            let work = || self.cycle.work.iter().filter(|&&cell| arenas.contains(cell));
+            work().for_each(|&cell| listed.set(cell, true));
+            let is_lost = |cell: Cell| {
+                let arena =
+                    arenas.of(cell).filter(|arena| cell.is_handle() && arena.contains(cell));
+                arena.is_some_and(|arena| arena.states().is_white(cell.slot())) && !listed.get(cell)
+            };
+            let mut lost = arenas.iter().flat_map(|arena| {
+                let black = arena.live().filter(|(cell, _)| arena.states().is_black(cell.slot()));
+                let scanned = black.filter(|(cell, _)| Some(*cell) != partial);
+                scanned.map(|(cell, slot)| (cell, arena.cells(slot).unwrap_or_default()))
+            });
+            let lost = lost.find(|(_, cells)| cells.iter().any(|&cell| is_lost(cell)));
+            work().for_each(|&cell| listed.set(cell, false));
+            lost.map_or(Ok(()), |(cell, _)| {
+                let what = "a collection would miss what the object refers to";
+                Err(Fault { kind: Some(cell.selector()), slot: Some(cell.slot()), what })
+            })
+        })
+    }
+
+    /// The allocations so far are accounted for by a young collection or a step.
+    fn note_part(&mut self) {
+        let StoreParts { resources, .. } = self.store.parts();
+        self.pacer.note_part(&resources.tally);
+        resources.tally = Tally::default();
+    }
+}
+
+impl Step {
+    /// The step that a whole collection was.
+    fn of_collection(done: Collected) -> Step {
+        let Collected { freed, stale_roots, .. } = done;
+        Step { finished: true, freed, stale_roots, work: 0 }
+    }
+}
+
+const _: () = assert!(SPEED > 1, "a cycle ends before as much as is live was allocated");
