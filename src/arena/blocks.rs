@@ -202,6 +202,13 @@ impl Blocks {
         self.take(class_of(u32::try_from(words).ok()?))
     }
 
+    /// [`Blocks::ready`] of 1 to 8 words, which are classes of their own.
+    #[inline(always)]
+    pub(super) fn ready_exact(&mut self, words: u32) -> Option<Block> {
+        debug_assert!((1..=EXACT).contains(&words), "there is no such exact class");
+        self.take(Class { number: to_usize(words.wrapping_sub(1)), words })
+    }
+
     /// Whether [`Blocks::ready`] would return a block.
     #[inline]
     pub(crate) fn is_ready(&self, words: usize) -> bool {

@@ -268,6 +268,23 @@ impl<const BITS: u32> Arena<BITS> {
         Ok(cell)
     }
 
+    /// Allocates an object of 1 to 8 words, which the caller writes, if a block and more
+    /// than one slot are available; else returns `None`, and nothing has changed. Returns
+    /// the handle, and the first byte of the object in memory. Needs no account: a caller
+    /// that leaves the rest to a call at its end saves no registers.
+    #[inline(always)]
+    pub(crate) fn alloc_ready(
+        &mut self,
+        tally: &mut Tally,
+        len: u32,
+        words: u32,
+    ) -> Option<(Cell, usize)> {
+        let vacant = self.slots.vacant_of_many()?;
+        let block = self.blocks.ready_exact(words)?;
+        tally.object(words);
+        Some((vacant.occupy(len, block), to_usize(block.off).wrapping_mul(8)))
+    }
+
     /// [`Arena::alloc`] where a slot or a block is not available yet.
     #[cold]
     #[inline(never)]

@@ -76,10 +76,16 @@ impl AllocationLog {
     #[inline(always)]
     pub(super) fn reserve_one(&mut self, arenas: &Arenas, account: &mut Account) -> Result<usize> {
         let capacity = self.entries.capacity();
-        if !self.regions.is_empty() && self.entries.len() >= self.trigger {
+        if !self.is_ready() {
             self.make_room(arenas, account, 1, 0)?;
         }
         Ok(capacity)
+    }
+
+    /// Whether [`AllocationLog::reserve_one`] has nothing to do.
+    #[inline(always)]
+    pub(super) fn is_ready(&self) -> bool {
+        self.regions.is_empty() || self.entries.len() < self.trigger
     }
 
     /// Makes room for `wanted` more entries. `unrecorded` objects of the heap were
@@ -153,7 +159,8 @@ impl AllocationLog {
     /// Records an allocation for which room was reserved.
     #[inline(always)]
     pub(super) fn record(&mut self, cell: Cell) {
-        if !self.regions.is_empty() {
+        // The second test holds, and leaves no growth for the compiler to provide for.
+        if !self.regions.is_empty() && self.entries.len() < self.entries.capacity() {
             self.entries.push(cell);
         }
     }

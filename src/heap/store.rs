@@ -62,6 +62,11 @@ impl Store {
         &self.arenas
     }
 
+    #[inline]
+    pub(crate) const fn arenas_mut(&mut self) -> &mut Arenas {
+        &mut self.arenas
+    }
+
     /// The arena of a kind.
     ///
     /// # Errors
@@ -172,6 +177,24 @@ impl Store {
             }
             Err(error) => Err(self.log.give_back(&mut self.resources.account, log, error)),
         }
+    }
+
+    /// Allocates an object of 1 to 8 words, which the caller writes, if that takes no
+    /// growth and no other rare step; see [`Arena::alloc_ready`].
+    #[inline(always)]
+    pub(crate) fn alloc_ready(
+        &mut self,
+        kind: Kind,
+        len: u32,
+        words: u32,
+    ) -> Option<(Cell, usize)> {
+        if !self.log.is_ready() {
+            return None;
+        }
+        let arena = self.arenas.get_mut(kind)?;
+        let (cell, first) = arena.alloc_ready(&mut self.resources.tally, len, words)?;
+        self.log.record(cell);
+        Some((cell, first))
     }
 
     /// Checks that the limits allow an object of `words` words; see

@@ -80,6 +80,13 @@ pub(crate) fn copy<T: Element>(to: &mut [T], from: &[T]) {
     }
 }
 
+/// Copies 4 to 32 bytes to as many; `None`, without a copy, for any other number.
+#[inline(always)]
+pub(crate) fn copy_few(to: &mut [u8], from: &[u8]) -> Option<()> {
+    let few = copy_chunks::<u8, 8>(to, from).or_else(|| copy_chunks::<u8, 16>(to, from));
+    few.or_else(|| copy_chunks::<u8, 4>(to, from))
+}
+
 /// Copies `N` to `2 * N` elements; `None` for any other number.
 #[inline(always)]
 fn copy_chunks<T: Copy, const N: usize>(to: &mut [T], from: &[T]) -> Option<()> {

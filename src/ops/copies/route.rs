@@ -323,16 +323,79 @@ impl Route {
         source: Cell,
         range: impl RangeBounds<usize>,
     ) -> Result<()> {
-        let mut slot = store.arena(self.to)?.check(target)?;
-        let source = self.source(store, source, range)?;
+        let opened = store.arena(self.to)?.find_dense(target);
+        let source_slot = store.arena(self.from)?.find_dense(source);
+        let (Some(slot), Some(source_slot)) = (opened, source_slot) else {
+            let bounds = (range.start_bound().cloned(), range.end_bound().cloned());
+            return self.append_cold(store, target, source, bounds);
+        };
+        let source = self.source_of(store, source, source_slot, range)?;
+        let end = to_usize(slot.len).saturating_add(source.range.len());
+        let fits = self.shapes.1.words_for(end) <= to_usize(slot.cap);
+        if !matches!(self.how, How::Verbatim) || self.from == self.to || !fits {
+            return self.append_to(store, (target, slot), &source);
+        }
+        let to = slot.span(self.shapes.1, to_usize(slot.len)..end);
+        let (arena, target_arena) = store.parts().arenas.read_and_write(self.from, self.to)?;
+        let from = source_slot.span(self.shapes.0, source.range);
+        let from = arena.memory().payload().get(from).ok_or_else(corrupt)?;
+        copy(target_arena.write_bytes(target.slot(), to)?, from);
+        target_arena.set_len(target.slot(), object_len(end)?)
+    }
+
+    /// [`Route::append`] where an object has to be opened on a cold path, or cannot be.
+    #[cold]
+    #[inline(never)]
+    fn append_cold(
+        &self,
+        store: &mut Store,
+        target: Cell,
+        source: Cell,
+        bounds: (Bound<usize>, Bound<usize>),
+    ) -> Result<()> {
+        let slot = store.arena(self.to)?.check(target)?;
+        let source = self.source(store, source, bounds)?;
+        self.append_to(store, (target, slot), &source)
+    }
+
+    /// [`Route::append`] where elements are converted, the target has to grow, or both
+    /// objects are of one kind.
+    #[inline(never)]
+    fn append_to(
+        &self,
+        store: &mut Store,
+        (target, mut slot): (Cell, Slot),
+        source: &Source,
+    ) -> Result<()> {
         let start = to_usize(slot.len);
         let end = start.saturating_add(source.range.len());
         if self.shapes.1.words_for(end) > to_usize(slot.cap) {
-            slot = self.grow(store, target, &source)?;
+            slot = self.grow(store, target, source)?;
         }
         let to = slot.span(self.shapes.1, start..end);
-        self.write(store, &source, target.slot(), to)?;
+        self.write(store, source, target.slot(), to)?;
         store.arena_mut(self.to)?.set_len(target.slot(), object_len(end)?)
+    }
+
+    /// [`Route::alloc`] of few bytes as they are; `None`, and nothing has changed, if they
+    /// are no such bytes, or if that takes a rare step.
+    #[inline(always)]
+    fn alloc_few(&self, store: &mut Store, source: &Source) -> Option<Cell> {
+        let len = u32::try_from(source.range.len()).ok().filter(|len| (1..=64).contains(len))?;
+        let plain = matches!(self.how, How::Verbatim) || self.makes_text();
+        if !plain || self.shapes.1.element_bytes() != 1 || self.from == self.to {
+            return None;
+        }
+        let span = self.span(store.arena(self.from).ok()?, source).ok()?;
+        let from = store.arena(self.from).ok()?.memory().payload().get(span.clone())?;
+        if self.makes_text() && !from.is_ascii() {
+            return None;
+        }
+        let (cell, first) = store.alloc_ready(self.to, len, len.div_ceil(8))?;
+        let (arena, target) = store.parts().arenas.read_and_write(self.from, self.to).ok()?;
+        let to = first..first.wrapping_add(to_usize(len));
+        copy(target.write_bytes(cell.slot(), to).ok()?, arena.memory().payload().get(span)?);
+        Some(cell)
     }
 
     /// Allocates an object with elements of a source.
@@ -344,6 +407,9 @@ impl Route {
         range: impl RangeBounds<usize>,
     ) -> Result<Cell> {
         let source = self.source(store, source, range)?;
+        if let Some(cell) = self.alloc_few(store, &source) {
+            return Ok(cell);
+        }
         let count = source.range.len();
         let (len, words) = (object_len(count)?, self.shapes.1.words_for(count));
         if self.from == self.to {
