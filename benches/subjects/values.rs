@@ -5,6 +5,8 @@ use std::hint::black_box;
 
 use segheap::{Bytes, Cell, Error, F64Arr, Handle, Heap, List, Struct, TextPart};
 
+use slotmap::{DefaultKey, SlotMap};
+
 use super::comparison::{Comparison, Pass, comparison};
 use super::{Entry, Random, cells, heap, reading, repeating, words, writing};
 
@@ -273,9 +275,23 @@ fn fields() -> Comparison {
                     |_| heap.alloc(Struct::of(7, &[0.into(), Cell::NULL, Cell::NULL])).unwrap();
                 let records: Vec<Handle<Struct>> = (0..*n).map(new).collect();
                 let mut count = move |record| -> Result<i64, Error> {
-                    let count = heap.get::<Struct>(record)?.get(0)?.as_int().unwrap_or(-1);
-                    heap.get_mut::<Struct>(record)?.set(0, Cell::from(count as u32 + 1))?;
+                    let mut count = -1;
+                    heap.update_element::<Struct>(record, 0, |cell| {
+                        count = cell.as_int().unwrap_or(-1);
+                        Cell::from(count as u32 + 1)
+                    })?;
                     Ok(count)
+                };
+                reading(move || black_box(&records).iter().map(|&r| count(r).unwrap() as u64).sum())
+            }),
+            ("slotmap of Box", |n| {
+                let mut slots: SlotMap<DefaultKey, Box<[i64; 3]>> = SlotMap::new();
+                let records: Vec<_> = (0..*n).map(|_| slots.insert(Box::new([0; 3]))).collect();
+                let mut count = move |record| -> Option<i64> {
+                    let counter = &mut slots.get_mut(record)?[0];
+                    let count = *counter;
+                    *counter = count + 1;
+                    Some(count)
                 };
                 reading(move || black_box(&records).iter().map(|&r| count(r).unwrap() as u64).sum())
             }),
