@@ -262,6 +262,15 @@ fn find() -> Comparison {
 
 // Objects.
 
+/// The fields of a record. All contenders hold cells: what a VM has is boxed in each.
+const FIELDS: [Cell; 3] = [Cell::NULL; 3];
+
+/// The counter in a field, and the field once it is incremented.
+fn incremented(field: Cell) -> (u64, Cell) {
+    let count = field.as_int().unwrap_or(0);
+    (count as u64, Cell::from(count as u32 + 1))
+}
+
 /// Increments a counter in each of many records of three fields.
 fn fields() -> Comparison {
     let n = 1_000;
@@ -271,37 +280,39 @@ fn fields() -> Comparison {
         [
             ("segheap", |n| {
                 let mut heap = heap();
-                let new =
-                    |_| heap.alloc(Struct::of(7, &[0.into(), Cell::NULL, Cell::NULL])).unwrap();
+                let new = |_| heap.alloc(Struct::of(7, &FIELDS)).unwrap();
                 let records: Vec<Handle<Struct>> = (0..*n).map(new).collect();
-                let mut count = move |record| -> Result<i64, Error> {
-                    let mut count = -1;
-                    heap.update_element::<Struct>(record, 0, |cell| {
-                        count = cell.as_int().unwrap_or(-1);
-                        Cell::from(count as u32 + 1)
+                let mut count = move |record| -> Result<u64, Error> {
+                    let mut count = 0;
+                    heap.update_element::<Struct>(record, 0, |field| {
+                        let (old, new) = incremented(field);
+                        count = old;
+                        new
                     })?;
                     Ok(count)
                 };
-                reading(move || black_box(&records).iter().map(|&r| count(r).unwrap() as u64).sum())
+                reading(move || black_box(&records).iter().map(|&r| count(r).unwrap()).sum())
             }),
             ("slotmap of Box", |n| {
-                let mut slots: SlotMap<DefaultKey, Box<[i64; 3]>> = SlotMap::new();
-                let records: Vec<_> = (0..*n).map(|_| slots.insert(Box::new([0; 3]))).collect();
-                let mut count = move |record| -> Option<i64> {
-                    let counter = &mut slots.get_mut(record)?[0];
-                    let count = *counter;
-                    *counter = count + 1;
+                let mut slots: SlotMap<DefaultKey, Box<[Cell]>> = SlotMap::new();
+                let records: Vec<_> = (0..*n).map(|_| slots.insert(Box::new(FIELDS))).collect();
+                let mut count = move |record| -> Option<u64> {
+                    let field = slots.get_mut(record)?.get_mut(0)?;
+                    let (count, new) = incremented(*field);
+                    *field = new;
                     Some(count)
                 };
-                reading(move || black_box(&records).iter().map(|&r| count(r).unwrap() as u64).sum())
+                reading(move || black_box(&records).iter().map(|&r| count(r).unwrap()).sum())
             }),
             ("Vec of Box", |n| {
-                let mut records: Vec<Box<[i64; 3]>> = (0..*n).map(|_| Box::new([0; 3])).collect();
+                let mut records: Vec<Box<[Cell]>> =
+                    (0..*n).map(|_| Box::<[Cell]>::from(FIELDS)).collect();
                 reading(move || {
                     let mut sum = 0;
                     for record in black_box(&mut records) {
-                        sum += record[0] as u64;
-                        record[0] += 1;
+                        let (count, new) = incremented(record[0]);
+                        record[0] = new;
+                        sum += count;
                     }
                     sum
                 })
