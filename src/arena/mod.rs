@@ -279,8 +279,12 @@ impl<const BITS: u32> Arena<BITS> {
         len: u32,
         words: u32,
     ) -> Option<(Cell, usize)> {
-        let vacant = self.slots.vacant_of_many()?;
         let block = self.blocks.ready_exact(words)?;
+        // The block first: the other order keeps more values at hand at a time.
+        let Some(vacant) = self.slots.vacant_of_many() else {
+            self.blocks.free(block);
+            return None;
+        };
         tally.object(words);
         Some((vacant.occupy(len, block), to_usize(block.off).wrapping_mul(8)))
     }

@@ -260,10 +260,10 @@ impl AllocationLog {
         self.entries.get(start..).unwrap_or_default()
     }
 
-    /// Removes the entries from `start` on.
-    pub(crate) fn drain(&mut self, start: usize) -> impl DoubleEndedIterator<Item = Cell> {
-        debug_assert!(start <= self.entries.len(), "regions start inside the log");
-        self.entries.drain(start.min(self.entries.len())..)
+    /// Removes the newest entry, if it is one from `start` on.
+    #[inline(always)]
+    pub(crate) fn pop(&mut self, start: usize) -> Option<Cell> {
+        if self.entries.len() > start { self.entries.pop() } else { None }
     }
 
     /// Removes the entries from `start` on whose objects were freed; all entries if no

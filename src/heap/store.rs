@@ -256,6 +256,17 @@ impl Store {
     /// Frees an object; see [`Heap::free`](crate::Heap::free).
     #[inline]
     pub(crate) fn free(&mut self, cell: Cell) -> Result<()> {
+        let arena = self.arenas.of_handle_mut(cell);
+        match arena.and_then(|arena| arena.free_ready(cell)) {
+            Some(()) => Ok(()),
+            None => self.free_rarely(cell),
+        }
+    }
+
+    /// [`Store::free`] of a last generation, of a slot of an earlier peak, or of none.
+    #[cold]
+    #[inline(never)]
+    fn free_rarely(&mut self, cell: Cell) -> Result<()> {
         let kind = cell.kind().ok_or(Error::NotAHandle)?;
         if kind == Kind::SEALED {
             return Err(Error::Sealed);

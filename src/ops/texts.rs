@@ -108,19 +108,22 @@ impl Heap {
         if let Some(cell) = Cell::short_str(text) {
             return Ok(cell);
         }
-        match u32::try_from(text.len()) {
-            Ok(len @ ..=FEW_BYTES) => match self.store.alloc_ready(Str::KIND, len, len.div_ceil(8))
-            {
-                Some((cell, first)) => {
-                    let place = first..first.wrapping_add(text.len());
-                    let place = self.store.arena_mut(Str::KIND)?.write_bytes(cell.slot(), place)?;
-                    copy_few(place, text.as_bytes()).ok_or_else(corrupt)?;
-                    Ok(cell)
-                }
-                None => self.string_in_arena(text),
-            },
-            _ => self.string_in_arena(text),
+        match self.string_of_few(text) {
+            Some(cell) => Ok(cell),
+            None => self.string_in_arena(text),
         }
+    }
+
+    /// [`Heap::string`] of up to a few bytes; `None` if that takes a rare step, too.
+    #[inline(always)]
+    fn string_of_few(&mut self, text: &str) -> Option<Cell> {
+        let few = text.len() <= to_usize(FEW_BYTES);
+        let len = u32::try_from(text.len()).ok().filter(|_| few)?;
+        let (cell, first) = self.store.alloc_ready(Str::KIND, len, len.div_ceil(8))?;
+        let place = first..first.wrapping_add(text.len());
+        let texts = self.store.arenas_mut().get_mut(Str::KIND)?;
+        copy_few(texts.write_bytes(cell.slot(), place).ok()?, text.as_bytes())?;
+        Some(cell)
     }
 
     /// [`Heap::string`] of more than a few bytes, or where an arena has to grow.

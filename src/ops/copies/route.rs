@@ -1,7 +1,7 @@
 //! Routes: which kinds copy to which, and how. They follow from the class and the
 //! element type that each kind declares; this file mentions no kind.
 
-use core::ops::{Bound, Range, RangeBounds};
+use core::ops::{Bound, Range, RangeBounds, RangeInclusive};
 
 use super::convert::{FailedAt, Fit, check, check_text, convert_into, copy_text};
 use crate::arena::{Arena, Slot};
@@ -9,9 +9,12 @@ use crate::heap::Store;
 use crate::kinds::SHAPES;
 use crate::object::Object;
 use crate::words::{
-    Cell, CopyClass, Element, Elements, Error, Kind, Result, Shape, char_range, copy, corrupt,
-    object_len, out_of_range, range, to_usize,
+    Cell, CopyClass, Element, Elements, Error, Kind, Result, Shape, char_range, copy, copy_few,
+    corrupt, is_ascii_few, object_len, out_of_range, range, to_usize,
 };
+
+/// Numbers of bytes that are copied without a call.
+const FEW: RangeInclusive<u32> = 4..=64;
 
 /// Checks that all elements in the bytes of a source fit.
 type Check = fn(&[u8]) -> Result<(), FailedAt>;
@@ -323,78 +326,90 @@ impl Route {
         source: Cell,
         range: impl RangeBounds<usize>,
     ) -> Result<()> {
-        let opened = store.arena(self.to)?.find_dense(target);
-        let source_slot = store.arena(self.from)?.find_dense(source);
-        let (Some(slot), Some(source_slot)) = (opened, source_slot) else {
-            let bounds = (range.start_bound().cloned(), range.end_bound().cloned());
-            return self.append_cold(store, target, source, bounds);
-        };
-        let source = self.source_of(store, source, source_slot, range)?;
-        let end = to_usize(slot.len).saturating_add(source.range.len());
-        let fits = self.shapes.1.words_for(end) <= to_usize(slot.cap);
-        if !matches!(self.how, How::Verbatim) || self.from == self.to || !fits {
-            return self.append_to(store, (target, slot), &source);
+        let bounds = (range.start_bound().cloned(), range.end_bound().cloned());
+        match self.append_few(store, target, source, range) {
+            Some(()) => Ok(()),
+            None => self.append_any(store, target, source, bounds),
         }
-        let to = slot.span(self.shapes.1, to_usize(slot.len)..end);
-        let (arena, target_arena) = store.parts().arenas.read_and_write(self.from, self.to)?;
-        let from = source_slot.span(self.shapes.0, source.range);
-        let from = arena.memory().payload().get(from).ok_or_else(corrupt)?;
-        copy(target_arena.write_bytes(target.slot(), to)?, from);
-        target_arena.set_len(target.slot(), object_len(end)?)
     }
 
-    /// [`Route::append`] where an object has to be opened on a cold path, or cannot be.
-    #[cold]
+    /// [`Route::append`] of few bytes to an object of another kind that has room; `None`,
+    /// and nothing has changed, if that is not so, an object has to be opened on a cold
+    /// path, or anything fails.
+    #[inline(always)]
+    fn append_few(
+        &self,
+        store: &mut Store,
+        target: Cell,
+        source: Cell,
+        bounds: impl RangeBounds<usize>,
+    ) -> Option<()> {
+        if !matches!(self.how, How::Verbatim) || self.from == self.to {
+            return None;
+        }
+        let (sources, targets) = store.parts().arenas.read_and_write(self.from, self.to).ok()?;
+        let source = sources.find_dense(source)?;
+        let (slot, block) = targets.open_dense(target)?;
+        let range = range(bounds, to_usize(source.len)).ok()?;
+        let end = to_usize(slot.len).saturating_add(range.len());
+        let len = object_len(end).ok()?;
+        let to = self.shapes.1.bytes(to_usize(slot.len)..end);
+        let place = u8::slice_mut(block).get_mut(to)?;
+        copy_few(place, sources.memory().payload().get(source.span(self.shapes.0, range))?)?;
+        slot.len = len;
+        Some(())
+    }
+
+    /// [`Route::append`], whatever it takes.
     #[inline(never)]
-    fn append_cold(
+    fn append_any(
         &self,
         store: &mut Store,
         target: Cell,
         source: Cell,
         bounds: (Bound<usize>, Bound<usize>),
     ) -> Result<()> {
-        let slot = store.arena(self.to)?.check(target)?;
+        let mut slot = store.arena(self.to)?.check(target)?;
         let source = self.source(store, source, bounds)?;
-        self.append_to(store, (target, slot), &source)
-    }
-
-    /// [`Route::append`] where elements are converted, the target has to grow, or both
-    /// objects are of one kind.
-    #[inline(never)]
-    fn append_to(
-        &self,
-        store: &mut Store,
-        (target, mut slot): (Cell, Slot),
-        source: &Source,
-    ) -> Result<()> {
         let start = to_usize(slot.len);
         let end = start.saturating_add(source.range.len());
         if self.shapes.1.words_for(end) > to_usize(slot.cap) {
-            slot = self.grow(store, target, source)?;
+            slot = self.grow(store, target, &source)?;
         }
         let to = slot.span(self.shapes.1, start..end);
-        self.write(store, source, target.slot(), to)?;
+        self.write(store, &source, target.slot(), to)?;
         store.arena_mut(self.to)?.set_len(target.slot(), object_len(end)?)
     }
 
-    /// [`Route::alloc`] of few bytes as they are; `None`, and nothing has changed, if they
-    /// are no such bytes, or if that takes a rare step.
+    /// Whether the target gets the bytes of the source as they are, and is another object.
     #[inline(always)]
-    fn alloc_few(&self, store: &mut Store, source: &Source) -> Option<Cell> {
-        let len = u32::try_from(source.range.len()).ok().filter(|len| (1..=64).contains(len))?;
+    fn is_of_bytes(&self) -> bool {
         let plain = matches!(self.how, How::Verbatim) || self.makes_text();
-        if !plain || self.shapes.1.element_bytes() != 1 || self.from == self.to {
-            return None;
-        }
-        let span = self.span(store.arena(self.from).ok()?, source).ok()?;
-        let from = store.arena(self.from).ok()?.memory().payload().get(span.clone())?;
-        if self.makes_text() && !from.is_ascii() {
+        plain && self.shapes.1.element_bytes() == 1 && self.from != self.to
+    }
+
+    /// [`Route::alloc`] of few bytes as they are; `None`, and nothing has changed, if they
+    /// are no such bytes, or if that takes a rare step. Only if [`Route::is_of_bytes`].
+    #[inline(always)]
+    fn alloc_few(
+        &self,
+        store: &mut Store,
+        source: Cell,
+        bounds: impl RangeBounds<usize>,
+    ) -> Option<Cell> {
+        let sources = store.arena(self.from).ok()?;
+        let slot = sources.find_dense(source)?;
+        let range = range(bounds, to_usize(slot.len)).ok()?;
+        let len = u32::try_from(range.len()).ok().filter(|len| FEW.contains(len))?;
+        let span = slot.span(self.shapes.0, range);
+        let from = sources.memory().payload().get(span.clone())?;
+        if self.makes_text() && !is_ascii_few(from) {
             return None;
         }
         let (cell, first) = store.alloc_ready(self.to, len, len.div_ceil(8))?;
-        let (arena, target) = store.parts().arenas.read_and_write(self.from, self.to).ok()?;
-        let to = first..first.wrapping_add(to_usize(len));
-        copy(target.write_bytes(cell.slot(), to).ok()?, arena.memory().payload().get(span)?);
+        let (sources, targets) = store.parts().arenas.read_and_write(self.from, self.to).ok()?;
+        let to = targets.write_bytes(cell.slot(), first..first.wrapping_add(to_usize(len)));
+        copy_few(to.ok()?, sources.memory().payload().get(span)?)?;
         Some(cell)
     }
 
@@ -406,10 +421,36 @@ impl Route {
         source: Cell,
         range: impl RangeBounds<usize>,
     ) -> Result<Cell> {
-        let source = self.source(store, source, range)?;
-        if let Some(cell) = self.alloc_few(store, &source) {
-            return Ok(cell);
+        let bounds = (range.start_bound().cloned(), range.end_bound().cloned());
+        if !self.is_of_bytes() {
+            return self.alloc_any(store, source, bounds);
         }
+        match self.alloc_few(store, source, range) {
+            Some(cell) => Ok(cell),
+            None => self.alloc_bytes(store, source, bounds),
+        }
+    }
+
+    /// [`Route::alloc`] of bytes as they are, whatever it takes.
+    #[inline(never)]
+    fn alloc_bytes(
+        &self,
+        store: &mut Store,
+        source: Cell,
+        bounds: (Bound<usize>, Bound<usize>),
+    ) -> Result<Cell> {
+        self.alloc_any(store, source, bounds)
+    }
+
+    /// [`Route::alloc`], whatever it takes.
+    #[inline(always)]
+    fn alloc_any(
+        &self,
+        store: &mut Store,
+        source: Cell,
+        bounds: (Bound<usize>, Bound<usize>),
+    ) -> Result<Cell> {
+        let source = self.source(store, source, bounds)?;
         let count = source.range.len();
         let (len, words) = (object_len(count)?, self.shapes.1.words_for(count));
         if self.from == self.to {
