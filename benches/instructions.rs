@@ -255,6 +255,10 @@ operations! {
         let text = fixture.heap.convert_across::<Str>(black_box(fixture.bytes), ..64)?;
         fixture.heap.free(text)?
     }
+    text_from_bytes_4096_free(fixture, _i) {
+        let text = fixture.heap.convert_across::<Str>(black_box(fixture.bytes), ..)?;
+        fixture.heap.free(text)?
+    }
     grow_list_to_16_free(fixture, i) {
         let list = fixture.heap.alloc(List::new())?;
         for _ in 0..16 {

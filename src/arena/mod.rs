@@ -44,7 +44,6 @@ use crate::words::{
 const FIRST_GROWTH: usize = 4;
 
 const _: () = assert!(size_of::<Arena>() <= 128, "two cache lines");
-
 /// The slots and the memory that an arena has reserved.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Extent {
@@ -268,10 +267,8 @@ impl<const BITS: u32> Arena<BITS> {
         Ok(cell)
     }
 
-    /// Allocates an object of 1 to 8 words, which the caller writes, if a block and more
-    /// than one slot are available; else returns `None`, and nothing has changed. Returns
-    /// the handle, and the first byte of the object in memory. Needs no account: a caller
-    /// that leaves the rest to a call at its end saves no registers.
+    /// Allocates an object of 1 to 8 words, which the caller writes, from its first byte in
+    /// memory on; `None`, and nothing has changed, without a block or more than one slot.
     #[inline(always)]
     pub(crate) fn alloc_ready(
         &mut self,
@@ -281,12 +278,12 @@ impl<const BITS: u32> Arena<BITS> {
     ) -> Option<(Cell, usize)> {
         let block = self.blocks.ready_exact(words)?;
         // The block first: the other order keeps more values at hand at a time.
-        let Some(vacant) = self.slots.vacant_of_many() else {
-            self.blocks.free(block);
-            return None;
-        };
-        tally.object(words);
-        Some((vacant.occupy(len, block), to_usize(block.off).wrapping_mul(8)))
+        if let Some(vacant) = self.slots.vacant_of_many() {
+            tally.object(words);
+            return Some((vacant.occupy(len, block), to_usize(block.off).wrapping_mul(8)));
+        }
+        self.blocks.free(block);
+        None
     }
 
     /// [`Arena::alloc`] where a slot or a block is not available yet.

@@ -93,6 +93,7 @@ pub(crate) fn copy_few(to: &mut [u8], from: &[u8]) -> Option<()> {
 /// Whether 4 to 64 bytes are ASCII; false for any other number.
 #[inline(always)]
 pub(crate) fn is_ascii_few(bytes: &[u8]) -> bool {
+    #[inline(always)]
     fn high<const N: usize>(bytes: &[u8]) -> Option<u8> {
         let ends = (bytes.first_chunk::<N>()?, bytes.last_chunk::<N>()?);
         Some(ends.0.iter().zip(ends.1).fold(0, |bits, (a, b)| bits | a | b))

@@ -381,22 +381,19 @@ impl Route {
         store.arena_mut(self.to)?.set_len(target.slot(), object_len(end)?)
     }
 
-    /// Whether the target gets the bytes of the source as they are, and is another object.
-    #[inline(always)]
-    fn is_of_bytes(&self) -> bool {
-        let plain = matches!(self.how, How::Verbatim) || self.makes_text();
-        plain && self.shapes.1.element_bytes() == 1 && self.from != self.to
-    }
-
     /// [`Route::alloc`] of few bytes as they are; `None`, and nothing has changed, if they
-    /// are no such bytes, or if that takes a rare step. Only if [`Route::is_of_bytes`].
+    /// are no such bytes, or if that takes a rare step.
     #[inline(always)]
-    fn alloc_few(
+    pub(super) fn alloc_few(
         &self,
         store: &mut Store,
         source: Cell,
         bounds: impl RangeBounds<usize>,
     ) -> Option<Cell> {
+        let plain = matches!(self.how, How::Verbatim) || self.makes_text();
+        if !plain || self.shapes.1.element_bytes() != 1 || self.from == self.to {
+            return None;
+        }
         let sources = store.arena(self.from).ok()?;
         let slot = sources.find_dense(source)?;
         let range = range(bounds, to_usize(slot.len)).ok()?;
@@ -421,36 +418,7 @@ impl Route {
         source: Cell,
         range: impl RangeBounds<usize>,
     ) -> Result<Cell> {
-        let bounds = (range.start_bound().cloned(), range.end_bound().cloned());
-        if !self.is_of_bytes() {
-            return self.alloc_any(store, source, bounds);
-        }
-        match self.alloc_few(store, source, range) {
-            Some(cell) => Ok(cell),
-            None => self.alloc_bytes(store, source, bounds),
-        }
-    }
-
-    /// [`Route::alloc`] of bytes as they are, whatever it takes.
-    #[inline(never)]
-    fn alloc_bytes(
-        &self,
-        store: &mut Store,
-        source: Cell,
-        bounds: (Bound<usize>, Bound<usize>),
-    ) -> Result<Cell> {
-        self.alloc_any(store, source, bounds)
-    }
-
-    /// [`Route::alloc`], whatever it takes.
-    #[inline(always)]
-    fn alloc_any(
-        &self,
-        store: &mut Store,
-        source: Cell,
-        bounds: (Bound<usize>, Bound<usize>),
-    ) -> Result<Cell> {
-        let source = self.source(store, source, bounds)?;
+        let source = self.source(store, source, range)?;
         let count = source.range.len();
         let (len, words) = (object_len(count)?, self.shapes.1.words_for(count));
         if self.from == self.to {
