@@ -20,11 +20,11 @@ enum Number {
 }
 
 fn number() -> impl Strategy<Value = Number> {
-    prop_oneof![integer().prop_map(Number::Value), limbs(0..4)]
+    prop_oneof![integer().prop_map(Number::Value), of_limbs(0..4)]
 }
 
 /// Integers of so many limbs.
-fn limbs(len: Range<usize>) -> impl Strategy<Value = Number> {
+fn of_limbs(len: Range<usize>) -> impl Strategy<Value = Number> {
     let limb = prop_oneof![2 => any::<u64>(), 1 => 0_u64..3, 1 => Just(u64::MAX),
         1 => Just(1 << 63), 1 => Just(1 << 47)];
     (any::<bool>(), prop::collection::vec(limb, len))
@@ -34,7 +34,7 @@ fn limbs(len: Range<usize>) -> impl Strategy<Value = Number> {
 /// [`number`], and integers of about eight limbs: up to so many are multiplied on the
 /// stack.
 fn operand() -> impl Strategy<Value = Number> {
-    prop_oneof![2 => number(), 1 => limbs(7..10)]
+    prop_oneof![2 => number(), 1 => of_limbs(7..10)]
 }
 
 impl Number {
