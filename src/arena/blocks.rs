@@ -3,7 +3,8 @@
 //! The memory begins with the heads of the free lists, one word for each size
 //! class. The blocks follow, up to `top`. The first word of a free block is the
 //! offset of the next free one of its class, or 0. Each size up to 8 words has a
-//! class of its own; beyond, there are four classes to a doubling.
+//! class of its own; beyond, there are four classes to a doubling, and eight from 4,096
+//! words on.
 //!
 //! A block is the first free one of its class, or bump-allocated at the top, or
 //! split off a larger free one. The last block grows in place, and lowers the top
@@ -24,9 +25,9 @@ use class::{CLASSES, Class, EXACT, class_of, class_words};
 
 /// The first word of the first block. In a memory that the global allocator has
 /// mapped, which starts 16 bytes into a page, it starts a cache line.
-const START: usize = 126;
+const START: usize = 206;
 /// [`START`], as an offset.
-const FIRST: u32 = 126;
+const FIRST: u32 = 206;
 const _: () = assert!(to_usize(FIRST) == START);
 /// The end of the last block at most: the last word of 2^32 is not used.
 const TOP_MAX: u64 = u32::MAX as u64;

@@ -1,11 +1,15 @@
-//! Size classes of blocks: each size up to 8 words, then four classes to a doubling.
+//! Size classes of blocks: each size up to 8 words, then four classes to a doubling, and
+//! eight from 4,096 words on.
 
 use crate::words::to_usize;
 
 /// Number of size classes.
-pub(super) const CLASSES: usize = 124;
+pub(super) const CLASSES: usize = 204;
 /// Sizes up to this many words have a class each.
 pub(super) const EXACT: u32 = 8;
+/// Sizes from 2^12 words on have eight classes to a doubling, from number 44 on.
+const FINE: u32 = 12;
+const FINE_CLASS: u32 = 44;
 /// From this many words on, blocks are [`SKEW`] words larger: those of powers of two,
 /// side by side, would all begin in the same few sets of a cache.
 const SKEWED: u32 = 256;
@@ -81,8 +85,13 @@ const fn computed_class(last: u32) -> usize {
     }
     let last = if last < UNSKEWED { last } else { larger(last.wrapping_sub(SKEW), UNSKEWED) };
     let exponent = last.ilog2();
-    let quarter = (last >> exponent.wrapping_sub(2)) & 3;
-    to_usize(exponent.wrapping_sub(1).wrapping_mul(4).wrapping_add(quarter))
+    if exponent < FINE {
+        let quarter = (last >> exponent.wrapping_sub(2)) & 3;
+        return to_usize(exponent.wrapping_sub(1).wrapping_mul(4).wrapping_add(quarter));
+    }
+    let eighth = (last >> exponent.wrapping_sub(3)) & 7;
+    let doublings = exponent.wrapping_sub(FINE);
+    to_usize(doublings.wrapping_mul(8).wrapping_add(eighth).wrapping_add(FINE_CLASS))
 }
 
 /// The words in a block of `class`, at most `u32::MAX`.
@@ -92,8 +101,12 @@ const fn computed_words(class: usize) -> u32 {
     if class < EXACT {
         return class.wrapping_add(1);
     }
-    let quarter = (class & 3).wrapping_add(5) as u64;
-    let words = quarter << (class >> 2).wrapping_sub(1);
+    let words = if class < FINE_CLASS {
+        ((class & 3).wrapping_add(5) as u64) << (class >> 2).wrapping_sub(1)
+    } else {
+        let fine = class.wrapping_sub(FINE_CLASS);
+        ((fine & 7).wrapping_add(9) as u64) << (fine >> 3).wrapping_add(FINE).wrapping_sub(3)
+    };
     let skew = if words < SKEWED as u64 { 0 } else { SKEW as u64 };
     let words = words.wrapping_add(skew);
     if words > u32::MAX as u64 { u32::MAX } else { words as u32 }
@@ -103,7 +116,7 @@ const fn larger(a: u32, b: u32) -> u32 {
     if a < b { b } else { a }
 }
 
-/// Twice the words of a block, so that the next block is of four classes above.
+/// The words of a block of the class of twice the size.
 pub(in crate::arena) fn doubled(cap: u32) -> u32 {
     let skew = if cap < SKEWED { 0 } else { SKEW };
     cap.saturating_mul(2).saturating_sub(skew)

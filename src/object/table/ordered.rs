@@ -14,7 +14,7 @@
 use core::cmp::Ordering;
 
 use super::Table;
-use super::layout::{FLAGS, INDEX, Layout, ORDERED};
+use super::layout::{BOXED, INDEX, Layout, ORDERED, SEQUENCED};
 use crate::arena::halves;
 use crate::words::{Cell, to_usize};
 
@@ -28,6 +28,8 @@ pub(crate) struct Branch {
     right: bool,
 }
 
+/// The flags of an ordered table.
+const FLAGS: u32 = SEQUENCED | BOXED;
 /// The root lies above the flags.
 const ROOT_SHIFT: u32 = FLAGS.count_ones();
 const ROOT: Branch = Branch { node: 0, right: false };
