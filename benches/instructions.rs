@@ -48,6 +48,9 @@ struct Fixture {
     sorted: Handle<List>,
     /// Two equal lists of 8 lists of 8 integers.
     nested: [Cell; 2],
+    builder: Handle<Bytes>,
+    /// Integers of two limbs and of one.
+    wide: [Cell; 2],
     /// An empty heap.
     other: Heap,
 }
@@ -86,6 +89,8 @@ impl Fixture {
         }
         Ok(Fixture {
             sorted: heap.alloc(List::of(&unsorted))?,
+            builder: heap.alloc(Bytes::with_capacity(1_024))?,
+            wide: [heap.int128(-(1 << 100))?, heap.int(i64::MAX - 7)?],
             unsorted,
             nested,
             other: Heap::with(Settings::seeded(2)),
@@ -208,7 +213,8 @@ operations! {
                 fixture.list.into(), fixture.stack.into(), fixture.pair.into(), fixture.record.into(),
                 fixture.closure.into(), fixture.floats.into(), fixture.ints.into(), fixture.bytes.into(),
                 fixture.text.into(), fixture.map.into(), fixture.set.into(), fixture.fields.into(),
-                fixture.counts.into(), fixture.sorted.into(), fixture.nested[0], fixture.nested[1],
+                fixture.counts.into(), fixture.sorted.into(), fixture.builder.into(),
+                fixture.wide[0], fixture.wide[1], fixture.nested[0], fixture.nested[1],
             ];
             fixture.heap.collect(roots.chain(kept).chain(objects))?;
         }
@@ -238,6 +244,35 @@ operations! {
         let text = Cell::from(black_box(fixture.text));
         let text = fixture.heap.concat(&[text.into(), text.into()])?;
         fixture.heap.free(text)?
+    }
+    append_16(fixture, i) {
+        if i % 64 == 0 {
+            fixture.heap.get_mut(fixture.builder)?.truncate(0)?;
+        }
+        fixture.heap.append_across(black_box(fixture.builder), black_box(fixture.text), ..)?
+    }
+    text_from_bytes_64_free(fixture, _i) {
+        let text = fixture.heap.convert_across::<Str>(black_box(fixture.bytes), ..64)?;
+        fixture.heap.free(text)?
+    }
+    text_from_bytes_4096_free(fixture, _i) {
+        let text = fixture.heap.convert_across::<Str>(black_box(fixture.bytes), ..)?;
+        fixture.heap.free(text)?
+    }
+    grow_list_to_16_free(fixture, i) {
+        let list = fixture.heap.alloc(List::new())?;
+        for _ in 0..16 {
+            fixture.heap.get_mut(black_box(list))?.push(Cell::from(i as u32))?;
+        }
+        fixture.heap.free(list)?
+    }
+    int_add_wide_free(fixture, i) {
+        let sum = fixture.heap.add(black_box(fixture.wide[0]), Cell::from(i as u32))?;
+        fixture.heap.free(sum)?
+    }
+    int_mul_wide_free(fixture, _i) {
+        let product = fixture.heap.mul(black_box(fixture.wide[1]), black_box(fixture.wide[1]))?;
+        fixture.heap.free(product)?
     }
     sort_64(fixture, _i) {
         let mut list = fixture.heap.get_mut(fixture.sorted)?;

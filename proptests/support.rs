@@ -88,10 +88,12 @@ pub fn by_bigint(operands: &[&BigInt], result: BigInt) -> Result<BigInt, Error> 
     }
 }
 
-/// [`by_bigint`] of a product; one with zero is exact.
+/// [`by_bigint`] of a product; one with zero is exact, and one of factors of up to 512
+/// bits.
 pub fn product(a: &BigInt, b: &BigInt) -> Result<BigInt, Error> {
     let product = a * b;
-    if product == BigInt::ZERO { Ok(product) } else { by_bigint(&[a, b], product) }
+    let is_exact = product == BigInt::ZERO || a.bits().max(b.bits()) <= 512;
+    if is_exact { Ok(product) } else { by_bigint(&[a, b], product) }
 }
 
 /// Immediate values, from a small range, so that equal ones are frequent.

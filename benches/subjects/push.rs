@@ -8,10 +8,11 @@ use segheap::{Cell, Error, Handle, Heap, List};
 use slotmap::DefaultKey;
 
 use super::comparison::{Comparison, Pass, comparison};
-use super::{Entry, Slots, heap, total, words, writing};
+use super::{Entry, Slots, cells, heap, total, words, writing};
 
 pub(crate) const COMPARISONS: &[Entry] = &[
     ("push 1M to one list", push),
+    ("extend one list to 1M, by 64", extend),
     ("push to 62,500 lists of 16, list by list", || grow(62_500)),
     ("push to 62,500 lists of 16, round-robin", || round_robin(62_500, 16)),
     ("push to 1,000 lists of 1,000, round-robin", || round_robin(1_000, 1_000)),
@@ -147,6 +148,51 @@ fn push() -> Comparison {
                     move |slots| push_slots(slots, black_box(key), black_box(*n)).unwrap(),
                     move |slots| total(&slots[key]),
                     move |slots| slots[key].clear(),
+                )
+            }),
+        ],
+    )
+}
+
+#[inline(never)]
+fn extend_heap(heap: &mut Heap, list: Handle<List>, cells: &[Cell]) -> Result<(), Error> {
+    for cells in cells.chunks(64) {
+        heap.get_mut(list)?.extend(cells)?;
+    }
+    Ok(())
+}
+
+#[inline(never)]
+fn extend_vec(vec: &mut Vec<u64>, words: &[u64]) {
+    for words in words.chunks(64) {
+        vec.extend_from_slice(words);
+    }
+}
+
+/// By a run of elements at a time, as bulk instructions of a VM do.
+fn extend() -> Comparison {
+    let cells = cells(1_000_000);
+    comparison(
+        cells.len(),
+        cells,
+        [
+            ("segheap", |cells| {
+                let mut heap = heap();
+                let list = heap.alloc(List::of(&[])).unwrap();
+                writing(
+                    heap,
+                    move |heap| extend_heap(heap, black_box(list), black_box(&cells)).unwrap(),
+                    move |heap| list_bits(heap, list),
+                    move |heap| heap.get_mut(list).unwrap().truncate(0).unwrap(),
+                )
+            }),
+            ("Vec", |cells| {
+                let words = words(&cells);
+                writing(
+                    Vec::new(),
+                    move |vec| extend_vec(vec, black_box(&words)),
+                    |vec| total(vec),
+                    Vec::clear,
                 )
             }),
         ],

@@ -5,6 +5,8 @@ use std::hint::black_box;
 
 use segheap::{Bytes, Cell, Error, F64Arr, Handle, Heap, List, Struct, TextPart};
 
+use slotmap::{DefaultKey, SlotMap};
+
 use super::comparison::{Comparison, Pass, comparison};
 use super::{Entry, Random, cells, heap, reading, repeating, words, writing};
 
@@ -260,6 +262,15 @@ fn find() -> Comparison {
 
 // Objects.
 
+/// The fields of a record. All contenders hold cells: what a VM has is boxed in each.
+const FIELDS: [Cell; 3] = [Cell::NULL; 3];
+
+/// The counter in a field, and the field once it is incremented.
+fn incremented(field: Cell) -> (u64, Cell) {
+    let count = field.as_int().unwrap_or(0);
+    (count as u64, Cell::from(count as u32 + 1))
+}
+
 /// Increments a counter in each of many records of three fields.
 fn fields() -> Comparison {
     let n = 1_000;
@@ -269,23 +280,39 @@ fn fields() -> Comparison {
         [
             ("segheap", |n| {
                 let mut heap = heap();
-                let new =
-                    |_| heap.alloc(Struct::of(7, &[0.into(), Cell::NULL, Cell::NULL])).unwrap();
+                let new = |_| heap.alloc(Struct::of(7, &FIELDS)).unwrap();
                 let records: Vec<Handle<Struct>> = (0..*n).map(new).collect();
-                let mut count = move |record| -> Result<i64, Error> {
-                    let count = heap.get::<Struct>(record)?.get(0)?.as_int().unwrap_or(-1);
-                    heap.get_mut::<Struct>(record)?.set(0, Cell::from(count as u32 + 1))?;
+                let mut count = move |record| -> Result<u64, Error> {
+                    let mut count = 0;
+                    heap.update_element::<Struct>(record, 0, |field| {
+                        let (old, new) = incremented(field);
+                        count = old;
+                        new
+                    })?;
                     Ok(count)
                 };
-                reading(move || black_box(&records).iter().map(|&r| count(r).unwrap() as u64).sum())
+                reading(move || black_box(&records).iter().map(|&r| count(r).unwrap()).sum())
+            }),
+            ("slotmap of Box", |n| {
+                let mut slots: SlotMap<DefaultKey, Box<[Cell]>> = SlotMap::new();
+                let records: Vec<_> = (0..*n).map(|_| slots.insert(Box::new(FIELDS))).collect();
+                let mut count = move |record| -> Option<u64> {
+                    let field = slots.get_mut(record)?.get_mut(0)?;
+                    let (count, new) = incremented(*field);
+                    *field = new;
+                    Some(count)
+                };
+                reading(move || black_box(&records).iter().map(|&r| count(r).unwrap()).sum())
             }),
             ("Vec of Box", |n| {
-                let mut records: Vec<Box<[i64; 3]>> = (0..*n).map(|_| Box::new([0; 3])).collect();
+                let mut records: Vec<Box<[Cell]>> =
+                    (0..*n).map(|_| Box::<[Cell]>::from(FIELDS)).collect();
                 reading(move || {
                     let mut sum = 0;
                     for record in black_box(&mut records) {
-                        sum += record[0] as u64;
-                        record[0] += 1;
+                        let (count, new) = incremented(record[0]);
+                        record[0] = new;
+                        sum += count;
                     }
                     sum
                 })

@@ -104,6 +104,17 @@ fn size_with_slack(size: usize) -> usize {
 /// Asserts that a loop that collects when due never runs into the limits while few
 /// objects are live, and does not collect too often.
 fn assert_collection_is_due_in_time(limits: Limits, live: usize) {
+    for new in [pair, short_text] {
+        assert_due_in_time(limits, live, new);
+    }
+}
+
+/// A text in an arena, which a path of its own allocates.
+fn short_text(heap: &mut Heap) -> Cell {
+    heap.string("sixteen bytes :)").unwrap()
+}
+
+fn assert_due_in_time(limits: Limits, live: usize, new: fn(&mut Heap) -> Cell) {
     let mut heap = limited(limits);
     let mut ring = vec![Cell::NULL; live];
     let mut collections = 0;
@@ -112,7 +123,7 @@ fn assert_collection_is_due_in_time(limits: Limits, live: usize) {
             heap.collect(ring.iter().copied()).unwrap();
             collections += 1;
         }
-        ring[n % live] = pair(&mut heap);
+        ring[n % live] = new(&mut heap);
     }
     assert!(collections > 0 && collections < 6_000, "{collections} collections");
 }

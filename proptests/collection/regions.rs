@@ -1,7 +1,9 @@
 //! Regions: what they free, what they keep, and what they cost.
 
 use proptest::prelude::*;
-use segheap::{Cell, Error, Heap, Kind, Limits, List, Map, Pair, Region, Resource, abi};
+use segheap::{
+    Bytes, Cell, Error, Heap, Kind, Limits, List, Map, Pair, Region, Resource, Str, abi,
+};
 
 use super::{NONE, heap, pair};
 use crate::support::config;
@@ -18,6 +20,26 @@ fn a_local_text_in_an_outer_list_becomes_stale() {
     assert_eq!(heap.text(local).err(), Some(Error::Stale { kind: Kind::STR }));
     assert_eq!(heap.display(outer).to_string(), "[gone]");
     assert_eq!(heap.collect([outer.cell(), other]).unwrap().live, 2);
+}
+
+/// Whatever path allocates it, an object belongs to the innermost region.
+#[test]
+fn few_bytes_belong_to_their_region() {
+    let mut heap = heap();
+    let bytes = heap.alloc(Bytes::of(b"sixteen bytes :)")).unwrap();
+    let text = heap.string("sixteen bytes :)").unwrap();
+    for _ in 0..100 {
+        let region = heap.open_region().unwrap();
+        let made = [
+            heap.string("a local text").unwrap(),
+            heap.concat(&[text.into(), text.into()]).unwrap(),
+            heap.convert_across::<Str>(bytes, ..).unwrap().into(),
+        ];
+        assert!(made.iter().all(|&text| heap.contains(text)));
+        assert_eq!(heap.close_region(region, NONE), Ok(3));
+        assert!(!made.iter().any(|&text| heap.contains(text)));
+    }
+    heap.verify().unwrap();
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Integers against `BigInt`: arithmetic is exact whether operands are immediate or
 //! allocated, and a result that fits in a cell is immediate.
 
+use std::ops::Range;
+
 use num_bigint::{BigInt, Sign};
 use proptest::prelude::*;
 use segheap::{Bignum, Cell, Cursor, Error, Heap, abi};
@@ -10,7 +12,7 @@ use crate::support::{
     by_bigint, config, heap, index, integer, out_of_range, product as product_of,
 };
 
-/// Integers of up to four limbs. `Limbs` allocates even small values.
+/// Integers of up to three limbs. `Limbs` allocates even small values.
 #[derive(Clone, Debug)]
 enum Number {
     Value(i64),
@@ -18,15 +20,21 @@ enum Number {
 }
 
 fn number() -> impl Strategy<Value = Number> {
-    let limb = || {
-        prop_oneof![2 => any::<u64>(), 1 => 0_u64..3, 1 => Just(u64::MAX),
-        1 => Just(1 << 63), 1 => Just(1 << 47)]
-    };
-    prop_oneof![
-        integer().prop_map(Number::Value),
-        (any::<bool>(), prop::collection::vec(limb(), 0..4))
-            .prop_map(|(negative, limbs)| Number::Limbs(negative, limbs)),
-    ]
+    prop_oneof![integer().prop_map(Number::Value), of_limbs(0..4)]
+}
+
+/// Integers of so many limbs.
+fn of_limbs(len: Range<usize>) -> impl Strategy<Value = Number> {
+    let limb = prop_oneof![2 => any::<u64>(), 1 => 0_u64..3, 1 => Just(u64::MAX),
+        1 => Just(1 << 63), 1 => Just(1 << 47)];
+    (any::<bool>(), prop::collection::vec(limb, len))
+        .prop_map(|(negative, limbs)| Number::Limbs(negative, limbs))
+}
+
+/// [`number`], and integers of about eight limbs: up to so many are multiplied on the
+/// stack.
+fn operand() -> impl Strategy<Value = Number> {
+    prop_oneof![2 => number(), 1 => of_limbs(7..10)]
 }
 
 impl Number {
@@ -100,11 +108,26 @@ fn carries_pass_through_limbs() {
     }
 }
 
+/// The greatest integers of so many limbs, whose products carry into every limb.
+#[test]
+fn products_of_the_greatest_integers() {
+    let mut heap = heap(1);
+    for lens in [[1, 1], [2, 2], [1, 8], [8, 8], [8, 9], [9, 9]] {
+        let [a, b] = lens.map(|len| Number::Limbs(len == 8, vec![u64::MAX; len]));
+        let ((a, big_a), (b, big_b)) = (a.alloc(&mut heap), b.alloc(&mut heap));
+        let product = heap.mul(a, b);
+        assert_result(&heap, product, product_of(&big_a, &big_b));
+        let (sum, difference) = (heap.add(a, b).unwrap(), heap.sub(b, a).unwrap());
+        assert_value(&heap, sum, &(&big_a + &big_b));
+        assert_value(&heap, difference, &(big_b - big_a));
+    }
+}
+
 proptest! {
     #![proptest_config(config(192))]
 
     #[test]
-    fn arithmetic(a in number(), b in number()) {
+    fn arithmetic(a in operand(), b in operand()) {
         let mut heap = heap(5);
         let ((a, x), (b, y)) = (a.alloc(&mut heap), b.alloc(&mut heap));
         let zero = BigInt::ZERO;

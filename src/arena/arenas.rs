@@ -49,6 +49,14 @@ impl Arenas {
         self.arenas.get_mut(kind.place())
     }
 
+    /// The arena that the handle of an object refers to; `None` for other cells, and for
+    /// spare selectors. One compare.
+    #[inline(always)]
+    pub(crate) fn of_handle_mut(&mut self, cell: Cell) -> Option<&mut Arena> {
+        let [_seals, kinds @ ..] = &mut self.arenas;
+        kinds.get_mut(cell.index_of_kind())
+    }
+
     /// The arena that a handle refers to; unspecified for other cells.
     #[inline(always)]
     pub(crate) fn of(&self, cell: Cell) -> Option<&Arena> {

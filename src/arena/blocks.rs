@@ -10,6 +10,7 @@
 //! split off a larger free one. The last block grows in place, and lowers the top
 //! when it is freed, so that stack-like use leaves no gaps.
 
+mod class;
 mod coalesce;
 mod compact;
 #[cfg(test)]
@@ -17,11 +18,11 @@ mod tests;
 
 use super::memory::{IndexType, Memory, MemoryType};
 use super::slot::Block;
-use super::{Account, Resources};
+use super::{Account, Resources, Tally};
 use crate::words::{Error, Kind, PAGE_BYTES, Result, corrupt, to_u64, to_usize};
+pub(super) use class::doubled;
+use class::{CLASSES, Class, EXACT, class_of, class_words};
 
-/// Number of size classes.
-const CLASSES: usize = 204;
 /// The first word of the first block. In a memory that the global allocator has
 /// mapped, which starts 16 bytes into a page, it starts a cache line.
 const START: usize = 206;
@@ -30,107 +31,10 @@ const FIRST: u32 = 206;
 const _: () = assert!(to_usize(FIRST) == START);
 /// The end of the last block at most: the last word of 2^32 is not used.
 const TOP_MAX: u64 = u32::MAX as u64;
-/// Sizes up to this many words have a class each.
-const EXACT: u32 = 8;
-/// Sizes from 2^12 words on have eight classes to a doubling, from number 44 on.
-const FINE: u32 = 12;
-const FINE_CLASS: u32 = 44;
-
 /// The high and the low half of a word.
 #[allow(clippy::cast_possible_truncation, reason = "truncates on purpose")]
 pub(crate) const fn halves(word: u64) -> (u32, u32) {
     ((word >> 32) as u32, word as u32)
-}
-
-/// A size class: its number, and the words of its blocks.
-#[derive(Clone, Copy, Debug)]
-struct Class {
-    number: usize,
-    words: u32,
-}
-
-/// Number and words of the class of each smaller size. A table, as sizes vary from
-/// one object to the next and branches on them would mispredict.
-#[allow(
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation,
-    clippy::indexing_slicing,
-    reason = "at compile time"
-)]
-const SMALL: [(u8, u16); 256] = {
-    let mut classes = [(0, 0); 256];
-    let mut last = 0;
-    while last < classes.len() {
-        let class = computed_class(last as u32);
-        classes[last] = (class as u8, computed_words(class) as u16);
-        last += 1;
-    }
-    classes
-};
-
-/// The words in a block of each class.
-#[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "at compile time")]
-const WORDS: [u32; CLASSES] = {
-    let mut words = [0; CLASSES];
-    let mut class = 0;
-    while class < CLASSES {
-        words[class] = computed_words(class);
-        class += 1;
-    }
-    words
-};
-
-/// The smallest class of at least `words` words, 1 ..= `u32::MAX`.
-#[inline(always)]
-fn class_of(words: u32) -> Class {
-    let last = words.wrapping_sub(1);
-    match SMALL.get(to_usize(last)) {
-        Some(&(number, words)) => Class { number: usize::from(number), words: u32::from(words) },
-        // Inline: a call would make the common path save registers around it.
-        None => {
-            let number = computed_class(last);
-            Class { number, words: class_words(number) }
-        }
-    }
-}
-
-/// The words in a block of `class`.
-#[inline(always)]
-fn class_words(class: usize) -> u32 {
-    debug_assert!(class < CLASSES, "there is no such size class");
-    WORDS.get(class).copied().unwrap_or(u32::MAX)
-}
-
-/// The class of the smallest blocks of more than `last` words.
-#[inline(always)]
-const fn computed_class(last: u32) -> usize {
-    if last < EXACT {
-        return to_usize(last);
-    }
-    let exponent = last.ilog2();
-    if exponent < FINE {
-        let quarter = (last >> exponent.wrapping_sub(2)) & 3;
-        return to_usize(exponent.wrapping_sub(1).wrapping_mul(4).wrapping_add(quarter));
-    }
-    let eighth = (last >> exponent.wrapping_sub(3)) & 7;
-    let doublings = exponent.wrapping_sub(FINE);
-    to_usize(doublings.wrapping_mul(8).wrapping_add(eighth).wrapping_add(FINE_CLASS))
-}
-
-/// The words in a block of `class`, at most `u32::MAX`.
-#[allow(clippy::cast_possible_truncation, reason = "classes are few; words are clamped")]
-const fn computed_words(class: usize) -> u32 {
-    let class = class as u32;
-    if class < EXACT {
-        return class.wrapping_add(1);
-    }
-    let words = if class < FINE_CLASS {
-        ((class & 3).wrapping_add(5) as u64) << (class >> 2).wrapping_sub(1)
-    } else {
-        let fine = class.wrapping_sub(FINE_CLASS);
-        ((fine & 7).wrapping_add(9) as u64) << (fine >> 3).wrapping_add(FINE).wrapping_sub(3)
-    };
-    if words > u32::MAX as u64 { u32::MAX } else { words as u32 }
 }
 
 /// The pages of a memory with blocks up to word `end`.
@@ -213,6 +117,13 @@ impl Blocks {
             return Some(Block::default());
         }
         self.take(class_of(u32::try_from(words).ok()?))
+    }
+
+    /// [`Blocks::ready`] of 1 to 8 words, which are classes of their own.
+    #[inline(always)]
+    pub(super) fn ready_exact(&mut self, words: u32) -> Option<Block> {
+        debug_assert!((1..=EXACT).contains(&words), "there is no such exact class");
+        self.take(Class { number: to_usize(words.wrapping_sub(1)), words })
     }
 
     /// Whether [`Blocks::ready`] would return a block.
@@ -396,6 +307,45 @@ impl Blocks {
         block.cap != 0 && block.off.wrapping_add(block.cap) == self.top
     }
 
+    /// [`Blocks::grow`] if the memory has room; else `None`, and nothing has changed.
+    #[inline(always)]
+    pub(super) fn grow_ready(
+        &mut self,
+        tally: &mut Tally,
+        block: Block,
+        keep: usize,
+        words: usize,
+    ) -> Option<Block> {
+        let class = class_of(u32::try_from(words).ok()?);
+        if self.is_last(block) {
+            let end = block.off.checked_add(class.words)?;
+            if to_usize(end) > self.memory.words().len() {
+                return None;
+            }
+            let added = class.words.wrapping_sub(block.cap);
+            self.top = end;
+            self.used = self.used.wrapping_add(added);
+            tally.growth(added);
+            return Some(Block { off: block.off, cap: class.words });
+        }
+        let moved = self.take(class)?;
+        tally.growth(moved.cap);
+        self.copy_words(block, keep, moved);
+        self.free(block);
+        Some(moved)
+    }
+
+    /// Copies the first `keep` words of a block to another one.
+    #[inline(always)]
+    fn copy_words(&mut self, block: Block, keep: usize, moved: Block) {
+        let (from, to) = (to_usize(block.off), to_usize(moved.off));
+        let end = from.saturating_add(keep);
+        debug_assert!(keep == 0 || end <= self.memory.words().len(), "no block of memory");
+        if keep > 0 && end <= self.memory.words().len() {
+            self.memory.words_mut().copy_within(from..end, to);
+        }
+    }
+
     /// Grows a block to at least `words` words: in place if it is the last one, else
     /// by moving its first `keep` words to a new one. O(1) in place, O(keep)
     /// otherwise.
@@ -425,12 +375,7 @@ impl Blocks {
         }
         let moved = self.alloc(resources, kind, words)?;
         resources.tally.growth(moved.cap);
-        let (from, to) = (to_usize(block.off), to_usize(moved.off));
-        let end = from.saturating_add(keep);
-        debug_assert!(keep == 0 || end <= self.memory.words().len(), "no block of memory");
-        if keep > 0 && end <= self.memory.words().len() {
-            self.memory.words_mut().copy_within(from..end, to);
-        }
+        self.copy_words(block, keep, moved);
         self.free(block);
         Ok(moved)
     }

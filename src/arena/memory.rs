@@ -275,6 +275,7 @@ impl Memory {
         bytemuck::cast_slice(&self.words)
     }
 
+    #[inline(always)]
     pub(crate) fn payload_mut(&mut self) -> &mut [u8] {
         bytemuck::cast_slice_mut(&mut self.words)
     }

@@ -295,6 +295,26 @@ impl<const BITS: u32> Arena<BITS> {
         Ok(cell)
     }
 
+    /// Allocates an object of 1 to 8 words, which the caller writes, from its first byte in
+    /// memory on; `None`, and nothing has changed, without a block or more than one slot.
+    #[inline(always)]
+    pub(crate) fn alloc_ready(
+        &mut self,
+        resources: &mut Resources,
+        len: u32,
+        words: u32,
+    ) -> Option<(Cell, usize)> {
+        let block = self.blocks.ready_exact(words)?;
+        // The block first: the other order keeps more values at hand at a time.
+        if let Some(vacant) = self.slots.vacant_of_many() {
+            resources.tally.object(words);
+            let cell = vacant.occupy(len, block, resources.born);
+            return Some((cell, to_usize(block.off).wrapping_mul(8)));
+        }
+        self.blocks.free(block);
+        None
+    }
+
     /// [`Arena::alloc`] where a slot or a block is not available yet.
     #[cold]
     #[inline(never)]
@@ -381,9 +401,35 @@ impl<const BITS: u32> Arena<BITS> {
         if words <= to_usize(slot.cap) {
             return Ok(());
         }
-        let doubled = to_usize(slot.cap).saturating_mul(2).clamp(FIRST_GROWTH, to_usize(u32::MAX));
-        let roomy = self.grow(resources, index, words.max(doubled));
-        roomy.or_else(|_| self.grow(resources, index, words))
+        let roomy = to_usize(blocks::doubled(slot.cap)).max(FIRST_GROWTH).max(words);
+        let keep = self.shape.words(slot.len, slot.cap);
+        match self.blocks.grow_ready(&mut resources.tally, slot.block(), keep, roomy) {
+            Some(block) => self.place(index, block),
+            None => self.reserve_rarely(resources, index, words, roomy),
+        }
+    }
+
+    /// [`Arena::reserve`] where the memory has to grow, or blocks to be split or coalesced.
+    #[cold]
+    #[inline(never)]
+    fn reserve_rarely(
+        &mut self,
+        resources: &mut Resources,
+        index: u32,
+        words: usize,
+        roomy: usize,
+    ) -> Result<()> {
+        let grown = self.grow(resources, index, roomy);
+        grown.or_else(|_| self.grow(resources, index, words))
+    }
+
+    /// Notes the block that an object has grown to.
+    #[inline(always)]
+    fn place(&mut self, index: u32, block: Block) -> Result<()> {
+        self.epoch.advance();
+        let slot = present(self.slots.get_mut(index))?;
+        (slot.off, slot.cap) = (block.off, block.cap);
+        Ok(())
     }
 
     /// Grows the block of the object in slot `index` to `words` words at least. The
@@ -418,10 +464,7 @@ impl<const BITS: u32> Arena<BITS> {
             self.blocks.coalesce_for(resources, words, live);
         }
         let block = self.blocks.grow(resources, self.kind(), slot.block(), keep, words)?;
-        self.epoch.advance();
-        let slot = present(self.slots.get_mut(index))?;
-        (slot.off, slot.cap) = (block.off, block.cap);
-        Ok(())
+        self.place(index, block)
     }
 
     /// Frees the words beyond the first `words` of the block in slot `index`, as far as

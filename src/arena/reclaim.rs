@@ -16,11 +16,19 @@ impl<const BITS: u32> Arena<BITS> {
     /// As [`Arena::check`].
     #[inline]
     pub(crate) fn free(&mut self, tally: &mut Tally, cell: Cell) -> Result<()> {
-        let Some(block) = self.slots.free(cell) else {
-            return self.free_rarely(tally, cell);
-        };
+        match self.free_ready(cell) {
+            Some(()) => Ok(()),
+            None => self.free_rarely(tally, cell),
+        }
+    }
+
+    /// [`Arena::free`], unless the slot retires or is not dense, or there is no object:
+    /// `None` then, and nothing has changed.
+    #[inline(always)]
+    pub(crate) fn free_ready(&mut self, cell: Cell) -> Option<()> {
+        let block = self.slots.free(cell)?;
         self.free_block(block);
-        Ok(())
+        Some(())
     }
 
     /// Frees the block of an object whose generation has ended.

@@ -60,7 +60,7 @@ pub(crate) struct SlotExtent {
 /// The free slot that the next object gets.
 pub(super) struct Vacant<'s, const BITS: u32> {
     slot: &'s mut Slot,
-    generations: Generations<BITS>,
+    generations: &'s Generations<BITS>,
     free: &'s mut u32,
     free_len: &'s mut u32,
     states: &'s mut States,
@@ -207,7 +207,13 @@ impl<const BITS: u32> Slots<BITS> {
     pub(super) fn vacant(&mut self) -> Option<Vacant<'_, BITS>> {
         let slot = self.slots.get_mut(to_usize(self.free))?;
         let (free, free_len, states) = (&mut self.free, &mut self.free_len, &mut self.states);
-        Some(Vacant { slot, generations: self.generations, free, free_len, states })
+        Some(Vacant { slot, generations: &self.generations, free, free_len, states })
+    }
+
+    /// [`Slots::vacant`], unless it is the last free slot.
+    #[inline(always)]
+    pub(super) fn vacant_of_many(&mut self) -> Option<Vacant<'_, BITS>> {
+        self.vacant().filter(|vacant| vacant.slot.off != NONE)
     }
 
     /// The slots by which the capacity has to grow for one more object.

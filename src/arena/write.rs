@@ -125,6 +125,27 @@ impl<const BITS: u32> Arena<BITS> {
         Ok(())
     }
 
+    /// [`Arena::copy_bytes`] of 8 to 16 bytes; `None`, without a copy, for other numbers.
+    #[inline(always)]
+    pub(crate) fn copy_few_bytes(
+        &mut self,
+        index: u32,
+        from: usize,
+        to: usize,
+        len: usize,
+    ) -> Option<()> {
+        debug_assert!(self.owns(index, &(to..to.saturating_add(len))));
+        let payload = self.blocks.bytes_mut();
+        let source = payload.get(from..)?.get(..len).filter(|_| len <= 16)?;
+        // Both ends are read before either is written: they may overlap.
+        let (first, last): (&[u8; 8], &[u8; 8]) = (source.first_chunk()?, source.last_chunk()?);
+        let (first, last) = (*first, *last);
+        let target = payload.get_mut(to..)?.get_mut(..len)?;
+        *target.first_chunk_mut()? = first;
+        *target.last_chunk_mut()? = last;
+        Some(())
+    }
+
     /// Overwrites element `place` of memory, counted from the beginning of memory,
     /// which lies in the object in slot `index`. `None` if it is beyond memory.
     #[inline(always)]

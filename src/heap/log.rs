@@ -76,10 +76,16 @@ impl AllocationLog {
     #[inline(always)]
     pub(super) fn reserve_one(&mut self, arenas: &Arenas, account: &mut Account) -> Result<usize> {
         let capacity = self.entries.capacity();
-        if !self.regions.is_empty() && self.entries.len() >= self.trigger {
+        if !self.is_ready() {
             self.make_room(arenas, account, 1, 0)?;
         }
         Ok(capacity)
+    }
+
+    /// Whether [`AllocationLog::reserve_one`] has nothing to do.
+    #[inline(always)]
+    pub(super) fn is_ready(&self) -> bool {
+        self.regions.is_empty() || self.entries.len() < self.trigger
     }
 
     /// Makes room for `wanted` more entries. `unrecorded` objects of the heap were
@@ -153,7 +159,8 @@ impl AllocationLog {
     /// Records an allocation for which room was reserved.
     #[inline(always)]
     pub(super) fn record(&mut self, cell: Cell) {
-        if !self.regions.is_empty() {
+        // The second test holds, and leaves no growth for the compiler to provide for.
+        if !self.regions.is_empty() && self.entries.len() < self.entries.capacity() {
             self.entries.push(cell);
         }
     }
@@ -253,10 +260,10 @@ impl AllocationLog {
         self.entries.get(start..).unwrap_or_default()
     }
 
-    /// Removes the entries from `start` on.
-    pub(crate) fn drain(&mut self, start: usize) -> impl DoubleEndedIterator<Item = Cell> {
-        debug_assert!(start <= self.entries.len(), "regions start inside the log");
-        self.entries.drain(start.min(self.entries.len())..)
+    /// Removes the newest entry, if it is one from `start` on.
+    #[inline(always)]
+    pub(crate) fn pop(&mut self, start: usize) -> Option<Cell> {
+        if self.entries.len() > start { self.entries.pop() } else { None }
     }
 
     /// Removes the entries from `start` on whose objects were freed; all entries if no

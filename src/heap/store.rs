@@ -62,6 +62,11 @@ impl Store {
         &self.arenas
     }
 
+    #[inline]
+    pub(crate) const fn arenas_mut(&mut self) -> &mut Arenas {
+        &mut self.arenas
+    }
+
     /// The arena of a kind.
     ///
     /// # Errors
@@ -200,6 +205,24 @@ impl Store {
         }
     }
 
+    /// Allocates an object of 1 to 8 words, which the caller writes, if that takes no
+    /// growth and no other rare step; see [`Arena::alloc_ready`].
+    #[inline(always)]
+    pub(crate) fn alloc_ready(
+        &mut self,
+        kind: Kind,
+        len: u32,
+        words: u32,
+    ) -> Option<(Cell, usize)> {
+        if !self.log.is_ready() {
+            return None;
+        }
+        let arena = self.arenas.get_mut(kind)?;
+        let (cell, first) = arena.alloc_ready(&mut self.resources, len, words)?;
+        self.log.record(cell);
+        Some((cell, first))
+    }
+
     /// Checks that the limits allow an object of `words` words; see
     /// [`Arena::check_room`].
     pub(crate) fn check_room(&mut self, kind: Kind, words: usize) -> Result<()> {
@@ -259,6 +282,17 @@ impl Store {
     /// Frees an object; see [`Heap::free`](crate::Heap::free).
     #[inline]
     pub(crate) fn free(&mut self, cell: Cell) -> Result<()> {
+        let arena = self.arenas.of_handle_mut(cell);
+        match arena.and_then(|arena| arena.free_ready(cell)) {
+            Some(()) => Ok(()),
+            None => self.free_rarely(cell),
+        }
+    }
+
+    /// [`Store::free`] of a last generation, of a slot of an earlier peak, or of none.
+    #[cold]
+    #[inline(never)]
+    fn free_rarely(&mut self, cell: Cell) -> Result<()> {
         let kind = cell.kind().ok_or(Error::NotAHandle)?;
         if kind == Kind::SEALED {
             return Err(Error::Sealed);

@@ -99,7 +99,7 @@ impl Heap {
 }
 
 /// Frees an object if it is live; returns the number of objects freed.
-#[inline(always)]
+#[inline]
 fn free_live(arenas: &mut Arenas, tally: &mut Tally, roots: &mut Roots, cell: Cell) -> u64 {
     let arena = arenas.get_mut(cell.selector());
     let freed = arena.is_some_and(|arena| arena.free(tally, cell).is_ok());
@@ -107,6 +107,29 @@ fn free_live(arenas: &mut Arenas, tally: &mut Tally, roots: &mut Roots, cell: Ce
         roots.note_freed(cell);
     }
     u64::from(freed)
+}
+
+/// Frees the objects in the log from `start` on, the newest first.
+#[inline(never)]
+fn free_all(store: &mut Store, roots: &mut Roots, start: usize) -> u64 {
+    let StoreParts { arenas, resources, log } = store.parts();
+    let mut freed = 0_u64;
+    while let Some(cell) = log.pop(start) {
+        let is_freed = arenas.of_handle_mut(cell).and_then(|arena| arena.free_ready(cell));
+        freed = freed.wrapping_add(match is_freed {
+            Some(()) if !roots.is_watching() => 1,
+            Some(()) => note_freed(roots, cell),
+            None => free_live(arenas, &mut resources.tally, roots, cell),
+        });
+    }
+    freed
+}
+
+/// Notes that an object was freed that may be watched.
+#[cold]
+fn note_freed(roots: &mut Roots, cell: Cell) -> u64 {
+    roots.note_freed(cell);
+    1
 }
 
 /// Frees the objects in the log from `start` on that `keep` does not reach. The newest
@@ -117,14 +140,11 @@ fn free_region(
     start: usize,
     keep: impl Iterator<Item = Cell>,
 ) -> u64 {
-    let StoreParts { arenas, resources, log } = store.parts();
     let mut keep = keep.peekable();
     if keep.peek().is_none() {
-        let all = log.drain(start).rev();
-        return all.fold(0, |freed, cell| {
-            freed.wrapping_add(free_live(arenas, &mut resources.tally, roots, cell))
-        });
+        return free_all(store, roots, start);
     }
+    let StoreParts { arenas, resources, log } = store.parts();
     let (bases, bits) = Bases::new(arenas);
     // All live objects of the region are pending; those that the trace does not reach
     // stay so.

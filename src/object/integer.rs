@@ -37,8 +37,14 @@ impl<'h> Integer<'h> {
     }
 
     /// The value, if it fits.
+    #[inline]
     pub(crate) fn to_i64(self) -> Option<i64> {
-        self.to_i128().and_then(|value| i64::try_from(value).ok())
+        match *self.limbs {
+            [] => Some(0),
+            [limb] if self.negative => 0_i64.checked_sub_unsigned(limb),
+            [limb] => i64::try_from(limb).ok(),
+            _ => None,
+        }
     }
 
     /// The value as `num-bigint` has it. O(limbs); allocates.
@@ -66,6 +72,26 @@ impl<'h> Integer<'h> {
     /// The integer with the other sign.
     pub(crate) fn negated(self) -> Integer<'h> {
         Integer { negative: !self.negative && !self.limbs.is_empty(), ..self }
+    }
+
+    /// Writes the magnitude of the product to `limbs`, which are zero, and as many as those
+    /// of both factors at least. O(limbs of one * limbs of the other).
+    pub(crate) fn product(self, other: Integer<'_>, limbs: &mut [u64]) {
+        debug_assert!(limbs.len() >= self.limbs.len().saturating_add(other.limbs.len()));
+        for (first, &a) in self.limbs.iter().enumerate() {
+            let mut places = limbs.get_mut(first..).unwrap_or_default().iter_mut();
+            let mut carry = 0_u128;
+            for (&b, place) in other.limbs.iter().zip(&mut places) {
+                // At most (2^64 - 1)^2 + 2 * (2^64 - 1), which is 2^128 - 1.
+                let wide = u128::from(a).wrapping_mul(u128::from(b));
+                let wide = wide.wrapping_add(u128::from(*place)).wrapping_add(carry);
+                *place = low(wide);
+                carry = wide >> 64;
+            }
+            if let Some(place) = places.next() {
+                *place = low(carry);
+            }
+        }
     }
 
     /// The sum: its sign, and its limbs, of which the most significant ones may be
@@ -96,6 +122,12 @@ impl PartialOrd for Integer<'_> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
+}
+
+/// The low half.
+#[allow(clippy::cast_possible_truncation, reason = "truncates on purpose")]
+const fn low(wide: u128) -> u64 {
+    wide as u64
 }
 
 /// The order of two magnitudes whose last limbs are not zero.

@@ -13,7 +13,7 @@ use super::view::{Growable, Mutable, Object, View};
 use crate::arena::{Arena, Arenas, Resources};
 #[cfg(doc)]
 use crate::words::Error;
-use crate::words::{Result, corrupt, object_len, out_of_range, range, to_usize};
+use crate::words::{Result, copy, corrupt, object_len, out_of_range, range, to_usize};
 
 /// A short-lived borrow of an object to change, from
 /// [`Heap::get_mut`](crate::Heap::get_mut).
@@ -300,6 +300,22 @@ impl<K: Growable> ViewMut<'_, K> {
     /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
     /// [`Error::OutOfMemory`] if the object cannot grow. Nothing has changed then.
     pub fn extend(&mut self, elements: &[K::Element]) -> Result<()> {
+        if let Some((len, body)) = dense_body::<K>(self.arenas, self.index) {
+            let end = to_usize(*len).saturating_add(elements.len());
+            let place = body.get_mut(to_usize(*len)..end);
+            if let (Some(place), Ok(end)) = (place, u32::try_from(end)) {
+                copy(place, elements);
+                *len = end;
+                return Ok(());
+            }
+        }
+        self.extend_grown(elements)
+    }
+
+    /// [`ViewMut::extend`] of an object whose block is full, or that only a cold path may
+    /// open.
+    #[cold]
+    fn extend_grown(&mut self, elements: &[K::Element]) -> Result<()> {
         let len = self.len()?;
         self.splice(len, elements.len())?.copy_from_slice(elements);
         Ok(())

@@ -1,7 +1,7 @@
 //! Arithmetic on integers of either form.
 //!
-//! Sums and differences are exact on integers of any size. Other operations beyond 128
-//! bits are done by `num-bigint` (feature `bigint`). The size of a result is checked
+//! Sums and differences are exact on integers of any size, products on integers of up to
+//! 512 bits. Other operations beyond 128 bits are done by `num-bigint` (feature `bigint`). The size of a result is checked
 //! against what the limits leave before it is computed, and the memory that
 //! `num-bigint` may need is on the heap's account while it computes.
 
@@ -18,6 +18,9 @@ use crate::heap::Heap;
 use crate::kinds::Bignum;
 use crate::object::Integer;
 use crate::words::{Cell, Error, Result};
+
+/// Integers of up to so many limbs, of 512 bits, are added and multiplied on the stack.
+const FEW_LIMBS: usize = 8;
 
 /// The limbs without zeroes at the end.
 fn trimmed(limbs: &[u64]) -> &[u64] {
@@ -97,9 +100,52 @@ impl Heap {
         })
     }
 
+    /// The result of an operation on integers of few limbs, which `work` writes to the
+    /// limbs that it gets; it returns the sign. `None` if an operand has more.
+    #[inline(always)]
+    fn of_few_limbs(
+        &mut self,
+        (a, b): (Cell, Cell),
+        work: impl FnOnce(Integer<'_>, Integer<'_>, &mut [u64; FEW_LIMBS * 2]) -> bool,
+    ) -> Result<Option<Cell>> {
+        let mut limbs = [0; FEW_LIMBS * 2];
+        let (a, b) = (operand(&self.store, a)?, operand(&self.store, b)?);
+        let negative = a.with_integer(|a| {
+            b.with_integer(|b| {
+                let few = a.limbs.len() <= FEW_LIMBS && b.limbs.len() <= FEW_LIMBS;
+                few.then(|| work(a, b, &mut limbs))
+            })
+        });
+        negative.map(|negative| self.int_of_limbs(negative, &limbs)).transpose()
+    }
+
+    /// An integer as a value. Zeroes at the end of the limbs are cut off.
+    fn int_of_limbs(&mut self, negative: bool, limbs: &[u64]) -> Result<Cell> {
+        let integer = Integer { negative, limbs: trimmed(limbs) };
+        self.check_bits(integer.bits())?;
+        match integer.to_i64() {
+            Some(small) => self.int(small),
+            None => self.alloc(Bignum::of(negative, integer.limbs)).map(Cell::from),
+        }
+    }
+
+    /// The sum or the difference of two integers beyond 128 bits.
+    #[inline(never)]
+    fn sum_of_large(&mut self, a: Cell, b: Cell, subtract: bool) -> Result<Cell> {
+        let sum = self.of_few_limbs((a, b), |a, b, limbs| {
+            let (negative, sum) = a.sum(if subtract { b.negated() } else { b });
+            limbs.iter_mut().zip(sum).for_each(|(to, limb)| *to = limb);
+            negative
+        });
+        match sum? {
+            Some(sum) => Ok(sum),
+            None => self.sum_in_scratch(a, b, subtract),
+        }
+    }
+
     /// The sum or the difference of two integers, limb by limb, in scratch memory.
     #[cold]
-    fn sum_of_large(&mut self, a: Cell, b: Cell, subtract: bool) -> Result<Cell> {
+    fn sum_in_scratch(&mut self, a: Cell, b: Cell, subtract: bool) -> Result<Cell> {
         self.with_scratch(|heap, scratch| {
             let mut limbs = Vec::new_in(scratch.bump);
             let (a, b) = (operand(&heap.store, a)?, operand(&heap.store, b)?);
@@ -113,17 +159,12 @@ impl Heap {
                 })
             })?;
             scratch.charge(heap.store.account_mut());
-            let sum = Integer { negative, limbs: trimmed(&limbs) };
-            heap.check_bits(sum.bits())?;
-            match sum.to_i64() {
-                Some(small) => heap.int(small),
-                None => heap.alloc(Bignum::of(negative, &limbs)).map(Cell::from),
-            }
+            heap.int_of_limbs(negative, &limbs)
         })
     }
 
     /// Returns the sum of two integers of either form. Exact at any size, also without
-    /// the feature `bigint`. O(1) up to 128 bits, O(n) for n limbs beyond.
+    /// the feature `bigint`. O(n) for n limbs.
     ///
     /// ```
     /// use segheap::Heap;
@@ -167,8 +208,9 @@ impl Heap {
         })
     }
 
-    /// Returns the product of two integers of either form. O(1) for results of up to
-    /// 128 bits; beyond that, the time of `num-bigint` (schoolbook, Karatsuba and
+    /// Returns the product of two integers of either form. O(1) for operands of up to
+    /// 512 bits, which are multiplied without the feature `bigint`, too; beyond that, the
+    /// time of `num-bigint` (schoolbook, Karatsuba and
     /// Toom-3 multiplication by size): O(n^1.58) or better for n limbs, and O(n) bytes
     /// of memory meanwhile, up to ten times the result's. O(1) if a limit refuses that,
     /// or the result; [`Limits::integer_bits`](crate::Limits::integer_bits) bounds the
@@ -189,15 +231,27 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// The same as [`Heap::add`]; [`Error::NoBigint`] if the result exceeds 128 bits
-    /// and the feature `bigint` is off.
+    /// The same as [`Heap::add`]; [`Error::NoBigint`] if an operand exceeds 512 bits, the
+    /// product 128 bits, and the feature `bigint` is off.
     #[allow(clippy::arithmetic_side_effects, reason = "integers of any size")]
     pub fn mul(&mut self, a: Cell, b: Cell) -> Result<Cell> {
         self.arithmetic((a, b), (i64::checked_mul, i128::checked_mul), |heap| {
+            if let Some(product) = heap.product_of_few((a, b))? {
+                return Ok(product);
+            }
             if heap.is_zero(a)? || heap.is_zero(b)? {
                 return Ok(0.into());
             }
             large!(heap, (a, b), product, |a, b| a * b)
+        })
+    }
+
+    /// The product of integers of few limbs.
+    #[inline(never)]
+    fn product_of_few(&mut self, operands: (Cell, Cell)) -> Result<Option<Cell>> {
+        self.of_few_limbs(operands, |a, b, limbs| {
+            a.product(b, limbs);
+            a.negative != b.negative
         })
     }
 

@@ -1,7 +1,7 @@
 //! Text as a value: in the cell up to 5 bytes, in an arena beyond.
 
 use core::fmt;
-use core::ops::{Deref, Range};
+use core::ops::{Deref, Range, RangeInclusive};
 
 use bstr::{BStr, ByteSlice};
 
@@ -9,7 +9,8 @@ use crate::arena::Arena;
 use crate::heap::Heap;
 use crate::kinds::Str;
 use crate::words::{
-    Cell, Error, HasKind, Result, ShortStr, Unpacked, char_range, corrupt, object_len, to_usize,
+    Cell, Error, HasKind, Result, ShortStr, Unpacked, char_range, copy, copy_few, corrupt,
+    object_len, to_usize,
 };
 
 /// The text of a value, in a cell or in an arena; returned by [`Heap::text`].
@@ -54,6 +55,13 @@ impl fmt::Display for Text<'_> {
     }
 }
 
+/// Texts of up to so many bytes lie in cells.
+const SHORT_BYTES: u32 = 5;
+/// Texts of up to so many bytes are copied without a call.
+const FEW_BYTES: u32 = 32;
+/// Lengths of the parts of such a text that are copied without a call.
+const SHORT_COPY: RangeInclusive<u32> = 8..=16;
+
 /// A part of the text that [`Heap::concat`] returns.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -97,10 +105,31 @@ impl Heap {
     /// heap is unchanged.
     #[inline]
     pub fn string(&mut self, text: &str) -> Result<Cell> {
-        match Cell::short_str(text) {
-            Some(cell) => Ok(cell),
-            None => self.alloc(Str::new(text)).map(Cell::from),
+        if let Some(cell) = Cell::short_str(text) {
+            return Ok(cell);
         }
+        match self.string_of_few(text) {
+            Some(cell) => Ok(cell),
+            None => self.string_in_arena(text),
+        }
+    }
+
+    /// [`Heap::string`] of up to a few bytes; `None` if that takes a rare step, too.
+    #[inline(always)]
+    fn string_of_few(&mut self, text: &str) -> Option<Cell> {
+        let few = text.len() <= to_usize(FEW_BYTES);
+        let len = u32::try_from(text.len()).ok().filter(|_| few)?;
+        let (cell, first) = self.store.alloc_ready(Str::KIND, len, len.div_ceil(8))?;
+        let place = first..first.wrapping_add(text.len());
+        let texts = self.store.arenas_mut().get_mut(Str::KIND)?;
+        copy_few(texts.write_bytes(cell.slot(), place).ok()?, text.as_bytes())?;
+        Some(cell)
+    }
+
+    /// [`Heap::string`] of more than a few bytes, or where an arena has to grow.
+    #[inline(never)]
+    fn string_in_arena(&mut self, text: &str) -> Result<Cell> {
+        self.alloc(Str::new(text)).map(Cell::from)
     }
 
     /// Returns the text of a value, in the cell or in an arena. O(1).
@@ -148,23 +177,63 @@ impl Heap {
     /// [`Heap::alloc`]: [`Error::Limit`], [`Error::ArenaFull`],
     /// [`Error::ObjectTooLarge`] or [`Error::OutOfMemory`]. The heap is unchanged.
     pub fn concat(&mut self, parts: &[TextPart<'_>]) -> Result<Cell> {
-        let mut total = 0_usize;
-        let mut short = [0; 8];
-        for part in parts {
-            let (text, range) = self.part(part)?;
-            let end = total.saturating_add(range.len());
-            if let Some(place) = short.get_mut(total..end) {
-                place.copy_from_slice(text.get(range).ok_or_else(corrupt)?);
-            }
-            total = end;
-        }
-        if let Some(cell) = short.get(..total).and_then(Cell::short_bytes) {
+        if let [TextPart::Whole(a), TextPart::Whole(b)] = *parts
+            && let Some(cell) = self.concat_two(a, b)
+        {
             return Ok(cell);
+        }
+        self.concat_parts(parts)
+    }
+
+    /// [`Heap::concat`] of two texts in arenas, to a few bytes; `None` if that is not so, or
+    /// takes a rare step.
+    #[inline(always)]
+    fn concat_two(&mut self, a: Cell, b: Cell) -> Option<Cell> {
+        let texts = self.store.arenas().get(Str::KIND)?;
+        let (a, b) = (texts.find_dense(a)?, texts.find_dense(b)?);
+        let len = a.len.checked_add(b.len)?;
+        if !SHORT_COPY.contains(&a.len) || !SHORT_COPY.contains(&b.len) {
+            return None;
+        }
+        let (cell, first) = self.store.alloc_ready(Str::KIND, len, len.div_ceil(8))?;
+        let texts = self.store.arenas_mut().get_mut(Str::KIND)?;
+        let second = first.wrapping_add(to_usize(a.len));
+        for (text, to) in [(a, first), (b, second)] {
+            let from = to_usize(text.off).wrapping_mul(8);
+            texts.copy_few_bytes(cell.slot(), from, to, to_usize(text.len))?;
+        }
+        Some(cell)
+    }
+
+    /// [`Heap::concat`] of any parts.
+    #[inline(never)]
+    fn concat_parts(&mut self, parts: &[TextPart<'_>]) -> Result<Cell> {
+        let mut total = 0_usize;
+        for part in parts {
+            let (_, range) = self.part(part)?;
+            total = total.saturating_add(range.len());
+        }
+        if total <= to_usize(SHORT_BYTES) {
+            return self.concat_in_cell(parts);
         }
         let cell =
             self.store.alloc_with(Str::KIND, object_len(total)?, total.div_ceil(8), |_| Ok(()))?;
         write_parts(self.store.arena_mut(Str::KIND)?, cell, parts)?;
         Ok(cell)
+    }
+
+    /// [`Heap::concat`] to a text that fits into a cell.
+    #[cold]
+    fn concat_in_cell(&self, parts: &[TextPart<'_>]) -> Result<Cell> {
+        let (mut bytes, mut total) = ([0; 8], 0_usize);
+        for part in parts {
+            let (text, range) = self.part(part)?;
+            let end = total.saturating_add(range.len());
+            let place = bytes.get_mut(total..end).ok_or_else(corrupt)?;
+            place.copy_from_slice(text.get(range).ok_or_else(corrupt)?);
+            total = end;
+        }
+        bytes.get(..total).and_then(Cell::short_bytes).ok_or_else(corrupt)
     }
 
     /// The text that a part refers to, and the range of its bytes.
@@ -184,7 +253,6 @@ impl Heap {
 
 /// Writes parts, which were checked, into a new text. They may lie in the same arena,
 /// so they are found again instead of borrowed.
-#[inline(always)]
 fn write_parts(arena: &mut Arena, target: Cell, parts: &[TextPart<'_>]) -> Result<()> {
     let index = target.slot();
     let mut to = to_usize(arena.slot(index)?.off).saturating_mul(8);
@@ -219,6 +287,6 @@ fn write_parts(arena: &mut Arena, target: Cell, parts: &[TextPart<'_>]) -> Resul
 #[inline(always)]
 fn put(arena: &mut Arena, index: u32, to: usize, bytes: &[u8]) -> Result<usize> {
     let end = to.saturating_add(bytes.len());
-    arena.write_bytes(index, to..end)?.copy_from_slice(bytes);
+    copy(arena.write_bytes(index, to..end)?, bytes);
     Ok(end)
 }

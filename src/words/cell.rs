@@ -22,7 +22,7 @@ use bytemuck::TransparentWrapper;
 
 use super::error::Error;
 use super::kind::Kind;
-use super::range::to_u64;
+use super::range::{to_u64, to_usize};
 use super::short_str::ShortStr;
 
 /// Private to the crate: code outside cannot name the type that `bytemuck` would
@@ -373,6 +373,13 @@ impl Cell {
 
     pub(crate) const fn selector(self) -> Kind {
         Kind::from_selector(self.bits() >> SELECTOR_SHIFT)
+    }
+
+    /// The index of the kind of a handle; of any other cell, one beyond all kinds.
+    #[inline(always)]
+    pub(crate) const fn index_of_kind(self) -> usize {
+        let first = low(TAG_HANDLE << (TAG_SHIFT - SELECTOR_SHIFT));
+        to_usize(low(self.bits() >> SELECTOR_SHIFT).wrapping_sub(first))
     }
 
     /// The slot index of a handle; of any other cell, the low 32 bits.

@@ -74,12 +74,40 @@ pub trait Element: Copy + PartialEq + 'static {
 pub(crate) fn copy<T: Element>(to: &mut [T], from: &[T]) {
     let small = match T::PER_WORD {
         1 => copy_chunks::<T, 2>(to, from),
-        _ => copy_chunks::<T, 8>(to, from).or_else(|| copy_chunks::<T, 16>(to, from)),
+        _ => copy_chunks::<T, 8>(to, from)
+            .or_else(|| copy_chunks::<T, 16>(to, from))
+            .or_else(|| copy_chunks::<T, 32>(to, from)),
     };
     debug_assert_eq!(to.len(), from.len());
     if small.is_none() && to.len() == from.len() {
         to.copy_from_slice(from);
     }
+}
+
+/// Copies 4 to 64 bytes to as many; `None`, without a copy, for any other number.
+#[inline(always)]
+pub(crate) fn copy_few(to: &mut [u8], from: &[u8]) -> Option<()> {
+    let few = copy_chunks::<u8, 8>(to, from).or_else(|| copy_chunks::<u8, 16>(to, from));
+    let few = few.or_else(|| copy_chunks::<u8, 32>(to, from));
+    few.or_else(|| copy_chunks::<u8, 4>(to, from))
+}
+
+/// Whether 4 to 64 bytes are ASCII; false for any other number.
+#[inline(always)]
+pub(crate) fn is_ascii_few(bytes: &[u8]) -> bool {
+    #[inline(always)]
+    fn high<const N: usize>(bytes: &[u8]) -> Option<u8> {
+        let ends = (bytes.first_chunk::<N>()?, bytes.last_chunk::<N>()?);
+        Some(ends.0.iter().zip(ends.1).fold(0, |bits, (a, b)| bits | a | b))
+    }
+    let bits = match bytes.len() {
+        8..=16 => high::<8>(bytes),
+        17..=32 => high::<16>(bytes),
+        33..=64 => high::<32>(bytes),
+        4..=7 => high::<4>(bytes),
+        _ => None,
+    };
+    bits.is_some_and(|bits| bits < 0x80)
 }
 
 /// Copies `N` to `2 * N` elements; `None` for any other number.

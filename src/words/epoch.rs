@@ -32,16 +32,20 @@ impl Epoch {
     ///
     /// # Errors
     /// [`Error::IdsExhausted`] after 2^40 series.
+    #[inline]
     pub(crate) fn start(&mut self) -> Result<()> {
-        if *self == Epoch::NONE {
-            let next = NEXT.fetch_update(Relaxed, Relaxed, |next| next.checked_add(1));
-            #[allow(clippy::unnecessary_cast, reason = "the counter may be narrower")]
-            let series = next.map_err(|_| Error::IdsExhausted)? as u64;
-            if series >> (u64::BITS - STEPS) != 0 {
-                return Err(Error::IdsExhausted);
-            }
-            self.0 = (series << STEPS) | 1;
+        if *self == Epoch::NONE { self.start_series() } else { Ok(()) }
+    }
+
+    #[cold]
+    fn start_series(&mut self) -> Result<()> {
+        let next = NEXT.fetch_update(Relaxed, Relaxed, |next| next.checked_add(1));
+        #[allow(clippy::unnecessary_cast, reason = "the counter may be narrower")]
+        let series = next.map_err(|_| Error::IdsExhausted)? as u64;
+        if series >> (u64::BITS - STEPS) != 0 {
+            return Err(Error::IdsExhausted);
         }
+        self.0 = (series << STEPS) | 1;
         Ok(())
     }
 

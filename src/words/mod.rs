@@ -17,7 +17,7 @@ pub(crate) mod utf8;
 
 pub use cell::{Cell, Unpacked};
 pub(crate) use cell::{GENERATION_MASK, PAYLOAD, TAG_DEOPT, TAG_INT, TAG_SHIFT};
-pub(crate) use element::{Element, Elements, copy};
+pub(crate) use element::{Element, Elements, copy, copy_few, is_ascii_few};
 pub(crate) use epoch::Epoch;
 pub use error::{Error, Resource};
 pub(crate) use error::{Result, corrupt};

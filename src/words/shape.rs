@@ -1,6 +1,9 @@
 //! [`Shape`]: how the objects of a kind lie in their blocks.
 
+use core::ops::Range;
+
 use super::element::{Element, Elements};
+use super::range::to_usize;
 
 /// The layout of a kind's objects in their blocks: `header` words, then the
 /// elements. Tracing, comparison and printing need nothing else of a kind.
@@ -94,6 +97,15 @@ impl Shape {
     #[inline(always)]
     pub(crate) const fn element_bytes(&self) -> usize {
         if matches!(self.elements, Elements::Bytes) { 1 } else { 8 }
+    }
+
+    /// The bytes of a block that `elements` of a sequence take. They lie in a block, whose
+    /// bytes fit into a `usize`: nothing wraps, or the range lies outside.
+    #[inline(always)]
+    pub(crate) const fn bytes(&self, elements: Range<usize>) -> Range<usize> {
+        let (size, header) = (self.element_bytes(), to_usize(self.header).saturating_mul(8));
+        header.saturating_add(elements.start.saturating_mul(size))
+            ..header.saturating_add(elements.end.saturating_mul(size))
     }
 
     /// The words in use in a block of `cap` words, at `len` elements.

@@ -82,13 +82,16 @@ conversions! {
         ((cell.bits() & PAYLOAD) ^ SIGN).wrapping_sub(SIGN).cast_signed(),
         cell.bits() ^ INT,
     ), Cell::as_int;
-    Cell => f64, u64::MAX, |cell: Cell| {
+    Cell => f64, 1 << 63, |cell: Cell| {
+        let untagged = cell.bits() ^ INT;
         // The integer, biased to be positive, is put into the mantissa of 2^52.
-        let biased = (cell.bits() & PAYLOAD) ^ SIGN | 0x433_u64 << 52;
-        let int = f64::from_bits(biased) - (4_503_599_627_370_496.0 + 140_737_488_355_328.0);
-        let is_int = cell.bits() ^ INT <= PAYLOAD;
-        let is_float = cell.bits() < 0xFFF8 << TAG_SHIFT;
-        (if is_int { int } else { f64::from_bits(cell.bits()) }, u64::from(!(is_int | is_float)))
+        let int = f64::from_bits(untagged ^ (SIGN | 0x433_u64 << 52))
+            - (4_503_599_627_370_496.0 + 140_737_488_355_328.0);
+        let element = if untagged <= PAYLOAD { int } else { f64::from_bits(cell.bits()) };
+        // Other tags than that of integers, untagged, are 1 to 7, and now the highest:
+        // they carry, which a spare bit shows. No compare: the check is all additions.
+        let others = untagged.wrapping_sub(8 << TAG_SHIFT);
+        (element, (others >> 1).wrapping_add(7 << (TAG_SHIFT - 1)))
     }, |cell: Cell| cell.as_float().or_else(|| cell.as_int().map(double));
 }
 

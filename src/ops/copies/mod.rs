@@ -8,14 +8,14 @@
 mod convert;
 mod route;
 
-use core::ops::RangeBounds;
+use core::ops::{Bound, RangeBounds};
 
 use bstr::ByteSlice;
 use bumpalo::collections::Vec;
 
 use super::texts::TextPart;
 use crate::arena::push;
-use crate::heap::Heap;
+use crate::heap::{Heap, Store};
 use crate::kinds::{Bytes, List, Str};
 use crate::object::{Growable, Mutable, Object, Sequence, ValueArray};
 use crate::words::{AsHandle, Cell, Element, Handle, HasKind, Kind, Result, corrupt, object_len};
@@ -86,6 +86,17 @@ routes! {
 
 fn route<S: ConvertTo<D>, D: Object>(_: Handle<S>) -> &'static Route {
     const { &S::ROUTE }
+}
+
+/// [`Heap::convert_across`], whatever it takes. A function for each route: what follows
+/// from the kinds is known in it.
+#[inline(never)]
+fn convert_any<S: ConvertTo<D>, D: Object>(
+    store: &mut Store,
+    source: Handle<S>,
+    bounds: (Bound<usize>, Bound<usize>),
+) -> Result<Cell> {
+    route(source).alloc(store, source.cell(), bounds)
 }
 
 /// Bulk copies. Source and target may be of one kind or of two, and may be the same
@@ -273,7 +284,12 @@ impl Heap {
         source: Handle<impl ConvertTo<D>>,
         range: impl RangeBounds<usize>,
     ) -> Result<Handle<D>> {
-        route(source).alloc(&mut self.store, source.cell(), range).map(Handle::known)
+        let bounds = (range.start_bound().cloned(), range.end_bound().cloned());
+        let converted = match route(source).alloc_few(&mut self.store, source.cell(), range) {
+            Some(cell) => Ok(cell),
+            None => convert_any(&mut self.store, source, bounds),
+        };
+        converted.map(Handle::known)
     }
 
     /// Converts as [`Heap::convert_across`] does, between kinds known at run time only.

@@ -1,7 +1,7 @@
 //! Routes: which kinds copy to which, and how. They follow from the class and the
 //! element type that each kind declares; this file mentions no kind.
 
-use core::ops::{Bound, Range, RangeBounds};
+use core::ops::{Bound, Range, RangeBounds, RangeInclusive};
 
 use super::convert::{FailedAt, Fit, check, check_text, convert_into, copy_text};
 use crate::arena::{Arena, Slot};
@@ -9,9 +9,12 @@ use crate::heap::Store;
 use crate::kinds::SHAPES;
 use crate::object::Object;
 use crate::words::{
-    Cell, CopyClass, Element, Elements, Error, Kind, Result, Shape, char_range, copy, corrupt,
-    object_len, out_of_range, range, to_usize,
+    Cell, CopyClass, Element, Elements, Error, Kind, Result, Shape, char_range, copy, copy_few,
+    corrupt, is_ascii_few, object_len, out_of_range, range, to_usize,
 };
+
+/// Numbers of bytes that are copied without a call.
+const FEW: RangeInclusive<u32> = 4..=64;
 
 /// Checks that all elements in the bytes of a source fit.
 type Check = fn(&[u8]) -> Result<(), FailedAt>;
@@ -326,8 +329,51 @@ impl Route {
         source: Cell,
         range: impl RangeBounds<usize>,
     ) -> Result<()> {
+        let bounds = (range.start_bound().cloned(), range.end_bound().cloned());
+        match self.append_few(store, target, source, range) {
+            Some(()) => Ok(()),
+            None => self.append_any(store, target, source, bounds),
+        }
+    }
+
+    /// [`Route::append`] of few bytes to an object of another kind that has room; `None`,
+    /// and nothing has changed, if that is not so, an object has to be opened on a cold
+    /// path, or anything fails.
+    #[inline(always)]
+    fn append_few(
+        &self,
+        store: &mut Store,
+        target: Cell,
+        source: Cell,
+        bounds: impl RangeBounds<usize>,
+    ) -> Option<()> {
+        if !matches!(self.how, How::Verbatim) || self.from == self.to {
+            return None;
+        }
+        let (sources, targets) = store.parts().arenas.read_and_write(self.from, self.to).ok()?;
+        let source = sources.find_dense(source)?;
+        let (slot, block) = targets.open_dense(target)?;
+        let range = range(bounds, to_usize(source.len)).ok()?;
+        let end = to_usize(slot.len).saturating_add(range.len());
+        let len = object_len(end).ok()?;
+        let to = self.shapes.1.bytes(to_usize(slot.len)..end);
+        let place = u8::slice_mut(block).get_mut(to)?;
+        copy_few(place, sources.memory().payload().get(source.span(self.shapes.0, range))?)?;
+        slot.len = len;
+        Some(())
+    }
+
+    /// [`Route::append`], whatever it takes.
+    #[inline(never)]
+    fn append_any(
+        &self,
+        store: &mut Store,
+        target: Cell,
+        source: Cell,
+        bounds: (Bound<usize>, Bound<usize>),
+    ) -> Result<()> {
         let mut slot = store.arena(self.to)?.check(target)?;
-        let source = self.source(store, source, range)?;
+        let source = self.source(store, source, bounds)?;
         let start = to_usize(slot.len);
         let end = start.saturating_add(source.range.len());
         if self.shapes.1.words_for(end) > to_usize(slot.cap) {
@@ -336,6 +382,35 @@ impl Route {
         let to = slot.span(self.shapes.1, start..end);
         self.write(store, &source, target.slot(), to)?;
         store.arena_mut(self.to)?.set_len(target.slot(), object_len(end)?)
+    }
+
+    /// [`Route::alloc`] of few bytes as they are; `None`, and nothing has changed, if they
+    /// are no such bytes, or if that takes a rare step.
+    #[inline(always)]
+    pub(super) fn alloc_few(
+        &self,
+        store: &mut Store,
+        source: Cell,
+        bounds: impl RangeBounds<usize>,
+    ) -> Option<Cell> {
+        let plain = matches!(self.how, How::Verbatim) || self.makes_text();
+        if !plain || self.shapes.1.element_bytes() != 1 || self.from == self.to {
+            return None;
+        }
+        let sources = store.arena(self.from).ok()?;
+        let slot = sources.find_dense(source)?;
+        let range = range(bounds, to_usize(slot.len)).ok()?;
+        let len = u32::try_from(range.len()).ok().filter(|len| FEW.contains(len))?;
+        let span = slot.span(self.shapes.0, range);
+        let from = sources.memory().payload().get(span.clone())?;
+        if self.makes_text() && !is_ascii_few(from) {
+            return None;
+        }
+        let (cell, first) = store.alloc_ready(self.to, len, len.div_ceil(8))?;
+        let (sources, targets) = store.parts().arenas.read_and_write(self.from, self.to).ok()?;
+        let to = targets.write_bytes(cell.slot(), first..first.wrapping_add(to_usize(len)));
+        copy_few(to.ok()?, sources.memory().payload().get(span)?)?;
+        Some(cell)
     }
 
     /// Allocates an object with elements of a source.
