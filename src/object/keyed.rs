@@ -201,7 +201,7 @@ impl<'h, K: Keyed> View<'h, K> {
 
     /// The entries, in insertion order.
     #[inline(always)]
-    pub(crate) fn entries(self) -> impl Iterator<Item = K::Entry> + use<'h, K> {
+    pub(crate) fn entries(self) -> impl ExactSizeIterator<Item = K::Entry> + use<'h, K> {
         self.table().iter().map(copied).map(K::entry)
     }
 }

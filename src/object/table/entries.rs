@@ -123,18 +123,6 @@ impl<'h> Table<&'h [u64]> {
         };
         Some(entry)
     }
-
-    /// The entries, in insertion order.
-    #[inline(always)]
-    pub(crate) fn iter(self) -> impl Iterator<Item = &'h [Cell]> {
-        let end = self.place(self.used);
-        let entries = Cell::slice(self.words.get(to_usize(HEADER)..end).unwrap_or_default());
-        let is_whole = self.len() == self.used;
-        // Without holes, no entry is tested for one.
-        let (whole, holed) = if is_whole { (entries, &[][..]) } else { (&[][..], entries) };
-        let is_entry = |cells: &&[Cell]| cells.first().is_some_and(|key| key.as_hole().is_none());
-        whole.chunks_exact(self.stride).chain(holed.chunks_exact(self.stride).filter(is_entry))
-    }
 }
 
 impl Table<&mut [u64]> {

@@ -20,6 +20,7 @@
 
 mod entries;
 mod index;
+mod iter;
 mod layout;
 mod ordered;
 mod rebuild;
