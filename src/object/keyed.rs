@@ -38,8 +38,8 @@ impl<'h> Keys<'h> {
     /// [`Error::Stale`].
     #[inline(always)]
     pub(crate) fn locate(self, table: Table<&[u64]>, key: Cell) -> Result<Located> {
-        if let Some(int) = key.as_int() {
-            let hash = self.hash_int(int);
+        if key.as_int().is_some() {
+            let hash = self.hash_cell(key);
             match table.find(hash, |entry| entry == key) {
                 Err(bucket) if bucket == usize::MAX || table.has_boxed() => {}
                 found => return Ok((hash, found)),
@@ -88,7 +88,7 @@ impl<'h> Keys<'h> {
     }
 }
 
-/// The entry of an integer in a table of `used` positions that begins with `words`, or that
+/// The entry of an integer in a table of `used` positions in `words`, or that
 /// there is none. `None` if the table has to be searched further.
 #[inline(always)]
 pub(crate) fn entry_of_int<K: Keyed>(
@@ -97,15 +97,11 @@ pub(crate) fn entry_of_int<K: Keyed>(
     hash: u32,
     key: Cell,
 ) -> Option<Option<Entry>> {
-    if used == 0 {
-        return Some(None);
-    }
     let table = Table::new(words, used, K::STRIDE);
-    match table.find_near(hash, key) {
-        Ok((_, position)) => Some(Some(copied(table.cells(position)?))),
-        Err(bucket) if bucket != usize::MAX && !table.has_boxed() => Some(None),
-        Err(_) => None,
+    if let Some((_, near)) = table.hit_near(hash, key) {
+        return Some(Some(copied(near.cells)));
     }
+    (table.free_near(hash) != usize::MAX && !table.has_boxed()).then_some(None)
 }
 
 /// The entry at a position if it has this key.
@@ -129,15 +125,29 @@ pub(crate) fn insert_int<K: Keyed>(
     entry: &[Cell],
 ) -> Option<Option<Cell>> {
     let mut table = Table::new_mut(words, slot.len, K::STRIDE);
-    let read = table.read();
-    match read.find_near(hash, *entry.first()?) {
-        Ok((_, position)) => table.replace(position, entry).map(Some),
-        Err(bucket) if bucket != usize::MAX && !read.is_full() && !read.has_boxed() => {
-            slot.len = table.append(hash, bucket, entry);
-            Some(None)
-        }
-        Err(_) => None,
+    if let Some((_, near)) = table.read().hit_near(hash, *entry.first()?) {
+        let position = near.position();
+        return table.replace(position, entry).map(Some);
     }
+    append_int::<K>(slot, words, hash, copied(entry)).then_some(None)
+}
+
+/// Appends the entry of a new integer; returns false, and nothing has changed, if that takes
+/// longer. Not inline: an update is shorter without it.
+#[inline(never)]
+fn append_int<K: Keyed>(
+    slot: &mut Slot,
+    words: &mut [u64],
+    hash: u32,
+    (key, value): Entry,
+) -> bool {
+    let mut table = Table::new_mut(words, slot.len, K::STRIDE);
+    let (bucket, read) = (table.read().free_near(hash), table.read());
+    let is_near = bucket != usize::MAX && !read.is_full() && !read.has_boxed();
+    if is_near {
+        slot.len = table.append(hash, bucket, &[key, value]);
+    }
+    is_near
 }
 
 impl<'h, K: Keyed> View<'h, K> {
@@ -152,16 +162,25 @@ impl<'h, K: Keyed> View<'h, K> {
     /// [`Error::Stale`].
     #[inline(always)]
     pub(crate) fn find_key(self, key: Cell) -> Result<Option<Entry>> {
-        if let Some(int) = key.as_int() {
-            let table = self.table();
-            match table.find_near(self.context.hash_int(int), key) {
-                Ok((_, position)) => return Ok(table.cells(position).map(copied)),
-                Err(bucket) if bucket != usize::MAX && !table.has_boxed() => return Ok(None),
-                Err(_) => {}
+        if key.as_int().is_some() {
+            let hash = self.context.hash_cell(key);
+            if let Some(found) = entry_of_int::<K>(self.words, self.len, hash, key) {
+                return Ok(found);
             }
         }
-        let few = self.table().find_among_few(key).filter(|_| self.context.is_usable(key));
-        if let Some(position) = few {
+        self.find_further(key)
+    }
+
+    /// [`View::find_key`] of a key that is no integer, or an integer that is not near.
+    ///
+    /// # Errors
+    /// [`Error::Stale`].
+    #[inline(always)]
+    pub(crate) fn find_further(self, key: Cell) -> Result<Option<Entry>> {
+        if key.as_int().is_none()
+            && let Some(position) = self.table().find_among_few(key)
+            && self.context.is_usable(key)
+        {
             return Ok(self.table().cells(position).map(copied));
         }
         find_any::<K>(self.words, self.len, self.context, key)
@@ -229,8 +248,8 @@ impl<K: Keyed> ViewMut<'_, K> {
     /// Nothing has changed then.
     #[inline(always)]
     pub(crate) fn insert_entry(&mut self, key: Cell, entry: &[Cell]) -> Result<Option<Cell>> {
-        if let Some(int) = key.as_int() {
-            let hash = Keys::new(self.arenas).hash_int(int);
+        if key.as_int().is_some() {
+            let hash = Keys::new(self.arenas).hash_cell(key);
             let index = self.index;
             if let Some(opened) = self.arena_mut()?.write_dense(index)
                 && let Some(replaced) = insert_int::<K>(opened, hash, entry)
@@ -246,12 +265,13 @@ impl<K: Keyed> ViewMut<'_, K> {
     /// # Errors
     /// [`Error::Stale`].
     pub(crate) fn remove_key(&mut self, key: Cell) -> Result<Option<K::Entry>> {
-        if let Some(int) = key.as_int() {
-            let hash = Keys::new(self.arenas).hash_int(int);
+        if key.as_int().is_some() {
+            let hash = Keys::new(self.arenas).hash_cell(key);
             let index = self.index;
             let (slot, words) = self.arena_mut()?.write(index).ok_or_else(corrupt)?;
             let mut table = Table::new_mut(words, slot.len, K::STRIDE);
-            if let Ok((bucket, position)) = table.read().find_near(hash, key) {
+            if let Some((bucket, near)) = table.read().hit_near(hash, key) {
+                let position = near.position();
                 let (removed, used) = table.remove(bucket, position).ok_or_else(corrupt)?;
                 slot.len = used;
                 if table.read().is_sparse() {

@@ -2,8 +2,8 @@
 
 use core::iter::FusedIterator;
 
-use super::layout::{HEADER, Hole};
 use super::Table;
+use super::layout::{HEADER, Hole};
 use crate::words::{Cell, to_usize};
 
 /// The entries of a table, in insertion order.
@@ -80,7 +80,11 @@ impl<'h> Iterator for Iter<'h> {
     fn fold<B, F: FnMut(B, &'h [Cell]) -> B>(self, result: B, mut f: F) -> B {
         if self.stride == 1 {
             let keys = self.cells.chunks_exact(1);
-            return if self.holed == 0 { keys.fold(result, f) } else { entries(keys).fold(result, f) };
+            return if self.holed == 0 {
+                keys.fold(result, f)
+            } else {
+                entries(keys).fold(result, f)
+            };
         }
         let (positions, _) = self.cells.as_chunks::<2>();
         if self.holed == 0 {
