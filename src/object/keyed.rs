@@ -46,7 +46,7 @@ impl<'h> Keys<'h> {
             }
         } else if let Some(text) = self.text(key) {
             let hash = self.hash_text(text);
-            match table.find(hash, |entry| entry == key || self.is_text(entry, text)) {
+            match self.locate_text(table, hash, key, text) {
                 Err(usize::MAX) => {}
                 found => return Ok((hash, found)),
             }
@@ -60,6 +60,23 @@ impl<'h> Keys<'h> {
             }
         }
         self.locate_any(table, key)
+    }
+
+    /// [`Table::find`] of a text in an arena.
+    #[inline(always)]
+    fn locate_text(self, table: Table<&[u64]>, hash: u32, key: Cell, text: &[u8]) -> Probe {
+        // Without a loop around the comparison of texts, at first.
+        if let Some((bucket, position, entry)) = table.candidate(hash) {
+            if entry == key || self.is_text(entry, text) {
+                return Ok((bucket, position));
+            }
+        } else {
+            let free = table.free_near(hash);
+            if free != usize::MAX {
+                return Err(free);
+            }
+        }
+        table.find(hash, |entry| entry == key || self.is_text(entry, text))
     }
 
     /// [`Keys::locate`] of keys that are no texts in an arena, and in ordered tables.
@@ -104,6 +121,16 @@ pub(crate) fn entry_of_int<K: Keyed>(
     (table.free_near(hash) != usize::MAX && !table.has_boxed()).then_some(None)
 }
 
+/// [`entry_of_int`] in all groups of a probe sequence.
+#[inline(always)]
+fn find_int<K: Keyed>(words: &[u64], used: u32, hash: u32, key: Cell) -> Option<Option<Entry>> {
+    let table = Table::new(words, used, K::STRIDE);
+    match table.find(hash, |entry| entry == key) {
+        Ok((_, position)) => Some(table.cells(position).map(copied)),
+        Err(bucket) => (bucket != usize::MAX && !table.has_boxed()).then_some(None),
+    }
+}
+
 /// The entry at a position if it has this key.
 #[inline(always)]
 pub(crate) fn entry_at<K: Keyed>(
@@ -129,25 +156,32 @@ pub(crate) fn insert_int<K: Keyed>(
         let position = near.position();
         return table.replace(position, entry).map(Some);
     }
-    append_int::<K>(slot, words, hash, copied(entry)).then_some(None)
+    insert_int_further::<K>(slot, words, hash, copied(entry))
 }
 
-/// Appends the entry of a new integer; returns false, and nothing has changed, if that takes
-/// longer. Not inline: an update is shorter without it.
+/// [`insert_int`] of an integer that is not near, which is a new one if there is a free
+/// bucket. Not inline: an update is shorter without it.
 #[inline(never)]
-fn append_int<K: Keyed>(
+fn insert_int_further<K: Keyed>(
     slot: &mut Slot,
     words: &mut [u64],
     hash: u32,
     (key, value): Entry,
-) -> bool {
+) -> Option<Option<Cell>> {
     let mut table = Table::new_mut(words, slot.len, K::STRIDE);
-    let (bucket, read) = (table.read().free_near(hash), table.read());
-    let is_near = bucket != usize::MAX && !read.is_full() && !read.has_boxed();
-    if is_near {
-        slot.len = table.append(hash, bucket, &[key, value]);
+    let mut bucket = table.read().free_near(hash);
+    if bucket == usize::MAX {
+        match table.read().find(hash, |entry| entry == key) {
+            Ok((_, position)) => return table.replace(position, &[key, value]).map(Some),
+            Err(free) => bucket = free,
+        }
     }
-    is_near
+    let read = table.read();
+    if bucket == usize::MAX || read.is_full() || read.has_boxed() {
+        return None;
+    }
+    slot.len = table.append(hash, bucket, &[key, value]);
+    Some(None)
 }
 
 impl<'h, K: Keyed> View<'h, K> {
@@ -177,8 +211,12 @@ impl<'h, K: Keyed> View<'h, K> {
     /// [`Error::Stale`].
     #[inline(always)]
     pub(crate) fn find_further(self, key: Cell) -> Result<Option<Entry>> {
-        if key.as_int().is_none()
-            && let Some(position) = self.table().find_among_few(key)
+        if key.as_int().is_some() {
+            let hash = self.context.hash_cell(key);
+            if let Some(found) = find_int::<K>(self.words, self.len, hash, key) {
+                return Ok(found);
+            }
+        } else if let Some(position) = self.table().find_among_few(key)
             && self.context.is_usable(key)
         {
             return Ok(self.table().cells(position).map(copied));

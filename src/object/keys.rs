@@ -218,7 +218,7 @@ impl<'h> Keys<'h> {
     #[inline(never)]
     pub(crate) fn is_text(&self, entry: Cell, bytes: &[u8]) -> bool {
         match self.text(entry) {
-            Some(text) => text == bytes,
+            Some(text) => are_equal(text, bytes),
             None => entry.as_short_str().is_some_and(|text| text.as_bytes() == bytes),
         }
     }
@@ -282,5 +282,20 @@ impl<'h> Keys<'h> {
     pub(crate) fn is_by_value(&self, cell: Cell) -> bool {
         let arena = self.arena(cell).filter(|_| cell.is_handle());
         arena.is_some_and(|arena| arena.shape().key != KeyBy::Identity)
+    }
+}
+
+/// Whether two texts are equal. Short ones are compared here, by words: a call takes longer.
+#[inline(always)]
+fn are_equal(a: &[u8], b: &[u8]) -> bool {
+    const SHORT: usize = 32;
+    match (a.last_chunk::<8>(), b.last_chunk::<8>()) {
+        (Some(last_a), Some(last_b)) if a.len() <= SHORT => {
+            let ((a_words, _), (b_words, _)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+            a.len() == b.len()
+                && last_a == last_b
+                && a_words.iter().zip(b_words).all(|(a, b)| a == b)
+        }
+        _ => a == b,
     }
 }

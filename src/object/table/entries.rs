@@ -151,28 +151,24 @@ impl Table<&mut [u64]> {
     }
 
     /// Replaces the entry at a position by a hole, and joins the runs of holes beside it.
-    /// O(1).
+    /// O(1). Whether there are some decides no branch, which would mispredict.
     #[inline(always)]
     pub(super) fn punch(&mut self, position: u32) {
         let read = self.read();
-        let before = position.checked_sub(1).and_then(|last| read.hole(last));
-        let after = read.hole(position.wrapping_add(1));
-        let one = Hole { len: 1, backwards: false };
-        self.set_entry(position, &[one.cell(), Cell::NULL]);
-        if before.is_some() || after.is_some() {
-            self.join_holes(position, before, after);
-        }
+        let len = |hole: Option<Hole>| hole.map_or(0, |hole| hole.len);
+        let before = len(position.checked_sub(1).and_then(|last| read.hole(last)));
+        let after = len(read.hole(position.wrapping_add(1)));
+        self.set_entry(position, &[Hole { len: 1, backwards: false }.cell(), Cell::NULL]);
+        let len = before.wrapping_add(after).wrapping_add(1);
+        // Of one hole, these are the same, which is read forwards.
+        self.set_key(position.wrapping_add(after), Hole { len, backwards: true }.cell());
+        self.set_key(position.wrapping_sub(before), Hole { len, backwards: false }.cell());
     }
 
-    /// Joins the hole at a position with the runs that end and begin beside it.
     #[inline(always)]
-    fn join_holes(&mut self, position: u32, before: Option<Hole>, after: Option<Hole>) {
-        let (before, after) = (before.map_or(0, |hole| hole.len), after.map_or(0, |hole| hole.len));
-        let len = before.wrapping_add(after).wrapping_add(1);
-        let (first, last) = (position.wrapping_sub(before), position.wrapping_add(after));
-        let hole = |backwards| [Hole { len, backwards }.cell(), Cell::NULL];
-        self.set_entry(last, &hole(true));
-        self.set_entry(first, &hole(false));
+    fn set_key(&mut self, position: u32, key: Cell) {
+        let start = self.read().place(position);
+        self.put(start, key.bits());
     }
 
     /// Copies the entry or hole at position `from`, and its hash, to `to`.

@@ -175,6 +175,16 @@ impl<'h> Table<&'h [u64]> {
         })
     }
 
+    /// The first bucket of this hash in the first group of its probe sequence, the position to
+    /// which it refers, and the key there: most likely the only one.
+    #[inline(always)]
+    pub(crate) fn candidate(&self, hash: u32) -> Option<(usize, u32, Cell)> {
+        let index = Index::of(self.words)?;
+        let (bucket, link) = index.hit(index.home(hash), hash, Some)?;
+        let position = link.checked_sub(1)?;
+        Some((bucket, position, self.key(position)?))
+    }
+
     /// The first free bucket in the first group of the probe sequence of a hash;
     /// `usize::MAX` if there is none.
     #[inline(always)]
