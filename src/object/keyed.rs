@@ -131,6 +131,12 @@ fn find_int<K: Keyed>(words: &[u64], used: u32, hash: u32, key: Cell) -> Option<
     }
 }
 
+/// The bucket and the position of an integer in a cell.
+#[inline(never)]
+fn locate_int(table: Table<&[u64]>, hash: u32, key: Cell) -> Option<(usize, u32)> {
+    table.find(hash, |entry| entry == key).ok()
+}
+
 /// The entry at a position if it has this key.
 #[inline(always)]
 pub(crate) fn entry_at<K: Keyed>(
@@ -308,8 +314,12 @@ impl<K: Keyed> ViewMut<'_, K> {
             let index = self.index;
             let (slot, words) = self.arena_mut()?.write(index).ok_or_else(corrupt)?;
             let mut table = Table::new_mut(words, slot.len, K::STRIDE);
-            if let Some((bucket, near)) = table.read().hit_near(hash, key) {
-                let position = near.position();
+            let near = table.read().hit_near(hash, key);
+            let found = match near.map(|(bucket, near)| (bucket, near.position())) {
+                None => locate_int(table.read(), hash, key),
+                found => found,
+            };
+            if let Some((bucket, position)) = found {
                 let (removed, used) = table.remove(bucket, position).ok_or_else(corrupt)?;
                 slot.len = used;
                 if table.read().is_sparse() {

@@ -10,7 +10,10 @@ impl<'h> Table<&'h [u64]> {
     /// would wrap on hosts of 32 bits.
     #[inline(always)]
     pub(super) fn place(&self, position: u32) -> usize {
-        to_usize(position).saturating_mul(self.stride).saturating_add(to_usize(HEADER))
+        let position = to_usize(position);
+        // Of a known factor, the product needs no test where it cannot wrap.
+        let cells = if self.stride == 1 { position } else { position.saturating_mul(2) };
+        cells.saturating_add(to_usize(HEADER))
     }
 
     /// The cells at a position: of an entry or a hole.
@@ -49,6 +52,14 @@ impl<'h> Table<&'h [u64]> {
     #[inline(always)]
     fn hole(&self, position: u32) -> Option<Hole> {
         self.key(position).filter(|_| position < self.used).and_then(Hole::of)
+    }
+
+    /// The length that the hole at a used position has; 0 if it is none. Without a branch.
+    #[inline(always)]
+    fn holes_at(&self, position: u32) -> u32 {
+        let key = self.key(position).unwrap_or_default();
+        let is_hole = u32::from(key.as_hole().is_some()) & u32::from(position < self.used);
+        Hole::len_at(key) & 0_u32.wrapping_sub(is_hole)
     }
 
     /// The first position with an entry, from `position` on; `used` if there is none.
@@ -154,10 +165,8 @@ impl Table<&mut [u64]> {
     /// O(1). Whether there are some decides no branch, which would mispredict.
     #[inline(always)]
     pub(super) fn punch(&mut self, position: u32) {
-        let read = self.read();
-        let len = |hole: Option<Hole>| hole.map_or(0, |hole| hole.len);
-        let before = len(position.checked_sub(1).and_then(|last| read.hole(last)));
-        let after = len(read.hole(position.wrapping_add(1)));
+        let before = self.read().holes_at(position.wrapping_sub(1));
+        let after = self.read().holes_at(position.wrapping_add(1));
         self.set_entry(position, &[Hole { len: 1, backwards: false }.cell(), Cell::NULL]);
         let len = before.wrapping_add(after).wrapping_add(1);
         // Of one hole, these are the same, which is read forwards.

@@ -153,6 +153,12 @@ impl Hole {
         Cell::hole((self.len as u64) << 1 | self.backwards as u64)
     }
 
+    /// The length of a hole; unspecified for other cells.
+    #[inline(always)]
+    pub(super) const fn len_at(key: Cell) -> u32 {
+        halves(key.bits() >> 1).1
+    }
+
     /// The hole that a key is replaced by, if it is.
     #[inline(always)]
     pub(super) fn of(key: Cell) -> Option<Hole> {
