@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use segheap::{Bignum, Cell, Cursor, Error, Heap, List, Map, Set, Settings, Str};
+use segheap::{Bignum, Cell, Cursor, Error, Heap, Limits, List, Map, Set, Settings, Str};
 
 const SEED: u64 = 0x0DD5;
 /// Bits of the hash that choose the place in tables of up to 2^13 entries.
@@ -186,6 +186,39 @@ fn a_table_becomes_ordered_without_memory() -> Result<(), Error> {
         assert!(heap.get_mut(map)?.remove(key)?.is_some());
     }
     assert!(!is_ordered(&heap, map), "an empty table has an index again");
+    Ok(())
+}
+
+/// A map whose index was squeezed into the last bytes of a limit has no room for a tree:
+/// colliding keys are refused, and cost no more than others until then.
+#[test]
+fn a_dense_table_refuses_colliding_keys() -> Result<(), Error> {
+    let mut heap = Heap::with(Settings::seeded(SEED).limits(Limits::NONE.with_bytes(150_000)));
+    let keys = colliding_ints(&heap, 400);
+    let map = heap.alloc(Map::new())?;
+    let mut filled = 0;
+    while heap.map_insert(map, int(-1 - filled), Cell::NULL).is_ok() {
+        filled += 1;
+    }
+    for key in 0..400 {
+        heap.get_mut(map)?.remove(int(-1 - key))?;
+    }
+    let inserts = |heap: &mut Heap| {
+        keys.iter().take_while(|&&key| heap.map_insert(map, key, key).is_ok()).count()
+    };
+    let accepted = inserts(&mut heap);
+    assert!((32..=128).contains(&accepted), "{accepted}");
+    let refused = heap.map_insert(map, keys[accepted], Cell::NULL);
+    assert!(matches!(refused, Err(Error::Limit { .. })), "{refused:?}");
+    heap.verify().expect("sound");
+    assert_eq!(heap.get(map)?.len(), usize::try_from(filled).expect("small") - 400 + accepted);
+    assert!(heap.map_insert(map, int(-1), Cell::NULL)?.is_none(), "others still fit");
+
+    heap.set_limits(Limits::NONE);
+    assert_eq!(inserts(&mut heap), keys.len());
+    assert!(is_ordered(&heap, map));
+    assert!((400..filled).all(|key| heap.map_get(map, int(-1 - key)).is_ok_and(|v| v.is_some())));
+    heap.verify().expect("sound");
     Ok(())
 }
 

@@ -409,3 +409,27 @@ fn bits_of_integers() {
         }
     }
 }
+
+/// One map fills most of what limits of any size leave, and stays sound at them.
+#[test]
+fn a_map_fills_a_limit() {
+    let mut worst = (100, 0);
+    for step in 0..60 {
+        // From 1 to 5.6 MiB, a 35th more each time.
+        let bytes = (f64::from(1 << 20) * 1.029_f64.powi(step)) as usize;
+        let settings = Settings::seeded(step.unsigned_abs().into());
+        let mut heap = Heap::with(settings.limits(Limits::NONE.with_bytes(bytes)));
+        let map = heap.alloc(Map::new()).unwrap();
+        let mut n = 0_i32;
+        while heap.map_insert(map, Cell::from(n), Cell::NULL).is_ok() {
+            n += 1;
+        }
+        let refused = heap.map_insert(map, Cell::from(n), Cell::NULL);
+        assert!(matches!(refused, Err(Error::Limit { .. })), "{refused:?}");
+        heap.verify().unwrap();
+        assert!((0..n).step_by(97).all(|key| heap.map_get(map, key.into()).unwrap().is_some()));
+        assert_eq!(heap.map_get(map, n.into()).unwrap(), None);
+        worst = worst.min((usize::try_from(n).unwrap() * 1_600 / bytes, bytes));
+    }
+    assert!(worst.0 >= 45, "{} % of {} bytes", worst.0, worst.1);
+}

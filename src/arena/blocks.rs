@@ -3,7 +3,8 @@
 //! The memory begins with the heads of the free lists, one word for each size
 //! class. The blocks follow, up to `top`. The first word of a free block is the
 //! offset of the next free one of its class, or 0. Each size up to 8 words has a
-//! class of its own; beyond, there are four classes to a doubling.
+//! class of its own; beyond, there are four classes to a doubling, and eight from 4,096
+//! words on.
 //!
 //! A block is the first free one of its class, or bump-allocated at the top, or
 //! split off a larger free one. The last block grows in place, and lowers the top
@@ -20,17 +21,20 @@ use super::{Account, Resources};
 use crate::words::{Error, Kind, PAGE_BYTES, Result, corrupt, to_u64, to_usize};
 
 /// Number of size classes.
-const CLASSES: usize = 124;
+const CLASSES: usize = 204;
 /// The first word of the first block. In a memory that the global allocator has
 /// mapped, which starts 16 bytes into a page, it starts a cache line.
-const START: usize = 126;
+const START: usize = 206;
 /// [`START`], as an offset.
-const FIRST: u32 = 126;
+const FIRST: u32 = 206;
 const _: () = assert!(to_usize(FIRST) == START);
 /// The end of the last block at most: the last word of 2^32 is not used.
 const TOP_MAX: u64 = u32::MAX as u64;
 /// Sizes up to this many words have a class each.
 const EXACT: u32 = 8;
+/// Sizes from 2^12 words on have eight classes to a doubling, from number 44 on.
+const FINE: u32 = 12;
+const FINE_CLASS: u32 = 44;
 
 /// The high and the low half of a word.
 #[allow(clippy::cast_possible_truncation, reason = "truncates on purpose")]
@@ -104,8 +108,13 @@ const fn computed_class(last: u32) -> usize {
         return to_usize(last);
     }
     let exponent = last.ilog2();
-    let quarter = (last >> exponent.wrapping_sub(2)) & 3;
-    to_usize(exponent.wrapping_sub(1).wrapping_mul(4).wrapping_add(quarter))
+    if exponent < FINE {
+        let quarter = (last >> exponent.wrapping_sub(2)) & 3;
+        return to_usize(exponent.wrapping_sub(1).wrapping_mul(4).wrapping_add(quarter));
+    }
+    let eighth = (last >> exponent.wrapping_sub(3)) & 7;
+    let doublings = exponent.wrapping_sub(FINE);
+    to_usize(doublings.wrapping_mul(8).wrapping_add(eighth).wrapping_add(FINE_CLASS))
 }
 
 /// The words in a block of `class`, at most `u32::MAX`.
@@ -115,8 +124,12 @@ const fn computed_words(class: usize) -> u32 {
     if class < EXACT {
         return class.wrapping_add(1);
     }
-    let quarter = (class & 3).wrapping_add(5) as u64;
-    let words = quarter << (class >> 2).wrapping_sub(1);
+    let words = if class < FINE_CLASS {
+        ((class & 3).wrapping_add(5) as u64) << (class >> 2).wrapping_sub(1)
+    } else {
+        let fine = class.wrapping_sub(FINE_CLASS);
+        ((fine & 7).wrapping_add(9) as u64) << (fine >> 3).wrapping_add(FINE).wrapping_sub(3)
+    };
     if words > u32::MAX as u64 { u32::MAX } else { words as u32 }
 }
 

@@ -75,6 +75,10 @@ impl TableMut<'_> {
         if self.read()?.0.is_full() {
             self.grow()?;
         }
+        let (table, _) = self.read()?;
+        if table.is_dense() && table.vacancy(hash) == usize::MAX {
+            self.loosen()?;
+        }
         let (table, keys) = self.read()?;
         let (is_ordered, bucket) = (table.is_ordered(), table.vacancy(hash));
         if keys.is_integer(key) && keys.key(key)?.is_boxed() {
@@ -115,6 +119,17 @@ impl TableMut<'_> {
             }
         }
         Err(refused.unwrap_or_else(corrupt))
+    }
+
+    /// Rebuilds a dense table with as many buckets as others have, so that it can become
+    /// an ordered one.
+    #[cold]
+    fn loosen(&mut self) -> Result<()> {
+        let (table, _) = self.read()?;
+        let (kept, plan) = (table.kept_words(), table.plan_to_loosen()?);
+        let arena = self.arenas.get_mut(self.kind).ok_or_else(corrupt)?;
+        arena.grow_to(self.resources, self.index, kept, plan.words)?;
+        self.rebuild(plan)
     }
 
     /// Makes an empty table of a new block.

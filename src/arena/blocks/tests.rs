@@ -12,8 +12,10 @@ fn classes_round_up_by_a_quarter_at_most() {
             words > last && words == class_of(words).words && words == class_of(last + 1).words
         );
         assert!(class_of(words).number == class && class_of(last + 1).number == class);
-        assert!(class < to_usize(EXACT) || u64::from(words) * 4 <= (u64::from(last) + 1) * 5);
-        last = words;
+        let (words, last_max) = (u64::from(words), u64::from(last) + 1);
+        assert!(class < to_usize(EXACT) || words * 4 <= last_max * 5);
+        assert!(last < 4_096 || words * 8 <= last_max * 9);
+        last = class_words(class);
     }
     assert_eq!(last, u32::MAX);
 }

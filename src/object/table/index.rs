@@ -7,11 +7,13 @@
 //!
 //! The bucket of a removed entry is freed only if its group has another free one, since
 //! no probe sequence goes on past such a group. Otherwise it stays, and refers to a hole.
-//! No more than one bucket is used for each position, so that half of them are free.
+//! No more than one bucket is used for each position, so that half of them are free; in a
+//! dense index, which a table has where memory is refused for another, a quarter.
 //!
 //! No entry lies more than [`PROBES_MAX`] groups away from the group of its hash: a key
-//! for which there is no bucket turns the table into an ordered one. Random hashes do not
-//! come near; chosen keys cost no more than that many groups.
+//! for which there is no bucket turns the table into an ordered one, for which a dense one
+//! needs more memory. Random hashes do not come near; chosen keys cost no more than that
+//! many groups.
 
 use super::layout::{COUNTS, HEADER, Layout, NEXT, POSITIONS, START, start};
 use super::{Entry, Probe, Table, copied};
@@ -319,7 +321,10 @@ impl Table<&mut [u64]> {
     }
 
     /// Links every entry of a table without holes to a bucket, of a free index. Returns
-    /// whether there is one for each. O(positions).
+    /// whether there is one for each: there is if the index was as large before. For in a
+    /// group that was once full, removed entries keep their buckets, so an entry linked
+    /// after those that are left of the ones before it lies no further away than it did.
+    /// O(positions).
     pub(super) fn link_all(&mut self, layout: Layout) -> bool {
         let used = to_usize(self.used);
         let Some((front, index)) = self.words.split_at_mut_checked(layout.index()) else {

@@ -26,6 +26,8 @@ pub(super) const SEQUENCED: u32 = 1 << 29;
 /// Flag: there is, or was, a key that is an integer in an arena and would fit into a
 /// cell.
 pub(super) const BOXED: u32 = 1 << 30;
+/// Flag of an index by hash: it has half as many buckets as the positions should have.
+const DENSE: u32 = 1 << 31;
 /// The positions, beside the flags.
 const CAPACITY: u32 = SEQUENCED - 1;
 pub(super) const BUCKETS_MIN: usize = 8;
@@ -40,6 +42,8 @@ pub(super) struct Layout {
     pub(super) capacity: usize,
     /// Whether sequence numbers are stored.
     pub(super) sequenced: bool,
+    /// Whether up to three quarters of the buckets are used, and not half of them.
+    pub(super) dense: bool,
     pub(super) stride: usize,
 }
 
@@ -52,22 +56,37 @@ impl Layout {
         if capacity > POSITIONS_MAX {
             return Err(Error::ObjectTooLarge);
         }
-        Ok(Layout { capacity, sequenced, stride })
+        Ok(Layout { capacity, sequenced, dense: false, stride })
     }
 
     /// The layout of the table in `words`.
     #[inline(always)]
     pub(super) fn of(words: &[u64], stride: usize) -> Layout {
         let (counts, _) = halves(words.get(COUNTS).copied().unwrap_or(0));
-        let sequenced = counts & SEQUENCED != 0;
-        Layout { capacity: to_usize(counts & CAPACITY), sequenced, stride }
+        let (sequenced, dense) = (counts & SEQUENCED != 0, counts & DENSE != 0);
+        Layout { capacity: to_usize(counts & CAPACITY), sequenced, dense, stride }
     }
 
-    /// The buckets of the index, a power of two: two or more for a position. As many
-    /// links has a tree.
+    /// The layout with an index as large as that of `self`, of as many positions as that has
+    /// room for, `capacity` at most.
+    pub(super) fn same_index(self, capacity: usize, sequenced: bool) -> Layout {
+        let buckets = self.buckets();
+        let capacity = capacity.min(buckets / 4 * 3);
+        Layout { capacity, sequenced, dense: capacity > buckets / 2, stride: self.stride }
+    }
+
+    /// The buckets of the index, a power of two: two or more for a position, unless it is
+    /// dense. As many links has a tree.
     #[inline(always)]
     pub(super) fn buckets(self) -> usize {
-        self.capacity.wrapping_mul(2).max(BUCKETS_MIN).next_power_of_two()
+        let buckets = self.capacity.wrapping_mul(2).max(BUCKETS_MIN).next_power_of_two();
+        buckets >> u32::from(self.dense)
+    }
+
+    /// The positions for which the index has the buckets.
+    pub(super) fn capacity_max(self) -> usize {
+        let buckets = self.buckets();
+        if self.dense { buckets / 4 * 3 } else { buckets / 2 }
     }
 
     /// The first word of the hashes.
@@ -108,12 +127,12 @@ pub(crate) fn fill(words: &mut [u64], entries: usize, stride: usize) {
     }
 }
 
-/// Writes the header of a table of `live` entries, and frees all buckets. No flag is
-/// set but that of the layout.
+/// Writes the header of a table of `live` entries, and frees all buckets. No flags are
+/// set but those of the layout.
 pub(super) fn start(words: &mut [u64], layout: Layout, live: u32, next: u64) {
     debug_assert!(layout.words() <= words.len(), "a table is larger than its block");
     let (index, buckets) = (layout.index(), layout.buckets());
-    let flags = if layout.sequenced { SEQUENCED } else { 0 };
+    let flags = u32::from(layout.sequenced) * SEQUENCED | u32::from(layout.dense) * DENSE;
     let counts = (to_u64(layout.capacity) | u64::from(flags)) << 32 | u64::from(live);
     for (word, value) in words.iter_mut().zip([counts, next]) {
         *word = value;

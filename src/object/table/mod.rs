@@ -8,8 +8,9 @@
 //!    order and positions stay;
 //! 3. the hashes of the entries, so that a rebuild does not read the keys;
 //! 4. the sequence numbers of the entries, in tables that store them;
-//! 5. the [`index`]: open addressing with two buckets or more for each position. If
-//!    too many keys collide, it becomes a search tree in the same words ([`ordered`]).
+//! 5. the [`index`]: open addressing with two buckets or more for each position, or 4 for 3
+//!    where memory is refused. If too many keys collide, it becomes a search tree in the
+//!    same words ([`ordered`]).
 //!
 //! A full table is rebuilt in its block, which may have grown: entries stay where they
 //! are, but close holes ([`rebuild`]).
@@ -104,6 +105,12 @@ impl<'h> Table<&'h [u64]> {
     #[inline(always)]
     pub(crate) fn is_ordered(&self) -> bool {
         self.half(START) == ORDERED
+    }
+
+    /// Whether the index has less buckets than it should have, so that it cannot become a
+    /// tree.
+    pub(crate) fn is_dense(&self) -> bool {
+        self.layout().dense
     }
 
     /// Whether a key may be an integer in an arena that would fit into a cell.

@@ -17,44 +17,72 @@ pub(crate) struct Plan {
 
 impl Plan {
     fn new(capacity: usize, sequenced: bool, stride: usize) -> Result<Plan> {
-        let layout = Layout::new(capacity, sequenced, stride)?;
-        Ok(Plan { layout, words: layout.words() })
+        Layout::new(capacity, sequenced, stride).map(Plan::of)
+    }
+
+    fn of(layout: Layout) -> Plan {
+        Plan { layout, words: layout.words() }
     }
 
     /// The same plan with as many more positions as a block of `words` words has room for,
     /// if the index stays as large.
     pub(crate) fn fill(self, words: usize) -> Plan {
         let Plan { mut layout, words: used } = self;
+        let capacity_max = layout.capacity_max();
         // A position takes its cells, its number and half a word of hash.
         let size = layout.stride.wrapping_add(usize::from(layout.sequenced));
         let halves = words.saturating_sub(used).saturating_mul(2);
         let spare = halves.checked_div(size.wrapping_mul(2).wrapping_add(1)).unwrap_or(0);
-        layout.capacity = layout.capacity.saturating_add(spare).min(layout.buckets() / 2);
+        layout.capacity = layout.capacity.saturating_add(spare).min(capacity_max);
         if layout.words() > words {
             // The last hash would have begun another word.
             layout.capacity = layout.capacity.saturating_sub(1);
         }
-        Plan { layout, words: layout.words() }
+        Plan::of(layout)
     }
 }
 
 impl Table<&[u64]> {
     /// Plans for a full table to get a free position, the best one first: twice as many
-    /// positions, or fewer more, or as many if there are holes. A table of which a third
-    /// are holes does not grow.
+    /// positions, or fewer more, with an index that has room for them or, last, with the
+    /// index of now; or as many if there are holes. A table of which a third are holes does
+    /// not grow.
     pub(crate) fn plans_to_grow(&self) -> impl Iterator<Item = Result<Plan>> + use<> {
         let (live, used) = (to_usize(self.len()), to_usize(self.used));
-        let (capacity, stride) = (self.layout().capacity, self.stride);
-        let sequenced = self.is_sequenced_then();
-        let double = capacity.saturating_mul(2).max(CAPACITY_MIN);
-        let half = capacity.saturating_add(capacity / 2).saturating_add(CAPACITY_MIN);
-        let more = capacity.saturating_add(capacity / 8).saturating_add(CAPACITY_MIN);
-        let sizes = if live.saturating_mul(3) <= used.saturating_mul(2) && capacity > 0 {
-            [capacity, double, half, more]
-        } else {
-            [double, half, more, if live < used { capacity } else { more }]
+        let (now, sequenced) = (self.layout(), self.is_sequenced_then());
+        let larger = |part: usize| {
+            let more = now.capacity.checked_div(part).unwrap_or(0).saturating_add(CAPACITY_MIN);
+            now.capacity.saturating_add(more)
         };
-        sizes.into_iter().map(move |capacity| Plan::new(capacity, sequenced, stride))
+        let double = now.capacity.saturating_mul(2).max(CAPACITY_MIN);
+        let is_roomy = live.saturating_mul(3) <= used.saturating_mul(2) && now.capacity > 0;
+        let same = (live < used).then_some(now.capacity);
+        let is_ordered = self.is_ordered();
+        let roomy = move |capacity| Plan::new(capacity, sequenced, now.stride);
+        let tight = move |capacity: usize| {
+            let layout = now.same_index(capacity, sequenced);
+            let is_larger = layout.capacity > now.capacity || live < used;
+            (is_larger && !(layout.dense && is_ordered)).then(|| Ok(Plan::of(layout)))
+        };
+        let plans = [
+            same.filter(|_| is_roomy).map(roomy),
+            Some(roomy(double)),
+            Some(roomy(larger(2))),
+            tight(larger(2)),
+            Some(roomy(larger(8))),
+            tight(larger(8)),
+            tight(larger(32)),
+            same.and_then(tight),
+        ];
+        plans.into_iter().flatten()
+    }
+
+    /// The plan for a dense table to have as many buckets as others.
+    ///
+    /// # Errors
+    /// Of a larger table than this.
+    pub(crate) fn plan_to_loosen(&self) -> Result<Plan> {
+        Plan::new(self.layout().capacity, self.is_sequenced_then(), self.stride)
     }
 
     /// The plan for a sparse table to shrink, with room for as many entries again.
@@ -94,12 +122,6 @@ impl Table<&mut [u64]> {
         let boxed = self.read().has_boxed();
         // The index is rebuilt from the hashes: until then, its words can hold numbers.
         let numbers = if old.sequenced { old.sequence() } else { old.index() };
-        if new.sequenced && !old.sequenced {
-            for position in 0..self.used {
-                let number = self.read().sequence(position);
-                self.put(numbers.wrapping_add(to_usize(position)), number);
-            }
-        }
         self.close_holes(new.sequenced.then_some(numbers));
         let used = to_usize(self.used);
         // What lies last goes first, so that neither overwrites the other. In a table that
@@ -111,6 +133,7 @@ impl Table<&mut [u64]> {
             self.set_boxed();
         }
         let linked = self.link_all(new);
+        debug_assert!(linked || !new.dense, "a dense index is as large as the one before it");
         if !linked {
             self.order();
         }
@@ -127,7 +150,7 @@ impl Table<&mut [u64]> {
     }
 
     /// Moves the entries, in order, to the first positions, with their hashes, and with
-    /// their sequence numbers from word `numbers` on. O(positions).
+    /// their sequence numbers to the words from `numbers` on. O(positions).
     fn close_holes(&mut self, numbers: Option<usize>) {
         if self.read().len() == self.used {
             return;
@@ -139,7 +162,8 @@ impl Table<&mut [u64]> {
             }
             self.move_entry(from, to);
             if let Some(numbers) = numbers {
-                let number = self.read().header(numbers.wrapping_add(to_usize(from)));
+                // Before this, it may have been implied.
+                let number = self.read().sequence(from);
                 self.put(numbers.wrapping_add(to_usize(to)), number);
             }
             to = to.wrapping_add(1);

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-use super::{Step, Table};
+use super::{Plan, Step, Table};
 use crate::object::Cursor;
 use crate::words::{Cell, to_usize};
 
@@ -18,6 +18,8 @@ enum Hashing {
     Same,
     /// To three hashes of neighbouring groups.
     Few,
+    /// To hashes of the groups from 0 to 15.
+    Clusters,
 }
 
 impl Hashing {
@@ -26,6 +28,7 @@ impl Hashing {
         match self {
             Hashing::Spread => (mixed >> 32) as u32,
             Hashing::Same => 0xABCD_1234,
+            Hashing::Clusters => (mixed >> 32) as u32 & 0x3F,
             Hashing::Few => u32::try_from(key.rem_euclid(3) * 4).expect("small"),
         }
     }
@@ -42,6 +45,8 @@ struct Model {
     cursor: Cursor,
     /// The entries that the cursor has not met.
     ahead: Vec<i64>,
+    /// Which of the plans to grow is not refused, modulo their number.
+    plan: usize,
 }
 
 fn int(value: i64) -> Cell {
@@ -58,7 +63,8 @@ impl Model {
         let (mut block, entries) = (Vec::new(), Vec::new());
         block.resize(super::words_for(capacity, STRIDE), 0);
         super::fill(&mut block, capacity, STRIDE);
-        Model { hashing, block, used: 0, entries, freed: Vec::new(), cursor, ahead: Vec::new() }
+        let (freed, ahead) = (Vec::new(), Vec::new());
+        Model { hashing, block, used: 0, entries, freed, cursor, ahead, plan: 0 }
     }
 
     fn read(&self) -> Table<&[u64]> {
@@ -127,7 +133,12 @@ impl Model {
 
     /// Rebuilds the table with more positions. Returns whether the index is complete.
     fn grow(&mut self) -> bool {
-        let plan = self.read().plans_to_grow().next().expect("a plan").expect("it fits");
+        let plans: Vec<_> = self.read().plans_to_grow().collect();
+        self.rebuild(plans[self.plan % plans.len()].expect("it fits"))
+    }
+
+    /// Rebuilds the table. Returns whether the index is complete.
+    fn rebuild(&mut self, plan: Plan) -> bool {
         let fresh = self.block.is_empty();
         // What is beyond the words kept is unspecified.
         self.block.truncate(self.read().kept_words());
@@ -165,6 +176,9 @@ impl Model {
             self.grow();
         }
         let hash = self.hashing.hash(key);
+        if self.read().is_dense() && self.read().vacancy(hash) == usize::MAX {
+            self.rebuild(self.read().plan_to_loosen().expect("it fits"));
+        }
         let bucket = self.read().vacancy(hash);
         if !self.read().is_ordered() && bucket == usize::MAX {
             self.edit(|table| (table.order(), table.used));
@@ -275,21 +289,63 @@ fn tables_agree_with_a_list() {
         (state >> 33) % below
     };
     for hashing in [Hashing::Spread, Hashing::Same, Hashing::Few] {
-        let mut ordered = 0_u32;
+        let (mut ordered, mut dense) = (0_u32, 0_u32);
         for program in 0..60 {
             // Of a large table, few buckets are in use.
             let mut model = Model::new(hashing, program % 3 * 300);
             for n in 0..300 {
+                model.plan = usize::try_from(random(9)).expect("small");
                 run(&mut model, random(16), random(400).cast_signed(), n);
                 if n % 16 == 0 {
                     model.check();
                     ordered += u32::from(model.read().is_ordered());
+                    dense += u32::from(model.read().is_dense());
                 }
             }
             model.check();
         }
+        assert!(dense > 5, "{hashing:?}: {dense}");
         assert_eq!(ordered > 100, !matches!(hashing, Hashing::Spread), "{hashing:?}: {ordered}");
     }
+}
+
+/// Entries that are nearly as far from their groups as any may be, in a dense table that
+/// loses some and gets others, have buckets again after a rebuild of as many.
+#[test]
+fn a_dense_table_is_rebuilt_as_large() {
+    let (mut rebuilt, mut refused) = (0, 0);
+    for program in 0..40_u64 {
+        let mut state = program;
+        let mut random = move |below: u64| {
+            state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+            usize::try_from((state >> 33) % below).expect("small")
+        };
+        // 64 groups; the third plan for what stays in the same index.
+        let mut model = Model::new(Hashing::Clusters, 128);
+        let mut key = 0;
+        while rebuilt < 20 * (program + 1) && key < 2_000 {
+            key += 1;
+            if random(3) == 0 {
+                model.remove_nth(random(u64::try_from(model.entries.len()).expect("small") + 1));
+            }
+            let table = model.read();
+            if table.is_full() {
+                let same: Vec<_> = table.plans_to_grow().flatten().skip(3).collect();
+                let Some(&plan) = same.last() else { break };
+                let holes = table.used() > table.len();
+                assert!(model.rebuild(plan), "program {program}");
+                rebuilt += u64::from(holes && model.read().is_dense());
+                if rebuilt % 8 == 0 {
+                    model.check();
+                }
+            } else if table.vacancy(model.hashing.hash(key)) == usize::MAX {
+                refused += 1;
+            } else {
+                model.insert(key, key);
+            }
+        }
+    }
+    assert!(rebuilt > 400 && refused > 100, "{rebuilt} {refused}");
 }
 
 /// A rebuild links as many colliding entries as a look-up finds.

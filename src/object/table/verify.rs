@@ -20,6 +20,9 @@ impl Table<&[u64]> {
         if to_usize(self.used) > layout.capacity || layout.words() > self.words.len() {
             return Err("a table is larger than its block");
         }
+        if layout.capacity > layout.capacity_max() {
+            return Err("a table has too few buckets");
+        }
         let live = (0..self.used).filter(|&position| self.entry(position).is_some()).count();
         if to_u64(live) != u64::from(self.len()) || self.iter().count() != live {
             return Err("the entries are miscounted");
