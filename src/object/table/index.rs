@@ -120,7 +120,7 @@ impl<'h> Index<'h> {
     ) -> Option<(usize, T)> {
         let group = self.group(first)?;
         // Which do not differ in the bits of the hash.
-        let mut hits = lanes(group, |bucket| bucket | self.positions == hash | self.positions);
+        let mut hits = lanes(group, |bucket| (bucket | self.positions) == (hash | self.positions));
         while hits != 0 {
             let lane = to_usize(hits.trailing_zeros()) % GROUP;
             let link = group.get(lane).copied().unwrap_or(0) & self.positions;

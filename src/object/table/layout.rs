@@ -71,7 +71,7 @@ impl Layout {
     /// room for, `capacity` at most.
     pub(super) fn same_index(self, capacity: usize, sequenced: bool) -> Layout {
         let buckets = self.buckets();
-        let capacity = capacity.min(buckets / 4 * 3);
+        let capacity = capacity.min((buckets / 4).wrapping_mul(3));
         Layout { capacity, sequenced, dense: capacity > buckets / 2, stride: self.stride }
     }
 
@@ -86,7 +86,7 @@ impl Layout {
     /// The positions for which the index has the buckets.
     pub(super) fn capacity_max(self) -> usize {
         let buckets = self.buckets();
-        if self.dense { buckets / 4 * 3 } else { buckets / 2 }
+        if self.dense { (buckets / 4).wrapping_mul(3) } else { buckets / 2 }
     }
 
     /// The first word of the hashes.
@@ -132,7 +132,8 @@ pub(crate) fn fill(words: &mut [u64], entries: usize, stride: usize) {
 pub(super) fn start(words: &mut [u64], layout: Layout, live: u32, next: u64) {
     debug_assert!(layout.words() <= words.len(), "a table is larger than its block");
     let (index, buckets) = (layout.index(), layout.buckets());
-    let flags = u32::from(layout.sequenced) * SEQUENCED | u32::from(layout.dense) * DENSE;
+    let flag = |is_set, flag| if is_set { flag } else { 0 };
+    let flags = flag(layout.sequenced, SEQUENCED) | flag(layout.dense, DENSE);
     let counts = (to_u64(layout.capacity) | u64::from(flags)) << 32 | u64::from(live);
     for (word, value) in words.iter_mut().zip([counts, next]) {
         *word = value;
