@@ -299,3 +299,22 @@ fn are_equal(a: &[u8], b: &[u8]) -> bool {
         _ => a == b,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::are_equal;
+
+    #[test]
+    fn texts_that_differ_in_one_byte_are_not_equal() {
+        let text = [7; 40];
+        for len in 0..=text.len() {
+            assert!(are_equal(&text[..len], &text[..len].to_vec()));
+            assert_eq!(are_equal(&text[..len], &text[..len / 2]), len == 0);
+            for byte in 0..len {
+                let mut other = text;
+                other[byte] = 8;
+                assert!(!are_equal(&text[..len], &other[..len]), "{len} {byte}");
+            }
+        }
+    }
+}

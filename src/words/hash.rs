@@ -1,8 +1,9 @@
 //! [`HashSeeds`]: the seeded hash of keys.
 //!
-//! The hash is [`foldhash`](https://github.com/orlp/foldhash) by Orson Peters: it is
-//! fast, its seeds are secret, and it is not cryptographic. Tables bound what keys that
-//! collide all the same cost.
+//! The hash of bytes is [`foldhash`](https://github.com/orlp/foldhash) by Orson Peters, that
+//! of a word begins as that does: a product, folded. They are fast, their seeds are
+//! secret, and they are not cryptographic. Tables bound what keys that collide all the same
+//! cost.
 
 use core::hash::Hasher;
 
@@ -38,10 +39,9 @@ impl HashSeeds {
         seeds
     }
 
-    /// The hash of a word: a product with a seed, folded, and that multiplied again. The
-    /// products of keys that differ in few bits keep their pattern, under some seeds in the
-    /// bits that choose a place; of any two folds, the high bits of the products with most
-    /// seeds differ.
+    /// The hash of a word: a product with a seed, folded, and that multiplied by another one.
+    /// The first products of keys that differ in few bits keep their pattern, under some
+    /// seeds in the bits that choose a place.
     #[inline(always)]
     pub(crate) fn word(&self, word: u64) -> u32 {
         let [first, second] = self.factors;
