@@ -121,6 +121,16 @@ pub(crate) fn entry_of_int<K: Keyed>(
     (table.free_near(hash) != usize::MAX && !table.has_boxed()).then_some(None)
 }
 
+/// [`entry_of_int`] in all groups of a probe sequence.
+#[inline(always)]
+fn find_int<K: Keyed>(words: &[u64], used: u32, hash: u32, key: Cell) -> Option<Option<Entry>> {
+    let table = Table::new(words, used, K::STRIDE);
+    match table.find(hash, |entry| entry == key) {
+        Ok((_, position)) => Some(table.cells(position).map(copied)),
+        Err(bucket) => (bucket != usize::MAX && !table.has_boxed()).then_some(None),
+    }
+}
+
 /// The bucket and the position of an integer in a cell.
 #[inline(never)]
 fn locate_int(table: Table<&[u64]>, hash: u32, key: Cell) -> Option<(usize, u32)> {
@@ -198,24 +208,26 @@ impl<'h, K: Keyed> View<'h, K> {
                 return Ok(found);
             }
         }
-        find_further::<K>(self.words, self.len, self.context, key)
+        self.find_further(key)
     }
 
-    /// [`View::find_key`] of a key that is no integer, or of one that is not near.
+    /// [`View::find_key`] of a key that is no integer, or an integer that is not near.
     ///
     /// # Errors
     /// [`Error::Stale`].
     #[inline(always)]
     pub(crate) fn find_further(self, key: Cell) -> Result<Option<Entry>> {
-        let table = self.table();
-        if key.as_int().is_none()
-            && let Some(position) = table.find_among_few(key)
+        if key.as_int().is_some() {
+            let hash = self.context.hash_cell(key);
+            if let Some(found) = find_int::<K>(self.words, self.len, hash, key) {
+                return Ok(found);
+            }
+        } else if let Some(position) = self.table().find_among_few(key)
             && self.context.is_usable(key)
         {
-            return Ok(table.cells(position).map(copied));
+            return Ok(self.table().cells(position).map(copied));
         }
-        let (_, found) = self.context.locate(table, key)?;
-        Ok(found.ok().and_then(|(_, position)| table.entry(position)).map(copied))
+        find_any::<K>(self.words, self.len, self.context, key)
     }
 
     /// [`View::find_key`], with the position of the entry.
@@ -257,15 +269,17 @@ impl<'h, K: Keyed> View<'h, K> {
     }
 }
 
-/// [`View::find_further`], of a view by its parts: so it can stay in registers.
+/// [`View::find_key`] of any key, of a view by its parts: so it can stay in registers.
 #[inline(never)]
-fn find_further<K: Keyed>(
+fn find_any<K: Keyed>(
     words: &[u64],
     used: u32,
     keys: Keys<'_>,
     key: Cell,
 ) -> Result<Option<Entry>> {
-    View::<K>::of_parts(words, used, keys).find_further(key)
+    let table = Table::new(words, used, K::STRIDE);
+    let (_, found) = keys.locate(table, key)?;
+    Ok(found.ok().and_then(|(_, position)| table.entry(position)).map(copied))
 }
 
 impl<K: Keyed> ViewMut<'_, K> {

@@ -107,12 +107,6 @@ impl<'h, K: Object> View<'h, K> {
         Ok(View { words, len: slot.len, context, kind: PhantomData })
     }
 
-    /// The view of an object by its parts.
-    #[inline(always)]
-    pub(super) const fn of_parts(words: &'h [u64], len: u32, context: ContextOf<'h, K>) -> Self {
-        View { words, len, context, kind: PhantomData }
-    }
-
     /// The words in use of the object's block.
     pub(crate) const fn words(self) -> &'h [u64] {
         self.words
