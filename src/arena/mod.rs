@@ -161,12 +161,12 @@ impl<const BITS: u32> Arena<BITS> {
         T::slice(self.memory().words()).get(slot.element::<T>(header, at)).copied()
     }
 
-    /// The memory from the block of a table on, and the table's used positions; `None` if
-    /// a cold path has to open it. Without used positions, there may be no block.
+    /// The block of a table, and the table's used positions; `None` if a cold path has to
+    /// open it.
     #[inline(always)]
     pub(crate) fn table(&self, cell: Cell) -> Option<(&[u64], u32)> {
         let slot = self.slots.find_dense(cell)?;
-        Some((self.memory().words().get(to_usize(slot.off)..)?, slot.len))
+        Some((self.memory().words().get(slot.block().range())?, slot.len))
     }
 
     /// The cells of an object; of a table, with the holes among them.

@@ -149,7 +149,7 @@ macro_rules! keyed {
             /// # Ok::<(), segheap::Error>(())
             /// ```
             #[inline]
-            pub fn iter(self) -> impl Iterator<Item = $Entry> + use<'h> {
+            pub fn iter(self) -> impl ExactSizeIterator<Item = $Entry> + use<'h> {
                 self.entries()
             }
         }

@@ -38,15 +38,15 @@ impl<'h> Keys<'h> {
     /// [`Error::Stale`].
     #[inline(always)]
     pub(crate) fn locate(self, table: Table<&[u64]>, key: Cell) -> Result<Located> {
-        if let Some(int) = key.as_int() {
-            let hash = self.hash_int(int);
+        if key.as_int().is_some() {
+            let hash = self.hash_cell(key);
             match table.find(hash, |entry| entry == key) {
                 Err(bucket) if bucket == usize::MAX || table.has_boxed() => {}
                 found => return Ok((hash, found)),
             }
         } else if let Some(text) = self.text(key) {
             let hash = self.hash_text(text);
-            match table.find(hash, |entry| entry == key || self.is_text(entry, text)) {
+            match self.locate_text(table, hash, key, text) {
                 Err(usize::MAX) => {}
                 found => return Ok((hash, found)),
             }
@@ -60,6 +60,23 @@ impl<'h> Keys<'h> {
             }
         }
         self.locate_any(table, key)
+    }
+
+    /// [`Table::find`] of a text in an arena.
+    #[inline(always)]
+    fn locate_text(self, table: Table<&[u64]>, hash: u32, key: Cell, text: &[u8]) -> Probe {
+        // Without a loop around the comparison of texts, at first.
+        if let Some((bucket, position, entry)) = table.candidate(hash) {
+            if entry == key || self.is_text(entry, text) {
+                return Ok((bucket, position));
+            }
+        } else {
+            let free = table.free_near(hash);
+            if free != usize::MAX {
+                return Err(free);
+            }
+        }
+        table.find(hash, |entry| entry == key || self.is_text(entry, text))
     }
 
     /// [`Keys::locate`] of keys that are no texts in an arena, and in ordered tables.
@@ -88,7 +105,7 @@ impl<'h> Keys<'h> {
     }
 }
 
-/// The entry of an integer in a table of `used` positions that begins with `words`, or that
+/// The entry of an integer in a table of `used` positions in `words`, or that
 /// there is none. `None` if the table has to be searched further.
 #[inline(always)]
 pub(crate) fn entry_of_int<K: Keyed>(
@@ -97,15 +114,27 @@ pub(crate) fn entry_of_int<K: Keyed>(
     hash: u32,
     key: Cell,
 ) -> Option<Option<Entry>> {
-    if used == 0 {
-        return Some(None);
-    }
     let table = Table::new(words, used, K::STRIDE);
-    match table.find_near(hash, key) {
-        Ok((_, position)) => Some(Some(copied(table.cells(position)?))),
-        Err(bucket) if bucket != usize::MAX && !table.has_boxed() => Some(None),
-        Err(_) => None,
+    if let Some((_, near)) = table.hit_near(hash, key) {
+        return Some(Some(copied(near.cells)));
     }
+    (table.free_near(hash) != usize::MAX && !table.has_boxed()).then_some(None)
+}
+
+/// [`entry_of_int`] in all groups of a probe sequence.
+#[inline(always)]
+fn find_int<K: Keyed>(words: &[u64], used: u32, hash: u32, key: Cell) -> Option<Option<Entry>> {
+    let table = Table::new(words, used, K::STRIDE);
+    match table.find(hash, |entry| entry == key) {
+        Ok((_, position)) => Some(table.cells(position).map(copied)),
+        Err(bucket) => (bucket != usize::MAX && !table.has_boxed()).then_some(None),
+    }
+}
+
+/// The bucket and the position of an integer in a cell.
+#[inline(never)]
+fn locate_int(table: Table<&[u64]>, hash: u32, key: Cell) -> Option<(usize, u32)> {
+    table.find(hash, |entry| entry == key).ok()
 }
 
 /// The entry at a position if it has this key.
@@ -129,15 +158,36 @@ pub(crate) fn insert_int<K: Keyed>(
     entry: &[Cell],
 ) -> Option<Option<Cell>> {
     let mut table = Table::new_mut(words, slot.len, K::STRIDE);
-    let read = table.read();
-    match read.find_near(hash, *entry.first()?) {
-        Ok((_, position)) => table.replace(position, entry).map(Some),
-        Err(bucket) if bucket != usize::MAX && !read.is_full() && !read.has_boxed() => {
-            slot.len = table.append(hash, bucket, entry);
-            Some(None)
-        }
-        Err(_) => None,
+    if let Some((_, near)) = table.read().hit_near(hash, *entry.first()?) {
+        let position = near.position();
+        return table.replace(position, entry).map(Some);
     }
+    insert_int_further::<K>(slot, words, hash, copied(entry))
+}
+
+/// [`insert_int`] of an integer that is not near, which is a new one if there is a free
+/// bucket. Not inline: an update is shorter without it.
+#[inline(never)]
+fn insert_int_further<K: Keyed>(
+    slot: &mut Slot,
+    words: &mut [u64],
+    hash: u32,
+    (key, value): Entry,
+) -> Option<Option<Cell>> {
+    let mut table = Table::new_mut(words, slot.len, K::STRIDE);
+    let mut bucket = table.read().free_near(hash);
+    if bucket == usize::MAX {
+        match table.read().find(hash, |entry| entry == key) {
+            Ok((_, position)) => return table.replace(position, &[key, value]).map(Some),
+            Err(free) => bucket = free,
+        }
+    }
+    let read = table.read();
+    if bucket == usize::MAX || read.is_full() || read.has_boxed() {
+        return None;
+    }
+    slot.len = table.append(hash, bucket, &[key, value]);
+    Some(None)
 }
 
 impl<'h, K: Keyed> View<'h, K> {
@@ -152,16 +202,29 @@ impl<'h, K: Keyed> View<'h, K> {
     /// [`Error::Stale`].
     #[inline(always)]
     pub(crate) fn find_key(self, key: Cell) -> Result<Option<Entry>> {
-        if let Some(int) = key.as_int() {
-            let table = self.table();
-            match table.find_near(self.context.hash_int(int), key) {
-                Ok((_, position)) => return Ok(table.cells(position).map(copied)),
-                Err(bucket) if bucket != usize::MAX && !table.has_boxed() => return Ok(None),
-                Err(_) => {}
+        if key.as_int().is_some() {
+            let hash = self.context.hash_cell(key);
+            if let Some(found) = entry_of_int::<K>(self.words, self.len, hash, key) {
+                return Ok(found);
             }
         }
-        let few = self.table().find_among_few(key).filter(|_| self.context.is_usable(key));
-        if let Some(position) = few {
+        self.find_further(key)
+    }
+
+    /// [`View::find_key`] of a key that is no integer, or an integer that is not near.
+    ///
+    /// # Errors
+    /// [`Error::Stale`].
+    #[inline(always)]
+    pub(crate) fn find_further(self, key: Cell) -> Result<Option<Entry>> {
+        if key.as_int().is_some() {
+            let hash = self.context.hash_cell(key);
+            if let Some(found) = find_int::<K>(self.words, self.len, hash, key) {
+                return Ok(found);
+            }
+        } else if let Some(position) = self.table().find_among_few(key)
+            && self.context.is_usable(key)
+        {
             return Ok(self.table().cells(position).map(copied));
         }
         find_any::<K>(self.words, self.len, self.context, key)
@@ -201,7 +264,7 @@ impl<'h, K: Keyed> View<'h, K> {
 
     /// The entries, in insertion order.
     #[inline(always)]
-    pub(crate) fn entries(self) -> impl Iterator<Item = K::Entry> + use<'h, K> {
+    pub(crate) fn entries(self) -> impl ExactSizeIterator<Item = K::Entry> + use<'h, K> {
         self.table().iter().map(copied).map(K::entry)
     }
 }
@@ -229,8 +292,8 @@ impl<K: Keyed> ViewMut<'_, K> {
     /// Nothing has changed then.
     #[inline(always)]
     pub(crate) fn insert_entry(&mut self, key: Cell, entry: &[Cell]) -> Result<Option<Cell>> {
-        if let Some(int) = key.as_int() {
-            let hash = Keys::new(self.arenas).hash_int(int);
+        if key.as_int().is_some() {
+            let hash = Keys::new(self.arenas).hash_cell(key);
             let index = self.index;
             if let Some(opened) = self.arena_mut()?.write_dense::<Cell>(index)
                 && let Some(replaced) = insert_int::<K>(opened, hash, entry)
@@ -246,12 +309,17 @@ impl<K: Keyed> ViewMut<'_, K> {
     /// # Errors
     /// [`Error::Stale`].
     pub(crate) fn remove_key(&mut self, key: Cell) -> Result<Option<K::Entry>> {
-        if let Some(int) = key.as_int() {
-            let hash = Keys::new(self.arenas).hash_int(int);
+        if key.as_int().is_some() {
+            let hash = Keys::new(self.arenas).hash_cell(key);
             let index = self.index;
             let (slot, words) = self.arena_mut()?.write::<Cell>(index).ok_or_else(corrupt)?;
             let mut table = Table::new_mut(words, slot.len, K::STRIDE);
-            if let Ok((bucket, position)) = table.read().find_near(hash, key) {
+            let near = table.read().hit_near(hash, key);
+            let found = match near.map(|(bucket, near)| (bucket, near.position())) {
+                None => locate_int(table.read(), hash, key),
+                found => found,
+            };
+            if let Some((bucket, position)) = found {
                 let (removed, used) = table.remove(bucket, position).ok_or_else(corrupt)?;
                 slot.len = used;
                 if table.read().is_sparse() {

@@ -120,15 +120,18 @@ impl<'h> Keys<'h> {
         self.0.of(cell)
     }
 
-    /// The hash of an integer within `i64`.
+    /// The hash of a cell that is a key by its bits, such as an integer.
     #[inline(always)]
-    pub(crate) fn hash_int(&self, int: i64) -> u32 {
-        self.hash_word(INT, int.cast_unsigned())
+    pub(crate) fn hash_cell(&self, cell: Cell) -> u32 {
+        self.0.hash_seeds().word(cell.bits())
     }
 
-    #[inline(always)]
-    fn hash_word(&self, class: u64, word: u64) -> u32 {
-        self.0.hash_seeds().word(class, word)
+    /// The hash of an integer within `i64`, which may be too large for a cell.
+    fn hash_int(&self, int: i64) -> u32 {
+        match Cell::int(int) {
+            Some(cell) => self.hash_cell(cell),
+            None => self.hash_bytes(INT, &int.to_ne_bytes()),
+        }
     }
 
     #[inline(always)]
@@ -145,12 +148,12 @@ impl<'h> Keys<'h> {
         let (class, hash) = match cell.unpack() {
             Unpacked::Float(float) => {
                 let float = if float == 0.0 { 0.0 } else { float };
-                (Class::Float(float), self.hash_word(0, float.to_bits()))
+                (Class::Float(float), self.0.hash_seeds().word(float.to_bits()))
             }
-            Unpacked::Int(int) => (Class::Int(int), self.hash_int(int)),
+            Unpacked::Int(int) => (Class::Int(int), self.hash_cell(cell)),
             Unpacked::ShortStr(text) => (Class::ShortText(text), self.hash_text(text.as_bytes())),
             Unpacked::Object(_) | Unpacked::Sealed => return self.object_key(cell),
-            _ => (Class::Bits, self.hash_word(0, cell.bits())),
+            _ => (Class::Bits, self.hash_cell(cell)),
         };
         Ok(Key { cell, hash, class })
     }
@@ -161,7 +164,7 @@ impl<'h> Keys<'h> {
         let arena = self.arena(cell).ok_or(stale)?;
         let slot = arena.check(cell).map_err(|_| stale)?;
         let (class, hash) = match self.content(arena, slot)? {
-            None => (Class::Bits, self.hash_word(0, cell.bits() & !GENERATION_MASK)),
+            None => (Class::Bits, self.0.hash_seeds().word(cell.bits() & !GENERATION_MASK)),
             Some(Class::Int(int)) => (Class::Int(int), self.hash_int(int)),
             Some(Class::Large(large)) => {
                 let sign = LARGE.wrapping_add(u64::from(large.negative));
@@ -215,7 +218,7 @@ impl<'h> Keys<'h> {
     #[inline(never)]
     pub(crate) fn is_text(&self, entry: Cell, bytes: &[u8]) -> bool {
         match self.text(entry) {
-            Some(text) => text == bytes,
+            Some(text) => are_equal(text, bytes),
             None => entry.as_short_str().is_some_and(|text| text.as_bytes() == bytes),
         }
     }
@@ -279,5 +282,40 @@ impl<'h> Keys<'h> {
     pub(crate) fn is_by_value(&self, cell: Cell) -> bool {
         let arena = self.arena(cell).filter(|_| cell.is_handle());
         arena.is_some_and(|arena| arena.shape().key != KeyBy::Identity)
+    }
+}
+
+/// Whether two texts are equal. Short ones are compared here, by words: a call takes longer.
+#[inline(always)]
+fn are_equal(a: &[u8], b: &[u8]) -> bool {
+    const SHORT: usize = 32;
+    match (a.last_chunk::<8>(), b.last_chunk::<8>()) {
+        (Some(last_a), Some(last_b)) if a.len() <= SHORT => {
+            let ((a_words, _), (b_words, _)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+            a.len() == b.len()
+                && last_a == last_b
+                && a_words.iter().zip(b_words).all(|(a, b)| a == b)
+        }
+        _ => a == b,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::are_equal;
+
+    #[test]
+    fn texts_that_differ_in_one_byte_are_not_equal() {
+        let text = [7; 40];
+        for len in 0..=text.len() {
+            let same = text;
+            assert!(are_equal(&text[..len], &same[..len]));
+            assert_eq!(are_equal(&text[..len], &text[..len / 2]), len == 0);
+            for byte in 0..len {
+                let mut other = text;
+                other[byte] = 8;
+                assert!(!are_equal(&text[..len], &other[..len]), "{len} {byte}");
+            }
+        }
     }
 }

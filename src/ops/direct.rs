@@ -230,8 +230,8 @@ impl Heap {
         value: Cell,
     ) -> Result<Option<Cell>> {
         let cell = map.into();
-        if let Some(int) = key.as_int() {
-            let hash = self.store.keys().hash_int(int);
+        if key.as_int().is_some() {
+            let hash = self.store.keys().hash_cell(key);
             if let Some(opened) = self.store.arena_mut(Map::KIND)?.open_dense(cell)
                 && let Some(replaced) = insert_int::<Map>(opened, hash, &[key, value])
             {
@@ -267,7 +267,8 @@ impl Heap {
     /// The entry of an integer, or that there is none; `None` where this takes longer.
     #[inline(always)]
     fn entry_near<K: Keyed>(&self, table: Cell, key: Cell) -> Option<Option<(Cell, Cell)>> {
-        let hash = self.store.keys().hash_int(key.as_int()?);
+        key.as_int()?;
+        let hash = self.store.keys().hash_cell(key);
         let (words, used) = self.store.arenas().get(K::KIND)?.table(table)?;
         entry_of_int::<K>(words, used, hash, key)
     }
@@ -275,12 +276,12 @@ impl Heap {
 
 #[inline(never)]
 fn map_get_any(store: &Store, map: Cell, key: Cell) -> Result<Option<Cell>> {
-    store.get::<Map>(map)?.get(key)
+    Ok(store.get::<Map>(map)?.find_further(key)?.map(|entry| entry.1))
 }
 
 #[inline(never)]
 fn set_contains_any(store: &Store, set: Cell, key: Cell) -> Result<bool> {
-    store.get::<Set>(set)?.contains(key)
+    Ok(store.get::<Set>(set)?.find_further(key)?.is_some())
 }
 
 #[inline(never)]

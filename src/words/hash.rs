@@ -1,8 +1,9 @@
 //! [`HashSeeds`]: the seeded hash of keys.
 //!
-//! The hash is [`foldhash`](https://github.com/orlp/foldhash) by Orson Peters: it is
-//! fast, its seeds are secret, and it is not cryptographic. Tables bound what keys that
-//! collide all the same cost.
+//! The hash of bytes is [`foldhash`](https://github.com/orlp/foldhash) by Orson Peters, that
+//! of a word begins as that does: a product, folded. They are fast, their seeds are
+//! secret, and they are not cryptographic. Tables bound what keys that collide all the same
+//! cost.
 
 use core::hash::Hasher;
 
@@ -14,11 +15,13 @@ use foldhash::fast::FoldHasher;
 #[derive(Clone)]
 pub(crate) struct HashSeeds {
     start: u64,
+    /// The factors of the hash of a word, which are odd.
+    factors: [u64; 2],
     shared: SharedSeed,
 }
 
 impl HashSeeds {
-    pub(crate) const fn new(seed: u64) -> HashSeeds {
+    pub(crate) fn new(seed: u64) -> HashSeeds {
         /// Replaces the bits of the seeds 0 and -1, from which all shared ones would be equal,
         /// and all hashes; and 0 would not tell lengths apart.
         const OTHER: u64 = 0xA076_1D64_78BD_642F;
@@ -27,15 +30,24 @@ impl HashSeeds {
             seed => seed,
         };
         let start = seed.wrapping_mul(0x9E6C_63D0_876A_9A35).rotate_left(29);
-        HashSeeds { start, shared: SharedSeed::from_u64(seed) }
+        let mut seeds = HashSeeds { start, factors: [0; 2], shared: SharedSeed::from_u64(seed) };
+        seeds.factors = [1, 2].map(|n| {
+            let mut hasher = seeds.hasher(start.rotate_left(32));
+            hasher.write_u64(n);
+            hasher.finish() | 1 | 1 << 63
+        });
+        seeds
     }
 
-    /// The hash of a word. Equal words of different classes have different hashes.
+    /// The hash of a word: a product with a seed, folded, and that multiplied by another one.
+    /// The first products of keys that differ in few bits keep their pattern, under some
+    /// seeds in the bits that choose a place.
     #[inline(always)]
-    pub(crate) fn word(&self, class: u64, word: u64) -> u32 {
-        let mut hasher = self.hasher(self.start);
-        hasher.write_u64(word);
-        self.fold(class, hasher)
+    pub(crate) fn word(&self, word: u64) -> u32 {
+        let [first, second] = self.factors;
+        let product = u128::from(word ^ self.start).wrapping_mul(u128::from(first));
+        let folded = low(product) ^ low(product >> 64);
+        high(folded.wrapping_mul(second))
     }
 
     /// The hash of bytes, with their class.
@@ -57,7 +69,7 @@ impl HashSeeds {
     fn fold(&self, class: u64, hasher: FoldHasher<'_>) -> u32 {
         let mut again = self.hasher(hasher.finish());
         again.write_u64(class);
-        low(again.finish())
+        high(again.finish())
     }
 }
 
@@ -68,8 +80,14 @@ impl core::fmt::Debug for HashSeeds {
     }
 }
 
-/// The low half of a hash.
+/// The low half of a product.
 #[allow(clippy::cast_possible_truncation, reason = "truncates on purpose")]
-const fn low(hash: u64) -> u32 {
-    hash as u32
+const fn low(product: u128) -> u64 {
+    product as u64
+}
+
+/// The high half of a hash.
+#[allow(clippy::cast_possible_truncation, reason = "truncates on purpose")]
+const fn high(hash: u64) -> u32 {
+    (hash >> 32) as u32
 }

@@ -10,7 +10,10 @@ impl<'h> Table<&'h [u64]> {
     /// would wrap on hosts of 32 bits.
     #[inline(always)]
     pub(super) fn place(&self, position: u32) -> usize {
-        to_usize(position).saturating_mul(self.stride).saturating_add(to_usize(HEADER))
+        let position = to_usize(position);
+        // Of a known factor, the product needs no test where it cannot wrap.
+        let cells = if self.stride == 1 { position } else { position.saturating_mul(2) };
+        cells.saturating_add(to_usize(HEADER))
     }
 
     /// The cells at a position: of an entry or a hole.
@@ -49,6 +52,14 @@ impl<'h> Table<&'h [u64]> {
     #[inline(always)]
     fn hole(&self, position: u32) -> Option<Hole> {
         self.key(position).filter(|_| position < self.used).and_then(Hole::of)
+    }
+
+    /// The length that the hole at a used position has; 0 if it is none. Without a branch.
+    #[inline(always)]
+    fn holes_at(&self, position: u32) -> u32 {
+        let key = self.key(position).unwrap_or_default();
+        let is_hole = u32::from(key.as_hole().is_some()) & u32::from(position < self.used);
+        Hole::len_at(key) & 0_u32.wrapping_sub(is_hole)
     }
 
     /// The first position with an entry, from `position` on; `used` if there is none.
@@ -123,18 +134,6 @@ impl<'h> Table<&'h [u64]> {
         };
         Some(entry)
     }
-
-    /// The entries, in insertion order.
-    #[inline(always)]
-    pub(crate) fn iter(self) -> impl Iterator<Item = &'h [Cell]> {
-        let end = self.place(self.used);
-        let entries = Cell::slice(self.words.get(to_usize(HEADER)..end).unwrap_or_default());
-        let is_whole = self.len() == self.used;
-        // Without holes, no entry is tested for one.
-        let (whole, holed) = if is_whole { (entries, &[][..]) } else { (&[][..], entries) };
-        let is_entry = |cells: &&[Cell]| cells.first().is_some_and(|key| key.as_hole().is_none());
-        whole.chunks_exact(self.stride).chain(holed.chunks_exact(self.stride).filter(is_entry))
-    }
 }
 
 impl Table<&mut [u64]> {
@@ -163,28 +162,22 @@ impl Table<&mut [u64]> {
     }
 
     /// Replaces the entry at a position by a hole, and joins the runs of holes beside it.
-    /// O(1).
+    /// O(1). Whether there are some decides no branch, which would mispredict.
     #[inline(always)]
     pub(super) fn punch(&mut self, position: u32) {
-        let read = self.read();
-        let before = position.checked_sub(1).and_then(|last| read.hole(last));
-        let after = read.hole(position.wrapping_add(1));
-        let one = Hole { len: 1, backwards: false };
-        self.set_entry(position, &[one.cell(), Cell::NULL]);
-        if before.is_some() || after.is_some() {
-            self.join_holes(position, before, after);
-        }
+        let before = self.read().holes_at(position.wrapping_sub(1));
+        let after = self.read().holes_at(position.wrapping_add(1));
+        self.set_entry(position, &[Hole { len: 1, backwards: false }.cell(), Cell::NULL]);
+        let len = before.wrapping_add(after).wrapping_add(1);
+        // Of one hole, these are the same, which is read forwards.
+        self.set_key(position.wrapping_add(after), Hole { len, backwards: true }.cell());
+        self.set_key(position.wrapping_sub(before), Hole { len, backwards: false }.cell());
     }
 
-    /// Joins the hole at a position with the runs that end and begin beside it.
     #[inline(always)]
-    fn join_holes(&mut self, position: u32, before: Option<Hole>, after: Option<Hole>) {
-        let (before, after) = (before.map_or(0, |hole| hole.len), after.map_or(0, |hole| hole.len));
-        let len = before.wrapping_add(after).wrapping_add(1);
-        let (first, last) = (position.wrapping_sub(before), position.wrapping_add(after));
-        let hole = |backwards| [Hole { len, backwards }.cell(), Cell::NULL];
-        self.set_entry(last, &hole(true));
-        self.set_entry(first, &hole(false));
+    fn set_key(&mut self, position: u32, key: Cell) {
+        let start = self.read().place(position);
+        self.put(start, key.bits());
     }
 
     /// Copies the entry or hole at position `from`, and its hash, to `to`.

@@ -15,48 +15,70 @@
 //! needs more memory. Random hashes do not come near; chosen keys cost no more than that
 //! many groups.
 
-use super::layout::{COUNTS, FLAGS, INDEX, Layout, NEXT, start};
+use super::layout::{COUNTS, HEADER, Layout, NEXT, POSITIONS, START, start};
 use super::{Entry, Probe, Table, copied};
 use crate::arena::halves;
-use crate::words::{Cell, to_u64, to_usize};
+use crate::words::{Cell, to_usize};
 
 /// Buckets in a group.
 const GROUP: usize = 4;
-/// The number of buckets in a group, as the position of a bit.
-const GROUP_SHIFT: u32 = GROUP.ilog2();
+/// The bits of the number of a bucket that choose it in its group.
+const LANES: u32 = 3;
+const _: () = assert!(to_usize(LANES) + 1 == GROUP);
 /// The groups of the longest probe sequence.
 pub(super) const PROBES_MAX: usize = 32;
 
 const NOWHERE: Probe = Err(usize::MAX);
 
-/// The index of the table in `words`.
+/// The index of a table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Index<'h> {
     words: &'h [u64],
     /// The first word of the index.
-    start: usize,
+    start: u32,
     /// The bits of a position in a bucket: one less than the number of buckets.
     positions: u32,
+}
+
+/// The entry of an integer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Near<'h> {
+    /// Its position + 1.
+    link: u32,
+    pub(crate) cells: &'h [Cell],
+}
+
+impl Near<'_> {
+    pub(crate) const fn position(self) -> u32 {
+        self.link.wrapping_sub(1)
+    }
 }
 
 impl<'h> Index<'h> {
     /// No group of it is found in an ordered table. `None` without a block.
     #[inline(always)]
     pub(super) fn of(words: &'h [u64]) -> Option<Index<'h>> {
-        let (start, word) = halves(*words.get(INDEX)?);
-        let positions = (word & !FLAGS).wrapping_sub(1);
-        Some(Index { words, start: to_usize(start), positions })
+        let halves = bytemuck::cast_slice::<u64, u32>(words);
+        let &[positions, start] = halves.get(POSITIONS..=START)? else { return None };
+        Some(Index { words, start, positions })
     }
 
-    /// The group where the probe sequence of a hash begins.
+    /// The first bucket of the group where the probe sequence of a hash begins.
     #[inline(always)]
     fn home(&self, hash: u32) -> u32 {
-        (hash & self.positions) >> GROUP_SHIFT
+        hash & self.positions & !LANES
     }
 
+    /// The first bucket of the next group.
     #[inline(always)]
-    fn group(&self, n: u32) -> Option<&'h [u32; GROUP]> {
-        let start = self.start.saturating_add(to_usize(n).wrapping_mul(2));
+    fn next(&self, first: u32) -> u32 {
+        first.wrapping_add(LANES).wrapping_add(1) & self.positions & !LANES
+    }
+
+    /// The group that begins with a bucket.
+    #[inline(always)]
+    fn group(&self, first: u32) -> Option<&'h [u32; GROUP]> {
+        let start = to_usize(self.start).saturating_add(to_usize(first / 2));
         let words = self.words.get(start..start.saturating_add(2))?;
         bytemuck::cast_slice::<u64, u32>(words).first_chunk()
     }
@@ -64,63 +86,112 @@ impl<'h> Index<'h> {
     /// Finds the first bucket of the hash whose position is a `hit`, or a free one.
     #[inline(always)]
     fn probe(&self, hash: u32, hit: impl Fn(u32) -> bool + Copy) -> Probe {
-        let mut n = self.home(hash);
+        // A free bucket, too, may have the hash of a key.
+        let hit = |link: u32| link.checked_sub(1).filter(|&position| hit(position));
+        let mut first = self.home(hash);
         for _ in 0..PROBES_MAX {
-            match self.look(n, hash, hit) {
-                Err(usize::MAX) => n = n.wrapping_add(1) & (self.positions >> GROUP_SHIFT),
+            match self.look(first, hash, hit) {
+                Err(usize::MAX) => first = self.next(first),
                 found => return found,
             }
         }
         NOWHERE
     }
 
-    /// [`Index::probe`] in group `n` alone; nowhere if the probe sequence goes on.
+    /// [`Index::probe`] in one group, with what `hit` returns of a position + 1; nowhere if
+    /// the probe sequence goes on.
     #[inline(always)]
-    fn look(&self, n: u32, hash: u32, hit: impl Fn(u32) -> bool + Copy) -> Probe {
-        let Some(group) = self.group(n) else { return NOWHERE };
-        let first = to_usize(n).wrapping_mul(GROUP);
-        let bucket = |lanes: u32| first.wrapping_add(to_usize(lanes.trailing_zeros()));
-        let mut hits = equal_lanes(group, hash, !self.positions);
+    fn look<T>(
+        &self,
+        first: u32,
+        hash: u32,
+        hit: impl Fn(u32) -> Option<T> + Copy,
+    ) -> core::result::Result<(usize, T), usize> {
+        self.hit(first, hash, hit).ok_or_else(|| self.free(first))
+    }
+
+    /// Finds the bucket of the hash in one group of which `hit` is something.
+    #[inline(always)]
+    fn hit<T>(
+        &self,
+        first: u32,
+        hash: u32,
+        hit: impl Fn(u32) -> Option<T> + Copy,
+    ) -> Option<(usize, T)> {
+        let group = self.group(first)?;
+        // Which do not differ in the bits of the hash.
+        let mut hits = lanes(group, |bucket| (bucket | self.positions) == (hash | self.positions));
         while hits != 0 {
             let lane = to_usize(hits.trailing_zeros()) % GROUP;
-            let link = group.get(lane).copied().unwrap_or(0);
-            let position = (link & self.positions).wrapping_sub(1);
-            if hit(position) {
-                return Ok((bucket(hits), position));
+            let link = group.get(lane).copied().unwrap_or(0) & self.positions;
+            if let Some(found) = hit(link) {
+                return Some((to_usize(first).wrapping_add(lane), found));
             }
             hits &= hits.wrapping_sub(1);
         }
-        let free = equal_lanes(group, 0, self.positions);
-        if free == 0 { NOWHERE } else { Err(bucket(free)) }
+        None
+    }
+
+    /// The first free bucket of a group; `usize::MAX` if there is none.
+    #[inline(always)]
+    fn free(&self, first: u32) -> usize {
+        let Some(group) = self.group(first) else { return usize::MAX };
+        let free = lanes(group, |bucket| bucket & self.positions == 0);
+        let bucket = to_usize(first).wrapping_add(to_usize(free.trailing_zeros()));
+        if free == 0 { usize::MAX } else { bucket }
     }
 
     /// All buckets in use, each with its number, and the position to which it refers.
     pub(super) fn links(self) -> impl Iterator<Item = (usize, u32)> + 'h {
-        let groups = (0..=self.positions >> GROUP_SHIFT).map_while(move |n| self.group(n));
+        let groups = (0..=self.positions).step_by(GROUP).map_while(move |n| self.group(n));
         let buckets = groups.flatten().enumerate().filter(|&(_, &bucket)| bucket != 0);
         buckets.map(move |(n, &bucket)| (n, (bucket & self.positions).wrapping_sub(1)))
     }
 }
 
-/// The buckets of a group that equal `value` in the bits of a mask, as bits. A comparison
-/// of vectors, for which the mask has to be a variable: a branch for each bucket would
-/// mispredict.
+/// The buckets of a group for which a comparison holds, as bits. Compared as a vector, for
+/// which a mask has to be a variable: a branch for each bucket would mispredict.
 #[inline(always)]
-fn equal_lanes(group: &[u32; GROUP], value: u32, mask: u32) -> u32 {
+fn lanes(group: &[u32; GROUP], holds: impl Fn(u32) -> bool) -> u32 {
     let mut lanes = 0_u32;
     for (lane, &bucket) in group.iter().enumerate() {
-        lanes |= u32::from((bucket ^ value) & mask == 0) << lane;
+        lanes |= u32::from(holds(bucket)) << lane;
     }
     lanes
 }
 
-impl Table<&[u64]> {
-    /// [`Table::find`] of an integer in a cell, in the first group of its probe sequence;
-    /// `Err(usize::MAX)` if it may be elsewhere.
+impl<'h> Table<&'h [u64]> {
+    /// The bucket and the entry of an integer in a cell, if it lies in the first group of its
+    /// probe sequence.
     #[inline(always)]
-    pub(crate) fn find_near(&self, hash: u32, key: Cell) -> Probe {
-        let Some(index) = Index::of(self.words) else { return NOWHERE };
-        index.look(index.home(hash), hash, |position| self.key(position) == Some(key))
+    pub(crate) fn hit_near(&self, hash: u32, key: Cell) -> Option<(usize, Near<'h>)> {
+        debug_assert!(key.as_int().is_some());
+        let index = Index::of(self.words)?;
+        let before = to_usize(HEADER).saturating_sub(self.stride);
+        index.hit(index.home(hash), hash, |link| {
+            // That of a free bucket refers to words of the header, which are no integers.
+            let start = to_usize(link).saturating_mul(self.stride).saturating_add(before);
+            let cells = Cell::slice(self.words.get(start..start.saturating_add(self.stride))?);
+            let near = Near { link, cells };
+            cells.first().is_some_and(|&entry| entry == key).then_some(near)
+        })
+    }
+
+    /// The first bucket of this hash in the first group of its probe sequence, the position to
+    /// which it refers, and the key there: most likely the only one.
+    #[inline(always)]
+    pub(crate) fn candidate(&self, hash: u32) -> Option<(usize, u32, Cell)> {
+        let index = Index::of(self.words)?;
+        let (bucket, link) = index.hit(index.home(hash), hash, Some)?;
+        let position = link.checked_sub(1)?;
+        Some((bucket, position, self.key(position)?))
+    }
+
+    /// The first free bucket in the first group of the probe sequence of a hash;
+    /// `usize::MAX` if there is none.
+    #[inline(always)]
+    pub(crate) fn free_near(&self, hash: u32) -> usize {
+        Index::of(self.words).map_or(usize::MAX, |index| index.free(index.home(hash)))
     }
 
     /// Finds the entry of this hash whose key is `same`, or the free bucket where it
@@ -149,8 +220,7 @@ impl Table<&mut [u64]> {
     #[inline(always)]
     pub(crate) fn append(&mut self, hash: u32, bucket: usize, entry: &[Cell]) -> u32 {
         let position = self.used;
-        let (start, word) = halves(self.read().header(INDEX));
-        let positions = (word & !FLAGS).wrapping_sub(1);
+        let (start, positions) = (self.read().half(START), self.read().half(POSITIONS));
         let link = hash & !positions | position.wrapping_add(1);
         self.put_half(to_usize(start), bucket, link);
         self.append_unlinked(hash, entry)
@@ -178,11 +248,12 @@ impl Table<&mut [u64]> {
     /// many positions are used then. O(1), amortised.
     #[inline(always)]
     pub(crate) fn remove(&mut self, bucket: usize, position: u32) -> Option<(Entry, u32)> {
-        let (first, word) = halves(self.read().header(INDEX));
-        let start = to_usize(first).saturating_add((bucket / GROUP).wrapping_mul(2));
+        let positions = self.read().half(POSITIONS);
+        let first = to_usize(self.read().half(START));
+        let start = first.saturating_add((bucket / GROUP).wrapping_mul(2));
         let words = self.words.get_mut(start..start.saturating_add(2))?;
         let group = bytemuck::cast_slice_mut::<u64, u32>(words).first_chunk_mut()?;
-        if equal_lanes(group, 0, (word & !FLAGS).wrapping_sub(1)) != 0 {
+        if lanes(group, |bucket| bucket & positions == 0) != 0 {
             *group.get_mut(bucket % GROUP)? = 0;
         }
         self.remove_unlinked(position)
@@ -222,8 +293,8 @@ impl Table<&mut [u64]> {
             start(self.words, layout, 0, next);
         } else {
             (0..self.used).for_each(|position| self.free_groups(position));
-            let counts = to_u64(layout.capacity) << 32;
-            self.put(COUNTS, counts);
+            let (high, _) = halves(self.read().header(COUNTS));
+            self.put(COUNTS, u64::from(high) << 32);
         }
         self.used = 0;
         0
@@ -233,12 +304,11 @@ impl Table<&mut [u64]> {
     /// lies, to the first group with a free one.
     fn free_groups(&mut self, position: u32) {
         let Some(index) = Index::of(self.words) else { return };
-        let mut n = to_usize(index.home(self.read().hash(position)));
-        let (first, word) = halves(self.read().header(INDEX));
-        let (first, buckets) = (to_usize(first), to_usize(word & !FLAGS));
+        let mut n = to_usize(index.home(self.read().hash(position))) / GROUP;
+        let (first, buckets) = (to_usize(index.start), to_usize(index.positions).wrapping_add(1));
         let words = self.words.get_mut(first..first.saturating_add(buckets / 2));
-        let halves = bytemuck::cast_slice_mut::<u64, u32>(words.unwrap_or_default());
-        let (groups, _) = halves.as_chunks_mut::<GROUP>();
+        let buckets = bytemuck::cast_slice_mut::<u64, u32>(words.unwrap_or_default());
+        let (groups, _) = buckets.as_chunks_mut::<GROUP>();
         let mask = groups.len().wrapping_sub(1);
         while let Some(group) = groups.get_mut(n) {
             let last = group.contains(&0);
@@ -271,9 +341,9 @@ impl Table<&mut [u64]> {
             let mut n = (to_usize(hash) / GROUP) & mask;
             let mut linked = false;
             for _ in 0..PROBES_MAX {
-                let bucket =
-                    groups.get_mut(n).and_then(|group| group.iter_mut().find(|b| **b == 0));
-                if let Some(bucket) = bucket {
+                let Some(group) = groups.get_mut(n) else { break };
+                let free = lanes(group, |bucket| bucket & positions == 0).trailing_zeros();
+                if let Some(bucket) = group.get_mut(to_usize(free)) {
                     *bucket = link;
                     linked = true;
                     break;

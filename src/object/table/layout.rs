@@ -5,28 +5,33 @@ use crate::words::{Cell, Error, Result, to_u64, to_usize};
 
 /// The words of the header.
 pub(crate) const HEADER: u32 = 3;
-/// The header word with the number of positions, and the number of entries below it.
+/// The header word with the flags and the number of positions in its high half, and the
+/// number of entries in the low one.
 pub(super) const COUNTS: usize = 0;
 /// The header word with the sequence number of the next entry.
 pub(super) const NEXT: usize = 1;
-/// The header word that leads to entries: in the high half the first word of the index, in
-/// the low one its number of buckets, with flags. Of an ordered table: [`ORDERED`], and
-/// the root of the tree, which takes the high 30 bits of its half.
+/// The header word that leads to entries: two halves in the order of memory, so that each is
+/// loaded by itself.
 pub(super) const INDEX: usize = 2;
+/// The half of a word with the mask of positions: the number of buckets - 1. Of an ordered
+/// table, the root of the tree.
+pub(super) const POSITIONS: usize = 2 * INDEX;
+/// The half of a word with the first word of the index, or [`ORDERED`].
+pub(super) const START: usize = 2 * INDEX + 1;
 /// In place of the first word of an index, and beyond every block: what looks for a bucket
 /// finds none.
 pub(super) const ORDERED: u32 = u32::MAX;
 /// Flag: sequence numbers are stored.
-pub(super) const SEQUENCED: u32 = 1;
+pub(super) const SEQUENCED: u32 = 1 << 29;
 /// Flag: there is, or was, a key that is an integer in an arena and would fit into a
 /// cell.
-pub(super) const BOXED: u32 = 2;
+pub(super) const BOXED: u32 = 1 << 30;
 /// Flag of an index by hash: it has half as many buckets as the positions should have.
-pub(super) const DENSE: u32 = 4;
-/// All flags; the number of buckets is a multiple of 8.
-pub(super) const FLAGS: u32 = 7;
+const DENSE: u32 = 1 << 31;
+/// The positions, beside the flags.
+const CAPACITY: u32 = SEQUENCED - 1;
 pub(super) const BUCKETS_MIN: usize = 8;
-const POSITIONS_MAX: usize = 1 << 29;
+const POSITIONS_MAX: usize = to_usize(CAPACITY);
 
 /// Where the parts of a table lie in its block. In order: the header; the entries; the
 /// hashes, two a word; the sequence numbers if they are stored; the index, two buckets
@@ -57,18 +62,16 @@ impl Layout {
     /// The layout of the table in `words`.
     #[inline(always)]
     pub(super) fn of(words: &[u64], stride: usize) -> Layout {
-        let word = |n: usize| halves(words.get(n).copied().unwrap_or(0));
-        let (start, flags) = word(INDEX);
-        let sequenced = flags & SEQUENCED != 0;
-        let dense = flags & DENSE != 0 && start != ORDERED;
-        Layout { capacity: to_usize(word(COUNTS).0), sequenced, dense, stride }
+        let (counts, _) = halves(words.get(COUNTS).copied().unwrap_or(0));
+        let (sequenced, dense) = (counts & SEQUENCED != 0, counts & DENSE != 0);
+        Layout { capacity: to_usize(counts & CAPACITY), sequenced, dense, stride }
     }
 
     /// The layout with an index as large as that of `self`, of as many positions as that has
     /// room for, `capacity` at most.
     pub(super) fn same_index(self, capacity: usize, sequenced: bool) -> Layout {
         let buckets = self.buckets();
-        let capacity = capacity.min(buckets / 4 * 3);
+        let capacity = capacity.min((buckets / 4).wrapping_mul(3));
         Layout { capacity, sequenced, dense: capacity > buckets / 2, stride: self.stride }
     }
 
@@ -83,7 +86,7 @@ impl Layout {
     /// The positions for which the index has the buckets.
     pub(super) fn capacity_max(self) -> usize {
         let buckets = self.buckets();
-        if self.dense { buckets / 4 * 3 } else { buckets / 2 }
+        if self.dense { (buckets / 4).wrapping_mul(3) } else { buckets / 2 }
     }
 
     /// The first word of the hashes.
@@ -129,15 +132,29 @@ pub(crate) fn fill(words: &mut [u64], entries: usize, stride: usize) {
 pub(super) fn start(words: &mut [u64], layout: Layout, live: u32, next: u64) {
     debug_assert!(layout.words() <= words.len(), "a table is larger than its block");
     let (index, buckets) = (layout.index(), layout.buckets());
-    let counts = to_u64(layout.capacity) << 32 | u64::from(live);
-    let flags = u32::from(layout.sequenced) * SEQUENCED | u32::from(layout.dense) * DENSE;
-    let index_word = to_u64(index) << 32 | to_u64(buckets) | u64::from(flags);
-    for (word, value) in words.iter_mut().zip([counts, next, index_word]) {
+    let flag = |is_set, flag| if is_set { flag } else { 0 };
+    let flags = flag(layout.sequenced, SEQUENCED) | flag(layout.dense, DENSE);
+    let counts = (to_u64(layout.capacity) | u64::from(flags)) << 32 | u64::from(live);
+    for (word, value) in words.iter_mut().zip([counts, next]) {
         *word = value;
     }
+    set_index(words, half(index), half(buckets).wrapping_sub(1));
     if let Some(buckets) = words.get_mut(index..index.saturating_add(buckets / 2)) {
         buckets.fill(0);
     }
+}
+
+/// Stores the halves of [`INDEX`].
+pub(super) fn set_index(words: &mut [u64], start: u32, positions: u32) {
+    let halves = bytemuck::cast_slice_mut::<u64, u32>(words);
+    if let Some(place) = halves.get_mut(POSITIONS..=START) {
+        place.copy_from_slice(&[positions, start]);
+    }
+}
+
+/// A number of a table, which fits into 32 bits.
+fn half(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(ORDERED)
 }
 
 /// What the key of a removed entry is replaced by: a hole, in a run of `len` holes.
@@ -154,6 +171,12 @@ pub(super) struct Hole {
 impl Hole {
     pub(super) const fn cell(self) -> Cell {
         Cell::hole((self.len as u64) << 1 | self.backwards as u64)
+    }
+
+    /// The length of a hole; unspecified for other cells.
+    #[inline(always)]
+    pub(super) const fn len_at(key: Cell) -> u32 {
+        halves(key.bits() >> 1).1
     }
 
     /// The hole that a key is replaced by, if it is.

@@ -21,6 +21,7 @@
 
 mod entries;
 mod index;
+mod iter;
 mod layout;
 mod ordered;
 mod rebuild;
@@ -34,7 +35,7 @@ pub(crate) use rebuild::Plan;
 
 use crate::arena::halves;
 use crate::words::{Cell, to_usize};
-use layout::{BOXED, COUNTS, INDEX, Layout, ORDERED};
+use layout::{BOXED, COUNTS, Layout, ORDERED, START};
 
 /// A table in `words`, of whose positions `used` are used, by entries of `stride` cells
 /// or by holes. The stride folds away where the kind is known at compile time.
@@ -76,9 +77,10 @@ impl<'h> Table<&'h [u64]> {
         self.words.get(n).copied().unwrap_or(0)
     }
 
+    /// Half `n` of the words, in the order of memory; 0 beyond the block.
     #[inline(always)]
-    fn has_flag(&self, flag: u32) -> bool {
-        halves(self.header(INDEX)).1 & flag != 0
+    fn half(&self, n: usize) -> u32 {
+        bytemuck::cast_slice::<u64, u32>(self.words).get(n).copied().unwrap_or(0)
     }
 
     /// The number of entries.
@@ -96,13 +98,13 @@ impl<'h> Table<&'h [u64]> {
     /// Whether every position is used.
     #[inline(always)]
     pub(crate) fn is_full(&self) -> bool {
-        self.used >= halves(self.header(COUNTS)).0
+        to_usize(self.used) >= self.layout().capacity
     }
 
     /// Whether the index is a tree.
     #[inline(always)]
     pub(crate) fn is_ordered(&self) -> bool {
-        halves(self.header(INDEX)).0 == ORDERED
+        self.half(START) == ORDERED
     }
 
     /// Whether the index has less buckets than it should have, so that it cannot become a
@@ -114,7 +116,7 @@ impl<'h> Table<&'h [u64]> {
     /// Whether a key may be an integer in an arena that would fit into a cell.
     #[inline(always)]
     pub(crate) fn has_boxed(&self) -> bool {
-        self.has_flag(BOXED)
+        halves(self.header(COUNTS)).0 & BOXED != 0
     }
 
     /// Whether most positions are holes, so that a smaller table would do.
@@ -159,8 +161,8 @@ impl<'h> Table<&'h mut [u64]> {
 
     /// Sets a flag.
     pub(crate) fn set_boxed(&mut self) {
-        let word = self.read().header(INDEX) | u64::from(BOXED);
-        self.put(INDEX, word);
+        let word = self.read().header(COUNTS) | u64::from(BOXED) << 32;
+        self.put(COUNTS, word);
     }
 }
 

@@ -14,8 +14,7 @@
 use core::cmp::Ordering;
 
 use super::Table;
-use super::layout::{BOXED, INDEX, Layout, ORDERED, SEQUENCED};
-use crate::arena::halves;
+use super::layout::{Layout, ORDERED, POSITIONS, set_index};
 use crate::words::{Cell, to_usize};
 
 /// More than the depth of any tree: log(2^29) to the base 1.5, and one.
@@ -28,10 +27,6 @@ pub(crate) struct Branch {
     right: bool,
 }
 
-/// The flags of an ordered table.
-const FLAGS: u32 = SEQUENCED | BOXED;
-/// The root lies above the flags.
-const ROOT_SHIFT: u32 = FLAGS.count_ones();
 const ROOT: Branch = Branch { node: 0, right: false };
 
 /// Where a descent from the root ended.
@@ -71,7 +66,7 @@ impl Table<&[u64]> {
     #[inline]
     fn node(&self, branch: Branch) -> u32 {
         let Some(position) = branch.node.checked_sub(1) else {
-            return halves(self.header(INDEX)).1 >> ROOT_SHIFT;
+            return self.half(POSITIONS);
         };
         let links = self.words.get(self.layout().index()..).unwrap_or_default();
         let links = bytemuck::cast_slice::<u64, u32>(links);
@@ -199,18 +194,12 @@ impl Table<&mut [u64]> {
             let place = to_usize(position).wrapping_mul(2).wrapping_add(usize::from(branch.right));
             return self.put_half(self.read().layout().index(), place, node);
         }
-        let (_, word) = halves(self.read().header(INDEX));
-        self.put_root(node, word & FLAGS);
+        set_index(self.words, ORDERED, node);
     }
 
     /// Makes the index an empty tree. Every entry has to be linked then.
     pub(crate) fn order(&mut self) {
-        let flags = halves(self.read().header(INDEX)).1 & FLAGS;
-        self.put_root(0, flags);
-    }
-
-    fn put_root(&mut self, node: u32, flags: u32) {
-        self.put(INDEX, u64::from(ORDERED) << 32 | u64::from(node << ROOT_SHIFT | flags));
+        set_index(self.words, ORDERED, 0);
     }
 
     /// Appends an entry of a new key, where its descent ended. Returns how many positions

@@ -1,12 +1,11 @@
 //! Rebuilding a table inside of its block, without holes and with another layout.
 
 use super::Table;
-use super::layout::{HEADER, INDEX, Layout, NEXT, SEQUENCED, start};
-use crate::arena::halves;
-use crate::words::{Result, to_u64, to_usize};
+use super::layout::{Layout, NEXT, start};
+use crate::words::{Result, to_usize};
 
 /// The positions of the smallest table that growth makes.
-const CAPACITY_MIN: usize = 4;
+const CAPACITY_MIN: usize = 8;
 
 /// The layout of a rebuilt table.
 #[derive(Clone, Copy, Debug)]
@@ -120,7 +119,7 @@ impl Table<&mut [u64]> {
     pub(crate) fn rebuild(&mut self, plan: Plan) -> (u32, bool) {
         let (old, new) = (self.read().layout(), plan.layout);
         let (next, live) = (self.read().header(NEXT), self.read().len());
-        let flags = halves(self.read().header(INDEX)).1 & super::BOXED;
+        let boxed = self.read().has_boxed();
         // The index is rebuilt from the hashes: until then, its words can hold numbers.
         let numbers = if old.sequenced { old.sequence() } else { old.index() };
         self.close_holes(new.sequenced.then_some(numbers));
@@ -130,7 +129,9 @@ impl Table<&mut [u64]> {
         self.shift(numbers, if new.sequenced { used } else { 0 }, new.sequence());
         self.shift(old.hashes(), used.div_ceil(2), new.hashes());
         start(self.words, new, live, next);
-        self.put(INDEX, self.read().header(INDEX) | u64::from(flags));
+        if boxed {
+            self.set_boxed();
+        }
         let linked = self.link_all(new);
         debug_assert!(linked || !new.dense, "a dense index is as large as the one before it");
         if !linked {
@@ -171,5 +172,3 @@ impl Table<&mut [u64]> {
         self.used = to;
     }
 }
-
-const _: () = assert!(to_u64(HEADER as usize) == 3 && SEQUENCED == 1, "what `start` writes");

@@ -238,6 +238,16 @@ impl Model {
         let entries: Vec<_> =
             table.iter().map(|entry| (value_of(entry[0]), value_of(entry[1]))).collect();
         assert_eq!(entries, self.entries);
+        // Both ways of an iterator, one after the other.
+        let (mut iter, mut folded) = (table.iter(), Vec::new());
+        for left in (entries.len() / 2..entries.len()).rev() {
+            folded.extend(iter.next());
+            assert_eq!(iter.len(), left);
+        }
+        iter.for_each(|entry| folded.push(entry));
+        let folded: Vec<_> =
+            folded.iter().map(|entry| (value_of(entry[0]), value_of(entry[1]))).collect();
+        assert_eq!(folded, self.entries);
         assert_eq!(to_usize(table.len()), self.entries.len());
         for (n, &(key, _)) in self.entries.iter().enumerate() {
             assert_eq!(table.nth(n).and_then(|position| table.key(position)), Some(int(key)));
@@ -374,7 +384,7 @@ fn a_free_bucket_matches_no_key() {
         for word in header {
             let key = Cell::raw(word);
             assert_eq!(table.find(0, |entry| entry == key), Err(0));
-            assert_eq!(table.find_near(0, key), Err(0));
+            assert_eq!(key.as_int(), None);
         }
     }
 }
