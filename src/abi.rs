@@ -4,7 +4,8 @@
 //! cells from numbers. Any bit pattern is memory-safe all the same. The worst that a
 //! forged handle can do is to open a live object of the arena whose selector it
 //! carries; if its key does not match that of the slot, operations fail as they do for
-//! any handle. No function here writes the memory of an arena.
+//! any handle. No function here writes the memory of an arena: compiled code writes cells
+//! by the functions of [`Heap`], which have the write barrier of the collector.
 //!
 //! A JIT compiler reads an element in the steps that [`Heap::get`] takes:
 //!

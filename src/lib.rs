@@ -33,10 +33,13 @@
 //!   **linear memory** with the semantics of WebAssembly 3.0 ([`memory`]) for the
 //!   elements. Blocks come from segregated free lists by size class, or from the top of
 //!   the memory (bump allocation).
-//! - **Collection.** [`Heap::collect`] is a mark-sweep collector, neither incremental
-//!   nor generational, and without a write barrier. **Roots** are explicit: the cells
-//!   that the VM passes, and pinned objects. Every other handle is a **weak
-//!   reference**. **Compaction** closes gaps between blocks; handles stay valid.
+//! - **Collection.** The collector is a non-moving mark-sweep collector. [`Heap::collect`]
+//!   collects the whole heap at once, [`Heap::collect_young`] the objects allocated since
+//!   the last collection (**generational**), [`Heap::step`] a bit at a time
+//!   (**incremental**); [`Heap::collect_debt`] chooses. The **write barrier** that the
+//!   latter need is part of every write. **Roots** are explicit: the cells that the VM
+//!   passes, and pinned objects. Every other handle is a **weak reference**.
+//!   **Compaction** closes gaps between blocks; handles stay valid.
 //! - **Region.** Closing a region frees the objects that were allocated while it was
 //!   open, for example in a frame of the VM.
 //! - **Isolate.** Heaps share nothing. A VM that runs untrusted programs gives each of
@@ -73,7 +76,9 @@
 //!    [`RangeHint`]. Bulk copies convert between kinds: [`Heap::copy_across`],
 //!    [`Heap::append_across`], [`Heap::convert_across`].
 //! 8. Objects are freed by [`Heap::free`], by [`Heap::close_region`], or by
-//!    [`Heap::collect`]; [`Heap::should_collect`] and [`Policy`] decide when.
+//!    [`Heap::collect`]; [`Heap::should_collect`] and [`Policy`] decide when. For short
+//!    pauses, [`Heap::has_debt`] and [`Heap::collect_debt`] take the place of these two; a
+//!    [`Step`] is what was done.
 //!    [`Heap::pin`] adds a root, [`Heap::upgrade`] tests a weak reference, and
 //!    [`Heap::watch`] reports freed objects, for finalization.
 //! 9. [`Heap::seal`] returns a cell that can be passed on but not used;
@@ -92,8 +97,9 @@
 //!
 //! Opening an object is O(1): a load of its slot, one comparison, which checks kind,
 //! generation and liveness, and a check of bounds. Allocating and freeing are amortised
-//! O(1) besides writing the elements. A collection is O(n) for n slots, live objects and
-//! cells in them, while the VM waits. An object takes a slot of 16 bytes and a block of
+//! O(1) besides writing the elements. [`Heap::collect`] is O(n) for n slots, live objects
+//! and cells in them, while the VM waits; a step is O(work asked for), except where
+//! [`Heap::step`] says more. An object takes a slot of 16 bytes and a block of
 //! whole words of 8 bytes.
 //!
 //! # Features

@@ -137,7 +137,8 @@ impl Heap {
     }
 
     /// Opens an object to read. O(1): one comparison checks kind, generation and
-    /// liveness.
+    /// liveness. An object that a collection in steps has found to be garbage can be opened
+    /// until it is freed: see [`Heap::step`].
     ///
     /// The kind is known from a [`Handle`], or named for a [`Cell`]:
     /// `heap.get::<List>(cell)`.
@@ -215,7 +216,7 @@ impl Heap {
     }
 
     /// Returns whether the cell is a handle of a live object, or a sealed cell whose
-    /// seal is live. O(1).
+    /// seal is live, and that no collection in steps has found to be garbage. O(1).
     ///
     /// ```
     /// use segheap::{Cell, Heap, List};

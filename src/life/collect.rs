@@ -194,9 +194,13 @@ impl Heap {
     /// that it stands for. A handle that is not among the roots is a weak reference: it
     /// becomes stale when its object is freed.
     ///
-    /// The algorithm is mark-sweep: non-moving, not incremental, not generational, and
-    /// without recursion. O(live objects and their cells + slots + tokens of
-    /// [`Heap::watch`]), while the VM waits.
+    /// The algorithm is mark-sweep over the whole heap at once: non-moving, and without
+    /// recursion. O(live objects and their cells + slots + tokens of [`Heap::watch`]),
+    /// while the VM waits. [`Heap::step`] does the same a bit at a time (incremental),
+    /// [`Heap::collect_young`] collects recent objects only (generational), and
+    /// [`Heap::collect_debt`] chooses. A collection in steps that is under way ends with
+    /// this one.
+    ///
     /// It needs no memory that a limit or the allocator could refuse, and an allocation
     /// that a limit refused succeeds when it is repeated after a collection that freed
     /// enough. Arenas that wasted more than [`Policy::compact_percent`] are compacted;

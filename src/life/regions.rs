@@ -58,10 +58,10 @@ impl Heap {
     /// allocated in them, except those that the cells of `keep` reach by paths through
     /// such objects. Returns the number of objects freed.
     ///
-    /// Objects that are kept belong to the enclosing region from here on. There is no
-    /// write barrier: a cell in an older object, a pin or a register does not keep an
+    /// Objects that are kept belong to the enclosing region from here on. Regions do not
+    /// track writes: a cell in an older object, a pin or a register does not keep an
     /// object of the region live, and becomes stale with it, unless `keep` reaches the
-    /// object.
+    /// object. That it survived a collection does not keep it either.
     ///
     /// O(1) if nothing was allocated in the region, O(allocated objects) if `keep` is
     /// empty, O(allocated objects and their cells + slots) otherwise. Needs no memory

@@ -57,7 +57,8 @@ impl Heap {
     ///
     /// # Errors
     /// [`Error::WrongKey`] if the key belongs to another heap; [`Error::Stale`] if
-    /// `cell` is a handle of an object that was freed; [`Error::Limit`],
+    /// `cell` is a handle of an object that was freed, or that a collection in steps has
+    /// found to be garbage; [`Error::Limit`],
     /// [`Error::ArenaFull`] or [`Error::OutOfMemory`] if the seal cannot be allocated.
     /// The heap is unchanged.
     pub fn seal(&mut self, cell: impl Into<Cell>, key: &SealKey) -> Result<Cell> {

@@ -10,7 +10,8 @@ use crate::Error;
 impl Heap {
     /// Returns the cell if it is the handle of a live object, or a sealed cell whose
     /// seal is live. O(1). Every handle that is not among the roots of a collection is
-    /// a weak reference; this function tests one.
+    /// a weak reference; this function tests one. Returns `None` as well for an object that
+    /// a collection in steps has found to be garbage, and has yet to free.
     ///
     /// ```
     /// use segheap::{Cell, Heap, List};
@@ -43,8 +44,8 @@ impl Heap {
     ///
     /// # Errors
     /// [`Error::NotAHandle`] if the cell is no handle; [`Error::Stale`] if the object
-    /// was freed; [`Error::Limit`] or [`Error::OutOfMemory`] if the list of pins cannot
-    /// grow. The heap is unchanged.
+    /// was freed, or a collection in steps has found it to be garbage; [`Error::Limit`] or
+    /// [`Error::OutOfMemory`] if the list of pins cannot grow. The heap is unchanged.
     pub fn pin(&mut self, object: impl Into<Cell>) -> Result<()> {
         let cell = object.into();
         self.store.check_usable(cell)?;
@@ -86,8 +87,8 @@ impl Heap {
     ///
     /// # Errors
     /// [`Error::NotAHandle`] if the cell is no handle; [`Error::Stale`] if the object
-    /// was freed; [`Error::Limit`] or [`Error::OutOfMemory`] if the list of tokens
-    /// cannot grow, which it does here so that freeing cannot fail. The heap is
+    /// was freed, or a collection in steps has found it to be garbage; [`Error::Limit`] or
+    /// [`Error::OutOfMemory`] if the list of tokens cannot grow, which it does here so that freeing cannot fail. The heap is
     /// unchanged.
     pub fn watch(&mut self, object: impl Into<Cell>, token: u64) -> Result<()> {
         let cell = object.into();

@@ -63,6 +63,12 @@ fn collection(t: &mut Table) {
     t.row("Policy::with_compact_percent", &[], &[], |_, c| {
         show(Policy::DEFAULT.with_compact_percent(c.numbers[0].to_le_bytes()[0]))
     });
+    t.row("Policy::with_young_bytes", &[], &[], |_, c| {
+        show(Policy::DEFAULT.with_young_bytes(u64::from(c.numbers[0])))
+    });
+    t.row("Policy::with_step_bytes", &[], &[], |_, c| {
+        show(Policy::DEFAULT.with_step_bytes(u64::from(c.numbers[0])))
+    });
     t.row("Policy::with_stress", &[], &[], |_, c| {
         show(Policy::DEFAULT.with_stress(u32::from(c.numbers[0])))
     });
@@ -71,8 +77,11 @@ fn collection(t: &mut Table) {
     t.row("Heap::set_policy", &[], &[], |m, c| {
         let compact_percent = c.numbers[0].to_le_bytes()[0] % 101;
         let stress = u32::from(c.numbers[1] % 2);
-        m.heap
-            .set_policy(Policy::DEFAULT.with_compact_percent(compact_percent).with_stress(stress));
+        // Small enough for young collections and steps to be due in a short program.
+        let few = |number: u16| u64::from(number % 512);
+        let policy = Policy::DEFAULT.with_compact_percent(compact_percent).with_stress(stress);
+        let policy = policy.with_bytes_min(few(c.numbers[1])).with_young_bytes(few(c.numbers[0]));
+        m.heap.set_policy(policy.with_step_bytes(few(c.numbers[0] / 2)));
         show(())
     });
     t.row("Heap::collect", &[], &[Sweeps, Moves], |m, c| {
@@ -82,6 +91,19 @@ fn collection(t: &mut Table) {
     t.row("Heap::collect_and_recycle", &[], &[Sweeps, Moves], |m, c| {
         let roots = m.roots(c);
         show(m.heap.collect_and_recycle(roots, m.handles.iter().copied())?)
+    });
+    t.row("Heap::step", &[], &[Sweeps, Moves], |m, c| {
+        let roots = m.roots(c);
+        show(m.heap.step(roots, u64::from(c.numbers[1] % 2048))?)
+    });
+    t.row("Heap::collect_young", &[], &[Sweeps, Moves], |m, c| {
+        let roots = m.roots(c);
+        show(m.heap.collect_young(roots)?)
+    });
+    t.row("Heap::has_debt", &[], &[ReadsUsage], |m, _| show(m.heap.has_debt()));
+    t.row("Heap::collect_debt", &[], &[Sweeps, Moves, ReadsUsage], |m, c| {
+        let roots = m.roots(c);
+        show(m.heap.collect_debt(roots)?)
     });
     t.row("Heap::compact", &[], &[Moves], |m, _| {
         m.heap.compact();
