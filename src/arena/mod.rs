@@ -8,6 +8,7 @@ mod account;
 mod arenas;
 mod blocks;
 mod by_slot;
+mod growth;
 mod index;
 mod inspect;
 pub mod memory;
@@ -37,9 +38,9 @@ use slot::Block;
 pub(crate) use slots::{Born, States};
 use slots::{SlotExtent, Slots, present};
 
-use crate::words::{
-    Cell, Element, Epoch, Error, Kind, Result, Shape, corrupt, object_len, to_usize,
-};
+#[cfg(doc)]
+use crate::words::Error;
+use crate::words::{Cell, Element, Epoch, Kind, Result, Shape, corrupt, to_usize};
 
 /// The fewest words that a growing sequence gets, as in `Vec`.
 const FIRST_GROWTH: usize = 4;
@@ -381,122 +382,6 @@ impl<const BITS: u32> Arena<BITS> {
             self.shrink(resources, extent);
             resources.shrink_bitmap(bitmap_words);
         }
-    }
-
-    /// Gives the sequence in slot `index` room for `additional` more elements;
-    /// doubles its block at least, where the limits allow that.
-    ///
-    /// # Errors
-    /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
-    /// [`Error::OutOfMemory`]. Nothing has changed then.
-    pub(crate) fn reserve(
-        &mut self,
-        resources: &mut Resources,
-        index: u32,
-        additional: usize,
-    ) -> Result<()> {
-        let slot = self.slot(index)?;
-        let len = to_usize(slot.len).checked_add(additional).ok_or(Error::ObjectTooLarge)?;
-        let words = self.shape.words_for(to_usize(object_len(len)?));
-        if words <= to_usize(slot.cap) {
-            return Ok(());
-        }
-        let roomy = to_usize(blocks::doubled(slot.cap)).max(FIRST_GROWTH).max(words);
-        let keep = self.shape.words(slot.len, slot.cap);
-        match self.blocks.grow_ready(&mut resources.tally, slot.block(), keep, roomy) {
-            Some(block) => self.place(index, block),
-            None => self.reserve_rarely(resources, index, words, roomy),
-        }
-    }
-
-    /// [`Arena::reserve`] where the memory has to grow, or blocks to be split or coalesced.
-    #[cold]
-    #[inline(never)]
-    fn reserve_rarely(
-        &mut self,
-        resources: &mut Resources,
-        index: u32,
-        words: usize,
-        roomy: usize,
-    ) -> Result<()> {
-        let grown = self.grow(resources, index, roomy);
-        grown.or_else(|_| self.grow(resources, index, words))
-    }
-
-    /// Notes the block that an object has grown to.
-    #[inline(always)]
-    fn place(&mut self, index: u32, block: Block) -> Result<()> {
-        self.epoch.advance();
-        let slot = present(self.slots.get_mut(index))?;
-        (slot.off, slot.cap) = (block.off, block.cap);
-        Ok(())
-    }
-
-    /// Grows the block of the object in slot `index` to `words` words at least. The
-    /// words in use are kept.
-    #[inline(always)]
-    fn grow(&mut self, resources: &mut Resources, index: u32, words: usize) -> Result<()> {
-        let slot = self.slot(index)?;
-        let keep = self.shape.words(slot.len, slot.cap);
-        self.grow_to(resources, index, keep, words)
-    }
-
-    /// Gives the object in slot `index` a block of `words` words at least, with its first
-    /// `keep` words: the rest is unspecified. O(1) in place, O(keep) otherwise.
-    ///
-    /// # Errors
-    /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
-    /// [`Error::OutOfMemory`]. Nothing has changed then.
-    #[inline(always)]
-    pub(crate) fn grow_to(
-        &mut self,
-        resources: &mut Resources,
-        index: u32,
-        keep: usize,
-        words: usize,
-    ) -> Result<()> {
-        let slot = self.slot(index)?;
-        if words <= to_usize(slot.cap) {
-            return Ok(());
-        }
-        if !self.blocks.is_last(slot.block()) {
-            let live = self.slots.live().map(|(_, slot)| slot.block());
-            self.blocks.coalesce_for(resources, words, live);
-        }
-        let block = self.blocks.grow(resources, self.kind(), slot.block(), keep, words)?;
-        self.place(index, block)
-    }
-
-    /// Frees the words beyond the first `words` of the block in slot `index`, as far as
-    /// size classes allow. O(1).
-    pub(crate) fn shrink_to(&mut self, index: u32, words: usize) -> Result<()> {
-        let block = self.blocks.shrink(self.slot(index)?.block(), words);
-        self.epoch.advance();
-        present(self.slots.get_mut(index))?.cap = block.cap;
-        Ok(())
-    }
-
-    /// Cuts an object to at most `len` elements.
-    #[inline]
-    pub(crate) fn truncate(&mut self, index: u32, len: u32) -> Result<()> {
-        self.epoch.advance();
-        let slot = present(self.slots.get_mut(index))?;
-        slot.len = slot.len.min(len);
-        Ok(())
-    }
-
-    /// Notes that an object has lost elements, without [`Arena::truncate`].
-    #[inline(always)]
-    pub(crate) fn note_shrunk(&mut self) {
-        self.epoch.advance();
-    }
-
-    /// Sets the length of an object whose block has room for it, and whose elements
-    /// are written or about to be.
-    #[inline(always)]
-    pub(crate) fn set_len(&mut self, index: u32, len: u32) -> Result<()> {
-        present(self.slots.get_mut(index))?.len = len;
-        Ok(())
     }
 
     /// Whether a block of `words` words is available without growth.

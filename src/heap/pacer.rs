@@ -16,12 +16,22 @@ pub(crate) struct Pacer {
     /// Bytes allocated between the last collection of the whole heap and the last young
     /// collection or step.
     before: u64,
+    /// Bytes allocated since the last collection of the whole heap from which on a cycle is
+    /// late.
+    late: u64,
 }
 
 impl Pacer {
     pub(super) const fn new() -> Pacer {
         let policy = Policy::DEFAULT;
-        Pacer { policy, trigger: policy.bytes_min, trigger_near_limit: 1, refusals: 1, before: 0 }
+        Pacer {
+            policy,
+            trigger: policy.bytes_min,
+            trigger_near_limit: 1,
+            refusals: 1,
+            before: 0,
+            late: 0,
+        }
     }
 
     #[inline]
@@ -62,9 +72,17 @@ impl Pacer {
         tally.bytes >= self.policy.step_bytes
     }
 
+    /// A cycle begins, with so many bytes in use: it is late once as many were allocated.
+    pub(crate) const fn begin_cycle(&mut self, tally: &Tally, in_use: u64) {
+        /// Below this, a cycle is late for no other reason than that the heap is small.
+        const LATE_MIN: u64 = 4 << 20;
+        let more = if in_use > LATE_MIN { in_use } else { LATE_MIN };
+        self.late = self.allocated(tally).saturating_add(more);
+    }
+
     /// Whether so much was allocated since a cycle began that it has to end at once.
     pub(crate) const fn is_late(&self, tally: &Tally) -> bool {
-        self.allocated(tally) >= self.trigger.saturating_mul(2)
+        self.allocated(tally) >= self.late
     }
 
     /// Counts the allocations before a young collection or a step, which resets the tally.

@@ -93,8 +93,14 @@ impl Heap {
         if !log.close(region.depth, open) {
             return Ok(0);
         }
-        let keep = keep.into_iter().map(Into::into).filter(|cell| cell.is_handle());
-        Ok(free_region(&mut self.store, &mut self.roots, open.start, keep))
+        let (store, roots) = (&mut self.store, &mut self.roots);
+        let mut keep = keep.into_iter().map(Into::into).filter(|cell| cell.is_handle());
+        Ok(match keep.next() {
+            None => free_all(store, roots, open.start),
+            Some(first) => {
+                free_region(store, roots, open.start, core::iter::once(first).chain(keep))
+            }
+        })
     }
 }
 
@@ -134,16 +140,13 @@ fn note_freed(roots: &mut Roots, cell: Cell) -> u64 {
 
 /// Frees the objects in the log from `start` on that `keep` does not reach. The newest
 /// are freed first, so that the top of the memory falls with them.
+#[inline(never)]
 fn free_region(
     store: &mut Store,
     roots: &mut Roots,
     start: usize,
     keep: impl Iterator<Item = Cell>,
 ) -> u64 {
-    let mut keep = keep.peekable();
-    if keep.peek().is_none() {
-        return free_all(store, roots, start);
-    }
     let StoreParts { arenas, resources, log } = store.parts();
     let (bases, bits) = Bases::new(arenas);
     // All live objects of the region are pending; those that the trace does not reach

@@ -18,7 +18,7 @@ use super::mark::{Marker, VISIT, swept};
 use super::trace::{Bases, Marks};
 use crate::arena::{Arenas, Born, Tally};
 use crate::heap::{Heap, Phase, StoreParts};
-use crate::words::{Cell, Kind, Result};
+use crate::words::{Cell, Kind, Result, to_u64};
 #[cfg(doc)]
 use crate::words::{Error, Policy};
 
@@ -152,17 +152,19 @@ impl Heap {
     #[inline]
     pub fn has_debt(&self) -> bool {
         let (tally, account) = (&self.store.resources().tally, self.store.account());
-        let is_under_way = self.cycle.phase != Phase::Idle;
-        self.pacer.is_young_due(tally)
-            || is_under_way && self.pacer.is_step_due(tally)
-            || self.pacer.is_due(tally, account)
+        if self.cycle.phase == Phase::Idle {
+            self.pacer.is_young_due(tally) || self.pacer.is_due(tally, account)
+        } else {
+            self.pacer.is_step_due(tally) || self.pacer.is_urgent(tally, account)
+        }
     }
 
     /// Does what is due by the [`Policy`], so that no pause is long: a young collection; or,
     /// once the heap has grown by [`Policy::growth_percent`], the next step of a collection
     /// of the whole heap, until that has ended. A step marks or sweeps four times as many
-    /// bytes as were allocated since the one before. Where a limit is near, or the heap has
-    /// grown by that much again before the collection has ended, it is done at once.
+    /// bytes as were allocated since the one before, at most twice
+    /// [`Policy::step_bytes`]. Where a limit is near, or as much was allocated since the
+    /// collection began as was in use then, the rest of it is done at once.
     ///
     /// ```
     /// use segheap::{Cell, Heap, List};
@@ -189,15 +191,18 @@ impl Heap {
         let policy = self.pacer.policy();
         let (tally, account) = (self.store.resources().tally, self.store.account());
         let is_under_way = self.cycle.phase != Phase::Idle;
-        let is_due = self.pacer.is_due(&tally, account);
+        // The first collection, of the whole heap, has steps as well.
+        let is_first = !self.store.has_states();
+        let is_due = is_under_way || is_first || self.pacer.is_due(&tally, account);
         let at_once = policy.step_bytes == 0 || is_under_way && self.pacer.is_late(&tally);
-        if self.pacer.is_urgent(&tally, account) || is_due && at_once || policy.stress > 0 && is_due
-        {
+        if self.pacer.is_urgent(&tally, account) || is_due && at_once {
             return self.collect(roots).map(Step::of_collection);
         }
-        if is_under_way || is_due {
-            let work = tally.bytes.max(policy.step_bytes).saturating_mul(SPEED);
-            return self.step(roots, work);
+        if is_due {
+            // Before a cycle, more was allocated than since the last step.
+            let most = policy.step_bytes.saturating_mul(if is_under_way { 2 } else { 1 });
+            let bytes = tally.bytes.min(most).max(policy.step_bytes);
+            return self.step(roots, bytes.saturating_mul(SPEED));
         }
         if policy.young_bytes == 0 {
             return Ok(Step { finished: true, ..Step::default() });
@@ -214,6 +219,9 @@ impl Heap {
         let kept = self.store.keep_states(Born::WHITE);
         if kept {
             self.cycle.phase = Phase::Marking;
+            let StoreParts { arenas, resources, .. } = self.store.parts();
+            let in_use = arenas.payload_bytes().saturating_add(arenas.slot_bytes());
+            self.pacer.begin_cycle(&resources.tally, in_use);
         }
         kept
     }
@@ -270,13 +278,21 @@ impl Heap {
             let tally: &mut Tally = &mut resources.tally;
             let roots = &mut self.roots;
             while n > 0 && left > 0 {
-                n = n.saturating_sub(1);
+                let most = usize::try_from(left / 8).unwrap_or(usize::MAX).saturating_add(1);
+                let range = n.saturating_sub(most)..n;
+                let found = arena.states().last_white(range.clone());
+                let passed = n.saturating_sub(found.unwrap_or(range.start));
+                left = left.saturating_sub(to_u64(passed).saturating_mul(8));
+                n = found.unwrap_or(range.start);
+                if found.is_none() {
+                    continue;
+                }
                 let freed = &mut step.freed;
                 let white = arena.sweep_white(tally, n, |cell| {
                     *freed = freed.saturating_add(1);
                     roots.note_freed(cell);
                 });
-                left = left.saturating_sub(swept(white).max(8));
+                left = left.saturating_sub(swept(white));
             }
             if n == 0 {
                 arena.reset_if_empty();

@@ -6,6 +6,7 @@
 //! found without a look at all words. Without words, nothing is known of any object.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use crate::arena::Account;
 use crate::words::to_usize;
@@ -144,6 +145,27 @@ impl States {
             *self.words.get_mut(len.saturating_add(*group))? &= bits.wrapping_sub(1);
         }
         None
+    }
+
+    /// The last word of a range that has a white slot. O(words passed).
+    pub(crate) fn last_white(&self, range: Range<usize>) -> Option<usize> {
+        /// Words that are tested at once.
+        const CHUNK: usize = 16;
+        let has_white = |word: &u64| !(word | word >> 1) & LOW != 0;
+        let end = range.end.min(self.len());
+        let words = self.words.get(range.start..end)?;
+        let (rest, chunks) = words.as_rchunks::<CHUNK>();
+        let any = |chunk: &[u64; CHUNK]| {
+            chunk.iter().fold(0, |white, word| white | !(word | word >> 1)) & LOW != 0
+        };
+        let place = match chunks.iter().rposition(any) {
+            Some(n) => {
+                let first = rest.len().saturating_add(n.saturating_mul(CHUNK));
+                first.saturating_add(chunks.get(n)?.iter().rposition(has_white)?)
+            }
+            None => rest.iter().rposition(has_white)?,
+        };
+        Some(range.start.saturating_add(place))
     }
 
     /// The white slots of word `n`, from the last to the first; those without an object
