@@ -92,8 +92,9 @@ impl Vm {
             _ => 1 + usize::from(n) % 7,
         };
         let mut cells = vec![Cell::NULL; len];
-        for (at, cell) in cells.iter_mut().take(8).enumerate() {
-            *cell = self.register((usize::from(n) + at * 5) as u8);
+        // Of a large one, the last cells as well.
+        for at in (0..len).filter(|&at| at < 4 || at + 4 >= len) {
+            cells[at] = self.register((usize::from(n) + at * 5) as u8);
         }
         let heap = &mut self.heap;
         let made = match kind % 6 {
@@ -160,7 +161,9 @@ impl Vm {
                 }
             }
             Some(Kind::LIST) => write_to::<List>(heap, way, object, at, value),
-            _ if way % 2 == 0 => drop(heap.map_insert(object, (at as i32).into(), value).unwrap()),
+            _ if way.is_multiple_of(2) => {
+                drop(heap.map_insert(object, (at as i32).into(), value).unwrap())
+            }
             _ => {
                 let mut map = heap.get_mut::<Map>(object).unwrap();
                 map.insert((at as i32).into(), value).unwrap();
@@ -232,7 +235,8 @@ impl Vm {
     fn run(&mut self, (op, a, b, n): Op) {
         match op {
             0..20 => self.alloc(a % 5, b, n),
-            20 => self.alloc(5, b, n),
+            20 if a < 64 => self.alloc(5, b, n),
+            20 => self.alloc(a % 5, b, n),
             21..45 => self.write(a, b, b >> 4, n),
             45..55 => self.load(a, b, n),
             55..62 => self.registers[usize::from(a) % REGISTERS] = Cell::NULL,
@@ -271,7 +275,7 @@ impl Vm {
                 self.regions.push(self.heap.open_region().unwrap());
             }
             96 => self.close_region(),
-            97 if !self.starved && a < 64 => {
+            97 if !self.starved && a < 24 => {
                 // New groups of states.
                 let garbage = || Pair::of(Cell::NULL, Cell::NULL);
                 (0..n % 3_000).for_each(|_| assert!(self.heap.alloc(garbage()).is_ok()));
@@ -345,7 +349,7 @@ where
 }
 
 proptest! {
-    #![proptest_config(config(64))]
+    #![proptest_config(config(160))]
     /// In all orders of steps, young and whole collections, between any two instructions.
     #[test]
     fn what_is_reachable_stays(
@@ -355,7 +359,8 @@ proptest! {
         let mut vm = Vm::new(seed);
         for &op in &program {
             vm.run(op);
-            if op.0 >= 60 || op.3 % 8 == 0 {
+            // Large heaps less often.
+            if op.0 >= 60 || vm.heap.usage().live() < 300 || op.3 % 8 == 0 {
                 vm.check();
             }
         }
@@ -372,4 +377,113 @@ proptest! {
         }
         prop_assert_eq!(vm.heap.usage().live(), vm.reachable().len() as u64);
     }
+}
+
+fn pair(heap: &mut Heap, first: Cell) -> Cell {
+    heap.alloc(Pair::of(first, Cell::NULL)).unwrap().cell()
+}
+
+/// Steps to the end of the cycle under way or, if there is none, of another.
+fn finish(heap: &mut Heap, roots: &[Cell]) {
+    for _ in 0..100_000 {
+        if heap.step(roots.iter().copied(), 1 << 10).unwrap().finished {
+            return;
+        }
+    }
+    panic!("a cycle ends");
+}
+
+/// Old objects that were written are known after the tables of slots have grown.
+#[test]
+fn written_objects_stay_known_while_slots_grow() {
+    let mut heap = Heap::with(Settings::seeded(5));
+    let old: Vec<Cell> = (0..2_000).map(|_| pair(&mut heap, Cell::NULL)).collect();
+    heap.collect_young(old.iter().copied()).unwrap();
+    let young = heap.alloc(List::of(&[])).unwrap().cell();
+    heap.set_element::<Pair>(old[1_000], 0, young).unwrap();
+    for _ in 0..20_000 {
+        pair(&mut heap, Cell::NULL);
+    }
+    heap.verify().unwrap();
+    assert_eq!(heap.collect_young([Cell::NULL]).unwrap().freed, 20_000);
+    assert!(heap.contains(young));
+}
+
+/// Where memory for states is refused, whatever a cycle does at that time, it ends, and
+/// frees what it should and nothing else.
+#[test]
+fn memory_for_states_may_be_refused() {
+    for work in [64, 1 << 12, 1 << 15, 1 << 17] {
+        for growths in 0..12 {
+            let mut heap = Heap::with(Settings::seeded(5));
+            let mut root = pair(&mut heap, Cell::NULL);
+            for _ in 0..2_030 {
+                root = pair(&mut heap, root);
+            }
+            let garbage = heap.alloc(List::of(&[root])).unwrap().cell();
+            heap.step([root], work).unwrap();
+            let was_found = !heap.contains(garbage);
+            heap.fail_growth_after(Some(growths));
+            while let Ok(made) = heap.alloc(Pair::of(root, Cell::NULL)) {
+                root = made.cell();
+            }
+            heap.verify().unwrap();
+            assert!(!(was_found && heap.contains(garbage)), "garbage came alive again");
+            let live = heap.usage().live() - u64::from(heap.contains(garbage) || was_found);
+            finish(&mut heap, &[root]);
+            finish(&mut heap, &[root]);
+            assert!(!heap.contains(garbage) && heap.contains(root));
+            assert_eq!(heap.usage().live(), heap.collect([root]).unwrap().live);
+            assert!(heap.usage().live() >= live.min(2_031), "{work} {growths}");
+            heap.verify().unwrap();
+        }
+    }
+}
+
+/// A cycle ends when the heap is cleared.
+#[test]
+fn a_heap_is_cleared_in_the_middle_of_a_cycle() {
+    for work in [64, 1 << 12, 1 << 15, 1 << 16, 1 << 17] {
+        let mut heap = Heap::with(Settings::seeded(5));
+        let mut root = Cell::NULL;
+        for _ in 0..3_000 {
+            root = pair(&mut heap, root);
+            pair(&mut heap, Cell::NULL);
+        }
+        heap.step([root], work).unwrap();
+        heap.clear();
+        let kept = pair(&mut heap, Cell::NULL);
+        let root = pair(&mut heap, kept);
+        pair(&mut heap, kept);
+        assert!(heap.contains(kept) && heap.contains(root));
+        finish(&mut heap, &[root]);
+        assert_eq!(heap.usage().live(), 2);
+        heap.verify().unwrap();
+    }
+}
+
+/// A step does no more work than it may, but for a part of an object and the roots.
+#[test]
+fn steps_are_bounded() {
+    let mut heap = Heap::with(Settings::seeded(5));
+    let mut lists = Vec::new();
+    for n in 0..3_000 {
+        let cells: Vec<Cell> = (0..n % 90).map(|_| pair(&mut heap, Cell::NULL)).collect();
+        lists.push(heap.alloc(List::of(&cells)).unwrap().cell());
+    }
+    let large = heap.alloc(List::of(&lists)).unwrap().cell();
+    let root = heap.alloc(List::of(&vec![large; 100_000])).unwrap().cell();
+    for work in [1, 1 << 8, 1 << 12, 1 << 16] {
+        let mut steps = 0_u64;
+        loop {
+            let step = heap.step([root], work).unwrap();
+            steps += 1;
+            assert!(step.work <= 2 * work + 40_000, "{} of {work}", step.work);
+            if step.finished {
+                break;
+            }
+        }
+        assert!(steps > 1);
+    }
+    assert_eq!(heap.usage().live(), heap.collect([root]).unwrap().live);
 }

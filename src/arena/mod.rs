@@ -235,7 +235,8 @@ impl<const BITS: u32> Arena<BITS> {
     pub(crate) fn keep_states(&mut self, account: &mut Account, states: Born) -> bool {
         let slots = self.slots.capacity();
         let kept = self.slots.states_mut().keep(account, slots);
-        self.slots.states_mut().fill(states);
+        let slots = self.slots.len();
+        self.slots.states_mut().fill(states, slots);
         kept
     }
 

@@ -90,9 +90,12 @@ impl Resources {
     }
 
     /// Keeps states of `slots` slots if states are kept; gives them up if memory is refused.
+    /// While a cycle sweeps, those of older slots stay: they tell what is garbage.
     pub(super) fn reserve_states(&mut self, states: &mut States, slots: usize) {
         if states.is_kept() && !states.keep(&mut self.account, slots) {
-            states.forget();
+            if self.born == Born::WHITE {
+                states.forget();
+            }
             self.states_lost = true;
         }
     }

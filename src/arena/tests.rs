@@ -1,7 +1,7 @@
 //! Every short program over one small arena.
 
 use super::*;
-use crate::words::{Elements, Limits};
+use crate::words::{Elements, Error, Limits};
 use alloc::vec;
 use alloc::vec::Vec;
 

@@ -314,7 +314,7 @@ const _: () = {
     const fn shared<T: Send + Sync>() {}
     shared::<Heap>();
     assert!(
-        size_of::<Heap>() <= Arenas::COUNT * 160 + 640,
+        size_of::<Heap>() <= Arenas::COUNT * 160 + 576,
         "ten thousand heaps have to fit somewhere"
     );
 };

@@ -49,7 +49,13 @@ impl Pacer {
     pub(crate) fn is_due(&self, tally: &Tally, account: &Account) -> bool {
         self.allocated(tally) >= self.trigger
             || account.pressure().near_limit && self.is_due_near_limit(tally, account)
-            || self.policy.stress > 0 && tally.objects >= self.policy.stress
+            || self.is_stressed(tally)
+    }
+
+    /// Whether a test of a VM wants a collection.
+    #[inline]
+    pub(crate) const fn is_stressed(&self, tally: &Tally) -> bool {
+        self.policy.stress > 0 && tally.objects >= self.policy.stress
     }
 
     /// The bytes allocated since the last collection of the whole heap.

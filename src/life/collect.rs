@@ -286,13 +286,19 @@ impl Heap {
         arenas.iter_mut().for_each(|arena| arena.fold(resources));
         let changed = done.freed > 0 || done.recycled > 0 || self.store.extent() != before;
         self.restart_pacer(done.live, changed);
-        if self.policy().stress > 0 {
-            self.verify().map_err(|fault| {
-                debug_assert!(false, "{fault}");
-                Error::Corrupt
-            })?;
-        }
+        self.verify_if_stressed()?;
         Ok(done)
+    }
+
+    /// Checks the heap after a collection or a step if the policy wants that.
+    pub(super) fn verify_if_stressed(&mut self) -> Result<()> {
+        if self.policy().stress == 0 {
+            return Ok(());
+        }
+        self.verify().map_err(|fault| {
+            debug_assert!(false, "{fault}");
+            Error::Corrupt
+        })
     }
 
     /// Compacts wasteful arenas; near a limit, compacts all that have pages, and gives

@@ -8,7 +8,7 @@
 
 use crate::arena::{Account, Arenas, Slot};
 use crate::heap::Cycle;
-use crate::words::{Cell, Kind, to_u64, to_usize};
+use crate::words::{Cell, Kind, to_u64};
 
 /// Objects in a batch: as many cache misses as overlap.
 const BATCH: usize = 32;
@@ -98,7 +98,11 @@ impl<'c> Marker<'c> {
             *object = self.visit(arenas, cell);
         }
         for (cell, slot) in objects.into_iter().flatten() {
-            self.scan(arenas, account, cell, slot);
+            if self.left > 0 {
+                self.scan(arenas, account, cell, slot);
+            } else {
+                self.put_off(arenas, cell);
+            }
         }
     }
 
@@ -114,13 +118,20 @@ impl<'c> Marker<'c> {
         let cells = arena.shape().cells(slot.len);
         if cells > CHUNK {
             // It is scanned in parts, once the work list is empty.
-            arena.states_mut().shade(cell.slot());
-            self.shaded = true;
+            self.put_off(arenas, cell);
             return None;
         }
         arena.states_mut().blacken(cell.slot());
         arena.prefetch_payload(cell.slot());
         (cells > 0).then_some((cell, slot))
+    }
+
+    /// Makes a live object grey, to be scanned later.
+    fn put_off(&mut self, arenas: &mut Arenas, cell: Cell) {
+        if let Some(arena) = arenas.get_mut(cell.selector()) {
+            arena.states_mut().shade(cell.slot());
+            self.shaded = true;
+        }
     }
 
     /// Scans the cells of an object that is black.
@@ -165,12 +176,9 @@ impl<'c> Marker<'c> {
     }
 
     fn shade(&mut self, arenas: &mut Arenas, cell: Cell) {
-        let arena = arenas.get_mut(cell.selector()).filter(|_| cell.is_handle());
-        if let Some(arena) = arena.filter(|arena| arena.contains(cell))
-            && arena.states().is_white(cell.slot())
-        {
-            arena.states_mut().shade(cell.slot());
-            self.shaded = true;
+        let arena = arenas.of(cell).filter(|arena| cell.is_handle() && arena.contains(cell));
+        if arena.is_some_and(|arena| arena.states().is_white(cell.slot())) {
+            self.put_off(arenas, cell);
         }
     }
 
@@ -241,5 +249,3 @@ fn next_grey(arenas: &mut Arenas, place: &mut usize, group: &mut usize) -> Optio
 pub(super) const fn swept(slots: usize) -> u64 {
     to_u64(slots).saturating_mul(VISIT)
 }
-
-const _: () = assert!(to_usize(FIRST_CAPACITY as u32) > BATCH);

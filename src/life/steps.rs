@@ -33,8 +33,8 @@ pub struct Step {
     pub work: u64,
     /// Objects freed, seals included.
     pub freed: u64,
-    /// Roots that were stale: handles of objects that were freed before, or that the cycle
-    /// has found to be garbage.
+    /// Stale roots, handles of objects that were freed before, if the step got as far as the
+    /// roots: where marking ends.
     pub stale_roots: usize,
 }
 
@@ -83,7 +83,7 @@ impl Heap {
         if !self.begin_step() {
             return self.collect(roots).map(Step::of_collection);
         }
-        let mut step = Step::default();
+        let (mut step, work) = (Step::default(), work.max(1));
         if self.cycle.phase == Phase::Marking {
             self.mark_step(&mut roots, work, &mut step);
         }
@@ -95,6 +95,7 @@ impl Heap {
         if step.finished {
             self.finish_cycle(step.freed);
         }
+        self.verify_if_stressed()?;
         Ok(step)
     }
 
@@ -137,6 +138,7 @@ impl Heap {
         self.mark_step(&mut roots, ALL, &mut step);
         self.sweep_step(ALL, &mut step);
         self.note_part();
+        self.verify_if_stressed()?;
         let usage = self.usage();
         Ok(Collected {
             freed: step.freed,
@@ -155,7 +157,9 @@ impl Heap {
         if self.cycle.phase == Phase::Idle {
             self.pacer.is_young_due(tally) || self.pacer.is_due(tally, account)
         } else {
-            self.pacer.is_step_due(tally) || self.pacer.is_urgent(tally, account)
+            self.pacer.is_step_due(tally)
+                || self.pacer.is_urgent(tally, account)
+                || self.pacer.is_stressed(tally)
         }
     }
 
@@ -321,7 +325,7 @@ impl Heap {
         self.cycle.end(self.store.account_mut());
         let StoreParts { resources, .. } = self.store.parts();
         resources.born = Born::WHITE;
-        if !self.keeps_states() {
+        if !self.keeps_states() || !self.store.has_states() {
             self.store.forget_states();
         }
         let usage = self.usage();

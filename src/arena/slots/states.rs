@@ -41,6 +41,12 @@ pub(crate) struct StatesExtent {
     capacity: usize,
 }
 
+/// The place of a slot's bits in its word.
+#[inline(always)]
+const fn shift(index: u32) -> u32 {
+    (index & 31) << 1
+}
+
 /// The groups for so many slots.
 const fn groups_for(slots: usize) -> usize {
     slots.div_ceil(SLOTS.saturating_mul(GROUP))
@@ -83,14 +89,14 @@ impl States {
             return false;
         }
         let word = self.words.get(to_usize(index) / SLOTS);
-        word.is_some_and(|word| word >> (index % 32 * 2) & BLACK != 0)
+        word.is_some_and(|word| word >> shift(index) & BLACK != 0)
     }
 
     /// Whether the object in a slot is white, or states are not kept.
     #[inline(always)]
     pub(crate) fn is_white(&self, index: u32) -> bool {
         let word = self.words.get(to_usize(index) / SLOTS).copied().unwrap_or(0);
-        word >> (index % 32 * 2) & 3 == 0
+        word >> shift(index) & 3 == 0
     }
 
     /// Notes that a slot has a new object.
@@ -100,9 +106,14 @@ impl States {
             return;
         }
         if let Some(word) = self.words.get_mut(to_usize(index) / SLOTS) {
-            let slot = 3 << (index % 32 * 2);
+            let slot = 3 << shift(index);
             *word = *word & !slot | born.0 & slot;
         }
+    }
+
+    /// Whether states are kept of a slot, and the object in it is white.
+    pub(crate) fn is_known_white(&self, index: u32) -> bool {
+        to_usize(index) / SLOTS < self.len() && self.is_white(index)
     }
 
     /// Makes the object in a slot black.
@@ -116,7 +127,7 @@ impl States {
         let place = to_usize(index) / SLOTS;
         let summary = self.len().saturating_add(place / GROUP);
         if let Some(word) = self.words.get_mut(place) {
-            let slot = index % 32 * 2;
+            let slot = shift(index);
             *word = *word & !(3 << slot) | GREY << slot;
         }
         if let Some(word) = self.words.get_mut(summary) {
@@ -188,11 +199,14 @@ impl States {
         }
     }
 
-    /// Makes all slots white or black, and none grey.
-    pub(crate) fn fill(&mut self, born: Born) {
+    /// Makes the first `slots` slots white or black, others black, and none grey.
+    pub(crate) fn fill(&mut self, born: Born, slots: usize) {
         let len = self.len();
         self.words.fill(0);
-        self.words.get_mut(..len).unwrap_or_default().fill(born.0);
+        let words = self.words.get_mut(..len).unwrap_or_default();
+        let (first, others) = words.split_at_mut(slots.div_ceil(SLOTS).min(len));
+        first.fill(born.0);
+        others.fill(LOW);
     }
 
     /// Keeps states of `slots` slots. New ones are black: they have no object. Returns
