@@ -162,7 +162,7 @@ impl Vm {
             }
             Some(Kind::LIST) => write_to::<List>(heap, way, object, at, value),
             _ if way.is_multiple_of(2) => {
-                drop(heap.map_insert(object, (at as i32).into(), value).unwrap())
+                heap.map_insert(object, (at as i32).into(), value).unwrap();
             }
             _ => {
                 let mut map = heap.get_mut::<Map>(object).unwrap();
