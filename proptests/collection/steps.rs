@@ -149,7 +149,7 @@ impl Vm {
                 let hint = self.hints.entry(object).or_insert_with(made);
                 hint.set(&mut self.heap, at, value).unwrap();
             }
-            Some(Kind::LIST) if way % 10 == 6 => {
+            Some(Kind::LIST) if way % 20 == 6 => {
                 // By a copy from another list; without memory for that, as usual.
                 match heap.alloc(List::of(&[value])) {
                     Ok(from) => {
@@ -340,6 +340,7 @@ where
         2 => heap.get_mut(typed).unwrap().set(at, value).unwrap(),
         3 => heap.get_mut(typed).unwrap().as_mut_slice().unwrap()[at] = value,
         4 => heap.window_mut(typed, at..).unwrap()[0] = value,
+        6 => heap.windows_mut(((typed, at..),)).unwrap().0[0] = value,
         5 => {
             let mut hint = heap.hint(typed, ..).unwrap();
             hint.set(heap, at, value).unwrap();
