@@ -236,11 +236,11 @@ impl<const BITS: u32> Slots<BITS> {
     }
 
     /// Adds free slots if there are none: those of pages that left, else new ones, many
-    /// at a time, but one at a time near the limit. [`Slots::missing`] has checked that.
+    /// at a time, but one at a time near the limit.
     ///
     /// # Errors
-    /// [`Error::Limit`] or [`Error::OutOfMemory`]; what has been reserved by then, the
-    /// caller gives back.
+    /// [`Error::Limit`], [`Error::ArenaFull`] or [`Error::OutOfMemory`]; what has
+    /// been reserved by then, the caller gives back.
     pub(super) fn add(&mut self, resources: &mut Resources) -> Result<()> {
         while self.is_exhausted() && self.has_pages() {
             self.return_page(resources)?;
@@ -250,6 +250,8 @@ impl<const BITS: u32> Slots<BITS> {
         }
         let first = self.slots.len();
         let needed = first.saturating_add(1);
+        // No page that returned had a free slot: that was not foreseen.
+        resources.account.check_slots(self.kind, needed, self.retired)?;
         resources.reserve_slots(&mut self.slots, needed.max(FIRST_CAPACITY), first)?;
         resources.reserve_states(&mut self.states, self.slots.capacity());
         let limit = resources.account.limits().slots;
