@@ -61,8 +61,8 @@ pub(crate) struct Resources {
     bitmap: Bitmap,
     /// The state of objects that are allocated.
     pub(crate) born: Born,
-    /// Whether memory was refused for states, so that those of an arena were given up:
-    /// only a collection of the whole heap is possible.
+    /// Whether memory was refused for states, so that an arena does not have all: only a
+    /// collection of the whole heap is possible.
     pub(crate) states_lost: bool,
 }
 
@@ -89,10 +89,13 @@ impl Resources {
         self.reserve_bits(self.bitmap.slots.saturating_mul(2))
     }
 
-    /// Keeps states of `slots` slots if states are kept; gives them up if memory is refused.
+    /// Keeps states of `slots` slots if states are kept; gives them up if memory is refused,
+    /// but for those that tell what a cycle has found to be garbage.
     pub(super) fn reserve_states(&mut self, states: &mut States, slots: usize) {
         if states.is_kept() && !states.keep(&mut self.account, slots) {
-            states.forget();
+            if self.born != Born::BLACK {
+                states.forget();
+            }
             self.states_lost = true;
         }
     }

@@ -28,6 +28,8 @@ pub(crate) struct Cycle {
     pub(crate) partial: Option<(Cell, usize)>,
     /// The arena that is swept, and the words of states of it that are not swept yet.
     pub(crate) sweep: (usize, usize),
+    /// Whether the sweep has freed anything so far.
+    pub(crate) has_freed: bool,
     /// Whether states are kept after collections of the whole heap, for young ones: from
     /// the first young collection on.
     pub(crate) keeps_states: bool,

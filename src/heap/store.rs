@@ -147,8 +147,7 @@ impl Store {
     /// garbage.
     #[inline]
     pub(crate) fn is_doomed(&self, cell: Cell) -> bool {
-        let is_white =
-            |arena: &Arena| arena.states().is_kept() && arena.states().is_white(cell.slot());
+        let is_white = |arena: &Arena| arena.states().is_known_white(cell.slot());
         self.resources.born == Born::BLACK && self.arenas.of(cell).is_some_and(is_white)
     }
 

@@ -28,13 +28,14 @@ use crate::words::{Error, Policy};
 pub struct Step {
     /// Whether no cycle is under way afterwards.
     pub finished: bool,
-    /// The bytes that were marked or swept: the cells of the objects scanned, and 16 for
-    /// each object marked, root tested or slot swept.
+    /// The bytes that were marked or swept: the cells of the objects scanned, 8 for each
+    /// handle among them found to be marked meanwhile, and 16 for each object marked, root
+    /// tested or slot swept.
     pub work: u64,
     /// Objects freed, seals included.
     pub freed: u64,
-    /// Roots that were stale: handles of objects that were freed before, or that the cycle
-    /// has found to be garbage.
+    /// Roots that were stale, handles of freed objects, in a step that read the roots: one
+    /// that had nothing else left to be marked.
     pub stale_roots: usize,
 }
 
@@ -56,8 +57,8 @@ impl Heap {
     /// [`Heap::contains`], [`Heap::pin`], [`Heap::watch`] and [`Heap::seal`] treat it as
     /// freed; nothing that refers to it keeps it.
     ///
-    /// A step takes O(`work`) and O(roots and pins) where marking ends. It scans large
-    /// objects in parts. One that is written between all steps is scanned from the
+    /// A step takes O(`work`), O(slots / 32) where the collection begins, and O(roots and
+    /// pins) where marking ends. It scans large objects in parts. One that is written between all steps is scanned from the
     /// beginning each time: a VM that keeps writing to an object of more cells than a step
     /// scans ends the collection by [`Heap::collect`], which is what
     /// [`Heap::collect_debt`] does when much has been allocated meanwhile. If memory is
@@ -84,16 +85,18 @@ impl Heap {
             return self.collect(roots).map(Step::of_collection);
         }
         let mut step = Step::default();
+        // Each step gets ahead.
+        let work = work.max(1);
         if self.cycle.phase == Phase::Marking {
             self.mark_step(&mut roots, work, &mut step);
         }
         if self.cycle.phase == Phase::Sweeping {
-            self.sweep_step(work, &mut step);
+            self.sweep_step(work.saturating_sub(step.work), &mut step);
         }
         step.finished = self.cycle.phase == Phase::Idle;
         self.note_part();
         if step.finished {
-            self.finish_cycle(step.freed);
+            self.finish_cycle();
         }
         Ok(step)
     }
@@ -152,10 +155,10 @@ impl Heap {
     #[inline]
     pub fn has_debt(&self) -> bool {
         let (tally, account) = (&self.store.resources().tally, self.store.account());
-        let is_under_way = self.cycle.phase != Phase::Idle;
-        self.pacer.is_young_due(tally)
-            || is_under_way && self.pacer.is_step_due(tally)
-            || self.pacer.is_due(tally, account)
+        if self.cycle.phase != Phase::Idle {
+            return self.pacer.is_step_due(tally, account);
+        }
+        self.pacer.is_young_due(tally) || self.pacer.is_due(tally, account)
     }
 
     /// Does what is due by the [`Policy`], so that no pause is long: a young collection; or,
@@ -190,14 +193,15 @@ impl Heap {
         let (tally, account) = (self.store.resources().tally, self.store.account());
         let is_under_way = self.cycle.phase != Phase::Idle;
         let is_due = self.pacer.is_due(&tally, account);
-        let at_once = policy.step_bytes == 0 || is_under_way && self.pacer.is_late(&tally);
-        if self.pacer.is_urgent(&tally, account) || is_due && at_once || policy.stress > 0 && is_due
-        {
+        let is_late = is_under_way && self.pacer.is_late(&tally);
+        let at_once = policy.step_bytes == 0 || policy.stress > 0 && is_due || is_late;
+        if self.pacer.is_urgent(&tally, account) || (is_under_way || is_due) && at_once {
             return self.collect(roots).map(Step::of_collection);
         }
         if is_under_way || is_due {
-            let work = tally.bytes.max(policy.step_bytes).saturating_mul(SPEED);
-            return self.step(roots, work);
+            // What was allocated before the first step, it does not have to catch up with.
+            let allocated = if is_under_way { tally.bytes } else { 0 };
+            return self.step(roots, allocated.max(policy.step_bytes).saturating_mul(SPEED));
         }
         if policy.young_bytes == 0 {
             return Ok(Step { finished: true, ..Step::default() });
@@ -237,7 +241,7 @@ impl Heap {
             step.work = step.work.saturating_add(count.saturating_mul(VISIT));
             done = marker.drain(arenas, account);
         }
-        step.work = step.work.saturating_add(work.saturating_sub(marker.left()));
+        step.work = step.work.saturating_add(marker.done());
         if done {
             self.begin_sweep();
         }
@@ -251,6 +255,7 @@ impl Heap {
             resources.born = Born::BLACK;
         }
         self.cycle.sweep = (0, self.words_to_sweep(0));
+        self.cycle.has_freed = false;
     }
 
     /// The words of states of an arena.
@@ -262,21 +267,21 @@ impl Heap {
     /// Frees white objects, as far as `work` allows. Goes from the last slot of each arena
     /// to the first, so that the top of the memory falls.
     fn sweep_step(&mut self, work: u64, step: &mut Step) {
-        let mut left = work;
+        let mut done = 0_u64;
         let (mut place, mut n) = self.cycle.sweep;
-        while place < Arenas::COUNT && left > 0 {
+        while place < Arenas::COUNT && done < work {
             let StoreParts { arenas, resources, .. } = self.store.parts();
             let Some(arena) = arenas.get_mut(Kind::from_place(place)) else { break };
             let tally: &mut Tally = &mut resources.tally;
             let roots = &mut self.roots;
-            while n > 0 && left > 0 {
+            while n > 0 && done < work {
                 n = n.saturating_sub(1);
                 let freed = &mut step.freed;
                 let white = arena.sweep_white(tally, n, |cell| {
                     *freed = freed.saturating_add(1);
                     roots.note_freed(cell);
                 });
-                left = left.saturating_sub(swept(white).max(8));
+                done = done.saturating_add(swept(white).max(8));
             }
             if n == 0 {
                 arena.reset_if_empty();
@@ -285,7 +290,8 @@ impl Heap {
             }
         }
         self.cycle.sweep = (place, n);
-        step.work = step.work.saturating_add(work.saturating_sub(left));
+        self.cycle.has_freed |= step.freed > 0;
+        step.work = step.work.saturating_add(done);
         if place >= Arenas::COUNT && self.cycle.phase == Phase::Sweeping {
             self.cycle.phase = Phase::Idle;
         }
@@ -296,12 +302,13 @@ impl Heap {
         if self.cycle.phase == Phase::Sweeping {
             let mut step = Step::default();
             self.sweep_step(ALL, &mut step);
-            self.finish_cycle(step.freed);
+            self.finish_cycle();
         }
     }
 
     /// Ends a cycle that has swept everything.
-    fn finish_cycle(&mut self, freed: u64) {
+    fn finish_cycle(&mut self) {
+        let has_freed = self.cycle.has_freed;
         self.cycle.end(self.store.account_mut());
         let StoreParts { resources, .. } = self.store.parts();
         resources.born = Born::WHITE;
@@ -310,7 +317,7 @@ impl Heap {
         }
         let usage = self.usage();
         let live = usage.live().saturating_add(u64::from(usage.seals.live));
-        self.restart_pacer(live, freed > 0);
+        self.restart_pacer(live, has_freed);
     }
 
     /// Whether states are kept between collections, for young ones.

@@ -92,6 +92,12 @@ impl States {
         word >> (index % 32 * 2) & 3 == 0
     }
 
+    /// Whether a slot has a state, which is white. Others may be missing while a cycle
+    /// sweeps.
+    pub(crate) fn is_known_white(&self, index: u32) -> bool {
+        to_usize(index) / SLOTS < self.len() && self.is_white(index)
+    }
+
     /// Notes that a slot has a new object.
     #[inline(always)]
     pub(super) fn note_born(&mut self, index: u32, born: Born) {
