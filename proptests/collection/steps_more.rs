@@ -175,3 +175,27 @@ fn compaction_gives_the_work_list_back() {
     heap.compact();
     assert_eq!(heap.usage().total_bytes, before);
 }
+
+/// Between two steps, objects of ten times as many bytes are written as a step scans.
+#[test]
+fn a_cycle_ends_where_much_is_written() {
+    let mut heap = heap();
+    heap.set_policy(PACED.with_step_bytes(1 << 10));
+    let parts: Vec<Cell> = (0..50).map(|_| heap.alloc(List::zeroed(100)).unwrap().cell()).collect();
+    let root = heap.alloc(List::of(&parts)).unwrap().cell();
+    let mut live = 0;
+    for n in 0_usize.. {
+        let new = pair(&mut heap);
+        let (part, at) = (parts[n % 50], n / 50 % 100);
+        heap.set_element::<List>(part, at, new).unwrap();
+        if heap.has_debt() {
+            let step = heap.collect_debt([root]).unwrap();
+            assert!(!step.finished || step.work > 0, "it ended at once: {live} objects");
+            if step.finished {
+                break;
+            }
+        }
+        live = heap.usage().live();
+    }
+    assert!(live < 20_000);
+}

@@ -164,7 +164,9 @@ impl Heap {
     /// Does what is due by the [`Policy`], so that no pause is long: a young collection; or,
     /// once the heap has grown by [`Policy::growth_percent`], the next step of a collection
     /// of the whole heap, until that has ended. A step marks or sweeps four times as many
-    /// bytes as were allocated since the one before. Where a limit is near, or the heap has
+    /// bytes as were allocated since the one before; once as many were marked as the heap
+    /// has, twice as many as the one before it, since the program writes to objects faster
+    /// than steps scan them again. Where a limit is near, or the heap has
     /// grown by that much again before the collection has ended, it is done at once.
     ///
     /// ```
@@ -201,7 +203,9 @@ impl Heap {
         if is_under_way || is_due {
             // What was allocated before the first step, it does not have to catch up with.
             let allocated = if is_under_way { tally.bytes } else { 0 };
-            return self.step(roots, allocated.max(policy.step_bytes).saturating_mul(SPEED));
+            let work = allocated.max(policy.step_bytes).saturating_mul(SPEED);
+            let factor = 1_u64.checked_shl(self.cycle.rescans).unwrap_or(ALL);
+            return self.step(roots, work.saturating_mul(factor));
         }
         if policy.young_bytes == 0 {
             return Ok(Step { finished: true, ..Step::default() });
@@ -241,9 +245,22 @@ impl Heap {
             step.work = step.work.saturating_add(count.saturating_mul(VISIT));
             done = marker.drain(arenas, account);
         }
-        step.work = step.work.saturating_add(marker.done());
+        let marked = marker.done();
+        step.work = step.work.saturating_add(marked);
         if done {
             self.begin_sweep();
+        } else {
+            self.note_rescans(marked);
+        }
+    }
+
+    /// Notes the bytes of a step after which marking goes on.
+    fn note_rescans(&mut self, marked: u64) {
+        self.cycle.marked = self.cycle.marked.saturating_add(marked);
+        let live = self.usage().live().saturating_mul(VISIT);
+        let bytes = self.store.arenas().payload_bytes().saturating_add(live);
+        if self.cycle.marked > bytes {
+            self.cycle.rescans = self.cycle.rescans.saturating_add(1);
         }
     }
 
