@@ -7,6 +7,7 @@ mod regions;
 mod rollback;
 mod roots;
 mod steps;
+mod steps_more;
 
 use segheap::{Cell, Heap, Limits, List, Pair, Settings};
 

@@ -61,8 +61,8 @@ pub(crate) struct Resources {
     bitmap: Bitmap,
     /// The state of objects that are allocated.
     pub(crate) born: Born,
-    /// Whether memory was refused for states, so that those of an arena were given up:
-    /// only a collection of the whole heap is possible.
+    /// Whether memory was refused for states, so that an arena does not have all: only a
+    /// collection of the whole heap is possible.
     pub(crate) states_lost: bool,
 }
 

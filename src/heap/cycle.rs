@@ -28,6 +28,13 @@ pub(crate) struct Cycle {
     pub(crate) partial: Option<(Cell, usize)>,
     /// The arena that is swept, and the words of states of it that are not swept yet.
     pub(crate) sweep: (usize, usize),
+    /// The bytes that were marked so far.
+    pub(crate) marked: u64,
+    /// The steps since more bytes were marked than there are: the program writes to objects
+    /// faster than steps scan them again.
+    pub(crate) rescans: u32,
+    /// Whether the sweep has freed anything so far.
+    pub(crate) has_freed: bool,
     /// Whether states are kept after collections of the whole heap, for young ones: from
     /// the first young collection on.
     pub(crate) keeps_states: bool,

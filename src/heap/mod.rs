@@ -305,6 +305,7 @@ impl Heap {
     pub(crate) fn trim(&mut self) {
         let account = self.store.account_mut();
         self.scratch.trim(account);
+        account.shrink(&mut self.cycle.work, 0);
         self.roots.trim(account);
         self.store.trim();
     }

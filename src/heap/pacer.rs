@@ -48,14 +48,8 @@ impl Pacer {
     #[inline]
     pub(crate) fn is_due(&self, tally: &Tally, account: &Account) -> bool {
         self.allocated(tally) >= self.trigger
-            || account.pressure().near_limit && self.is_due_near_limit(tally, account)
+            || self.is_urgent(tally, account)
             || self.is_stressed(tally)
-    }
-
-    /// Whether a test of a VM wants a collection.
-    #[inline]
-    pub(crate) const fn is_stressed(&self, tally: &Tally) -> bool {
-        self.policy.stress > 0 && tally.objects >= self.policy.stress
     }
 
     /// The bytes allocated since the last collection of the whole heap.
@@ -73,9 +67,17 @@ impl Pacer {
         self.policy.young_bytes > 0 && tally.bytes >= self.policy.young_bytes
     }
 
-    /// Whether a step of a cycle is due by the allocations since the last one.
-    pub(crate) const fn is_step_due(&self, tally: &Tally) -> bool {
+    /// Whether a step of a cycle is due by the allocations since the last one, or its end.
+    pub(crate) fn is_step_due(&self, tally: &Tally, account: &Account) -> bool {
         tally.bytes >= self.policy.step_bytes
+            || self.is_late(tally)
+            || self.is_urgent(tally, account)
+            || self.is_stressed(tally)
+    }
+
+    /// Whether a collection is due by [`Policy::stress`].
+    const fn is_stressed(&self, tally: &Tally) -> bool {
+        self.policy.stress > 0 && tally.objects >= self.policy.stress
     }
 
     /// A cycle begins, with so many bytes in use: it is late once as many were allocated.

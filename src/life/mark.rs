@@ -23,20 +23,33 @@ const FIRST_CAPACITY: usize = 256;
 #[derive(Debug)]
 pub(super) struct Marker<'c> {
     cycle: &'c mut Cycle,
-    /// Bytes that may still be scanned.
-    left: u64,
+    /// Bytes that may be scanned.
+    work: u64,
+    /// Bytes that were.
+    done: u64,
     /// An object was made grey since the search for grey ones began.
     shaded: bool,
 }
 
 impl<'c> Marker<'c> {
     pub(super) const fn new(cycle: &'c mut Cycle, work: u64) -> Marker<'c> {
-        Marker { cycle, left: work, shaded: false }
+        Marker { cycle, work, done: 0, shaded: false }
     }
 
-    /// The work that is left.
-    pub(super) const fn left(&self) -> u64 {
-        self.left
+    /// The bytes that were scanned.
+    pub(super) const fn done(&self) -> u64 {
+        self.done
+    }
+
+    /// Whether no work is left.
+    #[inline(always)]
+    const fn is_spent(&self) -> bool {
+        self.done >= self.work
+    }
+
+    #[inline(always)]
+    const fn spend(&mut self, bytes: u64) {
+        self.done = self.done.saturating_add(bytes);
     }
 
     /// Whether anything is left to be scanned, but for grey objects.
@@ -66,7 +79,7 @@ impl<'c> Marker<'c> {
                 }
                 continue;
             }
-            if self.left == 0 {
+            if self.is_spent() {
                 return false;
             }
             match self.cycle.partial.take() {
@@ -78,7 +91,8 @@ impl<'c> Marker<'c> {
 
     /// Scans the objects at the end of the work list.
     fn scan_batch(&mut self, arenas: &mut Arenas, account: &mut Account) {
-        let start = self.cycle.work.len().saturating_sub(BATCH);
+        let len = self.cycle.work.len();
+        let start = len.saturating_sub(BATCH);
         let (mut pending, mut count) = ([Cell::NULL; BATCH], 0_usize);
         // A branch would mispredict.
         for cell in self.cycle.work.drain(start..) {
@@ -87,6 +101,8 @@ impl<'c> Marker<'c> {
             }
             count = count.wrapping_add(usize::from(is_white(arenas, cell)));
         }
+        let marked = len.wrapping_sub(start).wrapping_sub(count);
+        self.spend(to_u64(marked).saturating_mul(8));
         let pending = pending.get(..count).unwrap_or_default();
         for &cell in pending {
             if let Some(arena) = arenas.of(cell) {
@@ -94,15 +110,16 @@ impl<'c> Marker<'c> {
             }
         }
         let mut objects = [None; BATCH];
-        for (&cell, object) in pending.iter().zip(&mut objects) {
+        for (n, (&cell, object)) in pending.iter().zip(&mut objects).enumerate() {
+            if self.is_spent() && n > 0 {
+                // The list had room for them before.
+                self.cycle.work.extend_from_slice(pending.get(n..).unwrap_or_default());
+                break;
+            }
             *object = self.visit(arenas, cell);
         }
         for (cell, slot) in objects.into_iter().flatten() {
-            if self.left > 0 {
-                self.scan(arenas, account, cell, slot);
-            } else {
-                self.put_off(arenas, cell);
-            }
+            self.scan(arenas, account, cell, slot);
         }
     }
 
@@ -114,11 +131,13 @@ impl<'c> Marker<'c> {
         if !arena.states().is_white(cell.slot()) {
             return None;
         }
-        self.left = self.left.saturating_sub(VISIT);
         let cells = arena.shape().cells(slot.len);
+        let bytes = if cells > CHUNK { 0 } else { to_u64(cells).saturating_mul(8) };
+        self.spend(bytes.saturating_add(VISIT));
         if cells > CHUNK {
             // It is scanned in parts, once the work list is empty.
-            self.put_off(arenas, cell);
+            arena.states_mut().shade(cell.slot());
+            self.shaded = true;
             return None;
         }
         arena.states_mut().blacken(cell.slot());
@@ -126,18 +145,9 @@ impl<'c> Marker<'c> {
         (cells > 0).then_some((cell, slot))
     }
 
-    /// Makes a live object grey, to be scanned later.
-    fn put_off(&mut self, arenas: &mut Arenas, cell: Cell) {
-        if let Some(arena) = arenas.get_mut(cell.selector()) {
-            arena.states_mut().shade(cell.slot());
-            self.shaded = true;
-        }
-    }
-
     /// Scans the cells of an object that is black.
     fn scan(&mut self, arenas: &mut Arenas, account: &mut Account, cell: Cell, slot: Slot) {
         let Some(cells) = arenas.of(cell).and_then(|arena| arena.cells(slot).ok()) else { return };
-        self.left = self.left.saturating_sub(to_u64(cells.len()).saturating_mul(8));
         if self.reserve(account, cells.len()) {
             push_white(&mut self.cycle.work, arenas, cells);
         } else {
@@ -153,7 +163,7 @@ impl<'c> Marker<'c> {
         let rest = cells.and_then(|cells| cells.get(start..)).unwrap_or_default();
         let part = rest.get(..CHUNK).unwrap_or(rest);
         let (len, end) = (part.len(), start.saturating_add(part.len()));
-        self.left = self.left.saturating_sub(to_u64(len).saturating_mul(8).max(VISIT));
+        self.spend(to_u64(len).saturating_mul(8).max(VISIT));
         if len < rest.len() {
             self.cycle.partial = Some((cell, end));
         }
@@ -176,9 +186,12 @@ impl<'c> Marker<'c> {
     }
 
     fn shade(&mut self, arenas: &mut Arenas, cell: Cell) {
-        let arena = arenas.of(cell).filter(|arena| cell.is_handle() && arena.contains(cell));
-        if arena.is_some_and(|arena| arena.states().is_white(cell.slot())) {
-            self.put_off(arenas, cell);
+        let arena = arenas.get_mut(cell.selector()).filter(|_| cell.is_handle());
+        if let Some(arena) = arena.filter(|arena| arena.contains(cell))
+            && arena.states().is_white(cell.slot())
+        {
+            arena.states_mut().shade(cell.slot());
+            self.shaded = true;
         }
     }
 

@@ -28,8 +28,9 @@ use crate::words::{Error, Policy};
 pub struct Step {
     /// Whether no cycle is under way afterwards.
     pub finished: bool,
-    /// The bytes that were marked or swept: the cells of the objects scanned, and 16 for
-    /// each object marked, root tested or slot swept.
+    /// The bytes that were marked or swept: the cells of the objects scanned, 8 for each
+    /// handle among them found to be marked meanwhile, and 16 for each object marked, root
+    /// tested or slot swept.
     pub work: u64,
     /// Objects freed, seals included.
     pub freed: u64,
@@ -56,8 +57,8 @@ impl Heap {
     /// [`Heap::contains`], [`Heap::pin`], [`Heap::watch`] and [`Heap::seal`] treat it as
     /// freed; nothing that refers to it keeps it.
     ///
-    /// A step takes O(`work`) and O(roots and pins) where marking ends. It scans large
-    /// objects in parts. One that is written between all steps is scanned from the
+    /// A step takes O(`work`), O(slots / 32) where the collection begins, and O(roots and
+    /// pins) where marking ends. It scans large objects in parts. One that is written between all steps is scanned from the
     /// beginning each time: a VM that keeps writing to an object of more cells than a step
     /// scans ends the collection by [`Heap::collect`], which is what
     /// [`Heap::collect_debt`] does when much has been allocated meanwhile. If memory is
@@ -88,12 +89,12 @@ impl Heap {
             self.mark_step(&mut roots, work, &mut step);
         }
         if self.cycle.phase == Phase::Sweeping {
-            self.sweep_step(work, &mut step);
+            self.sweep_step(work.saturating_sub(step.work), &mut step);
         }
         step.finished = self.cycle.phase == Phase::Idle;
         self.note_part();
         if step.finished {
-            self.finish_cycle(step.freed);
+            self.finish_cycle();
         }
         self.verify_if_stressed()?;
         Ok(step)
@@ -157,17 +158,17 @@ impl Heap {
         if self.cycle.phase == Phase::Idle {
             self.pacer.is_young_due(tally) || self.pacer.is_due(tally, account)
         } else {
-            self.pacer.is_step_due(tally)
-                || self.pacer.is_urgent(tally, account)
-                || self.pacer.is_stressed(tally)
+            self.pacer.is_step_due(tally, account)
         }
     }
 
     /// Does what is due by the [`Policy`], so that no pause is long: a young collection; or,
     /// once the heap has grown by [`Policy::growth_percent`], the next step of a collection
     /// of the whole heap, until that has ended. A step marks or sweeps four times as many
-    /// bytes as were allocated since the one before, at most twice
-    /// [`Policy::step_bytes`]. Where a limit is near, or as much was allocated since the
+    /// bytes as were allocated since the one before, but no more than for twice
+    /// [`Policy::step_bytes`]; and once as many were marked as the heap has, since the
+    /// program writes to objects faster than steps scan them again, each twice as many as
+    /// the one before it. Where a limit is near, or as much was allocated since the
     /// collection began as was in use then, the rest of it is done at once.
     ///
     /// ```
@@ -196,7 +197,7 @@ impl Heap {
         let (tally, account) = (self.store.resources().tally, self.store.account());
         let is_under_way = self.cycle.phase != Phase::Idle;
         // The first collection, of the whole heap, has steps as well.
-        let is_first = !self.store.has_states();
+        let is_first = policy.young_bytes > 0 && !self.store.has_states();
         let is_due = is_under_way || is_first || self.pacer.is_due(&tally, account);
         let at_once = policy.step_bytes == 0 || is_under_way && self.pacer.is_late(&tally);
         if self.pacer.is_urgent(&tally, account) || is_due && at_once {
@@ -206,7 +207,8 @@ impl Heap {
             // Before a cycle, more was allocated than since the last step.
             let most = policy.step_bytes.saturating_mul(if is_under_way { 2 } else { 1 });
             let bytes = tally.bytes.min(most).max(policy.step_bytes);
-            return self.step(roots, bytes.saturating_mul(SPEED));
+            let factor = SPEED.checked_shl(self.cycle.rescans).unwrap_or(ALL);
+            return self.step(roots, bytes.saturating_mul(factor));
         }
         if policy.young_bytes == 0 {
             return Ok(Step { finished: true, ..Step::default() });
@@ -249,9 +251,22 @@ impl Heap {
             step.work = step.work.saturating_add(count.saturating_mul(VISIT));
             done = marker.drain(arenas, account);
         }
-        step.work = step.work.saturating_add(work.saturating_sub(marker.left()));
+        let marked = marker.done();
+        step.work = step.work.saturating_add(marked);
         if done {
             self.begin_sweep();
+        } else {
+            self.note_rescans(marked);
+        }
+    }
+
+    /// Notes the bytes of a step after which marking goes on.
+    fn note_rescans(&mut self, marked: u64) {
+        self.cycle.marked = self.cycle.marked.saturating_add(marked);
+        let live = self.usage().live().saturating_mul(VISIT);
+        let bytes = self.store.arenas().payload_bytes().saturating_add(live);
+        if self.cycle.marked > bytes {
+            self.cycle.rescans = self.cycle.rescans.saturating_add(1);
         }
     }
 
@@ -263,6 +278,7 @@ impl Heap {
             resources.born = Born::BLACK;
         }
         self.cycle.sweep = (0, self.words_to_sweep(0));
+        self.cycle.has_freed = false;
     }
 
     /// The words of states of an arena.
@@ -274,19 +290,20 @@ impl Heap {
     /// Frees white objects, as far as `work` allows. Goes from the last slot of each arena
     /// to the first, so that the top of the memory falls.
     fn sweep_step(&mut self, work: u64, step: &mut Step) {
-        let mut left = work;
+        let mut done = 0_u64;
         let (mut place, mut n) = self.cycle.sweep;
-        while place < Arenas::COUNT && left > 0 {
+        while place < Arenas::COUNT && done < work {
             let StoreParts { arenas, resources, .. } = self.store.parts();
             let Some(arena) = arenas.get_mut(Kind::from_place(place)) else { break };
             let tally: &mut Tally = &mut resources.tally;
             let roots = &mut self.roots;
-            while n > 0 && left > 0 {
-                let most = usize::try_from(left / 8).unwrap_or(usize::MAX).saturating_add(1);
+            while n > 0 && done < work {
+                let most = work.saturating_sub(done) / 8;
+                let most = usize::try_from(most).unwrap_or(usize::MAX).saturating_add(1);
                 let range = n.saturating_sub(most)..n;
                 let found = arena.states().last_white(range.clone());
                 let passed = n.saturating_sub(found.unwrap_or(range.start));
-                left = left.saturating_sub(to_u64(passed).saturating_mul(8));
+                done = done.saturating_add(to_u64(passed).saturating_mul(8));
                 n = found.unwrap_or(range.start);
                 if found.is_none() {
                     continue;
@@ -296,7 +313,7 @@ impl Heap {
                     *freed = freed.saturating_add(1);
                     roots.note_freed(cell);
                 });
-                left = left.saturating_sub(swept(white));
+                done = done.saturating_add(swept(white));
             }
             if n == 0 {
                 arena.reset_if_empty();
@@ -305,7 +322,8 @@ impl Heap {
             }
         }
         self.cycle.sweep = (place, n);
-        step.work = step.work.saturating_add(work.saturating_sub(left));
+        self.cycle.has_freed |= step.freed > 0;
+        step.work = step.work.saturating_add(done);
         if place >= Arenas::COUNT && self.cycle.phase == Phase::Sweeping {
             self.cycle.phase = Phase::Idle;
         }
@@ -316,12 +334,13 @@ impl Heap {
         if self.cycle.phase == Phase::Sweeping {
             let mut step = Step::default();
             self.sweep_step(ALL, &mut step);
-            self.finish_cycle(step.freed);
+            self.finish_cycle();
         }
     }
 
     /// Ends a cycle that has swept everything.
-    fn finish_cycle(&mut self, freed: u64) {
+    fn finish_cycle(&mut self) {
+        let has_freed = self.cycle.has_freed;
         self.cycle.end(self.store.account_mut());
         let StoreParts { resources, .. } = self.store.parts();
         resources.born = Born::WHITE;
@@ -330,7 +349,7 @@ impl Heap {
         }
         let usage = self.usage();
         let live = usage.live().saturating_add(u64::from(usage.seals.live));
-        self.restart_pacer(live, freed > 0);
+        self.restart_pacer(live, has_freed);
     }
 
     /// Whether states are kept between collections, for young ones.

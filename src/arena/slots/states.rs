@@ -99,6 +99,12 @@ impl States {
         word >> shift(index) & 3 == 0
     }
 
+    /// Whether a slot has a state, which is white. Others may be missing while a cycle
+    /// sweeps.
+    pub(crate) fn is_known_white(&self, index: u32) -> bool {
+        to_usize(index) / SLOTS < self.len() && self.is_white(index)
+    }
+
     /// Notes that a slot has a new object.
     #[inline(always)]
     pub(super) fn note_born(&mut self, index: u32, born: Born) {
@@ -109,11 +115,6 @@ impl States {
             let slot = 3 << shift(index);
             *word = *word & !slot | born.0 & slot;
         }
-    }
-
-    /// Whether states are kept of a slot, and the object in it is white.
-    pub(crate) fn is_known_white(&self, index: u32) -> bool {
-        to_usize(index) / SLOTS < self.len() && self.is_white(index)
     }
 
     /// Makes the object in a slot black.

@@ -1,0 +1,201 @@
+//! Collections in steps where memory, policy or roots change in the middle.
+
+use segheap::{Cell, Heap, Limits, List, Pair, Policy, Struct};
+
+use super::{NONE, heap, pair};
+
+/// A policy by which a cycle in steps begins after 64 KiB.
+const PACED: Policy = Policy::DEFAULT.with_bytes_min(64 << 10).with_young_bytes(0);
+
+/// Steps until a cycle sweeps, and an object that is garbage is not freed yet.
+fn sweep_begins(heap: &mut Heap, root: Cell, garbage: Cell) {
+    while heap.contains(garbage) {
+        assert!(!heap.step([root], 16).unwrap().finished);
+    }
+    assert!(heap.get::<Pair>(garbage).is_ok(), "it is not freed yet");
+}
+
+/// Fills a heap until memory is refused for states of more slots, or of something else,
+/// while it sweeps.
+fn fill_while_it_sweeps(refuse: impl FnOnce(&mut Heap)) {
+    let mut heap = heap();
+    let child = heap.alloc(Struct::of(1, &[])).unwrap().cell();
+    let garbage = heap.alloc(Pair::of(child, Cell::NULL)).unwrap().cell();
+    let kept = heap.alloc(List::of(&[])).unwrap().cell();
+    sweep_begins(&mut heap, kept, garbage);
+    refuse(&mut heap);
+    let mut new = Vec::new();
+    while let Ok(cell) = heap.alloc(Pair::of(Cell::NULL, Cell::NULL)) {
+        new.push(cell.cell());
+    }
+    assert_eq!(heap.upgrade(garbage), None, "what was garbage came back");
+    assert!(heap.contains(kept) && new.iter().all(|&cell| heap.contains(cell)));
+    heap.fail_growth_after(None);
+    heap.set_limits(Limits::NONE);
+    let root = new.last().copied().unwrap_or_default();
+    for _ in 0..2 {
+        while !heap.step([root], 1 << 10).unwrap().finished {}
+        heap.verify().unwrap();
+    }
+    assert_eq!(heap.usage().live(), u64::from(root.kind().is_some()));
+}
+
+#[test]
+fn what_is_garbage_stays_so_where_growth_is_refused() {
+    for n in 0..32 {
+        fill_while_it_sweeps(|heap| heap.fail_growth_after(Some(n)));
+    }
+}
+
+#[test]
+fn what_is_garbage_stays_so_at_a_limit() {
+    for spare in (32_000..33_000).step_by(8) {
+        fill_while_it_sweeps(|heap| {
+            let used = usize::try_from(heap.usage().total_bytes).unwrap();
+            heap.set_limits(Limits::NONE.with_bytes(used + spare));
+        });
+    }
+}
+
+#[test]
+fn debt_ends_where_steps_are_turned_off() {
+    let mut heap = heap();
+    let kept = pair(&mut heap);
+    heap.step([kept], 16).unwrap();
+    heap.set_policy(PACED.with_step_bytes(0));
+    assert!(heap.has_debt());
+    assert!(heap.collect_debt([kept]).unwrap().finished);
+    assert!(!heap.has_debt());
+}
+
+#[test]
+fn a_step_of_no_work_gets_ahead() {
+    let mut heap = heap();
+    let kept = pair(&mut heap);
+    let ended = (0..10_000).any(|_| heap.step([kept], 0).unwrap().finished);
+    assert!(ended && heap.contains(kept));
+}
+
+/// Of a heap of 100,000 live objects, steps of 4 KiB each are due after 1 KiB.
+#[test]
+fn steps_are_short_and_follow_each_other_after_step_bytes() {
+    let mut heap = heap();
+    heap.set_policy(PACED.with_step_bytes(1 << 10));
+    let mut kept = Cell::NULL;
+    for _ in 0..100_000 {
+        kept = heap.alloc(Pair::of(kept, Cell::NULL)).unwrap().cell();
+    }
+    heap.collect([kept]).unwrap();
+    let (mut steps, mut allocated) = (0_u64, 0_u64);
+    loop {
+        heap.alloc(Pair::of(Cell::NULL, Cell::NULL)).unwrap();
+        allocated += u64::from(steps > 0) * 32;
+        if heap.has_debt() {
+            let step = heap.collect_debt([kept]).unwrap();
+            steps += 1;
+            assert!(step.work < 40_000, "step {steps}: {} bytes", step.work);
+            if step.finished {
+                break;
+            }
+        }
+    }
+    assert!(allocated >= (steps - 1) << 10, "{steps} steps for {allocated} bytes");
+    assert!(allocated < 3_200_000, "the heap has doubled: {allocated}");
+}
+
+/// Marking meets each of a few thousand leaves again and again.
+#[test]
+fn work_counts_what_was_reached_before() {
+    let mut heap = heap();
+    let leaves: Vec<Cell> = (0..4_000).map(|_| pair(&mut heap)).collect();
+    let mut chain = Cell::NULL;
+    for _ in 0..100 {
+        let mut cells = leaves.clone();
+        cells.push(chain);
+        chain = heap.alloc(List::of(&cells)).unwrap().cell();
+    }
+    // Scanning a list takes 32,000 bytes; those leaves that it finds marked are not added.
+    let mut work = 0;
+    loop {
+        let step = heap.step([chain], 4 << 10).unwrap();
+        work += step.work;
+        assert!(step.work < 40 << 10, "{}", step.work);
+        if step.finished {
+            break;
+        }
+    }
+    assert!(work > 100 * 32_000 * 3 / 2, "{work}");
+}
+
+#[test]
+fn a_step_is_no_longer_for_lists_of_some_length() {
+    let mut heap = heap();
+    let cells = [Cell::NULL; 4_000];
+    let lists: Vec<Cell> = (0..200).map(|_| heap.alloc(List::of(&cells)).unwrap().cell()).collect();
+    loop {
+        let step = heap.step(lists.iter().copied(), 1 << 10).unwrap();
+        assert!(step.work < 40 << 10, "{}", step.work);
+        if step.finished {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_refusal_is_due_after_a_cycle_that_freed_anything() {
+    let mut heap = heap();
+    let list = heap.alloc(List::of(&[])).unwrap();
+    for _ in 0..1000 {
+        pair(&mut heap);
+    }
+    let mut freed = 0;
+    let last = loop {
+        let step = heap.step([list.cell()], 256).unwrap();
+        freed += step.freed;
+        if step.finished {
+            break step.freed;
+        }
+    };
+    assert!(freed == 1000 && last == 0);
+    heap.set_limits(Limits::NONE.with_bytes(0));
+    assert!(heap.get_mut(list).unwrap().reserve(100_000).is_err());
+    assert!(heap.should_collect(), "roots may have been dropped");
+}
+
+#[test]
+fn compaction_gives_the_work_list_back() {
+    let mut heap = heap();
+    heap.collect_young(NONE).unwrap();
+    let leaves: Vec<Cell> = (0..4_000).map(|_| pair(&mut heap)).collect();
+    let list = heap.alloc(List::of(&leaves)).unwrap();
+    heap.collect_young([list]).unwrap();
+    heap.compact();
+    let before = heap.usage().total_bytes;
+    heap.collect([list]).unwrap();
+    heap.compact();
+    assert_eq!(heap.usage().total_bytes, before);
+}
+
+/// Between two steps, objects of ten times as many bytes are written as a step scans.
+#[test]
+fn a_cycle_ends_where_much_is_written() {
+    let mut heap = heap();
+    heap.set_policy(PACED.with_step_bytes(1 << 10));
+    let parts: Vec<Cell> = (0..50).map(|_| heap.alloc(List::zeroed(100)).unwrap().cell()).collect();
+    let root = heap.alloc(List::of(&parts)).unwrap().cell();
+    let mut live = 0;
+    for n in 0_usize.. {
+        let new = pair(&mut heap);
+        let (part, at) = (parts[n % 50], n / 50 % 100);
+        heap.set_element::<List>(part, at, new).unwrap();
+        if heap.has_debt() {
+            let step = heap.collect_debt([root]).unwrap();
+            assert!(!step.finished || step.work > 0, "it ended at once: {live} objects");
+            if step.finished {
+                break;
+            }
+        }
+        live = heap.usage().live();
+    }
+    assert!(live < 20_000);
+}
