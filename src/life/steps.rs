@@ -57,12 +57,13 @@ impl Heap {
     /// [`Heap::contains`], [`Heap::pin`], [`Heap::watch`] and [`Heap::seal`] treat it as
     /// freed; nothing that refers to it keeps it.
     ///
-    /// A step takes O(`work`), O(slots / 32) where the collection begins, and O(roots and
-    /// pins) where marking ends. It scans large objects in parts. One that is written between all steps is scanned from the
-    /// beginning each time: a VM that keeps writing to an object of more cells than a step
-    /// scans ends the collection by [`Heap::collect`], which is what
-    /// [`Heap::collect_debt`] does when much has been allocated meanwhile. If memory is
-    /// refused for two bits for each slot, the step collects the whole heap.
+    /// A step takes O(`work`), O(slots / 32) where the collection begins, and O(roots
+    /// and pins) where marking ends. It scans large objects in parts. One that is
+    /// written between all steps is scanned from the beginning each time: a VM that
+    /// keeps writing to an object of more cells than a step scans ends the collection
+    /// by [`Heap::collect`], which is what [`Heap::collect_debt`] does when much has
+    /// been allocated meanwhile. If memory is refused for two bits for each slot, the
+    /// step collects the whole heap.
     ///
     /// ```
     /// use segheap::{Heap, List};

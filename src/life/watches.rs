@@ -88,8 +88,8 @@ impl Heap {
     /// # Errors
     /// [`Error::NotAHandle`] if the cell is no handle; [`Error::Stale`] if the object
     /// was freed, or a collection in steps has found it to be garbage; [`Error::Limit`] or
-    /// [`Error::OutOfMemory`] if the list of tokens cannot grow, which it does here so that freeing cannot fail. The heap is
-    /// unchanged.
+    /// [`Error::OutOfMemory`] if the list of tokens cannot grow, which it does here so that
+    /// freeing cannot fail. The heap is unchanged.
     pub fn watch(&mut self, object: impl Into<Cell>, token: u64) -> Result<()> {
         let cell = object.into();
         self.store.check_usable(cell)?;

@@ -1,9 +1,10 @@
 //! Arithmetic on integers of either form.
 //!
-//! Sums and differences are exact on integers of any size, products on integers of up to
-//! 512 bits. Other operations beyond 128 bits are done by `num-bigint` (feature `bigint`). The size of a result is checked
-//! against what the limits leave before it is computed, and the memory that
-//! `num-bigint` may need is on the heap's account while it computes.
+//! Sums and differences are exact on integers of any size, products on integers of up
+//! to 512 bits. Other operations beyond 128 bits are done by `num-bigint` (feature
+//! `bigint`). The size of a result is checked against what the limits leave before it
+//! is computed, and the memory that `num-bigint` may need is on the heap's account
+//! while it computes.
 
 use bumpalo::collections::Vec;
 

@@ -28,11 +28,11 @@ pub struct Limits {
     /// The most slots that are live or free, and so the most objects, in each arena.
     /// A retired slot does not count; it takes 16 of the [`bytes`](Limits::bytes).
     pub slots: u32,
-    /// The most bytes that the heap requests from the global allocator: all that
-    /// it holds, spare capacity and scratch memory included, and what `num-bigint` may
+    /// The most bytes that the heap requests from the global allocator: all that it
+    /// holds, spare capacity and scratch memory included, and what `num-bigint` may
     /// need during an operation, but for the `Heap` value itself. A block that grows
-    /// counts by its new size, also while an allocator that moves it holds the old one. [`Usage::total_bytes`](crate::Usage::total_bytes) is how many
-    /// it has.
+    /// counts by its new size, also while an allocator that moves it holds the old one.
+    /// [`Usage::total_bytes`](crate::Usage::total_bytes) is how many it has.
     pub bytes: usize,
     /// The most bits in the magnitude of an integer that
     /// [`Heap::parse_int`](crate::Heap::parse_int) and arithmetic return, beyond 128
