@@ -475,10 +475,14 @@ fn steps_are_bounded() {
     let large = heap.alloc(List::of(&lists)).unwrap().cell();
     let root = heap.alloc(List::of(&vec![large; 100_000])).unwrap().cell();
     for work in [1, 1 << 8, 1 << 12, 1 << 16] {
+        for _ in 0..20_000 {
+            pair(&mut heap, Cell::NULL);
+        }
         let mut steps = 0_u64;
         loop {
             let step = heap.step([root], work).unwrap();
             steps += 1;
+            assert!(step.freed <= work / 16 + 32, "{} freed by {work}", step.freed);
             assert!(step.work <= 2 * work + 40_000, "{} of {work}", step.work);
             if step.finished {
                 break;
