@@ -20,6 +20,7 @@ mod fragmentation;
 mod frame;
 mod fuzz;
 mod hints;
+mod hosts;
 mod kinds;
 mod lifetimes;
 mod limits;

@@ -358,10 +358,11 @@ impl Store {
         (self.account().used(), self.arenas.iter().map(Arena::top).sum())
     }
 
-    pub(super) fn usage(&self, scratch_bytes: usize) -> Usage {
-        let [seals, arenas @ ..] = self.arenas.each(Arena::usage);
+    pub(super) fn usage(&self, scratch_bytes: usize, host_bytes: u64) -> Usage {
+        let [hosts, seals, arenas @ ..] = self.arenas.each(Arena::usage);
         let total_bytes = to_u64(self.account().used());
-        Usage { arenas, seals, scratch_bytes: to_u64(scratch_bytes), total_bytes }
+        let scratch_bytes = to_u64(scratch_bytes);
+        Usage { arenas, hosts, seals, host_bytes, scratch_bytes, total_bytes }
     }
 
     /// Bytes requested for arenas, mark bits and log.

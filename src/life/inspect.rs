@@ -235,8 +235,9 @@ impl Heap {
         if bytes != to_u64(account.used()) && !account.is_sorting() {
             return Err(whole("the account of memory is wrong"));
         }
-        if !self.roots.is_consistent() {
-            return Err(whole("a pin or a watch is not found"));
+        let hosts = self.store.arena(Kind::HOST).ok();
+        if !hosts.is_some_and(|hosts| self.roots.is_consistent(hosts)) {
+            return Err(whole("a pin or a watch is not found, or a host object has no value"));
         }
         if !self.store.log().is_ordered() {
             return Err(whole("a region starts past the end of the log"));

@@ -98,8 +98,8 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Sealed`] if the graph has a sealed cell; [`Error::Stale`] if it has a
-    /// handle of an object that was freed; [`Error::Limit`], [`Error::ArenaFull`],
+    /// [`Error::Sealed`] if the graph has a sealed cell; [`Error::NoHostCopy`] if it has a
+    /// host object; [`Error::Stale`] if it has a handle of an object that was freed; [`Error::Limit`], [`Error::ArenaFull`],
     /// [`Error::ObjectTooLarge`] or [`Error::OutOfMemory`] if a copy cannot be
     /// allocated, as for [`Heap::alloc`]. This heap is unchanged, but for scratch
     /// memory, and free blocks that may stay split.
@@ -224,8 +224,10 @@ fn alloc_copy(
     copies: &mut Copies<'_>,
 ) -> Result<Cell> {
     let kind = object.selector();
-    if kind == Kind::SEALED {
-        return Err(Error::Sealed);
+    match kind {
+        Kind::SEALED => return Err(Error::Sealed),
+        Kind::HOST => return Err(Error::NoHostCopy),
+        _ => {}
     }
     let number = u32::try_from(copies.list.len().saturating_add(1));
     let number = number.map_err(|_| Error::OutOfMemory)?;

@@ -152,7 +152,9 @@ impl<'h> Keys<'h> {
             }
             Unpacked::Int(int) => (Class::Int(int), self.hash_cell(cell)),
             Unpacked::ShortStr(text) => (Class::ShortText(text), self.hash_text(text.as_bytes())),
-            Unpacked::Object(_) | Unpacked::Sealed => return self.object_key(cell),
+            Unpacked::Object(_) | Unpacked::Host | Unpacked::Sealed => {
+                return self.object_key(cell);
+            }
             _ => (Class::Bits, self.hash_cell(cell)),
         };
         Ok(Key { cell, hash, class })
