@@ -38,4 +38,5 @@ mod seals;
 mod sorting;
 mod statement;
 mod support;
+mod symbols;
 mod type_confusion;

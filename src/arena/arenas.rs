@@ -1,14 +1,15 @@
 //! [`Arenas`]: one arena for each kind, one for host objects, and one for seals.
 
-use super::{Arena, Slot};
+use super::{Arena, Slot, Symbols};
 use crate::words::{Cell, Error, HashSeeds, Kind, Result, Shape, corrupt};
 
 /// The arenas of a heap, in the order of [`Kind::place`]: those of host objects and of
-/// seals come first. With them the seeds of the hashes of keys, which may lie in any arena.
+/// seals come first. With them what hashes of keys need, which may lie in any arena.
 #[derive(Debug)]
 pub(crate) struct Arenas {
     arenas: [Arena; Arenas::COUNT],
     hash_seeds: HashSeeds,
+    symbols: Symbols,
 }
 
 impl Arenas {
@@ -33,13 +34,30 @@ impl Arenas {
             let seed = u32::try_from(seed >> 32).unwrap_or(0);
             Arena::new(kind, shape, seed)
         });
-        Arenas { arenas, hash_seeds }
+        Arenas { arenas, hash_seeds, symbols: Symbols::new() }
     }
 
     /// The seeds of the hashes of keys.
     #[inline(always)]
     pub(crate) const fn hash_seeds(&self) -> &HashSeeds {
         &self.hash_seeds
+    }
+
+    /// The texts that are symbols.
+    #[inline(always)]
+    pub(crate) const fn symbols(&self) -> &Symbols {
+        &self.symbols
+    }
+
+    /// The texts that are symbols, and the arena of their kind.
+    pub(crate) fn symbols_mut(&mut self, texts: Kind) -> Result<(&mut Symbols, &Arena)> {
+        let arena = self.arenas.get(texts.place()).ok_or_else(corrupt)?;
+        Ok((&mut self.symbols, arena))
+    }
+
+    /// Forgets the symbols, all of which were freed.
+    pub(crate) fn clear_symbols(&mut self) {
+        self.symbols.clear();
     }
 
     /// The arena of a kind; `None` for a spare selector.

@@ -27,10 +27,10 @@ use core::fmt;
 
 use crate::arena::Arenas;
 use crate::object::{Object, ObjectInit, View, ViewMut};
-use crate::words::{AsHandle, Cell, Handle, Limits, Result, to_u64};
+use crate::words::{AsHandle, Cell, Error, Handle, Limits, Result, to_u64};
 
 #[cfg(doc)]
-use crate::{Error, List, Map};
+use crate::{List, Map};
 
 /// A segmented heap: one typed arena for each kind, each with a linear memory of its
 /// own.
@@ -199,19 +199,23 @@ impl Heap {
     ///
     /// # Errors
     /// [`Error::NotAHandle`] if the cell is no handle; [`Error::Sealed`] if it is
-    /// sealed; [`Error::Stale`] if the object was freed before.
+    /// sealed; [`Error::Stale`] if the object was freed before; [`Error::Symbol`] if it is a
+    /// symbol: other holders of the same text would lose it.
     #[inline]
     pub fn free(&mut self, object: impl Into<Cell>) -> Result<()> {
         let cell = object.into();
-        if self.roots.is_watching() {
-            return self.free_watched(cell);
+        if self.roots.is_watching() || self.store.arenas().symbols().is_any() {
+            return self.free_noted(cell);
         }
         self.store.free(cell)
     }
 
-    /// [`Heap::free`] where the object may be watched.
+    /// [`Heap::free`] where the object may be watched, or a symbol.
     #[cold]
-    fn free_watched(&mut self, cell: Cell) -> Result<()> {
+    fn free_noted(&mut self, cell: Cell) -> Result<()> {
+        if self.store.is_symbol(cell) {
+            return Err(Error::Symbol);
+        }
         self.store.free(cell)?;
         self.roots.note_freed(cell);
         self.drop_dead_values();
@@ -319,7 +323,7 @@ const _: () = {
     const fn shared<T: Send + Sync>() {}
     shared::<Heap>();
     assert!(
-        size_of::<Heap>() <= Arenas::COUNT * 160 + 608,
+        size_of::<Heap>() <= Arenas::COUNT * 160 + 680,
         "ten thousand heaps have to fit somewhere"
     );
 };

@@ -151,6 +151,11 @@ impl Store {
         self.resources.born == Born::BLACK && self.arenas.of(cell).is_some_and(is_white)
     }
 
+    /// Whether the cell is a live symbol that no cycle has found to be garbage.
+    pub(crate) fn is_symbol(&self, cell: Cell) -> bool {
+        self.arenas.symbols().hash(cell).is_some() && self.is_usable(cell)
+    }
+
     /// Checks that a cell is the handle of a live object, or sealed and its seal live,
     /// that no cycle has found to be garbage.
     ///
@@ -273,9 +278,13 @@ impl Store {
         arena.slot(index)
     }
 
-    /// Records the allocation of objects, or of none if it fails.
-    pub(crate) fn record_all(&mut self, cells: impl ExactSizeIterator<Item = Cell>) -> Result<()> {
-        self.log.record_all(&self.arenas, &mut self.resources.account, cells)
+    /// Records the allocation of `count` objects, or of none if it fails.
+    pub(crate) fn record_all(
+        &mut self,
+        count: usize,
+        cells: impl Iterator<Item = Cell>,
+    ) -> Result<()> {
+        self.log.record_all(&self.arenas, &mut self.resources.account, count, cells)
     }
 
     /// Frees an object; see [`Heap::free`](crate::Heap::free).
@@ -303,6 +312,7 @@ impl Store {
     /// Frees every object.
     pub(super) fn clear(&mut self) {
         self.arenas.iter_mut().for_each(Arena::clear);
+        self.arenas.clear_symbols();
         self.log.clear();
         self.forget_states();
     }
@@ -369,7 +379,9 @@ impl Store {
     pub(crate) fn reserved_bytes(&self) -> u64 {
         let arenas = self.arenas.iter().map(|arena| arena.usage().reserved_bytes);
         let bitmap = to_u64(self.resources.bitmap_words()).saturating_mul(8);
-        arenas.fold(bitmap, u64::saturating_add).saturating_add(self.log.reserved_bytes())
+        let symbols = self.arenas.symbols().reserved_bytes();
+        let others = self.log.reserved_bytes().saturating_add(symbols);
+        arenas.fold(bitmap, u64::saturating_add).saturating_add(others)
     }
 
     /// The state that [`Store::roll_back`] returns to.

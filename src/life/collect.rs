@@ -3,6 +3,7 @@
 use super::trace::{Bases, Trace};
 use crate::arena::{Account, Arenas, Tally};
 use crate::heap::{Heap, Roots, Store, StoreParts};
+use crate::ops::symbols;
 use crate::words::{Cell, Error, Kind, Policy, Result, to_u64};
 
 /// The result of a collection; returned by [`Heap::collect`].
@@ -275,6 +276,8 @@ impl Heap {
         let mut collection = Collection { roots: &self.roots, recycle, done };
         collection.run(&mut self.store, roots, weak);
         let mut done = collection.done;
+        // Before a slot that was recycled gets a generation again that it had.
+        symbols::purge(&mut self.store);
         self.note_collected();
         if done.freed > 0 {
             self.roots.note_all_freed(self.store.arenas());

@@ -12,7 +12,7 @@ use crate::heap::{Heap, StoreParts};
 use crate::kinds::Str;
 use crate::object::table::Table;
 use crate::object::{Integer, Object};
-use crate::ops::is_hole;
+use crate::ops::{is_hole, symbols};
 use crate::words::{Cell, Elements, Error, Handle, KeyBy, Kind, Result, to_u64, to_usize};
 
 /// The cells on a path from a root to an object, both included; returned by
@@ -218,6 +218,7 @@ impl Heap {
                 content.map_err(|what| Fault { kind, slot, what })?;
             }
         }
+        self.verify_symbols()?;
         self.verify_states()
     }
 
@@ -243,6 +244,15 @@ impl Heap {
             return Err(whole("a region starts past the end of the log"));
         }
         Ok(())
+    }
+
+    /// Checks that each symbol is found by its text, unless it is garbage.
+    fn verify_symbols(&self) -> Result<(), Fault> {
+        let lost = symbols::lost(&self.store);
+        lost.map_or(Ok(()), |cell| {
+            let (kind, slot) = (Some(cell.selector()), Some(cell.slot()));
+            Err(Fault { kind, slot, what: "a symbol is not found" })
+        })
     }
 
     /// Checks the words of a live object against its shape.

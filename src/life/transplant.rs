@@ -6,7 +6,7 @@ use crate::arena::{Arena, Slot, SlotNumbers, reserve};
 use crate::heap::{Heap, ScratchSpace, Store, StoreParts};
 use crate::object::TableMut;
 use crate::object::table::{Table, copied, fill, words_for};
-use crate::ops::table;
+use crate::ops::{symbols, table};
 use crate::words::{Cell, Elements, Error, Kind, Result, copy, corrupt, to_usize};
 
 /// An object of the source, and its copy.
@@ -21,6 +21,8 @@ struct Copies<'b> {
     scratch: ScratchSpace<'b>,
     /// All copies.
     list: Vec<'b, Cell>,
+    /// The copies of symbols, in the order of all copies.
+    symbols: Vec<'b, Cell>,
     /// The pairs whose cells have to be translated.
     pairs: Vec<'b, CopiedPair>,
     /// The forwarding table: by the slot of an object, how many copies there were with its
@@ -33,6 +35,7 @@ impl<'b> Copies<'b> {
         Copies {
             scratch,
             list: Vec::new_in(scratch.bump),
+            symbols: Vec::new_in(scratch.bump),
             pairs: Vec::new_in(scratch.bump),
             numbers: SlotNumbers::new_in(scratch.bump),
         }
@@ -63,6 +66,15 @@ impl<'b> Copies<'b> {
         self.numbers.reserve(source)?;
         self.scratch.charge(target.account_mut());
         self.numbers.get_mut(source).ok_or_else(corrupt)
+    }
+
+    /// Makes room for the copy of a symbol.
+    #[cold]
+    fn make_room_for_symbol(&mut self, target: &mut Store) -> Result<()> {
+        self.scratch.let_grow(target.account_mut());
+        let reserved = reserve(&mut self.symbols, 1);
+        self.scratch.charge(target.account_mut());
+        reserved
     }
 
     /// Adds a copy, for which there is room.
@@ -140,8 +152,23 @@ fn copy_graph(
         }
         next = next.saturating_add(1);
     }
-    target.record_all(copies.list.iter().copied())?;
+    record(target, copies)?;
     Ok(root)
+}
+
+/// Records the copies in the open region, and has those of symbols be symbols, which are in
+/// none.
+fn record(target: &mut Store, copies: &Copies<'_>) -> Result<()> {
+    let before = symbols::reserve(target, copies.symbols.iter().copied())?;
+    let mut left = copies.symbols.iter().copied().peekable();
+    let others = copies.list.iter().copied().filter(|&cell| left.next_if_eq(&cell).is_none());
+    let count = copies.list.len().saturating_sub(copies.symbols.len());
+    if let Err(error) = target.record_all(count, others) {
+        symbols::give_back(target, before);
+        return Err(error);
+    }
+    copies.symbols.iter().for_each(|&cell| symbols::adopt(target, cell));
+    Ok(())
 }
 
 /// Translates the cells of an object into its copy.
@@ -208,10 +235,32 @@ fn copy_object(
     match arena.and_then(|arena| Some((arena, arena.find(object)?))) {
         Some((arena, slot)) => match copies.find(object) {
             Some(copy) => Ok(copy),
+            None if source.arenas().symbols().hash(object).is_some() => {
+                copy_symbol(target, source, (arena, slot), object, copies)
+            }
             None => alloc_copy(target, arena, slot, object, copies),
         },
         None => Err(object.rejection(object.selector())),
     }
+}
+
+/// The symbol that this heap has for one of the source, or a copy that becomes it.
+#[cold]
+#[inline(never)]
+fn copy_symbol(
+    target: &mut Store,
+    source: &Store,
+    (arena, slot): (&Arena, Slot),
+    object: Cell,
+    copies: &mut Copies<'_>,
+) -> Result<Cell> {
+    if let Some(symbol) = symbols::counterpart(target, source, object) {
+        return Ok(symbol);
+    }
+    copies.make_room_for_symbol(target)?;
+    let copy = alloc_copy(target, arena, slot, object, copies)?;
+    copies.symbols.push(copy);
+    Ok(copy)
 }
 
 /// Allocates the copy of an object, with the cells of the source; that of a table is

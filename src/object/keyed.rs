@@ -45,7 +45,7 @@ impl<'h> Keys<'h> {
                 found => return Ok((hash, found)),
             }
         } else if let Some(text) = self.text(key) {
-            let hash = self.hash_text(text);
+            let hash = self.hash_of(key, text);
             match self.locate_text(table, hash, key, text) {
                 Err(usize::MAX) => {}
                 found => return Ok((hash, found)),

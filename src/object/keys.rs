@@ -172,7 +172,7 @@ impl<'h> Keys<'h> {
                 let sign = LARGE.wrapping_add(u64::from(large.negative));
                 (Class::Large(large), self.hash_bytes(sign, cast_slice(large.limbs)))
             }
-            Some(Class::Text(text)) => (Class::Text(text), self.hash_text(text)),
+            Some(Class::Text(text)) => (Class::Text(text), self.hash_of(cell, text)),
             Some(class) => (class, 0),
         };
         Ok(Key { cell, hash, class })
@@ -238,6 +238,15 @@ impl<'h> Keys<'h> {
     #[inline(always)]
     pub(crate) fn hash_text(&self, bytes: &[u8]) -> u32 {
         self.hash_bytes(TEXT, bytes)
+    }
+
+    /// The hash of a live text, which a symbol keeps.
+    #[inline(always)]
+    pub(crate) fn hash_of(&self, cell: Cell, text: &[u8]) -> u32 {
+        match self.0.symbols().hash(cell) {
+            Some(hash) => hash,
+            None => self.hash_text(text),
+        }
     }
 
     /// The value that the live object of an entry is compared by.
