@@ -160,7 +160,7 @@ impl Program {
             }
         }
         self.other.verify().unwrap();
-        if self.cells.len() % 3 == 0 {
+        if self.cells.len().is_multiple_of(3) {
             self.other.collect([Cell::NULL]).unwrap();
             assert_eq!(self.other.usage().live(), 0);
         }

@@ -3,16 +3,21 @@
 use alloc::vec::Vec;
 
 use super::{Account, Arena};
-use crate::words::{Cell, Result, to_u64, to_usize};
+use crate::words::{Cell, RETIRED, Result, to_u64, to_usize};
 
 /// Buckets of the smallest table.
 const FIRST_BUCKETS: usize = 8;
 
 /// What is known of the text in a slot, if the key is that of its handle.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Entry {
     key: u32,
     hash: u32,
+}
+
+impl Entry {
+    /// That of no symbol: no cell has this key.
+    const NONE: Entry = Entry { key: RETIRED, hash: 0 };
 }
 
 /// The symbols of a heap. It does not keep them live: an entry is that of a live text as
@@ -58,7 +63,8 @@ impl Symbols {
 
     /// The handle of the text in a slot when it became a symbol.
     fn cell(&self, slot: u32) -> Option<Cell> {
-        let entry = self.entries.get(to_usize(slot)).filter(|entry| entry.key != 0)?;
+        let entry =
+            self.entries.get(to_usize(slot)).filter(|entry| entry.key != Entry::NONE.key)?;
         Some(Cell::of_slot(entry.key, slot))
     }
 
@@ -150,7 +156,7 @@ impl Symbols {
         debug_assert!(self.list.len() < self.list.capacity(), "room has been reserved");
         let bucket = self.find(hash, |_| false).err();
         if index >= self.entries.len() {
-            self.entries.resize(index.saturating_add(1), Entry::default());
+            self.entries.resize(index.saturating_add(1), Entry::NONE);
         }
         if let Some(entry) = self.entries.get_mut(index) {
             *entry = Entry { key: cell.key(), hash };
@@ -178,7 +184,7 @@ impl Symbols {
         list.retain(|&slot| {
             if !self.is_live(texts, slot) {
                 if let Some(entry) = self.entries.get_mut(to_usize(slot)) {
-                    *entry = Entry::default();
+                    *entry = Entry::NONE;
                 }
                 return false;
             }

@@ -17,6 +17,8 @@ pub(crate) struct Roots {
     index: Index,
     watches: Watches,
     hosts: Hosts,
+    /// Whether there may be a watched object, a host object or a symbol.
+    is_watching: bool,
 }
 
 /// A pinned object, and how many times it is pinned.
@@ -40,6 +42,7 @@ impl Roots {
             index: Index::new(seed),
             watches: Watches::new(seed),
             hosts: Hosts::new(),
+            is_watching: false,
         }
     }
 
@@ -97,6 +100,7 @@ impl Roots {
 
     /// Attaches a token to a live object.
     pub(crate) fn watch(&mut self, account: &mut Account, cell: Cell, token: u64) -> Result<()> {
+        self.note_deaths();
         self.watches.add(account, cell, token)
     }
 
@@ -108,13 +112,20 @@ impl Roots {
 
     #[inline(always)]
     pub(crate) const fn hosts_mut(&mut self) -> &mut Hosts {
+        // There may be one afterwards.
+        self.is_watching = true;
         &mut self.hosts
     }
 
-    /// Whether the death of an object may have to be noted.
+    /// Whether the death of an object may have to be noted, or prevented.
     #[inline(always)]
     pub(crate) const fn is_watching(&self) -> bool {
-        self.watches.is_any() | self.hosts.is_any()
+        self.is_watching
+    }
+
+    /// Has the death of objects noted from here on.
+    pub(crate) const fn note_deaths(&mut self) {
+        self.is_watching = true;
     }
 
     /// Takes note that an object was freed.
@@ -131,6 +142,8 @@ impl Roots {
     pub(crate) fn note_all_freed(&mut self, arenas: &Arenas) {
         self.hosts.note_all_freed(arenas);
         self.watches.note_all_freed(arenas);
+        let has_symbols = arenas.symbols().is_any();
+        self.is_watching = self.watches.is_any() || self.hosts.is_any() || has_symbols;
     }
 
     /// Removes the watches of freed objects; returns their tokens.

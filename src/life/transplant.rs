@@ -21,6 +21,8 @@ struct Copies<'b> {
     scratch: ScratchSpace<'b>,
     /// All copies.
     list: Vec<'b, Cell>,
+    /// Whether the source may have symbols.
+    has_symbols: bool,
     /// The copies of symbols, in the order of all copies.
     symbols: Vec<'b, Cell>,
     /// The pairs whose cells have to be translated.
@@ -31,9 +33,10 @@ struct Copies<'b> {
 }
 
 impl<'b> Copies<'b> {
-    fn new_in(scratch: ScratchSpace<'b>) -> Copies<'b> {
+    fn new_in(scratch: ScratchSpace<'b>, has_symbols: bool) -> Copies<'b> {
         Copies {
             scratch,
+            has_symbols,
             list: Vec::new_in(scratch.bump),
             symbols: Vec::new_in(scratch.bump),
             pairs: Vec::new_in(scratch.bump),
@@ -121,7 +124,11 @@ impl Heap {
         }
         let checkpoint = self.store.checkpoint();
         self.with_scratch(|heap, scratch| {
-            let mut copies = Copies::new_in(scratch);
+            let has_symbols = source.store.arenas().symbols().is_any();
+            let mut copies = Copies::new_in(scratch, has_symbols);
+            if has_symbols {
+                heap.roots.note_deaths();
+            }
             let copied = copy_graph(&mut heap.store, &source.store, cell, &mut copies);
             if copied.is_err() {
                 let newest_first = copies.list.iter().rev().copied();
@@ -235,25 +242,26 @@ fn copy_object(
     match arena.and_then(|arena| Some((arena, arena.find(object)?))) {
         Some((arena, slot)) => match copies.find(object) {
             Some(copy) => Ok(copy),
-            None if source.arenas().symbols().hash(object).is_some() => {
-                copy_symbol(target, source, (arena, slot), object, copies)
-            }
+            None if copies.has_symbols => copy_any(target, source, (arena, slot), object, copies),
             None => alloc_copy(target, arena, slot, object, copies),
         },
         None => Err(object.rejection(object.selector())),
     }
 }
 
-/// The symbol that this heap has for one of the source, or a copy that becomes it.
-#[cold]
+/// [`alloc_copy`] of an object that may be a symbol: the one that this heap has, or a copy
+/// that becomes it.
 #[inline(never)]
-fn copy_symbol(
+fn copy_any(
     target: &mut Store,
     source: &Store,
     (arena, slot): (&Arena, Slot),
     object: Cell,
     copies: &mut Copies<'_>,
 ) -> Result<Cell> {
+    if source.arenas().symbols().hash(object).is_none() {
+        return alloc_copy(target, arena, slot, object, copies);
+    }
     if let Some(symbol) = symbols::counterpart(target, source, object) {
         return Ok(symbol);
     }
@@ -273,10 +281,8 @@ fn alloc_copy(
     copies: &mut Copies<'_>,
 ) -> Result<Cell> {
     let kind = object.selector();
-    match kind {
-        Kind::SEALED => return Err(Error::Sealed),
-        Kind::HOST => return Err(Error::NoHostCopy),
-        _ => {}
+    if kind.place() < Kind::OTHERS {
+        return Err(if kind == Kind::HOST { Error::NoHostCopy } else { Error::Sealed });
     }
     let number = u32::try_from(copies.list.len().saturating_add(1));
     let number = number.map_err(|_| Error::OutOfMemory)?;

@@ -243,10 +243,16 @@ impl<'h> Keys<'h> {
     /// The hash of a live text, which a symbol keeps.
     #[inline(always)]
     pub(crate) fn hash_of(&self, cell: Cell, text: &[u8]) -> u32 {
-        match self.0.symbols().hash(cell) {
+        match self.symbol_hash(cell) {
             Some(hash) => hash,
             None => self.hash_text(text),
         }
+    }
+
+    /// The hash of a live text, if that is a symbol. For other cells, any or none.
+    #[inline(always)]
+    pub(crate) fn symbol_hash(&self, cell: Cell) -> Option<u32> {
+        self.0.symbols().hash(cell)
     }
 
     /// The value that the live object of an entry is compared by.

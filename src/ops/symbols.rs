@@ -37,7 +37,10 @@ impl Heap {
     pub fn intern(&mut self, text: &str) -> Result<Cell> {
         match Cell::short_str(text) {
             Some(cell) => Ok(cell),
-            None => intern(&mut self.store, Source::Host(text.as_bytes())),
+            None => {
+                self.roots.note_deaths();
+                intern(&mut self.store, Source::Host(text.as_bytes()))
+            }
         }
     }
 
@@ -59,7 +62,10 @@ impl Heap {
         match Cell::short_bytes(&self.text(text)?) {
             Some(cell) => Ok(cell),
             None if self.is_symbol(text) => Ok(text),
-            None => intern(&mut self.store, Source::Object(text)),
+            None => {
+                self.roots.note_deaths();
+                intern(&mut self.store, Source::Object(text))
+            }
         }
     }
 
@@ -70,8 +76,8 @@ impl Heap {
     /// use segheap::Heap;
     /// let mut heap = Heap::new();
     /// let (symbol, text) = (heap.intern("length")?, heap.string("length")?);
-    /// assert!(heap.is_symbol(symbol) && !heap.is_symbol(text));
-    /// assert!(heap.is_symbol(heap.string("short")?));
+    /// let short = heap.string("short")?;
+    /// assert!(heap.is_symbol(symbol) && !heap.is_symbol(text) && heap.is_symbol(short));
     /// # Ok::<(), segheap::Error>(())
     /// ```
     pub fn is_symbol(&self, cell: Cell) -> bool {
