@@ -241,6 +241,14 @@ impl<'h, K: Keyed> View<'h, K> {
         Ok(position.and_then(|position| Some((position, copied(table.entry(position)?)))))
     }
 
+    /// The place of the entry of `key` in insertion order.
+    ///
+    /// # Errors
+    /// [`Error::Stale`].
+    pub(crate) fn index_of_key(self, key: Cell) -> Result<Option<usize>> {
+        Ok(self.locate_key(key)?.map(|(position, _)| self.table().rank(position)))
+    }
+
     /// The number of entries.
     #[inline(always)]
     pub(crate) fn entry_count(self) -> usize {
@@ -347,7 +355,7 @@ impl<K: Keyed> ViewMut<'_, K> {
     }
 
     #[inline(always)]
-    fn table_mut(&mut self) -> TableMut<'_> {
+    pub(super) fn table_mut(&mut self) -> TableMut<'_> {
         let (arenas, resources) = (&mut *self.arenas, &mut *self.resources);
         TableMut { arenas, resources, kind: K::KIND, index: self.index, stride: K::STRIDE }
     }

@@ -4,6 +4,7 @@ mod arithmetic;
 #[cfg(feature = "bigint")]
 mod big;
 mod copies;
+mod decide;
 mod direct;
 mod display;
 mod equality;
@@ -11,6 +12,7 @@ mod hints;
 mod integers;
 mod sets;
 mod sort;
+mod tables;
 mod texts;
 mod values;
 mod windows;

@@ -67,7 +67,7 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// The first error of `compare`; [`Error::ChangedDuringSort`] if the list has other
+    /// The first error of `compare`; [`Error::Changed`] if the list has other
     /// cells or another length after the last comparison than before the first;
     /// [`Error::NotAHandle`], [`Error::Sealed`], [`Error::WrongKind`] or [`Error::Stale`] if
     /// `list` is no handle of a live object of kind `K`, before the first comparison or
@@ -87,7 +87,7 @@ impl Heap {
             let (before, work) = buffer.split_at_mut_checked(cells.len()).ok_or_else(corrupt)?;
             let (work, spare) = work.split_at_mut_checked(before.len()).ok_or_else(corrupt)?;
             // The comparisons may allocate: scratch memory counts against the limit.
-            scratch.charge_sort(heap.store.account_mut());
+            scratch.charge_callback(heap.store.account_mut());
             let mut greater = |a, b| Ok(compare(heap, a, b)? == Ordering::Greater);
             let sorted = match merge::sort(work, spare, &mut greater) {
                 Ok(sorted) => sorted,
@@ -96,7 +96,7 @@ impl Heap {
             let mut view = heap.get_mut(list)?;
             let cells = view.as_mut_slice()?;
             if cells != before {
-                return Err(Error::ChangedDuringSort);
+                return Err(Error::Changed);
             }
             cells.copy_from_slice(sorted);
             Ok(Ok(()))

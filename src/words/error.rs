@@ -93,8 +93,9 @@ pub enum Error {
     WrongKey,
     /// The region has been closed, or belongs to another heap.
     RegionClosed,
-    /// The list changed while it was being sorted.
-    ChangedDuringSort,
+    /// Code of the VM that an operation called has changed the object that the operation is
+    /// about to change.
+    Changed,
     /// Arithmetic on large integers needs the crate's feature `bigint`, which is
     /// off.
     NoBigint,
@@ -181,7 +182,7 @@ impl fmt::Display for Error {
             Error::WrongKey => f.write_str("wrong key"),
             Error::RegionClosed => f.write_str("region is not open"),
             Error::NoOrder => f.write_str("neither all numbers nor all texts"),
-            Error::ChangedDuringSort => f.write_str("changed while it was being sorted"),
+            Error::Changed => f.write_str("changed by what the operation called"),
             Error::Limit(Resource::Pages(kind)) => write!(f, "page limit of {kind} reached"),
             Error::Limit(Resource::Slots(kind)) => write!(f, "slot limit of {kind} reached"),
             Error::Limit(Resource::Bytes) => f.write_str("byte limit of the heap reached"),
