@@ -2,9 +2,9 @@
 //! object that the operation is about. Then that is left as the code left it.
 
 use proptest::prelude::*;
-use segheap::{Cell, Error, Handle, Heap, Kind, Map};
+use segheap::{Cell, Error, Handle, Heap, Kind, List, Map, Str};
 
-use crate::support::{config, heap};
+use crate::support::{config, heap, out_of_range};
 
 /// What the code does in one of its calls.
 #[derive(Clone, Copy, Debug)]
@@ -172,4 +172,172 @@ fn tables_give_memory_back() {
     heap.free(other).unwrap();
     heap.compact();
     assert!(heap.usage().pages() * 3 < pages * 2, "{} {pages}", heap.usage().pages());
+}
+
+fn list(heap: &mut Heap, numbers: &[i32]) -> Handle<List> {
+    let cells: Vec<Cell> = numbers.iter().map(|&n| n.into()).collect();
+    heap.alloc(List::of(&cells)).unwrap()
+}
+
+fn numbers(heap: &Heap, list: Handle<List>) -> Vec<i32> {
+    let cells = heap.get(list).unwrap().as_slice();
+    cells.iter().map(|cell| cell.as_int().unwrap() as i32).collect()
+}
+
+/// Does it to a list.
+fn act_on_list(heap: &mut Heap, list: Handle<List>, act: Act) -> Result<(), Error> {
+    match act {
+        Act::Fails => return Err(Error::NotDecimal),
+        Act::Adds => heap.get_mut(list)?.push(777.into())?,
+        Act::Removes => heap.get_mut(list)?.remove_range(..1)?,
+        Act::Overwrites => heap.get_mut(list)?.set(0, 777.into())?,
+        Act::Moves => {
+            let first = heap.get_mut(list)?.pop_front()?.unwrap();
+            heap.get_mut(list)?.push(first)?;
+        }
+        Act::Clears => heap.get_mut(list)?.truncate(0)?,
+        Act::Frees => heap.free(list)?,
+        Act::Replaces => {
+            heap.clear();
+            heap.alloc(List::new())?;
+        }
+        Act::Collects => {
+            heap.collect([list])?;
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(config(96))]
+
+    /// `retain`, `dedup_by` and `sort_by_key`, whose code acts in its call `n`.
+    #[test]
+    fn operations_on_lists(
+        model in prop::collection::vec(0_i32..30, 1..60),
+        operation in 0_u8..3,
+        n in 0_usize..60,
+        action in prop::sample::select(&ACTS[..]),
+    ) {
+        let mut heap = heap(5);
+        let subject = list(&mut heap, &model);
+        let (mut calls, mut left) = (0, None);
+        let mut call = |heap: &mut Heap| {
+            if calls <= n {
+                assert_eq!(numbers(heap, subject), model);
+            }
+            calls += 1;
+            if calls == n + 1 {
+                act_on_list(heap, subject, action)?;
+                left = heap.get(subject).is_ok().then(|| numbers(heap, subject));
+            }
+            Ok::<_, Error>(())
+        };
+        let int = |cell: Cell| cell.as_int().unwrap();
+        let got = match operation {
+            0 => heap.retain(subject, |heap, cell| {
+                call(heap)?;
+                Ok(int(cell) % 2 == 0)
+            }),
+            1 => heap.dedup_by(subject, |heap, a, b| {
+                call(heap)?;
+                Ok(int(a) / 10 == int(b) / 10)
+            }),
+            // Keys that nothing but the operation refers to.
+            _ => heap.sort_by_key(subject, |heap, cell| {
+                call(heap)?;
+                Ok(heap.alloc(Str::new(&format!("{:02}", int(cell) / 10)))?.into())
+            }),
+        };
+        let mut changed = model.clone();
+        match operation {
+            0 => changed.retain(|n| n % 2 == 0),
+            1 => changed.dedup_by_key(|n| *n / 10),
+            _ => changed.sort_by_key(|n| n / 10),
+        }
+        let same = left.as_ref() == Some(&model);
+        let (error, after) = match action {
+            _ if calls <= n || same => (None, Some(changed)),
+            Act::Fails => (Some(Error::NotDecimal), Some(model)),
+            Act::Frees | Act::Replaces => (Some(Error::Stale { kind: Kind::LIST }), None),
+            _ => (Some(Error::Changed), left),
+        };
+        prop_assert_eq!(got, error.map_or(Ok(()), Err));
+        if let Some(after) = after {
+            prop_assert_eq!(numbers(&heap, subject), after);
+        }
+        // No pin is left.
+        heap.collect([subject]).unwrap();
+        prop_assert_eq!(heap.objects::<Str>().count(), 0);
+        prop_assert_eq!(heap.verify(), Ok(()));
+    }
+
+    /// Searches of sorted lists agree with those of slices.
+    #[test]
+    fn searches(mut model in prop::collection::vec(-20_i32..20, 0..60), wanted in -25_i32..25) {
+        let mut heap = heap(5);
+        model.sort_unstable();
+        let sorted = list(&mut heap, &model);
+        for form in [Cell::from(wanted), Cell::from(f64::from(wanted)), Cell::from(f64::from(wanted) + 0.5)] {
+            let order = |n: &i32| match form.as_float() {
+                Some(float) => f64::from(*n).partial_cmp(&float).unwrap(),
+                None => n.cmp(&wanted),
+            };
+            prop_assert_eq!(heap.binary_search(sorted, form), Ok(model.binary_search_by(order)));
+        }
+        let unordered = heap.binary_search(sorted, Cell::NULL);
+        prop_assert_eq!(unordered, if model.is_empty() { Ok(Err(0)) } else { Err(Error::NoOrder) });
+        let mut calls = 0;
+        let below = |heap: &mut Heap, cell| {
+            calls += 1;
+            Ok::<_, Error>(heap.cmp_int(cell, wanted.into())?.is_lt())
+        };
+        let found = heap.partition_point::<List, Error>(sorted, below);
+        prop_assert_eq!(found, Ok(model.partition_point(|&n| n < wanted)));
+        prop_assert!(calls <= 6);
+        // A list that is cut meanwhile is noticed, if the search has to go on there.
+        let cut = heap.partition_point::<List, Error>(sorted, |heap, _| {
+            heap.get_mut(sorted)?.truncate(0)?;
+            Ok(true)
+        });
+        let expected = if model.len() > 2 { Err(Error::Changed) } else { Ok(model.len()) };
+        prop_assert_eq!(cut, expected);
+    }
+
+    #[test]
+    fn split_lists(model in prop::collection::vec(0_i32..100, 0..40), at in 0_usize..45) {
+        let mut heap = heap(5);
+        let subject = list(&mut heap, &model);
+        let got = heap.split_off(subject, at);
+        if at > model.len() {
+            prop_assert_eq!(got, Err(out_of_range(at, model.len())));
+            prop_assert_eq!(numbers(&heap, subject), model);
+        } else {
+            prop_assert_eq!(numbers(&heap, got.unwrap()), &model[at..]);
+            prop_assert_eq!(numbers(&heap, subject), &model[..at]);
+        }
+    }
+}
+
+/// Queues of any length take memory in proportion to it, however many elements pass through,
+/// and an element costs no more in a long one.
+#[test]
+fn queues_of_lists_reuse_their_memory() {
+    for (len, queues) in [(3, 40), (20, 10), (1_000, 3), (20_000, 1)] {
+        let mut heap = heap(5);
+        let handles: Vec<_> = (0..queues).map(|_| list(&mut heap, &[])).collect();
+        for n in 0..400_000 / queues {
+            for (q, &queue) in (0..).zip(&handles) {
+                let mut open = heap.get_mut(queue).unwrap();
+                open.push((n + q).into()).unwrap();
+                if n >= len {
+                    assert_eq!(open.pop_front(), Ok(Some((n + q - len).into())));
+                }
+            }
+        }
+        assert_eq!(heap.verify(), Ok(()));
+        let pages = heap.usage().pages();
+        let words = u64::try_from(len * queues).unwrap();
+        assert!(pages <= 1 + words * 6 / 8192, "{len} {queues}: {pages} pages");
+    }
 }

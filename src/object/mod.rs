@@ -3,6 +3,7 @@
 //! its kind; those of tables also read the other arenas, for keys.
 
 mod body;
+mod edits;
 mod init;
 mod integer;
 mod keyed;

@@ -63,7 +63,7 @@ impl<'h, K: Object> ViewMut<'h, K> {
     }
 
     #[inline(always)]
-    fn len(&self) -> Result<usize> {
+    pub(super) fn len(&self) -> Result<usize> {
         let arena = self.arenas.get(K::KIND).ok_or_else(corrupt)?;
         Ok(to_usize(arena.slot(self.index)?.len))
     }
@@ -270,7 +270,7 @@ impl<K: Growable> ViewMut<'_, K> {
     }
 
     /// Opens a gap of `count` elements before `index`. Their values are unspecified.
-    fn splice(&mut self, index: usize, count: usize) -> Result<&mut [K::Element]> {
+    pub(super) fn open_gap(&mut self, index: usize, count: usize) -> Result<&mut [K::Element]> {
         let len = self.len()?;
         if index > len {
             return Err(out_of_range(index, len));
@@ -317,7 +317,7 @@ impl<K: Growable> ViewMut<'_, K> {
     #[cold]
     fn extend_grown(&mut self, elements: &[K::Element]) -> Result<()> {
         let len = self.len()?;
-        self.splice(len, elements.len())?.copy_from_slice(elements);
+        self.open_gap(len, elements.len())?.copy_from_slice(elements);
         Ok(())
     }
 
@@ -339,12 +339,13 @@ impl<K: Growable> ViewMut<'_, K> {
     /// [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or [`Error::OutOfMemory`] if
     /// the object cannot grow. Nothing has changed then.
     pub fn insert(&mut self, index: usize, element: K::Element) -> Result<()> {
-        self.splice(index, 1)?.fill(element);
+        self.open_gap(index, 1)?.fill(element);
         Ok(())
     }
 
-    /// Removes element `index` and returns it. Later elements move to the index
-    /// before theirs. O(len).
+    /// Removes element `index` and returns it. Later elements move to the index before
+    /// theirs, as by [`ViewMut::remove_range`]. O(min(index, len - index)); O(len - index) for
+    /// bytes.
     ///
     /// ```
     /// use segheap::{Heap, I64Arr};
@@ -361,8 +362,7 @@ impl<K: Growable> ViewMut<'_, K> {
         let elements = self.as_mut_slice()?;
         let len = elements.len();
         let removed = *elements.get(index).ok_or_else(|| out_of_range(index, len))?;
-        elements.copy_within(index.saturating_add(1).., index);
-        self.truncate(len.saturating_sub(1))?;
+        self.close_gap(index..index.saturating_add(1))?;
         Ok(removed)
     }
 
@@ -432,7 +432,7 @@ impl<K: Growable> ViewMut<'_, K> {
     pub fn resize(&mut self, len: usize, element: K::Element) -> Result<()> {
         let old = self.len()?;
         match len.checked_sub(old) {
-            Some(added) => self.splice(old, added)?.fill(element),
+            Some(added) => self.open_gap(old, added)?.fill(element),
             None => self.truncate(len)?,
         }
         Ok(())

@@ -10,6 +10,7 @@ mod display;
 mod equality;
 mod hints;
 mod integers;
+mod lists;
 mod sets;
 mod sort;
 mod tables;
