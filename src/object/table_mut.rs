@@ -37,6 +37,7 @@ impl TableMut<'_> {
         Ok((Table::new(arena.used(slot)?, slot.len, self.stride), Keys::new(self.arenas)))
     }
 
+    #[inline(always)]
     fn write(&mut self) -> Result<(&mut Slot, &mut [u64])> {
         let arena = self.arenas.get_mut(self.kind).ok_or_else(corrupt)?;
         arena.write::<Cell>(self.index).ok_or_else(corrupt)
@@ -57,7 +58,7 @@ impl TableMut<'_> {
 
     /// Where the entry of a key is or belongs. The table must not change before
     /// [`TableMut::store`].
-    #[inline(always)]
+    #[inline(never)]
     fn locate(&self, key: Cell) -> Result<Place> {
         let (table, keys) = self.read()?;
         let (hash, found) = keys.locate(table, key)?;
@@ -76,7 +77,10 @@ impl TableMut<'_> {
                 replaced.ok_or_else(corrupt).map(Some)
             }
             Err(bucket) if bucket != usize::MAX && is_ready => {
-                self.edit(|table| Some((None, table.append(hash, bucket, entry))))
+                let stride = self.stride;
+                let (slot, words) = self.write()?;
+                slot.len = Table::new_mut(words, slot.len, stride).append(hash, bucket, entry);
+                Ok(None)
             }
             Err(_) => self.append(key, hash, entry).map(|()| None),
         }
@@ -85,8 +89,10 @@ impl TableMut<'_> {
     /// [`ViewMut::insert_entry`].
     #[inline(never)]
     pub(super) fn insert(&mut self, key: Cell, entry: &[Cell]) -> Result<Option<Cell>> {
-        let place = self.locate(key)?;
-        self.store(place, key, entry)
+        let (table, keys) = self.read()?;
+        let (hash, found) = keys.locate(table, key)?;
+        let is_ready = !table.is_full() && !keys.is_integer(key);
+        self.store(Place { hash, found, is_ready }, key, entry)
     }
 
     /// [`ViewMut::entry_or_insert`].
