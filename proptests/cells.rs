@@ -24,6 +24,13 @@ fn assert_accessors_agree(cell: Cell) {
         if let Unpacked::ShortStr(s) = unpacked { Some(s) } else { None }
     );
     assert_eq!(cell.is_null(), unpacked == Unpacked::Null);
+    assert_eq!(cell.is_absent(), unpacked == Unpacked::Absent);
+    let immediate = if let Unpacked::Immediate(value) = unpacked { Some(value) } else { None };
+    assert_eq!(cell.as_immediate(), immediate);
+    let int = |max| cell.as_int().filter(|int| (0..=max).contains(int));
+    assert_eq!(cell.as_u32().map(i64::from), int(u32::MAX.into()));
+    let index = int(i64::try_from(usize::MAX).unwrap_or(i64::MAX));
+    assert_eq!(cell.as_index().map(|index| index as i64), index);
     match unpacked {
         Unpacked::Object(kind) => assert_eq!(cell.kind(), Some(kind)),
         // The selector of seals is not in `Kind::ALL`.
@@ -89,6 +96,29 @@ proptest! {
             prop_assert_eq!(cell.as_float(), None);
             assert_accessors_agree(cell);
         }
+    }
+
+    #[test]
+    fn immediates(value in any::<u32>()) {
+        let cell = Cell::immediate(value);
+        prop_assert_eq!(cell.unpack(), Unpacked::Immediate(value));
+        prop_assert_ne!(cell, Cell::immediate(value ^ 1));
+        prop_assert_ne!(cell, Cell::from(value));
+        assert_accessors_agree(cell);
+        // A value of its own, wherever cells are compared.
+        let mut heap = heap(5);
+        let set = heap.alloc(Set::new()).unwrap();
+        let cells = [cell, Cell::ABSENT, Cell::NULL, Cell::from(value), Cell::immediate(!value)];
+        for (n, &one) in cells.iter().enumerate() {
+            prop_assert_eq!(heap.get_mut(set).unwrap().insert(one), Ok(true));
+            for (m, &other) in cells.iter().enumerate() {
+                prop_assert_eq!(heap.key_eq(one, other), Ok(n == m));
+                prop_assert_eq!(heap.deep_eq(one, other), Ok(n == m));
+            }
+        }
+        let list = heap.alloc(List::of(&[cell, cell])).unwrap();
+        prop_assert_eq!(heap.sort(list), Err(Error::NoOrder));
+        prop_assert!(heap.add(cell, cell).is_err() && heap.text(cell).is_err());
     }
 
     /// Two cells are equal if and only if their bits are equal.
@@ -189,7 +219,9 @@ fn any_bits() -> impl Strategy<Value = u64> {
         .prop_map(|(tag, payload)| tag << 48 | payload & ((1 << 48) - 1));
     let text = (0_u64..8, any::<u64>())
         .prop_map(|(len, bytes)| 0xFFF9 << 48 | len << 40 | bytes & ((1 << (8 * len.min(5))) - 1));
-    prop_oneof![any::<u64>(), tagged, text, float_bits()]
+    let null = (0_u64..4, prop_oneof![any::<u32>(), 0_u32..2])
+        .prop_map(|(sub, value)| 0xFFFC << 48 | sub << 32 | u64::from(value));
+    prop_oneof![any::<u64>(), tagged, text, null, float_bits()]
 }
 
 /// Allocates at least one object of each kind.
@@ -258,10 +290,35 @@ fn constants() {
     assert_eq!(Cell::bool(true), Cell::TRUE);
     assert_eq!(Cell::bool(false).unpack(), Unpacked::Bool(false));
     assert_eq!(Cell::default().unpack(), Unpacked::Null);
-    for cell in [Cell::TRUE, Cell::FALSE, Cell::NULL] {
+    assert_eq!(Cell::ABSENT.unpack(), Unpacked::Absent);
+    for cell in [Cell::TRUE, Cell::FALSE, Cell::NULL, Cell::ABSENT] {
         assert_accessors_agree(cell);
     }
     assert_eq!((size_of::<Cell>(), size_of::<Option<Handle<List>>>()), (8, 8));
+}
+
+/// What operations fail with if an argument has the wrong type, and nothing else.
+#[test]
+fn type_errors() {
+    let mut heap = heap(5);
+    let list = heap.alloc(List::of(&[Cell::NULL, 1.into()])).unwrap();
+    let map = heap.alloc(Map::new()).unwrap();
+    let wrong = [
+        heap.get::<List>(Cell::NULL).unwrap_err(),
+        heap.get::<List>(Cell::from(map)).unwrap_err(),
+        heap.text(1.into()).unwrap_err(),
+        heap.as_int(Cell::TRUE).unwrap_err(),
+        heap.sort(list).unwrap_err(),
+        heap.convert_across_any(Kind::MAP, list.into(), ..).unwrap_err(),
+    ];
+    assert!(wrong.iter().all(|error| error.is_type_error()), "{wrong:?}");
+    let others = [
+        heap.get(list).unwrap().get(2).unwrap_err(),
+        heap.div(1.into(), 0.into()).unwrap_err(),
+        heap.parse_int("x").unwrap_err(),
+        heap.free(map).and_then(|()| heap.free(map)).unwrap_err(),
+    ];
+    assert!(!others.iter().any(|error| error.is_type_error()), "{others:?}");
 }
 
 #[test]

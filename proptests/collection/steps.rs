@@ -346,7 +346,7 @@ where
         0 => heap.set_element(typed, at, value).unwrap(),
         1 => heap.update_element(typed, at, |_| value).unwrap(),
         2 => heap.get_mut(typed).unwrap().set(at, value).unwrap(),
-        3 => heap.get_mut(typed).unwrap().as_mut_slice().unwrap()[at] = value,
+        3 => heap.get_mut(typed).unwrap().as_mut_slice()[at] = value,
         4 => heap.window_mut(typed, at..).unwrap()[0] = value,
         6 => heap.windows_mut(((typed, at..),)).unwrap().0[0] = value,
         5 => {

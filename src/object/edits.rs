@@ -23,7 +23,7 @@ impl<K: Mutable> ViewMut<'_, K> {
     /// # Errors
     /// [`Error::OutOfRange`] if `a` or `b`, in this order, is not below the length.
     pub fn swap(&mut self, a: usize, b: usize) -> Result<()> {
-        let elements = self.as_mut_slice()?;
+        let elements = self.as_mut_slice();
         let len = elements.len();
         for index in [a, b] {
             if index >= len {
@@ -48,7 +48,7 @@ impl<K: Mutable> ViewMut<'_, K> {
     /// # Errors
     /// [`Error::OutOfRange`] if `mid` is beyond the length.
     pub fn rotate_left(&mut self, mid: usize) -> Result<()> {
-        let elements = self.as_mut_slice()?;
+        let elements = self.as_mut_slice();
         if mid > elements.len() {
             return Err(out_of_range(mid, elements.len()));
         }
@@ -70,7 +70,7 @@ impl<K: Mutable> ViewMut<'_, K> {
     /// # Errors
     /// [`Error::OutOfRange`] if `count` is beyond the length.
     pub fn rotate_right(&mut self, count: usize) -> Result<()> {
-        let elements = self.as_mut_slice()?;
+        let elements = self.as_mut_slice();
         if count > elements.len() {
             return Err(out_of_range(count, elements.len()));
         }
@@ -98,7 +98,7 @@ impl<K: Growable> ViewMut<'_, K> {
     /// # Errors
     /// [`Error::Corrupt`] only if this crate has a bug.
     pub fn pop_front(&mut self) -> Result<Option<K::Element>> {
-        let Some(&mut first) = self.as_mut_slice()?.first_mut() else { return Ok(None) };
+        let Some(&mut first) = self.as_mut_slice().first_mut() else { return Ok(None) };
         self.close_gap(0..1)?;
         Ok(Some(first))
     }
@@ -157,7 +157,7 @@ impl<K: Growable> ViewMut<'_, K> {
         } else {
             copy(self.open_gap(end, rest.len())?, rest);
         }
-        let place = self.as_mut_slice()?.get_mut(old.start..end);
+        let place = self.as_mut_slice().get_mut(old.start..end);
         copy(place.ok_or_else(corrupt)?, over);
         Ok(())
     }
@@ -210,7 +210,7 @@ impl<K: Growable> ViewMut<'_, K> {
 
     /// Keeps the elements that `keeps` selects, by index and value, in their order.
     pub(crate) fn keep(&mut self, mut keeps: impl FnMut(usize, K::Element) -> bool) -> Result<()> {
-        let elements = self.as_mut_slice()?;
+        let elements = self.as_mut_slice();
         let mut kept = 0_usize;
         for index in 0..elements.len() {
             let Some(&element) = elements.get(index) else { break };
@@ -229,7 +229,7 @@ impl<K: Growable> ViewMut<'_, K> {
         /// Elements that are moved rather than a front cut off: small queues keep their
         /// blocks.
         const FEW: usize = 16;
-        let elements = self.as_mut_slice()?;
+        let elements = self.as_mut_slice();
         let after = elements.len().saturating_sub(gap.end);
         let rest = gap.start.saturating_add(after);
         if K::SHAPE.can_be_cut() && gap.start < after && rest > FEW && !gap.is_empty() {

@@ -344,7 +344,7 @@ impl<K: Keyed> ViewMut<'_, K> {
     /// # Errors
     /// [`Error::OutOfRange`].
     pub(crate) fn remove_entry_at(&mut self, n: usize) -> Result<K::Entry> {
-        let view = self.view()?;
+        let view = self.view();
         let position = view.table().nth(n).ok_or_else(|| out_of_range(n, view.entry_count()))?;
         self.table_mut().remove_at(position).map(K::entry)
     }

@@ -17,7 +17,7 @@ impl<K: Keyed> ViewMut<'_, K> {
     /// As [`ViewMut::insert_entry`].
     pub(crate) fn entry_or_insert(&mut self, key: Cell, entry: &[Cell]) -> Result<Entry> {
         if key.as_int().is_some() {
-            let view = self.view()?;
+            let view = self.view();
             let hash = view.context.hash_cell(key);
             if let Some(Some(found)) = entry_of_int::<K>(view.words, view.len, hash, key) {
                 return Ok(found);
@@ -56,7 +56,7 @@ impl<K: Keyed> ViewMut<'_, K> {
 
     /// Removes the first entry, and returns it.
     pub(crate) fn pop_first_entry(&mut self) -> Result<Option<K::Entry>> {
-        match self.view()?.table().nth(0) {
+        match self.view().table().nth(0) {
             Some(position) => self.table_mut().remove_at(position).map(K::entry).map(Some),
             None => Ok(None),
         }
@@ -64,7 +64,7 @@ impl<K: Keyed> ViewMut<'_, K> {
 
     /// Removes the last entry, and returns it.
     pub(crate) fn pop_last_entry(&mut self) -> Result<Option<K::Entry>> {
-        let table = self.view()?.table();
+        let table = self.view().table();
         match table.nth(to_usize(table.len()).saturating_sub(1)) {
             Some(position) => self.table_mut().remove_at(position).map(K::entry).map(Some),
             None => Ok(None),

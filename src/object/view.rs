@@ -107,6 +107,12 @@ impl<'h, K: Object> View<'h, K> {
         Ok(View { words, len: slot.len, context, kind: PhantomData })
     }
 
+    /// A view of no words, in place of an object that lies outside of its arena: a bug.
+    #[cold]
+    pub(super) fn empty(context: ContextOf<'h, K>) -> Self {
+        View { words: &[], len: 0, context, kind: PhantomData }
+    }
+
     /// The words in use of the object's block.
     pub(crate) const fn words(self) -> &'h [u64] {
         self.words

@@ -75,17 +75,16 @@ impl<'h, K: Object> ViewMut<'h, K> {
     /// let mut heap = Heap::new();
     /// let list = heap.alloc(List::of(&[7.into()]))?;
     /// let mut open = heap.get_mut(list)?;
-    /// let first = open.view()?.get(0)?;
+    /// let first = open.view().get(0)?;
     /// open.push(first)?;
-    /// assert_eq!(open.view()?.len(), 2);
+    /// assert_eq!(open.view().len(), 2);
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`] only if this crate has a bug.
-    pub fn view(&self) -> Result<View<'_, K>> {
-        let arena = self.arenas.get(K::KIND).ok_or_else(corrupt)?;
-        View::new(arena, arena.slot(self.index)?, K::Context::of(Keys::new(self.arenas)))
+    pub fn view(&self) -> View<'_, K> {
+        let context = K::Context::of(Keys::new(self.arenas));
+        let arena = self.arenas.get(K::KIND).ok_or_else(corrupt);
+        let view = arena.and_then(|arena| View::new(arena, arena.slot(self.index)?, context));
+        view.unwrap_or_else(|_| View::empty(context))
     }
 }
 
@@ -96,16 +95,15 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     /// use segheap::{Heap, I64Arr};
     /// let mut heap = Heap::new();
     /// let array = heap.alloc(I64Arr::of(&[3, 1, 2]))?;
-    /// heap.get_mut(array)?.as_mut_slice()?.sort();
+    /// heap.get_mut(array)?.as_mut_slice().sort();
     /// assert_eq!(heap.get(array)?.as_slice(), [1, 2, 3]);
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`] only if this crate has a bug.
     #[inline(always)]
-    pub fn as_mut_slice(&mut self) -> Result<&mut [K::Element]> {
-        elements::<K>(self.arenas, self.index).ok_or_else(corrupt)
+    pub fn as_mut_slice(&mut self) -> &mut [K::Element] {
+        let elements = elements::<K>(self.arenas, self.index);
+        debug_assert!(elements.is_some(), "the object lies in its arena");
+        elements.unwrap_or_default()
     }
 
     /// Overwrites element `index`. O(1).
@@ -169,7 +167,7 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     /// # Errors
     /// [`Error::OutOfRange`] if `range` ends beyond the length or before it starts.
     pub fn slice_mut(&mut self, bounds: impl RangeBounds<usize>) -> Result<&mut [K::Element]> {
-        let elements = self.as_mut_slice()?;
+        let elements = self.as_mut_slice();
         let range = range(bounds, elements.len())?;
         elements.get_mut(range).ok_or_else(corrupt)
     }
@@ -200,7 +198,7 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     /// [`Error::OutOfRange`] if `range`, or as many elements from `to` on, are not
     /// all within the length. Nothing has changed then.
     pub fn copy_within(&mut self, bounds: impl RangeBounds<usize>, to: usize) -> Result<()> {
-        let elements = self.as_mut_slice()?;
+        let elements = self.as_mut_slice();
         let from = range(bounds, elements.len())?;
         range(to..to.saturating_add(from.len()), elements.len())?;
         elements.copy_within(from, to);
@@ -212,7 +210,7 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     /// # Errors
     /// [`Error::Corrupt`] only if this crate has a bug.
     pub fn reverse(&mut self) -> Result<()> {
-        self.as_mut_slice()?.reverse();
+        self.as_mut_slice().reverse();
         Ok(())
     }
 }
@@ -278,7 +276,7 @@ impl<K: Growable> ViewMut<'_, K> {
         self.reserve(count)?;
         let slot = self.index;
         self.arena_mut()?.set_len(slot, object_len(len.saturating_add(count))?)?;
-        let elements = self.as_mut_slice()?;
+        let elements = self.as_mut_slice();
         let gap = index..index.saturating_add(count);
         elements.copy_within(index..len, gap.end);
         elements.get_mut(gap).ok_or_else(corrupt)
@@ -359,7 +357,7 @@ impl<K: Growable> ViewMut<'_, K> {
     /// # Errors
     /// [`Error::OutOfRange`] if `index` is not below the length.
     pub fn remove(&mut self, index: usize) -> Result<K::Element> {
-        let elements = self.as_mut_slice()?;
+        let elements = self.as_mut_slice();
         let len = elements.len();
         let removed = *elements.get(index).ok_or_else(|| out_of_range(index, len))?;
         self.close_gap(index..index.saturating_add(1))?;

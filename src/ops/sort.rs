@@ -42,7 +42,7 @@ impl Heap {
     /// `list` is no handle of a live object of kind `K`; [`Error::Limit`] or
     /// [`Error::OutOfMemory`] if scratch memory cannot grow. The list is unchanged.
     pub fn sort<K: Mutable<Element = Cell>>(&mut self, list: impl AsHandle<K>) -> Result<()> {
-        if natural::sort_alike(self.get_mut(list)?.as_mut_slice()?) {
+        if natural::sort_alike(self.get_mut(list)?.as_mut_slice()) {
             return Ok(());
         }
         natural::sort_by_keys(self, list)
@@ -95,7 +95,7 @@ impl Heap {
                 Err(error) => return Ok(Err(error)),
             };
             let mut view = heap.get_mut(list)?;
-            let cells = view.as_mut_slice()?;
+            let cells = view.as_mut_slice();
             if cells != before {
                 return Err(Error::Changed);
             }

@@ -9,7 +9,7 @@
 //! | `0xFFF9` | text of up to 5 bytes | length in bits 40..=42, bytes in 0..=39 |
 //! | `0xFFFA` | integer | 48-bit two's complement |
 //! | `0xFFFB` | bool | bit 0 |
-//! | `0xFFFC` | null | zero |
+//! | `0xFFFC` | null, absent, an immediate of the VM | 0, 1 or 2 in bits 32..=47, the immediate in 0..=31 |
 //! | `0xFFFD` | never in a cell: a hole in a hash table | |
 //! | `0xFFFE` | never in a cell: the key of a free slot | |
 //! | `0xFFFF` | handle | selector in 44..=47, generation in 32..=43, slot in 0..=31 |
@@ -46,12 +46,16 @@ pub(crate) const TAG_FREE: u64 = 0xFFFE;
 pub(crate) const TAG_HANDLE: u64 = 0xFFFF;
 pub(crate) const SELECTOR_SHIFT: u32 = 44;
 pub(crate) const GENERATION_MASK: u64 = 0xFFF << 32;
+/// What a cell with the tag of null is, in the bits from here on; 0 is null itself.
+const SUB_SHIFT: u32 = 32;
+const SUB_ABSENT: u64 = 1;
+const SUB_IMMEDIATE: u64 = 2;
 const NAN: u64 = 0x7FF8_0000_0000_0000;
 pub(super) const SHORT_LEN_SHIFT: u32 = 40;
 
 /// A value of a VM, NaN-boxed into 8 bytes: a float, an integer of 48 bits, a
-/// bool, null, text of up to 5 bytes, a deopt sentinel, a handle of an object, or
-/// a sealed cell.
+/// bool, null, text of up to 5 bytes, a value of 32 bits of the VM's own, a deopt
+/// sentinel, a handle of an object, or a sealed cell.
 ///
 /// A cell is `Copy` and has no lifetime. A cell with a handle does not keep its
 /// object alive; the roots of [`Heap::collect`](crate::Heap::collect) do.
@@ -108,8 +112,12 @@ pub enum Unpacked {
     Int(i64),
     /// A truth value.
     Bool(bool),
-    /// The absence of a value.
+    /// The absence of a value: [`Cell::NULL`].
     Null,
+    /// [`Cell::ABSENT`].
+    Absent,
+    /// A value of the VM's own: [`Cell::immediate`].
+    Immediate(u32),
     /// Text of up to 5 bytes, held in the cell itself.
     ShortStr(ShortStr),
     /// A deopt sentinel, with its program counter below 2^48.
@@ -123,6 +131,10 @@ pub enum Unpacked {
 impl Cell {
     /// The null cell.
     pub const NULL: Cell = Cell::raw(TAG_NULL << TAG_SHIFT);
+    /// The absent cell: a value of its own, distinct from null, for a VM to say that there is
+    /// none, such as an argument that was not passed or a field that is not set. The heap
+    /// gives it no meaning.
+    pub const ABSENT: Cell = Cell::raw(TAG_NULL << TAG_SHIFT | SUB_ABSENT << SUB_SHIFT);
     /// The true cell.
     pub const TRUE: Cell = Cell::raw((TAG_BOOL << TAG_SHIFT) | 1);
     /// The false cell.
@@ -236,6 +248,29 @@ impl Cell {
         if pc <= PAYLOAD { Some(Cell::raw((TAG_DEOPT << TAG_SHIFT) | pc)) } else { None }
     }
 
+    /// Returns a value of the VM's own, of 32 bits: a character, a type, the number of a
+    /// built-in function. The heap gives it no meaning: it is equal to itself alone, and as a
+    /// key by value.
+    ///
+    /// ```
+    /// use segheap::{Cell, Unpacked};
+    /// let letter = Cell::immediate(u32::from('ñ'));
+    /// assert_eq!(letter.as_immediate().and_then(char::from_u32), Some('ñ'));
+    /// assert_eq!(Cell::immediate(7).unpack(), Unpacked::Immediate(7));
+    /// assert_ne!(Cell::immediate(7), Cell::from(7));
+    /// ```
+    #[inline]
+    pub const fn immediate(value: u32) -> Cell {
+        Cell::raw(TAG_NULL << TAG_SHIFT | SUB_IMMEDIATE << SUB_SHIFT | value as u64)
+    }
+
+    /// Returns the value of [`Cell::immediate`], or `None` for any other cell.
+    #[inline]
+    pub const fn as_immediate(self) -> Option<u32> {
+        const HIGH: u64 = TAG_NULL << (TAG_SHIFT - SUB_SHIFT) | SUB_IMMEDIATE;
+        if self.bits() >> SUB_SHIFT == HIGH { Some(low(self.bits())) } else { None }
+    }
+
     const fn tag(self) -> u64 {
         self.bits() >> TAG_SHIFT
     }
@@ -257,8 +292,15 @@ impl Cell {
             TAG_HANDLE if self.selector() == Kind::SEALED => Unpacked::Sealed,
             TAG_HANDLE => Unpacked::Object(self.selector()),
             tag if tag < TAG_DEOPT => Unpacked::Float(f64::from_bits(self.bits())),
+            TAG_NULL if self.sub_tag() == SUB_IMMEDIATE => Unpacked::Immediate(low(self.bits())),
+            TAG_NULL if self.sub_tag() == SUB_ABSENT => Unpacked::Absent,
             _ => Unpacked::Null,
         }
+    }
+
+    /// What a cell with the tag of null is.
+    const fn sub_tag(self) -> u64 {
+        (self.bits() & PAYLOAD) >> SUB_SHIFT
     }
 
     /// Returns the float, or `None` for any other cell. Integers do not convert.
@@ -289,6 +331,42 @@ impl Cell {
     #[inline]
     pub const fn as_int(self) -> Option<i64> {
         if self.tag() == TAG_INT { Some(self.payload_int()) } else { None }
+    }
+
+    /// Returns the integer held in the cell as an index, or `None` if it is negative or
+    /// exceeds `usize`, and for any other cell.
+    ///
+    /// ```
+    /// use segheap::{Cell, Heap, List};
+    /// let mut heap = Heap::new();
+    /// let list = heap.alloc(List::of(&[7.into(), 8.into()]))?;
+    /// let index = Cell::from(1);
+    /// let element = index.as_index().map(|index| heap.element::<List>(list, index));
+    /// assert_eq!(element, Some(Ok(8.into())));
+    /// assert_eq!(Cell::from(-1).as_index(), None);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "checked")]
+    pub const fn as_index(self) -> Option<usize> {
+        // Of no other cell are the 17 high bits these.
+        let value = self.bits() ^ TAG_INT << TAG_SHIFT;
+        let fits = usize::BITS >= TAG_SHIFT || value <= usize::MAX as u64;
+        if value >> (TAG_SHIFT - 1) == 0 && fits { Some(value as usize) } else { None }
+    }
+
+    /// Returns the integer held in the cell if it fits into a `u32`, or `None`.
+    ///
+    /// ```
+    /// use segheap::Cell;
+    /// assert_eq!(Cell::from(7).as_u32(), Some(7));
+    /// assert_eq!(Cell::int(1 << 32).and_then(Cell::as_u32), None);
+    /// assert_eq!(Cell::from(7.0).as_u32(), None);
+    /// ```
+    #[inline]
+    pub const fn as_u32(self) -> Option<u32> {
+        let value = self.bits() ^ TAG_INT << TAG_SHIFT;
+        if value >> 32 == 0 { Some(low(value)) } else { None }
     }
 
     /// Returns the truth value, or `None` for any other cell: what counts as true
@@ -323,7 +401,13 @@ impl Cell {
     /// Returns whether this is [`Cell::NULL`].
     #[inline]
     pub const fn is_null(self) -> bool {
-        self.tag() == TAG_NULL
+        self.bits() == Cell::NULL.bits()
+    }
+
+    /// Returns whether this is [`Cell::ABSENT`].
+    #[inline]
+    pub const fn is_absent(self) -> bool {
+        self.bits() == Cell::ABSENT.bits()
     }
 
     /// Returns the kind of the object that the cell refers to, or `None` if the
@@ -361,6 +445,8 @@ impl Cell {
             Unpacked::Float(float) => self == Cell::float(float),
             Unpacked::Bool(bool) => self == Cell::bool(bool),
             Unpacked::Null => self == Cell::NULL,
+            Unpacked::Absent => self == Cell::ABSENT,
+            Unpacked::Immediate(value) => self == Cell::immediate(value),
             // Bytes that are not UTF-8 read as empty text.
             Unpacked::ShortStr(text) => Some(self) == Cell::short_str(text.as_str()),
             Unpacked::Int(_) | Unpacked::Deopt(_) | Unpacked::Object(_) | Unpacked::Sealed => true,
@@ -458,6 +544,8 @@ impl fmt::Debug for Cell {
             Unpacked::Int(i) => write!(f, "{i}"),
             Unpacked::Bool(b) => write!(f, "{b}"),
             Unpacked::Null => f.write_str("null"),
+            Unpacked::Absent => f.write_str("absent"),
+            Unpacked::Immediate(value) => write!(f, "immediate@{value}"),
             Unpacked::ShortStr(s) => write!(f, "{:?}", s.as_str()),
             Unpacked::Deopt(pc) => write!(f, "deopt@{pc}"),
             Unpacked::Object(_) | Unpacked::Sealed => {

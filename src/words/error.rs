@@ -121,6 +121,34 @@ pub enum Error {
 
 const _: () = assert!(size_of::<Error>() <= 16);
 
+impl Error {
+    /// Returns whether a value has the wrong type for the operation, which many languages
+    /// report as an error of its own: [`Error::NotAHandle`], [`Error::WrongKind`],
+    /// [`Error::NotText`], [`Error::NotAnInteger`], [`Error::NoOrder`] and
+    /// [`Error::NoRoute`]. An element that does not convert without loss has the wrong
+    /// value, not the wrong type.
+    ///
+    /// ```
+    /// use segheap::{Cell, Heap, List};
+    /// let mut heap = Heap::new();
+    /// let list = heap.alloc(List::new())?;
+    /// assert!(heap.add(1.into(), list.into()).unwrap_err().is_type_error());
+    /// assert!(!heap.get(list)?.get(0).unwrap_err().is_type_error());
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    pub const fn is_type_error(self) -> bool {
+        matches!(
+            self,
+            Error::NotAHandle
+                | Error::WrongKind { .. }
+                | Error::NotText
+                | Error::NotAnInteger
+                | Error::NoOrder
+                | Error::NoRoute { .. }
+        )
+    }
+}
+
 /// What a limit bounds; part of [`Error::Limit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -128,7 +128,7 @@ pub(super) fn sort_by_keys<K: Mutable<Element = Cell>>(
 ) -> Result<()> {
     heap.with_scratch(|heap, scratch| {
         let mut entries = order(&heap.store, heap.get(list)?.as_slice(), scratch.bump)?;
-        permute(heap.get_mut(list)?.as_mut_slice()?, &mut entries)
+        permute(heap.get_mut(list)?.as_mut_slice(), &mut entries)
     })
 }
 
@@ -183,7 +183,7 @@ pub(super) fn sort_by_made_keys<K: Mutable<Element = Cell>, E: From<Error>>(
         }
         scratch.let_grow(keys.heap.store.account_mut());
         let mut entries = order(&keys.heap.store, &keys.keys, scratch.bump)?;
-        permute(keys.heap.get_mut(list)?.as_mut_slice()?, &mut entries).map(Ok)
+        permute(keys.heap.get_mut(list)?.as_mut_slice(), &mut entries).map(Ok)
     })?
 }
 
