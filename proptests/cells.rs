@@ -5,8 +5,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use proptest::prelude::*;
 use segheap::{
-    Bignum, Bytes, Cell, Closure, Error, F64Arr, Handle, Heap, I64Arr, Kind, List, Map, Pair, Set,
-    Str, Struct, TextPart, U8Arr, Unpacked, abi,
+    Bignum, Bytes, Cell, Closure, Cursor, Error, F64Arr, Handle, Heap, I64Arr, Kind, List, Map,
+    Pair, Set, Str, Struct, TextPart, U8Arr, Unpacked, abi,
 };
 
 use crate::machine::arenas;
@@ -119,6 +119,52 @@ proptest! {
         let list = heap.alloc(List::of(&[cell, cell])).unwrap();
         prop_assert_eq!(heap.sort(list), Err(Error::NoOrder));
         prop_assert!(heap.add(cell, cell).is_err() && heap.text(cell).is_err());
+    }
+
+    /// A cursor that goes through two cells at any of its steps meets what it would have met
+    /// otherwise, though the object changes; another object is refused.
+    #[test]
+    fn cursors_in_cells(
+        len in 0_i32..40,
+        steps in prop::collection::vec((0_u8..8, 0_i32..60, any::<bool>()), 0..120),
+    ) {
+        let mut heap = heap(5);
+        let (map, list) = (heap.alloc(Map::new()).unwrap(), heap.alloc(List::new()).unwrap());
+        for key in 0..len {
+            heap.get_mut(map).unwrap().insert(key.into(), Cell::NULL).unwrap();
+            heap.get_mut(list).unwrap().push(key.into()).unwrap();
+        }
+        let (mut of_map, mut of_list) = ([Cursor::default(); 2], [Cursor::default(); 2]);
+        for (step, key, stored) in steps {
+            match step {
+                0 => drop(heap.get_mut(map).unwrap().remove(key.into())),
+                1 => drop(heap.get_mut(map).unwrap().insert(key.into(), Cell::NULL)),
+                2 => drop(heap.get_mut(map).unwrap().shrink_to_fit()),
+                3 => drop(heap.get_mut(list).unwrap().pop_front()),
+                _ => {}
+            }
+            if stored {
+                let cells = of_map[1].to_cells(map).unwrap();
+                prop_assert_eq!(cells[0], map.cell());
+                of_map[1] = Cursor::from_cells(cells, map).unwrap();
+                prop_assert_eq!(Cursor::from_cells(cells, list), Err(Error::OtherObject));
+                prop_assert_eq!(Cursor::from_cells([map.into(), Cell::NULL], map), Err(Error::NotAnInteger));
+                prop_assert_eq!(Cursor::from_cells([map.into(), (-1).into()], map), Err(Error::NotAnInteger));
+                let cells = of_list[1].to_cells(list).unwrap();
+                of_list[1] = Cursor::from_cells(cells, list).unwrap();
+            }
+            let [one, other] = of_map.each_mut().map(|cursor| heap.get(map).unwrap().next(cursor));
+            prop_assert_eq!(one, other);
+            let [one, other] = of_list.each_mut().map(|cursor| heap.get(list).unwrap().next(cursor));
+            prop_assert_eq!(one, other);
+        }
+        // A later object in the slot is another one.
+        let cells = of_list[1].to_cells(list).unwrap();
+        heap.free(list).unwrap();
+        let next = heap.alloc(List::new()).unwrap();
+        prop_assert_eq!(Cursor::from_cells(cells, next), Err(Error::OtherObject));
+        prop_assert!(heap.get::<List>(cells[0]).is_err());
+        prop_assert_eq!(Cursor::default().to_cells(Cell::NULL), Err(Error::NotAHandle));
     }
 
     /// Two cells are equal if and only if their bits are equal.

@@ -96,6 +96,8 @@ pub enum Error {
     /// Code of the VM that an operation called has changed the object that the operation is
     /// about to change.
     Changed,
+    /// A cursor in two cells belongs to another object.
+    OtherObject,
     /// Arithmetic on large integers needs the crate's feature `bigint`, which is
     /// off.
     NoBigint,
@@ -209,6 +211,7 @@ impl fmt::Display for Error {
             Error::NotSealed => f.write_str("not a sealed cell"),
             Error::WrongKey => f.write_str("wrong key"),
             Error::RegionClosed => f.write_str("region is not open"),
+            Error::OtherObject => f.write_str("cursor of another object"),
             Error::NoOrder => f.write_str("neither all numbers nor all texts"),
             Error::Changed => f.write_str("changed by what the operation called"),
             Error::Limit(Resource::Pages(kind)) => write!(f, "page limit of {kind} reached"),
