@@ -485,7 +485,7 @@ impl<K: Keyed> Subject<K> {
         self.heap.fail_growth_after(Some(0));
         let mut got = K::extend(&mut self.heap, self.table, entries);
         self.heap.fail_growth_after(None);
-        if got == Err(Error::Limit(Resource::Bytes)) {
+        if got == Err(Error::OutOfMemory) {
             // All or nothing.
             self.compare();
             got = K::extend(&mut self.heap, self.table, entries);
