@@ -81,6 +81,8 @@
 //!    [`Step`] is what was done.
 //!    [`Heap::pin`] adds a root, [`Heap::upgrade`] tests a weak reference, and
 //!    [`Heap::watch`] reports freed objects, for finalization.
+//!    [`Heap::host`] gives an object a value of the host, such as a file, which is dropped
+//!    after the object.
 //! 9. [`Heap::seal`] returns a cell that can be passed on but not used;
 //!    [`Heap::transplant`] copies an object graph from another heap.
 //! 10. [`Heap::objects`], [`Heap::edges`], [`Heap::path_from_roots`], [`Heap::dump`],
@@ -154,7 +156,7 @@ pub use bstr;
 pub use arena::memory;
 pub use heap::{Heap, Settings, Usage};
 pub use kinds::*;
-pub use life::{Collected, Dump, Fault, Region, RootPath, SealKey, Step};
+pub use life::{Collected, Dump, Fault, Refused, Region, RootPath, SealKey, Step};
 pub use object::{
     Cursor, Growable, Mutable, Number, Object, ObjectInit, Sequence, SequenceInit, TableInit,
     ValueArray, View, ViewMut,

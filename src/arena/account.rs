@@ -166,7 +166,6 @@ impl Account {
     ///
     /// # Errors
     /// [`Error::Limit`]; [`Error::OutOfMemory`] by fault injection.
-    #[cfg(feature = "bigint")]
     pub(crate) fn hold(&mut self, bytes: usize) -> Result<()> {
         self.check_bytes(bytes)?;
         if self.injects_failure() {

@@ -18,6 +18,7 @@ mod resources;
 mod scratch;
 mod slot;
 mod slots;
+mod symbols;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -32,6 +33,7 @@ pub(crate) use prefetch::prefetch_cells;
 pub(crate) use resources::{Resources, Tally};
 pub(crate) use scratch::{Scratch, Seen, push, reserve};
 pub(crate) use slot::Slot;
+pub(crate) use symbols::{Symbols, SymbolsExtent};
 
 use blocks::{Blocks, BlocksExtent};
 use slot::Block;

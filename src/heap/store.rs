@@ -153,6 +153,11 @@ impl Store {
         self.resources.born == Born::BLACK && self.arenas.of(cell).is_some_and(is_white)
     }
 
+    /// Whether the cell is a live symbol that no cycle has found to be garbage.
+    pub(crate) fn is_symbol(&self, cell: Cell) -> bool {
+        self.arenas.symbols().hash(cell).is_some() && self.is_usable(cell)
+    }
+
     /// Checks that a cell is the handle of a live object, or sealed and its seal live,
     /// that no cycle has found to be garbage.
     ///
@@ -275,9 +280,13 @@ impl Store {
         arena.slot(index)
     }
 
-    /// Records the allocation of objects, or of none if it fails.
-    pub(crate) fn record_all(&mut self, cells: impl ExactSizeIterator<Item = Cell>) -> Result<()> {
-        self.log.record_all(&self.arenas, &mut self.resources.account, cells)
+    /// Records the allocation of `count` objects, or of none if it fails.
+    pub(crate) fn record_all(
+        &mut self,
+        count: usize,
+        cells: impl Iterator<Item = Cell>,
+    ) -> Result<()> {
+        self.log.record_all(&self.arenas, &mut self.resources.account, count, cells)
     }
 
     /// Frees an object; see [`Heap::free`](crate::Heap::free).
@@ -305,6 +314,7 @@ impl Store {
     /// Frees every object.
     pub(super) fn clear(&mut self) {
         self.arenas.iter_mut().for_each(Arena::clear);
+        self.arenas.clear_symbols();
         self.log.clear();
         self.forget_states();
     }
@@ -365,17 +375,20 @@ impl Store {
         (self.account().used(), self.arenas.iter().map(Arena::top).sum())
     }
 
-    pub(super) fn usage(&self, scratch_bytes: usize) -> Usage {
-        let [seals, arenas @ ..] = self.arenas.each(Arena::usage);
+    pub(super) fn usage(&self, scratch_bytes: usize, host_bytes: u64) -> Usage {
+        let [hosts, seals, arenas @ ..] = self.arenas.each(Arena::usage);
         let total_bytes = to_u64(self.account().used());
-        Usage { arenas, seals, scratch_bytes: to_u64(scratch_bytes), total_bytes }
+        let scratch_bytes = to_u64(scratch_bytes);
+        Usage { arenas, hosts, seals, host_bytes, scratch_bytes, total_bytes }
     }
 
     /// Bytes requested for arenas, mark bits and log.
     pub(crate) fn reserved_bytes(&self) -> u64 {
         let arenas = self.arenas.iter().map(|arena| arena.usage().reserved_bytes);
         let bitmap = to_u64(self.resources.bitmap_words()).saturating_mul(8);
-        arenas.fold(bitmap, u64::saturating_add).saturating_add(self.log.reserved_bytes())
+        let symbols = self.arenas.symbols().reserved_bytes();
+        let others = self.log.reserved_bytes().saturating_add(symbols);
+        arenas.fold(bitmap, u64::saturating_add).saturating_add(others)
     }
 
     /// The state that [`Store::roll_back`] returns to.

@@ -14,6 +14,7 @@ mod lists;
 mod sets;
 mod sort;
 mod style;
+pub(crate) mod symbols;
 mod tables;
 mod texts;
 mod values;

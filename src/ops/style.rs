@@ -38,8 +38,8 @@ use crate::words::{Cell, Kind};
 /// # Ok::<(), segheap::Error>(())
 /// ```
 pub trait DisplayStyle {
-    /// Writes a value in a cell that is neither text nor a float nor a handle, or a sealed
-    /// cell.
+    /// Writes a value in a cell that is neither text nor a float nor the handle of an object,
+    /// or a host object, or a sealed cell.
     ///
     /// # Errors
     /// Those of `out`.

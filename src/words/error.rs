@@ -119,6 +119,12 @@ pub enum Error {
     Corrupt,
     /// Elements to be sorted are neither all numbers nor all texts.
     NoOrder,
+    /// The value of a host object has another type.
+    WrongHostType,
+    /// A host object cannot be copied to another heap.
+    NoHostCopy,
+    /// A symbol is freed by a collection only.
+    Symbol,
 }
 
 const _: () = assert!(size_of::<Error>() <= 16);
@@ -126,8 +132,8 @@ const _: () = assert!(size_of::<Error>() <= 16);
 impl Error {
     /// Returns whether a value has the wrong type for the operation, which many languages
     /// report as an error of its own: [`Error::NotAHandle`], [`Error::WrongKind`],
-    /// [`Error::NotText`], [`Error::NotAnInteger`], [`Error::NoOrder`] and
-    /// [`Error::NoRoute`]. An element that does not convert without loss has the wrong
+    /// [`Error::NotText`], [`Error::NotAnInteger`], [`Error::NoOrder`],
+    /// [`Error::WrongHostType`] and [`Error::NoRoute`]. An element that does not convert without loss has the wrong
     /// value, not the wrong type.
     ///
     /// ```
@@ -146,6 +152,7 @@ impl Error {
                 | Error::NotText
                 | Error::NotAnInteger
                 | Error::NoOrder
+                | Error::WrongHostType
                 | Error::NoRoute { .. }
         )
     }
@@ -214,6 +221,9 @@ impl fmt::Display for Error {
             Error::OtherObject => f.write_str("cursor of another object"),
             Error::NoOrder => f.write_str("neither all numbers nor all texts"),
             Error::Changed => f.write_str("changed by what the operation called"),
+            Error::WrongHostType => f.write_str("the host object has a value of another type"),
+            Error::Symbol => f.write_str("a symbol is freed by a collection only"),
+            Error::NoHostCopy => f.write_str("a host object cannot be copied"),
             Error::Limit(Resource::Pages(kind)) => write!(f, "page limit of {kind} reached"),
             Error::Limit(Resource::Slots(kind)) => write!(f, "slot limit of {kind} reached"),
             Error::Limit(Resource::Bytes) => f.write_str("byte limit of the heap reached"),
