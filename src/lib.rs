@@ -163,8 +163,8 @@ pub use object::{
     ValueArray, View, ViewMut,
 };
 pub use ops::{
-    ConvertTo, CopyTo, DisplayValue, KeyHint, RangeHint, Text, TextPart, WindowTarget,
-    WindowTargets,
+    ConvertTo, CopyTo, DisplayStyle, DisplayValue, KeyHint, PlainStyle, RangeHint, Text, TextPart,
+    WindowTarget, WindowTargets,
 };
 pub use words::{
     ArenaUsage, AsHandle, Cell, Error, Handle, HasKind, Kind, Limits, Policy, Resource, ShortStr,

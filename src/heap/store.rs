@@ -8,7 +8,9 @@ use super::settings::Settings;
 use super::usage::Usage;
 use crate::arena::{Account, Arena, Arenas, Born, Extent, Resources, Slot, Tally};
 use crate::kinds::SHAPES;
-use crate::object::{Context, Internal, Keys, Object, ObjectInit, View, ViewMut};
+use crate::object::{
+    Context, Internal, Keys, Object, ObjectInit, View, ViewMut, shrink_spare_tables,
+};
 use crate::words::{
     AsHandle, Cell, Error, Handle, HasKind, HashSeeds, Kind, Result, object_len, to_u64,
 };
@@ -369,6 +371,11 @@ impl Store {
     /// Compacts the arenas that `wanted` selects; returns their number.
     pub(crate) fn compact_where(&mut self, mut wanted: impl FnMut(&Arena) -> bool) -> u32 {
         let mut compacted = 0_u32;
+        for kind in Kind::ALL {
+            if self.arenas.get(kind).is_some_and(&mut wanted) {
+                shrink_spare_tables(&mut self.arenas, &mut self.resources, kind);
+            }
+        }
         for arena in self.arenas.iter_mut() {
             if wanted(arena) {
                 arena.compact(&mut self.resources);

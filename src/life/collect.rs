@@ -330,7 +330,7 @@ impl Heap {
     }
 
     /// Compacts all arenas: closes the gaps between blocks, cuts the capacity of
-    /// objects back to their length (tables keep theirs), and gives free pages and
+    /// objects back to their length (of tables, where that halves it), and gives free pages and
     /// scratch memory back to the allocator. Handles stay valid; range hints are
     /// checked again at their next use. Frees no object. O(slots + payload).
     ///

@@ -276,6 +276,14 @@ impl<'h, K: Keyed> View<'h, K> {
         Ok(position.and_then(|position| Some((position, copied(table.entry(position)?)))))
     }
 
+    /// The place of the entry of `key` in insertion order.
+    ///
+    /// # Errors
+    /// [`Error::Stale`].
+    pub(crate) fn index_of_key(self, key: Cell) -> Result<Option<usize>> {
+        Ok(self.locate_key(key)?.map(|(position, _)| self.table().rank(position)))
+    }
+
     /// The number of entries.
     #[inline(always)]
     pub(crate) fn entry_count(self) -> usize {
@@ -391,7 +399,7 @@ impl<K: Keyed> ViewMut<'_, K> {
     /// # Errors
     /// [`Error::OutOfRange`].
     pub(crate) fn remove_entry_at(&mut self, n: usize) -> Result<K::Entry> {
-        let view = self.view()?;
+        let view = self.view();
         let position = view.table().nth(n).ok_or_else(|| out_of_range(n, view.entry_count()))?;
         self.table_mut().remove_at(position).map(K::entry)
     }
@@ -402,7 +410,7 @@ impl<K: Keyed> ViewMut<'_, K> {
     }
 
     #[inline(always)]
-    fn table_mut(&mut self) -> TableMut<'_> {
+    pub(super) fn table_mut(&mut self) -> TableMut<'_> {
         let (arenas, resources) = (&mut *self.arenas, &mut *self.resources);
         TableMut { arenas, resources, kind: K::KIND, index: self.index, stride: K::STRIDE }
     }
