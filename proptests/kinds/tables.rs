@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use segheap::{
-    Bignum, Cell, Cursor, Error, Handle, Heap, Kind, List, Map, Object, Resource, Set, Str, abi,
+    Bignum, Cell, Cursor, Error, Handle, Heap, Kind, List, Map, Object, Set, Str, abi,
 };
 
 use crate::reference::{Model, ReferenceHeap};
