@@ -5,13 +5,19 @@
 use std::collections::{HashMap, HashSet};
 
 use proptest::prelude::*;
-use segheap::{Cell, Closure, Heap, Kind, List, Map, Pair, RangeHint, Region, Settings, Struct};
+use segheap::{
+    Cell, Closure, Heap, Kind, List, Map, Pair, Policy, RangeHint, Region, Settings, Struct,
+};
 
 use crate::support::config;
 
 const REGISTERS: usize = 6;
 /// Cells of a list that is scanned in parts.
 const LARGE: usize = 5_000;
+
+/// Often, something is due.
+const SHORT: Policy =
+    Policy::DEFAULT.with_bytes_min(4 << 10).with_young_bytes(1 << 10).with_step_bytes(256);
 
 /// An object of the model.
 #[derive(Clone, Debug)]
@@ -45,8 +51,10 @@ type Op = (u8, u8, u8, u16);
 
 impl Vm {
     fn new(seed: u64) -> Vm {
+        let mut heap = Heap::with(Settings::seeded(seed));
+        heap.set_policy(SHORT);
         Vm {
-            heap: Heap::with(Settings::seeded(seed)),
+            heap,
             nodes: HashMap::new(),
             registers: [Cell::NULL; REGISTERS],
             pins: Vec::new(),
@@ -200,6 +208,7 @@ impl Vm {
     fn collect(&mut self, how: u8, work: u64) {
         let kept = self.reachable();
         let roots: Vec<Cell> = self.roots().collect();
+        let is_due = how % 4 != 2 || self.heap.has_debt();
         match how % 4 {
             0 => {
                 self.under_way = !self.heap.step(roots, work).unwrap().finished;
@@ -227,7 +236,7 @@ impl Vm {
                 assert_eq!(done.live, kept.len() as u64);
             }
         }
-        if !self.under_way {
+        if !self.under_way && is_due {
             self.grow_old();
         }
     }

@@ -108,6 +108,12 @@ impl Arenas {
         self.iter().map(|arena| arena.usage().payload_bytes).sum()
     }
 
+    /// Bytes of the slots of live objects, those of seals included.
+    pub(crate) fn used_slot_bytes(&self) -> u64 {
+        let live: u64 = self.iter().map(|arena| u64::from(arena.usage().live)).sum();
+        live.saturating_mul(16)
+    }
+
     /// Bytes of the slots in memory.
     pub(crate) fn slot_bytes(&self) -> u64 {
         self.iter().map(Arena::slot_bytes).sum()

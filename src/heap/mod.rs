@@ -315,7 +315,7 @@ const _: () = {
     const fn shared<T: Send + Sync>() {}
     shared::<Heap>();
     assert!(
-        size_of::<Heap>() <= Arenas::COUNT * 160 + 576,
+        size_of::<Heap>() <= Arenas::COUNT * 160 + 640,
         "ten thousand heaps have to fit somewhere"
     );
 };

@@ -352,6 +352,18 @@ impl Store {
         compacted
     }
 
+    /// The bytes in use by live objects: in their blocks, and 16 for the slot of each.
+    /// O(kinds).
+    pub(crate) fn live_bytes(&self) -> u64 {
+        self.arenas.payload_bytes().saturating_add(self.arenas.used_slot_bytes())
+    }
+
+    /// [`Store::live_bytes`], and what retired slots count as.
+    pub(crate) fn footprint(&self) -> u64 {
+        let retired: u64 = self.arenas.iter().map(|arena| u64::from(arena.usage().retired)).sum();
+        self.live_bytes().saturating_add(retired.saturating_mul(Tally::RETIRED_BYTES))
+    }
+
     /// The bytes on the account, and the words up to the last blocks of all arenas: a
     /// collection that changes neither makes no room.
     pub(crate) fn extent(&self) -> (usize, u64) {

@@ -285,7 +285,7 @@ impl Heap {
         let StoreParts { arenas, resources, .. } = self.store.parts();
         arenas.iter_mut().for_each(|arena| arena.fold(resources));
         let changed = done.freed > 0 || done.recycled > 0 || self.store.extent() != before;
-        self.restart_pacer(done.live, changed);
+        self.restart_pacer(changed);
         self.verify_if_stressed()?;
         Ok(done)
     }
@@ -313,14 +313,14 @@ impl Heap {
         })
     }
 
-    /// Restarts the pacer from the bytes in use. A live object costs a slot of 16 bytes.
-    pub(super) fn restart_pacer(&mut self, live: u64, changed: bool) {
+    /// Restarts the pacer from the bytes in use.
+    pub(super) fn restart_pacer(&mut self, changed: bool) {
+        let live = (self.store.live_bytes(), self.store.footprint());
         let StoreParts { arenas, resources, .. } = self.store.parts();
-        let slot_bytes = live.saturating_mul(16);
-        let live_bytes = arenas.payload_bytes().saturating_add(slot_bytes);
         // The next collection sweeps free slots as well, many of them after a peak.
-        let swept = arenas.slot_bytes().saturating_sub(slot_bytes.saturating_mul(8)) / 4;
-        self.pacer.restart(live_bytes, swept, changed);
+        let used = arenas.used_slot_bytes();
+        let swept = arenas.slot_bytes().saturating_sub(used.saturating_mul(8)) / 4;
+        self.pacer.restart(live, swept, changed);
         resources.tally = Tally::default();
         resources.account.clear_pressure();
     }

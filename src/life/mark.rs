@@ -27,13 +27,15 @@ pub(super) struct Marker<'c> {
     work: u64,
     /// Bytes that were.
     done: u64,
+    /// Bytes that may be scanned in addition, of objects that were scanned before.
+    again: u64,
     /// An object was made grey since the search for grey ones began.
     shaded: bool,
 }
 
 impl<'c> Marker<'c> {
     pub(super) const fn new(cycle: &'c mut Cycle, work: u64) -> Marker<'c> {
-        Marker { cycle, work, done: 0, shaded: false }
+        Marker { cycle, work, done: 0, again: work, shaded: false }
     }
 
     /// The bytes that were scanned.
@@ -50,6 +52,15 @@ impl<'c> Marker<'c> {
     #[inline(always)]
     const fn spend(&mut self, bytes: u64) {
         self.done = self.done.saturating_add(bytes);
+    }
+
+    /// Spends bytes for what was scanned before: so that marking gets ahead, they do not
+    /// count up to as many as the work is.
+    fn spend_again(&mut self, bytes: u64) {
+        self.spend(bytes);
+        let extra = bytes.min(self.again);
+        self.again = self.again.saturating_sub(extra);
+        self.work = self.work.saturating_add(extra);
     }
 
     /// Whether anything is left to be scanned, but for grey objects.
@@ -72,7 +83,9 @@ impl<'c> Marker<'c> {
         let (mut place, mut group) = (0, 0);
         loop {
             if !self.has_work() {
-                match next_grey(arenas, &mut place, &mut group) {
+                let (found, passed) = next_grey(arenas, &mut place, &mut group);
+                self.spend(to_u64(passed).saturating_mul(8));
+                match found {
                     Some(cell) => self.cycle.partial = Some((cell, 0)),
                     None if core::mem::take(&mut self.shaded) => (place, group) = (0, 0),
                     None => return true,
@@ -163,7 +176,7 @@ impl<'c> Marker<'c> {
         let rest = cells.and_then(|cells| cells.get(start..)).unwrap_or_default();
         let part = rest.get(..CHUNK).unwrap_or(rest);
         let (len, end) = (part.len(), start.saturating_add(part.len()));
-        self.spend(to_u64(len).saturating_mul(8).max(VISIT));
+        self.spend_again(to_u64(len).saturating_mul(8).max(VISIT));
         if len < rest.len() {
             self.cycle.partial = Some((cell, end));
         }
@@ -243,17 +256,20 @@ fn push_white(work: &mut alloc::vec::Vec<Cell>, arenas: &Arenas, cells: &[Cell])
     work.truncate(start.saturating_add(added));
 }
 
-/// Takes the next grey object, which is black from here on.
-fn next_grey(arenas: &mut Arenas, place: &mut usize, group: &mut usize) -> Option<Cell> {
+/// Takes the next grey object, which is black from here on. Returns how many words it has
+/// looked at as well.
+fn next_grey(arenas: &mut Arenas, place: &mut usize, group: &mut usize) -> (Option<Cell>, usize) {
+    let mut passed = 1_usize;
     loop {
-        let arena = arenas.get_mut(Kind::from_place(*place)).filter(|_| *place < Arenas::COUNT)?;
-        let Some(index) = arena.states_mut().next_grey(group) else {
+        let arena = arenas.get_mut(Kind::from_place(*place)).filter(|_| *place < Arenas::COUNT);
+        let Some(arena) = arena else { return (None, passed) };
+        let Some(index) = arena.states_mut().next_grey(group, &mut passed) else {
             (*place, *group) = (place.saturating_add(1), 0);
             continue;
         };
         arena.states_mut().blacken(index);
         if let Some(cell) = arena.live_at(index) {
-            return Some(cell);
+            return (Some(cell), passed);
         }
     }
 }

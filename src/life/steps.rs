@@ -17,7 +17,7 @@ use super::inspect::Fault;
 use super::mark::{Marker, VISIT, swept};
 use super::trace::{Bases, Marks};
 use crate::arena::{Arenas, Born, Tally};
-use crate::heap::{Heap, Phase, StoreParts};
+use crate::heap::{Heap, Pacer, Phase, StoreParts};
 use crate::words::{Cell, Kind, Result, to_u64};
 #[cfg(doc)]
 use crate::words::{Error, Policy};
@@ -41,12 +41,10 @@ pub struct Step {
 
 /// Work without a bound.
 const ALL: u64 = u64::MAX;
-/// The bytes marked or swept for each byte allocated.
-const SPEED: u64 = 4;
 
 impl Heap {
-    /// Does a step of a collection of the whole heap, of `work` bytes or a little more, and
-    /// begins the collection if none is under way. After the step that ends it, every
+    /// Does a step of a collection of the whole heap, of `work` bytes or a little more (up to
+    /// twice as many where objects are scanned again that were written since), and begins the collection if none is under way. After the step that ends it, every
     /// object is freed that was not reachable when the collection began; of those that
     /// became garbage later, some are.
     ///
@@ -93,7 +91,7 @@ impl Heap {
             self.sweep_step(work.saturating_sub(step.work), &mut step);
         }
         step.finished = self.cycle.phase == Phase::Idle;
-        self.note_part();
+        self.note_step();
         if step.finished {
             self.finish_cycle();
         }
@@ -139,7 +137,7 @@ impl Heap {
         let mut step = Step::default();
         self.mark_step(&mut roots, ALL, &mut step);
         self.sweep_step(ALL, &mut step);
-        self.note_part();
+        self.note_young();
         self.verify_if_stressed()?;
         let usage = self.usage();
         Ok(Collected {
@@ -157,20 +155,22 @@ impl Heap {
     pub fn has_debt(&self) -> bool {
         let (tally, account) = (&self.store.resources().tally, self.store.account());
         if self.cycle.phase == Phase::Idle {
-            self.pacer.is_young_due(tally) || self.pacer.is_due(tally, account)
+            self.pacer.is_young_due(tally) || self.pacer.is_cycle_due(tally, account)
         } else {
             self.pacer.is_step_due(tally, account)
         }
     }
 
-    /// Does what is due by the [`Policy`], so that no pause is long: a young collection; or,
-    /// once the heap has grown by [`Policy::growth_percent`], the next step of a collection
-    /// of the whole heap, until that has ended. A step marks or sweeps four times as many
-    /// bytes as were allocated since the one before, but no more than for twice
-    /// [`Policy::step_bytes`]; and once as many were marked as the heap has, since the
+    /// Does what is due by the [`Policy`], so that no pause is long; nothing without a
+    /// debt. A young collection is due after [`Policy::young_bytes`]. Once the objects that
+    /// these left have made the heap grow by [`Policy::growth_percent`], the whole heap is
+    /// collected in steps, without young collections until that has ended. A step marks or
+    /// sweeps eight times as many bytes as were allocated since the one before, and 32 times
+    /// as many while a limit is near, but no more than for twice [`Policy::step_bytes`]; and
+    /// once as many were marked as the heap has, since the
     /// program writes to objects faster than steps scan them again, each twice as many as
-    /// the one before it. Where a limit is near, or as much was allocated since the
-    /// collection began as was in use then, the rest of it is done at once.
+    /// the one before it. Where a limit has refused a growth, or as much was allocated since
+    /// the collection began as was in use then, the rest of it is done at once.
     ///
     /// ```
     /// use segheap::{Cell, Heap, List};
@@ -192,6 +192,10 @@ impl Heap {
     where
         I: IntoIterator<Item: Into<Cell>>,
     {
+        if !self.has_debt() {
+            let finished = self.cycle.phase == Phase::Idle;
+            return Ok(Step { finished, ..Step::default() });
+        }
         let roots = roots.into_iter().map(Into::into);
         self.cycle.keeps_states = true;
         let policy = self.pacer.policy();
@@ -199,20 +203,17 @@ impl Heap {
         let is_under_way = self.cycle.phase != Phase::Idle;
         // The first collection, of the whole heap, has steps as well.
         let is_first = policy.young_bytes > 0 && !self.store.has_states();
-        let is_due = is_under_way || is_first || self.pacer.is_due(&tally, account);
+        let is_due = is_under_way || is_first || self.pacer.is_cycle_due(&tally, account);
         let at_once = policy.step_bytes == 0 || is_under_way && self.pacer.is_late(&tally);
-        if self.pacer.is_urgent(&tally, account) || is_due && at_once {
+        if self.pacer.is_refused(&tally, account) || is_due && at_once {
             return self.collect(roots).map(Step::of_collection);
         }
         if is_due {
             // Before a cycle, more was allocated than since the last step.
             let most = policy.step_bytes.saturating_mul(if is_under_way { 2 } else { 1 });
             let bytes = tally.bytes.min(most).max(policy.step_bytes);
-            let factor = SPEED.checked_shl(self.cycle.rescans).unwrap_or(ALL);
+            let factor = Pacer::speed(account).checked_shl(self.cycle.rescans).unwrap_or(ALL);
             return self.step(roots, bytes.saturating_mul(factor));
-        }
-        if policy.young_bytes == 0 {
-            return Ok(Step { finished: true, ..Step::default() });
         }
         self.collect_young(roots).map(Step::of_collection)
     }
@@ -264,9 +265,7 @@ impl Heap {
     /// Notes the bytes of a step after which marking goes on.
     fn note_rescans(&mut self, marked: u64) {
         self.cycle.marked = self.cycle.marked.saturating_add(marked);
-        let live = self.usage().live().saturating_mul(VISIT);
-        let bytes = self.store.arenas().payload_bytes().saturating_add(live);
-        if self.cycle.marked > bytes {
+        if self.cycle.marked > self.store.live_bytes() {
             self.cycle.rescans = self.cycle.rescans.saturating_add(1);
         }
     }
@@ -348,9 +347,7 @@ impl Heap {
         if !self.keeps_states() || !self.store.has_states() {
             self.store.forget_states();
         }
-        let usage = self.usage();
-        let live = usage.live().saturating_add(u64::from(usage.seals.live));
-        self.restart_pacer(live, has_freed);
+        self.restart_pacer(has_freed);
     }
 
     /// Whether states are kept between collections, for young ones.
@@ -400,10 +397,17 @@ impl Heap {
         })
     }
 
-    /// The allocations so far are accounted for by a young collection or a step.
-    fn note_part(&mut self) {
+    /// The allocations so far are accounted for by a step.
+    fn note_step(&mut self) {
         let StoreParts { resources, .. } = self.store.parts();
-        self.pacer.note_part(&resources.tally);
+        self.pacer.note_step(&resources.tally);
+        resources.tally = Tally::default();
+    }
+
+    /// The allocations so far are accounted for by a young collection.
+    fn note_young(&mut self) {
+        self.pacer.note_young(self.store.footprint());
+        let StoreParts { resources, .. } = self.store.parts();
         resources.tally = Tally::default();
     }
 }
@@ -415,5 +419,3 @@ impl Step {
         Step { finished: true, freed, stale_roots, work: 0 }
     }
 }
-
-const _: () = assert!(SPEED > 1, "a cycle ends before as much as is live was allocated");

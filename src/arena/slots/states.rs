@@ -136,11 +136,12 @@ impl States {
         }
     }
 
-    /// The first grey slot of the groups from `group` on, which moves on to its group.
-    /// O(groups passed).
-    pub(crate) fn next_grey(&mut self, group: &mut usize) -> Option<u32> {
+    /// The first grey slot of the groups from `group` on, which moves on to its group. Adds
+    /// the words that it has looked at to `passed`.
+    pub(crate) fn next_grey(&mut self, group: &mut usize, passed: &mut usize) -> Option<u32> {
         let len = self.len();
         while *group < self.groups() {
+            *passed = passed.saturating_add(1);
             let bits = *self.words.get(len.saturating_add(*group))?;
             if bits == 0 {
                 *group = group.saturating_add(1);
