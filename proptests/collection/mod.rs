@@ -2,6 +2,7 @@
 
 mod compaction;
 mod depth;
+mod large;
 mod pacing;
 mod pressure;
 mod regions;

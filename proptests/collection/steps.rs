@@ -96,7 +96,8 @@ impl Vm {
     fn alloc(&mut self, kind: u8, to: u8, n: u16) {
         let len = match kind % 6 {
             0 => 2,
-            5 => LARGE,
+            5 if n.is_multiple_of(2) => LARGE,
+            5 => LARGE / 2,
             _ => 1 + usize::from(n) % 7,
         };
         let mut cells = vec![Cell::NULL; len];
@@ -105,18 +106,19 @@ impl Vm {
             cells[at] = self.register((usize::from(n) + at * 5) as u8);
         }
         let heap = &mut self.heap;
+        let is_map = kind % 6 == 3 || len == LARGE / 2;
         let made = match kind % 6 {
+            _ if is_map => heap.alloc(Map::with_capacity(len)).map(Cell::from),
             0 => heap.alloc(Pair::of(cells[0], cells[1])).map(Cell::from),
             1 => heap.alloc(Struct::of(3, &cells)).map(Cell::from),
             2 => heap.alloc(Closure::of(3, &cells)).map(Cell::from),
-            3 => heap.alloc(Map::with_capacity(len)).map(Cell::from),
             _ => heap.alloc(List::of(&cells)).map(Cell::from),
         };
         let Ok(cell) = made else {
             assert!(self.starved);
             return;
         };
-        if kind % 6 == 3 {
+        if is_map {
             for (key, &value) in cells.iter().enumerate() {
                 heap.map_insert(cell, (key as i32).into(), value).unwrap();
             }

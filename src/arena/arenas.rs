@@ -1,6 +1,6 @@
 //! [`Arenas`]: one arena for each kind, and one for seals.
 
-use super::{Arena, Slot};
+use super::{Arena, Born, Slot};
 use crate::words::{Cell, Error, HashSeeds, Kind, Result, Shape, corrupt};
 
 /// The arenas of a heap, in the order of [`Kind::place`]: the arena of seals is the
@@ -82,6 +82,37 @@ impl Arenas {
         let both = self.arenas.get_disjoint_mut([from.place(), to.place()]);
         let [from, to] = both.map_err(|_| corrupt())?;
         Ok((from, to))
+    }
+
+    /// Notes that cells are stored in the object in slot `index` if a collection scans that
+    /// in parts and has scanned it: the objects stored become grey, instead of this one,
+    /// which would be scanned anew. Returns whether it is such an object. `born` is the state
+    /// of new objects.
+    #[cold]
+    pub(crate) fn note_stored(
+        &mut self,
+        born: Born,
+        kind: Kind,
+        index: u32,
+        cells: &[Cell],
+    ) -> bool {
+        let in_parts = self.get(kind).is_some_and(|arena| arena.is_scanned_in_parts(index));
+        if in_parts {
+            cells.iter().for_each(|&cell| self.shade_stored(born, cell));
+        }
+        in_parts
+    }
+
+    /// Makes an object grey if it is white; not while a cycle sweeps, when white objects are
+    /// garbage.
+    pub(crate) fn shade_stored(&mut self, born: Born, cell: Cell) {
+        let arena = self.get_mut(cell.selector());
+        let arena = arena.filter(|_| cell.is_handle() && born == Born::WHITE);
+        if let Some(arena) = arena.filter(|arena| arena.states().is_kept() && arena.contains(cell))
+            && arena.states().is_white(cell.slot())
+        {
+            arena.states_mut().shade(cell.slot());
+        }
     }
 
     /// Whether a cell is the handle of a live object or of a live seal.

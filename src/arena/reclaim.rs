@@ -96,14 +96,18 @@ impl<const BITS: u32> Arena<BITS> {
     }
 
     /// Frees every live object among the white slots of word `n` of states, the last first,
-    /// and makes the slots black. Calls `freed` for each. Returns how many slots were white.
+    /// and makes the slots black. Calls `freed` for each. Returns how many slots were white,
+    /// and how many objects were freed.
     pub(crate) fn sweep_white(
         &mut self,
         tally: &mut Tally,
         n: usize,
         mut freed: impl FnMut(Cell),
-    ) -> usize {
-        let mut white = 0_usize;
+    ) -> (usize, usize) {
+        let (mut white, mut count) = (0_usize, 0_usize);
+        for index in self.slots.states().white(n) {
+            self.prefetch_payload(index);
+        }
         for index in self.slots.states().white(n) {
             white = white.saturating_add(1);
             if let Some(cell) = self.live_at(index) {
@@ -111,12 +115,13 @@ impl<const BITS: u32> Arena<BITS> {
                     tally.retired_slot();
                 }
                 freed(cell);
+                count = count.saturating_add(1);
             }
         }
         if white > 0 {
             self.slots.states_mut().blacken_white(n);
         }
-        white
+        (white, count)
     }
 
     /// Resets the memory if no object has a block any more.

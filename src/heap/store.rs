@@ -312,17 +312,24 @@ impl Store {
         !self.resources.states_lost && self.arenas.iter().all(|arena| arena.states().is_kept())
     }
 
-    /// Keeps states from here on, all of them white or all black. Returns whether there is
-    /// memory for them; none are kept if not. O(slots / 32).
-    pub(crate) fn keep_states(&mut self, states: Born) -> bool {
+    /// Keeps states from here on; of slots that have none yet, white ones. Returns whether
+    /// there is memory for them; none are kept if not.
+    pub(crate) fn keep_states(&mut self) -> bool {
         self.resources.born = Born::WHITE;
         self.resources.states_lost = false;
         let account = &mut self.resources.account;
-        let kept = self.arenas.iter_mut().all(|arena| arena.keep_states(account, states));
+        let kept = self.arenas.iter_mut().all(|arena| arena.keep_states(account));
         if !kept {
             self.forget_states();
         }
         kept
+    }
+
+    /// Makes an object grey if it is white, as something refers to it from here on that is
+    /// not scanned again; not while a cycle sweeps, when white objects are garbage. O(1).
+    pub(crate) fn note_stored(&mut self, cell: Cell) {
+        let born = self.resources.born;
+        self.arenas.shade_stored(born, cell);
     }
 
     /// Keeps no states from here on.

@@ -21,6 +21,9 @@ pub struct Collected {
     pub first_stale: Option<usize>,
     /// Retired slots recycled, by [`Heap::collect_and_recycle`] only.
     pub recycled: u64,
+    /// The work of a young collection, counted as in [`Step::work`](crate::Step::work); of one
+    /// of the whole heap, the bytes of live objects and 32 for each that was freed.
+    pub work: u64,
     /// Arenas compacted, as [`Policy::compact_percent`] decides or because a limit was
     /// near.
     pub compacted: u32,
@@ -281,6 +284,7 @@ impl Heap {
         }
         let usage = self.usage();
         done.live = usage.live().saturating_add(u64::from(usage.seals.live));
+        done.work = self.store.live_bytes().saturating_add(done.freed.saturating_mul(32));
         done.compacted = self.compact_after(&wasteful);
         let StoreParts { arenas, resources, .. } = self.store.parts();
         arenas.iter_mut().for_each(|arena| arena.fold(resources));

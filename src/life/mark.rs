@@ -6,18 +6,18 @@
 //! The work list grows while the limits allow. What it has no room for is made grey, so
 //! that no memory is needed.
 
-use crate::arena::{Account, Arenas, Slot};
+use crate::arena::{Account, Arenas, CHUNK, Slot};
 use crate::heap::Cycle;
 use crate::words::{Cell, Kind, to_u64};
 
 /// Objects in a batch: as many cache misses as overlap.
 const BATCH: usize = 32;
-/// The cells of an object that are scanned at once.
-pub(super) const CHUNK: usize = 4096;
 /// The bytes that visiting an object counts as.
 pub(super) const VISIT: u64 = 16;
 /// The capacity of a work list when it first grows.
 const FIRST_CAPACITY: usize = 256;
+/// The most entries of a work list: it moves when it grows.
+const MOST: usize = 1 << 16;
 
 /// Marking, for as long as there is work left to be done.
 #[derive(Debug)]
@@ -45,12 +45,12 @@ impl<'c> Marker<'c> {
 
     /// Whether no work is left.
     #[inline(always)]
-    const fn is_spent(&self) -> bool {
+    pub(super) const fn is_spent(&self) -> bool {
         self.done >= self.work
     }
 
     #[inline(always)]
-    const fn spend(&mut self, bytes: u64) {
+    pub(super) const fn spend(&mut self, bytes: u64) {
         self.done = self.done.saturating_add(bytes);
     }
 
@@ -74,6 +74,41 @@ impl<'c> Marker<'c> {
         let arena = arenas.of(root).filter(|arena| root.is_handle() && arena.contains(root));
         if arena.is_some_and(|arena| arena.states().is_white(root.slot())) {
             self.push(arenas, account, &[root]);
+        }
+    }
+
+    /// Adds roots, and counts those that are stale. Returns how many roots there are.
+    pub(super) fn add_roots(
+        &mut self,
+        arenas: &mut Arenas,
+        account: &mut Account,
+        roots: &mut dyn Iterator<Item = Cell>,
+        stale: &mut usize,
+    ) -> u64 {
+        let mut count = 0_u64;
+        loop {
+            let mut batch = [Cell::NULL; BATCH];
+            let mut len = 0_usize;
+            for (place, root) in batch.iter_mut().zip(&mut *roots) {
+                *place = root;
+                len = len.wrapping_add(1);
+                if let Some(arena) = arenas.of(root).filter(|_| root.is_handle()) {
+                    arena.prefetch_slot(root.slot());
+                }
+            }
+            for &root in batch.get(..len).unwrap_or_default() {
+                let arena = arenas.of(root).filter(|_| root.is_handle());
+                let Some(arena) = arena else { continue };
+                if !arena.contains(root) {
+                    *stale = stale.saturating_add(1);
+                } else if arena.states().is_white(root.slot()) {
+                    self.push(arenas, account, &[root]);
+                }
+            }
+            count = count.saturating_add(to_u64(len));
+            if len < BATCH {
+                return count;
+            }
         }
     }
 
@@ -228,6 +263,9 @@ impl<'c> Marker<'c> {
     fn grow(&mut self, account: &mut Account, more: usize) -> bool {
         let work = &mut self.cycle.work;
         let len = work.len().saturating_add(more).max(FIRST_CAPACITY);
+        if len > MOST {
+            return false;
+        }
         let bytes = len.saturating_mul(size_of::<Cell>());
         // Both lists exist during the copy; what a limit refuses would be noted.
         bytes.saturating_mul(2) <= account.left() && account.reserve(work, len).is_ok()
@@ -274,7 +312,8 @@ fn next_grey(arenas: &mut Arenas, place: &mut usize, group: &mut usize) -> (Opti
     }
 }
 
-/// The bytes that a slot counts as when it is swept.
-pub(super) const fn swept(slots: usize) -> u64 {
-    to_u64(slots).saturating_mul(VISIT)
+/// The bytes that sweeping counts as: so many slots were white, and of these as many objects
+/// freed.
+pub(super) const fn swept((white, freed): (usize, usize)) -> u64 {
+    to_u64(white).saturating_mul(2).saturating_add(to_u64(freed).saturating_mul(32))
 }

@@ -16,7 +16,7 @@ use super::collect::Collected;
 use super::inspect::Fault;
 use super::mark::{Marker, VISIT, swept};
 use super::trace::{Bases, Marks};
-use crate::arena::{Arenas, Born, Tally};
+use crate::arena::{Arena, Arenas, Born, Tally};
 use crate::heap::{Heap, Pacer, Phase, StoreParts};
 use crate::words::{Cell, Kind, Result, to_u64};
 #[cfg(doc)]
@@ -29,8 +29,8 @@ pub struct Step {
     /// Whether no cycle is under way afterwards.
     pub finished: bool,
     /// The bytes that were marked or swept: the cells of the objects scanned, 8 for each
-    /// handle among them found to be marked meanwhile, and 16 for each object marked, root
-    /// tested or slot swept.
+    /// handle among them found to be marked meanwhile, 16 for each object marked and root or
+    /// pin tested, 32 for each object freed, and what the search for these takes.
     pub work: u64,
     /// Objects freed, seals included.
     pub freed: u64,
@@ -55,10 +55,11 @@ impl Heap {
     /// [`Heap::contains`], [`Heap::pin`], [`Heap::watch`] and [`Heap::seal`] treat it as
     /// freed; nothing that refers to it keeps it.
     ///
-    /// A step takes O(`work`), O(slots / 32) where the collection begins, and O(roots
-    /// and pins) where marking ends. It scans large objects in parts. One that is
-    /// written between all steps is scanned from the beginning each time: a VM that
-    /// keeps writing to an object of more cells than a step scans ends the collection
+    /// A step takes O(`work`), and O(roots + slots / 2,048) where marking begins and ends.
+    /// It scans objects of more than 4,096 cells in parts, and does not scan them again for
+    /// single elements or entries stored. One that is opened as a slice or window, or whose
+    /// cells are moved, between all steps is scanned from the beginning each time: a VM that
+    /// keeps doing that ends the collection
     /// by [`Heap::collect`], which is what [`Heap::collect_debt`] does when much has
     /// been allocated meanwhile. If memory is refused for two bits for each slot, the
     /// step collects the whole heap.
@@ -84,8 +85,11 @@ impl Heap {
             return self.collect(roots).map(Step::of_collection);
         }
         let (mut step, work) = (Step::default(), work.max(1));
-        if self.cycle.phase == Phase::Marking {
-            self.mark_step(&mut roots, work, &mut step);
+        if self.cycle.phase == Phase::Whitening {
+            self.whiten_step(work, &mut step);
+        }
+        if self.cycle.phase == Phase::Marking && step.work < work {
+            self.mark_step(&mut roots, work.saturating_sub(step.work), &mut step);
         }
         if self.cycle.phase == Phase::Sweeping {
             self.sweep_step(work.saturating_sub(step.work), &mut step);
@@ -145,6 +149,7 @@ impl Heap {
             freed_bytes: before.saturating_sub(self.store.arenas().payload_bytes()),
             live: usage.live().saturating_add(u64::from(usage.seals.live)),
             stale_roots: step.stale_roots,
+            work: step.work,
             ..Collected::default()
         })
     }
@@ -224,9 +229,12 @@ impl Heap {
             let lost = self.store.resources().states_lost;
             return !lost || self.cycle.phase == Phase::Sweeping;
         }
-        let kept = self.store.keep_states(Born::WHITE);
+        let had_states = self.store.has_states();
+        let kept = self.store.keep_states();
         if kept {
-            self.cycle.phase = Phase::Marking;
+            // States are white at first.
+            self.cycle.phase = if had_states { Phase::Whitening } else { Phase::Marking };
+            (self.cycle.sweep, self.cycle.pins) = ((0, 0), 0);
             let StoreParts { arenas, resources, .. } = self.store.parts();
             let in_use = arenas.payload_bytes().saturating_add(arenas.slot_bytes());
             self.pacer.begin_cycle(&resources.tally, in_use);
@@ -234,27 +242,61 @@ impl Heap {
         kept
     }
 
+    /// Makes objects white, as far as `work` allows, and begins to mark once all are.
+    fn whiten_step(&mut self, work: u64, step: &mut Step) {
+        let (mut place, mut n) = self.cycle.sweep;
+        let mut left = usize::try_from(work).unwrap_or(usize::MAX);
+        while left > 0 {
+            let arenas = self.store.arenas_mut();
+            let arena = arenas.get_mut(Kind::from_place(place)).filter(|_| place < Arenas::COUNT);
+            let Some(arena) = arena else {
+                self.cycle.phase = Phase::Marking;
+                break;
+            };
+            let words = arena.words_of_states().saturating_sub(n).min(left);
+            arena.states_mut().whiten(n..n.saturating_add(words));
+            left = left.saturating_sub(words);
+            n = n.saturating_add(words);
+            if n >= arena.words_of_states() {
+                (place, n) = (place.saturating_add(1), 0);
+            }
+        }
+        self.cycle.sweep = (place, n);
+        step.work = work.saturating_sub(to_u64(left));
+    }
+
     /// Marks as much as `work` allows, and begins to sweep if nothing is left to be marked.
     /// Outside of a cycle, marks young objects.
     fn mark_step(&mut self, roots: &mut dyn Iterator<Item = Cell>, work: u64, step: &mut Step) {
+        let in_cycle = self.cycle.phase == Phase::Marking;
         let StoreParts { arenas, resources, .. } = self.store.parts();
         let account = &mut resources.account;
+        // A pin makes its object grey, so that those of before the cycle are left. The list
+        // may become shorter: see `Heap::unpin`.
+        let mut pins = if in_cycle { self.cycle.pins } else { usize::MAX };
         let mut marker = Marker::new(&mut self.cycle, work);
         let mut done = marker.drain(arenas, account);
-        if done {
-            let mut count = 0_u64;
-            for root in roots.chain(self.roots.pins()) {
-                if root.is_handle() && !arenas.contains(root) {
-                    step.stale_roots = step.stale_roots.saturating_add(1);
-                }
-                count = count.saturating_add(1);
-                marker.add(arenas, account, root);
+        while done && let Some(pinned) = self.roots.pins_from(pins) {
+            if marker.is_spent() {
+                done = false;
+                break;
             }
+            let count = pinned.len();
+            pins = pins.saturating_add(count);
+            for pin in pinned {
+                marker.add(arenas, account, pin);
+            }
+            marker.spend(VISIT.saturating_mul(to_u64(count)));
+            done = marker.drain(arenas, account);
+        }
+        if done {
+            let count = marker.add_roots(arenas, account, roots, &mut step.stale_roots);
             step.work = step.work.saturating_add(count.saturating_mul(VISIT));
             done = marker.drain(arenas, account);
         }
         let marked = marker.done();
         step.work = step.work.saturating_add(marked);
+        self.cycle.pins = pins;
         if done {
             self.begin_sweep();
         } else {
@@ -284,7 +326,7 @@ impl Heap {
     /// The words of states of an arena.
     fn words_to_sweep(&self, place: usize) -> usize {
         let arena = self.store.arenas().get(Kind::from_place(place));
-        arena.filter(|_| place < Arenas::COUNT).map_or(0, |arena| arena.states().len())
+        arena.filter(|_| place < Arenas::COUNT).map_or(0, Arena::words_of_states)
     }
 
     /// Frees white objects, as far as `work` allows. Goes from the last slot of each arena
@@ -298,12 +340,12 @@ impl Heap {
             let tally: &mut Tally = &mut resources.tally;
             let roots = &mut self.roots;
             while n > 0 && done < work {
-                let most = work.saturating_sub(done) / 8;
+                let most = work.saturating_sub(done);
                 let most = usize::try_from(most).unwrap_or(usize::MAX).saturating_add(1);
                 let range = n.saturating_sub(most)..n;
                 let found = arena.states().last_white(range.clone());
                 let passed = n.saturating_sub(found.unwrap_or(range.start));
-                done = done.saturating_add(to_u64(passed).saturating_mul(8));
+                done = done.saturating_add(to_u64(passed));
                 n = found.unwrap_or(range.start);
                 if found.is_none() {
                     continue;
@@ -323,10 +365,32 @@ impl Heap {
         }
         self.cycle.sweep = (place, n);
         self.cycle.has_freed |= step.freed > 0;
-        step.work = step.work.saturating_add(done);
         if place >= Arenas::COUNT && self.cycle.phase == Phase::Sweeping {
-            self.cycle.phase = Phase::Idle;
+            done = done.saturating_add(self.clean_step(work.saturating_sub(done)));
         }
+        step.work = step.work.saturating_add(done);
+    }
+
+    /// Makes grey objects black after the sweep of a cycle, as far as `work` allows: nothing
+    /// white is left that they could refer to. Returns the work done.
+    fn clean_step(&mut self, work: u64) -> u64 {
+        let (mut place, mut group) = self.cycle.cleaned;
+        let mut left = usize::try_from(work).unwrap_or(usize::MAX);
+        while left > 0 {
+            let arenas = self.store.arenas_mut();
+            let arena = arenas.get_mut(Kind::from_place(place)).filter(|_| place < Arenas::COUNT);
+            let Some(arena) = arena else {
+                self.cycle.phase = Phase::Idle;
+                break;
+            };
+            let passed = arena.states_mut().blacken_grey(&mut group, left);
+            if passed < left {
+                (place, group) = (place.saturating_add(1), 0);
+            }
+            left = left.saturating_sub(passed.max(1));
+        }
+        self.cycle.cleaned = (place, group);
+        work.saturating_sub(to_u64(left))
     }
 
     /// Sweeps what is left to be swept, if a cycle is sweeping.
@@ -359,7 +423,9 @@ impl Heap {
     pub(super) fn note_collected(&mut self) {
         self.cycle.end(self.store.account_mut());
         if self.keeps_states() {
-            self.store.keep_states(Born::BLACK);
+            if self.store.keep_states() {
+                self.store.arenas_mut().iter_mut().for_each(Arena::blacken_all);
+            }
         } else {
             self.store.forget_states();
         }
@@ -368,7 +434,8 @@ impl Heap {
     /// Checks that every white object is found to which a black one refers: outside of a
     /// cycle there is none, and while one marks they are on the work list.
     pub(super) fn verify_states(&mut self) -> core::result::Result<(), Fault> {
-        if !self.store.has_states() || self.cycle.phase == Phase::Sweeping {
+        let has_marks = matches!(self.cycle.phase, Phase::Idle | Phase::Marking);
+        if !self.store.has_states() || !has_marks {
             return Ok(());
         }
         let partial = self.cycle.partial.map(|(cell, _)| cell);
@@ -415,7 +482,7 @@ impl Heap {
 impl Step {
     /// The step that a whole collection was.
     fn of_collection(done: Collected) -> Step {
-        let Collected { freed, stale_roots, .. } = done;
-        Step { finished: true, freed, stale_roots, work: 0 }
+        let Collected { freed, stale_roots, work, .. } = done;
+        Step { finished: true, freed, stale_roots, work }
     }
 }
