@@ -8,6 +8,7 @@ mod pressure;
 mod regions;
 mod rollback;
 mod roots;
+mod stats;
 mod steps;
 mod steps_more;
 

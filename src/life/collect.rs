@@ -2,7 +2,7 @@
 
 use super::trace::{Bases, Trace};
 use crate::arena::{Account, Arenas, Tally};
-use crate::heap::{Heap, Roots, Store, StoreParts};
+use crate::heap::{Heap, Roots, Stopwatch, Store, StoreParts};
 use crate::words::{Cell, Error, Kind, Policy, Result, to_u64};
 
 /// The result of a collection; returned by [`Heap::collect`].
@@ -24,6 +24,10 @@ pub struct Collected {
     /// The work of a young collection, counted as in [`Step::work`](crate::Step::work); of one
     /// of the whole heap, the bytes of live objects and 32 for each that was freed.
     pub work: u64,
+    /// Objects that a young collection has reached: they are old from then on.
+    pub promoted: u64,
+    /// Old objects that a young collection has scanned, as they had been written.
+    pub remembered: u64,
     /// Arenas compacted, as [`Policy::compact_percent`] decides or because a limit was
     /// near.
     pub compacted: u32,
@@ -269,6 +273,7 @@ impl Heap {
         weak: impl Iterator<Item = Cell>,
         recycle: bool,
     ) -> Result<Collected> {
+        let watch = Stopwatch::start();
         self.finish_sweep();
         let wasteful = Wasteful::find(self.store.arenas(), self.pacer.policy());
         let before = self.store.extent();
@@ -291,6 +296,8 @@ impl Heap {
         let changed = done.freed > 0 || done.recycled > 0 || self.store.extent() != before;
         self.restart_pacer(changed);
         self.verify_if_stressed()?;
+        self.stats.collections = self.stats.collections.saturating_add(1);
+        self.note_pause(&done, watch);
         Ok(done)
     }
 

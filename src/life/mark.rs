@@ -29,18 +29,25 @@ pub(super) struct Marker<'c> {
     done: u64,
     /// Bytes that may be scanned in addition, of objects that were scanned before.
     again: u64,
+    /// Objects that were reached, and grey ones that were scanned.
+    counts: (u64, u64),
     /// An object was made grey since the search for grey ones began.
     shaded: bool,
 }
 
 impl<'c> Marker<'c> {
     pub(super) const fn new(cycle: &'c mut Cycle, work: u64) -> Marker<'c> {
-        Marker { cycle, work, done: 0, again: work, shaded: false }
+        Marker { cycle, work, done: 0, again: work, counts: (0, 0), shaded: false }
     }
 
     /// The bytes that were scanned.
     pub(super) const fn done(&self) -> u64 {
         self.done
+    }
+
+    /// The objects that were reached, and the grey ones that were scanned.
+    pub(super) const fn counts(&self) -> (u64, u64) {
+        self.counts
     }
 
     /// Whether no work is left.
@@ -121,7 +128,10 @@ impl<'c> Marker<'c> {
                 let (found, passed) = next_grey(arenas, &mut place, &mut group);
                 self.spend(to_u64(passed).saturating_mul(8));
                 match found {
-                    Some(cell) => self.cycle.partial = Some((cell, 0)),
+                    Some(cell) => {
+                        self.counts.1 = self.counts.1.saturating_add(1);
+                        self.cycle.partial = Some((cell, 0));
+                    }
                     None if core::mem::take(&mut self.shaded) => (place, group) = (0, 0),
                     None => return true,
                 }
@@ -179,6 +189,7 @@ impl<'c> Marker<'c> {
         if !arena.states().is_white(cell.slot()) {
             return None;
         }
+        self.counts.0 = self.counts.0.wrapping_add(1);
         let cells = arena.shape().cells(slot.len);
         let bytes = if cells > CHUNK { 0 } else { to_u64(cells).saturating_mul(8) };
         self.spend(bytes.saturating_add(VISIT));

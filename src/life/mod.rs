@@ -2,11 +2,14 @@
 //! into other heaps, inspection.
 
 mod collect;
+#[cfg(all(feature = "std", not(all(target_family = "wasm", target_os = "unknown"))))]
+mod deadline;
 mod inspect;
 mod mark;
 mod regions;
 mod seals;
 mod steps;
+mod sweep;
 mod trace;
 mod transplant;
 mod watches;

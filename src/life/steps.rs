@@ -14,11 +14,11 @@
 
 use super::collect::Collected;
 use super::inspect::Fault;
-use super::mark::{Marker, VISIT, swept};
+use super::mark::{Marker, VISIT};
 use super::trace::{Bases, Marks};
-use crate::arena::{Arena, Arenas, Born, Tally};
-use crate::heap::{Heap, Pacer, Phase, StoreParts};
-use crate::words::{Cell, Kind, Result, to_u64};
+use crate::arena::{Arena, Born, Tally};
+use crate::heap::{Heap, Pacer, Phase, Stopwatch, StoreParts};
+use crate::words::{Cell, Result, to_u64};
 #[cfg(doc)]
 use crate::words::{Error, Policy};
 
@@ -40,7 +40,7 @@ pub struct Step {
 }
 
 /// Work without a bound.
-const ALL: u64 = u64::MAX;
+pub(super) const ALL: u64 = u64::MAX;
 
 impl Heap {
     /// Does a step of a collection of the whole heap, of `work` bytes or a little more (up to
@@ -80,9 +80,24 @@ impl Heap {
     where
         I: IntoIterator<Item: Into<Cell>>,
     {
-        let mut roots = roots.into_iter().map(Into::into);
+        let watch = Stopwatch::start();
+        let roots = roots.into_iter().map(Into::into);
+        let (step, at_once) = self.step_of(roots, work)?;
+        if !at_once {
+            self.note_steps(&step, watch);
+        }
+        Ok(step)
+    }
+
+    /// [`Heap::step`], without a note of it. Returns whether it was a collection of the
+    /// whole heap at once as well.
+    pub(super) fn step_of(
+        &mut self,
+        mut roots: impl Iterator<Item = Cell>,
+        work: u64,
+    ) -> Result<(Step, bool)> {
         if !self.begin_step() {
-            return self.collect(roots).map(Step::of_collection);
+            return Ok((self.collect(roots).map(Step::of_collection)?, true));
         }
         let (mut step, work) = (Step::default(), work.max(1));
         if self.cycle.phase == Phase::Whitening {
@@ -100,7 +115,17 @@ impl Heap {
             self.finish_cycle();
         }
         self.verify_if_stressed()?;
-        Ok(step)
+        Ok((step, false))
+    }
+
+    /// Notes steps that were one pause.
+    pub(super) fn note_steps(&mut self, step: &Step, watch: Stopwatch) {
+        let stats = &mut self.stats;
+        stats.steps = stats.steps.saturating_add(1);
+        stats.cycles = stats.cycles.saturating_add(u64::from(step.finished));
+        stats.work = stats.work.saturating_add(step.work);
+        stats.freed = stats.freed.saturating_add(step.freed);
+        watch.stop(stats);
     }
 
     /// Frees every object that was allocated since the last collection, of whatever kind
@@ -137,21 +162,37 @@ impl Heap {
         if self.cycle.phase != Phase::Idle || !self.store.has_states() {
             return self.collect(roots);
         }
+        let watch = Stopwatch::start();
         let before = self.store.arenas().payload_bytes();
         let mut step = Step::default();
-        self.mark_step(&mut roots, ALL, &mut step);
+        let (promoted, remembered) = self.mark_step(&mut roots, ALL, &mut step);
         self.sweep_step(ALL, &mut step);
         self.note_young();
         self.verify_if_stressed()?;
         let usage = self.usage();
-        Ok(Collected {
+        let done = Collected {
+            promoted,
+            remembered,
             freed: step.freed,
             freed_bytes: before.saturating_sub(self.store.arenas().payload_bytes()),
             live: usage.live().saturating_add(u64::from(usage.seals.live)),
             stale_roots: step.stale_roots,
             work: step.work,
             ..Collected::default()
-        })
+        };
+        self.stats.young = self.stats.young.saturating_add(1);
+        self.note_pause(&done, watch);
+        Ok(done)
+    }
+
+    /// Notes a collection at once, of the whole heap or of young objects.
+    pub(super) fn note_pause(&mut self, done: &Collected, watch: Stopwatch) {
+        let stats = &mut self.stats;
+        stats.work = stats.work.saturating_add(done.work);
+        stats.freed = stats.freed.saturating_add(done.freed);
+        stats.promoted = stats.promoted.saturating_add(done.promoted);
+        stats.remembered = stats.remembered.saturating_add(done.remembered);
+        watch.stop(stats);
     }
 
     /// Returns whether [`Heap::collect_debt`] has something to do by the [`Policy`]. O(1):
@@ -242,32 +283,15 @@ impl Heap {
         kept
     }
 
-    /// Makes objects white, as far as `work` allows, and begins to mark once all are.
-    fn whiten_step(&mut self, work: u64, step: &mut Step) {
-        let (mut place, mut n) = self.cycle.sweep;
-        let mut left = usize::try_from(work).unwrap_or(usize::MAX);
-        while left > 0 {
-            let arenas = self.store.arenas_mut();
-            let arena = arenas.get_mut(Kind::from_place(place)).filter(|_| place < Arenas::COUNT);
-            let Some(arena) = arena else {
-                self.cycle.phase = Phase::Marking;
-                break;
-            };
-            let words = arena.words_of_states().saturating_sub(n).min(left);
-            arena.states_mut().whiten(n..n.saturating_add(words));
-            left = left.saturating_sub(words);
-            n = n.saturating_add(words);
-            if n >= arena.words_of_states() {
-                (place, n) = (place.saturating_add(1), 0);
-            }
-        }
-        self.cycle.sweep = (place, n);
-        step.work = work.saturating_sub(to_u64(left));
-    }
-
     /// Marks as much as `work` allows, and begins to sweep if nothing is left to be marked.
-    /// Outside of a cycle, marks young objects.
-    fn mark_step(&mut self, roots: &mut dyn Iterator<Item = Cell>, work: u64, step: &mut Step) {
+    /// Outside of a cycle, marks young objects. Returns how many objects were reached, and how
+    /// many scanned that had been written.
+    fn mark_step(
+        &mut self,
+        roots: &mut dyn Iterator<Item = Cell>,
+        work: u64,
+        step: &mut Step,
+    ) -> (u64, u64) {
         let in_cycle = self.cycle.phase == Phase::Marking;
         let StoreParts { arenas, resources, .. } = self.store.parts();
         let account = &mut resources.account;
@@ -294,7 +318,7 @@ impl Heap {
             step.work = step.work.saturating_add(count.saturating_mul(VISIT));
             done = marker.drain(arenas, account);
         }
-        let marked = marker.done();
+        let (marked, counts) = (marker.done(), marker.counts());
         step.work = step.work.saturating_add(marked);
         self.cycle.pins = pins;
         if done {
@@ -302,6 +326,7 @@ impl Heap {
         } else {
             self.note_rescans(marked);
         }
+        counts
     }
 
     /// Notes the bytes of a step after which marking goes on.
@@ -323,87 +348,8 @@ impl Heap {
         self.cycle.has_freed = false;
     }
 
-    /// The words of states of an arena.
-    fn words_to_sweep(&self, place: usize) -> usize {
-        let arena = self.store.arenas().get(Kind::from_place(place));
-        arena.filter(|_| place < Arenas::COUNT).map_or(0, Arena::words_of_states)
-    }
-
-    /// Frees white objects, as far as `work` allows. Goes from the last slot of each arena
-    /// to the first, so that the top of the memory falls.
-    fn sweep_step(&mut self, work: u64, step: &mut Step) {
-        let mut done = 0_u64;
-        let (mut place, mut n) = self.cycle.sweep;
-        while place < Arenas::COUNT && done < work {
-            let StoreParts { arenas, resources, .. } = self.store.parts();
-            let Some(arena) = arenas.get_mut(Kind::from_place(place)) else { break };
-            let tally: &mut Tally = &mut resources.tally;
-            let roots = &mut self.roots;
-            while n > 0 && done < work {
-                let most = work.saturating_sub(done);
-                let most = usize::try_from(most).unwrap_or(usize::MAX).saturating_add(1);
-                let range = n.saturating_sub(most)..n;
-                let found = arena.states().last_white(range.clone());
-                let passed = n.saturating_sub(found.unwrap_or(range.start));
-                done = done.saturating_add(to_u64(passed));
-                n = found.unwrap_or(range.start);
-                if found.is_none() {
-                    continue;
-                }
-                let freed = &mut step.freed;
-                let white = arena.sweep_white(tally, n, |cell| {
-                    *freed = freed.saturating_add(1);
-                    roots.note_freed(cell);
-                });
-                done = done.saturating_add(swept(white));
-            }
-            if n == 0 {
-                arena.reset_if_empty();
-                place = place.saturating_add(1);
-                n = self.words_to_sweep(place);
-            }
-        }
-        self.cycle.sweep = (place, n);
-        self.cycle.has_freed |= step.freed > 0;
-        if place >= Arenas::COUNT && self.cycle.phase == Phase::Sweeping {
-            done = done.saturating_add(self.clean_step(work.saturating_sub(done)));
-        }
-        step.work = step.work.saturating_add(done);
-    }
-
-    /// Makes grey objects black after the sweep of a cycle, as far as `work` allows: nothing
-    /// white is left that they could refer to. Returns the work done.
-    fn clean_step(&mut self, work: u64) -> u64 {
-        let (mut place, mut group) = self.cycle.cleaned;
-        let mut left = usize::try_from(work).unwrap_or(usize::MAX);
-        while left > 0 {
-            let arenas = self.store.arenas_mut();
-            let arena = arenas.get_mut(Kind::from_place(place)).filter(|_| place < Arenas::COUNT);
-            let Some(arena) = arena else {
-                self.cycle.phase = Phase::Idle;
-                break;
-            };
-            let passed = arena.states_mut().blacken_grey(&mut group, left);
-            if passed < left {
-                (place, group) = (place.saturating_add(1), 0);
-            }
-            left = left.saturating_sub(passed.max(1));
-        }
-        self.cycle.cleaned = (place, group);
-        work.saturating_sub(to_u64(left))
-    }
-
-    /// Sweeps what is left to be swept, if a cycle is sweeping.
-    pub(super) fn finish_sweep(&mut self) {
-        if self.cycle.phase == Phase::Sweeping {
-            let mut step = Step::default();
-            self.sweep_step(ALL, &mut step);
-            self.finish_cycle();
-        }
-    }
-
     /// Ends a cycle that has swept everything.
-    fn finish_cycle(&mut self) {
+    pub(super) fn finish_cycle(&mut self) {
         let has_freed = self.cycle.has_freed;
         self.cycle.end(self.store.account_mut());
         let StoreParts { resources, .. } = self.store.parts();
