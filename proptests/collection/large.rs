@@ -157,9 +157,10 @@ fn pins_are_marked_in_steps() {
             if step.finished {
                 break;
             }
-            for _ in 0..removed {
+            for n in 0..removed {
                 if !left.is_empty() {
-                    assert!(heap.unpin(left.swap_remove(0)));
+                    let at = (steps * 3 + n) % left.len().min(500);
+                    assert!(heap.unpin(left.swap_remove(at)));
                 }
             }
             if steps % 5 == 0 {
@@ -171,6 +172,24 @@ fn pins_are_marked_in_steps() {
         assert!(steps > 50, "{steps}");
         assert!(left.iter().all(|&cell| heap.contains(cell)), "{removed}");
     }
+}
+
+/// Nor are many tested at once whose objects were reached before.
+#[test]
+fn pins_of_marked_objects_are_tested_in_steps() {
+    let mut heap = heap();
+    let pinned: Vec<Cell> = (0..20_000).map(|_| pair(&mut heap)).collect();
+    let list = heap.alloc(List::of(&pinned)).unwrap().cell();
+    heap.pin(list).unwrap();
+    pinned.iter().for_each(|&cell| heap.pin(cell).unwrap());
+    loop {
+        let step = heap.step(NONE, 4 << 10).unwrap();
+        assert!(step.work < 60_000, "{}", step.work);
+        if step.finished {
+            break;
+        }
+    }
+    assert_eq!(heap.usage().live(), 20_001);
 }
 
 /// Where states are kept, a cycle makes objects white in steps.
@@ -208,6 +227,39 @@ fn garbage_stored_in_a_large_object_stays_garbage() {
         assert!(!heap.contains(garbage));
         while !heap.step([root], 16).unwrap().finished {}
         assert!(!heap.contains(garbage) && heap.get::<Pair>(garbage).is_err());
+        heap.verify().unwrap();
+    }
+}
+
+/// After a peak, the collections cost what is there.
+#[test]
+fn a_cycle_after_a_peak_costs_what_is_there() {
+    for at in [0, 150_000, 299_000] {
+        let mut heap = heap();
+        heap.set_policy(segheap::Policy::DEFAULT.with_bytes_min(64 << 10));
+        let made: Vec<Cell> = (0..300_000).map(|_| pair(&mut heap)).collect();
+        let kept = &made[at..at + 10];
+        let peak = heap.usage().pages();
+        heap.collect(kept.iter().copied()).unwrap();
+        assert!(peak > 70 && heap.usage().pages() <= 2, "the first collection gives pages back");
+        let garbage = pair(&mut heap);
+        for _ in 0..2 {
+            let mut work = 0;
+            loop {
+                let step = heap.step(kept.iter().copied(), 1 << 12).unwrap();
+                work += step.work;
+                if step.finished {
+                    break;
+                }
+            }
+            assert!(work < 40_000, "{work}");
+            assert!(kept.iter().all(|&cell| heap.contains(cell)) && !heap.contains(garbage));
+            heap.verify().unwrap();
+        }
+        heap.collect_young(kept.iter().copied()).unwrap();
+        let garbage: Vec<Cell> = (0..100_000).map(|_| pair(&mut heap)).collect();
+        let done = heap.collect_young(kept.iter().copied()).unwrap();
+        assert!(done.freed == 100_000 && !heap.contains(garbage[0]));
         heap.verify().unwrap();
     }
 }

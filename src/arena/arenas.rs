@@ -88,7 +88,7 @@ impl Arenas {
     /// in parts and has scanned it: the objects stored become grey, instead of this one,
     /// which would be scanned anew. Returns whether it is such an object. `born` is the state
     /// of new objects.
-    #[cold]
+    #[inline(always)]
     pub(crate) fn note_stored(
         &mut self,
         born: Born,
@@ -96,6 +96,14 @@ impl Arenas {
         index: u32,
         cells: &[Cell],
     ) -> bool {
+        let is_black = self.get(kind).is_some_and(|arena| arena.states().is_black(index));
+        is_black && self.note_stored_in_black(born, kind, index, cells)
+    }
+
+    /// [`Arenas::note_stored`] in a black object.
+    #[cold]
+    #[inline(never)]
+    fn note_stored_in_black(&mut self, born: Born, kind: Kind, index: u32, cells: &[Cell]) -> bool {
         let in_parts = self.get(kind).is_some_and(|arena| arena.is_scanned_in_parts(index));
         if in_parts {
             cells.iter().for_each(|&cell| self.shade_stored(born, cell));

@@ -36,6 +36,9 @@ pub struct Collected {
 /// Words that an arena may waste without being compacted: one page.
 const WASTE_MIN: u64 = 8192;
 
+/// The factor by which a memory is larger than what it needs after a peak.
+const PEAK: u64 = 8;
+
 /// The arenas that wasted more than the policy allows before a collection.
 #[derive(Debug)]
 struct Wasteful([bool; Arenas::COUNT]);
@@ -50,6 +53,20 @@ impl Wasteful {
             let words = to_u64(arena.memory().words().len());
             waste >= WASTE_MIN && waste.saturating_mul(100) > words.saturating_mul(percent)
         }))
+    }
+
+    /// Adds the arenas that have far more memory than they need until the next collection:
+    /// those of a peak.
+    fn add_peaks(&mut self, arenas: &Arenas, policy: Policy) {
+        let growth = u64::from(policy.growth_percent);
+        for (place, arena) in self.0.iter_mut().zip(arenas.iter()) {
+            let usage = arena.usage();
+            let used = usage.payload_bytes;
+            let next = (used / 100).saturating_mul(growth).max(policy.bytes_min);
+            let needed = used.saturating_add(next).saturating_mul(PEAK);
+            let size = to_u64(arena.memory().words().len()).saturating_mul(8);
+            *place |= policy.compact_percent < 100 && size > needed;
+        }
     }
 
     fn contains(&self, kind: Kind) -> bool {
@@ -275,7 +292,7 @@ impl Heap {
     ) -> Result<Collected> {
         let watch = Stopwatch::start();
         self.finish_sweep();
-        let wasteful = Wasteful::find(self.store.arenas(), self.pacer.policy());
+        let mut wasteful = Wasteful::find(self.store.arenas(), self.pacer.policy());
         let before = self.store.extent();
         // A sort under way has cells in scratch memory, which are not among the roots.
         let recycle = recycle && !self.store.account().is_sorting();
@@ -290,6 +307,7 @@ impl Heap {
         let usage = self.usage();
         done.live = usage.live().saturating_add(u64::from(usage.seals.live));
         done.work = self.store.live_bytes().saturating_add(done.freed.saturating_mul(32));
+        wasteful.add_peaks(self.store.arenas(), self.pacer.policy());
         done.compacted = self.compact_after(&wasteful);
         let StoreParts { arenas, resources, .. } = self.store.parts();
         arenas.iter_mut().for_each(|arena| arena.fold(resources));

@@ -49,12 +49,15 @@ impl Heap {
             let tally: &mut Tally = &mut resources.tally;
             let roots = &mut self.roots;
             while n > 0 && done < work {
+                // Of an earlier peak, most pages of slots were dropped.
+                let stored = arena.stored_words(n);
+                n = n.min(stored.end);
                 let most = work.saturating_sub(done);
                 let most = usize::try_from(most).unwrap_or(usize::MAX).saturating_add(1);
-                let range = n.saturating_sub(most)..n;
+                let range = n.saturating_sub(most).max(stored.start)..n;
                 let found = arena.states().last_white(range.clone());
                 let passed = n.saturating_sub(found.unwrap_or(range.start));
-                done = done.saturating_add(to_u64(passed));
+                done = done.saturating_add(to_u64(passed).max(1));
                 n = found.unwrap_or(range.start);
                 if found.is_none() {
                     continue;

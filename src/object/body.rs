@@ -87,6 +87,7 @@ pub(super) fn pop_cold<K: Growable>(arenas: &mut Arenas, index: u32) -> Result<O
 
 /// [`body`], to store an element. Of an object that a collection scans in parts, what is
 /// stored is noted, and not that it was written.
+#[inline(always)]
 pub(super) fn body_to_store<K: Sequence>(
     arenas: &mut Arenas,
     born: Born,

@@ -137,13 +137,13 @@ impl Policy {
     /// A collection is due at a growth of 100 percent, but not before 1 MiB; it
     /// compacts arenas of which more than half was unused.
     /// By `collect_debt`, young objects are collected after 1 MiB, and steps follow
-    /// each other after 16 KiB.
+    /// each other after 8 KiB.
     pub const DEFAULT: Policy = Policy {
         growth_percent: 100,
         bytes_min: 1 << 20,
         compact_percent: 50,
         young_bytes: 1 << 20,
-        step_bytes: 16 << 10,
+        step_bytes: 8 << 10,
         stress: 0,
     };
 

@@ -81,6 +81,11 @@ impl States {
         slots.div_ceil(SLOTS)
     }
 
+    /// The slots of so many words of states.
+    pub(crate) const fn words_to_slots(words: usize) -> usize {
+        words.saturating_mul(SLOTS)
+    }
+
     /// The number of words with states.
     pub(crate) fn len(&self) -> usize {
         self.groups().saturating_mul(GROUP)
