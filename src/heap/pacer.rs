@@ -9,7 +9,7 @@ const SPEED: u64 = 8;
 const SPEED_NEAR_LIMIT: u64 = 32;
 
 /// Decides when the next collection is due.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Pacer {
     policy: Policy,
     /// Bytes allocated since the last collection that trigger the next one.

@@ -3,17 +3,18 @@
 use super::trace::{Bases, Trace};
 use crate::arena::{Account, Arenas, Tally};
 use crate::heap::{Heap, Roots, Stopwatch, Store, StoreParts};
+use crate::ops::symbols;
 use crate::words::{Cell, Error, Kind, Policy, Result, to_u64};
 
 /// The result of a collection; returned by [`Heap::collect`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Collected {
-    /// Objects freed, seals included.
+    /// Objects freed, host objects and seals included.
     pub freed: u64,
     /// Bytes of the blocks of freed objects.
     pub freed_bytes: u64,
-    /// Objects that are live afterwards, seals included.
+    /// Objects that are live afterwards, host objects and seals included.
     pub live: u64,
     /// Roots that were stale: handles of objects freed before the collection.
     pub stale_roots: usize,
@@ -300,12 +301,13 @@ impl Heap {
         let mut collection = Collection { roots: &self.roots, recycle, done };
         collection.run(&mut self.store, roots, weak);
         let mut done = collection.done;
+        // Before a slot that was recycled gets a generation again that it had.
+        symbols::purge(&mut self.store);
         self.note_collected();
         if done.freed > 0 {
             self.roots.note_all_freed(self.store.arenas());
         }
-        let usage = self.usage();
-        done.live = usage.live().saturating_add(u64::from(usage.seals.live));
+        done.live = self.usage().all_live();
         done.work = self.store.live_bytes().saturating_add(done.freed.saturating_mul(32));
         wasteful.add_peaks(self.store.arenas(), self.pacer.policy());
         done.compacted = self.compact_after(&wasteful);
@@ -313,6 +315,7 @@ impl Heap {
         arenas.iter_mut().for_each(|arena| arena.fold(resources));
         let changed = done.freed > 0 || done.recycled > 0 || self.store.extent() != before;
         self.restart_pacer(changed);
+        self.drop_dead_values();
         self.verify_if_stressed()?;
         self.stats.collections = self.stats.collections.saturating_add(1);
         self.note_pause(&done, watch);
@@ -345,6 +348,8 @@ impl Heap {
     /// Restarts the pacer from the bytes in use.
     pub(super) fn restart_pacer(&mut self, changed: bool) {
         let live = (self.store.live_bytes(), self.store.footprint());
+        let foreign = to_u64(self.roots.hosts().bytes());
+        let live = (live.0.saturating_add(foreign), live.1.saturating_add(foreign));
         let StoreParts { arenas, resources, .. } = self.store.parts();
         // The next collection sweeps free slots as well, many of them after a peak.
         let used = arenas.used_slot_bytes();

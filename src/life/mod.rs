@@ -1,9 +1,11 @@
-//! Lifetimes of objects: collection, regions, roots and weak references, seals, copies
-//! into other heaps, inspection.
+//! Lifetimes of objects: collection, regions, roots and weak references, host objects,
+//! seals, copies into other heaps, inspection.
 
 mod collect;
 #[cfg(all(feature = "std", not(all(target_family = "wasm", target_os = "unknown"))))]
 mod deadline;
+mod fork;
+mod hosts;
 mod inspect;
 mod mark;
 mod regions;
@@ -15,6 +17,7 @@ mod transplant;
 mod watches;
 
 pub use collect::Collected;
+pub use hosts::Refused;
 pub use inspect::{Dump, Fault, RootPath};
 pub use regions::Region;
 pub use seals::SealKey;

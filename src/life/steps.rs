@@ -32,7 +32,7 @@ pub struct Step {
     /// handle among them found to be marked meanwhile, 16 for each object marked and root or
     /// pin tested, 32 for each object freed, and what the search for these takes.
     pub work: u64,
-    /// Objects freed, seals included.
+    /// Objects freed, host objects and seals included.
     pub freed: u64,
     /// Stale roots, handles of objects that were freed before, if the step got as far as the
     /// roots: where marking ends.
@@ -114,6 +114,7 @@ impl Heap {
         if step.finished {
             self.finish_cycle();
         }
+        self.drop_dead_values();
         self.verify_if_stressed()?;
         Ok((step, false))
     }
@@ -168,14 +169,14 @@ impl Heap {
         let (promoted, remembered) = self.mark_step(&mut roots, ALL, &mut step);
         self.sweep_step(ALL, &mut step);
         self.note_young();
+        self.drop_dead_values();
         self.verify_if_stressed()?;
-        let usage = self.usage();
         let done = Collected {
             promoted,
             remembered,
             freed: step.freed,
             freed_bytes: before.saturating_sub(self.store.arenas().payload_bytes()),
-            live: usage.live().saturating_add(u64::from(usage.seals.live)),
+            live: self.usage().all_live(),
             stale_roots: step.stale_roots,
             work: step.work,
             ..Collected::default()
@@ -419,7 +420,8 @@ impl Heap {
 
     /// The allocations so far are accounted for by a young collection.
     fn note_young(&mut self) {
-        self.pacer.note_young(self.store.footprint());
+        let foreign = to_u64(self.roots.hosts().bytes());
+        self.pacer.note_young(self.store.footprint().saturating_add(foreign));
         let StoreParts { resources, .. } = self.store.parts();
         resources.tally = Tally::default();
     }

@@ -11,6 +11,7 @@ mod hints;
 mod integers;
 mod sets;
 mod sort;
+pub(crate) mod symbols;
 mod texts;
 mod values;
 mod windows;
