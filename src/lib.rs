@@ -155,7 +155,7 @@ pub mod abi;
 pub use bstr;
 
 pub use arena::memory;
-pub use heap::{Heap, Settings, Usage};
+pub use heap::{CollectorStats, Heap, Settings, Usage};
 pub use kinds::*;
 pub use life::{Collected, Dump, Fault, Refused, Region, RootPath, SealKey, Step};
 pub use object::{
