@@ -7,6 +7,7 @@ mod init;
 mod integer;
 mod keyed;
 mod keys;
+pub(crate) mod limbs;
 mod numbers;
 pub(crate) mod table;
 mod table_mut;

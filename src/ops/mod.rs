@@ -3,12 +3,17 @@
 mod arithmetic;
 #[cfg(feature = "bigint")]
 mod big;
+mod bits;
 mod copies;
 mod direct;
 mod display;
+mod division;
 mod equality;
 mod hints;
 mod integers;
+mod magnitudes;
+mod power;
+mod radix;
 mod sets;
 mod sort;
 mod texts;

@@ -8,6 +8,7 @@ use bstr::{BStr, ByteSlice};
 use crate::arena::Arena;
 use crate::heap::Heap;
 use crate::kinds::Str;
+use crate::words::utf8;
 use crate::words::{
     Cell, Error, HasKind, Result, ShortStr, Unpacked, char_range, copy, copy_few, corrupt,
     object_len, to_usize,
@@ -130,6 +131,11 @@ impl Heap {
     #[inline(never)]
     fn string_in_arena(&mut self, text: &str) -> Result<Cell> {
         self.alloc(Str::new(text)).map(Cell::from)
+    }
+
+    /// [`Heap::string`] of bytes that are known to be UTF-8.
+    pub(super) fn string_of_bytes(&mut self, text: &[u8]) -> Result<Cell> {
+        self.string(utf8::to_str(text).ok_or_else(corrupt)?)
     }
 
     /// Returns the text of a value, in the cell or in an arena. O(1).

@@ -74,8 +74,13 @@ pub enum Error {
         /// The kind of the target.
         to: Kind,
     },
-    /// The text is not a decimal integer.
+    /// The text is not a decimal integer, or not one in the radix that was asked for.
     NotDecimal,
+    /// A radix is not within 2..=36.
+    InvalidRadix {
+        /// The radix.
+        radix: u32,
+    },
     /// The divisor is zero.
     DivisionByZero,
     /// The exponent or the shift is negative.
@@ -95,9 +100,6 @@ pub enum Error {
     RegionClosed,
     /// The list changed while it was being sorted.
     ChangedDuringSort,
-    /// Arithmetic on large integers needs the crate's feature `bigint`, which is
-    /// off.
-    NoBigint,
     /// The system provides no random numbers.
     NoEntropy,
     /// A limit of [`Limits`](crate::Limits) would be exceeded.
@@ -169,12 +171,12 @@ impl fmt::Display for Error {
             }
             Error::NoRoute { from, to } => write!(f, "no bulk copy from {from} to {to}"),
             Error::NotDecimal => f.write_str("not a decimal integer"),
+            Error::InvalidRadix { radix } => write!(f, "radix {radix} is not within 2..=36"),
             Error::DivisionByZero => f.write_str("division by zero"),
             Error::NegativeExponent => f.write_str("negative exponent"),
             Error::Overlap => f.write_str("ranges overlap"),
             Error::Overflow => f.write_str("overflow"),
             Error::IdsExhausted => f.write_str("identities exhausted"),
-            Error::NoBigint => f.write_str("feature `bigint` is off"),
             Error::NoEntropy => f.write_str("no random numbers"),
             Error::Sealed => f.write_str("sealed"),
             Error::NotSealed => f.write_str("not a sealed cell"),

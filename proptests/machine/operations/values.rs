@@ -124,6 +124,79 @@ fn integers(t: &mut Table) {
         let int = m.heap.pow(c.cell(0), c.cell(1))?;
         m.keep(int)
     });
+    t.row("Heap::wrapping_add", TWO, MAKES, |m, c| {
+        let int = m.heap.wrapping_add(c.cell(0), c.cell(1))?;
+        m.keep(int)
+    });
+    t.row("Heap::wrapping_sub", TWO, MAKES, |m, c| {
+        let int = m.heap.wrapping_sub(c.cell(0), c.cell(1))?;
+        m.keep(int)
+    });
+    t.row("Heap::wrapping_mul", TWO, MAKES, |m, c| {
+        let int = m.heap.wrapping_mul(c.cell(0), c.cell(1))?;
+        m.keep(int)
+    });
+    t.row("Heap::div_floor", TWO, MAKES, |m, c| {
+        let int = m.heap.div_floor(c.cell(0), c.cell(1))?;
+        m.keep(int)
+    });
+    t.row("Heap::mod_floor", TWO, MAKES, |m, c| {
+        let int = m.heap.mod_floor(c.cell(0), c.cell(1))?;
+        m.keep(int)
+    });
+    t.row("Heap::gcd", TWO, MAKES, |m, c| {
+        let int = m.heap.gcd(c.cell(0), c.cell(1))?;
+        m.keep(int)
+    });
+    t.row("Heap::bitand", TWO, MAKES, |m, c| {
+        let int = m.heap.bitand(c.cell(0), c.cell(1))?;
+        m.keep(int)
+    });
+    t.row("Heap::bitor", TWO, MAKES, |m, c| {
+        let int = m.heap.bitor(c.cell(0), c.cell(1))?;
+        m.keep(int)
+    });
+    t.row("Heap::bitxor", TWO, MAKES, |m, c| {
+        let int = m.heap.bitxor(c.cell(0), c.cell(1))?;
+        m.keep(int)
+    });
+    t.row("Heap::shl", TWO, MAKES, |m, c| {
+        let int = m.heap.shl(c.cell(0), c.cell(1))?;
+        m.keep(int)
+    });
+    t.row("Heap::shr", TWO, MAKES, |m, c| {
+        let int = m.heap.shr(c.cell(0), c.cell(1))?;
+        m.keep(int)
+    });
+    t.row("Heap::div_rem", TWO, MAKES, |m, c| {
+        let (quotient, rest) = m.heap.div_rem(c.cell(0), c.cell(1))?;
+        Ok(format!("{} {}", m.keep(quotient)?, m.keep(rest)?))
+    });
+    t.row("Heap::div_mod_floor", TWO, MAKES, |m, c| {
+        let (quotient, rest) = m.heap.div_mod_floor(c.cell(0), c.cell(1))?;
+        Ok(format!("{} {}", m.keep(quotient)?, m.keep(rest)?))
+    });
+    t.row("Heap::modpow", &[Integer, Integer, Integer], MAKES, |m, c| {
+        let int = m.heap.modpow(c.cell(0), c.cell(1), c.cell(2))?;
+        m.keep(int)
+    });
+    t.row("Heap::not", &[Integer], MAKES, |m, c| {
+        let int = m.heap.not(c.cell(0))?;
+        m.keep(int)
+    });
+    t.row("Heap::int_from_str_radix", &[], MAKES, |m, c| {
+        let text = format!("{}{}", ["", "-"][c.index() % 2], "12abcxyz".repeat(c.small()));
+        let int = m.heap.int_from_str_radix(&text, 34 + c.small() as u32 % 4)?;
+        m.keep(int)
+    });
+    t.row("Heap::int_from_text", &[Text], MAKES, |m, c| {
+        let int = m.heap.int_from_text(c.cell(0), 2 * c.small() as u32)?;
+        m.keep(int)
+    });
+    t.row("Heap::int_to_text", &[Integer], &[Allocates(Kind::STR)], |m, c| {
+        let text = m.heap.int_to_text(c.cell(0), 1 + 2 * c.small() as u32)?;
+        m.keep(text)
+    });
     t.row("Heap::neg", &[Integer], MAKES, |m, c| {
         let int = m.heap.neg(c.cell(0))?;
         m.keep(int)
