@@ -216,7 +216,7 @@ fn immediates() -> Vec<Cell> {
     let mut cells = vec![Cell::NULL, Cell::TRUE, Cell::FALSE, Cell::deopt(7).unwrap()];
     cells.extend([0, 1, -1, 7, 255, 256].map(|n: i32| Cell::from(n)));
     cells.extend([0.0, -0.0, 1.0, 2.5, f64::NAN, f64::INFINITY].map(Cell::from));
-    cells.extend(["", "a", "é", "abcde"].map(|text| Cell::short_str(text).unwrap()));
+    cells.extend(["", "a", "é", "12", "abcde"].map(|text| Cell::short_str(text).unwrap()));
     cells
 }
 

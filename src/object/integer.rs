@@ -66,6 +66,42 @@ impl<'h> Integer<'h> {
         Integer { negative: !self.negative && !self.limbs.is_empty(), ..self }
     }
 
+    /// The bits from bit `shift` on, 64 of them, and whether any below is set.
+    fn window(self, shift: u64) -> (u64, bool) {
+        let (limb, offset) = (usize::try_from(shift / 64).unwrap_or(usize::MAX), shift % 64);
+        let word = |n: usize| self.limbs.get(n).copied().unwrap_or(0);
+        let window = limbs::wide(word(limb.saturating_add(1)), word(limb));
+        let below = self.limbs.iter().take(limb).any(|&word| word != 0)
+            || window & ((1_u128 << offset).wrapping_sub(1)) != 0;
+        (limbs::low(window >> offset), below)
+    }
+
+    /// The float next to the integer, not beyond it, and whether it is the integer.
+    pub(crate) fn toward_zero(self) -> (f64, bool) {
+        const DIGITS: u64 = f64::MANTISSA_DIGITS as u64;
+        let shift = self.bits().saturating_sub(DIGITS);
+        let (magnitude, exact) = if self.bits() > 1024 {
+            (f64::MAX, false)
+        } else {
+            let (digits, below) = self.window(shift);
+            (digits as f64 * power_of_two(shift), !below)
+        };
+        (if self.negative { -magnitude } else { magnitude }, exact)
+    }
+
+    /// The float next to the integer, of two the even one; infinite beyond the greatest.
+    pub(crate) fn to_f64(self) -> f64 {
+        let shift = self.bits().saturating_sub(64);
+        let magnitude = if self.bits() > 1024 {
+            f64::INFINITY
+        } else {
+            // The lowest bit stands for all below: it decides between halves only.
+            let (digits, below) = self.window(shift);
+            (digits | u64::from(below)) as f64 * power_of_two(shift)
+        };
+        if self.negative { -magnitude } else { magnitude }
+    }
+
     /// The sum: its sign, and its limbs, of which the most significant ones may be
     /// zero. O(limbs), as the limbs are iterated.
     pub(crate) fn sum(self, other: Integer<'h>) -> (bool, Limbs<'h>) {
@@ -94,6 +130,11 @@ impl PartialOrd for Integer<'_> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
+}
+
+/// A power of two of 971 at most: exact, as products with it are.
+fn power_of_two(exponent: u64) -> f64 {
+    f64::from_bits(exponent.wrapping_add(1023) << 52)
 }
 
 /// The limbs of the sum or the difference of two magnitudes, least significant

@@ -12,6 +12,7 @@ mod equality;
 mod hints;
 mod integers;
 mod magnitudes;
+mod numbers;
 mod power;
 mod radix;
 mod sets;

@@ -57,8 +57,10 @@ pub enum Error {
     },
     /// The cell holds no text.
     NotText,
-    /// The cell holds no integer.
+    /// The cell holds no integer; or a float is not finite.
     NotAnInteger,
+    /// The cell holds neither an integer nor a float.
+    NotANumber,
     /// A bulk copy met an element that does not convert to one of the target's
     /// without loss.
     NotConvertible {
@@ -74,7 +76,7 @@ pub enum Error {
         /// The kind of the target.
         to: Kind,
     },
-    /// The text is not a decimal integer, or not one in the radix that was asked for.
+    /// The text is not a decimal integer, or not a number in the notation asked for.
     NotDecimal,
     /// A radix is not within 2..=36.
     InvalidRadix {
@@ -166,11 +168,12 @@ impl fmt::Display for Error {
             Error::NotUtf8 { valid_up_to } => write!(f, "not UTF-8: valid up to {valid_up_to}"),
             Error::NotText => f.write_str("not text"),
             Error::NotAnInteger => f.write_str("not an integer"),
+            Error::NotANumber => f.write_str("not a number"),
             Error::NotConvertible { index, to } => {
                 write!(f, "element {index} does not convert to {to}")
             }
             Error::NoRoute { from, to } => write!(f, "no bulk copy from {from} to {to}"),
-            Error::NotDecimal => f.write_str("not a decimal integer"),
+            Error::NotDecimal => f.write_str("not a number in this notation"),
             Error::InvalidRadix { radix } => write!(f, "radix {radix} is not within 2..=36"),
             Error::DivisionByZero => f.write_str("division by zero"),
             Error::NegativeExponent => f.write_str("negative exponent"),

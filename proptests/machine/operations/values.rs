@@ -201,6 +201,22 @@ fn integers(t: &mut Table) {
         let int = m.heap.neg(c.cell(0))?;
         m.keep(int)
     });
+    t.row("Heap::cmp_num", &[Value, Integer], &[], |m, c| {
+        show(m.heap.cmp_num(c.cell(0), c.cell(1))?)
+    });
+    t.row("Heap::as_f64", &[Integer], &[], |m, c| show(m.heap.as_f64(c.cell(0))?));
+    t.row("Heap::int_from_f64", &[], MAKES, |m, c| {
+        let int = m.heap.int_from_f64(c.float())?;
+        m.keep(int)
+    });
+    t.row("Heap::number_to_text", &[Value], &[Allocates(Kind::STR)], |m, c| {
+        let text = m.heap.number_to_text(c.cell(0))?;
+        m.keep(text)
+    });
+    t.row("Heap::number_from_text", &[Text], MAKES, |m, c| {
+        let number = m.heap.number_from_text(c.cell(0))?;
+        m.keep(number)
+    });
     const BIG: &[Takes] = &[Of(Kind::BIGNUM)];
     t.row("View<Bignum>::is_negative", BIG, &[], |m, c| {
         show(m.heap.get::<Bignum>(c.cell(0))?.is_negative())
