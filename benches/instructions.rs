@@ -224,6 +224,9 @@ operations! {
             fixture.heap.free(pair)?;
         }
     }
+    text_eq(fixture, i) {
+        fixture.heap.text_eq(black_box(fixture.texts[i]), black_box(fixture.others[i]))?
+    }
     text_alloc_free(fixture, _i) {
         let text = fixture.heap.string(black_box("sixteen bytes :)"))?;
         fixture.heap.free(text)?

@@ -17,6 +17,7 @@ mod power;
 mod radix;
 mod sets;
 mod sort;
+mod text_edits;
 mod texts;
 mod values;
 mod windows;

@@ -57,7 +57,7 @@ impl fmt::Display for Text<'_> {
 }
 
 /// Texts of up to so many bytes lie in cells.
-const SHORT_BYTES: u32 = 5;
+pub(super) const SHORT_BYTES: u32 = 5;
 /// Texts of up to so many bytes are copied without a call.
 const FEW_BYTES: u32 = 32;
 /// Lengths of the parts of such a text that are copied without a call.
@@ -259,7 +259,7 @@ impl Heap {
 
 /// Writes parts, which were checked, into a new text. They may lie in the same arena,
 /// so they are found again instead of borrowed.
-fn write_parts(arena: &mut Arena, target: Cell, parts: &[TextPart<'_>]) -> Result<()> {
+pub(super) fn write_parts(arena: &mut Arena, target: Cell, parts: &[TextPart<'_>]) -> Result<()> {
     let index = target.slot();
     let mut to = to_usize(arena.slot(index)?.off).saturating_mul(8);
     for part in parts {

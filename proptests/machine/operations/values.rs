@@ -66,6 +66,45 @@ fn texts(t: &mut Table) {
         let text = m.heap.join(c.cell(0), c.range(), &c.text())?;
         m.keep(text)
     });
+    t.row("Heap::text_eq", &[Text, Text], &[], |m, c| show(m.heap.text_eq(c.cell(0), c.cell(1))?));
+    t.row("Heap::text_starts_with", &[Text, Text], &[], |m, c| {
+        show(m.heap.text_starts_with(c.cell(0), c.cell(1))?)
+    });
+    t.row("Heap::text_ends_with", &[Text, Text], &[], |m, c| {
+        show(m.heap.text_ends_with(c.cell(0), c.cell(1))?)
+    });
+    t.row("Heap::text_trim", &[Text], MAKES, |m, c| {
+        let text = m.heap.text_trim(c.cell(0))?;
+        m.keep(text)
+    });
+    t.row("Heap::text_replace", &[Text, Text, Text], MAKES, |m, c| {
+        let text = m.heap.text_replace(c.cell(0), c.cell(1), c.cell(2))?;
+        m.keep(text)
+    });
+    t.row("Heap::text_repeat", &[Text], MAKES, |m, c| {
+        let text = m.heap.text_repeat(c.cell(0), c.index())?;
+        m.keep(text)
+    });
+    t.row("Heap::text_to_lowercase", &[Text], MAKES, |m, c| {
+        let text = m.heap.text_to_lowercase(c.cell(0))?;
+        m.keep(text)
+    });
+    t.row("Heap::text_to_uppercase", &[Text], MAKES, |m, c| {
+        let text = m.heap.text_to_uppercase(c.cell(0))?;
+        m.keep(text)
+    });
+    t.row(
+        "Heap::text_split",
+        &[Text, Text],
+        &[Allocates(Kind::STR), Allocates(Kind::LIST)],
+        |m, c| {
+            let list = m.heap.text_split(c.cell(0), c.cell(1))?;
+            for part in m.heap.get(list)?.as_slice().to_vec() {
+                m.keep(part)?;
+            }
+            m.keep(list)
+        },
+    );
     t.row("Heap::convert_chars", &[Of(Kind::STR)], &[Allocates(Kind::LIST)], |m, c| {
         let list = m.heap.convert_chars(c.cell(0), c.range())?;
         m.keep(list)

@@ -6,7 +6,7 @@ use bumpalo::collections::Vec;
 
 use crate::arena::reserve;
 use crate::heap::{Heap, Store};
-use crate::object::{Integer, Mutable};
+use crate::object::Mutable;
 use crate::ops::integers::{Operand, operand};
 use crate::words::{
     AsHandle, Cell, Error, KeyBy, Result, TAG_DEOPT, TAG_INT, TAG_SHIFT, Unpacked, corrupt,
