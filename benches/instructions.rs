@@ -53,6 +53,34 @@ struct Fixture {
     wide: [Cell; 2],
     /// An empty heap.
     other: Heap,
+    names: Names,
+}
+
+/// A heap with 64 symbols.
+struct Names {
+    heap: Heap,
+    texts: Vec<String>,
+    symbols: Vec<Cell>,
+    /// The values of 8, and of all.
+    fields: Handle<Map>,
+    many: Handle<Map>,
+}
+
+impl Names {
+    fn new() -> Result<Names, Error> {
+        let mut heap = Heap::with(Settings::seeded(3));
+        let texts: Vec<String> = (0..64).map(|n| format!("a name, {n:08}")).collect();
+        let symbols: Vec<Cell> =
+            texts.iter().map(|text| heap.intern(text)).collect::<Result<_, _>>()?;
+        let (fields, many) = (heap.alloc(Map::new())?, heap.alloc(Map::new())?);
+        for (n, &symbol) in symbols.iter().enumerate() {
+            if n < 8 {
+                heap.map_insert(fields, symbol, Cell::TRUE)?;
+            }
+            heap.map_insert(many, symbol, Cell::TRUE)?;
+        }
+        Ok(Names { heap, texts, symbols, fields, many })
+    }
 }
 
 impl Fixture {
@@ -94,6 +122,7 @@ impl Fixture {
             unsorted,
             nested,
             other: Heap::with(Settings::seeded(2)),
+            names: Names::new()?,
             stack: heap.alloc(List::with_capacity(ITERATIONS))?,
             pair: heap.alloc(Pair::of(1.into(), 2.into()))?,
             record: heap.alloc(Struct::new(7, 3))?,
@@ -174,6 +203,27 @@ operations! {
     map_get_text(fixture, i) { fixture.heap.get(black_box(fixture.map))?.get(fixture.others[i])? }
     map_get_same_text(fixture, i) {
         fixture.heap.get(black_box(fixture.map))?.get(fixture.texts[i])?
+    }
+    map_get_symbol(fixture, i) {
+        let names = &fixture.names;
+        names.heap.map_get(black_box(names.fields), names.symbols[i % 8])?
+    }
+    map_get_symbol_of_64(fixture, i) {
+        let names = &fixture.names;
+        names.heap.map_get(black_box(names.many), names.symbols[i % 64])?
+    }
+    map_insert_over_symbol(fixture, i) {
+        let names = &mut fixture.names;
+        names.heap.map_insert(black_box(names.many), names.symbols[i % 64], Cell::NULL)?
+    }
+    intern(fixture, i) {
+        let names = &mut fixture.names;
+        names.heap.intern(&names.texts[i % 64])?
+    }
+    pair_alloc_free_beside_symbols(fixture, _i) {
+        let heap = &mut fixture.names.heap;
+        let pair = heap.alloc(Pair::of(1.into(), 2.into()))?;
+        heap.free(pair)?
     }
     map_get_short_text(fixture, i) {
         let key = Cell::short_str(["a", "ab", "x", "y1"][i % 4]).unwrap_or_default();

@@ -3,7 +3,7 @@
 
 use segheap::{ArenaUsage, Cell, Heap, Kind, abi};
 
-use super::{Call, Effect, Machine, Outcome, arenas};
+use super::{Call, Effect, Machine, Outcome, arenas, host, sealed};
 
 /// A snapshot of an arena, from `abi` and `usage`.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +19,9 @@ const LIVE: u32 = 0xFFFF;
 
 fn usage(heap: &Heap, kind: Kind) -> ArenaUsage {
     let usage = heap.usage();
-    usage.arena(kind).copied().unwrap_or(usage.seals)
+    let others = [(host(), usage.hosts), (sealed(), usage.seals)];
+    let other = others.into_iter().find(|(other, _)| *other == kind);
+    usage.arena(kind).copied().or(other.map(|(_, usage)| usage)).unwrap()
 }
 
 impl Arena {

@@ -17,7 +17,9 @@ mod view_mut;
 pub(crate) use init::Internal;
 pub use init::{ObjectInit, SequenceInit, TableInit};
 pub(crate) use integer::Integer;
-pub(crate) use keyed::{Keyed, entry_at, entry_of_int, insert_int, shape as table_shape};
+pub(crate) use keyed::{
+    Keyed, entry_at, entry_of_int, find_symbol, insert_int, shape as table_shape,
+};
 pub(crate) use keys::{Context, KeyContext, Keys, NoContext, are_equal};
 pub use numbers::Number;
 pub(crate) use table_mut::TableMut;

@@ -6,7 +6,7 @@ use super::integers::{FEW_LIMBS, operand, wide_operand};
 use super::magnitudes::{copied, multiply, zeroed};
 use crate::heap::Heap;
 use crate::object::limbs;
-use crate::words::{Cell, Result};
+use crate::words::{Cell, Error, Result};
 
 impl Heap {
     /// An operation in 64 bits if the result fits, else in 128, else by `large`; the first two
@@ -159,7 +159,7 @@ impl Heap {
     #[cold]
     fn product_in_scratch(&mut self, a: Cell, b: Cell) -> Result<Cell> {
         let bits = |heap: &Heap, integer| {
-            Ok(operand(&heap.store, integer)?.with_integer(|integer| integer.bits()))
+            Ok::<_, Error>(operand(&heap.store, integer)?.with_integer(|integer| integer.bits()))
         };
         let (a_bits, b_bits) = (bits(self, a)?, bits(self, b)?);
         if a_bits == 0 || b_bits == 0 {
@@ -170,7 +170,7 @@ impl Heap {
             let copy = |cell| {
                 operand(&heap.store, cell)?.with_integer(|integer| {
                     let limbs = copied(scratch.bump, integer.limbs, integer.limbs.len())?;
-                    Ok((integer.negative, &*limbs))
+                    Ok::<_, Error>((integer.negative, &*limbs))
                 })
             };
             let ((a_negative, a), (b_negative, b)) = (copy(a)?, copy(b)?);

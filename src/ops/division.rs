@@ -178,7 +178,9 @@ impl Heap {
         finish: impl FnOnce(&mut Heap, (Integer<'_>, Integer<'_>)) -> Result<T>,
     ) -> Result<T> {
         let size = |cell| {
-            Ok(operand(&self.store, cell)?.with_integer(|int| (int.bits(), int.limbs.len())))
+            Ok::<_, Error>(
+                operand(&self.store, cell)?.with_integer(|int| (int.bits(), int.limbs.len())),
+            )
         };
         let ((a_bits, a_len), (b_bits, b_len)) = (size(a)?, size(b)?);
         if wants_quotient {
@@ -186,8 +188,9 @@ impl Heap {
         }
         self.with_scratch(|heap, scratch| {
             let copy = |cell, len| {
-                operand(&heap.store, cell)?
-                    .with_integer(|int| Ok((copied(scratch.bump, int.limbs, len)?, int.negative)))
+                operand(&heap.store, cell)?.with_integer(|int| {
+                    Ok::<_, Error>((copied(scratch.bump, int.limbs, len)?, int.negative))
+                })
             };
             let (rest, a_negative) = copy(a, a_len.max(b_len).saturating_add(1))?;
             let (divisor, b_negative) = copy(b, b_len)?;

@@ -56,7 +56,7 @@ pub(super) fn operand(store: &Store, cell: Cell) -> Result<Operand<'_>> {
     match cell.unpack() {
         Unpacked::Int(int) => Ok(Operand::Small(int)),
         Unpacked::Sealed => Err(Error::Sealed),
-        Unpacked::Object(_) => {
+        Unpacked::Object(_) | Unpacked::Host => {
             let integer = Integer::of(store.get::<Bignum>(cell)?.words());
             Ok(integer.to_i64().map_or(Operand::Large(integer), Operand::Small))
         }
@@ -182,7 +182,7 @@ impl Heap {
             Ok(())
         });
         let cells = allocated.map(Option::unwrap_or_default);
-        let made = made.and_then(|()| self.store.record_all(cells.into_iter()));
+        let made = made.and_then(|()| self.store.record_all(cells.len(), cells.into_iter()));
         match made {
             Ok(()) => Ok((cells[0], cells[1])),
             Err(error) => {

@@ -17,6 +17,7 @@ mod power;
 mod radix;
 mod sets;
 mod sort;
+pub(crate) mod symbols;
 mod text_edits;
 mod texts;
 mod values;

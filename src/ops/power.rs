@@ -168,7 +168,7 @@ impl Heap {
             let copy = |cell, len: usize| {
                 operand(&heap.store, cell)?.with_integer(|integer| {
                     let len = integer.limbs.len().max(len);
-                    Ok((integer.negative, copied(scratch.bump, integer.limbs, len)?))
+                    Ok::<_, Error>((integer.negative, copied(scratch.bump, integer.limbs, len)?))
                 })
             };
             let ((negative, modulus), (_, exponent)) = (copy(modulus, 0)?, copy(exponent, 0)?);

@@ -50,8 +50,8 @@ const NAN: u64 = 0x7FF8_0000_0000_0000;
 pub(super) const SHORT_LEN_SHIFT: u32 = 40;
 
 /// A value of a VM, NaN-boxed into 8 bytes: a float, an integer of 48 bits, a
-/// bool, null, text of up to 5 bytes, a deopt sentinel, a handle of an object, or
-/// a sealed cell.
+/// bool, null, text of up to 5 bytes, a deopt sentinel, a handle of an object or a host
+/// object, or a sealed cell.
 ///
 /// A cell is `Copy` and has no lifetime. A cell with a handle does not keep its
 /// object alive; the roots of [`Heap::collect`](crate::Heap::collect) do.
@@ -118,6 +118,8 @@ pub enum Unpacked {
     Object(Kind),
     /// A sealed cell. [`Heap::unseal`](crate::Heap::unseal) opens it.
     Sealed,
+    /// A handle of a host object. [`Heap::host_ref`](crate::Heap::host_ref) reads its value.
+    Host,
 }
 
 impl Cell {
@@ -255,6 +257,7 @@ impl Cell {
             TAG_INT => Unpacked::Int(self.payload_int()),
             TAG_BOOL => Unpacked::Bool(self == Cell::TRUE),
             TAG_HANDLE if self.selector() == Kind::SEALED => Unpacked::Sealed,
+            TAG_HANDLE if self.selector() == Kind::HOST => Unpacked::Host,
             TAG_HANDLE => Unpacked::Object(self.selector()),
             tag if tag < TAG_DEOPT => Unpacked::Float(f64::from_bits(self.bits())),
             _ => Unpacked::Null,
@@ -363,7 +366,8 @@ impl Cell {
             Unpacked::Null => self == Cell::NULL,
             // Bytes that are not UTF-8 read as empty text.
             Unpacked::ShortStr(text) => Some(self) == Cell::short_str(text.as_str()),
-            Unpacked::Int(_) | Unpacked::Deopt(_) | Unpacked::Object(_) | Unpacked::Sealed => true,
+            Unpacked::Int(_) | Unpacked::Deopt(_) => true,
+            Unpacked::Object(_) | Unpacked::Host | Unpacked::Sealed => true,
         }
     }
 
@@ -460,7 +464,7 @@ impl fmt::Debug for Cell {
             Unpacked::Null => f.write_str("null"),
             Unpacked::ShortStr(s) => write!(f, "{:?}", s.as_str()),
             Unpacked::Deopt(pc) => write!(f, "deopt@{pc}"),
-            Unpacked::Object(_) | Unpacked::Sealed => {
+            Unpacked::Object(_) | Unpacked::Host | Unpacked::Sealed => {
                 write!(f, "{}#{}", self.selector(), self.slot())
             }
         }

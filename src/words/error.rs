@@ -120,6 +120,12 @@ pub enum Error {
     Corrupt,
     /// Elements to be sorted are neither all numbers nor all texts.
     NoOrder,
+    /// The value of a host object has another type.
+    WrongHostType,
+    /// A host object cannot be copied to another heap.
+    NoHostCopy,
+    /// A symbol is freed by a collection only.
+    Symbol,
 }
 
 const _: () = assert!(size_of::<Error>() <= 16);
@@ -186,6 +192,9 @@ impl fmt::Display for Error {
             Error::WrongKey => f.write_str("wrong key"),
             Error::RegionClosed => f.write_str("region is not open"),
             Error::NoOrder => f.write_str("neither all numbers nor all texts"),
+            Error::WrongHostType => f.write_str("the host object has a value of another type"),
+            Error::Symbol => f.write_str("a symbol is freed by a collection only"),
+            Error::NoHostCopy => f.write_str("a host object cannot be copied"),
             Error::ChangedDuringSort => f.write_str("changed while it was being sorted"),
             Error::Limit(Resource::Pages(kind)) => write!(f, "page limit of {kind} reached"),
             Error::Limit(Resource::Slots(kind)) => write!(f, "slot limit of {kind} reached"),

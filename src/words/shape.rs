@@ -45,6 +45,9 @@ impl Shape {
     /// The shape of a seal: the number of its key as the header, then one cell.
     pub(crate) const SEAL: Shape = Shape::new(Elements::Cells, "<", ">").header(1);
 
+    /// The shape of a host object, whose value lies elsewhere.
+    pub(crate) const HOST: Shape = Shape::new(Elements::Bytes, "<", ">");
+
     pub(crate) const fn new(elements: Elements, open: &'static str, close: &'static str) -> Shape {
         let (key, class) = (KeyBy::Identity, CopyClass::Excluded);
         Shape { header: 0, elements, key, class, open, close }

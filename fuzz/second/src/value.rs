@@ -52,7 +52,7 @@ pub(crate) fn decode(cell: Cell) -> Value {
         Unpacked::Null => Value::Null,
         Unpacked::ShortStr(text) => Value::Text(short(text)),
         Unpacked::Deopt(pc) => Value::Deopt(pc),
-        Unpacked::Object(_) | Unpacked::Sealed => Value::Handle(cell),
+        Unpacked::Object(_) | Unpacked::Host | Unpacked::Sealed => Value::Handle(cell),
         other => panic!("an unknown content of a cell: {other:?}"),
     }
 }

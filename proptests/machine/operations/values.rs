@@ -54,6 +54,15 @@ fn texts(t: &mut Table) {
         m.keep(text)
     });
     t.row("Heap::text", &[Text], &[], |m, c| show(m.heap.text(c.cell(0))?));
+    t.row("Heap::intern", &[], MAKES, |m, c| {
+        let symbol = m.heap.intern(&c.text())?;
+        m.keep(symbol)
+    });
+    t.row("Heap::intern_text", &[Text], MAKES, |m, c| {
+        let symbol = m.heap.intern_text(c.cell(0))?;
+        m.keep(symbol)
+    });
+    t.row("Heap::is_symbol", &[Takes::Value], &[], |m, c| show(m.heap.is_symbol(c.cell(0))));
     t.row("Heap::concat", &[Text, Text], MAKES, |m, c| {
         let range = 0..c.small() % 4;
         let text = c.text();

@@ -10,7 +10,7 @@ use crate::kinds::Str;
 use crate::object::limbs::{self, Divisor, trimmed};
 use crate::ops::integers::operand;
 use crate::ops::magnitudes::{copied, divide, multiply, zeroed};
-use crate::words::{Cell, HasKind, Result, corrupt, to_usize};
+use crate::words::{Cell, Error, HasKind, Result, corrupt, to_usize};
 
 /// The digits of an integer of two limbs and a sign, in any radix.
 const SMALL_DIGITS: usize = 129;
@@ -70,7 +70,7 @@ impl Heap {
         self.with_scratch(|heap, scratch| {
             let bump = scratch.bump;
             let (negative, number) = operand(&heap.store, int)?.with_integer(|int| {
-                Ok((int.negative, copied(bump, int.limbs, int.limbs.len())?))
+                Ok::<_, Error>((int.negative, copied(bump, int.limbs, int.limbs.len())?))
             })?;
             let mut digits = Vec::new_in(bump);
             if let Some(bits) = radix.bits() {

@@ -109,7 +109,7 @@ fn key(store: &Store, cell: Cell) -> Result<(Class, u64)> {
         Unpacked::Int(_) => (Class::Numbers, key_of_integer(store, cell)?),
         Unpacked::ShortStr(text) => (Class::Texts, key_of_text(text.as_bytes())),
         Unpacked::Sealed => return Err(Error::Sealed),
-        Unpacked::Object(_) => {
+        Unpacked::Object(_) | Unpacked::Host => {
             let (arena, _) = store.open(cell)?;
             match arena.shape().key {
                 KeyBy::Integer => (Class::Numbers, key_of_integer(store, cell)?),
