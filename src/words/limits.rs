@@ -76,7 +76,6 @@ impl Limits {
     /// use segheap::{Error, Heap, Limits, Resource, Settings};
     /// let limits = Limits::NONE.with_integer_bits(1 << 20);
     /// let mut heap = Heap::with(Settings::seeded(1).limits(limits));
-    /// # #[cfg(feature = "bigint")]
     /// assert_eq!(heap.pow(7.into(), 20_000_000.into()), Err(Error::Limit(Resource::IntegerBits)));
     /// ```
     #[must_use]
