@@ -2,6 +2,7 @@
 
 mod compaction;
 mod depth;
+mod exhaustive;
 mod pressure;
 mod regions;
 mod rollback;
