@@ -64,7 +64,11 @@ pub(super) fn run(mode: Mode, scene: &Scene) -> Result<Run, Error> {
     let (lists, table) = build(&mut heap, scene.live)?;
     let (more, object) = extras(&mut heap, scene)?;
     let mut registers = [Cell::NULL; 8];
-    heap.collect(more.iter().copied().chain([table.cell(), object]))?;
+    let old = more.iter().copied().chain([table.cell(), object]);
+    match mode {
+        Mode::Young | Mode::Default => heap.collect_young(old)?,
+        _ => heap.collect(old)?,
+    };
     heap.set_policy(policy(mode));
     let (mut run, mut random) = (Run::default(), Random(1));
     let start = ThreadTime::now();
