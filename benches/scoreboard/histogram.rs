@@ -62,10 +62,14 @@ impl<'a> Histogram<'a> {
         for (n, pauses) in self.record.pauses.iter().enumerate() {
             document = document.add(panel(pauses, HEAD + PANEL * (n + 1) as f64));
         }
-        let foot = text("muted", 11.5, [MARGIN, height - 14.0], &source(self.record));
+        let foot = text("muted", 11.5, [MARGIN, height - 14.0], &of_one_run(self.record));
         svg::save(path, &document.add(foot))?;
         Ok(())
     }
+}
+
+fn of_one_run(record: &Record) -> String {
+    source(record).replace("medians of one run", "one run")
 }
 
 fn legend() -> Group {
@@ -107,12 +111,14 @@ fn panel(pauses: &Pauses, base: f64) -> Group {
         .set("y1", base)
         .set("y2", base);
     let count: u64 = pauses.buckets.iter().sum();
-    let figures = format!("{count} pauses, longest {}", time(pauses.longest_ns as f64));
+    let noun = if count == 1 { "pause" } else { "pauses" };
+    let figures = format!("{count} {noun}, longest {}", time(pauses.longest_ns as f64));
     let mut group = Group::new()
         .add(line)
         .add(text("bold", 13.0, [MARGIN, base - 30.0], &pauses.name))
         .add(text("muted", 12.0, [MARGIN, base - 13.0], &figures));
     let most = pauses.buckets.iter().copied().max().unwrap_or(1);
+    let tallest = pauses.buckets.iter().position(|count| *count == most);
     for (n, &count) in pauses.buckets.iter().enumerate().filter(|(_, count)| **count > 0) {
         let start = bucket(n);
         let [left, right] = [place(start), place(bucket(n + 1))];
@@ -121,9 +127,11 @@ fn panel(pauses: &Pauses, base: f64) -> Group {
         let class = if start < GOOD { "good" } else { "bad" };
         let top = round(base - height);
         group = group.add(rectangle(class, [left, top, round(right - 1.0), base]));
-        let number =
-            text("muted middle", 9.5, [round((left + right) / 2.0), top - 3.0], &short(count));
-        group = group.add(number);
+        // There is no room for all numbers.
+        if Some(n) == tallest || n + 1 == pauses.buckets.len() {
+            let middle = round((left + right) / 2.0);
+            group = group.add(text("muted middle", 10.0, [middle, top - 3.0], &short(count)));
+        }
     }
     group
 }

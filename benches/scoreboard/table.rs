@@ -192,7 +192,7 @@ pub(crate) const TABLE: [Section; 8] = [
             row("longest pause, steps, 1M live", "gc-arena", 1.00),
             row("longest pause, steps, 1M live", LUA_INCREMENTAL, 1.00),
             limit("longest pause, steps, 8M live", 5e5),
-            row("longest pause, steps, 8M live", "collect", 0.003),
+            row("longest pause, steps, 8M live", "collect", 0.01),
             row("longest pause, steps, 8M live", "gc-arena", 1.00),
             row("longest pause, steps, 8M live", LUA_INCREMENTAL, 1.00),
             limit("longest pause, young, 100,000 live", 1e6),

@@ -164,11 +164,11 @@ pub(crate) fn is_missing(contender: &str) -> bool {
 pub(crate) fn measured() -> Vec<(&'static str, Run)> {
     let scene = Scene::of(8_000_000);
     let modes = [
-        ("collect, at once", Mode::AtOnce),
-        ("collect_debt, steps only", Mode::Steps),
-        ("collect_debt, young collections only", Mode::Young),
-        ("collect_debt, default policy", Mode::Default),
-        ("gc-arena, collect_debt", Mode::Arena),
+        ("stop the world (collect)", Mode::AtOnce),
+        ("steps only", Mode::Steps),
+        ("young collections only", Mode::Young),
+        ("default policy", Mode::Default),
+        ("gc-arena, in steps", Mode::Arena),
     ];
     let found = |(name, mode)| run::known(mode, scene, 1).map(|run| (name, run));
     modes.into_iter().filter_map(found).collect()

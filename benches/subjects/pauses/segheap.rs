@@ -50,11 +50,14 @@ fn extras(heap: &mut Heap, scene: &Scene) -> Result<(Vec<Cell>, Cell), Error> {
     Ok((roots, object))
 }
 
+/// A collection of the whole heap is due after a growth by half, as in gc-arena, so that
+/// each run has one.
 fn policy(mode: Mode) -> Policy {
+    let policy = Policy::DEFAULT.with_growth_percent(50);
     match mode {
-        Mode::Steps => Policy::DEFAULT.with_young_bytes(0),
-        Mode::Young => Policy::DEFAULT.with_young_bytes(2 << 20).with_growth_percent(u16::MAX),
-        _ => Policy::DEFAULT,
+        Mode::Steps => policy.with_young_bytes(0),
+        Mode::Young => policy.with_young_bytes(2 << 20).with_growth_percent(u16::MAX),
+        _ => policy,
     }
 }
 
@@ -64,12 +67,13 @@ pub(super) fn run(mode: Mode, scene: &Scene) -> Result<Run, Error> {
     let (lists, table) = build(&mut heap, scene.live)?;
     let (more, object) = extras(&mut heap, scene)?;
     let mut registers = [Cell::NULL; 8];
+    // Before the first collection, which decides when the next one is due.
+    heap.set_policy(policy(mode));
     let old = more.iter().copied().chain([table.cell(), object]);
     match mode {
         Mode::Young | Mode::Default => heap.collect_young(old)?,
         _ => heap.collect(old)?,
     };
-    heap.set_policy(policy(mode));
     let (mut run, mut random) = (Run::default(), Random(1));
     let start = ThreadTime::now();
     for batch in 0..scene.allocations / BATCH {
