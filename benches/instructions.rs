@@ -56,6 +56,7 @@ struct Fixture {
     /// After a young collection, and while a cycle marks: states of objects are kept.
     young: Collecting,
     marking: Collecting,
+    names: Names,
 }
 
 /// A heap that does not only collect at once, and an old list in it.
@@ -73,6 +74,33 @@ impl Collecting {
         let hint = heap.hint(list, ..)?;
         begin(&mut heap, [list.into(), more.into()])?;
         Ok(Collecting { heap, list, hint })
+    }
+}
+
+/// A heap with 64 symbols.
+struct Names {
+    heap: Heap,
+    texts: Vec<String>,
+    symbols: Vec<Cell>,
+    /// The values of 8, and of all.
+    fields: Handle<Map>,
+    many: Handle<Map>,
+}
+
+impl Names {
+    fn new() -> Result<Names, Error> {
+        let mut heap = Heap::with(Settings::seeded(3));
+        let texts: Vec<String> = (0..64).map(|n| format!("a name, {n:08}")).collect();
+        let symbols: Vec<Cell> =
+            texts.iter().map(|text| heap.intern(text)).collect::<Result<_, _>>()?;
+        let (fields, many) = (heap.alloc(Map::new())?, heap.alloc(Map::new())?);
+        for (n, &symbol) in symbols.iter().enumerate() {
+            if n < 8 {
+                heap.map_insert(fields, symbol, Cell::TRUE)?;
+            }
+            heap.map_insert(many, symbol, Cell::TRUE)?;
+        }
+        Ok(Names { heap, texts, symbols, fields, many })
     }
 }
 
@@ -121,6 +149,7 @@ impl Fixture {
                 assert!(!step.finished, "there is more to mark");
                 Ok(())
             })?,
+            names: Names::new()?,
             stack: heap.alloc(List::with_capacity(ITERATIONS))?,
             pair: heap.alloc(Pair::of(1.into(), 2.into()))?,
             record: heap.alloc(Struct::new(7, 3))?,
@@ -214,6 +243,27 @@ operations! {
     map_get_text(fixture, i) { fixture.heap.get(black_box(fixture.map))?.get(fixture.others[i])? }
     map_get_same_text(fixture, i) {
         fixture.heap.get(black_box(fixture.map))?.get(fixture.texts[i])?
+    }
+    map_get_symbol(fixture, i) {
+        let names = &fixture.names;
+        names.heap.map_get(black_box(names.fields), names.symbols[i % 8])?
+    }
+    map_get_symbol_of_64(fixture, i) {
+        let names = &fixture.names;
+        names.heap.map_get(black_box(names.many), names.symbols[i % 64])?
+    }
+    map_insert_over_symbol(fixture, i) {
+        let names = &mut fixture.names;
+        names.heap.map_insert(black_box(names.many), names.symbols[i % 64], Cell::NULL)?
+    }
+    intern(fixture, i) {
+        let names = &mut fixture.names;
+        names.heap.intern(&names.texts[i % 64])?
+    }
+    pair_alloc_free_beside_symbols(fixture, _i) {
+        let heap = &mut fixture.names.heap;
+        let pair = heap.alloc(Pair::of(1.into(), 2.into()))?;
+        heap.free(pair)?
     }
     map_get_short_text(fixture, i) {
         let key = Cell::short_str(["a", "ab", "x", "y1"][i % 4]).unwrap_or_default();
@@ -316,12 +366,12 @@ operations! {
     }
     sort_64(fixture, _i) {
         let mut list = fixture.heap.get_mut(fixture.sorted)?;
-        list.as_mut_slice()?.copy_from_slice(&fixture.unsorted);
+        list.as_mut_slice().copy_from_slice(&fixture.unsorted);
         fixture.heap.sort(black_box(fixture.sorted))?
     }
     sort_by_64(fixture, _i) {
         let mut list = fixture.heap.get_mut(fixture.sorted)?;
-        list.as_mut_slice()?.copy_from_slice(&fixture.unsorted);
+        list.as_mut_slice().copy_from_slice(&fixture.unsorted);
         fixture.heap.sort_by(black_box(fixture.sorted), |heap, a, b| heap.cmp_int(a, b))?
     }
     deep_eq_9_lists(fixture, _i) {

@@ -37,7 +37,8 @@ impl Snapshot {
 pub fn assert_accounting(heap: &Heap) {
     let usage = heap.usage();
     let reserved: u64 = usage.arenas().iter().map(|arena| arena.reserved_bytes).sum();
-    let parts = reserved + usage.seals.reserved_bytes + usage.scratch_bytes;
+    let others = usage.seals.reserved_bytes + usage.hosts.reserved_bytes + usage.host_bytes;
+    let parts = reserved + others + usage.scratch_bytes;
     // The rest is a bit for each slot or word, with spare capacity for as many again.
     let rest = usage.total_bytes.checked_sub(parts).unwrap();
     assert!(rest <= 512 + parts / 16, "{rest} bytes beside {parts}");

@@ -6,6 +6,7 @@
 mod counters;
 
 mod allocator;
+mod callbacks;
 mod cells;
 // Reads the assembly of this target only.
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
@@ -16,10 +17,12 @@ mod coverage;
 mod display;
 mod equality;
 mod flooding;
+mod forks;
 mod fragmentation;
 mod frame;
 mod fuzz;
 mod hints;
+mod hosts;
 mod kinds;
 mod lifetimes;
 mod limits;
@@ -37,4 +40,5 @@ mod seals;
 mod sorting;
 mod statement;
 mod support;
+mod symbols;
 mod type_confusion;

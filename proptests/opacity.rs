@@ -6,7 +6,9 @@ use segheap::{Cell, Heap, Kind, Settings, abi};
 
 use crate::counters;
 use crate::machine::frame::Monitor;
-use crate::machine::{Effect, Machine, Operation, Outcome, Step, Takes, kinds, sealed, table};
+use crate::machine::{
+    Effect, Machine, Operation, Outcome, Step, Takes, host, kinds, sealed, table,
+};
 use crate::support::{config, programs};
 
 /// Whether an operation takes handles of this arena, writes it, or depends on it
@@ -71,12 +73,12 @@ proptest! {
     #[test]
     fn arenas_that_a_program_never_accesses(
         seed in any::<u64>(),
-        arena in 0..kinds().count() + 1,
+        arena in 0..kinds().count() + 2,
         first in programs(40),
         other in programs(40),
         program in programs(120),
     ) {
-        let kind = kinds().chain([sealed()]).nth(arena).unwrap();
+        let kind = kinds().chain([host(), sealed()]).nth(arena).unwrap();
         let program: Vec<Step> =
             program.into_iter().filter(|step| !accesses(step.operation(), kind)).collect();
         let mut machines = [first, other].map(|steps| prepared(seed, kind, &steps));

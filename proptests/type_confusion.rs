@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use segheap::{Cell, Error, Kind, abi};
 
 use crate::machine::frame::Monitor;
-use crate::machine::{Call, Machine, Takes, arenas, example, kinds, sealed, table};
+use crate::machine::{Call, Machine, Takes, arenas, example, host, kinds, sealed, table};
 use crate::support::{config, float_bits, forged, immediate, integer, text};
 
 /// The error of an operation for this argument, which is a live object, a seal or
@@ -64,20 +64,23 @@ fn aligned() -> Machine {
     let mut machine = Machine::new(7);
     let generation = |cell| abi::bits(cell) >> 32 & 0xFFF;
     let seal = machine.pick(Takes::Of(sealed()), 15);
-    for kind in kinds() {
+    for kind in kinds().chain([host()]) {
         let mut cell = machine.pick(Takes::Of(kind), 15);
         while generation(cell) != generation(seal) {
             machine.heap.free(cell).unwrap();
-            cell = example(&mut machine.heap, kind, 0).unwrap();
+            cell = match kind == host() {
+                true => machine.heap.host(0_u32).unwrap(),
+                false => example(&mut machine.heap, kind, 0).unwrap(),
+            };
         }
         machine.handles.insert(0, cell);
     }
     machine
 }
 
-/// An object of each kind, and a seal.
+/// An object of each kind, a host object, and a seal.
 fn objects(machine: &Machine) -> Vec<Cell> {
-    kinds().chain([sealed()]).map(|kind| machine.pick(Takes::Of(kind), 15)).collect()
+    kinds().chain([host(), sealed()]).map(|kind| machine.pick(Takes::Of(kind), 15)).collect()
 }
 
 #[test]
@@ -86,7 +89,8 @@ fn every_pair_of_kinds() {
     let objects = objects(&machine);
     let without_selector = |&cell| abi::bits(cell) & !(0xF << 44);
     let distinct: HashSet<u64> = objects.iter().map(without_selector).collect();
-    let n = kinds().count();
+    // Operations take host objects as they take those of a kind.
+    let n = kinds().count() + 1;
     assert_eq!((objects.len(), distinct.len()), (n + 1, 1));
     let pairs = rejected_pairs(&mut machine, &objects);
     let of_kinds: HashSet<_> = pairs.iter().filter(|(_, given)| *given != sealed()).collect();

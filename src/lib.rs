@@ -81,8 +81,11 @@
 //!    [`Step`] is what was done.
 //!    [`Heap::pin`] adds a root, [`Heap::upgrade`] tests a weak reference, and
 //!    [`Heap::watch`] reports freed objects, for finalization.
+//!    [`Heap::host`] gives an object a value of the host, such as a file, which is dropped
+//!    after the object.
 //! 9. [`Heap::seal`] returns a cell that can be passed on but not used;
-//!    [`Heap::transplant`] copies an object graph from another heap.
+//!    [`Heap::transplant`] copies an object graph from another heap, [`Heap::try_clone`] a
+//!    whole heap with its handles. [`Heap::intern`] returns one cell for each text.
 //! 10. [`Heap::objects`], [`Heap::edges`], [`Heap::path_from_roots`], [`Heap::dump`],
 //!     [`Heap::graphviz`] and [`Heap::verify`] inspect a heap; [`abi`] exposes its
 //!     layouts to JIT compilers.
@@ -154,14 +157,14 @@ pub use bstr;
 pub use arena::memory;
 pub use heap::{Heap, Settings, Usage};
 pub use kinds::*;
-pub use life::{Collected, Dump, Fault, Region, RootPath, SealKey, Step};
+pub use life::{Collected, Dump, Fault, Refused, Region, RootPath, SealKey, Step};
 pub use object::{
     Cursor, Growable, Mutable, Number, Object, ObjectInit, Sequence, SequenceInit, TableInit,
     ValueArray, View, ViewMut,
 };
 pub use ops::{
-    ConvertTo, CopyTo, DisplayValue, KeyHint, RangeHint, Text, TextPart, WindowTarget,
-    WindowTargets,
+    ConvertTo, CopyTo, DisplayStyle, DisplayValue, KeyHint, PlainStyle, RangeHint, Text, TextPart,
+    WindowTarget, WindowTargets,
 };
 pub use words::{
     ArenaUsage, AsHandle, Cell, Error, Handle, HasKind, Kind, Limits, Policy, Resource, ShortStr,

@@ -139,9 +139,17 @@ impl Vm {
                 if way % 10 == 7 && list.push(value).is_ok() {
                     list.pop().unwrap();
                     list.set(at, value).unwrap();
-                } else {
+                } else if list.reserve(1).is_err() {
+                    list.set(at, value).unwrap();
+                } else if way % 20 < 10 {
                     list.remove(at).unwrap();
                     list.insert(at, value).unwrap();
+                } else {
+                    // The elements move through the block, or the block through memory.
+                    let first = list.pop_front().unwrap().unwrap();
+                    list.push(first).unwrap();
+                    list.rotate_right(1).unwrap();
+                    list.set(at, value).unwrap();
                 }
             }
             Some(Kind::LIST) if way % 10 == 5 => {
@@ -338,7 +346,7 @@ where
         0 => heap.set_element(typed, at, value).unwrap(),
         1 => heap.update_element(typed, at, |_| value).unwrap(),
         2 => heap.get_mut(typed).unwrap().set(at, value).unwrap(),
-        3 => heap.get_mut(typed).unwrap().as_mut_slice().unwrap()[at] = value,
+        3 => heap.get_mut(typed).unwrap().as_mut_slice()[at] = value,
         4 => heap.window_mut(typed, at..).unwrap()[0] = value,
         6 => heap.windows_mut(((typed, at..),)).unwrap().0[0] = value,
         5 => {

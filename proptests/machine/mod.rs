@@ -190,14 +190,22 @@ impl Call {
     }
 }
 
+/// The selector of the handles that unpack to this, as a kind.
+fn selector(unpacked: Unpacked) -> Kind {
+    let mut handles = (0..16).filter_map(|selector| abi::cell(0xFFFF << 48 | selector << 44));
+    handles.find(|cell| cell.unpack() == unpacked).and_then(Cell::kind).unwrap()
+}
+
 /// The selector of seals, as a kind.
 pub fn sealed() -> Kind {
     static SEALED: OnceLock<Kind> = OnceLock::new();
-    *SEALED.get_or_init(|| {
-        let handles = (0..16).filter_map(|selector| abi::cell(0xFFFF << 48 | selector << 44));
-        let mut seals = handles.filter(|cell| cell.unpack() == Unpacked::Sealed);
-        seals.next().and_then(Cell::kind).unwrap()
-    })
+    *SEALED.get_or_init(|| selector(Unpacked::Sealed))
+}
+
+/// The selector of host objects, as a kind.
+pub fn host() -> Kind {
+    static HOST: OnceLock<Kind> = OnceLock::new();
+    *HOST.get_or_init(|| selector(Unpacked::Host))
 }
 
 /// The kinds that operations of the table take.
@@ -206,14 +214,15 @@ pub fn kinds() -> impl Iterator<Item = Kind> {
     Kind::ALL.into_iter().filter(is_taken)
 }
 
-/// All arenas: one for each kind, and that of seals.
+/// All arenas: one for each kind, that of host objects, and that of seals.
 pub fn arenas() -> impl Iterator<Item = Kind> {
-    Kind::ALL.into_iter().chain([sealed()])
+    Kind::ALL.into_iter().chain([host(), sealed()])
 }
 
 /// Immediate values, few enough that equal ones are frequent.
 fn immediates() -> Vec<Cell> {
     let mut cells = vec![Cell::NULL, Cell::TRUE, Cell::FALSE, Cell::deopt(7).unwrap()];
+    cells.extend([Cell::ABSENT, Cell::immediate(0), Cell::immediate(u32::MAX)]);
     cells.extend([0, 1, -1, 7, 255, 256].map(|n: i32| Cell::from(n)));
     cells.extend([0.0, -0.0, 1.0, 2.5, f64::NAN, f64::INFINITY].map(Cell::from));
     cells.extend(["", "a", "é", "abcde"].map(|text| Cell::short_str(text).unwrap()));
@@ -303,6 +312,7 @@ impl Machine {
         let mut handles = initial_objects(&mut heap)?;
         let mut foreign = initial_objects(&mut other)?;
         let regions = vec![heap.open_region()?, other.open_region()?];
+        handles.push(heap.host(7_u32)?);
         handles.push(heap.seal(handles[1], &keys[0])?);
         foreign.push(other.seal(foreign[1], &keys[1])?);
         // A graph of several kinds, with a cycle.

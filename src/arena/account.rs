@@ -166,7 +166,6 @@ impl Account {
     ///
     /// # Errors
     /// [`Error::Limit`]; [`Error::OutOfMemory`] by fault injection.
-    #[cfg(feature = "bigint")]
     pub(crate) fn hold(&mut self, bytes: usize) -> Result<()> {
         self.check_bytes(bytes)?;
         if self.injects_failure() {
@@ -184,6 +183,17 @@ impl Account {
     #[inline]
     pub(crate) fn reserve<T>(&mut self, vec: &mut Vec<T>, len: usize) -> Result<()> {
         if len <= vec.capacity() { Ok(()) } else { self.grow(vec, len) }
+    }
+
+    /// A copy of `vec`, on this account.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] or [`Error::OutOfMemory`].
+    pub(crate) fn copied<T: Copy>(&mut self, vec: &[T]) -> Result<Vec<T>> {
+        let mut copy = Vec::new();
+        self.reserve(&mut copy, vec.len())?;
+        copy.extend_from_slice(vec);
+        Ok(copy)
     }
 
     /// [`Account::reserve`] beyond the capacity that `vec` has.

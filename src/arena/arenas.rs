@@ -1,20 +1,21 @@
-//! [`Arenas`]: one arena for each kind, and one for seals.
+//! [`Arenas`]: one arena for each kind, one for host objects, and one for seals.
 
-use super::{Arena, Slot};
+use super::{Arena, Resources, Slot, Symbols};
 use crate::words::{Cell, Error, HashSeeds, Kind, Result, Shape, corrupt};
 
-/// The arenas of a heap, in the order of [`Kind::place`]: the arena of seals is the
-/// first. With them the seeds of the hashes of keys, which may lie in any arena.
+/// The arenas of a heap, in the order of [`Kind::place`]: those of host objects and of
+/// seals come first. With them what hashes of keys need, which may lie in any arena.
 #[derive(Debug)]
 pub(crate) struct Arenas {
     arenas: [Arena; Arenas::COUNT],
     hash_seeds: HashSeeds,
+    symbols: Symbols,
 }
 
 impl Arenas {
-    pub(crate) const COUNT: usize = Kind::COUNT + 1;
+    pub(crate) const COUNT: usize = Kind::COUNT + Kind::OTHERS;
 
-    /// Empty arenas of the kinds of these shapes, and of seals. Their slots start at
+    /// Empty arenas of the kinds of these shapes, of host objects and of seals. Their slots start at
     /// generations that depend on `seed`: each arena gets a number of a linear
     /// congruential generator.
     pub(crate) fn new(
@@ -24,18 +25,49 @@ impl Arenas {
     ) -> Arenas {
         let arenas = core::array::from_fn(|place| {
             let kind = Kind::from_place(place);
-            let shape = shapes.get(kind.index()).copied().unwrap_or(&Shape::SEAL);
+            let shape = match kind {
+                Kind::HOST => &Shape::HOST,
+                Kind::SEALED => &Shape::SEAL,
+                _ => shapes.get(kind.index()).copied().unwrap_or(&Shape::SEAL),
+            };
             seed = seed.wrapping_mul(0xD120_2E6F_7653_4E4D).wrapping_add(0x9E37_79B9_7F4A_7C15);
             let seed = u32::try_from(seed >> 32).unwrap_or(0);
             Arena::new(kind, shape, seed)
         });
-        Arenas { arenas, hash_seeds }
+        Arenas { arenas, hash_seeds, symbols: Symbols::new() }
+    }
+
+    /// A copy with the same handles and the same hashes. `copy` has been made with the same
+    /// seeds, and is empty.
+    pub(crate) fn clone_to(&self, copy: &mut Arenas, resources: &mut Resources) -> Result<()> {
+        copy.symbols = self.symbols.try_clone(&mut resources.account)?;
+        for (from, to) in self.arenas.iter().zip(&mut copy.arenas) {
+            *to = from.try_clone(resources)?;
+        }
+        Ok(())
     }
 
     /// The seeds of the hashes of keys.
     #[inline(always)]
     pub(crate) const fn hash_seeds(&self) -> &HashSeeds {
         &self.hash_seeds
+    }
+
+    /// The texts that are symbols.
+    #[inline(always)]
+    pub(crate) const fn symbols(&self) -> &Symbols {
+        &self.symbols
+    }
+
+    /// The texts that are symbols, and the arena of their kind.
+    pub(crate) fn symbols_mut(&mut self, texts: Kind) -> Result<(&mut Symbols, &Arena)> {
+        let arena = self.arenas.get(texts.place()).ok_or_else(corrupt)?;
+        Ok((&mut self.symbols, arena))
+    }
+
+    /// Forgets the symbols, all of which were freed.
+    pub(crate) fn clear_symbols(&mut self) {
+        self.symbols.clear();
     }
 
     /// The arena of a kind; `None` for a spare selector.
@@ -53,7 +85,7 @@ impl Arenas {
     /// spare selectors. One compare.
     #[inline(always)]
     pub(crate) fn of_handle_mut(&mut self, cell: Cell) -> Option<&mut Arena> {
-        let [_seals, kinds @ ..] = &mut self.arenas;
+        let [_hosts, _seals, kinds @ ..] = &mut self.arenas;
         kinds.get_mut(cell.index_of_kind())
     }
 

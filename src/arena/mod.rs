@@ -18,6 +18,7 @@ mod resources;
 mod scratch;
 mod slot;
 mod slots;
+mod symbols;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -32,6 +33,7 @@ pub(crate) use prefetch::prefetch_cells;
 pub(crate) use resources::{Resources, Tally};
 pub(crate) use scratch::{Scratch, Seen, push, reserve};
 pub(crate) use slot::Slot;
+pub(crate) use symbols::{Symbols, SymbolsExtent};
 
 use blocks::{Blocks, BlocksExtent};
 use slot::Block;
@@ -84,6 +86,15 @@ impl<const BITS: u32> Arena<BITS> {
             epoch: Epoch::NONE,
             recycled: Epoch::NONE,
         }
+    }
+
+    /// A copy with the same handles. Hints of this arena are none of the copy's.
+    pub(crate) fn try_clone(&self, resources: &mut Resources) -> Result<Self> {
+        let slots = self.slots.try_clone(resources)?;
+        let blocks = self.blocks.try_clone(&mut resources.account)?;
+        resources.reserve_bits(blocks.memory().words().len())?;
+        let (epoch, recycled) = (Epoch::NONE, Epoch::NONE);
+        Ok(Arena { shape: self.shape, slots, blocks, epoch, recycled })
     }
 
     #[inline(always)]

@@ -133,6 +133,11 @@ impl<const BITS: u32> Arena<BITS> {
         })
     }
 
+    /// The last range of indices below `end` whose slots are in memory.
+    pub(crate) fn stored_range_before(&self, end: usize) -> Option<Range<usize>> {
+        self.slots.range_before(end)
+    }
+
     /// Recycles the retired slots whose bit is not set, as no cell refers to them, until
     /// `limit` slots are usable. Returns how many. Hints from before fail. O(slots).
     pub(crate) fn recycle(&mut self, referenced: &[u64], limit: u32) -> u64 {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::account::Account;
 use super::slot::Slot;
 use super::slots::{Born, States};
-use crate::words::Result;
+use crate::words::{Result, to_u64};
 
 /// The allocations since the last collection.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,6 +32,11 @@ impl Tally {
     #[inline(always)]
     pub(crate) fn growth(&mut self, words: u32) {
         self.bytes = self.bytes.wrapping_add(u64::from(words).wrapping_mul(8));
+    }
+
+    /// Counts bytes outside of arenas, which an object owns.
+    pub(crate) fn foreign(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_add(to_u64(bytes));
     }
 
     /// Counts a slot that has retired.

@@ -165,6 +165,14 @@ impl AllocationLog {
         }
     }
 
+    /// Takes note of an object that is in no region, though one may be open.
+    pub(crate) const fn note_unrecorded(&mut self) {
+        // Else it would count as one of a region.
+        if let Some(pruned) = &mut self.pruned {
+            pruned.objects = pruned.objects.saturating_add(1);
+        }
+    }
+
     /// Gives back the room reserved for an allocation that failed; returns its error.
     #[cold]
     pub(super) fn give_back(
@@ -181,16 +189,17 @@ impl AllocationLog {
         error
     }
 
-    /// Records many allocations, or none if it fails.
+    /// Records `count` allocations, or none if it fails.
     pub(super) fn record_all(
         &mut self,
         arenas: &Arenas,
         account: &mut Account,
-        cells: impl ExactSizeIterator<Item = Cell>,
+        count: usize,
+        cells: impl Iterator<Item = Cell>,
     ) -> Result<()> {
         if !self.regions.is_empty() {
-            if self.trigger.saturating_sub(self.entries.len()) < cells.len() {
-                self.make_room(arenas, account, cells.len(), to_u64(cells.len()))?;
+            if self.trigger.saturating_sub(self.entries.len()) < count {
+                self.make_room(arenas, account, count, to_u64(count))?;
             }
             self.entries.extend(cells);
         }

@@ -2,6 +2,7 @@
 //! memory.
 
 mod cycle;
+mod hosts;
 mod ids;
 mod log;
 mod pacer;
@@ -26,10 +27,10 @@ use core::fmt;
 
 use crate::arena::Arenas;
 use crate::object::{Object, ObjectInit, View, ViewMut};
-use crate::words::{AsHandle, Cell, Handle, Limits, Result};
+use crate::words::{AsHandle, Cell, Error, Handle, Limits, Result, to_u64};
 
 #[cfg(doc)]
-use crate::{Error, List, Map};
+use crate::{List, Map};
 
 /// A segmented heap: one typed arena for each kind, each with a linear memory of its
 /// own.
@@ -184,7 +185,8 @@ impl Heap {
     }
 
     /// Frees an object. From here on every copy of its handle fails with
-    /// [`Error::Stale`]. Objects that it refers to stay live. O(1).
+    /// [`Error::Stale`]. Objects that it refers to stay live. The value of a host object is
+    /// dropped. O(1).
     ///
     /// ```
     /// use segheap::{Error, Heap, List};
@@ -197,21 +199,26 @@ impl Heap {
     ///
     /// # Errors
     /// [`Error::NotAHandle`] if the cell is no handle; [`Error::Sealed`] if it is
-    /// sealed; [`Error::Stale`] if the object was freed before.
+    /// sealed; [`Error::Stale`] if the object was freed before; [`Error::Symbol`] if it is a
+    /// symbol: other holders of the same text would lose it.
     #[inline]
     pub fn free(&mut self, object: impl Into<Cell>) -> Result<()> {
         let cell = object.into();
         if self.roots.is_watching() {
-            return self.free_watched(cell);
+            return self.free_noted(cell);
         }
         self.store.free(cell)
     }
 
-    /// [`Heap::free`] where the object may be watched.
+    /// [`Heap::free`] where the object may be watched, or a symbol.
     #[cold]
-    fn free_watched(&mut self, cell: Cell) -> Result<()> {
+    fn free_noted(&mut self, cell: Cell) -> Result<()> {
+        if self.store.is_symbol(cell) {
+            return Err(Error::Symbol);
+        }
         self.store.free(cell)?;
         self.roots.note_freed(cell);
+        self.drop_dead_values();
         Ok(())
     }
 
@@ -232,7 +239,7 @@ impl Heap {
         self.store.is_usable(object.into())
     }
 
-    /// Frees every object, pinned ones and seals included. Every old handle is stale:
+    /// Frees every object, pinned ones, seals and host objects included. Every old handle is stale:
     /// generations advance. Pages and slots stay reserved, regions stay open. O(slots).
     ///
     /// ```
@@ -247,6 +254,7 @@ impl Heap {
         self.cycle.end(self.store.account_mut());
         self.store.clear();
         self.roots.note_all_freed(self.store.arenas());
+        self.drop_dead_values();
     }
 
     /// Returns the limits in force.
@@ -281,7 +289,7 @@ impl Heap {
     /// # Ok::<(), segheap::Error>(())
     /// ```
     pub fn usage(&self) -> Usage {
-        self.store.usage(self.scratch.bytes())
+        self.store.usage(self.scratch.bytes(), to_u64(self.roots.hosts().bytes()))
     }
 
     /// Injects failures, to test a VM: memory grows `n` more times, and each growth
@@ -315,7 +323,7 @@ const _: () = {
     const fn shared<T: Send + Sync>() {}
     shared::<Heap>();
     assert!(
-        size_of::<Heap>() <= Arenas::COUNT * 160 + 576,
+        size_of::<Heap>() <= Arenas::COUNT * 160 + 696,
         "ten thousand heaps have to fit somewhere"
     );
 };

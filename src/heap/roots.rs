@@ -1,13 +1,14 @@
 //! [`Roots`]: what the host registers with a heap. Pins are roots; watches report
-//! freed objects.
+//! freed objects; values of the host are dropped after the objects that own them.
 
 use alloc::vec::Vec;
 
+use super::hosts::Hosts;
 use super::watches::Watches;
-use crate::arena::{Account, Arenas, Index, Indexed};
+use crate::arena::{Account, Arena, Arenas, Index, Indexed};
 use crate::words::{Cell, Result, to_u64};
 
-/// The pins and watches of a heap.
+/// The pins, watches and host values of a heap.
 #[derive(Debug)]
 pub(crate) struct Roots {
     /// The last pin of an object that is unpinned leaves its place to the last one in
@@ -15,6 +16,9 @@ pub(crate) struct Roots {
     pins: Vec<Pin>,
     index: Index,
     watches: Watches,
+    hosts: Hosts,
+    /// Whether there may be a watched object, a host object or a symbol.
+    is_watching: bool,
 }
 
 /// A pinned object, and how many times it is pinned.
@@ -33,7 +37,24 @@ impl Indexed for Pin {
 impl Roots {
     /// `seed` decides which handles collide in the indices of pins and watches.
     pub(super) const fn new(seed: u64) -> Roots {
-        Roots { pins: Vec::new(), index: Index::new(seed), watches: Watches::new(seed) }
+        Roots {
+            pins: Vec::new(),
+            index: Index::new(seed),
+            watches: Watches::new(seed),
+            hosts: Hosts::new(),
+            is_watching: false,
+        }
+    }
+
+    /// A copy on this account, without values of the host.
+    pub(crate) fn try_clone(&self, account: &mut Account) -> Result<Roots> {
+        Ok(Roots {
+            pins: account.copied(&self.pins)?,
+            index: self.index.try_clone(account)?,
+            watches: self.watches.try_clone(account)?,
+            hosts: Hosts::new(),
+            is_watching: self.is_watching,
+        })
     }
 
     /// A seed that code of the VM cannot know.
@@ -90,26 +111,50 @@ impl Roots {
 
     /// Attaches a token to a live object.
     pub(crate) fn watch(&mut self, account: &mut Account, cell: Cell, token: u64) -> Result<()> {
+        self.note_deaths();
         self.watches.add(account, cell, token)
     }
 
-    /// Whether objects may be watched.
+    /// The values of the host.
+    #[inline(always)]
+    pub(crate) const fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    #[inline(always)]
+    pub(crate) const fn hosts_mut(&mut self) -> &mut Hosts {
+        // There may be one afterwards.
+        self.is_watching = true;
+        &mut self.hosts
+    }
+
+    /// Whether the death of an object may have to be noted, or prevented.
     #[inline(always)]
     pub(crate) const fn is_watching(&self) -> bool {
-        self.watches.is_any()
+        self.is_watching
+    }
+
+    /// Has the death of objects noted from here on.
+    pub(crate) const fn note_deaths(&mut self) {
+        self.is_watching = true;
     }
 
     /// Takes note that an object was freed.
     #[inline(always)]
     pub(crate) fn note_freed(&mut self, cell: Cell) {
         if self.is_watching() {
+            self.hosts.note_freed(cell);
             self.watches.note_freed(cell);
         }
     }
 
-    /// Takes note that any number of objects were freed. O(watches).
+    /// Takes note that any number of objects were freed. O(watches + slots of host
+    /// objects).
     pub(crate) fn note_all_freed(&mut self, arenas: &Arenas) {
+        self.hosts.note_all_freed(arenas);
         self.watches.note_all_freed(arenas);
+        let has_symbols = arenas.symbols().is_any();
+        self.is_watching = self.watches.is_any() || self.hosts.is_any() || has_symbols;
     }
 
     /// Removes the watches of freed objects; returns their tokens.
@@ -122,20 +167,24 @@ impl Roots {
         self.index.trim(&self.pins, |buckets| account.shrink(buckets, 0));
         account.shrink(&mut self.pins, 0);
         self.watches.trim(account);
+        self.hosts.trim(account);
     }
 
-    /// Bytes requested for pins and watches.
+    /// Bytes requested for pins and watches, and those of host values.
     pub(crate) fn reserved_bytes(&self) -> u64 {
         let pins = self.pins.capacity().saturating_mul(size_of::<Pin>());
         let index = self.index.reserved_bytes();
-        to_u64(pins.saturating_add(index)).saturating_add(self.watches.reserved_bytes())
+        let hosts = self.hosts.reserved_bytes();
+        let registered = to_u64(pins.saturating_add(index)).saturating_add(hosts);
+        registered.saturating_add(self.watches.reserved_bytes())
     }
 
-    /// Whether the indices find every pin and every watch.
-    pub(crate) fn is_consistent(&self) -> bool {
+    /// Whether the indices find every pin and every watch, and host objects have values.
+    pub(crate) fn is_consistent(&self, hosts: &Arena) -> bool {
         let mut pins = self.pins.iter().enumerate();
         self.index.len() == self.pins.len()
             && pins.all(|(place, pin)| self.index.find(&self.pins, pin.cell) == Some(place))
             && self.watches.is_consistent()
+            && self.hosts.is_consistent(hosts)
     }
 }

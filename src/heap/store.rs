@@ -8,7 +8,9 @@ use super::settings::Settings;
 use super::usage::Usage;
 use crate::arena::{Account, Arena, Arenas, Born, Extent, Resources, Slot, Tally};
 use crate::kinds::SHAPES;
-use crate::object::{Context, Internal, Keys, Object, ObjectInit, View, ViewMut};
+use crate::object::{
+    Context, Internal, Keys, Object, ObjectInit, View, ViewMut, shrink_spare_tables,
+};
 use crate::words::{
     AsHandle, Cell, Error, Handle, HasKind, HashSeeds, Kind, Result, object_len, to_u64,
 };
@@ -55,6 +57,22 @@ impl Store {
             resources: Resources::new(Account::new(settings.limits)),
             log: AllocationLog::new(),
         }
+    }
+
+    /// A copy with the same handles, in which no region is open. Objects that a cycle has
+    /// found to be garbage are so in the copy.
+    pub(crate) fn try_clone(&self) -> Result<Store> {
+        let seeds = self.arenas.hash_seeds().clone();
+        let mut copy = Store {
+            arenas: Arenas::new(&SHAPES, 0, seeds),
+            resources: Resources::new(Account::new(self.account().limits())),
+            log: AllocationLog::new(),
+        };
+        let Store { arenas, resources, .. } = &mut copy;
+        self.arenas.clone_to(arenas, resources)?;
+        (resources.tally, resources.born) = (self.resources.tally, self.resources.born);
+        resources.states_lost = self.resources.states_lost;
+        Ok(copy)
     }
 
     #[inline]
@@ -149,6 +167,11 @@ impl Store {
     pub(crate) fn is_doomed(&self, cell: Cell) -> bool {
         let is_white = |arena: &Arena| arena.states().is_known_white(cell.slot());
         self.resources.born == Born::BLACK && self.arenas.of(cell).is_some_and(is_white)
+    }
+
+    /// Whether the cell is a live symbol that no cycle has found to be garbage.
+    pub(crate) fn is_symbol(&self, cell: Cell) -> bool {
+        self.arenas.symbols().hash(cell).is_some() && self.is_usable(cell)
     }
 
     /// Checks that a cell is the handle of a live object, or sealed and its seal live,
@@ -273,9 +296,13 @@ impl Store {
         arena.slot(index)
     }
 
-    /// Records the allocation of objects, or of none if it fails.
-    pub(crate) fn record_all(&mut self, cells: impl ExactSizeIterator<Item = Cell>) -> Result<()> {
-        self.log.record_all(&self.arenas, &mut self.resources.account, cells)
+    /// Records the allocation of `count` objects, or of none if it fails.
+    pub(crate) fn record_all(
+        &mut self,
+        count: usize,
+        cells: impl Iterator<Item = Cell>,
+    ) -> Result<()> {
+        self.log.record_all(&self.arenas, &mut self.resources.account, count, cells)
     }
 
     /// Frees an object; see [`Heap::free`](crate::Heap::free).
@@ -303,6 +330,7 @@ impl Store {
     /// Frees every object.
     pub(super) fn clear(&mut self) {
         self.arenas.iter_mut().for_each(Arena::clear);
+        self.arenas.clear_symbols();
         self.log.clear();
         self.forget_states();
     }
@@ -343,6 +371,11 @@ impl Store {
     /// Compacts the arenas that `wanted` selects; returns their number.
     pub(crate) fn compact_where(&mut self, mut wanted: impl FnMut(&Arena) -> bool) -> u32 {
         let mut compacted = 0_u32;
+        for kind in Kind::ALL {
+            if self.arenas.get(kind).is_some_and(&mut wanted) {
+                shrink_spare_tables(&mut self.arenas, &mut self.resources, kind);
+            }
+        }
         for arena in self.arenas.iter_mut() {
             if wanted(arena) {
                 arena.compact(&mut self.resources);
@@ -358,17 +391,20 @@ impl Store {
         (self.account().used(), self.arenas.iter().map(Arena::top).sum())
     }
 
-    pub(super) fn usage(&self, scratch_bytes: usize) -> Usage {
-        let [seals, arenas @ ..] = self.arenas.each(Arena::usage);
+    pub(super) fn usage(&self, scratch_bytes: usize, host_bytes: u64) -> Usage {
+        let [hosts, seals, arenas @ ..] = self.arenas.each(Arena::usage);
         let total_bytes = to_u64(self.account().used());
-        Usage { arenas, seals, scratch_bytes: to_u64(scratch_bytes), total_bytes }
+        let scratch_bytes = to_u64(scratch_bytes);
+        Usage { arenas, hosts, seals, host_bytes, scratch_bytes, total_bytes }
     }
 
     /// Bytes requested for arenas, mark bits and log.
     pub(crate) fn reserved_bytes(&self) -> u64 {
         let arenas = self.arenas.iter().map(|arena| arena.usage().reserved_bytes);
         let bitmap = to_u64(self.resources.bitmap_words()).saturating_mul(8);
-        arenas.fold(bitmap, u64::saturating_add).saturating_add(self.log.reserved_bytes())
+        let symbols = self.arenas.symbols().reserved_bytes();
+        let others = self.log.reserved_bytes().saturating_add(symbols);
+        arenas.fold(bitmap, u64::saturating_add).saturating_add(others)
     }
 
     /// The state that [`Store::roll_back`] returns to.

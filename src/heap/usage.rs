@@ -20,8 +20,12 @@ use crate::{Heap, Limits};
 #[non_exhaustive]
 pub struct Usage {
     pub(crate) arenas: [ArenaUsage; Kind::COUNT],
+    /// The arena of host objects.
+    pub hosts: ArenaUsage,
     /// The arena of seals.
     pub seals: ArenaUsage,
+    /// Bytes of the values of host objects: of the boxes, and those that the host has declared.
+    pub host_bytes: u64,
     /// Bytes of scratch memory, of which up to 256 KiB are kept between operations. A
     /// failed operation may leave it larger.
     pub scratch_bytes: u64,
@@ -49,14 +53,21 @@ impl Usage {
         self.arenas.get(kind.index())
     }
 
-    /// Returns the number of live objects of all kinds, without seals. O(kinds).
+    /// Returns the number of live objects of all kinds, without host objects and seals.
+    /// O(kinds).
     pub fn live(&self) -> u64 {
         self.arenas.iter().map(|arena| u64::from(arena.live)).sum()
     }
 
-    /// Returns the number of pages of the arenas of all kinds, without the arena of
-    /// seals. O(kinds).
+    /// Returns the number of pages of the arenas of all kinds, without those of host
+    /// objects and seals. O(kinds).
     pub fn pages(&self) -> u64 {
         self.arenas.iter().map(|arena| arena.pages).sum()
+    }
+
+    /// The live objects of all arenas.
+    pub(crate) fn all_live(&self) -> u64 {
+        let others = u64::from(self.seals.live).saturating_add(u64::from(self.hosts.live));
+        self.live().saturating_add(others)
     }
 }

@@ -65,6 +65,7 @@ macro_rules! kinds {
                 const NAMES: [&str; 16] = {
                     let mut names = ["Spare"; 16];
                     names[Kind::SEALED.index()] = "Sealed";
+                    names[Kind::HOST.index()] = "Host";
                     $(names[Kind::$NAME.index()] = stringify!($Kind);)*
                     names
                 };
@@ -109,12 +110,12 @@ cfg_if! {
     }
 }
 
-const _: () = assert!(Kind::COUNT <= Kind::SEALED.index(), "selectors have four bits");
+const _: () = assert!(Kind::COUNT <= Kind::HOST.index(), "selectors have four bits");
 
 impl Kind {
-    /// Whether the selector belongs to a kind or to seals.
+    /// Whether the selector belongs to a kind, to host objects or to seals.
     pub(crate) const fn has_arena(self) -> bool {
-        self.place() <= Kind::COUNT
+        self.place() < Kind::COUNT.saturating_add(Kind::OTHERS)
     }
 }
 

@@ -3,17 +3,18 @@
 use super::trace::{Bases, Trace};
 use crate::arena::{Account, Arenas, Tally};
 use crate::heap::{Heap, Roots, Store, StoreParts};
+use crate::ops::symbols;
 use crate::words::{Cell, Error, Kind, Policy, Result, to_u64};
 
 /// The result of a collection; returned by [`Heap::collect`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Collected {
-    /// Objects freed, seals included.
+    /// Objects freed, host objects and seals included.
     pub freed: u64,
     /// Bytes of the blocks of freed objects.
     pub freed_bytes: u64,
-    /// Objects that are live afterwards, seals included.
+    /// Objects that are live afterwards, host objects and seals included.
     pub live: u64,
     /// Roots that were stale: handles of objects freed before the collection.
     pub stale_roots: usize,
@@ -275,17 +276,19 @@ impl Heap {
         let mut collection = Collection { roots: &self.roots, recycle, done };
         collection.run(&mut self.store, roots, weak);
         let mut done = collection.done;
+        // Before a slot that was recycled gets a generation again that it had.
+        symbols::purge(&mut self.store);
         self.note_collected();
         if done.freed > 0 {
             self.roots.note_all_freed(self.store.arenas());
         }
-        let usage = self.usage();
-        done.live = usage.live().saturating_add(u64::from(usage.seals.live));
+        done.live = self.usage().all_live();
         done.compacted = self.compact_after(&wasteful);
         let StoreParts { arenas, resources, .. } = self.store.parts();
         arenas.iter_mut().for_each(|arena| arena.fold(resources));
         let changed = done.freed > 0 || done.recycled > 0 || self.store.extent() != before;
         self.restart_pacer(done.live, changed);
+        self.drop_dead_values();
         self.verify_if_stressed()?;
         Ok(done)
     }
@@ -318,6 +321,7 @@ impl Heap {
         let StoreParts { arenas, resources, .. } = self.store.parts();
         let slot_bytes = live.saturating_mul(16);
         let live_bytes = arenas.payload_bytes().saturating_add(slot_bytes);
+        let live_bytes = live_bytes.saturating_add(to_u64(self.roots.hosts().bytes()));
         // The next collection sweeps free slots as well, many of them after a peak.
         let swept = arenas.slot_bytes().saturating_sub(slot_bytes.saturating_mul(8)) / 4;
         self.pacer.restart(live_bytes, swept, changed);
@@ -326,7 +330,7 @@ impl Heap {
     }
 
     /// Compacts all arenas: closes the gaps between blocks, cuts the capacity of
-    /// objects back to their length (tables keep theirs), and gives free pages and
+    /// objects back to their length (of tables, where that halves it), and gives free pages and
     /// scratch memory back to the allocator. Handles stay valid; range hints are
     /// checked again at their next use. Frees no object. O(slots + payload).
     ///

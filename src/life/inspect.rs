@@ -12,7 +12,7 @@ use crate::heap::{Heap, StoreParts};
 use crate::kinds::Str;
 use crate::object::table::Table;
 use crate::object::{Integer, Object};
-use crate::ops::is_hole;
+use crate::ops::{is_hole, symbols};
 use crate::words::{Cell, Elements, Error, Handle, KeyBy, Kind, Result, to_u64, to_usize};
 
 /// The cells on a path from a root to an object, both included; returned by
@@ -218,6 +218,7 @@ impl Heap {
                 content.map_err(|what| Fault { kind, slot, what })?;
             }
         }
+        self.verify_symbols()?;
         self.verify_states()
     }
 
@@ -235,13 +236,23 @@ impl Heap {
         if bytes != to_u64(account.used()) && !account.is_sorting() {
             return Err(whole("the account of memory is wrong"));
         }
-        if !self.roots.is_consistent() {
-            return Err(whole("a pin or a watch is not found"));
+        let hosts = self.store.arena(Kind::HOST).ok();
+        if !hosts.is_some_and(|hosts| self.roots.is_consistent(hosts)) {
+            return Err(whole("a pin or a watch is not found, or a host object has no value"));
         }
         if !self.store.log().is_ordered() {
             return Err(whole("a region starts past the end of the log"));
         }
         Ok(())
+    }
+
+    /// Checks that each symbol is found by its text, unless it is garbage.
+    fn verify_symbols(&self) -> Result<(), Fault> {
+        let lost = symbols::lost(&self.store);
+        lost.map_or(Ok(()), |cell| {
+            let (kind, slot) = (Some(cell.selector()), Some(cell.slot()));
+            Err(Fault { kind, slot, what: "a symbol is not found" })
+        })
     }
 
     /// Checks the words of a live object against its shape.

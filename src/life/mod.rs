@@ -1,7 +1,9 @@
-//! Lifetimes of objects: collection, regions, roots and weak references, seals, copies
-//! into other heaps, inspection.
+//! Lifetimes of objects: collection, regions, roots and weak references, host objects,
+//! seals, copies into other heaps, inspection.
 
 mod collect;
+mod fork;
+mod hosts;
 mod inspect;
 mod mark;
 mod regions;
@@ -12,6 +14,7 @@ mod transplant;
 mod watches;
 
 pub use collect::Collected;
+pub use hosts::Refused;
 pub use inspect::{Dump, Fault, RootPath};
 pub use regions::Region;
 pub use seals::SealKey;

@@ -95,12 +95,14 @@ impl Heap {
         }
         let (store, roots) = (&mut self.store, &mut self.roots);
         let mut keep = keep.into_iter().map(Into::into).filter(|cell| cell.is_handle());
-        Ok(match keep.next() {
+        let freed = match keep.next() {
             None => free_all(store, roots, open.start),
             Some(first) => {
                 free_region(store, roots, open.start, core::iter::once(first).chain(keep))
             }
-        })
+        };
+        self.drop_dead_values();
+        Ok(freed)
     }
 }
 

@@ -32,7 +32,7 @@ pub struct Step {
     /// handle among them found to be marked meanwhile, and 16 for each object marked, root
     /// tested or slot swept.
     pub work: u64,
-    /// Objects freed, seals included.
+    /// Objects freed, host objects and seals included.
     pub freed: u64,
     /// Stale roots, handles of objects that were freed before, if the step got as far as the
     /// roots: where marking ends.
@@ -97,6 +97,7 @@ impl Heap {
         if step.finished {
             self.finish_cycle();
         }
+        self.drop_dead_values();
         self.verify_if_stressed()?;
         Ok(step)
     }
@@ -140,12 +141,12 @@ impl Heap {
         self.mark_step(&mut roots, ALL, &mut step);
         self.sweep_step(ALL, &mut step);
         self.note_part();
+        self.drop_dead_values();
         self.verify_if_stressed()?;
-        let usage = self.usage();
         Ok(Collected {
             freed: step.freed,
             freed_bytes: before.saturating_sub(self.store.arenas().payload_bytes()),
-            live: usage.live().saturating_add(u64::from(usage.seals.live)),
+            live: self.usage().all_live(),
             stale_roots: step.stale_roots,
             ..Collected::default()
         })
@@ -348,8 +349,7 @@ impl Heap {
         if !self.keeps_states() || !self.store.has_states() {
             self.store.forget_states();
         }
-        let usage = self.usage();
-        let live = usage.live().saturating_add(u64::from(usage.seals.live));
+        let live = self.usage().all_live();
         self.restart_pacer(live, has_freed);
     }
 

@@ -6,7 +6,7 @@ use crate::arena::{Arena, Slot, SlotNumbers, reserve};
 use crate::heap::{Heap, ScratchSpace, Store, StoreParts};
 use crate::object::TableMut;
 use crate::object::table::{Table, copied, fill, words_for};
-use crate::ops::table;
+use crate::ops::{symbols, table};
 use crate::words::{Cell, Elements, Error, Kind, Result, copy, corrupt, to_usize};
 
 /// An object of the source, and its copy.
@@ -21,6 +21,10 @@ struct Copies<'b> {
     scratch: ScratchSpace<'b>,
     /// All copies.
     list: Vec<'b, Cell>,
+    /// Whether the source may have symbols.
+    has_symbols: bool,
+    /// The copies of symbols, in the order of all copies.
+    symbols: Vec<'b, Cell>,
     /// The pairs whose cells have to be translated.
     pairs: Vec<'b, CopiedPair>,
     /// The forwarding table: by the slot of an object, how many copies there were with its
@@ -29,10 +33,12 @@ struct Copies<'b> {
 }
 
 impl<'b> Copies<'b> {
-    fn new_in(scratch: ScratchSpace<'b>) -> Copies<'b> {
+    fn new_in(scratch: ScratchSpace<'b>, has_symbols: bool) -> Copies<'b> {
         Copies {
             scratch,
+            has_symbols,
             list: Vec::new_in(scratch.bump),
+            symbols: Vec::new_in(scratch.bump),
             pairs: Vec::new_in(scratch.bump),
             numbers: SlotNumbers::new_in(scratch.bump),
         }
@@ -63,6 +69,15 @@ impl<'b> Copies<'b> {
         self.numbers.reserve(source)?;
         self.scratch.charge(target.account_mut());
         self.numbers.get_mut(source).ok_or_else(corrupt)
+    }
+
+    /// Makes room for the copy of a symbol.
+    #[cold]
+    fn make_room_for_symbol(&mut self, target: &mut Store) -> Result<()> {
+        self.scratch.let_grow(target.account_mut());
+        let reserved = reserve(&mut self.symbols, 1);
+        self.scratch.charge(target.account_mut());
+        reserved
     }
 
     /// Adds a copy, for which there is room.
@@ -98,8 +113,8 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Sealed`] if the graph has a sealed cell; [`Error::Stale`] if it has a
-    /// handle of an object that was freed; [`Error::Limit`], [`Error::ArenaFull`],
+    /// [`Error::Sealed`] if the graph has a sealed cell; [`Error::NoHostCopy`] if it has a
+    /// host object; [`Error::Stale`] if it has a handle of an object that was freed; [`Error::Limit`], [`Error::ArenaFull`],
     /// [`Error::ObjectTooLarge`] or [`Error::OutOfMemory`] if a copy cannot be
     /// allocated, as for [`Heap::alloc`]. This heap is unchanged, but for scratch
     /// memory, and free blocks that may stay split.
@@ -109,7 +124,11 @@ impl Heap {
         }
         let checkpoint = self.store.checkpoint();
         self.with_scratch(|heap, scratch| {
-            let mut copies = Copies::new_in(scratch);
+            let has_symbols = source.store.arenas().symbols().is_any();
+            let mut copies = Copies::new_in(scratch, has_symbols);
+            if has_symbols {
+                heap.roots.note_deaths();
+            }
             let copied = copy_graph(&mut heap.store, &source.store, cell, &mut copies);
             if copied.is_err() {
                 let newest_first = copies.list.iter().rev().copied();
@@ -140,8 +159,23 @@ fn copy_graph(
         }
         next = next.saturating_add(1);
     }
-    target.record_all(copies.list.iter().copied())?;
+    record(target, copies)?;
     Ok(root)
+}
+
+/// Records the copies in the open region, and has those of symbols be symbols, which are in
+/// none.
+fn record(target: &mut Store, copies: &Copies<'_>) -> Result<()> {
+    let before = symbols::reserve(target, copies.symbols.iter().copied())?;
+    let mut left = copies.symbols.iter().copied().peekable();
+    let others = copies.list.iter().copied().filter(|&cell| left.next_if_eq(&cell).is_none());
+    let count = copies.list.len().saturating_sub(copies.symbols.len());
+    if let Err(error) = target.record_all(count, others) {
+        symbols::give_back(target, before);
+        return Err(error);
+    }
+    copies.symbols.iter().for_each(|&cell| symbols::adopt(target, cell));
+    Ok(())
 }
 
 /// Translates the cells of an object into its copy.
@@ -208,10 +242,33 @@ fn copy_object(
     match arena.and_then(|arena| Some((arena, arena.find(object)?))) {
         Some((arena, slot)) => match copies.find(object) {
             Some(copy) => Ok(copy),
+            None if copies.has_symbols => copy_any(target, source, (arena, slot), object, copies),
             None => alloc_copy(target, arena, slot, object, copies),
         },
         None => Err(object.rejection(object.selector())),
     }
+}
+
+/// [`alloc_copy`] of an object that may be a symbol: the one that this heap has, or a copy
+/// that becomes it.
+#[inline(never)]
+fn copy_any(
+    target: &mut Store,
+    source: &Store,
+    (arena, slot): (&Arena, Slot),
+    object: Cell,
+    copies: &mut Copies<'_>,
+) -> Result<Cell> {
+    if source.arenas().symbols().hash(object).is_none() {
+        return alloc_copy(target, arena, slot, object, copies);
+    }
+    if let Some(symbol) = symbols::counterpart(target, source, object) {
+        return Ok(symbol);
+    }
+    copies.make_room_for_symbol(target)?;
+    let copy = alloc_copy(target, arena, slot, object, copies)?;
+    copies.symbols.push(copy);
+    Ok(copy)
 }
 
 /// Allocates the copy of an object, with the cells of the source; that of a table is
@@ -224,8 +281,8 @@ fn alloc_copy(
     copies: &mut Copies<'_>,
 ) -> Result<Cell> {
     let kind = object.selector();
-    if kind == Kind::SEALED {
-        return Err(Error::Sealed);
+    if kind.place() < Kind::OTHERS {
+        return Err(if kind == Kind::HOST { Error::NoHostCopy } else { Error::Sealed });
     }
     let number = u32::try_from(copies.list.len().saturating_add(1));
     let number = number.map_err(|_| Error::OutOfMemory)?;

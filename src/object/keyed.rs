@@ -131,9 +131,9 @@ fn find_int<K: Keyed>(words: &[u64], used: u32, hash: u32, key: Cell) -> Option<
     }
 }
 
-/// The bucket and the position of an integer in a cell.
+/// The bucket and the position of a key that is found by its bits.
 #[inline(never)]
-fn locate_int(table: Table<&[u64]>, hash: u32, key: Cell) -> Option<(usize, u32)> {
+fn locate_by_bits(table: Table<&[u64]>, hash: u32, key: Cell) -> Option<(usize, u32)> {
     table.find(hash, |entry| entry == key).ok()
 }
 
@@ -190,6 +190,37 @@ fn insert_int_further<K: Keyed>(
     Some(None)
 }
 
+/// The entry of a symbol with this hash, or that there is none. `None` if the table has to be
+/// searched further, or the symbol was freed.
+#[inline(always)]
+pub(crate) fn find_symbol<K: Keyed>(
+    words: &[u64],
+    used: u32,
+    keys: Keys<'_>,
+    hash: u32,
+    key: Cell,
+) -> Option<Option<Entry>> {
+    if !keys.is_usable(key) {
+        return None;
+    }
+    let table = Table::new(words, used, K::STRIDE);
+    if let Some((_, near)) = table.hit_near(hash, key) {
+        return Some(Some(copied(near.cells)));
+    }
+    find_symbol_further(table, hash, key)
+}
+
+/// [`find_symbol`] of one that is not near.
+#[inline(never)]
+fn find_symbol_further(table: Table<&[u64]>, hash: u32, key: Cell) -> Option<Option<Entry>> {
+    if table.free_near(hash) != usize::MAX {
+        // An equal text that is no symbol would have the hash.
+        return table.candidate(hash).is_none().then_some(None);
+    }
+    let (_, position) = locate_by_bits(table, hash, key)?;
+    table.cells(position).map(|cells| Some(copied(cells)))
+}
+
 impl<'h, K: Keyed> View<'h, K> {
     #[inline(always)]
     pub(crate) fn table(&self) -> Table<&'h [u64]> {
@@ -226,6 +257,10 @@ impl<'h, K: Keyed> View<'h, K> {
             && self.context.is_usable(key)
         {
             return Ok(self.table().cells(position).map(copied));
+        } else if let Some(hash) = self.context.symbol_hash(key)
+            && let Some(found) = find_symbol::<K>(self.words, self.len, self.context, hash, key)
+        {
+            return Ok(found);
         }
         find_any::<K>(self.words, self.len, self.context, key)
     }
@@ -239,6 +274,14 @@ impl<'h, K: Keyed> View<'h, K> {
         let (_, found) = self.context.locate(table, key)?;
         let position = found.ok().map(|(_, position)| position);
         Ok(position.and_then(|position| Some((position, copied(table.entry(position)?)))))
+    }
+
+    /// The place of the entry of `key` in insertion order.
+    ///
+    /// # Errors
+    /// [`Error::Stale`].
+    pub(crate) fn index_of_key(self, key: Cell) -> Result<Option<usize>> {
+        Ok(self.locate_key(key)?.map(|(position, _)| self.table().rank(position)))
     }
 
     /// The number of entries.
@@ -301,7 +344,27 @@ impl<K: Keyed> ViewMut<'_, K> {
                 return Ok(replaced);
             }
         }
+        if let Some(replaced) = self.replace_of_symbol(key, entry)? {
+            return Ok(Some(replaced));
+        }
         self.table_mut().insert(key, entry)
+    }
+
+    /// [`ViewMut::insert_entry`] over that of a live symbol, if it lies in the first group of
+    /// its probe sequence.
+    #[inline(always)]
+    fn replace_of_symbol(&mut self, key: Cell, entry: &[Cell]) -> Result<Option<Cell>> {
+        let keys = Keys::new(self.arenas);
+        let Some(hash) = keys.symbol_hash(key).filter(|_| keys.is_usable(key)) else {
+            return Ok(None);
+        };
+        let index = self.index;
+        let Some((slot, words)) = self.arena_mut()?.write_dense::<Cell>(index) else {
+            return Ok(None);
+        };
+        let mut table = Table::new_mut(words, slot.len, K::STRIDE);
+        let near = table.read().hit_near(hash, key).map(|(_, near)| near.position());
+        Ok(near.and_then(|position| table.replace(position, entry)))
     }
 
     /// Removes the entry of a key, and returns it.
@@ -316,7 +379,7 @@ impl<K: Keyed> ViewMut<'_, K> {
             let mut table = Table::new_mut(words, slot.len, K::STRIDE);
             let near = table.read().hit_near(hash, key);
             let found = match near.map(|(bucket, near)| (bucket, near.position())) {
-                None => locate_int(table.read(), hash, key),
+                None => locate_by_bits(table.read(), hash, key),
                 found => found,
             };
             if let Some((bucket, position)) = found {
@@ -336,7 +399,7 @@ impl<K: Keyed> ViewMut<'_, K> {
     /// # Errors
     /// [`Error::OutOfRange`].
     pub(crate) fn remove_entry_at(&mut self, n: usize) -> Result<K::Entry> {
-        let view = self.view()?;
+        let view = self.view();
         let position = view.table().nth(n).ok_or_else(|| out_of_range(n, view.entry_count()))?;
         self.table_mut().remove_at(position).map(K::entry)
     }
@@ -347,7 +410,7 @@ impl<K: Keyed> ViewMut<'_, K> {
     }
 
     #[inline(always)]
-    fn table_mut(&mut self) -> TableMut<'_> {
+    pub(super) fn table_mut(&mut self) -> TableMut<'_> {
         let (arenas, resources) = (&mut *self.arenas, &mut *self.resources);
         TableMut { arenas, resources, kind: K::KIND, index: self.index, stride: K::STRIDE }
     }

@@ -152,7 +152,9 @@ impl<'h> Keys<'h> {
             }
             Unpacked::Int(int) => (Class::Int(int), self.hash_cell(cell)),
             Unpacked::ShortStr(text) => (Class::ShortText(text), self.hash_text(text.as_bytes())),
-            Unpacked::Object(_) | Unpacked::Sealed => return self.object_key(cell),
+            Unpacked::Object(_) | Unpacked::Host | Unpacked::Sealed => {
+                return self.object_key(cell);
+            }
             _ => (Class::Bits, self.hash_cell(cell)),
         };
         Ok(Key { cell, hash, class })
@@ -170,7 +172,7 @@ impl<'h> Keys<'h> {
                 let sign = LARGE.wrapping_add(u64::from(large.negative));
                 (Class::Large(large), self.hash_bytes(sign, cast_slice(large.limbs)))
             }
-            Some(Class::Text(text)) => (Class::Text(text), self.hash_text(text)),
+            Some(Class::Text(text)) => (Class::Text(text), self.hash_of(cell, text)),
             Some(class) => (class, 0),
         };
         Ok(Key { cell, hash, class })
@@ -236,6 +238,21 @@ impl<'h> Keys<'h> {
     #[inline(always)]
     pub(crate) fn hash_text(&self, bytes: &[u8]) -> u32 {
         self.hash_bytes(TEXT, bytes)
+    }
+
+    /// The hash of a live text, which a symbol keeps.
+    #[inline(always)]
+    pub(crate) fn hash_of(&self, cell: Cell, text: &[u8]) -> u32 {
+        match self.symbol_hash(cell) {
+            Some(hash) => hash,
+            None => self.hash_text(text),
+        }
+    }
+
+    /// The hash of a live text, if that is a symbol. For other cells, any or none.
+    #[inline(always)]
+    pub(crate) fn symbol_hash(&self, cell: Cell) -> Option<u32> {
+        self.0.symbols().hash(cell)
     }
 
     /// The value that the live object of an entry is compared by.

@@ -156,7 +156,7 @@ impl Heap {
                     let room = a.limbs.len().max(b.limbs.len()).saturating_add(1);
                     reserve(&mut limbs, room)?;
                     limbs.extend(sum);
-                    Ok(negative)
+                    Ok::<_, Error>(negative)
                 })
             })?;
             scratch.charge(heap.store.account_mut());

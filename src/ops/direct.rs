@@ -4,7 +4,9 @@
 
 use crate::heap::{Heap, Store};
 use crate::kinds::{Map, Set};
-use crate::object::{Keyed, Mutable, Sequence, View, entry_at, entry_of_int, insert_int};
+use crate::object::{
+    Keyed, Mutable, Sequence, View, entry_at, entry_of_int, find_symbol, insert_int,
+};
 #[cfg(doc)]
 use crate::words::Error;
 use crate::words::{AsHandle, Cell, HasKind, Result, to_usize};
@@ -276,12 +278,36 @@ impl Heap {
 
 #[inline(never)]
 fn map_get_any(store: &Store, map: Cell, key: Cell) -> Result<Option<Cell>> {
+    match entry_of_symbol::<Map>(store, map, key) {
+        Some(found) => Ok(found.map(|entry| entry.1)),
+        None => map_get_further(store, map, key),
+    }
+}
+
+#[inline(never)]
+fn map_get_further(store: &Store, map: Cell, key: Cell) -> Result<Option<Cell>> {
     Ok(store.get::<Map>(map)?.find_further(key)?.map(|entry| entry.1))
+}
+
+/// The entry of a symbol, or that there is none; `None` where this takes longer.
+#[inline(always)]
+fn entry_of_symbol<K: Keyed>(
+    store: &Store,
+    table: Cell,
+    key: Cell,
+) -> Option<Option<(Cell, Cell)>> {
+    let keys = store.keys();
+    let hash = keys.symbol_hash(key)?;
+    let (words, used) = store.arenas().get(K::KIND)?.table(table)?;
+    find_symbol::<K>(words, used, keys, hash, key)
 }
 
 #[inline(never)]
 fn set_contains_any(store: &Store, set: Cell, key: Cell) -> Result<bool> {
-    Ok(store.get::<Set>(set)?.find_further(key)?.is_some())
+    match entry_of_symbol::<Set>(store, set, key) {
+        Some(found) => Ok(found.is_some()),
+        None => Ok(store.get::<Set>(set)?.find_further(key)?.is_some()),
+    }
 }
 
 #[inline(never)]

@@ -238,8 +238,9 @@ impl<'h, 'b> Comparison<'h, 'b> {
             (KeyBy::Identity, Elements::Entries(stride)) => {
                 self.compare_tables(table(arena, left, stride)?, table(arena, right, stride)?)
             }
-            // A sealed cell equals itself only.
+            // A sealed cell and a host object equal themselves only.
             (KeyBy::Identity, Elements::Cells) => Ok(false),
+            (KeyBy::Identity, _) if arena.kind() == Kind::HOST => Ok(false),
             (KeyBy::Identity, _) => same_content(arena, left, right),
         }
     }

@@ -65,7 +65,7 @@ pub(super) fn operand(store: &Store, cell: Cell) -> Result<Operand<'_>> {
     match cell.unpack() {
         Unpacked::Int(int) => Ok(Operand::Small(int)),
         Unpacked::Sealed => Err(Error::Sealed),
-        Unpacked::Object(_) => {
+        Unpacked::Object(_) | Unpacked::Host => {
             let integer = Integer::of(store.get::<Bignum>(cell)?.words());
             Ok(integer.to_i64().map_or(Operand::Large(integer), Operand::Small))
         }

@@ -152,7 +152,9 @@ impl Heap {
         match cell.unpack() {
             Unpacked::ShortStr(text) => Ok(Text(Place::Cell(text))),
             Unpacked::Sealed => Err(Error::Sealed),
-            Unpacked::Object(_) => Ok(Text(Place::Arena(self.get::<Str>(cell)?.text()))),
+            Unpacked::Object(_) | Unpacked::Host => {
+                Ok(Text(Place::Arena(self.get::<Str>(cell)?.text())))
+            }
             _ => Err(Error::NotText),
         }
     }

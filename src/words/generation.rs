@@ -5,7 +5,8 @@ use super::cell::{Cell, GENERATION_MASK, SELECTOR_SHIFT, TAG_FREE, TAG_HANDLE, T
 use super::kind::Kind;
 
 const GENERATION_IN_KEY: u32 = Cell::raw(GENERATION_MASK).key();
-const RETIRED: u32 = key_of(TAG_FREE, 1);
+/// The key of a retired slot, which no cell has.
+pub(crate) const RETIRED: u32 = key_of(TAG_FREE, 1);
 
 const fn key_of(tag: u64, selector: u64) -> u32 {
     Cell::raw(tag << TAG_SHIFT | selector << SELECTOR_SHIFT).key()

@@ -10,7 +10,8 @@ pub trait Private {}
 ///
 /// Each kind is a constant of this type (`Kind::LIST`, …) that can be used as a
 /// pattern; [`Kind::ALL`] lists them. [`Cell::kind`](crate::Cell::kind) of a sealed
-/// cell displays as `Sealed`, a selector that belongs to no kind as `Spare`.
+/// cell displays as `Sealed`, of a host object as `Host`, a selector that belongs to
+/// neither as `Spare`.
 ///
 /// ```
 /// use segheap::{Heap, Kind, List};
@@ -42,16 +43,23 @@ impl Kind {
         self.0 as usize
     }
 
-    /// The index of the arena among a heap's arenas. That of seals comes first, so
+    /// The selector of host objects, which belong to no kind.
+    pub(crate) const HOST: Kind = Kind(14);
+
+    /// The arenas of no kind.
+    pub(crate) const OTHERS: usize = 2;
+
+    /// The index of the arena among a heap's arenas. Those of no kind come first, so
     /// that finding it takes no branch.
     #[inline(always)]
     pub(crate) const fn place(self) -> usize {
-        (self.0.wrapping_add(1) & 0xF) as usize
+        (self.0.wrapping_add(2) & 0xF) as usize
     }
 
-    /// The kind whose arena has an index among a heap's arenas, or seals.
+    /// The kind whose arena has an index among a heap's arenas, or that of host objects
+    /// or seals.
     pub(crate) const fn from_place(place: usize) -> Kind {
-        Kind::from_selector((place as u64).wrapping_sub(1))
+        Kind::from_selector((place as u64).wrapping_sub(2))
     }
 }
 

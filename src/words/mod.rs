@@ -21,7 +21,7 @@ pub(crate) use element::{Element, Elements, copy, copy_few, is_ascii_few};
 pub(crate) use epoch::Epoch;
 pub use error::{Error, Resource};
 pub(crate) use error::{Result, corrupt};
-pub(crate) use generation::Generations;
+pub(crate) use generation::{Generations, RETIRED};
 pub use handle::{AsHandle, Handle};
 pub(crate) use hash::HashSeeds;
 pub(crate) use kind::Private;

@@ -45,6 +45,9 @@ impl Shape {
     /// The shape of a seal: the number of its key as the header, then one cell.
     pub(crate) const SEAL: Shape = Shape::new(Elements::Cells, "<", ">").header(1);
 
+    /// The shape of a host object, whose value lies elsewhere.
+    pub(crate) const HOST: Shape = Shape::new(Elements::Bytes, "<", ">");
+
     pub(crate) const fn new(elements: Elements, open: &'static str, close: &'static str) -> Shape {
         let (key, class) = (KeyBy::Identity, CopyClass::Excluded);
         Shape { header: 0, elements, key, class, open, close }
@@ -81,6 +84,13 @@ impl Shape {
     #[inline(always)]
     pub(crate) const fn is_traced(&self) -> bool {
         matches!(self.elements, Elements::Cells | Elements::Entries(_))
+    }
+
+    /// Whether elements can be cut off the front of an object by moving where it begins.
+    #[inline(always)]
+    pub(crate) const fn can_be_cut(&self) -> bool {
+        let is_words = matches!(self.elements, Elements::Cells | Elements::Ints | Elements::Floats);
+        self.header == 0 && is_words
     }
 
     /// The words that a sequence of `len` elements needs.

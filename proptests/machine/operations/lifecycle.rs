@@ -1,14 +1,15 @@
 //! What frees objects, keeps them live, or inspects the object graph.
 
-use segheap::{Policy, abi};
+use segheap::{Error, Policy, abi};
 
 use super::{Table, show};
 use crate::machine::Effect::{Allocates, Changes, Frees, Moves, ReadsUsage, Sweeps, Transplants};
 use crate::machine::Takes::{Foreign, ObjectOrSeal, Seal, Value};
-use crate::machine::{Takes, sealed};
+use crate::machine::{Takes, host, sealed};
 
 pub fn rows(t: &mut Table) {
     lifetimes(t);
+    host_objects(t);
     collection(t);
     inspection(t);
 }
@@ -57,6 +58,34 @@ fn lifetimes(t: &mut Table) {
         let Some(n) = c.small().checked_rem(m.regions.len()) else { return show(()) };
         let region = m.regions.swap_remove(n);
         show(m.heap.close_region(region, c.cells.clone())?)
+    });
+}
+
+fn host_objects(t: &mut Table) {
+    t.row("Heap::host", &[], &[Allocates(host())], |m, c| {
+        let object = match m.heap.host(u32::from(c.numbers[0])) {
+            Ok(object) => object,
+            Err(refused) => {
+                assert_eq!(refused.value, u32::from(c.numbers[0]));
+                return Err(refused.error);
+            }
+        };
+        m.keep(object)
+    });
+    t.row("Heap::host_ref", &[Takes::Of(host())], &[], |m, c| match c.numbers[0] % 4 {
+        1 => show(m.heap.host_ref::<String>(c.cell(0))?),
+        _ => show(m.heap.host_ref::<u32>(c.cell(0))?),
+    });
+    t.row("Heap::host_mut", &[Takes::Of(host())], &[Changes(0)], |m, c| {
+        *m.heap.host_mut::<u32>(c.cell(0))? = u32::from(c.numbers[0]);
+        show(())
+    });
+    t.row("Heap::take_host", &[Takes::Of(host())], &[Frees(0)], |m, c| match c.numbers[0] % 4 {
+        1 => show(m.heap.take_host::<i32>(c.cell(0))?),
+        _ => show(m.heap.take_host::<u32>(c.cell(0))?),
+    });
+    t.row("Heap::set_host_bytes", &[Takes::Of(host())], &[], |m, c| {
+        show(m.heap.set_host_bytes(c.cell(0), c.small() * 64)?)
     });
 }
 
@@ -114,6 +143,14 @@ fn collection(t: &mut Table) {
     });
     t.row("Heap::compact", &[], &[Moves], |m, _| {
         m.heap.compact();
+        show(())
+    });
+    t.row("Heap::try_clone", &[], &[], |m, _| {
+        let mut fork = match m.heap.try_clone() {
+            Err(Error::NoHostCopy) => m.other.try_clone()?,
+            fork => fork?,
+        };
+        fork.verify().expect("a consistent fork");
         show(())
     });
     t.row("Heap::transplant", &[Foreign], &[Transplants(0)], |m, c| {

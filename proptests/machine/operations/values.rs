@@ -23,6 +23,11 @@ fn values(t: &mut Table) {
     t.row("DisplayValue::quoted", &[Value], &[], |m, c| {
         Ok(m.heap.display(c.cell(0)).quoted().to_string())
     });
+    t.row("DisplayValue::style", &[Value], &[], |m, c| {
+        let shown = m.heap.display(c.cell(0)).style(segheap::PlainStyle).to_string();
+        assert_eq!(shown, m.heap.display(c.cell(0)).to_string());
+        Ok(shown)
+    });
     t.row("DisplayValue::limit", &[Value], &[], |m, c| {
         Ok(m.heap.display(c.cell(0)).limit(c.index()).to_string())
     });
@@ -54,6 +59,15 @@ fn texts(t: &mut Table) {
         m.keep(text)
     });
     t.row("Heap::text", &[Text], &[], |m, c| show(m.heap.text(c.cell(0))?));
+    t.row("Heap::intern", &[], MAKES, |m, c| {
+        let symbol = m.heap.intern(&c.text())?;
+        m.keep(symbol)
+    });
+    t.row("Heap::intern_text", &[Text], MAKES, |m, c| {
+        let symbol = m.heap.intern_text(c.cell(0))?;
+        m.keep(symbol)
+    });
+    t.row("Heap::is_symbol", &[Takes::Value], &[], |m, c| show(m.heap.is_symbol(c.cell(0))));
     t.row("Heap::concat", &[Text, Text], MAKES, |m, c| {
         let range = 0..c.small() % 4;
         let text = c.text();

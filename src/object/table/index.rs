@@ -161,15 +161,15 @@ fn lanes(group: &[u32; GROUP], holds: impl Fn(u32) -> bool) -> u32 {
 }
 
 impl<'h> Table<&'h [u64]> {
-    /// The bucket and the entry of an integer in a cell, if it lies in the first group of its
-    /// probe sequence.
+    /// The bucket and the entry of a key that is found by its bits, an integer in a cell or a
+    /// symbol, if it lies in the first group of its probe sequence.
     #[inline(always)]
     pub(crate) fn hit_near(&self, hash: u32, key: Cell) -> Option<(usize, Near<'h>)> {
-        debug_assert!(key.as_int().is_some());
+        debug_assert!(key.as_int().is_some() || key.is_handle());
         let index = Index::of(self.words)?;
         let before = to_usize(HEADER).saturating_sub(self.stride);
         index.hit(index.home(hash), hash, |link| {
-            // That of a free bucket refers to words of the header, which are no integers.
+            // That of a free bucket refers to words of the header, which are neither.
             let start = to_usize(link).saturating_mul(self.stride).saturating_add(before);
             let cells = Cell::slice(self.words.get(start..start.saturating_add(self.stride))?);
             let near = Near { link, cells };
