@@ -14,6 +14,7 @@
 
 #[expect(dead_code, reason = "criterion decides whether to measure")]
 mod arguments;
+#[expect(dead_code, unused_imports, reason = "only the scoreboard has rows of pauses")]
 mod subjects;
 
 use std::time::Duration;
@@ -24,7 +25,7 @@ use criterion::{Criterion, SamplingMode, Throughput};
 use subjects::comparison::{Comparison, Unit};
 
 fn main() {
-    if subjects::fresh::is_child() {
+    if subjects::is_child() {
         return;
     }
     // criterion would print a blank line for each comparison.
@@ -43,10 +44,12 @@ fn main() {
     criterion.final_summary();
 }
 
-/// criterion measures nothing but time.
+/// criterion measures nothing but time, in many passes.
 fn comparisons() -> impl Iterator<Item = (&'static str, Comparison)> {
     let all = subjects::comparisons().map(|entry| (entry.0, subjects::open(entry)));
-    all.filter(|(_, comparison)| comparison.unit == Unit::Nanoseconds)
+    all.filter(|(_, comparison)| {
+        comparison.unit == Unit::Nanoseconds && comparison.rounds.is_none()
+    })
 }
 
 fn names() -> impl Iterator<Item = String> {

@@ -53,7 +53,28 @@ struct Fixture {
     wide: [Cell; 2],
     /// An empty heap.
     other: Heap,
+    /// After a young collection, and while a cycle marks: states of objects are kept.
+    young: Collecting,
+    marking: Collecting,
     names: Names,
+}
+
+/// A heap that does not only collect at once, and an old list in it.
+struct Collecting {
+    heap: Heap,
+    list: Handle<List>,
+    hint: RangeHint<List>,
+}
+
+impl Collecting {
+    fn new(begin: impl FnOnce(&mut Heap, [Cell; 2]) -> Result<(), Error>) -> Result<Self, Error> {
+        let mut heap = Heap::with(Settings::seeded(1));
+        let list = heap.alloc(List::zeroed(ITERATIONS))?;
+        let more = heap.alloc(List::zeroed(100 * ITERATIONS))?;
+        let hint = heap.hint(list, ..)?;
+        begin(&mut heap, [list.into(), more.into()])?;
+        Ok(Collecting { heap, list, hint })
+    }
 }
 
 /// A heap with 64 symbols.
@@ -122,6 +143,12 @@ impl Fixture {
             unsorted,
             nested,
             other: Heap::with(Settings::seeded(2)),
+            young: Collecting::new(|heap, roots| heap.collect_young(roots).map(drop))?,
+            marking: Collecting::new(|heap, roots| {
+                let step = heap.step(roots, 2 * 8 * ITERATIONS as u64)?;
+                assert!(!step.finished, "there is more to mark");
+                Ok(())
+            })?,
             names: Names::new()?,
             stack: heap.alloc(List::with_capacity(ITERATIONS))?,
             pair: heap.alloc(Pair::of(1.into(), 2.into()))?,
@@ -166,6 +193,19 @@ macro_rules! operations {
 operations! {
     list_get(fixture, i) { fixture.heap.get(black_box(fixture.list))?.get(i)? }
     list_set(fixture, i) { fixture.heap.get_mut(black_box(fixture.list))?.set(i, Cell::from(i as u32))? }
+    list_set_young(fixture, i) {
+        fixture.young.heap.get_mut(black_box(fixture.young.list))?.set(i, Cell::from(i as u32))?
+    }
+    list_set_marking(fixture, i) {
+        fixture.marking.heap.get_mut(black_box(fixture.marking.list))?.set(i, Cell::from(i as u32))?
+    }
+    hint_set(fixture, i) { fixture.hint.set(&mut fixture.heap, i, Cell::from(i as u32))? }
+    hint_set_young(fixture, i) {
+        fixture.young.hint.set(&mut fixture.young.heap, i, Cell::from(i as u32))?
+    }
+    hint_set_marking(fixture, i) {
+        fixture.marking.hint.set(&mut fixture.marking.heap, i, Cell::from(i as u32))?
+    }
     list_push(fixture, i) { fixture.heap.get_mut(black_box(fixture.stack))?.push(Cell::from(i as u32))? }
     list_pop(fixture, _i) { fixture.heap.get_mut(black_box(fixture.stack))?.pop()? }
     pair_get(fixture, _i) { fixture.heap.get(black_box(fixture.pair))?.second()? }

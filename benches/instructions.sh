@@ -56,7 +56,7 @@ awk '
         delete counts[$1]
     }
     END {
-        for (name in counts) { printf "%-26s is not in the table\n", name; failed = 1 }
+        for (name in counts) { printf "%-26s %6d, is not in the table\n", name, counts[name]; failed = 1 }
         exit failed
     }
 ' "$scratch/counts" "$table"

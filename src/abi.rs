@@ -4,8 +4,7 @@
 //! cells from numbers. Any bit pattern is memory-safe all the same. The worst that a
 //! forged handle can do is to open a live object of the arena whose selector it
 //! carries; if its key does not match that of the slot, operations fail as they do for
-//! any handle. No function here writes the memory of an arena: compiled code writes cells
-//! by the functions of [`Heap`], which have the write barrier of the collector.
+//! any handle.
 //!
 //! A JIT compiler reads an element in the steps that [`Heap::get`] takes:
 //!
@@ -26,12 +25,18 @@
 //! # Ok::<(), segheap::Error>(())
 //! ```
 //!
+//! Compiled code may store cells in an object, too, if it calls [`write_barrier`] for that
+//! object first, after the last safe point: a collection in steps or of young objects scans
+//! an object again only if it knows that it was written.
+//!
 //! MEP-41.md describes the layouts. They are part of the crate's interface: changing
 //! one is a breaking change.
 
 use crate::arena::Memory;
 use crate::heap::Heap;
-use crate::words::{Cell, Kind};
+#[cfg(doc)]
+use crate::words::Error;
+use crate::words::{Cell, Elements, Kind, Result, corrupt, to_usize};
 
 /// Size of a slot in bytes: `key`, `len`, `off` and `cap`, a `u32` each.
 ///
@@ -117,4 +122,64 @@ pub fn slots(heap: &Heap, kind: Kind) -> Option<&[[u32; 4]]> {
 pub fn slot(heap: &Heap, kind: Kind, index: u32) -> Option<[u32; 4]> {
     let slot = heap.store.arenas().get(kind)?.slot_at(index)?;
     Some([slot.key, slot.len, slot.off, slot.cap])
+}
+
+/// Has the write barrier of the collector for an object of any kind, as
+/// [`Heap::get_mut`] has, and returns the cells in which compiled code may store from then
+/// on. O(1).
+///
+/// The cells are the elements of a list, a struct, a closure or a pair. Objects of other
+/// kinds return none: maps and sets are changed by the functions of [`Heap`], and numbers
+/// and bytes hold no cells, so that they need no barrier.
+///
+/// The rule for compiled code:
+///
+/// 1. Call this for each object before the first store to it after a safe point, which is
+///    any call of a function that takes the heap mutably. One call covers all stores up to
+///    the next safe point. The address is valid as long.
+/// 2. Store what [`bits`] returned, or what was loaded from a cell, and nothing else.
+/// 3. Store within the returned cells. The length of an object changes by [`Heap`] alone.
+///
+/// A store without it is memory-safe, but a collection may free what it stored; the handle
+/// is stale from then on.
+///
+/// ```
+/// use segheap::{abi, Cell, Heap, Pair};
+///
+/// /// What a compiler calls for `object[index] = value`, with the operands in registers.
+/// fn store(heap: &mut Heap, object: u64, index: usize, value: u64) -> Option<()> {
+///     let (object, value) = (abi::cell(object)?, abi::cell(value)?);
+///     *abi::write_barrier(heap, object).ok()?.get_mut(index)? = value;
+///     Some(())
+/// }
+///
+/// let mut heap = Heap::new();
+/// let old = heap.alloc(Pair::of(Cell::NULL, Cell::NULL))?;
+/// while !heap.step([old.cell()], 64)?.finished {}
+/// heap.step([old.cell()], 64)?; // a cycle begins, and scans the pair
+/// let new = heap.alloc(Pair::of(1.into(), 2.into()))?;
+/// store(&mut heap, abi::bits(old.cell()), 1, abi::bits(new.cell())).unwrap();
+/// while !heap.step([old.cell()], 64)?.finished {}
+/// assert_eq!(heap.get(old)?.second()?, new.cell());
+/// assert!(heap.contains(new));
+/// # Ok::<(), segheap::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::NotAHandle`], [`Error::Sealed`] or [`Error::Stale`] if `object` is no handle of
+/// a live object; [`Error::Corrupt`] only if this crate has a bug.
+pub fn write_barrier(heap: &mut Heap, object: Cell) -> Result<&mut [Cell]> {
+    let kind = object.selector();
+    if !object.is_handle() || kind == Kind::SEALED {
+        return Err(object.rejection(kind));
+    }
+    let arena = heap.store.arena_mut(kind).map_err(|_| object.rejection(kind))?;
+    arena.check_handle(object)?;
+    let shape = arena.shape();
+    if shape.elements != Elements::Cells {
+        return Ok(&mut []);
+    }
+    let (slot, block) = arena.write::<Cell>(object.slot()).ok_or_else(corrupt)?;
+    let body = block.get_mut(to_usize(shape.header)..).unwrap_or_default();
+    Ok(Cell::slice_mut(body).get_mut(..to_usize(slot.len)).unwrap_or_default())
 }

@@ -11,7 +11,8 @@
 //!
 //! Every comparison first checks that all contenders return the same result, then
 //! measures them in alternating rounds. The costs go to standard output as a table, and
-//! to `target/scoreboard.json` and `target/scoreboard.svg`. A target is met if the ratio
+//! to `target/scoreboard.json` and `target/scoreboard.svg`, and pauses beside 8M objects to
+//! `target/pauses.svg`. A target is met if the ratio
 //! is at most the target plus the noise, which is segheap compared with itself. The
 //! exit code is 0 unless results differ.
 //!
@@ -19,6 +20,7 @@
 
 #[path = "../arguments.rs"]
 mod arguments;
+mod histogram;
 mod measure;
 mod picture;
 mod publish;
@@ -36,12 +38,14 @@ use std::time::Instant;
 
 use arguments::Arguments;
 use clap::{Command, arg};
+use histogram::Histogram;
 use measure::{Effort, Mismatch, measure};
 use picture::Picture;
 use publish::publish;
 use record::Record;
 use report::Line;
 use subjects::comparison::Comparison;
+use subjects::pauses;
 use table::{Peer, Row, TABLE};
 
 /// Own options; `benches/arguments.rs` has those of every target.
@@ -55,7 +59,7 @@ fn arguments() -> Arguments {
 }
 
 fn main() -> ExitCode {
-    if subjects::fresh::is_child() {
+    if subjects::is_child() {
         return ExitCode::SUCCESS;
     }
     match run(&arguments()) {
@@ -103,13 +107,19 @@ impl Group {
     fn open(&self) -> Result<(Comparison, Vec<&'static str>), String> {
         let name = self.name();
         let entry = subjects::find(name).ok_or_else(|| format!("no comparison {name}"))?;
-        Ok((subjects::open(entry), self.rows.iter().filter_map(contender).collect()))
+        Ok((subjects::open(entry), self.rows().filter_map(contender).collect()))
+    }
+
+    /// The rows whose peers are installed.
+    fn rows(&self) -> impl Iterator<Item = &'static Row> {
+        self.rows.iter().filter(|row| !pauses::is_missing(row.peer.name()))
     }
 }
 
 /// Makes one pass, whose results are checked.
 fn verify(groups: &[Group]) -> Result<ExitCode, Box<dyn Error>> {
     let mut code = ExitCode::SUCCESS;
+    pauses::make_small();
     for group in groups {
         let (comparison, peers) = group.open()?;
         match measure::verify(comparison, &peers) {
@@ -132,17 +142,28 @@ fn compare(arguments: &Arguments, groups: &[Group]) -> Result<ExitCode, Box<dyn 
     let (start, progress) = (Instant::now(), stderr().is_terminal());
     let quick = arguments.0.get_flag("quick");
     let effort = if quick { Effort::QUICK } else { Effort::FULL };
-    let (mut lines, mut mismatches) = (Vec::new(), 0);
+    if quick {
+        pauses::make_small();
+    }
+    let (mut lines, mut mismatches, mut unmeasured) = (Vec::new(), 0, 0);
     for (done, group) in groups.iter().enumerate() {
         if progress {
             eprint!("\r\x1b[K[{done}/{}] {}", groups.len(), group.name());
         }
         let (comparison, peers) = group.open()?;
         let unit = comparison.unit;
-        match measure(comparison, &peers, effort) {
+        let measured = if quick && comparison.rounds.is_some() {
+            unmeasured += 1;
+            measure::verify(comparison, &peers).map(|()| None)
+        } else {
+            measure(comparison, &peers, effort).map(Some)
+        };
+        match measured {
             Ok(measured) => {
-                let line = |row| Line::new(group.section, row, unit, &measured);
-                lines.extend(group.rows.iter().map(line));
+                let measured = measured.iter();
+                lines.extend(measured.flat_map(|measured| {
+                    group.rows().map(|row| Line::new(group.section, row, unit, measured))
+                }));
             }
             Err(Mismatch(results)) => {
                 eprintln!("\n{}: results differ: {results}", group.name());
@@ -156,6 +177,12 @@ fn compare(arguments: &Arguments, groups: &[Group]) -> Result<ExitCode, Box<dyn 
     let table = report::terminal(&lines, width());
     let (summary, seconds) = (report::summary(&lines), start.elapsed().as_secs());
     print(&format!("{table}\n{summary}, in {seconds} s.\n"))?;
+    if unmeasured > 0 {
+        println!("{unmeasured} comparisons that take seconds were only checked, at a small size.");
+    }
+    if groups.iter().any(|group| group.rows().count() < group.rows.len()) {
+        println!("{}.", pauses::LUA_IS_MISSING);
+    }
     if mismatches > 0 {
         println!("{mismatches} comparisons with different results");
         return Ok(ExitCode::FAILURE);
@@ -176,9 +203,12 @@ fn print(text: &str) -> io::Result<()> {
 fn write(arguments: &Arguments, lines: &[Line]) -> Result<(), Box<dyn Error>> {
     let target = target();
     std::fs::create_dir_all(&target)?;
-    let record = Record::new(lines, command(arguments))?;
+    let record = Record::new(lines, pauses::measured(), command(arguments))?;
     record.write(&target.join("scoreboard.json"))?;
     Picture::full(&record, lines).save(&target.join("scoreboard.svg"))?;
+    if !record.pauses.is_empty() {
+        Histogram::of(&record).save(&target.join("pauses.svg"))?;
+    }
     if arguments.0.get_flag("record") {
         record.save()?;
         publish(&record)?;

@@ -96,7 +96,12 @@ pub(crate) fn measure(
     effort: Effort,
 ) -> Result<Measured, Mismatch> {
     let (operations, fresh) = (comparison.operations as f64, comparison.fresh);
+    let rounds = comparison.rounds;
     let mut runners = runners(comparison, peers);
+    if let Some(rounds) = rounds {
+        measure_rounds(&mut runners, rounds, operations)?;
+        return Ok(Measured::new(rounds, runners));
+    }
     let start = Instant::now();
     check(&mut runners, effort)?;
     if !fresh && start.elapsed() < effort.budget {
@@ -116,9 +121,29 @@ pub(crate) fn measure(
         rounds += 1;
     }
 
-    let noise = noise(&runners[0].costs);
-    let costs = runners.into_iter().map(|runner| (runner.name, cost(runner.costs))).collect();
-    Ok(Measured { rounds, noise, costs })
+    Ok(Measured::new(rounds, runners))
+}
+
+/// Measures so many passes of each runner, all of whose results are checked.
+fn measure_rounds(runners: &mut [Runner], rounds: usize, operations: f64) -> Result<(), Mismatch> {
+    for _ in 0..rounds {
+        let mut results = Vec::new();
+        for runner in &mut *runners {
+            let outcome = (runner.pass)(true);
+            results.push((runner.name, outcome.result));
+            runner.costs.push(outcome.cost as f64 / operations);
+        }
+        agree(&results)?;
+    }
+    Ok(())
+}
+
+impl Measured {
+    fn new(rounds: usize, runners: Vec<Runner>) -> Measured {
+        let noise = noise(&runners[0].costs);
+        let costs = runners.into_iter().map(|runner| (runner.name, cost(runner.costs))).collect();
+        Measured { rounds, noise, costs }
+    }
 }
 
 fn check(runners: &mut [Runner], effort: Effort) -> Result<(), Mismatch> {
@@ -129,14 +154,21 @@ fn check(runners: &mut [Runner], effort: Effort) -> Result<(), Mismatch> {
         let sample = effort.sample.as_nanos() as u64;
         runner.passes = sample.div_ceil(outcome.cost.max(100));
     }
+    agree(&results)
+}
+
+fn agree(results: &[(&str, u64)]) -> Result<(), Mismatch> {
     if results.iter().any(|(_, result)| *result != results[0].1) {
         return Err(Mismatch(format!("{results:?}")));
     }
     Ok(())
 }
 
-/// segheap compared with itself, at most `NOISE_MAX`.
+/// segheap compared with itself, at most `NOISE_MAX`; 0 if there is one round.
 fn noise(costs: &[f64]) -> f64 {
+    if costs.len() < 2 {
+        return 0.0;
+    }
     let differences = costs.chunks_exact(2).map(|pair| (pair[0] / pair[1]).ln().abs()).collect();
     cost(differences).median.exp_m1().min(NOISE_MAX)
 }

@@ -13,7 +13,7 @@ use svg::node::element::{Group, Line as Stroke, Polygon, Rectangle, Style, Text,
 use crate::record::Record;
 use crate::report::{Line, summary};
 
-const STYLE: &str = "
+pub(crate) const STYLE: &str = "
 text { font-family: system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif; fill: #1f2328 }
 .muted { fill: #59636e }
 .bold { font-weight: bold }
@@ -41,7 +41,7 @@ text { font-family: system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif; fill: #1f2
 }
 ";
 
-const MARGIN: f64 = 20.0;
+pub(crate) const MARGIN: f64 = 20.0;
 const HEAD: f64 = 104.0;
 const FOOT: f64 = 40.0;
 /// Length of the arrow head of a clipped bar.
@@ -257,13 +257,13 @@ impl<'a> Picture<'a> {
     }
 }
 
-fn source(record: &Record) -> String {
+pub(crate) fn source(record: &Record) -> String {
     let Record { date, machine, rustc, .. } = record;
     let rustc = rustc.split(" (").next().unwrap_or_default();
     format!("{date} · {machine} · {rustc} · medians of one run")
 }
 
-fn rectangle(class: &str, [left, top, right, bottom]: [f64; 4]) -> Rectangle {
+pub(crate) fn rectangle(class: &str, [left, top, right, bottom]: [f64; 4]) -> Rectangle {
     Rectangle::new()
         .set("class", class)
         .set("x", left)
@@ -308,7 +308,7 @@ fn mark(x: f64, y: f64) -> Rectangle {
 }
 
 /// Text with its base line at `y`.
-fn text(class: &str, size: f64, [x, y]: [f64; 2], content: &str) -> Text {
+pub(crate) fn text(class: &str, size: f64, [x, y]: [f64; 2], content: &str) -> Text {
     let text = Text::new(content).set("font-size", size).set("x", x).set("y", y);
     if class.is_empty() { text } else { text.set("class", class) }
 }

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 
+use crate::histogram::Histogram;
 use crate::picture::Picture;
 use crate::record::Record;
 use crate::report::{Line, readme, sections, summary};
@@ -19,6 +20,10 @@ pub(crate) fn publish(record: &Record) -> Result<(), Box<dyn Error>> {
     replace(&benches.join("../README.md"), &readme(&choose(&lines, &README_TABLE)?))?;
 
     Picture::full(record, &lines).save(&benches.join("scoreboard.svg"))?;
+    // Records of earlier versions have none.
+    if !record.pauses.is_empty() {
+        Histogram::of(record).save(&benches.join("pauses.svg"))?;
+    }
     let chosen = choose(&lines, &README_PICTURE)?;
     Picture::readme(record, &chosen).save(&benches.join("scoreboard-readme.svg"))
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::report::{Figure, Line};
 use crate::subjects::comparison::Unit;
+use crate::subjects::pauses::Run;
 use crate::table::{TABLE, current_name, simd_name};
 
 /// A run of all rows.
@@ -19,6 +20,18 @@ pub(crate) struct Record {
     pub(crate) rustc: String,
     pub(crate) command: String,
     rows: Vec<RecordedRow>,
+    /// The pauses of runs beside 8M objects.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) pauses: Vec<Pauses>,
+}
+
+/// The pauses of a run.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Pauses {
+    pub(crate) name: String,
+    pub(crate) longest_ns: u64,
+    /// Place `n` counts pauses of `2^(n / 2)` ns and more.
+    pub(crate) buckets: Vec<u64>,
 }
 
 /// Costs are medians of one operation, in `unit`.
@@ -90,9 +103,19 @@ impl RecordedRow {
 
 impl Record {
     /// Creates the record of a run that ends now.
-    pub(crate) fn new(lines: &[Line], command: String) -> Result<Record, Box<dyn Error>> {
+    pub(crate) fn new(
+        lines: &[Line],
+        runs: Vec<(&str, Run)>,
+        command: String,
+    ) -> Result<Record, Box<dyn Error>> {
         let rows = lines.iter().map(RecordedRow::new).collect();
-        Ok(Record { date: today()?, machine: machine(), rustc: rustc(), command, rows })
+        let pauses = runs.into_iter().map(|(name, run)| Pauses {
+            name: name.to_owned(),
+            longest_ns: run.longest,
+            buckets: run.pauses,
+        });
+        let pauses = pauses.collect();
+        Ok(Record { date: today()?, machine: machine(), rustc: rustc(), command, rows, pauses })
     }
 
     /// Reads the newest record.

@@ -33,7 +33,10 @@ const fn limit(comparison: &'static str, limit: f64) -> Row {
     Row { comparison, peer: Peer::Limit(limit), target: [1.00; 3] }
 }
 
-pub(crate) const TABLE: [Section; 7] = [
+const LUA_INCREMENTAL: &str = "Lua 5.4, incremental";
+const LUA_GENERATIONAL: &str = "Lua 5.4, generational";
+
+pub(crate) const TABLE: [Section; 8] = [
     Section {
         name: "Access",
         rows: &[
@@ -171,8 +174,56 @@ pub(crate) const TABLE: [Section; 7] = [
             row("collect 200,000 lists, every other dead", "gc-arena", 0.45),
             row("binary trees of depth 14", "Box", 0.85),
             row("binary trees of depth 14", "gc-arena", 0.25),
+            row("binary trees of depth 14 beside one", "collect", 0.40),
+            row("binary trees of depth 14 beside one", "gc-arena", 0.45),
             row("compact 100 MiB, every other object of 64 B dead", "copy", 4.00),
             row("compact 100 MiB, every other object of 4 KiB dead", "copy", 1.50),
+        ],
+    },
+    Section {
+        name: "Pauses",
+        rows: &[
+            limit("longest pause, steps, 100,000 live", 5e5),
+            row("longest pause, steps, 100,000 live", "collect", 0.25),
+            row("longest pause, steps, 100,000 live", "gc-arena", 1.00),
+            row("longest pause, steps, 100,000 live", LUA_INCREMENTAL, 1.00),
+            limit("longest pause, steps, 1M live", 5e5),
+            row("longest pause, steps, 1M live", "collect", 0.02),
+            row("longest pause, steps, 1M live", "gc-arena", 1.00),
+            row("longest pause, steps, 1M live", LUA_INCREMENTAL, 1.00),
+            limit("longest pause, steps, 8M live", 5e5),
+            row("longest pause, steps, 8M live", "collect", 0.01),
+            row("longest pause, steps, 8M live", "gc-arena", 1.00),
+            row("longest pause, steps, 8M live", LUA_INCREMENTAL, 1.00),
+            limit("longest pause, young, 100,000 live", 1e6),
+            row("longest pause, young, 100,000 live", LUA_GENERATIONAL, 1.00),
+            limit("longest pause, young, 1M live", 1e6),
+            row("longest pause, young, 1M live", LUA_GENERATIONAL, 1.00),
+            limit("longest pause, young, 8M live", 1e6),
+            row("longest pause, young, 8M live", LUA_GENERATIONAL, 1.00),
+            limit("longest pause, default, 100,000 live", 1e6),
+            row("longest pause, default, 100,000 live", "gc-arena", 1.00),
+            limit("longest pause, default, 1M live", 1e6),
+            row("longest pause, default, 1M live", "gc-arena", 1.00),
+            limit("longest pause, default, 8M live", 1e6),
+            row("longest pause, default, 8M live", "gc-arena", 1.00),
+            limit("longest pause, steps, 1M roots", 5e5),
+            limit("longest pause, steps, 1M pins", 5e5),
+            limit("longest pause, steps, map of 10M entries", 5e5),
+            limit("longest pause, steps, list of 10M cells", 5e5),
+            limit("second collection with 10 live after 8M", 1e5),
+            row("second collection with 10 live after 8M", "gc-arena", 1.00),
+            row("longest insertion until a map has 10M entries", "indexmap", 1.20),
+            row("longest push until a list has 1 GiB", "Vec", 1.20),
+            row("allocation with steps, 100,000 live", "collect", 1.15),
+            row("allocation with steps, 1M live", "collect", 1.15),
+            row("allocation with steps, 1M live", "gc-arena", 1.00),
+            row("allocation with steps, 8M live", "collect", 1.15),
+            row("allocation with steps, 8M live", "gc-arena", 1.00),
+            row("allocation, young, 1M live", "collect", 0.45),
+            row("allocation, young, 8M live", "collect", 0.80),
+            row("allocation, default, 1M live", "collect", 0.45),
+            row("allocation, default, 8M live", "collect", 0.80),
         ],
     },
     Section {

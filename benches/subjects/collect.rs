@@ -24,6 +24,7 @@ pub(crate) const COMPARISONS: &[Entry] = &[
     ("compact 100 MiB, every other object of 4 KiB dead", || compact(4_096)),
     ("binary trees of depth 14", || trees(14)),
     ("binary trees of depth 18", || trees(18)),
+    ("binary trees of depth 14 beside one", || trees_beside_one(14)),
 ];
 
 // Graphs.
@@ -295,6 +296,49 @@ fn trees(depth: u32) -> Comparison {
                 reading(move || {
                     let nodes = bump_walk(bump_tree(&bump, *depth));
                     bump.reset();
+                    nodes
+                })
+            }),
+        ],
+    )
+}
+
+/// Builds, walks and reclaims trees while an equal one is live.
+fn trees_beside_one(depth: u32) -> Comparison {
+    comparison(
+        2 << depth,
+        black_box(depth),
+        [
+            ("segheap", |depth| {
+                let mut heap = heap();
+                let kept = heap_tree(&mut heap, *depth).unwrap();
+                heap.collect_young([kept]).unwrap();
+                reading(move || {
+                    let tree = heap_tree(&mut heap, *depth).unwrap();
+                    let nodes = heap_walk(&heap, tree).unwrap();
+                    assert_eq!(nodes, heap.collect_young([kept]).unwrap().freed);
+                    nodes
+                })
+            }),
+            ("collect", |depth| {
+                let mut heap = heap();
+                let kept = heap_tree(&mut heap, *depth).unwrap();
+                reading(move || {
+                    let tree = heap_tree(&mut heap, *depth).unwrap();
+                    let nodes = heap_walk(&heap, tree).unwrap();
+                    assert_eq!(nodes, heap.collect([kept]).unwrap().freed);
+                    nodes
+                })
+            }),
+            ("gc-arena", |depth| {
+                type Kept = Arena<Rootable![Gc<'_, GcTree<'_>>]>;
+                let mut arena = Kept::new(|mc| gc_tree(mc, *depth));
+                let live = arena.metrics().total_gc_count();
+                reading(move || {
+                    let nodes = arena.mutate(|mc, _| gc_walk(&gc_tree(mc, *depth)));
+                    arena.finish_cycle();
+                    // What was allocated since the last cycle may survive one.
+                    assert!(arena.metrics().total_gc_count() <= 2 * live);
                     nodes
                 })
             }),

@@ -22,6 +22,8 @@ pub(crate) struct Comparison {
     pub(crate) unit: Unit,
     /// Runs every pass in a process of its own.
     pub(crate) fresh: bool,
+    /// The number of rounds, if passes take seconds: none is made to warm up.
+    pub(crate) rounds: Option<usize>,
     pub(crate) contenders: Vec<Contender>,
 }
 
@@ -63,7 +65,13 @@ pub(crate) fn comparison<I: 'static, const N: usize>(
         let input = Rc::clone(&input);
         Contender { name, make: Box::new(move || make(input)) }
     });
-    Comparison { operations, unit: Unit::Nanoseconds, fresh: false, contenders: contenders.into() }
+    Comparison {
+        operations,
+        unit: Unit::Nanoseconds,
+        fresh: false,
+        rounds: None,
+        contenders: contenders.into(),
+    }
 }
 
 impl Comparison {

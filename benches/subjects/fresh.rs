@@ -22,7 +22,7 @@ pub(crate) fn in_child(comparison: &'static str, contender: &'static str) -> Pas
 }
 
 /// Runs the pass if this process is such a child, and returns whether it is.
-pub(crate) fn is_child() -> bool {
+pub(super) fn is_child() -> bool {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [argument, comparison, contender] = &arguments[..] else { return false };
     if argument != ARGUMENT {

@@ -10,6 +10,7 @@ pub(crate) mod copies;
 pub(crate) mod fresh;
 pub(crate) mod maps;
 pub(crate) mod overheads;
+pub(crate) mod pauses;
 pub(crate) mod push;
 pub(crate) mod reclaim;
 pub(crate) mod text_maps;
@@ -41,6 +42,7 @@ pub(crate) fn comparisons() -> impl Iterator<Item = Entry> {
         text_maps::COMPARISONS,
         values::COMPARISONS,
         collect::COMPARISONS,
+        pauses::COMPARISONS,
         overheads::COMPARISONS,
     ]
     .into_iter()
@@ -67,6 +69,12 @@ pub(crate) fn open((name, make): Entry) -> Comparison {
 
 /// A slot map in the role of a heap of lists.
 type Slots = SlotMap<DefaultKey, Vec<u64>>;
+
+/// Does what the arguments ask for if this process is a child that makes one pass or one
+/// run, and returns whether it is.
+pub(crate) fn is_child() -> bool {
+    fresh::is_child() || pauses::is_child()
+}
 
 fn timed<T>(work: impl FnOnce() -> T) -> (u64, T) {
     let start = Instant::now();

@@ -2,6 +2,7 @@
 
 mod compaction;
 mod depth;
+mod exhaustive;
 mod large;
 mod pacing;
 mod pressure;

@@ -1,6 +1,8 @@
 //! Collections in steps where memory, policy or roots change in the middle.
 
-use segheap::{Cell, Heap, Limits, List, Pair, Policy, Struct};
+use segheap::{
+    Bytes, Cell, Closure, Error, Heap, Kind, Limits, List, Map, Pair, Policy, Struct, abi,
+};
 
 use super::{NONE, heap, pair};
 
@@ -198,4 +200,76 @@ fn a_cycle_ends_where_much_is_written() {
         live = heap.usage().live();
     }
     assert!(live < 20_000);
+}
+
+/// An object of each kind whose cells compiled code may write.
+fn objects_of_cells(heap: &mut Heap) -> [Cell; 4] {
+    let list = heap.alloc(List::zeroed(3)).unwrap().cell();
+    let record = heap.alloc(Struct::new(7, 3)).unwrap().cell();
+    let closure = heap.alloc(Closure::of(7, &[Cell::NULL; 3])).unwrap().cell();
+    [list, record, closure, heap.alloc(Pair::of(Cell::NULL, Cell::NULL)).unwrap().cell()]
+}
+
+/// Stores as compiled code does.
+fn store(heap: &mut Heap, object: Cell, value: Cell) {
+    *abi::write_barrier(heap, object).unwrap().last_mut().unwrap() = value;
+}
+
+#[test]
+fn compiled_code_stores_in_an_object_that_was_scanned() {
+    let mut heap = heap();
+    let objects = objects_of_cells(&mut heap);
+    // A little more of each cycle has passed at each store.
+    for steps in 0..40 {
+        for object in objects {
+            for _ in 0..steps {
+                heap.step(objects, 16).unwrap();
+            }
+            let cell = pair(&mut heap);
+            store(&mut heap, object, cell);
+            while !heap.step(objects, 16).unwrap().finished {}
+            heap.verify().unwrap();
+            assert!(heap.contains(cell), "{object:?} holds a freed object after {steps} steps");
+        }
+    }
+    assert_eq!(heap.collect(objects).unwrap().live, 8, "one is stored in each");
+}
+
+#[test]
+fn compiled_code_stores_a_young_object_in_an_old_one() {
+    let mut heap = heap();
+    let objects = objects_of_cells(&mut heap);
+    for round in 0..4 {
+        heap.collect_young(objects).unwrap();
+        let new = objects.map(|object| {
+            let cell = pair(&mut heap);
+            store(&mut heap, object, cell);
+            cell
+        });
+        heap.collect_young(NONE).unwrap();
+        heap.verify().unwrap();
+        assert!(new.iter().all(|&cell| heap.contains(cell)), "round {round}");
+    }
+}
+
+#[test]
+fn the_barrier_of_compiled_code_returns_cells_and_nothing_else() {
+    let mut heap = heap();
+    for object in objects_of_cells(&mut heap) {
+        let cells = if heap.get::<Pair>(object).is_ok() { 2 } else { 3 };
+        assert_eq!(abi::write_barrier(&mut heap, object).unwrap(), vec![Cell::NULL; cells]);
+    }
+    let map = heap.alloc(Map::new()).unwrap().cell();
+    heap.map_insert(map, 1.into(), 2.into()).unwrap();
+    let bytes = heap.alloc(Bytes::of(b"bytes")).unwrap().cell();
+    for object in [map, bytes] {
+        assert_eq!(abi::write_barrier(&mut heap, object).unwrap(), []);
+    }
+    heap.free(bytes).unwrap();
+    let key = heap.new_seal_key().unwrap();
+    let sealed = heap.seal(map, &key).unwrap();
+    let failures = [(bytes, Error::Stale { kind: Kind::BYTES }), (sealed, Error::Sealed)];
+    for (cell, error) in failures.into_iter().chain([(Cell::TRUE, Error::NotAHandle)]) {
+        assert_eq!(abi::write_barrier(&mut heap, cell), Err(error));
+    }
 }

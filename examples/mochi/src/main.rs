@@ -63,7 +63,7 @@ fn command() -> Command {
         arg!(--stats "Print heap usage and collector statistics at exit"),
         arg!(--"max-memory" <SIZE> "Limit the heap and the stack, e.g. to 64MiB or 1GiB")
             .value_parser(|text: &str| parse_size(text)),
-        arg!(--"gc-stress" <N> "Collect and verify the heap at every N-th allocation")
+        arg!(--"gc-stress" <N> "Do a step of a collection and verify the heap at every N-th allocation")
             .value_parser(value_parser!(u32)),
         arg!(--timeout <SECONDS> "Stop a program, or an input of the prompt, after this time")
             .value_parser(seconds),

@@ -15,8 +15,9 @@ pub(crate) fn table(vm: &Vm) -> String {
     let (pages, live, bytes) = (usage.pages(), usage.live(), usage.total_bytes);
     let _ = writeln!(text, "total    {pages:>7} {live:>9}   {bytes} bytes from the allocator");
     let [total, longest] = [gc.total, gc.longest].map(|pause| pause.as_secs_f64() * 1e3);
-    let (collections, freed) = (gc.collections, gc.freed);
-    let _ = write!(text, "{collections} collections freed {freed} objects in {total:.3} ms, ");
+    let (pauses, freed) = (gc.pauses, gc.freed);
+    let _ =
+        write!(text, "{pauses} pauses for collections freed {freed} objects in {total:.3} ms, ");
     let _ = writeln!(text, "longest pause {longest:.3} ms");
     text
 }

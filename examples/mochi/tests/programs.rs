@@ -1,7 +1,7 @@
 //! Runs the programs of this folder and compares what they print with the `.out` file next to them.
 //! `.in` is the standard input. A program with an `.err` file has to fail: its first line is the first
 //! line of standard error without the file name, its other lines occur in standard error.
-//! Each program runs twice: as it is, and with a collection at every allocation.
+//! Each program runs twice: as it is, and with a step of a collection at every allocation.
 
 #![allow(
     missing_docs,
@@ -118,7 +118,7 @@ fn check(program: &Path, name: &str, options: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-/// Runs all programs. With `stress`, the heap collects at every N-th allocation; a program for which
+/// Runs all programs. With `stress`, a step is done at every N-th allocation; a program for which
 /// that is too slow names its own rate in its first line.
 fn run_all(kind: &str, stress: Option<&str>) {
     let mut names: Vec<PathBuf> = fs::read_dir(programs())
@@ -160,8 +160,8 @@ fn programs_plain() {
 }
 
 #[test]
-fn programs_collected_at_every_allocation() {
-    run_all("collected at every allocation", Some("1"));
+fn programs_with_a_step_at_every_allocation() {
+    run_all("with a step at every allocation", Some("1"));
 }
 
 /// A program in a temporary file, which is removed on drop.

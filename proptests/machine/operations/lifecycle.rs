@@ -1,6 +1,6 @@
 //! What frees objects, keeps them live, or inspects the object graph.
 
-use segheap::{Error, Policy};
+use segheap::{Error, Policy, abi};
 
 use super::{Table, show};
 use crate::machine::Effect::{Allocates, Changes, Frees, Moves, ReadsUsage, Sweeps, Transplants};
@@ -24,6 +24,13 @@ fn lifetimes(t: &mut Table) {
     t.row("Heap::unpin", &[Value], &[], |m, c| show(m.heap.unpin(c.cell(0))));
     t.row("Heap::watch", &[ObjectOrSeal], &[], |m, c| {
         show(m.heap.watch(c.cell(0), c.int().cast_unsigned())?)
+    });
+    t.row("abi::write_barrier", &[Takes::Object, Value], &[Changes(0)], |m, c| {
+        let cells = abi::write_barrier(&mut m.heap, c.cell(0))?;
+        if let Some(cell) = cells.get_mut(c.index()) {
+            *cell = c.cell(1);
+        }
+        show(cells.to_vec())
     });
     t.row("Heap::drain_dead", &[], &[], |m, c| {
         show(m.heap.drain_dead().take(c.small()).collect::<Vec<_>>())

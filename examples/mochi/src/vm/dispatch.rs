@@ -5,7 +5,9 @@ use std::io::Write;
 use segheap::{Cell, Closure, Error, F64Arr, I64Arr, List, Map, Pair, Struct};
 
 use super::ops::*;
-use super::{Frame, Hint, STACK_OVERFLOW, Vm, WINDOW, collect, diagnose, grow, window};
+use super::{
+    Frame, Hint, STACK_OVERFLOW, Vm, WINDOW, collect, collect_debt, diagnose, grow, window,
+};
 use crate::builtins::to_list;
 use crate::bytecode::{Op, Program};
 use crate::diagnostics::Result;
@@ -27,8 +29,8 @@ impl Vm {
     /// subroutines.
     ///
     /// An instruction that allocates starts with a safe point: all live objects are reachable from
-    /// registers, globals and constants, so a collection may run. If an allocation fails at a
-    /// limit, the heap is collected and the instruction runs again. That is sound because a failed
+    /// registers, globals and constants, so a collection may run, or a step of one. If an
+    /// allocation fails at a limit, the whole heap is collected and the instruction runs again. That is sound because a failed
     /// operation of the heap has no effect.
     pub(super) fn execute(&mut self, program: &Program, entry: u16) -> Result<Cell> {
         let cx = &mut self.context;
@@ -57,9 +59,9 @@ impl Vm {
                 }};
             }
             macro_rules! collect {
-                () => {{
+                ($collect:ident) => {{
                     let registers = &self.cells[..base[2] + usize::from(function.frame_size[2])];
-                    collect(
+                    $collect(
                         cx,
                         &mut self.gc_stats,
                         [registers, &self.globals.cells, &self.constants],
@@ -80,8 +82,8 @@ impl Vm {
                 }
                 macro_rules! safe_point {
                     () => {
-                        if cx.should_collect() {
-                            attempt!(collect!());
+                        if cx.has_debt() {
+                            attempt!(collect!(collect_debt));
                             c = window(&mut self.cells, base[2]);
                         }
                     };
@@ -347,7 +349,7 @@ impl Vm {
             pc = at;
             // Retry a failed allocation after a collection.
             if let Trap::Heap(Error::Limit(_) | Error::OutOfMemory | Error::ArenaFull { .. }) = trap
-                && let Ok(true) = collect!()
+                && let Ok(true) = collect!(collect)
             {
                 pc |= interrupt::requested();
                 continue 'resume;

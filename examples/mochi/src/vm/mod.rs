@@ -23,7 +23,10 @@ use crate::values::{Context, Outcome, Trap};
 const WINDOW: usize = 256;
 /// The depth of the call stack.
 const FRAMES_MAX: usize = 1 << 20;
-/// The depth of the call stack if every allocation collects.
+/// The bytes that a step of a collection marks or sweeps for each allocation under
+/// `--gc-stress`: a few objects.
+const STRESS_WORK: u64 = 256;
+/// The depth of the call stack if every allocation may collect.
 const FRAMES_MAX_STRESSED: usize = 10_000;
 /// The registers of a bank, over all frames.
 const REGISTERS_MAX: usize = 1 << 24;
@@ -53,12 +56,26 @@ enum Hint {
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct GcStats {
-    pub(crate) collections: u64,
-    /// Time in collections.
+    /// Collections, and steps of collections.
+    pub(crate) pauses: u64,
+    /// Time in them.
     pub(crate) total: Duration,
     pub(crate) longest: Duration,
     /// Objects freed.
     pub(crate) freed: u64,
+    /// The bytes of a step under `--gc-stress`.
+    stress_work: u64,
+}
+
+impl GcStats {
+    /// Counts what has begun at `start` and freed so many objects.
+    fn note(&mut self, start: Instant, freed: u64) {
+        let pause = start.elapsed();
+        self.pauses += 1;
+        self.total += pause;
+        self.longest = self.longest.max(pause);
+        self.freed += freed;
+    }
 }
 
 /// The results of test blocks.
@@ -130,12 +147,14 @@ impl Vm {
         self.registers_max = (bytes / 64).clamp(WINDOW, REGISTERS_MAX);
     }
 
-    /// Collects and verifies the heap at every N-th allocation. A collection is O(stack depth), so
-    /// the call stack is limited to what lets unbounded recursion fail within seconds.
+    /// Does a small step of a collection, and verifies the heap, at every N-th allocation. Marking
+    /// ends in O(stack depth), so the call stack is limited to what lets unbounded recursion fail
+    /// within seconds.
     pub(crate) fn set_gc_stress(&mut self, every: u32) {
         if every > 0 {
             self.frames_max = FRAMES_MAX.min(FRAMES_MAX_STRESSED * every.isqrt() as usize);
         }
+        self.gc_stats.stress_work = STRESS_WORK * u64::from(every);
         let policy = self.context.policy().with_stress(every);
         self.context.set_policy(policy);
     }
@@ -202,15 +221,25 @@ fn grow<T: Clone>(bank: &mut Vec<T>, base: usize, value: T) {
     }
 }
 
+/// Does what is due of collections, at a safe point.
+#[cold]
+fn collect_debt(heap: &mut Heap, stats: &mut GcStats, roots: [&[Cell]; 3]) -> Outcome<()> {
+    let start = Instant::now();
+    let roots = roots.into_iter().flatten().copied();
+    let freed = match (stats.stress_work, stats.pauses % 16) {
+        (0, _) => heap.collect_debt(roots)?.freed,
+        (_, 15) => heap.collect_young(roots)?.freed,
+        (work, _) => heap.step(roots, work)?.freed,
+    };
+    stats.note(start, freed);
+    Ok(())
+}
+
 /// Collects garbage. Returns whether enough was freed to retry a failed allocation.
 #[cold]
 fn collect(heap: &mut Heap, stats: &mut GcStats, roots: [&[Cell]; 3]) -> Outcome<bool> {
     let start = Instant::now();
     let collected = heap.collect(roots.into_iter().flatten().copied())?;
-    let pause = start.elapsed();
-    stats.collections += 1;
-    stats.total += pause;
-    stats.longest = stats.longest.max(pause);
-    stats.freed += collected.freed;
+    stats.note(start, collected.freed);
     Ok(collected.freed > collected.live / 16)
 }
