@@ -68,7 +68,7 @@ impl Pacer {
     }
 
     /// Whether a limit is near, and a collection of the whole heap due for that.
-    fn is_urgent(&self, tally: &Tally, account: &Account) -> bool {
+    pub(crate) fn is_urgent(&self, tally: &Tally, account: &Account) -> bool {
         account.pressure().near_limit && self.is_due_near_limit(tally, account)
     }
 
@@ -95,7 +95,7 @@ impl Pacer {
     pub(crate) fn is_step_due(&self, tally: &Tally, account: &Account) -> bool {
         tally.bytes >= self.policy.step_bytes
             || self.is_late(tally)
-            || self.is_refused(tally, account)
+            || self.is_urgent(tally, account)
             || self.is_stressed(tally)
     }
 

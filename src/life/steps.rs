@@ -39,6 +39,8 @@ pub struct Step {
     pub stale_roots: usize,
 }
 
+/// Bytes that the limit has to leave for a collection in steps near it: memory grows by pages.
+const ROOM_OF_STEPS: u64 = 512 << 10;
 /// Work without a bound.
 pub(super) const ALL: u64 = u64::MAX;
 
@@ -216,7 +218,7 @@ impl Heap {
     /// as many while a limit is near, but no more than for twice [`Policy::step_bytes`]; and
     /// once as many were marked as the heap has, since the
     /// program writes to objects faster than steps scan them again, each twice as many as
-    /// the one before it. Where a limit has refused a growth, or as much was allocated since
+    /// the one before it. Where a limit has refused a growth or leaves too little room for that, or as much was allocated since
     /// the collection began as was in use then, the rest of it is done at once.
     ///
     /// ```
@@ -252,7 +254,11 @@ impl Heap {
         let is_first = policy.young_bytes > 0 && !self.store.has_states();
         let is_due = is_under_way || is_first || self.pacer.is_cycle_due(&tally, account);
         let at_once = policy.step_bytes == 0 || is_under_way && self.pacer.is_late(&tally);
-        if self.pacer.is_refused(&tally, account) || is_due && at_once {
+        // Near a limit, steps need some room to end before it is met.
+        let room = to_u64(account.left());
+        let is_tight = room < (self.store.live_bytes() / 16).saturating_add(ROOM_OF_STEPS);
+        let is_tight = is_tight && self.pacer.is_urgent(&tally, account);
+        if is_tight || self.pacer.is_refused(&tally, account) || is_due && at_once {
             return self.collect(roots).map(Step::of_collection);
         }
         if is_due {
