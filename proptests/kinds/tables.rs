@@ -2,9 +2,7 @@
 //! ones in different forms, objects that are freed, the tables themselves.
 
 use proptest::prelude::*;
-use segheap::{
-    Bignum, Cell, Cursor, Error, Handle, Heap, Kind, List, Map, Object, Resource, Set, Str, abi,
-};
+use segheap::{Bignum, Cell, Cursor, Error, Handle, Heap, Kind, List, Map, Object, Set, Str, abi};
 
 use crate::reference::{Model, ReferenceHeap};
 use crate::support::{config, heap, immediate, out_of_range};
