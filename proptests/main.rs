@@ -17,6 +17,7 @@ mod coverage;
 mod display;
 mod equality;
 mod flooding;
+mod forks;
 mod fragmentation;
 mod frame;
 mod fuzz;

@@ -87,10 +87,10 @@ impl Program {
     fn run(&mut self, op: &Op) {
         match op {
             Op::Intern(n) => self.intern(*n, |heap, text| heap.intern(text)),
-            Op::InternText(n) => self.intern(*n, |heap, text| {
-                let text = heap.string(text)?;
-                heap.intern_text(text)
-            }),
+            Op::InternText(n) => {
+                let Ok(from) = self.heap.string(&text(*n)) else { return };
+                self.intern(*n, |heap, _| heap.intern_text(from));
+            }
             Op::String(n) => self.cells.extend(self.heap.string(&text(*n))),
             Op::Free(n) => {
                 let cell = self.some(&[*n]).first().copied().unwrap_or(Cell::NULL);
@@ -127,7 +127,7 @@ impl Program {
     fn intern(&mut self, n: usize, intern: impl Fn(&mut Heap, &str) -> Result<Cell, Error>) {
         let text = text(n);
         let old = self.symbols.get(&text).copied().filter(|&cell| self.heap.contains(cell));
-        let before = (self.heap.usage().total_bytes, self.usable());
+        let before = (self.heap.usage(), self.usable());
         match intern(&mut self.heap, &text) {
             Ok(symbol) => {
                 assert_eq!(old.unwrap_or(symbol), symbol, "one symbol of a text");
@@ -139,6 +139,7 @@ impl Program {
             Err(error) => {
                 assert_eq!(error, Error::OutOfMemory);
                 assert!(self.fails && self.usable() == before.1);
+                assert_eq!(self.heap.usage(), before.0, "nothing stays reserved");
             }
         }
     }
@@ -263,5 +264,33 @@ fn dead_symbols_take_no_room() {
     }
     heap.collect(registers).unwrap();
     assert_eq!(heap.usage().live(), 100);
+    heap.verify().unwrap();
+}
+
+/// A slot that is recycled comes to the generation again in which it was a symbol, and is
+/// none.
+#[test]
+fn a_recycled_slot_is_no_symbol() {
+    let mut heap = heap(5);
+    let symbol = heap.intern("a name").unwrap();
+    while !heap.step([Cell::NULL], 1 << 20).unwrap().finished {}
+    assert!(!heap.contains(symbol));
+    let next = |heap: &mut Heap| heap.alloc(Str::new("a text")).unwrap().cell();
+    let mut text = next(&mut heap);
+    while segheap::abi::bits(text) as u32 == segheap::abi::bits(symbol) as u32 {
+        heap.free(text).unwrap();
+        text = next(&mut heap);
+    }
+    heap.free(text).unwrap();
+    let none: [Cell; 0] = [];
+    assert_eq!(heap.collect_and_recycle(none, none).unwrap().recycled, 1);
+    let mut met = false;
+    for _ in 0..4096 {
+        let text = next(&mut heap);
+        met |= text == symbol;
+        assert!(!heap.is_symbol(text));
+        heap.free(text).unwrap();
+    }
+    assert!(met, "the generation came again");
     heap.verify().unwrap();
 }

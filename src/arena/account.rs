@@ -185,6 +185,17 @@ impl Account {
         if len <= vec.capacity() { Ok(()) } else { self.grow(vec, len) }
     }
 
+    /// A copy of `vec`, on this account.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] or [`Error::OutOfMemory`].
+    pub(crate) fn copied<T: Copy>(&mut self, vec: &[T]) -> Result<Vec<T>> {
+        let mut copy = Vec::new();
+        self.reserve(&mut copy, vec.len())?;
+        copy.extend_from_slice(vec);
+        Ok(copy)
+    }
+
     /// [`Account::reserve`] beyond the capacity that `vec` has.
     #[cold]
     fn grow<T>(&mut self, vec: &mut Vec<T>, len: usize) -> Result<()> {

@@ -1,6 +1,6 @@
 //! [`Arenas`]: one arena for each kind, one for host objects, and one for seals.
 
-use super::{Arena, Slot, Symbols};
+use super::{Arena, Resources, Slot, Symbols};
 use crate::words::{Cell, Error, HashSeeds, Kind, Result, Shape, corrupt};
 
 /// The arenas of a heap, in the order of [`Kind::place`]: those of host objects and of
@@ -35,6 +35,16 @@ impl Arenas {
             Arena::new(kind, shape, seed)
         });
         Arenas { arenas, hash_seeds, symbols: Symbols::new() }
+    }
+
+    /// A copy with the same handles and the same hashes. `copy` has been made with the same
+    /// seeds, and is empty.
+    pub(crate) fn clone_to(&self, copy: &mut Arenas, resources: &mut Resources) -> Result<()> {
+        copy.symbols = self.symbols.try_clone(&mut resources.account)?;
+        for (from, to) in self.arenas.iter().zip(&mut copy.arenas) {
+            *to = from.try_clone(resources)?;
+        }
+        Ok(())
     }
 
     /// The seeds of the hashes of keys.

@@ -68,6 +68,12 @@ impl Blocks {
         Blocks { memory: Memory::empty(ty), top: FIRST, used: 0 }
     }
 
+    /// A copy on this account.
+    pub(super) fn try_clone(&self, account: &mut Account) -> Result<Blocks> {
+        let memory = self.memory.try_clone(account)?;
+        Ok(Blocks { memory, top: self.top, used: self.used })
+    }
+
     /// The memory that holds the blocks.
     #[inline(always)]
     pub(super) const fn memory(&self) -> &Memory {

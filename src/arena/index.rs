@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::Account;
 use crate::words::{Cell, Error, Result, to_usize};
 
 /// An entry of a list that has an [`Index`].
@@ -27,6 +28,11 @@ pub(crate) struct Index {
 impl Index {
     pub(crate) const fn new(seed: u64) -> Index {
         Index { buckets: Vec::new(), len: 0, seed }
+    }
+
+    /// A copy on this account.
+    pub(crate) fn try_clone(&self, account: &mut Account) -> Result<Index> {
+        Ok(Index { buckets: account.copied(&self.buckets)?, len: self.len, seed: self.seed })
     }
 
     pub(crate) const fn seed(&self) -> u64 {

@@ -148,6 +148,12 @@ impl Memory {
         Memory { words: Vec::new(), max: max | wide, pages: 0, min }
     }
 
+    /// A copy on this account. O(bytes).
+    pub(super) fn try_clone(&self, account: &mut Account) -> Result<Memory> {
+        let words = account.copied(&self.words)?;
+        Ok(Memory { words, max: self.max, pages: self.pages, min: self.min })
+    }
+
     /// Returns the type: the minimum as declared, not the size that was grown to.
     pub const fn ty(&self) -> MemoryType {
         let max = self.max & !WIDE;

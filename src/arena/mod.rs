@@ -88,6 +88,15 @@ impl<const BITS: u32> Arena<BITS> {
         }
     }
 
+    /// A copy with the same handles. Hints of this arena are none of the copy's.
+    pub(crate) fn try_clone(&self, resources: &mut Resources) -> Result<Self> {
+        let slots = self.slots.try_clone(resources)?;
+        let blocks = self.blocks.try_clone(&mut resources.account)?;
+        resources.reserve_bits(blocks.memory().words().len())?;
+        let (epoch, recycled) = (Epoch::NONE, Epoch::NONE);
+        Ok(Arena { shape: self.shape, slots, blocks, epoch, recycled })
+    }
+
     #[inline(always)]
     pub(crate) const fn shape(&self) -> &'static Shape {
         self.shape

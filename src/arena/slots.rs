@@ -94,6 +94,24 @@ impl<const BITS: u32> Slots<BITS> {
         }
     }
 
+    /// A copy with the same handles, and mark bits for it.
+    pub(super) fn try_clone(&self, resources: &mut Resources) -> Result<Self> {
+        let mut slots = Vec::new();
+        resources.reserve_slots(&mut slots, self.slots.len(), self.len())?;
+        slots.extend_from_slice(&self.slots);
+        let sparse = self.sparse.as_deref().map(|[sparse]| sparse.try_clone(resources));
+        Ok(Slots {
+            generations: self.generations,
+            slots,
+            sparse: sparse.transpose()?,
+            free: self.free,
+            free_len: self.free_len,
+            retired: self.retired,
+            kind: self.kind,
+            states: self.states.try_clone(&mut resources.account)?,
+        })
+    }
+
     /// What collections know about the objects.
     #[inline(always)]
     pub(super) const fn states(&self) -> &States {

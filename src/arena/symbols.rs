@@ -48,6 +48,15 @@ impl Symbols {
         Symbols { entries: Vec::new(), list: Vec::new(), buckets: Vec::new() }
     }
 
+    /// A copy on this account.
+    pub(super) fn try_clone(&self, account: &mut Account) -> Result<Symbols> {
+        Ok(Symbols {
+            entries: account.copied(&self.entries)?,
+            list: account.copied(&self.list)?,
+            buckets: account.copied(&self.buckets)?,
+        })
+    }
+
     /// Whether there may be symbols.
     #[inline(always)]
     pub(crate) const fn is_any(&self) -> bool {

@@ -70,7 +70,7 @@ impl Hosts {
 
     /// Whether there is a value.
     #[inline(always)]
-    pub(super) const fn is_any(&self) -> bool {
+    pub(crate) const fn is_any(&self) -> bool {
         self.len > 0
     }
 

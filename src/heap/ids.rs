@@ -14,7 +14,7 @@ pub(crate) struct Ids {
 }
 
 impl Ids {
-    pub(super) const fn new() -> Ids {
+    pub(crate) const fn new() -> Ids {
         Ids { heap: Epoch::NONE, serial: 0 }
     }
 

@@ -4,7 +4,7 @@ use crate::arena::{Account, Tally};
 use crate::words::Policy;
 
 /// Decides when the next collection is due.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Pacer {
     policy: Policy,
     /// Bytes allocated since the last collection that trigger the next one.

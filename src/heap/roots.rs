@@ -46,6 +46,17 @@ impl Roots {
         }
     }
 
+    /// A copy on this account, without values of the host.
+    pub(crate) fn try_clone(&self, account: &mut Account) -> Result<Roots> {
+        Ok(Roots {
+            pins: account.copied(&self.pins)?,
+            index: self.index.try_clone(account)?,
+            watches: self.watches.try_clone(account)?,
+            hosts: Hosts::new(),
+            is_watching: self.is_watching,
+        })
+    }
+
     /// A seed that code of the VM cannot know.
     pub(crate) const fn index_seed(&self) -> u64 {
         self.index.seed()

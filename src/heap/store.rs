@@ -59,6 +59,22 @@ impl Store {
         }
     }
 
+    /// A copy with the same handles, in which no region is open. Objects that a cycle has
+    /// found to be garbage are so in the copy.
+    pub(crate) fn try_clone(&self) -> Result<Store> {
+        let seeds = self.arenas.hash_seeds().clone();
+        let mut copy = Store {
+            arenas: Arenas::new(&SHAPES, 0, seeds),
+            resources: Resources::new(Account::new(self.account().limits())),
+            log: AllocationLog::new(),
+        };
+        let Store { arenas, resources, .. } = &mut copy;
+        self.arenas.clone_to(arenas, resources)?;
+        (resources.tally, resources.born) = (self.resources.tally, self.resources.born);
+        resources.states_lost = self.resources.states_lost;
+        Ok(copy)
+    }
+
     #[inline]
     pub(crate) const fn arenas(&self) -> &Arenas {
         &self.arenas

@@ -70,6 +70,23 @@ impl Watches {
         }
     }
 
+    /// A copy on this account.
+    pub(super) fn try_clone(&self, account: &mut Account) -> Result<Watches> {
+        let list = account.copied(&self.list)?;
+        let mut dead = Vec::new();
+        account.reserve(&mut dead, list.len())?;
+        dead.extend_from_slice(&self.dead);
+        Ok(Watches {
+            list,
+            drained: self.drained,
+            index: self.index.try_clone(account)?,
+            dead,
+            taken: self.taken,
+            sorted: self.sorted,
+            arenas: self.arenas,
+        })
+    }
+
     /// Objects whose tokens were not drained.
     pub(super) fn cells(&self) -> impl Iterator<Item = Cell> {
         self.list.iter().filter(|watch| !watch.is_drained()).map(|watch| watch.cell)

@@ -2,6 +2,7 @@
 //! seals, copies into other heaps, inspection.
 
 mod collect;
+mod fork;
 mod hosts;
 mod inspect;
 mod mark;

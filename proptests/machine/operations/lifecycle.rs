@@ -1,6 +1,6 @@
 //! What frees objects, keeps them live, or inspects the object graph.
 
-use segheap::Policy;
+use segheap::{Error, Policy};
 
 use super::{Table, show};
 use crate::machine::Effect::{Allocates, Changes, Frees, Moves, ReadsUsage, Sweeps, Transplants};
@@ -136,6 +136,14 @@ fn collection(t: &mut Table) {
     });
     t.row("Heap::compact", &[], &[Moves], |m, _| {
         m.heap.compact();
+        show(())
+    });
+    t.row("Heap::try_clone", &[], &[], |m, _| {
+        let mut fork = match m.heap.try_clone() {
+            Err(Error::NoHostCopy) => m.other.try_clone()?,
+            fork => fork?,
+        };
+        fork.verify().expect("a consistent fork");
         show(())
     });
     t.row("Heap::transplant", &[Foreign], &[Transplants(0)], |m, c| {

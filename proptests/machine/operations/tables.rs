@@ -85,9 +85,9 @@ fn maps(t: &mut Table) {
     t.row("Heap::map_retain", MAP, CHANGES, |m, c| {
         let mut asked = c.small();
         let keeps = |heap: &mut Heap, key, _| {
-            assert!(heap.get::<Map>(c.cell(0))?.len() > 0);
+            assert!(!heap.get::<Map>(c.cell(0))?.is_empty());
             asked = asked.checked_sub(1).ok_or(Error::NotDecimal)?;
-            Ok::<_, Error>(rank(key) % 2 == 0)
+            Ok::<_, Error>(rank(key).is_multiple_of(2))
         };
         show(m.heap.map_retain(c.cell(0), keeps)?)
     });
@@ -163,9 +163,9 @@ fn sets(t: &mut Table) {
     t.row("Heap::set_retain", SET, CHANGES, |m, c| {
         let mut asked = c.small();
         let keeps = |heap: &mut Heap, key| {
-            assert!(heap.get::<Set>(c.cell(0))?.len() > 0);
+            assert!(!heap.get::<Set>(c.cell(0))?.is_empty());
             asked = asked.checked_sub(1).ok_or(Error::NotDecimal)?;
-            Ok::<_, Error>(rank(key) % 2 == 0)
+            Ok::<_, Error>(rank(key).is_multiple_of(2))
         };
         show(m.heap.set_retain(c.cell(0), keeps)?)
     });

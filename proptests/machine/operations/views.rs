@@ -36,7 +36,7 @@ pub fn rows_of_one_kind(t: &mut Table) {
         let mut asked = c.small();
         let keeps = |_: &mut Heap, cell| {
             asked = asked.checked_sub(1).ok_or(Error::NotDecimal)?;
-            Ok::<_, Error>(rank(cell) % 2 == 0)
+            Ok::<_, Error>(rank(cell).is_multiple_of(2))
         };
         show(m.heap.retain::<List, Error>(c.cell(0), keeps)?)
     });

@@ -63,6 +63,22 @@ impl Sparse {
         boxed.map_err(|_| corrupt())
     }
 
+    /// A copy on this account.
+    pub(super) fn try_clone(&self, resources: &mut Resources) -> Result<BoxedSparse> {
+        let mut boxed = Sparse::boxed(resources)?;
+        let account = &mut resources.account;
+        let [copy] = &mut *boxed;
+        *copy = Sparse {
+            slots: account.copied(&self.slots)?,
+            directory: account.copied(&self.directory)?,
+            pages: account.copied(&self.pages)?,
+            len: self.len,
+            stored: self.stored,
+            free: self.free,
+        };
+        Ok(boxed)
+    }
+
     /// Frees all pages.
     fn give_back(&mut self, resources: &mut Resources) {
         self.slots.clear();

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use crate::arena::Account;
-use crate::words::to_usize;
+use crate::words::{Result, to_usize};
 
 /// A slot's bits: an object is white, black or grey. Of a slot without one, all are right.
 ///
@@ -64,6 +64,11 @@ impl Born {
 impl States {
     pub(super) const fn new() -> States {
         States { words: Vec::new() }
+    }
+
+    /// A copy on this account.
+    pub(super) fn try_clone(&self, account: &mut Account) -> Result<States> {
+        Ok(States { words: account.copied(&self.words)? })
     }
 
     /// Whether states are kept.

@@ -1,0 +1,143 @@
+//! A fork has the same objects under the same handles, and is another heap.
+
+use proptest::prelude::*;
+use segheap::{Cell, Error, Heap, Limits, List, Settings, abi};
+
+use crate::machine::frame::Monitor;
+use crate::machine::{Machine, Step, host};
+use crate::support::{config, programs};
+
+/// Runs a program, then frees the host objects, with which no heap can be forked.
+fn run(machine: &mut Machine, program: &[Step]) {
+    for step in program {
+        let call = machine.resolve(step);
+        let _ = machine.run(&call);
+    }
+    machine.heap.fail_growth_after(None);
+    machine.heap.set_limits(Machine::LIMITS);
+    for cell in machine.handles.clone() {
+        if cell.kind() == Some(host()) && machine.heap.host_ref::<u32>(cell).is_ok() {
+            assert!(matches!(machine.heap.try_clone(), Err(Error::NoHostCopy)));
+            machine.heap.free(cell).unwrap();
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(config(96))]
+
+    /// Every cell opens the same object in the fork, or is stale in both.
+    #[test]
+    fn a_fork_has_the_same_objects(seed in any::<u64>(), program in programs(200)) {
+        let mut machine = Machine::new(seed);
+        run(&mut machine, &program);
+        let Ok(mut fork) = machine.heap.try_clone() else { return Ok(()) };
+        fork.verify().unwrap();
+        machine.heap.verify().unwrap();
+        for &cell in &machine.handles {
+            let usable = machine.heap.contains(cell);
+            prop_assert_eq!(fork.contains(cell), usable);
+            if usable {
+                prop_assert_eq!(
+                    fork.display(cell).quoted().to_string(),
+                    machine.heap.display(cell).quoted().to_string()
+                );
+                prop_assert_eq!(fork.hash(cell), machine.heap.hash(cell));
+                prop_assert_eq!(fork.is_symbol(cell), machine.heap.is_symbol(cell));
+            }
+        }
+    }
+
+    /// What happens to one is not seen by the other, and both go on as heaps do.
+    #[test]
+    fn forks_are_independent(
+        seed in any::<u64>(),
+        first in programs(120),
+        then in programs(120),
+    ) {
+        let mut machine = Machine::new(seed);
+        run(&mut machine, &first);
+        let Ok(fork) = machine.heap.try_clone() else { return Ok(()) };
+        let before = Monitor::of(&machine.heap);
+        let original = std::mem::replace(&mut machine.heap, fork);
+        run(&mut machine, &then);
+        machine.heap.verify().unwrap();
+        prop_assert!(before.equals(&original));
+        let of_fork = Monitor::of(&machine.heap);
+        let fork = std::mem::replace(&mut machine.heap, original);
+        run(&mut machine, &then);
+        machine.heap.verify().unwrap();
+        prop_assert!(of_fork.equals(&fork));
+    }
+}
+
+/// A collection in steps may be under way: what it found to be garbage is so in the fork.
+#[test]
+fn garbage_stays_garbage() {
+    let mut heap = Heap::with(Settings::seeded(5));
+    let lists: Vec<Cell> = (0..4000).map(|_| heap.alloc(List::of(&[])).unwrap().cell()).collect();
+    let roots = || lists.iter().copied().step_by(2);
+    let (mut found, mut finished) = (0, false);
+    while !finished {
+        finished = heap.step(roots(), 64).unwrap().finished;
+        let mut fork = heap.try_clone().unwrap();
+        fork.verify().unwrap();
+        let usable = lists.iter().filter(|&&list| heap.contains(list)).count();
+        assert!(lists.iter().all(|&list| fork.contains(list) == heap.contains(list)));
+        assert_eq!(fork.usage().live(), usable as u64);
+        found += usize::from(usable == 2000);
+    }
+    assert!(found > 10, "forks while it swept");
+}
+
+#[test]
+fn what_belongs_to_one_is_not_accepted_by_the_other() {
+    let mut heap = Heap::with(Settings::seeded(5));
+    let list = heap.alloc(List::of(&[7.into()])).unwrap();
+    let mut hint = heap.hint::<List>(list, ..).unwrap();
+    let key = heap.new_seal_key().unwrap();
+    let sealed = heap.seal(list, &key).unwrap();
+    let region = heap.open_region().unwrap();
+    heap.watch(list, 3).unwrap();
+    heap.pin(list).unwrap();
+    let mut fork = heap.try_clone().unwrap();
+    let fork_key = fork.new_seal_key().unwrap();
+    assert_eq!(hint.get(&heap, 0), Ok(7.into()));
+    assert!(matches!(hint.get(&fork, 0), Err(Error::Stale { .. })));
+    assert_eq!(fork.unseal(sealed, &key), Err(Error::WrongKey));
+    let sealed = fork.seal(list, &fork_key).unwrap();
+    assert_eq!(heap.unseal(sealed, &fork_key).is_ok(), false);
+    assert_eq!(fork.close_region(region, [Cell::NULL]), Err(Error::RegionClosed));
+    // Pins and tokens are copied.
+    fork.collect([Cell::NULL]).unwrap();
+    assert_eq!(fork.get(list).unwrap().get(0), Ok(7.into()));
+    fork.free(list).unwrap();
+    assert_eq!(fork.drain_dead().collect::<Vec<_>>(), [3]);
+    assert!(heap.contains(list) && heap.drain_dead().count() == 0);
+}
+
+/// One trust domain: the next object of each takes the same slot in the same generation.
+#[test]
+fn a_cell_made_after_a_fork_may_open_an_object_of_the_other() {
+    let mut heap = Heap::with(Settings::seeded(5));
+    let mut fork = heap.try_clone().unwrap();
+    let (one, other) =
+        (heap.alloc(List::of(&[1.into()])).unwrap(), fork.alloc(List::of(&[2.into()])).unwrap());
+    assert_eq!(abi::bits(one.into()), abi::bits(other.into()));
+    assert_eq!(fork.get(one).unwrap().get(0), Ok(2.into()));
+}
+
+/// A fork is refused where the limit or the allocator refuses its memory, and the heap goes
+/// on.
+#[test]
+fn a_fork_is_all_or_nothing() {
+    let mut heap = Heap::with(Settings::seeded(5));
+    let list = heap.alloc(List::zeroed(100_000)).unwrap();
+    heap.set_limits(Limits::NONE.with_bytes(1 << 16));
+    assert!(matches!(heap.try_clone(), Err(Error::Limit(_))));
+    heap.set_limits(Limits::NONE.with_bytes(1 << 20));
+    let fork = heap.try_clone().unwrap();
+    assert!(fork.usage().total_bytes <= heap.usage().total_bytes);
+    assert_eq!(fork.get(list).unwrap().len(), 100_000);
+    heap.verify().unwrap();
+}
