@@ -274,6 +274,9 @@ operations! {
             fixture.heap.free(pair)?;
         }
     }
+    text_eq(fixture, i) {
+        fixture.heap.text_eq(black_box(fixture.texts[i]), black_box(fixture.others[i]))?
+    }
     text_alloc_free(fixture, _i) {
         let text = fixture.heap.string(black_box("sixteen bytes :)"))?;
         fixture.heap.free(text)?
@@ -319,6 +322,30 @@ operations! {
     int_add_wide_free(fixture, i) {
         let sum = fixture.heap.add(black_box(fixture.wide[0]), Cell::from(i as u32))?;
         fixture.heap.free(sum)?
+    }
+    int_sub_wide_free(fixture, i) {
+        let difference = fixture.heap.sub(black_box(fixture.wide[0]), Cell::from(i as u32))?;
+        fixture.heap.free(difference)?
+    }
+    int_div_wide_free(fixture, i) {
+        let quotient = fixture.heap.div(black_box(fixture.wide[0]), Cell::from(i as u32 + 3))?;
+        fixture.heap.free(quotient)?
+    }
+    int_rem_wide(fixture, _i) {
+        fixture.heap.rem(black_box(fixture.wide[0]), black_box(fixture.wide[1]))?
+    }
+    int_cmp_wide(fixture, i) {
+        fixture.heap.cmp_int(black_box(fixture.wide[0]), Cell::from(i as u32))?
+    }
+    int_wrapping_mul(fixture, _i) {
+        fixture.heap.wrapping_mul(black_box(fixture.wide[1]), black_box(fixture.wide[1]))?
+    }
+    int_shl(fixture, i) { fixture.heap.shl(black_box(Cell::from(i as u32)), black_box(3.into()))? }
+    int_bitand(fixture, i) {
+        fixture.heap.bitand(black_box(Cell::from(i as u32)), black_box(255.into()))?
+    }
+    int_div_floor(fixture, i) {
+        fixture.heap.div_floor(black_box(Cell::from(i as u32)), black_box((-7).into()))?
     }
     int_mul_wide_free(fixture, _i) {
         let product = fixture.heap.mul(black_box(fixture.wide[1]), black_box(fixture.wide[1]))?;

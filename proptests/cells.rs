@@ -82,6 +82,7 @@ proptest! {
         prop_assert_eq!(cell.is_some(), text.len() <= 5);
         if let Some(cell) = cell {
             let short = cell.as_short_str().unwrap();
+            prop_assert!(cell.is_text());
             prop_assert_eq!((short.as_str(), short.as_bytes()), (text.as_str(), text.as_bytes()));
             prop_assert_eq!((short.len(), short.is_empty()), (text.len(), text.is_empty()));
             prop_assert_eq!(Cell::from(short), cell);

@@ -87,7 +87,6 @@ fn cost_is_linear_in_depth() {
 
 /// An integer that is too long is shown by its size: 3^60000 has 95,098 bits.
 #[test]
-#[cfg(feature = "bigint")]
 fn the_size_of_an_integer_is_exact() {
     let mut heap = heap(3);
     let power = heap.pow(3.into(), 60_000.into()).unwrap();

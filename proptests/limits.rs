@@ -215,7 +215,6 @@ fn growing_operations() -> &'static [(&'static str, Operation)] {
             heap.free(big)?;
             sum.map(drop)
         }),
-        #[cfg(feature = "bigint")]
         ("mul", |heap, _, _| {
             let big = heap.alloc(segheap::Bignum::of(true, &[u64::MAX; 300]))?;
             let product = heap.mul(big.into(), big.into());
@@ -386,26 +385,35 @@ fn bits_of_integers() {
             let text = num_bigint::BigInt::from(2).pow(exponent as u32).to_string();
             assert_eq!(error(heap.parse_int(&text)), too_large, "{bits} {exponent}");
             assert_eq!(error(heap.parse_int(&format!("-000{text}"))), too_large);
-            if cfg!(feature = "bigint") {
-                let (half, rest) = (power(&mut heap, exponent / 2), exponent.div_ceil(2));
-                let other = power(&mut heap, rest);
-                assert_eq!(error(heap.mul(half, other)), too_large);
-                let square = power(&mut heap, exponent + 50);
-                let fifty = power(&mut heap, 50);
-                assert_eq!(error(heap.div(square, fifty)), too_large);
-                let larger = power(&mut heap, exponent + 1);
-                assert_eq!(error(heap.rem(a, larger)), too_large);
-                assert_eq!(error(heap.pow(2.into(), (exponent as u32).into())), too_large);
-                assert_eq!(error(heap.pow((-2).into(), (exponent as u32).into())), too_large);
+            let (half, rest) = (power(&mut heap, exponent / 2), exponent.div_ceil(2));
+            let other = power(&mut heap, rest);
+            assert_eq!(error(heap.mul(half, other)), too_large);
+            let square = power(&mut heap, exponent + 50);
+            let fifty = power(&mut heap, 50);
+            for quotient in [heap.div(square, fifty), heap.div_floor(square, fifty)] {
+                assert_eq!(error(quotient), too_large);
             }
+            let larger = power(&mut heap, exponent + 1);
+            assert_eq!(error(heap.rem(a, larger)), too_large);
+            assert_eq!(error(heap.mod_floor(a, larger)), too_large);
+            for base in [2, -2] {
+                assert_eq!(error(heap.pow(base.into(), (exponent as u32).into())), too_large);
+            }
+            for one in [1, -1] {
+                assert_eq!(error(heap.shl(one.into(), (exponent as u32).into())), too_large);
+            }
+            assert_eq!(error(heap.shr(square, 50.into())), too_large);
+            assert_eq!(error(heap.bitor(a, 1.into())), too_large);
+            assert_eq!(error(heap.gcd(a, a)), too_large);
+            assert_eq!(error(heap.not(a)), too_large);
+            let digits = format!("{:x}{}", 1 << (exponent % 4), "0".repeat(exponent / 4));
+            assert_eq!(error(heap.int_from_str_radix(&digits, 16)), too_large);
         }
-        if cfg!(feature = "bigint") {
-            for base in [3_u32, 7, 10] {
-                for exponent in 30..210 {
-                    let value = num_bigint::BigInt::from(base).pow(exponent);
-                    let too_large = value.bits() > most as u64;
-                    assert_eq!(error(heap.pow(base.into(), exponent.into())), too_large);
-                }
+        for base in [3_u32, 7, 10] {
+            for exponent in 30..210 {
+                let value = num_bigint::BigInt::from(base).pow(exponent);
+                let too_large = value.bits() > most as u64;
+                assert_eq!(error(heap.pow(base.into(), exponent.into())), too_large);
             }
         }
     }

@@ -2,7 +2,6 @@
 
 use std::ops::{Bound, Range};
 
-use num_bigint::BigInt;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use segheap::{Cell, Error, Heap, Limits, Settings, abi};
@@ -75,25 +74,6 @@ pub fn integer() -> impl Strategy<Value = i64> {
         1 => any::<i64>(),
         2 => (edges, -2_i64..=2).prop_map(|(edge, near)| edge.saturating_add(near)),
     ]
-}
-
-/// The result of a division or power. Without
-/// the feature `bigint` it is exact only if operands and result fit in an `i128`.
-pub fn by_bigint(operands: &[&BigInt], result: BigInt) -> Result<BigInt, Error> {
-    let fits = |integer: &BigInt| i128::try_from(integer).is_ok();
-    if cfg!(feature = "bigint") || operands.iter().all(|operand| fits(operand)) && fits(&result) {
-        Ok(result)
-    } else {
-        Err(Error::NoBigint)
-    }
-}
-
-/// [`by_bigint`] of a product; one with zero is exact, and one of factors of up to 512
-/// bits.
-pub fn product(a: &BigInt, b: &BigInt) -> Result<BigInt, Error> {
-    let product = a * b;
-    let is_exact = product == BigInt::ZERO || a.bits().max(b.bits()) <= 512;
-    if is_exact { Ok(product) } else { by_bigint(&[a, b], product) }
 }
 
 /// Immediate values, from a small range, so that equal ones are frequent.

@@ -110,7 +110,7 @@
 //! | Feature | Default | Effect |
 //! |---|---|---|
 //! | `std` | yes | Random seeds ([`Heap::new`], [`Settings::random`]); detection of CPU features at run time. |
-//! | `bigint` | yes | Arithmetic beyond 128 bits, by `num-bigint`. Without it, [`Heap::add`], [`Heap::sub`], [`Heap::cmp_int`] and [`Heap::parse_int`] remain exact at any size, [`Heap::mul`] on factors of up to 512 bits, and other results of that size fail with [`Error::NoBigint`]. |
+//! | `bigint` | yes | Faster products, quotients and decimal text of integers of thousands of bits, by `num-bigint`. Without it, results are the same, and take O(n^2). |
 //! | `simd` | yes | Loops compiled for several instruction sets; UTF-8 validation by SIMD. |
 //! | `getrandom` | no | `Settings::try_random`: random seeds without `std`, and on wasm32-unknown-unknown. |
 //!
@@ -155,7 +155,7 @@ pub mod abi;
 pub use bstr;
 
 pub use arena::memory;
-pub use heap::{Heap, Settings, Usage};
+pub use heap::{CollectorStats, Heap, Settings, Usage};
 pub use kinds::*;
 pub use life::{Collected, Dump, Fault, Refused, Region, RootPath, SealKey, Step};
 pub use object::{

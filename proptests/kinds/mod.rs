@@ -2,9 +2,11 @@
 //! a big integer. Random programs, with invalid arguments among them, must return
 //! the results and errors of the model.
 
+mod arithmetic;
 mod arrays;
 mod direct;
-mod integers;
+pub mod integers;
 mod lifecycle;
+mod naive;
 mod tables;
 mod texts;

@@ -22,6 +22,15 @@ fn slice(text: &str, bounds: Bounds) -> Result<&str, Error> {
     Ok(&text[range])
 }
 
+/// Text of few characters, so that one occurs in another, with whitespace and letters of both
+/// cases.
+fn edited() -> impl Strategy<Value = String> {
+    let few = prop::collection::vec(prop::sample::select(vec!['a', 'b']), 0..40);
+    let all = vec![' ', '\n', 'A', 'z', 'É', 'ß', 'Σ', 'ı', '\u{2003}', '🦀', 'İ'];
+    let all = prop::collection::vec(prop::sample::select(all), 0..14);
+    prop_oneof![few, all].prop_map(|chars| chars.into_iter().collect())
+}
+
 /// Makes a text cell, allocated if `in_arena` is set or the text is long.
 fn value(heap: &mut Heap, text: &str, in_arena: bool) -> Cell {
     match in_arena {
@@ -94,6 +103,110 @@ proptest! {
         }
         prop_assert_eq!(heap.key_eq(value, object), Ok(true));
         prop_assert_eq!(heap.hash(value), heap.hash(object));
+    }
+
+    #[test]
+    fn edits_agree_with_a_string(
+        model in edited(), pattern in edited(), to in text(), in_arena in any::<[bool; 3]>(), n in 0_usize..9,
+    ) {
+        let mut heap = heap(5);
+        let pattern: String = pattern.chars().take(n % 3).collect();
+        let cell = value(&mut heap, &model, in_arena[0]);
+        let wanted = value(&mut heap, &pattern, in_arena[1]);
+        let other = value(&mut heap, &to, in_arena[2]);
+        let starts = heap.text_starts_with(cell, wanted);
+        prop_assert_eq!(starts, Ok(model.starts_with(&pattern)));
+        let ends = heap.text_ends_with(cell, wanted);
+        prop_assert_eq!(ends, Ok(model.ends_with(&pattern)));
+        prop_assert_eq!(heap.text_eq(cell, other), Ok(model == to));
+        prop_assert_eq!(heap.text_eq(cell, wanted), Ok(model == pattern));
+        let chars = |each: fn(char) -> String| model.chars().map(each).collect::<String>();
+        let results = [
+            (heap.text_trim(cell), model.trim().to_owned()),
+            (heap.text_replace(cell, wanted, other), model.replace(&pattern, &to)),
+            (heap.text_repeat(cell, n), model.repeat(n)),
+            (heap.text_to_lowercase(cell), chars(|char| char.to_lowercase().to_string())),
+            (heap.text_to_uppercase(cell), chars(|char| char.to_uppercase().to_string())),
+        ];
+        for (got, expected) in results {
+            let got = got.unwrap();
+            prop_assert_eq!(heap.text(got).unwrap().to_string(), expected.as_str());
+            prop_assert_eq!(got.kind().is_none(), expected.len() <= 5);
+            prop_assert!(got.is_text());
+        }
+        // What has not changed is not copied.
+        for edit in [Heap::text_trim, Heap::text_to_lowercase, Heap::text_to_uppercase] {
+            let live = heap.usage().live();
+            let once = edit(&mut heap, cell).unwrap();
+            prop_assert_eq!(edit(&mut heap, once), Ok(once));
+            prop_assert!(heap.usage().live() - live <= 1);
+        }
+        let live = heap.usage().live();
+        let list = heap.text_split(cell, wanted).unwrap();
+        let expected: Vec<&str> = model.split(&pattern).collect();
+        let parts = heap.get(list).unwrap().as_slice().to_vec();
+        prop_assert_eq!(parts.len(), expected.len());
+        for (part, expected) in parts.iter().zip(&expected) {
+            prop_assert_eq!(heap.text(*part).unwrap().to_string(), *expected);
+            prop_assert_eq!(part.kind().is_none(), expected.len() <= 5);
+        }
+        let long = expected.iter().filter(|part| part.len() > 5 && part.len() < model.len()).count();
+        prop_assert_eq!(heap.usage().live() - live, 1 + long as u64);
+        prop_assert_eq!(heap.text(cell).unwrap().to_string(), model);
+        heap.verify().unwrap();
+    }
+
+    /// If one part cannot be allocated, none is.
+    #[test]
+    fn a_split_allocates_all_parts_or_none(growths in 0_u64..7, parts in 1_usize..900) {
+        let mut heap = heap(5);
+        let text = vec!["a longer part"; parts].join(",");
+        let (text, comma) = (heap.string(&text).unwrap(), heap.string(",").unwrap());
+        let _region = heap.open_region().unwrap();
+        let charged = |heap: &Heap| heap.usage().total_bytes - heap.usage().scratch_bytes;
+        let before = (heap.usage().live(), charged(&heap));
+        heap.fail_growth_after(Some(growths));
+        let result = heap.text_split(text, comma);
+        heap.fail_growth_after(None);
+        heap.verify().unwrap();
+        match result {
+            Ok(list) => prop_assert_eq!(heap.get(list).unwrap().len(), parts),
+            Err(error) => {
+                prop_assert!(matches!(error, Error::OutOfMemory | Error::Limit(_)));
+                prop_assert_eq!((heap.usage().live(), charged(&heap)), before);
+            }
+        }
+    }
+
+    #[test]
+    fn edits_of_what_is_no_text(cell in crate::support::immediate()) {
+        if cell.is_text() {
+            return Ok(());
+        }
+        let mut heap = heap(5);
+        let list = heap.alloc(segheap::List::new()).unwrap().cell();
+        let freed = heap.string("a longer text").unwrap();
+        heap.free(freed).unwrap();
+        let wrong_kind = Error::WrongKind { found: segheap::Kind::LIST, wanted: segheap::Kind::STR };
+        let stale = Error::Stale { kind: segheap::Kind::STR };
+        let text = heap.string("another text").unwrap();
+        for (cell, error) in [(cell, Error::NotText), (list, wrong_kind), (freed, stale)] {
+            prop_assert_eq!(cell.is_text(), cell == freed);
+            for (a, b) in [(cell, text), (text, cell), (cell, cell)] {
+                prop_assert_eq!(heap.text_eq(a, b), Err(error));
+                prop_assert_eq!(heap.text_starts_with(a, b), Err(error));
+                prop_assert_eq!(heap.text_ends_with(a, b), Err(error));
+                prop_assert_eq!(heap.text_split(a, b), Err(error));
+                prop_assert_eq!(heap.text_replace(a, b, text), Err(error));
+                prop_assert_eq!(heap.text_replace(a, text, b), Err(error));
+            }
+            prop_assert_eq!(heap.text_trim(cell), Err(error));
+            prop_assert_eq!(heap.text_repeat(cell, 0), Err(error));
+            prop_assert_eq!(heap.text_to_lowercase(cell), Err(error));
+            prop_assert_eq!(heap.text_to_uppercase(cell), Err(error));
+        }
+        prop_assert_eq!(heap.text_repeat(text, usize::MAX), Err(Error::ObjectTooLarge));
+        prop_assert_eq!(heap.text_repeat(text, 1 << 31), Err(Error::ObjectTooLarge));
     }
 
     #[test]

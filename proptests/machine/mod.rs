@@ -225,7 +225,7 @@ fn immediates() -> Vec<Cell> {
     cells.extend([Cell::ABSENT, Cell::immediate(0), Cell::immediate(u32::MAX)]);
     cells.extend([0, 1, -1, 7, 255, 256].map(|n: i32| Cell::from(n)));
     cells.extend([0.0, -0.0, 1.0, 2.5, f64::NAN, f64::INFINITY].map(Cell::from));
-    cells.extend(["", "a", "é", "abcde"].map(|text| Cell::short_str(text).unwrap()));
+    cells.extend(["", "a", "é", "12", "abcde"].map(|text| Cell::short_str(text).unwrap()));
     cells
 }
 

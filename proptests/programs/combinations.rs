@@ -6,7 +6,6 @@ use segheap::{Cell, Error, Kind, List, TextPart};
 use super::ops::{Arithmetic, Operand, Part, SetAlgebra, Target};
 use super::{Harness, Op, range};
 use crate::reference::{Equality, Model, ReferenceHeap};
-use crate::support::{by_bigint, product};
 
 impl Harness {
     pub(super) fn combine(&mut self, op: &Op) -> Result<(), Error> {
@@ -120,9 +119,9 @@ impl Harness {
                 Arithmetic::Div | Arithmetic::Rem if zero => Err(Error::DivisionByZero),
                 Arithmetic::Add => Ok(a + b),
                 Arithmetic::Sub => Ok(a - b),
-                Arithmetic::Mul => product(&a, &b),
-                Arithmetic::Div => by_bigint(&[&a, &b], &a / &b),
-                Arithmetic::Rem => by_bigint(&[&a, &b], &a % &b),
+                Arithmetic::Mul => Ok(&a * &b),
+                Arithmetic::Div => Ok(&a / &b),
+                Arithmetic::Rem => Ok(&a % &b),
             }
         })
     }

@@ -125,6 +125,68 @@ proptest! {
     #![proptest_config(config(192))]
 
     #[test]
+    fn numbers_compare_exactly(numbers in prop::collection::vec(number(), 2..12)) {
+        let mut heap = heap(5);
+        let model: Vec<(Cell, Value)> =
+            numbers.iter().map(|number| (number.alloc(&mut heap), number.value())).collect();
+        for (a, x) in &model {
+            for (b, y) in &model {
+                let nan = *x == Value::NaN || *y == Value::NaN;
+                prop_assert_eq!(heap.cmp_num(*a, *b), Ok((!nan).then(|| x.cmp(y))), "{:?} {:?}", x, y);
+            }
+        }
+    }
+
+    /// Decimal text is what Rust rounds to the nearest float.
+    #[test]
+    fn integers_become_floats_and_back(number in number()) {
+        let mut heap = heap(5);
+        let cell = number.alloc(&mut heap);
+        let nearest = match (&number, number.integer()) {
+            (Number::Float(float), _) => *float,
+            (_, integer) => integer.unwrap().to_string().parse().unwrap(),
+        };
+        let float = heap.as_f64(cell).unwrap();
+        prop_assert_eq!(Cell::from(float), Cell::from(nearest));
+        let back = heap.int_from_f64(float);
+        if !float.is_finite() {
+            prop_assert_eq!(back, Err(Error::NotAnInteger));
+        } else {
+            let (back, whole) = (back.unwrap(), Cell::from(float.trunc()));
+            prop_assert_eq!(heap.cmp_num(back, whole), Ok(Some(Ordering::Equal)));
+            prop_assert_eq!(heap.display(back).to_string(), format!("{:.0}", float.trunc() + 0.0));
+        }
+        let text = heap.number_to_text(cell).unwrap();
+        let shown = heap.display(cell).to_string();
+        prop_assert_eq!(heap.text(text).unwrap().to_string(), shown);
+        let back = heap.number_from_text(text).unwrap();
+        if let Number::Float(float) = number {
+            prop_assert_eq!(back, Cell::from(float));
+        } else {
+            prop_assert_eq!(heap.cmp_num(back, cell), Ok(Some(Ordering::Equal)));
+        }
+    }
+
+    #[test]
+    fn what_is_no_number(text in "[0-9.e+-]{0,8}", cell in crate::support::immediate()) {
+        let mut heap = heap(5);
+        let value = heap.string(&text).unwrap();
+        let expected = match (text.parse::<BigInt>(), text.parse::<f64>()) {
+            (Ok(int), _) => Ok(Cell::int(i64::try_from(int).unwrap()).unwrap()),
+            (_, Ok(float)) => Ok(Cell::from(float)),
+            _ => Err(Error::NotDecimal),
+        };
+        prop_assert_eq!(heap.number_from_text(value), expected);
+        if cell.as_int().is_none() && cell.as_float().is_none() {
+            let one = Cell::from(1);
+            prop_assert_eq!(heap.cmp_num(one, cell), Err(Error::NotANumber));
+            prop_assert_eq!(heap.cmp_num(cell, one), Err(Error::NotANumber));
+            prop_assert_eq!(heap.as_f64(cell), Err(Error::NotANumber));
+            prop_assert_eq!(heap.number_to_text(cell), Err(Error::NotANumber));
+        }
+    }
+
+    #[test]
     fn numbers_agree_with_exact_ones(numbers in prop::collection::vec(number(), 0..80)) {
         let mut heap = heap(5);
         let model: Vec<(Cell, Value)> =

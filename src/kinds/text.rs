@@ -6,7 +6,9 @@ use bstr::{BStr, ByteSlice};
 
 use crate::object::{SequenceInit, View};
 use crate::words::utf8;
-use crate::words::{CopyClass, Error, KeyBy, Result, char_range, corrupt, object_len};
+use crate::words::{
+    Cell, CopyClass, Error, HasKind, KeyBy, Result, char_range, corrupt, object_len,
+};
 
 #[cfg(doc)]
 use crate::Heap;
@@ -73,6 +75,24 @@ impl Str {
             Some(text) => Ok(Str::new(text)),
             None => Err(Error::NotUtf8 { valid_up_to: object_len(utf8::valid_up_to(bytes))? }),
         }
+    }
+}
+
+impl Cell {
+    /// Returns whether the cell is a text, or the handle of one, live or freed; O(1).
+    /// [`Heap::text`] reads either.
+    ///
+    /// ```
+    /// use segheap::{Cell, Heap};
+    /// let mut heap = Heap::new();
+    /// let (short, long) = (heap.string("short")?, heap.string("longer")?);
+    /// assert!(short.is_text() && long.is_text());
+    /// assert!(!Cell::NULL.is_text());
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    #[inline]
+    pub fn is_text(self) -> bool {
+        self.as_short_str().is_some() || self.kind() == Some(Str::KIND)
     }
 }
 

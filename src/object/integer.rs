@@ -1,9 +1,11 @@
 //! [`Integer`]: sign and magnitude of an integer that lies in an arena.
 
+#[cfg(feature = "bigint")]
+use alloc::string::ToString;
 use core::cmp::Ordering;
 use core::fmt;
 
-use crate::words::to_u64;
+use super::limbs;
 
 /// An integer in an arena. The header word of the object is the sign; the elements
 /// are the limbs of 64 bits, least significant first, the last one not zero.
@@ -47,22 +49,12 @@ impl<'h> Integer<'h> {
         }
     }
 
-    /// The value as `num-bigint` has it. O(limbs); allocates.
-    #[cfg(feature = "bigint")]
-    pub(crate) fn to_big(self) -> num_bigint::BigInt {
-        use num_bigint::{BigInt, Sign};
-        let sign = if self.negative { Sign::Minus } else { Sign::Plus };
-        BigInt::from_slice(sign, bytemuck::cast_slice(self.limbs))
-    }
-
     /// The bits of the magnitude, 0 for zero.
     pub(crate) fn bits(self) -> u64 {
-        let high = self.limbs.last().map_or(0, |limb| limb.leading_zeros());
-        to_u64(self.limbs.len()).saturating_mul(64).saturating_sub(u64::from(high))
+        limbs::bits(self.limbs)
     }
 
     /// The exponent, if the magnitude is a power of two.
-    #[cfg(feature = "bigint")]
     pub(crate) fn log2_exact(self) -> Option<u64> {
         let (high, rest) = self.limbs.split_last()?;
         let is_power = high.is_power_of_two() && rest.iter().all(|&limb| limb == 0);
@@ -74,24 +66,40 @@ impl<'h> Integer<'h> {
         Integer { negative: !self.negative && !self.limbs.is_empty(), ..self }
     }
 
-    /// Writes the magnitude of the product to `limbs`, which are zero, and as many as those
-    /// of both factors at least. O(limbs of one * limbs of the other).
-    pub(crate) fn product(self, other: Integer<'_>, limbs: &mut [u64]) {
-        debug_assert!(limbs.len() >= self.limbs.len().saturating_add(other.limbs.len()));
-        for (first, &a) in self.limbs.iter().enumerate() {
-            let mut places = limbs.get_mut(first..).unwrap_or_default().iter_mut();
-            let mut carry = 0_u128;
-            for (&b, place) in other.limbs.iter().zip(&mut places) {
-                // At most (2^64 - 1)^2 + 2 * (2^64 - 1), which is 2^128 - 1.
-                let wide = u128::from(a).wrapping_mul(u128::from(b));
-                let wide = wide.wrapping_add(u128::from(*place)).wrapping_add(carry);
-                *place = low(wide);
-                carry = wide >> 64;
-            }
-            if let Some(place) = places.next() {
-                *place = low(carry);
-            }
-        }
+    /// The bits from bit `shift` on, 64 of them, and whether any below is set.
+    fn window(self, shift: u64) -> (u64, bool) {
+        let (limb, offset) = (usize::try_from(shift / 64).unwrap_or(usize::MAX), shift % 64);
+        let word = |n: usize| self.limbs.get(n).copied().unwrap_or(0);
+        let window = limbs::wide(word(limb.saturating_add(1)), word(limb));
+        let below = self.limbs.iter().take(limb).any(|&word| word != 0)
+            || window & ((1_u128 << offset).wrapping_sub(1)) != 0;
+        (limbs::low(window >> offset), below)
+    }
+
+    /// The float next to the integer, not beyond it, and whether it is the integer.
+    pub(crate) fn toward_zero(self) -> (f64, bool) {
+        const DIGITS: u64 = f64::MANTISSA_DIGITS as u64;
+        let shift = self.bits().saturating_sub(DIGITS);
+        let (magnitude, exact) = if self.bits() > 1024 {
+            (f64::MAX, false)
+        } else {
+            let (digits, below) = self.window(shift);
+            (digits as f64 * power_of_two(shift), !below)
+        };
+        (if self.negative { -magnitude } else { magnitude }, exact)
+    }
+
+    /// The float next to the integer, of two the even one; infinite beyond the greatest.
+    pub(crate) fn to_f64(self) -> f64 {
+        let shift = self.bits().saturating_sub(64);
+        let magnitude = if self.bits() > 1024 {
+            f64::INFINITY
+        } else {
+            // The lowest bit stands for all below: it decides between halves only.
+            let (digits, below) = self.window(shift);
+            (digits | u64::from(below)) as f64 * power_of_two(shift)
+        };
+        if self.negative { -magnitude } else { magnitude }
     }
 
     /// The sum: its sign, and its limbs, of which the most significant ones may be
@@ -100,7 +108,7 @@ impl<'h> Integer<'h> {
         if self.negative == other.negative {
             return (self.negative, Limbs::new(self.limbs, other.limbs, false));
         }
-        match compare_magnitudes(self.limbs, other.limbs) {
+        match limbs::compare(self.limbs, other.limbs) {
             Ordering::Less => (other.negative, Limbs::new(other.limbs, self.limbs, true)),
             _ => (self.negative, Limbs::new(self.limbs, other.limbs, true)),
         }
@@ -112,8 +120,8 @@ impl Ord for Integer<'_> {
         match (self.negative, other.negative) {
             (false, true) => Ordering::Greater,
             (true, false) => Ordering::Less,
-            (false, false) => compare_magnitudes(self.limbs, other.limbs),
-            (true, true) => compare_magnitudes(other.limbs, self.limbs),
+            (false, false) => limbs::compare(self.limbs, other.limbs),
+            (true, true) => limbs::compare(other.limbs, self.limbs),
         }
     }
 }
@@ -124,15 +132,9 @@ impl PartialOrd for Integer<'_> {
     }
 }
 
-/// The low half.
-#[allow(clippy::cast_possible_truncation, reason = "truncates on purpose")]
-const fn low(wide: u128) -> u64 {
-    wide as u64
-}
-
-/// The order of two magnitudes whose last limbs are not zero.
-fn compare_magnitudes(a: &[u64], b: &[u64]) -> Ordering {
-    a.len().cmp(&b.len()).then_with(|| a.iter().rev().cmp(b.iter().rev()))
+/// A power of two of 971 at most: exact, as products with it are.
+fn power_of_two(exponent: u64) -> f64 {
+    f64::from_bits(exponent.wrapping_add(1023) << 52)
 }
 
 /// The limbs of the sum or the difference of two magnitudes, least significant
@@ -177,11 +179,11 @@ impl Iterator for Limbs<'_> {
     }
 }
 
-/// In decimal. O(limbs^2); allocates.
+/// In decimal; allocates. O(limbs^2), or less by `num-bigint`.
 impl fmt::Display for Integer<'_> {
     #[cfg(feature = "bigint")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.to_big(), f)
+        f.pad_integral(!self.negative, "", &limbs::to_big(self.limbs).to_string())
     }
 
     #[cfg(not(feature = "bigint"))]
@@ -189,16 +191,14 @@ impl fmt::Display for Integer<'_> {
         use alloc::string::String;
         use core::fmt::Write;
         /// The largest power of ten in a limb.
-        const CHUNK: u128 = 10_000_000_000_000_000_000;
-        let (mut limbs, mut chunks) = (self.limbs.to_vec(), alloc::vec::Vec::new());
-        while !limbs.iter().all(|&limb| limb == 0) {
-            let rest = limbs.iter_mut().rev().fold(0_u128, |rest, limb| {
-                // As `rest` is below `CHUNK`, the quotient fits into a limb.
-                let wide = rest << 64 | u128::from(*limb);
-                *limb = u64::try_from(wide / CHUNK).unwrap_or(0);
-                wide % CHUNK
-            });
-            chunks.push(rest);
+        const CHUNK: u64 = 10_000_000_000_000_000_000;
+        let (mut rest, mut chunks) = (self.limbs.to_vec(), alloc::vec::Vec::new());
+        while let Some(last) = rest.last() {
+            if *last == 0 {
+                rest.pop();
+            } else {
+                chunks.push(limbs::divide_by_limb(&mut rest, CHUNK));
+            }
         }
         let mut digits = String::new();
         let mut chunks = chunks.iter().rev();

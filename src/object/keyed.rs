@@ -375,7 +375,8 @@ impl<K: Keyed> ViewMut<'_, K> {
         if key.as_int().is_some() {
             let hash = Keys::new(self.arenas).hash_cell(key);
             let index = self.index;
-            let (slot, words) = self.arena_mut()?.write::<Cell>(index).ok_or_else(corrupt)?;
+            // A hole holds no cell: nothing of which a collection has to know.
+            let (slot, words) = self.arena_mut()?.write::<u8>(index).ok_or_else(corrupt)?;
             let mut table = Table::new_mut(words, slot.len, K::STRIDE);
             let near = table.read().hit_near(hash, key);
             let found = match near.map(|(bucket, near)| (bucket, near.position())) {

@@ -304,7 +304,7 @@ impl<'h> Keys<'h> {
 
 /// Whether two texts are equal. Short ones are compared here, by words: a call takes longer.
 #[inline(always)]
-fn are_equal(a: &[u8], b: &[u8]) -> bool {
+pub(crate) fn are_equal(a: &[u8], b: &[u8]) -> bool {
     const SHORT: usize = 32;
     match (a.last_chunk::<8>(), b.last_chunk::<8>()) {
         (Some(last_a), Some(last_b)) if a.len() <= SHORT => {

@@ -9,6 +9,7 @@ mod integer;
 mod keyed;
 mod keyed_mut;
 mod keys;
+pub(crate) mod limbs;
 mod numbers;
 pub(crate) mod table;
 mod table_mut;
@@ -22,7 +23,7 @@ pub(crate) use keyed::{
     Keyed, entry_at, entry_of_int, find_symbol, insert_int, shape as table_shape,
 };
 pub(crate) use keyed_mut::shrink_spare_tables;
-pub(crate) use keys::{Context, KeyContext, Keys, NoContext};
+pub(crate) use keys::{Context, KeyContext, Keys, NoContext, are_equal};
 pub use numbers::Number;
 pub(crate) use table_mut::TableMut;
 pub use view::{Cursor, Growable, Mutable, Object, Sequence, ValueArray, View};

@@ -37,6 +37,16 @@ impl TableMut<'_> {
         Ok((Table::new(arena.used(slot)?, slot.len, self.stride), Keys::new(self.arenas)))
     }
 
+    /// [`TableMut::write`], to store the cells of an entry and move none. Of a table that a
+    /// collection scans in parts, these are noted, and not that it was written.
+    fn write_entry(&mut self, entry: &[Cell]) -> Result<(&mut Slot, &mut [u64])> {
+        if !self.arenas.note_stored(self.resources.born, self.kind, self.index, entry) {
+            return self.write();
+        }
+        let arena = self.arenas.get_mut(self.kind).ok_or_else(corrupt)?;
+        arena.write::<u8>(self.index).ok_or_else(corrupt)
+    }
+
     #[inline(always)]
     fn write(&mut self) -> Result<(&mut Slot, &mut [u64])> {
         let arena = self.arenas.get_mut(self.kind).ok_or_else(corrupt)?;
@@ -56,6 +66,33 @@ impl TableMut<'_> {
         Ok(result)
     }
 
+    /// [`TableMut::edit`] that stores and moves no cells, of which a collection would have to
+    /// know.
+    fn edit_links<T>(
+        &mut self,
+        change: impl FnOnce(&mut Table<&mut [u64]>) -> Option<(T, u32)>,
+    ) -> Result<T> {
+        let arena = self.arenas.get_mut(self.kind).ok_or_else(corrupt)?;
+        let (slot, words) = arena.write::<u8>(self.index).ok_or_else(corrupt)?;
+        let mut table = Table::new_mut(words, slot.len, self.stride);
+        let (result, used) = change(&mut table).ok_or_else(corrupt)?;
+        slot.len = used;
+        Ok(result)
+    }
+
+    /// [`TableMut::edit`] that stores the cells of an entry and moves none.
+    fn put(
+        &mut self,
+        entry: &[Cell],
+        change: impl FnOnce(&mut Table<&mut [u64]>) -> Option<u32>,
+    ) -> Result<()> {
+        let stride = self.stride;
+        let (slot, words) = self.write_entry(entry)?;
+        let mut table = Table::new_mut(words, slot.len, stride);
+        slot.len = change(&mut table).ok_or_else(corrupt)?;
+        Ok(())
+    }
+
     /// Where the entry of a key is or belongs. The table must not change before
     /// [`TableMut::store`].
     #[inline(never)]
@@ -72,14 +109,12 @@ impl TableMut<'_> {
         match found {
             Ok((_, position)) => {
                 let stride = self.stride;
-                let (slot, words) = self.write()?;
+                let (slot, words) = self.write_entry(entry)?;
                 let replaced = Table::new_mut(words, slot.len, stride).replace(position, entry);
                 replaced.ok_or_else(corrupt).map(Some)
             }
             Err(bucket) if bucket != usize::MAX && is_ready => {
-                let stride = self.stride;
-                let (slot, words) = self.write()?;
-                slot.len = Table::new_mut(words, slot.len, stride).append(hash, bucket, entry);
+                self.put(entry, |table| Some(table.append(hash, bucket, entry)))?;
                 Ok(None)
             }
             Err(_) => self.append(key, hash, entry).map(|()| None),
@@ -149,16 +184,16 @@ impl TableMut<'_> {
         let (is_ordered, bucket) = (table.is_ordered(), table.vacancy(hash));
         if keys.is_integer(key) && keys.key(key)?.is_boxed() {
             // Also of an ordered table, which may become another again.
-            self.edit(|table| Some((table.set_boxed(), table.read().used())))?;
+            self.edit_links(|table| Some((table.set_boxed(), table.read().used())))?;
         }
         if bucket != usize::MAX {
-            return self.edit(|table| Some(((), table.append(hash, bucket, entry))));
+            return self.put(entry, |table| Some(table.append(hash, bucket, entry)));
         }
         if !is_ordered {
             self.order()?;
         }
         let descent = self.descend(key, hash)?;
-        self.edit(|table| Some(((), table.append_ordered(hash, &descent, entry))))
+        self.put(entry, |table| Some(table.append_ordered(hash, &descent, entry)))
     }
 
     /// Rebuilds a full table with room for another entry.
@@ -267,7 +302,7 @@ impl TableMut<'_> {
             if !matches!(descent.end, Step::Freed(_)) {
                 return Ok(descent);
             }
-            self.edit(|table| {
+            self.edit_links(|table| {
                 table.unlink(descent.last());
                 Some(((), used))
             })?;
@@ -279,7 +314,7 @@ impl TableMut<'_> {
         let (table, keys) = self.read()?;
         match keys.locate(table, key)?.1 {
             Ok((bucket, position)) if bucket != usize::MAX => {
-                let removed = self.edit(|table| table.remove(bucket, position))?;
+                let removed = self.edit_links(|table| table.remove(bucket, position))?;
                 self.shrink_if_sparse()?;
                 Ok(Some(removed))
             }
@@ -324,9 +359,9 @@ impl TableMut<'_> {
                 }
                 None => table.branch_to(position),
             };
-            self.edit(|table| table.remove_ordered(branch, position))
+            self.edit_links(|table| table.remove_ordered(branch, position))
         } else {
-            self.edit(|table| table.remove_at(position))
+            self.edit_links(|table| table.remove_at(position))
         }
     }
 

@@ -5,7 +5,8 @@ use core::marker::PhantomData;
 use core::ops::RangeBounds;
 
 use super::body::{
-    dense_body, dense_body_to_cut, elements, first_spare, pop_cold, pop_last, push_grown, set_cold,
+    body_to_store, dense_body, dense_body_to_cut, elements, first_spare, pop_cold, pop_last,
+    push_grown, set_cold,
 };
 use super::keys::Context;
 use super::keys::Keys;
@@ -131,7 +132,7 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
                 *place = element;
                 Ok(())
             }
-            None => set_cold::<K>(self.arenas, self.index, index, element),
+            None => set_cold::<K>(self.arenas, self.resources, self.index, index, element),
         }
     }
 
@@ -149,7 +150,10 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     /// # Errors
     /// [`Error::OutOfRange`] if `range` ends beyond the length or before it starts.
     pub fn fill(&mut self, range: impl RangeBounds<usize>, element: K::Element) -> Result<()> {
-        self.slice_mut(range)?.fill(element);
+        let range = crate::words::range(range, self.len()?)?;
+        let body = body_to_store::<K>(self.arenas, self.resources.born, self.index, element);
+        let (_, body) = body.ok_or_else(corrupt)?;
+        body.get_mut(range).ok_or_else(corrupt)?.fill(element);
         Ok(())
     }
 

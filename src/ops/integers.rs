@@ -2,25 +2,17 @@
 
 use core::cmp::Ordering;
 
-use bumpalo::collections::Vec;
-#[cfg(feature = "bigint")]
-use num_bigint::{BigInt, Sign};
-
-#[cfg(feature = "bigint")]
-use super::big::{self, Estimate};
-use crate::arena::reserve;
+use super::magnitudes::zeroed;
 use crate::heap::Heap;
 use crate::heap::Store;
 use crate::kinds::Bignum;
-use crate::object::{Integer, Object};
+use crate::object::{Integer, Object, limbs};
 use crate::words::{
-    Cell, Error, HasKind, Resource, Result, Unpacked, object_len, to_u64, to_usize,
+    Cell, Error, HasKind, Resource, Result, Unpacked, corrupt, object_len, to_usize,
 };
 
-/// Decimal digits that always fit into a limb.
-const CHUNK: usize = 19;
-/// 10 to the power of [`CHUNK`].
-const CHUNK_BASE: u64 = 10_000_000_000_000_000_000;
+/// Integers of up to so many limbs, of 512 bits, are computed with on the stack.
+pub(super) const FEW_LIMBS: usize = 8;
 
 /// An integer of either form. A [`Bignum`] that fits into 64 bits is `Small`, too.
 #[derive(Clone, Copy)]
@@ -30,10 +22,14 @@ pub(super) enum Operand<'h> {
 }
 
 impl Operand<'_> {
-    pub(super) fn to_i128(self) -> Option<i128> {
+    /// The low 64 bits in two's complement.
+    pub(super) fn wrapped(self) -> i64 {
         match self {
-            Operand::Small(small) => Some(i128::from(small)),
-            Operand::Large(large) => large.to_i128(),
+            Operand::Small(small) => small,
+            Operand::Large(large) => {
+                let low = large.limbs.first().map_or(0, |limb| limb.cast_signed());
+                if large.negative { low.wrapping_neg() } else { low }
+            }
         }
     }
 
@@ -46,11 +42,6 @@ impl Operand<'_> {
             }
             Operand::Large(large) => work(large),
         }
-    }
-
-    #[cfg(feature = "bigint")]
-    pub(super) fn to_big(self) -> BigInt {
-        self.with_integer(|integer| integer.to_big())
     }
 }
 
@@ -73,6 +64,25 @@ pub(super) fn operand(store: &Store, cell: Cell) -> Result<Operand<'_>> {
     }
 }
 
+/// An integer of up to 127 bits and a sign; `None` for any other cell, and for an integer that a
+/// cold path has to open.
+#[inline(always)]
+pub(super) fn wide_operand(store: &Store, cell: Cell) -> Option<i128> {
+    if let Some(int) = cell.as_int() {
+        return Some(i128::from(int));
+    }
+    let arena = store.arenas().get(Bignum::KIND)?;
+    let slot = arena.find_dense(cell)?;
+    let words = arena.words(slot, to_usize(slot.len).wrapping_add(1)).ok()?;
+    let (negative, magnitude) = match *words {
+        [negative, low] => (negative, u128::from(low)),
+        [negative, low, high] => (negative, limbs::wide(high, low)),
+        _ => return None,
+    };
+    let positive = i128::try_from(magnitude).ok()?;
+    Some(if negative == 0 { positive } else { positive.wrapping_neg() })
+}
+
 impl Heap {
     /// Returns an integer as a value: in the cell up to 48 bits (two's complement), a
     /// new [`Bignum`] beyond. Exact. Amortised O(1).
@@ -93,7 +103,7 @@ impl Heap {
     pub fn int(&mut self, value: i64) -> Result<Cell> {
         match Cell::int(value) {
             Some(cell) => Ok(cell),
-            None => self.alloc(Bignum::of(value < 0, &[value.unsigned_abs()])).map(Cell::from),
+            None => self.alloc_integer([u64::from(value < 0), value.unsigned_abs()]),
         }
     }
 
@@ -113,76 +123,105 @@ impl Heap {
     /// # Errors
     /// If a [`Bignum`] cannot be allocated, as for [`Heap::alloc`]: [`Error::Limit`],
     /// [`Error::ArenaFull`] or [`Error::OutOfMemory`]. The heap is unchanged.
-    #[allow(clippy::cast_possible_truncation, reason = "splits the magnitude into limbs")]
+    #[inline]
     pub fn int128(&mut self, value: i128) -> Result<Cell> {
-        if let Ok(small) = i64::try_from(value) {
-            return self.int(small);
+        if let Some(cell) = i64::try_from(value).ok().and_then(Cell::int) {
+            return Ok(cell);
         }
-        let magnitude = value.unsigned_abs();
-        let limbs = [magnitude as u64, (magnitude >> 64) as u64];
-        self.alloc(Bignum::of(value < 0, &limbs)).map(Cell::from)
-    }
-
-    /// Parses a decimal integer: an optional sign `+` or `-`, then one or more ASCII
-    /// digits, nothing else. Exact at any size, also without the feature `bigint`. O(n)
-    /// for n digits up to 38, O(n^2) beyond, in scratch memory for the result; O(n) if a
-    /// limit refuses the result, whose size is known before.
-    /// [`Limits::integer_bits`](crate::Limits::integer_bits) bounds the time.
-    ///
-    /// ```
-    /// use segheap::{Error, Heap};
-    /// let mut heap = Heap::new();
-    /// let integer = heap.parse_int("-340282366920938463463374607431768")?;
-    /// assert_eq!(heap.display(integer).to_string(), "-340282366920938463463374607431768");
-    /// assert_eq!(heap.parse_int("12x"), Err(Error::NotDecimal));
-    /// # Ok::<(), Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::NotDecimal`] if the text is no decimal integer. If the integer or
-    /// scratch memory cannot be allocated, as for [`Heap::alloc`]: [`Error::Limit`],
-    /// [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or [`Error::OutOfMemory`]. The
-    /// heap is unchanged, but for scratch memory.
-    pub fn parse_int(&mut self, text: &str) -> Result<Cell> {
-        let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(Error::NotDecimal);
-        }
-        match text.parse() {
-            Ok(value) => self.int128(value),
-            Err(_) => self.parse_large(text.starts_with('-'), digits.trim_start_matches('0')),
+        let (sign, magnitude) = (u64::from(value < 0), value.unsigned_abs());
+        let (low, high) = (limbs::low(magnitude), limbs::high(magnitude));
+        match high {
+            0 => self.alloc_integer([sign, low]),
+            _ => self.alloc_integer([sign, low, high]),
         }
     }
 
-    /// Parses digits, of which the first is not 0, for an integer beyond 64 bits.
-    #[cold]
-    fn parse_large(&mut self, negative: bool, digits: &str) -> Result<Cell> {
-        let (bits_min, bits_max) = decimal_bits(to_u64(digits.len()));
-        self.check_result(bits_min)?;
-        self.with_scratch(|heap, scratch| {
-            let mut limbs: Vec<'_, u64> = Vec::new_in(scratch.bump);
-            let room = usize::try_from(bits_max.div_ceil(64)).map_err(|_| Error::ObjectTooLarge)?;
-            reserve(&mut limbs, room)?;
-            let (first, rest) = digits.as_bytes().split_at(digits.len() % CHUNK);
-            for chunk in core::iter::once(first).chain(rest.chunks(CHUNK)) {
-                let digit = |byte: &u8| u64::from(byte.wrapping_sub(b'0'));
-                let chunk = chunk
-                    .iter()
-                    .fold(0, |number: u64, byte| number.wrapping_mul(10).wrapping_add(digit(byte)));
-                let carry = limbs.iter_mut().fold(chunk, |carry, limb| {
-                    let wide = u128::from(*limb).wrapping_mul(u128::from(CHUNK_BASE));
-                    let (high, low) = halves(wide.wrapping_add(u128::from(carry)));
-                    *limb = low;
-                    high
-                });
-                if carry > 0 {
-                    limbs.push(carry);
-                }
+    /// Allocates an integer of these words: a sign, and limbs, the last one not zero.
+    #[inline(always)]
+    fn alloc_integer<const WORDS: usize>(&mut self, words: [u64; WORDS]) -> Result<Cell> {
+        let len = object_len(WORDS.saturating_sub(1))?;
+        self.store.alloc_with(Bignum::KIND, len, WORDS, |places| {
+            *places.first_chunk_mut().ok_or_else(corrupt)? = words;
+            Ok(())
+        })
+    }
+
+    /// An integer as a value. Zeroes at the end of the limbs are cut off.
+    pub(super) fn int_of_limbs(&mut self, negative: bool, limbs: &[u64]) -> Result<Cell> {
+        let integer = Integer { negative, limbs: limbs::trimmed(limbs) };
+        match integer.to_i64().and_then(Cell::int) {
+            Some(cell) => Ok(cell),
+            None => {
+                self.check_bits(integer.bits())?;
+                self.alloc(Bignum::of(negative, integer.limbs)).map(Cell::from)
             }
+        }
+    }
+
+    /// Two integers as values, or neither of them.
+    pub(super) fn two_ints(&mut self, a: Integer<'_>, b: Integer<'_>) -> Result<(Cell, Cell)> {
+        let small = |integer: Integer<'_>| integer.to_i64().and_then(Cell::int);
+        match (small(a), small(b)) {
+            (Some(a), Some(b)) => return Ok((a, b)),
+            (Some(a), None) => return Ok((a, self.int_of_limbs(b.negative, b.limbs)?)),
+            (None, Some(b)) => return Ok((self.int_of_limbs(a.negative, a.limbs)?, b)),
+            (None, None) => {}
+        }
+        self.check_bits(a.bits().max(b.bits()))?;
+        let checkpoint = self.store.checkpoint();
+        let mut allocated = [None; 2];
+        let made = [a, b].into_iter().zip(&mut allocated).try_for_each(|(integer, place)| {
+            let len = object_len(integer.limbs.len())?;
+            let words = integer.limbs.len().saturating_add(to_usize(Bignum::SHAPE.header));
+            let all =
+                [u64::from(integer.negative)].into_iter().chain(integer.limbs.iter().copied());
+            *place = Some(self.store.alloc_unrecorded(Bignum::KIND, len, words, |words| {
+                words.iter_mut().zip(all).for_each(|(to, word)| *to = word);
+                Ok(())
+            })?);
+            Ok(())
+        });
+        let cells = allocated.map(Option::unwrap_or_default);
+        let made = made.and_then(|()| self.store.record_all(cells.len(), cells.into_iter()));
+        match made {
+            Ok(()) => Ok((cells[0], cells[1])),
+            Err(error) => {
+                self.store.roll_back(&checkpoint, allocated.into_iter().rev().flatten());
+                Err(error)
+            }
+        }
+    }
+
+    /// The integer that `work` writes to `len` limbs, which are zero; it returns the sign. They
+    /// lie on the stack, or in scratch memory if they are many.
+    #[inline(always)]
+    pub(super) fn with_limbs(
+        &mut self,
+        len: usize,
+        work: impl FnOnce(&Store, &mut [u64]) -> Result<bool>,
+    ) -> Result<Cell> {
+        let mut few = [0; FEW_LIMBS * 2];
+        match few.get_mut(..len) {
+            Some(limbs) => {
+                let negative = work(&self.store, limbs)?;
+                self.int_of_limbs(negative, limbs)
+            }
+            None => self.with_limbs_in_scratch(len, work),
+        }
+    }
+
+    /// [`Heap::with_limbs`] that are many.
+    #[cold]
+    fn with_limbs_in_scratch(
+        &mut self,
+        len: usize,
+        work: impl FnOnce(&Store, &mut [u64]) -> Result<bool>,
+    ) -> Result<Cell> {
+        self.with_scratch(|heap, scratch| {
+            let limbs = zeroed(scratch.bump, len)?;
+            let negative = work(&heap.store, limbs)?;
             scratch.charge(heap.store.account_mut());
-            let parsed = Integer { negative, limbs: &limbs };
-            heap.check_bits(parsed.bits())?;
-            heap.alloc(Bignum::of(negative, &limbs)).map(Cell::from)
+            heap.int_of_limbs(negative, limbs)
         })
     }
 
@@ -224,61 +263,6 @@ impl Heap {
         if bits > limit { Err(Error::Limit(Resource::IntegerBits)) } else { Ok(()) }
     }
 
-    /// Returns a result of `num-bigint` as a value. What that allocates is on the
-    /// account meanwhile.
-    #[cfg(feature = "bigint")]
-    pub(super) fn compute(
-        &mut self,
-        estimate: Estimate,
-        work: impl FnOnce(&Store) -> Result<BigInt>,
-    ) -> Result<Cell> {
-        let held = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
-        // The result lies beside its copy in the arena.
-        let result = held(big::result_bytes(estimate.bits_min));
-        self.store.account_mut().hold(result)?;
-        let checked = self.check_result(estimate.bits_min);
-        self.store.account_mut().replace(result, 0);
-        checked?;
-        let bytes = held(estimate.bytes_max);
-        self.store.account_mut().hold(bytes)?;
-        let value = work(&self.store);
-        let result = value.as_ref().map_or(0, |value| held(big::result_bytes(value.bits())));
-        let result = result.min(bytes);
-        self.store.account_mut().replace(bytes, result);
-        let cell = value.and_then(|value| self.alloc_big(&value));
-        self.store.account_mut().replace(result, 0);
-        cell
-    }
-
-    /// Returns an integer of `num-bigint` as a value.
-    #[cfg(feature = "bigint")]
-    fn alloc_big(&mut self, value: &BigInt) -> Result<Cell> {
-        if let Ok(small) = i64::try_from(value) {
-            return self.int(small);
-        }
-        self.check_bits(value.bits())?;
-        let limbs = value.iter_u64_digits();
-        self.alloc_limbs(value.sign() == Sign::Minus, limbs.len(), limbs)
-    }
-
-    /// Allocates an integer of `len` limbs, of which the last one is not zero.
-    #[cfg(feature = "bigint")]
-    pub(super) fn alloc_limbs(
-        &mut self,
-        negative: bool,
-        len: usize,
-        limbs: impl Iterator<Item = u64>,
-    ) -> Result<Cell> {
-        let words = len.saturating_add(to_usize(Bignum::SHAPE.header));
-        self.store.alloc_with(Bignum::KIND, object_len(len)?, words, |words| {
-            let words = words.iter_mut();
-            words.zip([u64::from(negative)].into_iter().chain(limbs)).for_each(|(to, from)| {
-                *to = from;
-            });
-            Ok(())
-        })
-    }
-
     /// Compares two integers of either form. O(1) up to 64 bits, O(n) for n limbs
     /// beyond. Allocates nothing.
     ///
@@ -299,11 +283,20 @@ impl Heap {
     pub fn cmp_int(&self, a: Cell, b: Cell) -> Result<Ordering> {
         match Cell::cmp_ints(a, b) {
             Some(order) => Ok(order),
-            None => self.cmp_objects(a, b),
+            None => self.cmp_wide(a, b),
         }
     }
 
     /// [`Heap::cmp_int`] where one of the integers lies in an arena, or is none.
+    #[inline(never)]
+    fn cmp_wide(&self, a: Cell, b: Cell) -> Result<Ordering> {
+        match (wide_operand(&self.store, a), wide_operand(&self.store, b)) {
+            (Some(a), Some(b)) => Ok(a.cmp(&b)),
+            _ => self.cmp_objects(a, b),
+        }
+    }
+
+    /// [`Heap::cmp_int`] where one of the integers is beyond 128 bits, or is none.
     #[cold]
     fn cmp_objects(&self, a: Cell, b: Cell) -> Result<Ordering> {
         Ok(match (operand(&self.store, a)?, operand(&self.store, b)?) {
@@ -311,22 +304,4 @@ impl Heap {
             (a, b) => a.with_integer(|a| b.with_integer(|b| a.cmp(&b))),
         })
     }
-}
-
-/// The high and the low half of a number.
-#[allow(clippy::cast_possible_truncation, reason = "splits it")]
-const fn halves(number: u128) -> (u64, u64) {
-    ((number >> 64) as u64, number as u64)
-}
-
-/// Bounds on the bits of an integer of so many decimal digits, of which the first is not
-/// 0.
-fn decimal_bits(digits: u64) -> (u64, u64) {
-    // A digit has log2(10) = 3.3219280948873623... bits.
-    let bits = |digits: u64, bits: u128| {
-        let bits = u128::from(digits).wrapping_mul(bits) / 10_000_000_000_000_000;
-        u64::try_from(bits).unwrap_or(u64::MAX).saturating_add(1)
-    };
-    let least = bits(digits.saturating_sub(1), 33_219_280_948_873_623);
-    (least, bits(digits, 33_219_280_948_873_624))
 }

@@ -3,19 +3,26 @@
 mod arithmetic;
 #[cfg(feature = "bigint")]
 mod big;
+mod bits;
 mod copies;
 mod decide;
 mod direct;
 mod display;
+mod division;
 mod equality;
 mod hints;
 mod integers;
 mod lists;
+mod magnitudes;
+mod numbers;
+mod power;
+mod radix;
 mod sets;
 mod sort;
 mod style;
 pub(crate) mod symbols;
 mod tables;
+mod text_edits;
 mod texts;
 mod values;
 mod windows;

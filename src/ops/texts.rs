@@ -8,6 +8,7 @@ use bstr::{BStr, ByteSlice};
 use crate::arena::Arena;
 use crate::heap::Heap;
 use crate::kinds::Str;
+use crate::words::utf8;
 use crate::words::{
     Cell, Error, HasKind, Result, ShortStr, Unpacked, char_range, copy, copy_few, corrupt,
     object_len, to_usize,
@@ -56,7 +57,7 @@ impl fmt::Display for Text<'_> {
 }
 
 /// Texts of up to so many bytes lie in cells.
-const SHORT_BYTES: u32 = 5;
+pub(super) const SHORT_BYTES: u32 = 5;
 /// Texts of up to so many bytes are copied without a call.
 const FEW_BYTES: u32 = 32;
 /// Lengths of the parts of such a text that are copied without a call.
@@ -130,6 +131,11 @@ impl Heap {
     #[inline(never)]
     fn string_in_arena(&mut self, text: &str) -> Result<Cell> {
         self.alloc(Str::new(text)).map(Cell::from)
+    }
+
+    /// [`Heap::string`] of bytes that are known to be UTF-8.
+    pub(super) fn string_of_bytes(&mut self, text: &[u8]) -> Result<Cell> {
+        self.string(utf8::to_str(text).ok_or_else(corrupt)?)
     }
 
     /// Returns the text of a value, in the cell or in an arena. O(1).
@@ -255,7 +261,7 @@ impl Heap {
 
 /// Writes parts, which were checked, into a new text. They may lie in the same arena,
 /// so they are found again instead of borrowed.
-fn write_parts(arena: &mut Arena, target: Cell, parts: &[TextPart<'_>]) -> Result<()> {
+pub(super) fn write_parts(arena: &mut Arena, target: Cell, parts: &[TextPart<'_>]) -> Result<()> {
     let index = target.slot();
     let mut to = to_usize(arena.slot(index)?.off).saturating_mul(8);
     for part in parts {

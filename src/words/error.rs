@@ -57,8 +57,10 @@ pub enum Error {
     },
     /// The cell holds no text.
     NotText,
-    /// The cell holds no integer.
+    /// The cell holds no integer; or a float is not finite.
     NotAnInteger,
+    /// The cell holds neither an integer nor a float.
+    NotANumber,
     /// A bulk copy met an element that does not convert to one of the target's
     /// without loss.
     NotConvertible {
@@ -74,8 +76,13 @@ pub enum Error {
         /// The kind of the target.
         to: Kind,
     },
-    /// The text is not a decimal integer.
+    /// The text is not a decimal integer, or not a number in the notation asked for.
     NotDecimal,
+    /// A radix is not within 2..=36.
+    InvalidRadix {
+        /// The radix.
+        radix: u32,
+    },
     /// The divisor is zero.
     DivisionByZero,
     /// The exponent or the shift is negative.
@@ -98,9 +105,6 @@ pub enum Error {
     Changed,
     /// A cursor in two cells belongs to another object.
     OtherObject,
-    /// Arithmetic on large integers needs the crate's feature `bigint`, which is
-    /// off.
-    NoBigint,
     /// The system provides no random numbers.
     NoEntropy,
     /// A limit of [`Limits`](crate::Limits) would be exceeded.
@@ -202,17 +206,18 @@ impl fmt::Display for Error {
             Error::NotUtf8 { valid_up_to } => write!(f, "not UTF-8: valid up to {valid_up_to}"),
             Error::NotText => f.write_str("not text"),
             Error::NotAnInteger => f.write_str("not an integer"),
+            Error::NotANumber => f.write_str("not a number"),
             Error::NotConvertible { index, to } => {
                 write!(f, "element {index} does not convert to {to}")
             }
             Error::NoRoute { from, to } => write!(f, "no bulk copy from {from} to {to}"),
-            Error::NotDecimal => f.write_str("not a decimal integer"),
+            Error::NotDecimal => f.write_str("not a number in this notation"),
+            Error::InvalidRadix { radix } => write!(f, "radix {radix} is not within 2..=36"),
             Error::DivisionByZero => f.write_str("division by zero"),
             Error::NegativeExponent => f.write_str("negative exponent"),
             Error::Overlap => f.write_str("ranges overlap"),
             Error::Overflow => f.write_str("overflow"),
             Error::IdsExhausted => f.write_str("identities exhausted"),
-            Error::NoBigint => f.write_str("feature `bigint` is off"),
             Error::NoEntropy => f.write_str("no random numbers"),
             Error::Sealed => f.write_str("sealed"),
             Error::NotSealed => f.write_str("not a sealed cell"),

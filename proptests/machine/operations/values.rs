@@ -80,6 +80,45 @@ fn texts(t: &mut Table) {
         let text = m.heap.join(c.cell(0), c.range(), &c.text())?;
         m.keep(text)
     });
+    t.row("Heap::text_eq", &[Text, Text], &[], |m, c| show(m.heap.text_eq(c.cell(0), c.cell(1))?));
+    t.row("Heap::text_starts_with", &[Text, Text], &[], |m, c| {
+        show(m.heap.text_starts_with(c.cell(0), c.cell(1))?)
+    });
+    t.row("Heap::text_ends_with", &[Text, Text], &[], |m, c| {
+        show(m.heap.text_ends_with(c.cell(0), c.cell(1))?)
+    });
+    t.row("Heap::text_trim", &[Text], MAKES, |m, c| {
+        let text = m.heap.text_trim(c.cell(0))?;
+        m.keep(text)
+    });
+    t.row("Heap::text_replace", &[Text, Text, Text], MAKES, |m, c| {
+        let text = m.heap.text_replace(c.cell(0), c.cell(1), c.cell(2))?;
+        m.keep(text)
+    });
+    t.row("Heap::text_repeat", &[Text], MAKES, |m, c| {
+        let text = m.heap.text_repeat(c.cell(0), c.index())?;
+        m.keep(text)
+    });
+    t.row("Heap::text_to_lowercase", &[Text], MAKES, |m, c| {
+        let text = m.heap.text_to_lowercase(c.cell(0))?;
+        m.keep(text)
+    });
+    t.row("Heap::text_to_uppercase", &[Text], MAKES, |m, c| {
+        let text = m.heap.text_to_uppercase(c.cell(0))?;
+        m.keep(text)
+    });
+    t.row(
+        "Heap::text_split",
+        &[Text, Text],
+        &[Allocates(Kind::STR), Allocates(Kind::LIST)],
+        |m, c| {
+            let list = m.heap.text_split(c.cell(0), c.cell(1))?;
+            for part in m.heap.get(list)?.as_slice().to_vec() {
+                m.keep(part)?;
+            }
+            m.keep(list)
+        },
+    );
     t.row("Heap::convert_chars", &[Of(Kind::STR)], &[Allocates(Kind::LIST)], |m, c| {
         let list = m.heap.convert_chars(c.cell(0), c.range())?;
         m.keep(list)
@@ -138,9 +177,98 @@ fn integers(t: &mut Table) {
         let int = m.heap.pow(c.cell(0), c.cell(1))?;
         m.keep(int)
     });
+    t.row("Heap::wrapping_add", TWO, MAKES, |m, c| {
+        let int = m.heap.wrapping_add(c.cell(0), c.cell(1))?;
+        m.keep(int)
+    });
+    t.row("Heap::wrapping_sub", TWO, MAKES, |m, c| {
+        let int = m.heap.wrapping_sub(c.cell(0), c.cell(1))?;
+        m.keep(int)
+    });
+    t.row("Heap::wrapping_mul", TWO, MAKES, |m, c| {
+        let int = m.heap.wrapping_mul(c.cell(0), c.cell(1))?;
+        m.keep(int)
+    });
+    t.row("Heap::div_floor", TWO, MAKES, |m, c| {
+        let int = m.heap.div_floor(c.cell(0), c.cell(1))?;
+        m.keep(int)
+    });
+    t.row("Heap::mod_floor", TWO, MAKES, |m, c| {
+        let int = m.heap.mod_floor(c.cell(0), c.cell(1))?;
+        m.keep(int)
+    });
+    t.row("Heap::gcd", TWO, MAKES, |m, c| {
+        let int = m.heap.gcd(c.cell(0), c.cell(1))?;
+        m.keep(int)
+    });
+    t.row("Heap::bitand", TWO, MAKES, |m, c| {
+        let int = m.heap.bitand(c.cell(0), c.cell(1))?;
+        m.keep(int)
+    });
+    t.row("Heap::bitor", TWO, MAKES, |m, c| {
+        let int = m.heap.bitor(c.cell(0), c.cell(1))?;
+        m.keep(int)
+    });
+    t.row("Heap::bitxor", TWO, MAKES, |m, c| {
+        let int = m.heap.bitxor(c.cell(0), c.cell(1))?;
+        m.keep(int)
+    });
+    t.row("Heap::shl", TWO, MAKES, |m, c| {
+        let int = m.heap.shl(c.cell(0), c.cell(1))?;
+        m.keep(int)
+    });
+    t.row("Heap::shr", TWO, MAKES, |m, c| {
+        let int = m.heap.shr(c.cell(0), c.cell(1))?;
+        m.keep(int)
+    });
+    t.row("Heap::div_rem", TWO, MAKES, |m, c| {
+        let (quotient, rest) = m.heap.div_rem(c.cell(0), c.cell(1))?;
+        Ok(format!("{} {}", m.keep(quotient)?, m.keep(rest)?))
+    });
+    t.row("Heap::div_mod_floor", TWO, MAKES, |m, c| {
+        let (quotient, rest) = m.heap.div_mod_floor(c.cell(0), c.cell(1))?;
+        Ok(format!("{} {}", m.keep(quotient)?, m.keep(rest)?))
+    });
+    t.row("Heap::modpow", &[Integer, Integer, Integer], MAKES, |m, c| {
+        let int = m.heap.modpow(c.cell(0), c.cell(1), c.cell(2))?;
+        m.keep(int)
+    });
+    t.row("Heap::not", &[Integer], MAKES, |m, c| {
+        let int = m.heap.not(c.cell(0))?;
+        m.keep(int)
+    });
+    t.row("Heap::int_from_str_radix", &[], MAKES, |m, c| {
+        let text = format!("{}{}", ["", "-"][c.index() % 2], "12abcxyz".repeat(c.small()));
+        let int = m.heap.int_from_str_radix(&text, 34 + c.small() as u32 % 4)?;
+        m.keep(int)
+    });
+    t.row("Heap::int_from_text", &[Text], MAKES, |m, c| {
+        let int = m.heap.int_from_text(c.cell(0), 2 * c.small() as u32)?;
+        m.keep(int)
+    });
+    t.row("Heap::int_to_text", &[Integer], &[Allocates(Kind::STR)], |m, c| {
+        let text = m.heap.int_to_text(c.cell(0), 1 + 2 * c.small() as u32)?;
+        m.keep(text)
+    });
     t.row("Heap::neg", &[Integer], MAKES, |m, c| {
         let int = m.heap.neg(c.cell(0))?;
         m.keep(int)
+    });
+    t.row("Heap::cmp_num", &[Value, Integer], &[], |m, c| {
+        show(m.heap.cmp_num(c.cell(0), c.cell(1))?)
+    });
+    t.row("Heap::as_f64", &[Integer], &[], |m, c| show(m.heap.as_f64(c.cell(0))?));
+    t.row("Heap::int_from_f64", &[], MAKES, |m, c| {
+        let int = m.heap.int_from_f64(c.float())?;
+        m.keep(int)
+    });
+    t.row("Heap::number_to_text", &[Value], &[Allocates(Kind::STR)], |m, c| {
+        let text = m.heap.number_to_text(c.cell(0))?;
+        m.keep(text)
+    });
+    t.row("Heap::number_from_text", &[Text], MAKES, |m, c| {
+        let number = m.heap.number_from_text(c.cell(0))?;
+        m.keep(number)
     });
     const BIG: &[Takes] = &[Of(Kind::BIGNUM)];
     t.row("View<Bignum>::is_negative", BIG, &[], |m, c| {

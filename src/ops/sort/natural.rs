@@ -7,7 +7,7 @@ use bumpalo::collections::Vec;
 
 use crate::arena::reserve;
 use crate::heap::{Heap, Store};
-use crate::object::{Integer, Mutable};
+use crate::object::Mutable;
 use crate::ops::integers::{Operand, operand};
 use crate::words::{
     AsHandle, Cell, Error, KeyBy, Result, TAG_DEOPT, TAG_INT, TAG_SHIFT, Unpacked, corrupt,
@@ -214,7 +214,7 @@ fn key_of_float(float: f64) -> u64 {
 }
 
 fn key_of_integer(store: &Store, cell: Cell) -> Result<u64> {
-    Ok(key_of_float(operand(store, cell)?.with_integer(toward_zero).0))
+    Ok(key_of_float(operand(store, cell)?.with_integer(|int| int.toward_zero().0)))
 }
 
 /// The first bytes: those after the end count as 0.
@@ -222,27 +222,6 @@ fn key_of_text(text: &[u8]) -> u64 {
     let mut first = [0; 8];
     first.iter_mut().zip(text).for_each(|(place, &byte)| *place = byte);
     u64::from_be_bytes(first)
-}
-
-/// The float next to an integer, not beyond it, and whether it is the integer.
-fn toward_zero(integer: Integer<'_>) -> (f64, bool) {
-    const DIGITS: u64 = f64::MANTISSA_DIGITS as u64;
-    let (bits, limbs) = (integer.bits(), integer.limbs);
-    let shift = bits.saturating_sub(DIGITS);
-    let (magnitude, exact) = if bits > 1024 {
-        (f64::MAX, false)
-    } else {
-        let (limb, offset) = (usize::try_from(shift / 64).unwrap_or(usize::MAX), shift % 64);
-        let word = |n: usize| u128::from(limbs.get(n).copied().unwrap_or(0));
-        let window = word(limb.saturating_add(1)) << 64 | word(limb);
-        let below = limbs.iter().take(limb).any(|&word| word != 0)
-            || window & ((1_u128 << offset).wrapping_sub(1)) != 0;
-        let digits = u64::try_from(window >> offset).unwrap_or(u64::MAX);
-        // A power of two of 971 at most: exact, as the product is.
-        let power = f64::from_bits(shift.wrapping_add(1023) << 52);
-        (digits as f64 * power, !below)
-    };
-    (if integer.negative { -magnitude } else { magnitude }, exact)
 }
 
 /// Compares two texts with equal keys.
@@ -259,7 +238,7 @@ fn compare_texts(store: &Store, a: Cell, b: Cell) -> Ordering {
 fn compare_numbers(store: &Store, a: Cell, b: Cell) -> Ordering {
     // How an integer compares to a float, which is the one next to it toward zero.
     let to_float = |integer: Operand<'_>| {
-        integer.with_integer(|integer| match toward_zero(integer) {
+        integer.with_integer(|integer| match integer.toward_zero() {
             (_, true) => Ordering::Equal,
             _ if integer.negative => Ordering::Less,
             _ => Ordering::Greater,
