@@ -202,3 +202,40 @@ fn a_part_of_a_page_returns_and_leaves() {
         }
     }
 }
+
+/// A block whose front was cut off is of no size class. Once others use what was before it,
+/// a compaction must not round it up.
+#[test]
+fn a_compaction_keeps_cut_blocks_as_small() {
+    let mut arena: Arena = Arena::new(Kind::I64ARR, &SHAPE, 1);
+    let mut resources = Resources::new(Account::new(Limits::NONE.with_pages(1)));
+    let mut values = 0..;
+    let mut live: Vec<(Cell, u64)> = Vec::new();
+    let mut make = |arena: &mut Arena, resources: &mut Resources, live: &mut Vec<_>, words: u32| {
+        let value = values.next().unwrap();
+        let fill = |block: &mut [u64]| {
+            block.fill(value);
+            Ok(())
+        };
+        let made = arena.alloc(resources, words, to_usize(words), fill);
+        live.extend(made.ok().map(|cell| (cell, value)));
+        made.is_ok()
+    };
+    while make(&mut arena, &mut resources, &mut live, 12) {}
+    let (kept, freed): (Vec<_>, Vec<_>) = live.drain(..).partition(|handle| handle.1 % 2 == 0);
+    kept.iter().for_each(|(cell, _)| arena.cut_front(cell.slot(), 1).unwrap());
+    freed.iter().for_each(|(cell, _)| arena.free(&mut resources.tally, *cell).unwrap());
+    live.extend(kept);
+    // Larger than any free block, so that gaps are joined; then what fills them.
+    make(&mut arena, &mut resources, &mut live, 13);
+    for words in [12, 1] {
+        while make(&mut arena, &mut resources, &mut live, words) {}
+    }
+    arena.compact(&mut resources);
+    for (cell, value) in live {
+        let words = arena.used(arena.check(cell).unwrap()).unwrap();
+        assert!(words.iter().all(|&word| word == value), "{value}");
+    }
+    let mut bits = vec![0; arena.memory().words().len() / 64 + 1];
+    assert_eq!(arena.verify(&mut bits), Ok(()));
+}
