@@ -5,8 +5,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use proptest::prelude::*;
 use segheap::{
-    Bignum, Bytes, Cell, Closure, Error, F64Arr, Handle, Heap, I64Arr, Kind, List, Map, Pair, Set,
-    Str, Struct, TextPart, U8Arr, Unpacked, abi,
+    Bignum, Bytes, Cell, Closure, Cursor, Error, F64Arr, Handle, Heap, I64Arr, Kind, List, Map,
+    Pair, Set, Str, Struct, TextPart, U8Arr, Unpacked, abi,
 };
 
 use crate::machine::arenas;
@@ -24,6 +24,13 @@ fn assert_accessors_agree(cell: Cell) {
         if let Unpacked::ShortStr(s) = unpacked { Some(s) } else { None }
     );
     assert_eq!(cell.is_null(), unpacked == Unpacked::Null);
+    assert_eq!(cell.is_absent(), unpacked == Unpacked::Absent);
+    let immediate = if let Unpacked::Immediate(value) = unpacked { Some(value) } else { None };
+    assert_eq!(cell.as_immediate(), immediate);
+    let int = |max| cell.as_int().filter(|int| (0..=max).contains(int));
+    assert_eq!(cell.as_u32().map(i64::from), int(u32::MAX.into()));
+    let index = int(i64::try_from(usize::MAX).unwrap_or(i64::MAX));
+    assert_eq!(cell.as_index().map(|index| index as i64), index);
     match unpacked {
         Unpacked::Object(kind) => assert_eq!(cell.kind(), Some(kind)),
         // Their selectors are not in `Kind::ALL`.
@@ -92,6 +99,75 @@ proptest! {
             prop_assert_eq!(cell.as_float(), None);
             assert_accessors_agree(cell);
         }
+    }
+
+    #[test]
+    fn immediates(value in any::<u32>()) {
+        let cell = Cell::immediate(value);
+        prop_assert_eq!(cell.unpack(), Unpacked::Immediate(value));
+        prop_assert_ne!(cell, Cell::immediate(value ^ 1));
+        prop_assert_ne!(cell, Cell::from(value));
+        assert_accessors_agree(cell);
+        // A value of its own, wherever cells are compared.
+        let mut heap = heap(5);
+        let set = heap.alloc(Set::new()).unwrap();
+        let cells = [cell, Cell::ABSENT, Cell::NULL, Cell::from(value), Cell::immediate(!value)];
+        for (n, &one) in cells.iter().enumerate() {
+            prop_assert_eq!(heap.get_mut(set).unwrap().insert(one), Ok(true));
+            for (m, &other) in cells.iter().enumerate() {
+                prop_assert_eq!(heap.key_eq(one, other), Ok(n == m));
+                prop_assert_eq!(heap.deep_eq(one, other), Ok(n == m));
+            }
+        }
+        let list = heap.alloc(List::of(&[cell, cell])).unwrap();
+        prop_assert_eq!(heap.sort(list), Err(Error::NoOrder));
+        prop_assert!(heap.add(cell, cell).is_err() && heap.text(cell).is_err());
+    }
+
+    /// A cursor that goes through two cells at any of its steps meets what it would have met
+    /// otherwise, though the object changes; another object is refused.
+    #[test]
+    fn cursors_in_cells(
+        len in 0_i32..40,
+        steps in prop::collection::vec((0_u8..8, 0_i32..60, any::<bool>()), 0..120),
+    ) {
+        let mut heap = heap(5);
+        let (map, list) = (heap.alloc(Map::new()).unwrap(), heap.alloc(List::new()).unwrap());
+        for key in 0..len {
+            heap.get_mut(map).unwrap().insert(key.into(), Cell::NULL).unwrap();
+            heap.get_mut(list).unwrap().push(key.into()).unwrap();
+        }
+        let (mut of_map, mut of_list) = ([Cursor::default(); 2], [Cursor::default(); 2]);
+        for (step, key, stored) in steps {
+            match step {
+                0 => drop(heap.get_mut(map).unwrap().remove(key.into())),
+                1 => drop(heap.get_mut(map).unwrap().insert(key.into(), Cell::NULL)),
+                2 => drop(heap.get_mut(map).unwrap().shrink_to_fit()),
+                3 => drop(heap.get_mut(list).unwrap().pop_front()),
+                _ => {}
+            }
+            if stored {
+                let cells = of_map[1].to_cells(map).unwrap();
+                prop_assert_eq!(cells[0], map.cell());
+                of_map[1] = Cursor::from_cells(cells, map).unwrap();
+                prop_assert_eq!(Cursor::from_cells(cells, list), Err(Error::OtherObject));
+                prop_assert_eq!(Cursor::from_cells([map.into(), Cell::NULL], map), Err(Error::NotAnInteger));
+                prop_assert_eq!(Cursor::from_cells([map.into(), (-1).into()], map), Err(Error::NotAnInteger));
+                let cells = of_list[1].to_cells(list).unwrap();
+                of_list[1] = Cursor::from_cells(cells, list).unwrap();
+            }
+            let [one, other] = of_map.each_mut().map(|cursor| heap.get(map).unwrap().next(cursor));
+            prop_assert_eq!(one, other);
+            let [one, other] = of_list.each_mut().map(|cursor| heap.get(list).unwrap().next(cursor));
+            prop_assert_eq!(one, other);
+        }
+        // A later object in the slot is another one.
+        let cells = of_list[1].to_cells(list).unwrap();
+        heap.free(list).unwrap();
+        let next = heap.alloc(List::new()).unwrap();
+        prop_assert_eq!(Cursor::from_cells(cells, next), Err(Error::OtherObject));
+        prop_assert!(heap.get::<List>(cells[0]).is_err());
+        prop_assert_eq!(Cursor::default().to_cells(Cell::NULL), Err(Error::NotAHandle));
     }
 
     /// Two cells are equal if and only if their bits are equal.
@@ -192,7 +268,9 @@ fn any_bits() -> impl Strategy<Value = u64> {
         .prop_map(|(tag, payload)| tag << 48 | payload & ((1 << 48) - 1));
     let text = (0_u64..8, any::<u64>())
         .prop_map(|(len, bytes)| 0xFFF9 << 48 | len << 40 | bytes & ((1 << (8 * len.min(5))) - 1));
-    prop_oneof![any::<u64>(), tagged, text, float_bits()]
+    let null = (0_u64..4, prop_oneof![any::<u32>(), 0_u32..2])
+        .prop_map(|(sub, value)| 0xFFFC << 48 | sub << 32 | u64::from(value));
+    prop_oneof![any::<u64>(), tagged, text, null, float_bits()]
 }
 
 /// Allocates at least one object of each kind.
@@ -261,10 +339,35 @@ fn constants() {
     assert_eq!(Cell::bool(true), Cell::TRUE);
     assert_eq!(Cell::bool(false).unpack(), Unpacked::Bool(false));
     assert_eq!(Cell::default().unpack(), Unpacked::Null);
-    for cell in [Cell::TRUE, Cell::FALSE, Cell::NULL] {
+    assert_eq!(Cell::ABSENT.unpack(), Unpacked::Absent);
+    for cell in [Cell::TRUE, Cell::FALSE, Cell::NULL, Cell::ABSENT] {
         assert_accessors_agree(cell);
     }
     assert_eq!((size_of::<Cell>(), size_of::<Option<Handle<List>>>()), (8, 8));
+}
+
+/// What operations fail with if an argument has the wrong type, and nothing else.
+#[test]
+fn type_errors() {
+    let mut heap = heap(5);
+    let list = heap.alloc(List::of(&[Cell::NULL, 1.into()])).unwrap();
+    let map = heap.alloc(Map::new()).unwrap();
+    let wrong = [
+        heap.get::<List>(Cell::NULL).unwrap_err(),
+        heap.get::<List>(Cell::from(map)).unwrap_err(),
+        heap.text(1.into()).unwrap_err(),
+        heap.as_int(Cell::TRUE).unwrap_err(),
+        heap.sort(list).unwrap_err(),
+        heap.convert_across_any(Kind::MAP, list.into(), ..).unwrap_err(),
+    ];
+    assert!(wrong.iter().all(|error| error.is_type_error()), "{wrong:?}");
+    let others = [
+        heap.get(list).unwrap().get(2).unwrap_err(),
+        heap.div(1.into(), 0.into()).unwrap_err(),
+        heap.parse_int("x").unwrap_err(),
+        heap.free(map).and_then(|()| heap.free(map)).unwrap_err(),
+    ];
+    assert!(!others.iter().any(|error| error.is_type_error()), "{others:?}");
 }
 
 #[test]

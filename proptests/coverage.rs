@@ -13,8 +13,11 @@ use syn::{Attribute, Expr, GenericArgument, Item, PathArguments, Type, Visibilit
 
 /// Types and functions that need no heap, or only read its representation, with
 /// the modules that test them.
-const WITHOUT_ROWS: [(&str, &str); 11] = [
+const WITHOUT_ROWS: [(&str, &str); 15] = [
+    ("Cursor", "cells.rs"),
     ("Cell", "cells.rs"),
+    ("Error", "cells.rs"),
+    ("DisplayStyle", "display.rs"),
     ("ShortStr", "cells.rs"),
     ("Handle", "cells.rs"),
     ("Kind", "cells.rs"),
@@ -22,6 +25,7 @@ const WITHOUT_ROWS: [(&str, &str); 11] = [
     ("abi::slots", "machine/frame.rs"),
     ("abi::slot", "peaks.rs"),
     ("abi", "cells.rs"),
+    ("CollectorStats", "collection/stats.rs"),
     ("IndexType", "memory.rs"),
     ("Memory", "memory.rs"),
     ("MemoryType", "memory.rs"),
@@ -340,6 +344,7 @@ fn every_public_function_is_run() {
     if !cfg!(feature = "std") {
         functions.remove("Settings::random").unwrap();
         functions.remove("Heap::new").unwrap();
+        functions.remove("Heap::step_for").unwrap();
     }
     let (mut missing, mut heap) = (Vec::new(), BTreeSet::new());
     for (function, file) in &functions {

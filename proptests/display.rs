@@ -1,7 +1,9 @@
 //! Deep values as text: cycles are cut wherever they close, in linear time.
 
+use std::fmt::{Result, Write};
+
 use proptest::prelude::*;
-use segheap::{Cell, List};
+use segheap::{Cell, DisplayStyle, Kind, List, Map, PlainStyle, Struct};
 
 use crate::support::{config, heap};
 
@@ -96,5 +98,60 @@ fn the_size_of_an_integer_is_exact() {
         let less = heap.sub(power, 1.into()).unwrap();
         let shown = heap.display(less).limit(30).to_string();
         assert_eq!(shown, format!("integer of {bits} bits"));
+    }
+}
+
+/// A style that marks what each of its methods writes, and writes it as by default.
+struct Marked;
+
+impl DisplayStyle for Marked {
+    fn cell(&self, out: &mut dyn Write, cell: Cell) -> Result {
+        out.write_char('c')?;
+        PlainStyle.cell(out, cell)
+    }
+    fn float(&self, out: &mut dyn Write, float: f64) -> Result {
+        out.write_char('f')?;
+        PlainStyle.float(out, float)
+    }
+    fn text(&self, out: &mut dyn Write, text: &str) -> Result {
+        out.write_char('t')?;
+        PlainStyle.text(out, text)
+    }
+    fn cycle(&self, out: &mut dyn Write, object: Cell) -> Result {
+        out.write_char('y')?;
+        PlainStyle.cycle(out, object)
+    }
+    fn freed(&self, out: &mut dyn Write, object: Cell) -> Result {
+        out.write_char('d')?;
+        PlainStyle.freed(out, object)
+    }
+    fn open(&self, out: &mut dyn Write, kind: Kind, id: Option<u32>, bracket: &str) -> Result {
+        out.write_char('o')?;
+        PlainStyle.open(out, kind, id, bracket)
+    }
+    fn close(&self, out: &mut dyn Write, kind: Kind, bracket: &str) -> Result {
+        out.write_char('e')?;
+        PlainStyle.close(out, kind, bracket)
+    }
+}
+
+/// Each value is written by the method for it, and the bound holds for what styles write.
+#[test]
+fn styles_write_all_values() {
+    let mut heap = heap(3);
+    let (long, freed) = (heap.string("long text").unwrap(), heap.alloc(List::new()).unwrap());
+    heap.free(freed).unwrap();
+    let map = heap.alloc(Map::new()).unwrap();
+    heap.get_mut(map).unwrap().insert(Cell::short_str("a").unwrap(), 0.5.into()).unwrap();
+    let cells = [long, 1.into(), Cell::ABSENT, Cell::immediate(7), map.into(), freed.into()];
+    let shape = heap.alloc(Struct::of(3, &cells)).unwrap();
+    heap.get_mut(map).unwrap().insert(Cell::NULL, shape.into()).unwrap();
+    let shown = heap.display(shape).style(Marked).to_string();
+    let expected = "oStruct<3>{t\"long text\", c1, cabsent, cimmediate@7, \
+                    o{t\"a\": f0.5, cnull: yStruct#0e}, dgonee}";
+    assert_eq!(shown, expected);
+    for limit in 0..shown.len() {
+        let cut = heap.display(shape).style(&Marked).limit(limit).to_string();
+        assert_eq!(cut, format!("{}…", &expected[..limit]));
     }
 }

@@ -6,6 +6,7 @@
 mod counters;
 
 mod allocator;
+mod callbacks;
 mod cells;
 // Reads the assembly of this target only.
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]

@@ -125,23 +125,23 @@ proptest! {
             0 => (Error::NotDecimal, Some(expected)),
             1 => {
                 expected.push(7);
-                (Error::ChangedDuringSort, Some(expected))
+                (Error::Changed, Some(expected))
             }
             2 => {
                 expected.pop();
-                (Error::ChangedDuringSort, Some(expected))
+                (Error::Changed, Some(expected))
             }
             4 => {
                 expected[n % model.len()] = 777;
-                (Error::ChangedDuringSort, Some(expected))
+                (Error::Changed, Some(expected))
             }
             5 => {
                 expected.reverse();
-                (Error::ChangedDuringSort, Some(expected))
+                (Error::Changed, Some(expected))
             }
             6 => {
                 expected.sort_unstable();
-                (Error::ChangedDuringSort, Some(expected))
+                (Error::Changed, Some(expected))
             }
             _ => (Error::Stale { kind: Kind::LIST }, None),
         };

@@ -86,6 +86,8 @@ pub fn immediate() -> impl Strategy<Value = Cell> {
             .prop_map(|text| Cell::short_str(text).unwrap()),
         1 => any::<bool>().prop_map(Cell::from),
         1 => Just(Cell::NULL),
+        1 => Just(Cell::ABSENT),
+        1 => (0_u32..3).prop_map(Cell::immediate),
         1 => (0_u64..3).prop_map(|pc| Cell::deopt(pc).unwrap()),
     ]
 }

@@ -155,7 +155,7 @@ pub mod abi;
 pub use bstr;
 
 pub use arena::memory;
-pub use heap::{Heap, Settings, Usage};
+pub use heap::{CollectorStats, Heap, Settings, Usage};
 pub use kinds::*;
 pub use life::{Collected, Dump, Fault, Refused, Region, RootPath, SealKey, Step};
 pub use object::{
@@ -163,8 +163,8 @@ pub use object::{
     ValueArray, View, ViewMut,
 };
 pub use ops::{
-    ConvertTo, CopyTo, DisplayValue, KeyHint, RangeHint, Text, TextPart, WindowTarget,
-    WindowTargets,
+    ConvertTo, CopyTo, DisplayStyle, DisplayValue, KeyHint, PlainStyle, RangeHint, Text, TextPart,
+    WindowTarget, WindowTargets,
 };
 pub use words::{
     ArenaUsage, AsHandle, Cell, Error, Handle, HasKind, Kind, Limits, Policy, Resource, ShortStr,

@@ -46,7 +46,7 @@ fn lists(heap: &mut Heap, edges: &[[u32; 8]]) -> Result<Vec<Handle<List>>, Error
     let list = |_| heap.alloc(List::zeroed(8));
     let lists = (0..edges.len()).map(list).collect::<Result<Vec<_>, _>>()?;
     for (edges, &list) in edges.iter().zip(&lists) {
-        for (place, &to) in heap.get_mut(list)?.as_mut_slice()?.iter_mut().zip(edges) {
+        for (place, &to) in heap.get_mut(list)?.as_mut_slice().iter_mut().zip(edges) {
             *place = lists[to as usize].into();
         }
     }

@@ -70,7 +70,7 @@ fn sort_list(numbers: &[usize], sort: impl Fn(&mut Heap, Handle<List>) + 'static
             let list = heap.get(list).unwrap().as_slice();
             u64::from(list.is_sorted_by_key(|cell| cell.as_int()))
         },
-        move |heap| heap.get_mut(list).unwrap().as_mut_slice().unwrap().copy_from_slice(&cells),
+        move |heap| heap.get_mut(list).unwrap().as_mut_slice().copy_from_slice(&cells),
     )
 }
 

@@ -2,10 +2,13 @@
 
 mod compaction;
 mod depth;
+mod large;
+mod pacing;
 mod pressure;
 mod regions;
 mod rollback;
 mod roots;
+mod stats;
 mod steps;
 mod steps_more;
 

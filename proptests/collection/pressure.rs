@@ -13,7 +13,7 @@ fn random_graph(len: usize, mut random: u64) -> (Heap, Vec<Cell>) {
     let lists: Vec<Cell> = (0..len).map(|_| heap.alloc(List::zeroed(8)).unwrap().cell()).collect();
     for &list in &lists {
         let mut view = heap.get_mut::<List>(list).unwrap();
-        for element in view.as_mut_slice().unwrap() {
+        for element in view.as_mut_slice() {
             random = random.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(99);
             *element = lists[(random >> 33) as usize % len];
         }

@@ -5,13 +5,19 @@
 use std::collections::{HashMap, HashSet};
 
 use proptest::prelude::*;
-use segheap::{Cell, Closure, Heap, Kind, List, Map, Pair, RangeHint, Region, Settings, Struct};
+use segheap::{
+    Cell, Closure, Heap, Kind, List, Map, Pair, Policy, RangeHint, Region, Settings, Struct,
+};
 
 use crate::support::config;
 
 const REGISTERS: usize = 6;
 /// Cells of a list that is scanned in parts.
 const LARGE: usize = 5_000;
+
+/// Often, something is due.
+const SHORT: Policy =
+    Policy::DEFAULT.with_bytes_min(4 << 10).with_young_bytes(1 << 10).with_step_bytes(256);
 
 /// An object of the model.
 #[derive(Clone, Debug)]
@@ -45,8 +51,10 @@ type Op = (u8, u8, u8, u16);
 
 impl Vm {
     fn new(seed: u64) -> Vm {
+        let mut heap = Heap::with(Settings::seeded(seed));
+        heap.set_policy(SHORT);
         Vm {
-            heap: Heap::with(Settings::seeded(seed)),
+            heap,
             nodes: HashMap::new(),
             registers: [Cell::NULL; REGISTERS],
             pins: Vec::new(),
@@ -88,7 +96,8 @@ impl Vm {
     fn alloc(&mut self, kind: u8, to: u8, n: u16) {
         let len = match kind % 6 {
             0 => 2,
-            5 => LARGE,
+            5 if n.is_multiple_of(2) => LARGE,
+            5 => LARGE / 2,
             _ => 1 + usize::from(n) % 7,
         };
         let mut cells = vec![Cell::NULL; len];
@@ -97,18 +106,19 @@ impl Vm {
             cells[at] = self.register((usize::from(n) + at * 5) as u8);
         }
         let heap = &mut self.heap;
+        let is_map = kind % 6 == 3 || len == LARGE / 2;
         let made = match kind % 6 {
+            _ if is_map => heap.alloc(Map::with_capacity(len)).map(Cell::from),
             0 => heap.alloc(Pair::of(cells[0], cells[1])).map(Cell::from),
             1 => heap.alloc(Struct::of(3, &cells)).map(Cell::from),
             2 => heap.alloc(Closure::of(3, &cells)).map(Cell::from),
-            3 => heap.alloc(Map::with_capacity(len)).map(Cell::from),
             _ => heap.alloc(List::of(&cells)).map(Cell::from),
         };
         let Ok(cell) = made else {
             assert!(self.starved);
             return;
         };
-        if kind % 6 == 3 {
+        if is_map {
             for (key, &value) in cells.iter().enumerate() {
                 heap.map_insert(cell, (key as i32).into(), value).unwrap();
             }
@@ -139,9 +149,17 @@ impl Vm {
                 if way % 10 == 7 && list.push(value).is_ok() {
                     list.pop().unwrap();
                     list.set(at, value).unwrap();
-                } else {
+                } else if list.reserve(1).is_err() {
+                    list.set(at, value).unwrap();
+                } else if way % 20 < 10 {
                     list.remove(at).unwrap();
                     list.insert(at, value).unwrap();
+                } else {
+                    // The elements move through the block, or the block through memory.
+                    let first = list.pop_front().unwrap().unwrap();
+                    list.push(first).unwrap();
+                    list.rotate_right(1).unwrap();
+                    list.set(at, value).unwrap();
                 }
             }
             Some(Kind::LIST) if way % 10 == 5 => {
@@ -200,6 +218,7 @@ impl Vm {
     fn collect(&mut self, how: u8, work: u64) {
         let kept = self.reachable();
         let roots: Vec<Cell> = self.roots().collect();
+        let is_due = how % 4 != 2 || self.heap.has_debt();
         match how % 4 {
             0 => {
                 self.under_way = !self.heap.step(roots, work).unwrap().finished;
@@ -227,7 +246,7 @@ impl Vm {
                 assert_eq!(done.live, kept.len() as u64);
             }
         }
-        if !self.under_way {
+        if !self.under_way && is_due {
             self.grow_old();
         }
     }
@@ -338,7 +357,7 @@ where
         0 => heap.set_element(typed, at, value).unwrap(),
         1 => heap.update_element(typed, at, |_| value).unwrap(),
         2 => heap.get_mut(typed).unwrap().set(at, value).unwrap(),
-        3 => heap.get_mut(typed).unwrap().as_mut_slice().unwrap()[at] = value,
+        3 => heap.get_mut(typed).unwrap().as_mut_slice()[at] = value,
         4 => heap.window_mut(typed, at..).unwrap()[0] = value,
         6 => heap.windows_mut(((typed, at..),)).unwrap().0[0] = value,
         5 => {

@@ -109,7 +109,7 @@ fn work_counts_what_was_reached_before() {
     let mut heap = heap();
     let leaves: Vec<Cell> = (0..4_000).map(|_| pair(&mut heap)).collect();
     let mut chain = Cell::NULL;
-    for _ in 0..100 {
+    for _ in 0..12 {
         let mut cells = leaves.clone();
         cells.push(chain);
         chain = heap.alloc(List::of(&cells)).unwrap().cell();
@@ -124,7 +124,7 @@ fn work_counts_what_was_reached_before() {
             break;
         }
     }
-    assert!(work > 100 * 32_000 * 3 / 2, "{work}");
+    assert!(work > 12 * 32_000 * 3 / 2, "{work}");
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn a_cycle_ends_where_much_is_written() {
         heap.set_element::<List>(part, at, new).unwrap();
         if heap.has_debt() {
             let step = heap.collect_debt([root]).unwrap();
-            assert!(!step.finished || step.work > 0, "it ended at once: {live} objects");
+            assert_eq!(heap.collector_stats().collections, 0, "at once: {live} objects");
             if step.finished {
                 break;
             }

@@ -71,3 +71,22 @@ fn a_compaction_invalidates_proofs() {
     assert_eq!(heap.get(array).unwrap().as_slice(), [4, 2, 2, 2, 2, 2, 2, 2]);
     assert_eq!(heap.get(other).unwrap().as_slice(), [3; 8]);
 }
+
+/// A hint sees the elements where they lie after the front of their object was cut off, and
+/// none beyond its end.
+#[test]
+fn a_front_that_was_cut_off() {
+    let mut heap = heap();
+    let numbers: Vec<i64> = (0..100).collect();
+    let array = heap.alloc(I64Arr::of(&numbers)).unwrap();
+    let (mut whole, mut end) = (heap.hint(array, ..).unwrap(), heap.hint(array, 90..).unwrap());
+    assert_eq!((whole.get(&heap, 99), end.get(&heap, 9)), (Ok(99), Ok(99)));
+    heap.get_mut(array).unwrap().pop_front().unwrap();
+    assert!(whole.get(&heap, 0).is_err() && end.get(&heap, 0).is_err(), "their ranges are cut");
+    let mut rest = heap.hint(array, ..).unwrap();
+    assert_eq!((rest.get(&heap, 0), rest.get(&heap, 98)), (Ok(1), Ok(99)));
+    heap.get_mut(array).unwrap().push(100).unwrap();
+    assert_eq!((whole.get(&heap, 0), whole.get(&heap, 99)), (Ok(1), Ok(100)));
+    assert_eq!(end.set(&mut heap, 9, 7), Ok(()));
+    assert_eq!(heap.get(array).unwrap().as_slice().last(), Some(&7));
+}

@@ -83,10 +83,19 @@ enum Op {
     Fill(Bounds, u64),
     Rewrite(Bounds, u64),
     Reverse,
+    Swap(usize, usize),
+    RotateLeft(usize),
+    RotateRight(usize),
     Next,
     Restart,
     Push(u64),
     Pop,
+    PopFront(usize),
+    RemoveRange(Bounds),
+    Splice(Bounds, Vec<u64>),
+    Dedup,
+    Shrink,
+    Compact,
     Insert(usize, u64),
     Remove(usize),
     Truncate(usize),
@@ -122,6 +131,9 @@ fn fixed_op() -> impl Strategy<Value = Op> {
         (bounds(), element()).prop_map(|(bounds, element)| Op::Fill(bounds, element)),
         (bounds(), element()).prop_map(|(bounds, element)| Op::Rewrite(bounds, element)),
         Just(Op::Reverse),
+        (index(), index()).prop_map(|(a, b)| Op::Swap(a, b)),
+        index().prop_map(Op::RotateLeft),
+        index().prop_map(Op::RotateRight),
         Just(Op::Next),
         Just(Op::Restart),
     ]
@@ -132,6 +144,13 @@ fn op() -> impl Strategy<Value = Op> {
         4 => fixed_op(),
         3 => element().prop_map(Op::Push),
         1 => Just(Op::Pop),
+        2 => (1_usize..8).prop_map(Op::PopFront),
+        2 => bounds().prop_map(Op::RemoveRange),
+        1 => (bounds(), prop::collection::vec(element(), 0..20))
+            .prop_map(|(bounds, elements)| Op::Splice(bounds, elements)),
+        1 => Just(Op::Dedup),
+        1 => Just(Op::Shrink),
+        1 => Just(Op::Compact),
         1 => (index(), element()).prop_map(|(index, element)| Op::Insert(index, element)),
         1 => index().prop_map(Op::Remove),
         1 => size().prop_map(Op::Truncate),
@@ -200,6 +219,25 @@ impl<K: Bits> Subject<K> {
                 heap.get_mut(self.object).unwrap().reverse().unwrap();
                 model.reverse();
             }
+            Op::Swap(a, b) => {
+                let got = heap.get_mut(self.object).unwrap().swap(a, b);
+                let beyond = [a, b].into_iter().find(|&index| index >= len);
+                assert_eq!(got, beyond.map_or(Ok(()), |index| Err(out_of_range(index, len))));
+                if got.is_ok() {
+                    model.swap(a, b);
+                }
+            }
+            Op::RotateLeft(mid) | Op::RotateRight(mid) => {
+                let mut view = heap.get_mut(self.object).unwrap();
+                let left = matches!(op, Op::RotateLeft(_));
+                let got = if left { view.rotate_left(mid) } else { view.rotate_right(mid) };
+                assert_eq!(got, if mid > len { Err(out_of_range(mid, len)) } else { Ok(()) });
+                match got {
+                    Ok(()) if left => model.rotate_left(mid),
+                    Ok(()) => model.rotate_right(mid),
+                    Err(_) => {}
+                }
+            }
             Op::Next => {
                 // A cursor over a sequence counts elements, whether the block moves or not.
                 let got = heap.get(self.object).unwrap().next(&mut self.cursor).map(K::bits);
@@ -225,6 +263,31 @@ impl<K: Array> Subject<K> {
                 model.push(K::stored(bits));
             }
             Op::Pop => assert_eq!(view.pop().map(|popped| popped.map(K::bits)), Ok(model.pop())),
+            Op::PopFront(count) => {
+                for _ in 0..count {
+                    let expected = (!model.is_empty()).then(|| model.remove(0));
+                    assert_eq!(view.pop_front().map(|popped| popped.map(K::bits)), Ok(expected));
+                }
+            }
+            Op::RemoveRange(bounds) => {
+                let expected = resolve(bounds, len).map(|range| drop(model.drain(range)));
+                assert_same(view.remove_range(bounds), expected, bounds);
+            }
+            Op::Splice(bounds, ref bits) => {
+                let got = view.splice(bounds, &K::elements(bits));
+                let stored = bits.iter().map(|&bits| K::stored(bits));
+                let expected = resolve(bounds, len).map(|range| drop(model.splice(range, stored)));
+                assert_same(got, expected, bounds);
+            }
+            Op::Dedup => {
+                assert_eq!(view.dedup(), Ok(()));
+                model.dedup_by(|a, b| K::element(*a) == K::element(*b));
+            }
+            Op::Shrink => assert_eq!(view.shrink_to_fit(), Ok(())),
+            Op::Compact => {
+                heap.compact();
+                assert_eq!(heap.verify(), Ok(()));
+            }
             Op::Insert(index, bits) => {
                 let got = view.insert(index, K::element(bits));
                 if index <= len {
@@ -293,6 +356,11 @@ fn growable<K: Array>(start: &[u64], form: u8, ops: &[Op]) {
     }
     before.compare(&heap);
     after.compare(&heap);
+    assert_eq!(heap.verify(), Ok(()));
+    // What a front was cut from is used again.
+    heap.free(subject.object).unwrap();
+    heap.alloc(K::zeroed(100)).unwrap();
+    assert_eq!(heap.verify(), Ok(()));
 }
 
 fn fixed<K: Bits>(heap: &mut Heap, object: Handle<K>, model: Vec<u64>, ops: &[Op]) {

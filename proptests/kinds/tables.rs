@@ -18,6 +18,20 @@ trait Keyed: Object {
     fn nth(heap: &Heap, table: Handle<Self>, n: usize) -> Result<Entry, Error>;
     fn remove_nth(heap: &mut Heap, table: Handle<Self>, n: usize) -> Result<Entry, Error>;
     fn clear(heap: &mut Heap, table: Handle<Self>) -> Result<(), Error>;
+    fn pop(heap: &mut Heap, table: Handle<Self>) -> Result<Option<Entry>, Error>;
+    fn pop_front(heap: &mut Heap, table: Handle<Self>) -> Result<Option<Entry>, Error>;
+    fn index_of(heap: &Heap, table: Handle<Self>, key: Cell) -> Result<Option<usize>, Error>;
+    fn reserve(heap: &mut Heap, table: Handle<Self>, additional: usize) -> Result<(), Error>;
+    fn shrink(heap: &mut Heap, table: Handle<Self>) -> Result<(), Error>;
+    fn get_or_insert(heap: &mut Heap, table: Handle<Self>, entry: Entry) -> Result<Entry, Error>;
+    fn extend(heap: &mut Heap, table: Handle<Self>, entries: &[Entry]) -> Result<(), Error>;
+    /// The entries of another table.
+    fn extend_from(heap: &mut Heap, table: Handle<Self>, other: Handle<Self>) -> Result<(), Error>;
+    fn retain(
+        heap: &mut Heap,
+        table: Handle<Self>,
+        keeps: impl FnMut(&mut Heap, Entry) -> Result<bool, Error>,
+    ) -> Result<(), Error>;
     fn next(heap: &Heap, table: Handle<Self>, cursor: &mut Cursor) -> Option<Entry>;
     fn entries(heap: &Heap, table: Handle<Self>) -> (usize, Vec<Entry>);
 }
@@ -25,7 +39,7 @@ trait Keyed: Object {
 type Entry = (Cell, Cell);
 
 macro_rules! keyed {
-    ($Kind:ident, $values:literal, $entry:expr, $insert:expr, $get:expr) => {
+    ($Kind:ident, $values:literal, $entry:expr, $insert:expr, $get:expr, $($more:tt)*) => {
         impl Keyed for $Kind {
             const VALUES: bool = $values;
             fn make(heap: &mut Heap, capacity: usize) -> Handle<Self> {
@@ -62,6 +76,26 @@ macro_rules! keyed {
             fn clear(heap: &mut Heap, table: Handle<Self>) -> Result<(), Error> {
                 heap.get_mut(table)?.clear()
             }
+            fn pop(heap: &mut Heap, table: Handle<Self>) -> Result<Option<Entry>, Error> {
+                Ok(heap.get_mut(table)?.pop()?.map($entry))
+            }
+            fn pop_front(heap: &mut Heap, table: Handle<Self>) -> Result<Option<Entry>, Error> {
+                Ok(heap.get_mut(table)?.pop_front()?.map($entry))
+            }
+            fn index_of(
+                heap: &Heap,
+                table: Handle<Self>,
+                key: Cell,
+            ) -> Result<Option<usize>, Error> {
+                heap.get(table)?.index_of(key)
+            }
+            fn reserve(heap: &mut Heap, table: Handle<Self>, more: usize) -> Result<(), Error> {
+                heap.get_mut(table)?.reserve(more)
+            }
+            fn shrink(heap: &mut Heap, table: Handle<Self>) -> Result<(), Error> {
+                heap.get_mut(table)?.shrink_to_fit()
+            }
+            $($more)*
             fn next(heap: &Heap, table: Handle<Self>, cursor: &mut Cursor) -> Option<Entry> {
                 heap.get(table).unwrap().next(cursor).map($entry)
             }
@@ -73,14 +107,30 @@ macro_rules! keyed {
         }
     };
 }
-keyed!(
+keyed! {
     Map,
     true,
     |entry| entry,
     |heap: &mut Heap, table: Handle<Map>, (key, value)| heap.get_mut(table)?.insert(key, value),
-    |heap: &Heap, table: Handle<Map>, key| heap.get(table)?.get(key)
-);
-keyed!(
+    |heap: &Heap, table: Handle<Map>, key| heap.get(table)?.get(key),
+    fn get_or_insert(heap: &mut Heap, table: Handle<Map>, entry: Entry) -> Result<Entry, Error> {
+        Ok((entry.0, heap.get_mut(table)?.get_or_insert(entry.0, entry.1)?))
+    }
+    fn extend(heap: &mut Heap, table: Handle<Map>, entries: &[Entry]) -> Result<(), Error> {
+        heap.get_mut(table)?.extend(entries)
+    }
+    fn extend_from(heap: &mut Heap, table: Handle<Map>, other: Handle<Map>) -> Result<(), Error> {
+        heap.map_extend(table, other)
+    }
+    fn retain(
+        heap: &mut Heap,
+        table: Handle<Map>,
+        mut keeps: impl FnMut(&mut Heap, Entry) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        heap.map_retain(table, |heap, key, value| keeps(heap, (key, value)))
+    }
+}
+keyed! {
     Set,
     false,
     |key| (key, Cell::NULL),
@@ -89,9 +139,30 @@ keyed!(
         Ok((!new).then_some(Cell::NULL))
     },
     |heap: &Heap, table: Handle<Set>, key| {
-        Ok(heap.get(table)?.contains(key)?.then_some(Cell::NULL))
+        let found = heap.get(table)?.get(key)?;
+        assert_eq!(heap.get(table)?.contains(key)?, found.is_some());
+        Ok(found.map(|_| Cell::NULL))
+    },
+    fn get_or_insert(heap: &mut Heap, table: Handle<Set>, entry: Entry) -> Result<Entry, Error> {
+        let first = heap.get_mut(table)?.get_or_insert(entry.0)?;
+        assert_eq!(heap.get(table)?.get(entry.0), Ok(Some(first)));
+        Ok((entry.0, Cell::NULL))
     }
-);
+    fn extend(heap: &mut Heap, table: Handle<Set>, entries: &[Entry]) -> Result<(), Error> {
+        let cells: Vec<Cell> = entries.iter().map(|entry| entry.0).collect();
+        heap.get_mut(table)?.extend(&cells)
+    }
+    fn extend_from(heap: &mut Heap, table: Handle<Set>, other: Handle<Set>) -> Result<(), Error> {
+        heap.set_extend(table, other)
+    }
+    fn retain(
+        heap: &mut Heap,
+        table: Handle<Set>,
+        mut keeps: impl FnMut(&mut Heap, Entry) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        heap.set_retain(table, |heap, cell| keeps(heap, (cell, Cell::NULL)))
+    }
+}
 
 #[derive(Clone, Copy, Debug)]
 enum Key {
@@ -109,6 +180,18 @@ enum Op {
     Remove(Key),
     Nth(usize),
     RemoveNth(usize),
+    Pop,
+    PopFront,
+    IndexOf(Key),
+    GetOrInsert(Key, Key),
+    Update(Key, Key),
+    Replace(Key, Key),
+    Reserve(usize),
+    Shrink,
+    Compact,
+    Extend(Vec<(Key, Key)>, bool),
+    /// Keeps every entry but each `n`-th one.
+    Retain(usize),
     Clear,
     Next(usize),
     Restart(usize),
@@ -141,6 +224,18 @@ fn op() -> impl Strategy<Value = Op> {
         2 => n().prop_map(Op::Nth),
         2 => n().prop_map(Op::RemoveNth),
         1 => Just(Op::Clear),
+        2 => Just(Op::Pop),
+        3 => Just(Op::PopFront),
+        2 => key().prop_map(Op::IndexOf),
+        2 => (key(), key()).prop_map(|(key, value)| Op::GetOrInsert(key, value)),
+        2 => (key(), key()).prop_map(|(key, value)| Op::Update(key, value)),
+        2 => (key(), key()).prop_map(|(key, value)| Op::Replace(key, value)),
+        1 => (0_usize..200).prop_map(Op::Reserve),
+        1 => Just(Op::Shrink),
+        1 => Just(Op::Compact),
+        2 => (prop::collection::vec((key(), key()), 0..30), any::<bool>())
+            .prop_map(|(entries, table)| Op::Extend(entries, table)),
+        1 => (1_usize..5).prop_map(Op::Retain),
         8 => (0_usize..3).prop_map(Op::Next),
         1 => (0_usize..3).prop_map(Op::Restart),
         1 => any::<usize>().prop_map(Op::Free),
@@ -270,6 +365,42 @@ impl<K: Keyed> Subject<K> {
                     if n < len { Ok(entries.remove(n).1) } else { Err(out_of_range(n, len)) };
                 assert_eq!(got, expected);
             }
+            Op::Pop => {
+                let popped = self.model.entries.pop().map(|(_, entry)| entry);
+                assert_eq!(K::pop(&mut self.heap, self.table), Ok(popped));
+            }
+            Op::PopFront => {
+                let popped = (len > 0).then(|| self.model.entries.remove(0).1);
+                assert_eq!(K::pop_front(&mut self.heap, self.table), Ok(popped));
+            }
+            Op::IndexOf(key) => {
+                let key = self.cell(key);
+                let found = K::index_of(&self.heap, self.table, key);
+                assert_eq!(found, self.model.position(key));
+            }
+            Op::Reserve(more) => {
+                assert_eq!(K::reserve(&mut self.heap, self.table, more), Ok(()));
+                self.heap.fail_growth_after(Some(0));
+                for n in 0..more {
+                    let entry = (Cell::from(1000 + n as i32), Cell::NULL);
+                    assert_eq!(
+                        K::insert(&mut self.heap, self.table, entry),
+                        self.model.insert(entry)
+                    );
+                }
+                self.heap.fail_growth_after(None);
+            }
+            Op::Shrink => assert_eq!(K::shrink(&mut self.heap, self.table), Ok(())),
+            Op::Compact => self.heap.compact(),
+            Op::Extend(ref entries, through_a_table) => {
+                let entries: Vec<Entry> = entries
+                    .iter()
+                    .map(|&(key, value)| (self.cell(key), self.value(value)))
+                    .collect();
+                self.extend(&entries, through_a_table);
+            }
+            Op::Retain(n) => self.retain(n),
+            Op::GetOrInsert(..) | Op::Update(..) | Op::Replace(..) => self.run_entry(op),
             Op::Clear => {
                 assert_eq!(K::clear(&mut self.heap, self.table), Ok(()));
                 self.model.entries.clear();
@@ -285,9 +416,108 @@ impl<K: Keyed> Subject<K> {
         self.compare();
     }
 
-    fn compare(&self) {
+    fn value(&self, key: Key) -> Cell {
+        if K::VALUES { self.cell(key) } else { Cell::NULL }
+    }
+
+    /// The operations that look a key up once and may add its entry.
+    fn run_entry(&mut self, op: &Op) {
+        match *op {
+            Op::GetOrInsert(key, value) => {
+                let entry = (self.cell(key), self.value(value));
+                let expected = self.model.position(entry.0).map(|found| match found {
+                    Some(n) => (entry.0, self.model.entries[n].1.1),
+                    None => entry,
+                });
+                if let Ok(expected) = expected {
+                    self.model.insert(expected).unwrap();
+                }
+                assert_eq!(K::get_or_insert(&mut self.heap, self.table, entry), expected);
+            }
+            Op::Update(key, value) if K::VALUES => {
+                let (key, value) = (self.cell(key), self.cell(value));
+                let map: Cell = self.table.into();
+                let mut old = None;
+                let got = self.heap.get_mut::<Map>(map).unwrap().update(key, |found| {
+                    old = found;
+                    value
+                });
+                let expected = self.model.insert((key, value));
+                assert_eq!(expected.is_ok().then_some(old), expected.ok());
+                assert_eq!(got, expected.map(|_| value));
+            }
+            Op::Replace(key, value) if K::VALUES => {
+                let (key, value) = (self.cell(key), self.cell(value));
+                let map: Cell = self.table.into();
+                let got = self.heap.get_mut::<Map>(map).unwrap().replace(key, value);
+                let expected = match self.model.position(key) {
+                    Ok(Some(_)) => self.model.insert((key, value)),
+                    found => found.map(|_| None),
+                };
+                assert_eq!(got, expected);
+            }
+            _ => {}
+        }
+    }
+
+    /// Adds entries, all or none of them: from a slice, or from another table.
+    fn extend(&mut self, entries: &[Entry], through_a_table: bool) {
+        if through_a_table {
+            let other = K::make(&mut self.heap, 0);
+            let added: Vec<Entry> = entries
+                .iter()
+                .copied()
+                .filter(|&entry| K::insert(&mut self.heap, other, entry).is_ok())
+                .collect();
+            // Of equal keys, the first cell and the last value are those of the table.
+            let (_, added_once) = K::entries(&self.heap, other);
+            assert!(added_once.len() <= added.len());
+            assert_eq!(K::extend_from(&mut self.heap, self.table, other), Ok(()));
+            for entry in added_once {
+                self.model.insert(entry).unwrap();
+            }
+            assert_eq!(self.heap.free(other), Ok(()));
+            return;
+        }
+        let stale = entries.iter().find_map(|entry| self.model.position(entry.0).err());
+        self.heap.fail_growth_after(Some(0));
+        let mut got = K::extend(&mut self.heap, self.table, entries);
+        self.heap.fail_growth_after(None);
+        if got == Err(Error::OutOfMemory) {
+            // All or nothing.
+            self.compare();
+            got = K::extend(&mut self.heap, self.table, entries);
+        }
+        assert_eq!(got, stale.map_or(Ok(()), Err));
+        if got.is_ok() {
+            for &entry in entries {
+                self.model.insert(entry).unwrap();
+            }
+        }
+    }
+
+    fn retain(&mut self, nth: usize) {
+        let (mut asked, mut count) = (Vec::new(), 0);
+        let got = K::retain(&mut self.heap, self.table, |heap, entry| {
+            heap.alloc(Str::new("garbage"))?;
+            asked.push(entry);
+            count += 1;
+            Ok(count % nth != 0)
+        });
+        assert_eq!(got, Ok(()));
+        let entries: Vec<Entry> = self.model.entries.iter().map(|(_, entry)| *entry).collect();
+        assert_eq!(asked, entries);
+        let mut count = 0;
+        self.model.entries.retain(|_| {
+            count += 1;
+            count % nth != 0
+        });
+    }
+
+    fn compare(&mut self) {
         let entries: Vec<Entry> = self.model.entries.iter().map(|(_, entry)| *entry).collect();
         assert_eq!(K::entries(&self.heap, self.table), (entries.len(), entries));
+        assert_eq!(self.heap.verify(), Ok(()));
     }
 
     fn free(&mut self, n: usize) {
@@ -383,13 +613,13 @@ fn tables_are_keys_through_a_mutable_view() {
     heap.get_mut(map).unwrap().insert(other.into(), 1.into()).unwrap();
     assert_eq!(heap.get(map).unwrap().get(other.into()), Ok(Some(1.into())));
     let open = heap.get_mut(map).unwrap();
-    assert_eq!(open.view().unwrap().contains(other.into()), Ok(true));
-    assert_eq!(open.view().unwrap().get(other.into()), Ok(Some(1.into())));
+    assert_eq!(open.view().contains(other.into()), Ok(true));
+    assert_eq!(open.view().get(other.into()), Ok(Some(1.into())));
 
     let (set, other) = (heap.alloc(Set::new()).unwrap(), heap.alloc(Set::new()).unwrap());
     heap.get_mut(set).unwrap().insert(other.into()).unwrap();
     let open = heap.get_mut(set).unwrap();
-    assert_eq!(open.view().unwrap().contains(other.into()), Ok(true));
+    assert_eq!(open.view().contains(other.into()), Ok(true));
 }
 
 /// A view shows the entries of a table, not the positions that they and removed ones take.

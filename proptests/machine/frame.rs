@@ -1,7 +1,9 @@
 //! Checks what an instruction writes: the bytes and slots of all arenas are
 //! copied before it and compared after it with what its operation declares.
 
-use segheap::{ArenaUsage, Cell, Heap, Kind, abi};
+use std::collections::BTreeMap;
+
+use segheap::{ArenaUsage, Cell, Heap, Kind, Map, Set, abi};
 
 use super::{Call, Effect, Machine, Outcome, arenas, host, sealed};
 
@@ -12,6 +14,18 @@ struct Arena {
     memory: Vec<u8>,
     slots: Vec<[u32; 4]>,
     usage: ArenaUsage,
+    /// The entries of each map or set, by slot: compaction may rebuild a table.
+    tables: BTreeMap<usize, Vec<Cell>>,
+}
+
+/// The keys of a map or a set, each with its value.
+fn entries(heap: &Heap, table: Cell) -> Vec<Cell> {
+    match table.kind() {
+        Some(Kind::MAP) => {
+            heap.get::<Map>(table).unwrap().iter().flat_map(|(key, value)| [key, value]).collect()
+        }
+        _ => heap.get::<Set>(table).unwrap().iter().collect(),
+    }
 }
 
 /// High half of the key of a live slot.
@@ -26,12 +40,16 @@ fn usage(heap: &Heap, kind: Kind) -> ArenaUsage {
 
 impl Arena {
     fn of(heap: &Heap, kind: Kind) -> Arena {
-        Arena {
-            kind,
-            memory: abi::memory(heap, kind).unwrap().bytes().to_vec(),
-            slots: abi::slots(heap, kind).unwrap().to_vec(),
-            usage: usage(heap, kind),
-        }
+        let slots = abi::slots(heap, kind).unwrap().to_vec();
+        let live = slots.iter().enumerate().filter(|(_, slot)| slot[0] >> 16 == LIVE);
+        let of_slot = |(index, slot): (usize, &[u32; 4])| {
+            let cell = abi::cell(u64::from(slot[0]) << 32 | index as u64).unwrap();
+            (index, entries(heap, cell))
+        };
+        let is_table = matches!(kind, Kind::MAP | Kind::SET);
+        let tables = live.filter(|_| is_table).map(of_slot).collect();
+        let memory = abi::memory(heap, kind).unwrap().bytes().to_vec();
+        Arena { kind, memory, slots, usage: usage(heap, kind), tables }
     }
 
     fn equals(&self, heap: &Heap) -> bool {
@@ -213,8 +231,11 @@ impl Footprint {
             if self.changes.contains(&cell) {
                 continue;
             }
-            // Compaction may drop spare capacity; no other operation may.
-            let unchanged = if self.moves {
+            // Compaction may drop spare capacity, of tables with their holes; no other
+            // operation may.
+            let unchanged = if self.moves && before.tables.contains_key(&index) {
+                before.tables.get(&index) == after.tables.get(&index)
+            } else if self.moves {
                 new[1] == old[1] && before.object(old) == after.object(new)
             } else {
                 new == old && before.block(old) == after.block(new)

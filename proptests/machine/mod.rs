@@ -222,6 +222,7 @@ pub fn arenas() -> impl Iterator<Item = Kind> {
 /// Immediate values, few enough that equal ones are frequent.
 fn immediates() -> Vec<Cell> {
     let mut cells = vec![Cell::NULL, Cell::TRUE, Cell::FALSE, Cell::deopt(7).unwrap()];
+    cells.extend([Cell::ABSENT, Cell::immediate(0), Cell::immediate(u32::MAX)]);
     cells.extend([0, 1, -1, 7, 255, 256].map(|n: i32| Cell::from(n)));
     cells.extend([0.0, -0.0, 1.0, 2.5, f64::NAN, f64::INFINITY].map(Cell::from));
     cells.extend(["", "a", "é", "12", "abcde"].map(|text| Cell::short_str(text).unwrap()));

@@ -1,6 +1,6 @@
 //! [`Arenas`]: one arena for each kind, one for host objects, and one for seals.
 
-use super::{Arena, Resources, Slot, Symbols};
+use super::{Arena, Born, Resources, Slot, Symbols};
 use crate::words::{Cell, Error, HashSeeds, Kind, Result, Shape, corrupt};
 
 /// The arenas of a heap, in the order of [`Kind::place`]: those of host objects and of
@@ -116,6 +116,45 @@ impl Arenas {
         Ok((from, to))
     }
 
+    /// Notes that cells are stored in the object in slot `index` if a collection scans that
+    /// in parts and has scanned it: the objects stored become grey, instead of this one,
+    /// which would be scanned anew. Returns whether it is such an object. `born` is the state
+    /// of new objects.
+    #[inline(always)]
+    pub(crate) fn note_stored(
+        &mut self,
+        born: Born,
+        kind: Kind,
+        index: u32,
+        cells: &[Cell],
+    ) -> bool {
+        let is_black = self.get(kind).is_some_and(|arena| arena.states().is_black(index));
+        is_black && self.note_stored_in_black(born, kind, index, cells)
+    }
+
+    /// [`Arenas::note_stored`] in a black object.
+    #[cold]
+    #[inline(never)]
+    fn note_stored_in_black(&mut self, born: Born, kind: Kind, index: u32, cells: &[Cell]) -> bool {
+        let in_parts = self.get(kind).is_some_and(|arena| arena.is_scanned_in_parts(index));
+        if in_parts {
+            cells.iter().for_each(|&cell| self.shade_stored(born, cell));
+        }
+        in_parts
+    }
+
+    /// Makes an object grey if it is white; not while a cycle sweeps, when white objects are
+    /// garbage.
+    pub(crate) fn shade_stored(&mut self, born: Born, cell: Cell) {
+        let arena = self.get_mut(cell.selector());
+        let arena = arena.filter(|_| cell.is_handle() && born == Born::WHITE);
+        if let Some(arena) = arena.filter(|arena| arena.states().is_kept() && arena.contains(cell))
+            && arena.states().is_white(cell.slot())
+        {
+            arena.states_mut().shade(cell.slot());
+        }
+    }
+
     /// Whether a cell is the handle of a live object or of a live seal.
     #[inline(always)]
     pub(crate) fn contains(&self, cell: Cell) -> bool {
@@ -138,6 +177,12 @@ impl Arenas {
     /// Bytes in blocks of live objects.
     pub(crate) fn payload_bytes(&self) -> u64 {
         self.iter().map(|arena| arena.usage().payload_bytes).sum()
+    }
+
+    /// Bytes of the slots of live objects, those of seals included.
+    pub(crate) fn used_slot_bytes(&self) -> u64 {
+        let live: u64 = self.iter().map(|arena| u64::from(arena.usage().live)).sum();
+        live.saturating_mul(16)
     }
 
     /// Bytes of the slots in memory.

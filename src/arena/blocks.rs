@@ -21,7 +21,7 @@ use super::slot::Block;
 use super::{Account, Resources, Tally};
 use crate::words::{Error, Kind, PAGE_BYTES, Result, corrupt, to_u64, to_usize};
 pub(super) use class::doubled;
-use class::{CLASSES, Class, EXACT, class_of, class_words};
+use class::{CLASSES, Class, EXACT, class_of, class_within, class_words};
 
 /// The first word of the first block. In a memory that the global allocator has
 /// mapped, which starts 16 bytes into a page, it starts a cache line.
@@ -291,8 +291,17 @@ impl Blocks {
         }
     }
 
+    /// Notes that a block in use has lost its first `words` words, which become a gap:
+    /// coalescing and compaction find it. The block need be of no size class then.
+    #[inline]
+    pub(super) fn note_cut_front(&mut self, words: u32) {
+        debug_assert!(words <= self.used, "a block was cut twice");
+        self.used = self.used.wrapping_sub(words);
+        self.note_split(words);
+    }
+
     /// Frees a block: lowers the top if it is the last one, puts it on the free list
-    /// of its class otherwise. O(1).
+    /// of its class otherwise; one of no size class, except for its last words. O(1).
     #[inline]
     pub(crate) fn free(&mut self, block: Block) {
         if block.cap == 0 {
@@ -303,7 +312,7 @@ impl Blocks {
         if block.off.wrapping_add(block.cap) == self.top {
             self.top = block.off;
         } else {
-            self.push(block, class_of(block.cap).number);
+            self.push(block, class_within(block.cap));
         }
     }
 
@@ -311,6 +320,13 @@ impl Blocks {
     #[inline(always)]
     pub(super) fn is_last(&self, block: Block) -> bool {
         block.cap != 0 && block.off.wrapping_add(block.cap) == self.top
+    }
+
+    /// Whether a block is the last one, and can grow to `words` words without more memory.
+    pub(super) fn grows_in_place(&self, block: Block, words: usize) -> bool {
+        let class = class_of(u32::try_from(words).unwrap_or(u32::MAX));
+        let end = u64::from(block.off).wrapping_add(u64::from(class.words));
+        self.is_last(block) && end <= to_u64(self.memory.words().len()).min(TOP_MAX)
     }
 
     /// [`Blocks::grow`] if the memory has room; else `None`, and nothing has changed.
@@ -368,7 +384,8 @@ impl Blocks {
         words: usize,
     ) -> Result<Block> {
         let cap = class_of(u32::try_from(words).map_err(|_| Error::ObjectTooLarge)?).words;
-        if self.is_last(block) {
+        let has_other = || self.is_ready(words) || self.can_split(words);
+        if self.is_last(block) && (self.grows_in_place(block, words) || !has_other()) {
             let end = u64::from(block.off).wrapping_add(u64::from(cap));
             if end > to_u64(self.memory.words().len()).min(TOP_MAX) {
                 self.extend_to(resources, kind, end)?;
@@ -386,9 +403,14 @@ impl Blocks {
         Ok(moved)
     }
 
-    /// Checks that a block is of a size class, lies in memory, and has no word whose
-    /// bit is set; sets the bits of its words.
-    pub(crate) fn verify(&self, block: Block, bits: &mut [u64]) -> Result<(), &'static str> {
+    /// Checks that a block lies in memory, and has no word whose bit is set; sets the bits of
+    /// its words. That it is of a size class, too, unless its front may have been cut.
+    pub(crate) fn verify(
+        &self,
+        block: Block,
+        may_be_cut: bool,
+        bits: &mut [u64],
+    ) -> Result<(), &'static str> {
         let (start, cap) = (to_usize(block.off), to_usize(block.cap));
         if cap == 0 {
             return Ok(());
@@ -397,7 +419,7 @@ impl Blocks {
         if start < START || end > self.top() || end > to_u64(self.memory.words().len()) {
             return Err("a block lies outside of the memory in use");
         }
-        if class_of(block.cap).words != block.cap {
+        if class_of(block.cap).words != block.cap && !may_be_cut {
             return Err("a block is of no size class");
         }
         for word in start..start.saturating_add(cap) {
@@ -415,7 +437,7 @@ impl Blocks {
             let mut next = head;
             while next != 0 {
                 let off = u32::try_from(next).map_err(|_| "a free list leaves memory")?;
-                self.verify(Block { off, cap: class_words(class) }, bits)?;
+                self.verify(Block { off, cap: class_words(class) }, false, bits)?;
                 next = self.memory.words().get(to_usize(off)).copied().unwrap_or(0);
             }
         }

@@ -4,7 +4,9 @@ use super::blocks;
 use super::slot::Block;
 use super::slots::present;
 use super::{Arena, FIRST_GROWTH, Resources};
-use crate::words::{Error, Result, object_len, to_usize};
+#[cfg(doc)]
+use crate::words::Shape;
+use crate::words::{Error, Result, corrupt, object_len, to_usize};
 
 impl<const BITS: u32> Arena<BITS> {
     /// Gives the sequence in slot `index` room for `additional` more elements;
@@ -83,7 +85,9 @@ impl<const BITS: u32> Arena<BITS> {
         if words <= to_usize(slot.cap) {
             return Ok(());
         }
-        if !self.blocks.is_last(slot.block()) {
+        // The last block grows in place: a queue would crawl through memory that way, leaving a
+        // gap behind, if it did so where the memory has to grow.
+        if !self.blocks.grows_in_place(slot.block(), words) {
             let live = self.slots.live().map(|(_, slot)| slot.block());
             self.blocks.coalesce_for(resources, words, live);
         }
@@ -94,10 +98,14 @@ impl<const BITS: u32> Arena<BITS> {
     /// Frees the words beyond the first `words` of the block in slot `index`, as far as
     /// size classes allow. O(1).
     pub(crate) fn shrink_to(&mut self, index: u32, words: usize) -> Result<()> {
-        let block = self.blocks.shrink(self.slot(index)?.block(), words);
-        self.epoch.advance();
-        present(self.slots.get_mut(index))?.cap = block.cap;
-        Ok(())
+        let block = self.slot(index)?.block();
+        let shrunk = if words == 0 {
+            self.blocks.free(block);
+            Block::default()
+        } else {
+            self.blocks.shrink(block, words)
+        };
+        self.place(index, shrunk)
     }
 
     /// Cuts an object to at most `len` elements.
@@ -106,6 +114,24 @@ impl<const BITS: u32> Arena<BITS> {
         self.epoch.advance();
         let slot = present(self.slots.get_mut(index))?;
         slot.len = slot.len.min(len);
+        Ok(())
+    }
+
+    /// Cuts the first `count` elements off an object that has more, of a shape that
+    /// [`Shape::can_be_cut`]: it begins behind them. The words become a gap. O(1). A
+    /// collection that scans the object in parts has to begin again: the caller has opened
+    /// it by [`Arena::write`].
+    pub(crate) fn cut_front(&mut self, index: u32, count: u32) -> Result<()> {
+        debug_assert!(self.shape.can_be_cut());
+        let slot = present(self.slots.get_mut(index))?;
+        let (Some(len), Some(cap)) = (slot.len.checked_sub(count), slot.cap.checked_sub(count))
+        else {
+            return Err(corrupt());
+        };
+        debug_assert!(len > 0, "an empty object has an empty block, or all of it");
+        (slot.len, slot.off, slot.cap) = (len, slot.off.wrapping_add(count), cap);
+        self.blocks.note_cut_front(count);
+        self.epoch.advance();
         Ok(())
     }
 

@@ -19,7 +19,7 @@ impl<const BITS: u32> Arena<BITS> {
             if self.shape.words(slot.len, slot.cap) > to_usize(slot.cap) {
                 return Err(fault("the object is larger than its block"));
             }
-            self.blocks.verify(slot.block(), bits).map_err(fault)?;
+            self.blocks.verify(slot.block(), self.shape.can_be_cut(), bits).map_err(fault)?;
             used = used.saturating_add(u64::from(slot.cap));
         }
         self.slots.verify()?;

@@ -23,6 +23,8 @@ mod symbols;
 mod tests;
 mod write;
 
+pub(crate) use write::CHUNK;
+
 pub(crate) use account::{Account, ScratchCharge};
 pub(crate) use arenas::Arenas;
 pub(crate) use blocks::halves;
@@ -241,14 +243,22 @@ impl<const BITS: u32> Arena<BITS> {
         self.slots.states_mut()
     }
 
-    /// Keeps states from here on, all of them white or all black. Returns whether there is
-    /// memory for that.
-    pub(crate) fn keep_states(&mut self, account: &mut Account, states: Born) -> bool {
+    /// Keeps states from here on; of slots that have none yet, white ones. Returns whether
+    /// there is memory for that.
+    pub(crate) fn keep_states(&mut self, account: &mut Account) -> bool {
         let slots = self.slots.capacity();
-        let kept = self.slots.states_mut().keep(account, slots);
-        let slots = self.slots.len();
-        self.slots.states_mut().fill(states, slots);
-        kept
+        self.slots.states_mut().keep(account, slots)
+    }
+
+    /// Makes all objects black. O(slots / 32).
+    pub(crate) fn blacken_all(&mut self) {
+        let words = self.words_of_states();
+        self.slots.states_mut().blacken_first(words);
+    }
+
+    /// The words of states that slots have.
+    pub(crate) fn words_of_states(&self) -> usize {
+        States::words_for(self.slots.len()).min(self.states().len())
     }
 
     /// The handle of the object in slot `index`, if there is one.

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use super::slot::Block;
 use super::slots::{Slots, unmarked};
-use super::{Arena, Resources, Slot, Tally};
+use super::{Arena, Resources, Slot, States, Tally};
 #[cfg(doc)]
 use crate::words::Error;
 use crate::words::{Cell, Epoch, Result, to_u64, to_usize};
@@ -96,14 +96,18 @@ impl<const BITS: u32> Arena<BITS> {
     }
 
     /// Frees every live object among the white slots of word `n` of states, the last first,
-    /// and makes the slots black. Calls `freed` for each. Returns how many slots were white.
+    /// and makes the slots black. Calls `freed` for each. Returns how many slots were white,
+    /// and how many objects were freed.
     pub(crate) fn sweep_white(
         &mut self,
         tally: &mut Tally,
         n: usize,
         mut freed: impl FnMut(Cell),
-    ) -> usize {
-        let mut white = 0_usize;
+    ) -> (usize, usize) {
+        let (mut white, mut count) = (0_usize, 0_usize);
+        for index in self.slots.states().white(n) {
+            self.prefetch_payload(index);
+        }
         for index in self.slots.states().white(n) {
             white = white.saturating_add(1);
             if let Some(cell) = self.live_at(index) {
@@ -111,12 +115,26 @@ impl<const BITS: u32> Arena<BITS> {
                     tally.retired_slot();
                 }
                 freed(cell);
+                count = count.saturating_add(1);
             }
         }
         if white > 0 {
             self.slots.states_mut().blacken_white(n);
         }
-        white
+        (white, count)
+    }
+
+    /// The words of states of the last slots in memory that have one before word `n`: those of
+    /// the dense table or of a page. Empty if there are none.
+    pub(crate) fn stored_words(&self, n: usize) -> Range<usize> {
+        if !self.slots.has_pages() {
+            return 0..n;
+        }
+        let page = Slots::<BITS>::PAGE.max(States::words_to_slots(1));
+        let end = States::words_to_slots(n).next_multiple_of(page).min(self.slots.len());
+        let range = self.slots.range_before(end).unwrap_or(0..0);
+        let start = range.start / States::words_to_slots(1);
+        start..States::words_for(range.end).min(n)
     }
 
     /// Resets the memory if no object has a block any more.
@@ -131,6 +149,11 @@ impl<const BITS: u32> Arena<BITS> {
         core::iter::successors(self.slots.range_before(self.slots.len()), |range| {
             self.slots.range_before(range.start)
         })
+    }
+
+    /// The last range of indices below `end` whose slots are in memory.
+    pub(crate) fn stored_range_before(&self, end: usize) -> Option<Range<usize>> {
+        self.slots.range_before(end)
     }
 
     /// Recycles the retired slots whose bit is not set, as no cell refers to them, until

@@ -14,12 +14,13 @@ pub(crate) struct Tally {
     pub(crate) objects: u32,
 }
 
-/// The bytes that a slot counts as when it retires.
-const RETIRED_BYTES: u64 = 256;
 /// The bytes that the slot of an object counts as.
 const SLOT_BYTES: u64 = 16;
 
 impl Tally {
+    /// The bytes that a slot counts as when it retires.
+    pub(crate) const RETIRED_BYTES: u64 = 256;
+
     /// Counts an object in a block of `words` words.
     #[inline(always)]
     pub(crate) fn object(&mut self, words: u32) {
@@ -41,7 +42,7 @@ impl Tally {
 
     /// Counts a slot that has retired.
     pub(crate) fn retired_slot(&mut self) {
-        self.bytes = self.bytes.wrapping_add(RETIRED_BYTES);
+        self.bytes = self.bytes.wrapping_add(Tally::RETIRED_BYTES);
     }
 }
 

@@ -9,7 +9,7 @@ const SHAPE: Shape = Shape::new(Elements::Ints, "", "");
 /// The number of operations in a program, and of those to choose from. Every such program
 /// is run.
 const PROGRAMS: [(u32, u32); 2] =
-    if cfg!(debug_assertions) { [(5, 8), (4, 12)] } else { [(7, 8), (6, 12)] };
+    if cfg!(debug_assertions) { [(5, 8), (4, 13)] } else { [(7, 8), (6, 13)] };
 
 /// An arena and its reference model: every handle that was ever returned, with the
 /// content of its object while that is live.
@@ -54,6 +54,18 @@ impl Run {
         }
     }
 
+    /// Cuts the front off the newest live object.
+    fn cut_front(&mut self) {
+        if let Some((cell, _)) = self.handles.iter().rev().find(|handle| handle.1.is_some()) {
+            let slot = self.arena.check(*cell).unwrap();
+            if slot.len > 1 {
+                self.arena.cut_front(cell.slot(), 1).unwrap();
+                let cut = self.arena.check(*cell).unwrap();
+                assert_eq!((cut.len, cut.off, cut.cap), (slot.len - 1, slot.off + 1, slot.cap - 1));
+            }
+        }
+    }
+
     /// Recycles as if a cell referred to slot 0.
     fn recycle(&mut self) {
         let retired = |arena: &Arena<2>| -> Vec<u32> {
@@ -72,7 +84,8 @@ impl Run {
     fn step(&mut self, operation: u32) {
         match operation {
             0 => self.make(1),
-            1 => self.make(3),
+            // A size class, of which what is left of a cut one is none.
+            1 => self.make(10),
             2 => self.free(self.handles.len().wrapping_sub(1)),
             3 => self.free(self.handles.len().wrapping_sub(2)),
             4 => self.free(0),
@@ -89,6 +102,7 @@ impl Run {
                     .for_each(|handle| handle.1 = None);
             }
             8 => self.recycle(),
+            12 => self.cut_front(),
             9 => {
                 // Each growth of the next allocation fails in turn.
                 for after in 0..4 {

@@ -8,7 +8,17 @@ use core::ops::Range;
 use super::{Arena, Slot};
 use crate::words::{Cell, Element, Result, corrupt, to_usize};
 
+/// The cells of an object that are scanned at once.
+pub(crate) const CHUNK: usize = 4096;
+
 impl<const BITS: u32> Arena<BITS> {
+    /// Whether the object in slot `index` is so large that a collection scans it in parts,
+    /// and black: what is stored in it is noted, not the object.
+    pub(crate) fn is_scanned_in_parts(&self, index: u32) -> bool {
+        let slot = self.slots.get(index).filter(|_| self.slots.states().is_black(index));
+        slot.is_some_and(|slot| self.shape.cells(slot.len) > CHUNK)
+    }
+
     /// Notes that elements of type `T` are written to the object in slot `index`.
     #[inline(always)]
     fn note_write<T: Element>(&mut self, index: u32) {
@@ -147,7 +157,8 @@ impl<const BITS: u32> Arena<BITS> {
     }
 
     /// Overwrites element `place` of memory, counted from the beginning of memory,
-    /// which lies in the object in slot `index`. `None` if it is beyond memory.
+    /// which lies in the object in slot `index`. `None` if it is beyond memory, or if a cold
+    /// path has to open the object.
     #[inline(always)]
     pub(crate) fn write_element<T: Element>(
         &mut self,
@@ -159,7 +170,9 @@ impl<const BITS: u32> Arena<BITS> {
             let start = place.saturating_mul(size_of::<T>());
             self.owns(index, &(start..start.saturating_add(size_of::<T>())))
         });
-        self.note_write::<T>(index);
+        if T::TRACED && self.slots.states().is_black(index) {
+            return None;
+        }
         *T::slice_mut(self.blocks.words_mut()).get_mut(place)? = element;
         Some(())
     }

@@ -11,13 +11,15 @@ pub(crate) enum Phase {
     /// No cycle is under way.
     #[default]
     Idle,
+    /// All objects become white: nothing has been marked yet.
+    Whitening,
     /// Objects are marked: white ones have not been reached.
     Marking,
     /// White objects are garbage, and freed.
     Sweeping,
 }
 
-/// A cycle: marking, then sweeping.
+/// A cycle: all objects become white; marking; sweeping.
 #[derive(Debug, Default)]
 pub(crate) struct Cycle {
     pub(crate) phase: Phase,
@@ -26,8 +28,14 @@ pub(crate) struct Cycle {
     pub(crate) work: Vec<Cell>,
     /// A large object of which the cells before a position have been scanned.
     pub(crate) partial: Option<(Cell, usize)>,
-    /// The arena that is swept, and the words of states of it that are not swept yet.
+    /// The pins that have been taken for roots.
+    pub(crate) pins: usize,
+    /// The arena that is swept, and the words of states of it that are not swept yet; or
+    /// that is made white, and the words that are.
     pub(crate) sweep: (usize, usize),
+    /// The arena whose grey objects become black after the sweep, and the groups of words
+    /// before which there are none.
+    pub(crate) cleaned: (usize, usize),
     /// The bytes that were marked so far.
     pub(crate) marked: u64,
     /// The steps since more bytes were marked than there are: the program writes to objects

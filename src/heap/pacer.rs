@@ -3,6 +3,11 @@
 use crate::arena::{Account, Tally};
 use crate::words::Policy;
 
+/// The bytes marked or swept for each byte allocated.
+const SPEED: u64 = 8;
+/// The same, while a limit is near.
+const SPEED_NEAR_LIMIT: u64 = 32;
+
 /// Decides when the next collection is due.
 #[derive(Clone, Debug)]
 pub(crate) struct Pacer {
@@ -14,8 +19,11 @@ pub(crate) struct Pacer {
     /// Refusals that trigger it if nothing was allocated since the last collection.
     refusals: u32,
     /// Bytes allocated between the last collection of the whole heap and the last young
-    /// collection or step.
+    /// collection or step, without those that young collections freed.
     before: u64,
+    /// What [`Store::footprint`](super::Store::footprint) was after the last collection of
+    /// the whole heap.
+    live: u64,
     /// Bytes allocated since the last collection of the whole heap from which on a cycle is
     /// late.
     late: u64,
@@ -30,6 +38,7 @@ impl Pacer {
             trigger_near_limit: 1,
             refusals: 1,
             before: 0,
+            live: 0,
             late: 0,
         }
     }
@@ -52,14 +61,21 @@ impl Pacer {
             || self.is_stressed(tally)
     }
 
-    /// The bytes allocated since the last collection of the whole heap.
+    /// The bytes allocated since the last collection of the whole heap, without those that
+    /// young collections freed.
     const fn allocated(&self, tally: &Tally) -> u64 {
         self.before.saturating_add(tally.bytes)
     }
 
     /// Whether a limit is near, and a collection of the whole heap due for that.
-    pub(crate) fn is_urgent(&self, tally: &Tally, account: &Account) -> bool {
+    fn is_urgent(&self, tally: &Tally, account: &Account) -> bool {
         account.pressure().near_limit && self.is_due_near_limit(tally, account)
+    }
+
+    /// Whether a limit has refused something, and a collection of the whole heap is due for
+    /// that: at once, as the program waits for memory.
+    pub(crate) fn is_refused(&self, tally: &Tally, account: &Account) -> bool {
+        account.pressure().near_limit && self.is_due_for_refusals(tally, account)
     }
 
     /// Whether a young collection is due by the allocations since the last one.
@@ -67,17 +83,30 @@ impl Pacer {
         self.policy.young_bytes > 0 && tally.bytes >= self.policy.young_bytes
     }
 
+    /// Whether a cycle is due, or a collection of the whole heap in its place. With young
+    /// collections, only what these left counts.
+    pub(crate) fn is_cycle_due(&self, tally: &Tally, account: &Account) -> bool {
+        let young = self.policy.young_bytes > 0;
+        let grown = if young { self.before } else { self.allocated(tally) };
+        grown >= self.trigger || self.is_urgent(tally, account) || self.is_stressed(tally)
+    }
+
     /// Whether a step of a cycle is due by the allocations since the last one, or its end.
     pub(crate) fn is_step_due(&self, tally: &Tally, account: &Account) -> bool {
         tally.bytes >= self.policy.step_bytes
             || self.is_late(tally)
-            || self.is_urgent(tally, account)
+            || self.is_refused(tally, account)
             || self.is_stressed(tally)
     }
 
     /// Whether a collection is due by [`Policy::stress`].
     const fn is_stressed(&self, tally: &Tally) -> bool {
         self.policy.stress > 0 && tally.objects >= self.policy.stress
+    }
+
+    /// The bytes that a step marks or sweeps for each byte allocated.
+    pub(crate) const fn speed(account: &Account) -> u64 {
+        if account.pressure().near_limit { SPEED_NEAR_LIMIT } else { SPEED }
     }
 
     /// A cycle begins, with so many bytes in use: it is late once as many were allocated.
@@ -93,29 +122,46 @@ impl Pacer {
         self.allocated(tally) >= self.late
     }
 
-    /// Counts the allocations before a young collection or a step, which resets the tally.
-    pub(crate) const fn note_part(&mut self, tally: &Tally) {
+    /// Counts the allocations before a step, which resets the tally.
+    pub(crate) const fn note_step(&mut self, tally: &Tally) {
         self.before = self.allocated(tally);
+    }
+
+    /// Counts what is left of the allocations after a young collection, which resets the
+    /// tally.
+    pub(crate) const fn note_young(&mut self, footprint: u64) {
+        self.before = footprint.saturating_sub(self.live);
     }
 
     #[cold]
     fn is_due_near_limit(&self, tally: &Tally, account: &Account) -> bool {
+        self.allocated(tally) >= self.trigger_near_limit || self.is_due_for_refusals(tally, account)
+    }
+
+    #[cold]
+    fn is_due_for_refusals(&self, tally: &Tally, account: &Account) -> bool {
         let refusals = account.pressure().refusals;
-        self.allocated(tally) >= self.trigger_near_limit
-            || refusals >= self.refusals
-            || refusals > 0 && tally.bytes > 0
+        refusals >= self.refusals || refusals > 0 && tally.bytes > 0
     }
 
     /// Sets the triggers after a collection that left `live_bytes`, and `changed`
     /// anything. At least `swept` bytes are allocated before the next one, unless a limit
     /// is near.
-    pub(crate) fn restart(&mut self, live_bytes: u64, swept: u64, changed: bool) {
+    pub(crate) fn restart(
+        &mut self,
+        (live_bytes, footprint): (u64, u64),
+        swept: u64,
+        changed: bool,
+    ) {
         let growth = (live_bytes / 100).saturating_mul(u64::from(self.policy.growth_percent));
         // At least one byte: nothing to collect makes no collection due.
         self.trigger = growth.max(self.policy.bytes_min).max(swept).max(1);
+        self.live = footprint;
         self.trigger_near_limit = (live_bytes / 32).max(1);
         self.before = 0;
         // A collection without an effect would be repeated for each refusal.
         self.refusals = if changed { 1 } else { self.refusals.saturating_mul(16) };
     }
 }
+
+const _: () = assert!(SPEED > 1, "a cycle ends before as much as is live was allocated");

@@ -8,6 +8,9 @@ use super::watches::Watches;
 use crate::arena::{Account, Arena, Arenas, Index, Indexed};
 use crate::words::{Cell, Result, to_u64};
 
+/// The pins that are taken for roots at a time.
+const PINS: usize = 32;
+
 /// The pins, watches and host values of a heap.
 #[derive(Debug)]
 pub(crate) struct Roots {
@@ -67,6 +70,12 @@ impl Roots {
         self.pins.iter().map(|pin| pin.cell)
     }
 
+    /// Some of the pinned objects, from the one at `place` on; `None` if there is none.
+    pub(crate) fn pins_from(&self, place: usize) -> Option<impl ExactSizeIterator<Item = Cell>> {
+        let pins = self.pins.get(place..).filter(|pins| !pins.is_empty())?;
+        Some(pins.iter().take(PINS).map(|pin| pin.cell))
+    }
+
     /// Watched objects, and freed ones whose tokens were not drained.
     pub(crate) fn watched(&self) -> impl Iterator<Item = Cell> {
         self.watches.cells()
@@ -91,22 +100,27 @@ impl Roots {
         Ok(())
     }
 
-    /// Removes a pin; returns whether there was one.
-    pub(crate) fn unpin(&mut self, cell: Cell) -> bool {
-        let Some(place) = self.index.find(&self.pins, cell) else { return false };
+    /// Removes a pin; returns whether there was one, and the pinned object that has got an
+    /// earlier place by that.
+    pub(crate) fn unpin(&mut self, cell: Cell) -> (bool, Option<Cell>) {
+        let Some(place) = self.index.find(&self.pins, cell) else { return (false, None) };
         match self.pins.get_mut(place) {
-            Some(pin) if pin.count > 1 => pin.count = pin.count.saturating_sub(1),
-            _ => self.remove_pin(place, cell),
+            Some(pin) if pin.count > 1 => {
+                pin.count = pin.count.saturating_sub(1);
+                (true, None)
+            }
+            _ => (true, self.remove_pin(place, cell)),
         }
-        true
     }
 
-    fn remove_pin(&mut self, place: usize, cell: Cell) {
+    fn remove_pin(&mut self, place: usize, cell: Cell) -> Option<Cell> {
         self.index.remove(&self.pins, cell);
-        if let Some(last) = self.pins.last().filter(|last| last.cell != cell) {
-            self.index.put(&self.pins, last.cell, place);
+        let last = self.pins.last().map(|last| last.cell).filter(|&last| last != cell);
+        if let Some(last) = last {
+            self.index.put(&self.pins, last, place);
         }
         self.pins.swap_remove(place);
+        last
     }
 
     /// Attaches a token to a live object.

@@ -60,7 +60,7 @@ impl<'b> ScratchSpace<'b> {
 
     /// [`ScratchSpace::charge`] for an operation that runs code of the VM while it
     /// holds cells that are no roots of the VM.
-    pub(crate) fn charge_sort(self, account: &mut Account) {
+    pub(crate) fn charge_callback(self, account: &mut Account) {
         account.charge(self.bump, self.warm, true);
     }
 }

@@ -8,7 +8,9 @@ use super::settings::Settings;
 use super::usage::Usage;
 use crate::arena::{Account, Arena, Arenas, Born, Extent, Resources, Slot, Tally};
 use crate::kinds::SHAPES;
-use crate::object::{Context, Internal, Keys, Object, ObjectInit, View, ViewMut};
+use crate::object::{
+    Context, Internal, Keys, Object, ObjectInit, View, ViewMut, shrink_spare_tables,
+};
 use crate::words::{
     AsHandle, Cell, Error, Handle, HasKind, HashSeeds, Kind, Result, object_len, to_u64,
 };
@@ -338,17 +340,24 @@ impl Store {
         !self.resources.states_lost && self.arenas.iter().all(|arena| arena.states().is_kept())
     }
 
-    /// Keeps states from here on, all of them white or all black. Returns whether there is
-    /// memory for them; none are kept if not. O(slots / 32).
-    pub(crate) fn keep_states(&mut self, states: Born) -> bool {
+    /// Keeps states from here on; of slots that have none yet, white ones. Returns whether
+    /// there is memory for them; none are kept if not.
+    pub(crate) fn keep_states(&mut self) -> bool {
         self.resources.born = Born::WHITE;
         self.resources.states_lost = false;
         let account = &mut self.resources.account;
-        let kept = self.arenas.iter_mut().all(|arena| arena.keep_states(account, states));
+        let kept = self.arenas.iter_mut().all(|arena| arena.keep_states(account));
         if !kept {
             self.forget_states();
         }
         kept
+    }
+
+    /// Makes an object grey if it is white, as something refers to it from here on that is
+    /// not scanned again; not while a cycle sweeps, when white objects are garbage. O(1).
+    pub(crate) fn note_stored(&mut self, cell: Cell) {
+        let born = self.resources.born;
+        self.arenas.shade_stored(born, cell);
     }
 
     /// Keeps no states from here on.
@@ -369,6 +378,11 @@ impl Store {
     /// Compacts the arenas that `wanted` selects; returns their number.
     pub(crate) fn compact_where(&mut self, mut wanted: impl FnMut(&Arena) -> bool) -> u32 {
         let mut compacted = 0_u32;
+        for kind in Kind::ALL {
+            if self.arenas.get(kind).is_some_and(&mut wanted) {
+                shrink_spare_tables(&mut self.arenas, &mut self.resources, kind);
+            }
+        }
         for arena in self.arenas.iter_mut() {
             if wanted(arena) {
                 arena.compact(&mut self.resources);
@@ -376,6 +390,18 @@ impl Store {
             }
         }
         compacted
+    }
+
+    /// The bytes in use by live objects: in their blocks, and 16 for the slot of each.
+    /// O(kinds).
+    pub(crate) fn live_bytes(&self) -> u64 {
+        self.arenas.payload_bytes().saturating_add(self.arenas.used_slot_bytes())
+    }
+
+    /// [`Store::live_bytes`], and what retired slots count as.
+    pub(crate) fn footprint(&self) -> u64 {
+        let retired: u64 = self.arenas.iter().map(|arena| u64::from(arena.usage().retired)).sum();
+        self.live_bytes().saturating_add(retired.saturating_mul(Tally::RETIRED_BYTES))
     }
 
     /// The bytes on the account, and the words up to the last blocks of all arenas: a

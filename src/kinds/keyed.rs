@@ -110,6 +110,28 @@ macro_rules! keyed {
                 self.entry_at(n)
             }
 
+            /// Returns the place of the entry of this key in insertion order, counted from
+            /// 0: the `n` of [`View::nth`]; `None` if there is none. Expected O(1), O(n) for
+            /// place n if an entry that was inserted after the first one was removed since
+            /// the table was last rebuilt; a text of n bytes or an integer of n limbs adds
+            /// O(n).
+            ///
+            /// ```
+            #[doc = concat!("use segheap::{Cell, Heap, ", stringify!($Kind), "};")]
+            /// let mut heap = Heap::new();
+            #[doc = concat!("let table = heap.alloc(", stringify!($Kind), "::new())?;")]
+            #[doc = concat!("heap.get_mut(table)?.insert", $example, "?;")]
+            /// assert_eq!(heap.get(table)?.index_of(7.into())?, Some(0));
+            /// assert_eq!(heap.get(table)?.index_of(Cell::TRUE)?, None);
+            /// # Ok::<(), segheap::Error>(())
+            /// ```
+            ///
+            /// # Errors
+            /// [`Error::Stale`] if the key is an object that was freed.
+            pub fn index_of(self, key: Cell) -> Result<Option<usize>> {
+                self.index_of_key(key)
+            }
+
             /// Returns the entry at the cursor and advances it; `None` at the end.
             /// Amortised O(1): removed entries that lie together are passed at once,
             /// except where the cursor stood among them.
@@ -196,6 +218,87 @@ macro_rules! keyed {
             /// [`Error::OutOfRange`] if `n` is not below the number of entries.
             pub fn remove_nth(&mut self, n: usize) -> Result<$Entry> {
                 self.remove_entry_at(n)
+            }
+
+            /// Removes the last entry and returns it, even if its key is an object that was
+            /// freed; `None` if there is none. Amortised O(1); shrinks as
+            /// [`ViewMut::remove`] does.
+            ///
+            /// ```
+            #[doc = concat!("use segheap::{Heap, ", stringify!($Kind), "};")]
+            /// let mut heap = Heap::new();
+            #[doc = concat!("let table = heap.alloc(", stringify!($Kind), "::new())?;")]
+            #[doc = concat!("heap.get_mut(table)?.insert", $example, "?;")]
+            #[doc = concat!("assert_eq!(heap.get_mut(table)?.pop()?, Some(", $example, "));")]
+            /// assert_eq!(heap.get_mut(table)?.pop()?, None);
+            /// # Ok::<(), segheap::Error>(())
+            /// ```
+            ///
+            /// # Errors
+            /// [`Error::Corrupt`] only if this crate has a bug.
+            pub fn pop(&mut self) -> Result<Option<$Entry>> {
+                self.pop_last_entry()
+            }
+
+            /// Removes the first entry and returns it, as [`ViewMut::pop`] does the last
+            /// one. Amortised O(1): with insertions, a queue.
+            ///
+            /// ```
+            #[doc = concat!("use segheap::{Heap, ", stringify!($Kind), "};")]
+            /// let mut heap = Heap::new();
+            #[doc = concat!("let table = heap.alloc(", stringify!($Kind), "::new())?;")]
+            #[doc = concat!("heap.get_mut(table)?.insert", $example, "?;")]
+            #[doc = concat!("assert_eq!(heap.get_mut(table)?.pop_front()?, Some(", $example, "));")]
+            /// assert_eq!(heap.get_mut(table)?.pop_front()?, None);
+            /// # Ok::<(), segheap::Error>(())
+            /// ```
+            ///
+            /// # Errors
+            /// [`Error::Corrupt`] only if this crate has a bug.
+            pub fn pop_front(&mut self) -> Result<Option<$Entry>> {
+                self.pop_first_entry()
+            }
+
+            /// Reserves capacity for `additional` more entries; doubles the capacity at
+            /// least, where the limits allow that. As many insertions need no memory
+            /// then, whatever their keys. O(entries) when the table is rebuilt.
+            ///
+            /// ```
+            #[doc = concat!("use segheap::{Heap, Limits, ", stringify!($Kind), "};")]
+            /// let mut heap = Heap::new();
+            #[doc = concat!("let table = heap.alloc(", stringify!($Kind), "::new())?;")]
+            /// heap.get_mut(table)?.reserve(100)?;
+            /// heap.set_limits(Limits::NONE.with_bytes(0)); // nothing may grow now
+            #[doc = concat!("heap.get_mut(table)?.insert", $example, "?;")]
+            /// # Ok::<(), segheap::Error>(())
+            /// ```
+            ///
+            /// # Errors
+            /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
+            /// [`Error::OutOfMemory`] if the table cannot grow. Nothing has changed then.
+            pub fn reserve(&mut self, additional: usize) -> Result<()> {
+                self.reserve_entries(additional)
+            }
+
+            /// Cuts the capacity to the number of entries, as far as size classes allow.
+            /// O(entries), in the block of the table: no memory is needed. The words go back
+            /// to the arena, and to the allocator at the next compaction.
+            ///
+            /// ```
+            #[doc = concat!("use segheap::{Heap, ", stringify!($Kind), "};")]
+            /// let mut heap = Heap::new();
+            #[doc = concat!("let table = heap.alloc(", stringify!($Kind), "::with_capacity(10_000))?;")]
+            #[doc = concat!("heap.get_mut(table)?.insert", $example, "?;")]
+            /// heap.get_mut(table)?.shrink_to_fit()?;
+            /// heap.compact();
+            /// assert!(heap.usage().total_bytes < 100_000);
+            /// # Ok::<(), segheap::Error>(())
+            /// ```
+            ///
+            /// # Errors
+            /// [`Error::Corrupt`] only if this crate has a bug.
+            pub fn shrink_to_fit(&mut self) -> Result<()> {
+                self.shrink_table()
             }
 
             /// Removes all entries. Capacity is kept. O(entries and holes), so O(1) for

@@ -88,4 +88,101 @@ impl ViewMut<'_, Map> {
     pub fn insert(&mut self, key: Cell, value: Cell) -> Result<Option<Cell>> {
         self.insert_entry(key, &[key, value])
     }
+
+    /// Returns the value of a key, which is set to `value` first if there is none. Costs
+    /// as [`ViewMut::insert`]; the key is looked up once.
+    ///
+    /// ```
+    /// use segheap::{Cell, Heap, Map};
+    /// let mut heap = Heap::new();
+    /// let map = heap.alloc(Map::new())?;
+    /// assert_eq!(heap.get_mut(map)?.get_or_insert(1.into(), 10.into())?, 10.into());
+    /// assert_eq!(heap.get_mut(map)?.get_or_insert(1.into(), Cell::NULL)?, 10.into());
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`ViewMut::insert`].
+    #[inline]
+    pub fn get_or_insert(&mut self, key: Cell, value: Cell) -> Result<Cell> {
+        Ok(self.entry_or_insert(key, &[key, value])?.1)
+    }
+
+    /// Sets the value of a key to what `change` returns for the old value, or for `None` if
+    /// there is none, and returns it. Costs as [`ViewMut::insert`]; the key is looked up
+    /// once.
+    ///
+    /// ```
+    /// use segheap::{Heap, Map};
+    /// let mut heap = Heap::new();
+    /// let counts = heap.alloc(Map::new())?;
+    /// for n in [3, 1, 3] {
+    ///     let one_more = |count: Option<segheap::Cell>| {
+    ///         let count = count.and_then(segheap::Cell::as_int).unwrap_or(0);
+    ///         segheap::Cell::int(count + 1).unwrap_or_default()
+    ///     };
+    ///     heap.get_mut(counts)?.update(n.into(), one_more)?;
+    /// }
+    /// assert_eq!(heap.display(counts).to_string(), "{3: 2, 1: 1}");
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`ViewMut::insert`]. `change` has not been called if the key is an object that
+    /// was freed; it has, but what it returned is not stored, if the table cannot grow.
+    #[inline]
+    pub fn update(&mut self, key: Cell, change: impl FnOnce(Option<Cell>) -> Cell) -> Result<Cell> {
+        let mut new = Cell::NULL;
+        self.update_entry(key, |old| {
+            new = change(old);
+            Some(new)
+        })?;
+        Ok(new)
+    }
+
+    /// Sets the value of a key that the map has, and returns the value that it replaces;
+    /// `None`, and no change, if it has no such key. Expected O(1); a text of n bytes or an
+    /// integer of n limbs adds O(n).
+    ///
+    /// ```
+    /// use segheap::{Heap, Map};
+    /// let mut heap = Heap::new();
+    /// let map = heap.alloc(Map::new())?;
+    /// assert_eq!(heap.get_mut(map)?.replace(1.into(), 10.into())?, None);
+    /// heap.get_mut(map)?.insert(1.into(), 10.into())?;
+    /// assert_eq!(heap.get_mut(map)?.replace(1.into(), 20.into())?, Some(10.into()));
+    /// assert_eq!(heap.display(map).to_string(), "{1: 20}");
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Stale`] if the key is an object that was freed.
+    #[inline]
+    pub fn replace(&mut self, key: Cell, value: Cell) -> Result<Option<Cell>> {
+        self.update_entry(key, |old| old.map(|_| value))
+    }
+
+    /// Inserts entries in turn, all or none of them. Amortised expected O(entries
+    /// inserted); [`Heap::map_extend`] inserts those of another map.
+    ///
+    /// ```
+    /// use segheap::{Heap, Map};
+    /// let mut heap = Heap::new();
+    /// let map = heap.alloc(Map::new())?;
+    /// heap.get_mut(map)?.extend(&[(1.into(), 10.into()), (2.into(), 20.into())])?;
+    /// assert_eq!(heap.display(map).to_string(), "{1: 10, 2: 20}");
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Stale`] if a key is an object that was freed. If there is no memory for as
+    /// many new entries: [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`]
+    /// or [`Error::OutOfMemory`]. The entries are unchanged.
+    pub fn extend(&mut self, entries: &[(Cell, Cell)]) -> Result<()> {
+        self.prepare(entries.iter().map(|entry| entry.0))?;
+        for &(key, value) in entries {
+            self.insert(key, value)?;
+        }
+        Ok(())
+    }
 }

@@ -40,6 +40,23 @@ impl Pair {
 }
 
 impl View<'_, Pair> {
+    /// Returns both cells. O(1).
+    ///
+    /// ```
+    /// use segheap::{Heap, Pair};
+    /// let mut heap = Heap::new();
+    /// let pair = heap.alloc(Pair::of(1.into(), 2.into()))?;
+    /// let [first, second] = heap.get(pair)?.cells();
+    /// assert_eq!((first, second), (1.into(), 2.into()));
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    #[inline]
+    pub fn cells(self) -> [Cell; 2] {
+        let cells = self.as_slice().first_chunk();
+        debug_assert!(cells.is_some(), "a pair has two cells");
+        cells.copied().unwrap_or_default()
+    }
+
     /// Returns the first cell. O(1).
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use super::trace::{Bases, Trace};
 use crate::arena::{Account, Arenas, Tally};
-use crate::heap::{Heap, Roots, Store, StoreParts};
+use crate::heap::{Heap, Roots, Stopwatch, Store, StoreParts};
 use crate::ops::symbols;
 use crate::words::{Cell, Error, Kind, Policy, Result, to_u64};
 
@@ -22,6 +22,13 @@ pub struct Collected {
     pub first_stale: Option<usize>,
     /// Retired slots recycled, by [`Heap::collect_and_recycle`] only.
     pub recycled: u64,
+    /// The work of a young collection, counted as in [`Step::work`](crate::Step::work); of one
+    /// of the whole heap, the bytes of live objects and 32 for each that was freed.
+    pub work: u64,
+    /// Objects that a young collection has reached: they are old from then on.
+    pub promoted: u64,
+    /// Old objects that a young collection has scanned, as they had been written.
+    pub remembered: u64,
     /// Arenas compacted, as [`Policy::compact_percent`] decides or because a limit was
     /// near.
     pub compacted: u32,
@@ -29,6 +36,9 @@ pub struct Collected {
 
 /// Words that an arena may waste without being compacted: one page.
 const WASTE_MIN: u64 = 8192;
+
+/// The factor by which a memory is larger than what it needs after a peak.
+const PEAK: u64 = 8;
 
 /// The arenas that wasted more than the policy allows before a collection.
 #[derive(Debug)]
@@ -44,6 +54,20 @@ impl Wasteful {
             let words = to_u64(arena.memory().words().len());
             waste >= WASTE_MIN && waste.saturating_mul(100) > words.saturating_mul(percent)
         }))
+    }
+
+    /// Adds the arenas that have far more memory than they need until the next collection:
+    /// those of a peak.
+    fn add_peaks(&mut self, arenas: &Arenas, policy: Policy) {
+        let growth = u64::from(policy.growth_percent);
+        for (place, arena) in self.0.iter_mut().zip(arenas.iter()) {
+            let usage = arena.usage();
+            let used = usage.payload_bytes;
+            let next = (used / 100).saturating_mul(growth).max(policy.bytes_min);
+            let needed = used.saturating_add(next).saturating_mul(PEAK);
+            let size = to_u64(arena.memory().words().len()).saturating_mul(8);
+            *place |= policy.compact_percent < 100 && size > needed;
+        }
     }
 
     fn contains(&self, kind: Kind) -> bool {
@@ -267,8 +291,9 @@ impl Heap {
         weak: impl Iterator<Item = Cell>,
         recycle: bool,
     ) -> Result<Collected> {
+        let watch = Stopwatch::start();
         self.finish_sweep();
-        let wasteful = Wasteful::find(self.store.arenas(), self.pacer.policy());
+        let mut wasteful = Wasteful::find(self.store.arenas(), self.pacer.policy());
         let before = self.store.extent();
         // A sort under way has cells in scratch memory, which are not among the roots.
         let recycle = recycle && !self.store.account().is_sorting();
@@ -283,13 +308,17 @@ impl Heap {
             self.roots.note_all_freed(self.store.arenas());
         }
         done.live = self.usage().all_live();
+        done.work = self.store.live_bytes().saturating_add(done.freed.saturating_mul(32));
+        wasteful.add_peaks(self.store.arenas(), self.pacer.policy());
         done.compacted = self.compact_after(&wasteful);
         let StoreParts { arenas, resources, .. } = self.store.parts();
         arenas.iter_mut().for_each(|arena| arena.fold(resources));
         let changed = done.freed > 0 || done.recycled > 0 || self.store.extent() != before;
-        self.restart_pacer(done.live, changed);
+        self.restart_pacer(changed);
         self.drop_dead_values();
         self.verify_if_stressed()?;
+        self.stats.collections = self.stats.collections.saturating_add(1);
+        self.note_pause(&done, watch);
         Ok(done)
     }
 
@@ -316,21 +345,22 @@ impl Heap {
         })
     }
 
-    /// Restarts the pacer from the bytes in use. A live object costs a slot of 16 bytes.
-    pub(super) fn restart_pacer(&mut self, live: u64, changed: bool) {
+    /// Restarts the pacer from the bytes in use.
+    pub(super) fn restart_pacer(&mut self, changed: bool) {
+        let live = (self.store.live_bytes(), self.store.footprint());
+        let foreign = to_u64(self.roots.hosts().bytes());
+        let live = (live.0.saturating_add(foreign), live.1.saturating_add(foreign));
         let StoreParts { arenas, resources, .. } = self.store.parts();
-        let slot_bytes = live.saturating_mul(16);
-        let live_bytes = arenas.payload_bytes().saturating_add(slot_bytes);
-        let live_bytes = live_bytes.saturating_add(to_u64(self.roots.hosts().bytes()));
         // The next collection sweeps free slots as well, many of them after a peak.
-        let swept = arenas.slot_bytes().saturating_sub(slot_bytes.saturating_mul(8)) / 4;
-        self.pacer.restart(live_bytes, swept, changed);
+        let used = arenas.used_slot_bytes();
+        let swept = arenas.slot_bytes().saturating_sub(used.saturating_mul(8)) / 4;
+        self.pacer.restart(live, swept, changed);
         resources.tally = Tally::default();
         resources.account.clear_pressure();
     }
 
     /// Compacts all arenas: closes the gaps between blocks, cuts the capacity of
-    /// objects back to their length (tables keep theirs), and gives free pages and
+    /// objects back to their length (of tables, where that halves it), and gives free pages and
     /// scratch memory back to the allocator. Handles stay valid; range hints are
     /// checked again at their next use. Frees no object. O(slots + payload).
     ///

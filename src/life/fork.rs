@@ -1,6 +1,6 @@
 //! Forks: a second heap with the same objects and the same handles.
 
-use crate::heap::{Cycle, Heap, Ids, Phase, ScratchPool};
+use crate::heap::{CollectorStats, Cycle, Heap, Ids, Phase, ScratchPool};
 use crate::words::{Error, Result};
 
 impl Heap {
@@ -50,7 +50,8 @@ impl Heap {
         };
         let pacer = self.pacer.clone();
         let (scratch, ids) = (ScratchPool::default(), Ids::new());
-        let mut fork = Heap { store, pacer, cycle, roots, scratch, ids };
+        let mut fork =
+            Heap { store, pacer, cycle, roots, scratch, ids, stats: CollectorStats::default() };
         match fork.cycle.phase {
             Phase::Sweeping => fork.finish_sweep(),
             _ => fork.store.forget_states(),

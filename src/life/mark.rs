@@ -6,18 +6,18 @@
 //! The work list grows while the limits allow. What it has no room for is made grey, so
 //! that no memory is needed.
 
-use crate::arena::{Account, Arenas, Slot};
+use crate::arena::{Account, Arenas, CHUNK, Slot};
 use crate::heap::Cycle;
 use crate::words::{Cell, Kind, to_u64};
 
 /// Objects in a batch: as many cache misses as overlap.
 const BATCH: usize = 32;
-/// The cells of an object that are scanned at once.
-pub(super) const CHUNK: usize = 4096;
 /// The bytes that visiting an object counts as.
 pub(super) const VISIT: u64 = 16;
 /// The capacity of a work list when it first grows.
 const FIRST_CAPACITY: usize = 256;
+/// The most entries of a work list: it moves when it grows.
+const MOST: usize = 1 << 16;
 
 /// Marking, for as long as there is work left to be done.
 #[derive(Debug)]
@@ -27,13 +27,17 @@ pub(super) struct Marker<'c> {
     work: u64,
     /// Bytes that were.
     done: u64,
+    /// Bytes that may be scanned in addition, of objects that were scanned before.
+    again: u64,
+    /// Objects that were reached, and grey ones that were scanned.
+    counts: (u64, u64),
     /// An object was made grey since the search for grey ones began.
     shaded: bool,
 }
 
 impl<'c> Marker<'c> {
     pub(super) const fn new(cycle: &'c mut Cycle, work: u64) -> Marker<'c> {
-        Marker { cycle, work, done: 0, shaded: false }
+        Marker { cycle, work, done: 0, again: work, counts: (0, 0), shaded: false }
     }
 
     /// The bytes that were scanned.
@@ -41,15 +45,29 @@ impl<'c> Marker<'c> {
         self.done
     }
 
+    /// The objects that were reached, and the grey ones that were scanned.
+    pub(super) const fn counts(&self) -> (u64, u64) {
+        self.counts
+    }
+
     /// Whether no work is left.
     #[inline(always)]
-    const fn is_spent(&self) -> bool {
+    pub(super) const fn is_spent(&self) -> bool {
         self.done >= self.work
     }
 
     #[inline(always)]
-    const fn spend(&mut self, bytes: u64) {
+    pub(super) const fn spend(&mut self, bytes: u64) {
         self.done = self.done.saturating_add(bytes);
+    }
+
+    /// Spends bytes for what was scanned before: so that marking gets ahead, they do not
+    /// count up to as many as the work is.
+    fn spend_again(&mut self, bytes: u64) {
+        self.spend(bytes);
+        let extra = bytes.min(self.again);
+        self.again = self.again.saturating_sub(extra);
+        self.work = self.work.saturating_add(extra);
     }
 
     /// Whether anything is left to be scanned, but for grey objects.
@@ -66,14 +84,54 @@ impl<'c> Marker<'c> {
         }
     }
 
+    /// Adds roots, and counts those that are stale. Returns how many roots there are.
+    pub(super) fn add_roots(
+        &mut self,
+        arenas: &mut Arenas,
+        account: &mut Account,
+        roots: &mut dyn Iterator<Item = Cell>,
+        stale: &mut usize,
+    ) -> u64 {
+        let mut count = 0_u64;
+        loop {
+            let mut batch = [Cell::NULL; BATCH];
+            let mut len = 0_usize;
+            for (place, root) in batch.iter_mut().zip(&mut *roots) {
+                *place = root;
+                len = len.wrapping_add(1);
+                if let Some(arena) = arenas.of(root).filter(|_| root.is_handle()) {
+                    arena.prefetch_slot(root.slot());
+                }
+            }
+            for &root in batch.get(..len).unwrap_or_default() {
+                let arena = arenas.of(root).filter(|_| root.is_handle());
+                let Some(arena) = arena else { continue };
+                if !arena.contains(root) {
+                    *stale = stale.saturating_add(1);
+                } else if arena.states().is_white(root.slot()) {
+                    self.push(arenas, account, &[root]);
+                }
+            }
+            count = count.saturating_add(to_u64(len));
+            if len < BATCH {
+                return count;
+            }
+        }
+    }
+
     /// Scans what was reached, and grey objects, until nothing is left of them or of the
     /// work. Returns whether it is the former.
     pub(super) fn drain(&mut self, arenas: &mut Arenas, account: &mut Account) -> bool {
         let (mut place, mut group) = (0, 0);
         loop {
             if !self.has_work() {
-                match next_grey(arenas, &mut place, &mut group) {
-                    Some(cell) => self.cycle.partial = Some((cell, 0)),
+                let (found, passed) = next_grey(arenas, &mut place, &mut group);
+                self.spend(to_u64(passed).saturating_mul(8));
+                match found {
+                    Some(cell) => {
+                        self.counts.1 = self.counts.1.saturating_add(1);
+                        self.cycle.partial = Some((cell, 0));
+                    }
                     None if core::mem::take(&mut self.shaded) => (place, group) = (0, 0),
                     None => return true,
                 }
@@ -131,6 +189,7 @@ impl<'c> Marker<'c> {
         if !arena.states().is_white(cell.slot()) {
             return None;
         }
+        self.counts.0 = self.counts.0.wrapping_add(1);
         let cells = arena.shape().cells(slot.len);
         let bytes = if cells > CHUNK { 0 } else { to_u64(cells).saturating_mul(8) };
         self.spend(bytes.saturating_add(VISIT));
@@ -163,7 +222,7 @@ impl<'c> Marker<'c> {
         let rest = cells.and_then(|cells| cells.get(start..)).unwrap_or_default();
         let part = rest.get(..CHUNK).unwrap_or(rest);
         let (len, end) = (part.len(), start.saturating_add(part.len()));
-        self.spend(to_u64(len).saturating_mul(8).max(VISIT));
+        self.spend_again(to_u64(len).saturating_mul(8).max(VISIT));
         if len < rest.len() {
             self.cycle.partial = Some((cell, end));
         }
@@ -215,6 +274,9 @@ impl<'c> Marker<'c> {
     fn grow(&mut self, account: &mut Account, more: usize) -> bool {
         let work = &mut self.cycle.work;
         let len = work.len().saturating_add(more).max(FIRST_CAPACITY);
+        if len > MOST {
+            return false;
+        }
         let bytes = len.saturating_mul(size_of::<Cell>());
         // Both lists exist during the copy; what a limit refuses would be noted.
         bytes.saturating_mul(2) <= account.left() && account.reserve(work, len).is_ok()
@@ -243,22 +305,26 @@ fn push_white(work: &mut alloc::vec::Vec<Cell>, arenas: &Arenas, cells: &[Cell])
     work.truncate(start.saturating_add(added));
 }
 
-/// Takes the next grey object, which is black from here on.
-fn next_grey(arenas: &mut Arenas, place: &mut usize, group: &mut usize) -> Option<Cell> {
+/// Takes the next grey object, which is black from here on. Returns how many words it has
+/// looked at as well.
+fn next_grey(arenas: &mut Arenas, place: &mut usize, group: &mut usize) -> (Option<Cell>, usize) {
+    let mut passed = 1_usize;
     loop {
-        let arena = arenas.get_mut(Kind::from_place(*place)).filter(|_| *place < Arenas::COUNT)?;
-        let Some(index) = arena.states_mut().next_grey(group) else {
+        let arena = arenas.get_mut(Kind::from_place(*place)).filter(|_| *place < Arenas::COUNT);
+        let Some(arena) = arena else { return (None, passed) };
+        let Some(index) = arena.states_mut().next_grey(group, &mut passed) else {
             (*place, *group) = (place.saturating_add(1), 0);
             continue;
         };
         arena.states_mut().blacken(index);
         if let Some(cell) = arena.live_at(index) {
-            return Some(cell);
+            return (Some(cell), passed);
         }
     }
 }
 
-/// The bytes that a slot counts as when it is swept.
-pub(super) const fn swept(slots: usize) -> u64 {
-    to_u64(slots).saturating_mul(VISIT)
+/// The bytes that sweeping counts as: so many slots were white, and of these as many objects
+/// freed.
+pub(super) const fn swept((white, freed): (usize, usize)) -> u64 {
+    to_u64(white).saturating_mul(2).saturating_add(to_u64(freed).saturating_mul(32))
 }

@@ -2,6 +2,8 @@
 //! seals, copies into other heaps, inspection.
 
 mod collect;
+#[cfg(all(feature = "std", not(all(target_family = "wasm", target_os = "unknown"))))]
+mod deadline;
 mod fork;
 mod hosts;
 mod inspect;
@@ -9,6 +11,7 @@ mod mark;
 mod regions;
 mod seals;
 mod steps;
+mod sweep;
 mod trace;
 mod transplant;
 mod watches;

@@ -14,11 +14,11 @@
 
 use super::collect::Collected;
 use super::inspect::Fault;
-use super::mark::{Marker, VISIT, swept};
+use super::mark::{Marker, VISIT};
 use super::trace::{Bases, Marks};
-use crate::arena::{Arenas, Born, Tally};
-use crate::heap::{Heap, Phase, StoreParts};
-use crate::words::{Cell, Kind, Result, to_u64};
+use crate::arena::{Arena, Born, Tally};
+use crate::heap::{Heap, Pacer, Phase, Stopwatch, StoreParts};
+use crate::words::{Cell, Result, to_u64};
 #[cfg(doc)]
 use crate::words::{Error, Policy};
 
@@ -29,8 +29,8 @@ pub struct Step {
     /// Whether no cycle is under way afterwards.
     pub finished: bool,
     /// The bytes that were marked or swept: the cells of the objects scanned, 8 for each
-    /// handle among them found to be marked meanwhile, and 16 for each object marked, root
-    /// tested or slot swept.
+    /// handle among them found to be marked meanwhile, 16 for each object marked and root or
+    /// pin tested, 32 for each object freed, and what the search for these takes.
     pub work: u64,
     /// Objects freed, host objects and seals included.
     pub freed: u64,
@@ -40,13 +40,11 @@ pub struct Step {
 }
 
 /// Work without a bound.
-const ALL: u64 = u64::MAX;
-/// The bytes marked or swept for each byte allocated.
-const SPEED: u64 = 4;
+pub(super) const ALL: u64 = u64::MAX;
 
 impl Heap {
-    /// Does a step of a collection of the whole heap, of `work` bytes or a little more, and
-    /// begins the collection if none is under way. After the step that ends it, every
+    /// Does a step of a collection of the whole heap, of `work` bytes or a little more (up to
+    /// twice as many where objects are scanned again that were written since), and begins the collection if none is under way. After the step that ends it, every
     /// object is freed that was not reachable when the collection began; of those that
     /// became garbage later, some are.
     ///
@@ -57,10 +55,11 @@ impl Heap {
     /// [`Heap::contains`], [`Heap::pin`], [`Heap::watch`] and [`Heap::seal`] treat it as
     /// freed; nothing that refers to it keeps it.
     ///
-    /// A step takes O(`work`), O(slots / 32) where the collection begins, and O(roots
-    /// and pins) where marking ends. It scans large objects in parts. One that is
-    /// written between all steps is scanned from the beginning each time: a VM that
-    /// keeps writing to an object of more cells than a step scans ends the collection
+    /// A step takes O(`work`), and O(roots + slots / 2,048) where marking begins and ends.
+    /// It scans objects of more than 4,096 cells in parts, and does not scan them again for
+    /// single elements or entries stored. One that is opened as a slice or window, or whose
+    /// cells are moved, between all steps is scanned from the beginning each time: a VM that
+    /// keeps doing that ends the collection
     /// by [`Heap::collect`], which is what [`Heap::collect_debt`] does when much has
     /// been allocated meanwhile. If memory is refused for two bits for each slot, the
     /// step collects the whole heap.
@@ -81,25 +80,53 @@ impl Heap {
     where
         I: IntoIterator<Item: Into<Cell>>,
     {
-        let mut roots = roots.into_iter().map(Into::into);
+        let watch = Stopwatch::start();
+        let roots = roots.into_iter().map(Into::into);
+        let (step, at_once) = self.step_of(roots, work)?;
+        if !at_once {
+            self.note_steps(&step, watch);
+        }
+        Ok(step)
+    }
+
+    /// [`Heap::step`], without a note of it. Returns whether it was a collection of the
+    /// whole heap at once as well.
+    pub(super) fn step_of(
+        &mut self,
+        mut roots: impl Iterator<Item = Cell>,
+        work: u64,
+    ) -> Result<(Step, bool)> {
         if !self.begin_step() {
-            return self.collect(roots).map(Step::of_collection);
+            return Ok((self.collect(roots).map(Step::of_collection)?, true));
         }
         let (mut step, work) = (Step::default(), work.max(1));
-        if self.cycle.phase == Phase::Marking {
-            self.mark_step(&mut roots, work, &mut step);
+        if self.cycle.phase == Phase::Whitening {
+            self.whiten_step(work, &mut step);
+        }
+        if self.cycle.phase == Phase::Marking && step.work < work {
+            self.mark_step(&mut roots, work.saturating_sub(step.work), &mut step);
         }
         if self.cycle.phase == Phase::Sweeping {
             self.sweep_step(work.saturating_sub(step.work), &mut step);
         }
         step.finished = self.cycle.phase == Phase::Idle;
-        self.note_part();
+        self.note_step();
         if step.finished {
             self.finish_cycle();
         }
         self.drop_dead_values();
         self.verify_if_stressed()?;
-        Ok(step)
+        Ok((step, false))
+    }
+
+    /// Notes steps that were one pause.
+    pub(super) fn note_steps(&mut self, step: &Step, watch: Stopwatch) {
+        let stats = &mut self.stats;
+        stats.steps = stats.steps.saturating_add(1);
+        stats.cycles = stats.cycles.saturating_add(u64::from(step.finished));
+        stats.work = stats.work.saturating_add(step.work);
+        stats.freed = stats.freed.saturating_add(step.freed);
+        watch.stop(stats);
     }
 
     /// Frees every object that was allocated since the last collection, of whatever kind
@@ -136,20 +163,37 @@ impl Heap {
         if self.cycle.phase != Phase::Idle || !self.store.has_states() {
             return self.collect(roots);
         }
+        let watch = Stopwatch::start();
         let before = self.store.arenas().payload_bytes();
         let mut step = Step::default();
-        self.mark_step(&mut roots, ALL, &mut step);
+        let (promoted, remembered) = self.mark_step(&mut roots, ALL, &mut step);
         self.sweep_step(ALL, &mut step);
-        self.note_part();
+        self.note_young();
         self.drop_dead_values();
         self.verify_if_stressed()?;
-        Ok(Collected {
+        let done = Collected {
+            promoted,
+            remembered,
             freed: step.freed,
             freed_bytes: before.saturating_sub(self.store.arenas().payload_bytes()),
             live: self.usage().all_live(),
             stale_roots: step.stale_roots,
+            work: step.work,
             ..Collected::default()
-        })
+        };
+        self.stats.young = self.stats.young.saturating_add(1);
+        self.note_pause(&done, watch);
+        Ok(done)
+    }
+
+    /// Notes a collection at once, of the whole heap or of young objects.
+    pub(super) fn note_pause(&mut self, done: &Collected, watch: Stopwatch) {
+        let stats = &mut self.stats;
+        stats.work = stats.work.saturating_add(done.work);
+        stats.freed = stats.freed.saturating_add(done.freed);
+        stats.promoted = stats.promoted.saturating_add(done.promoted);
+        stats.remembered = stats.remembered.saturating_add(done.remembered);
+        watch.stop(stats);
     }
 
     /// Returns whether [`Heap::collect_debt`] has something to do by the [`Policy`]. O(1):
@@ -158,20 +202,22 @@ impl Heap {
     pub fn has_debt(&self) -> bool {
         let (tally, account) = (&self.store.resources().tally, self.store.account());
         if self.cycle.phase == Phase::Idle {
-            self.pacer.is_young_due(tally) || self.pacer.is_due(tally, account)
+            self.pacer.is_young_due(tally) || self.pacer.is_cycle_due(tally, account)
         } else {
             self.pacer.is_step_due(tally, account)
         }
     }
 
-    /// Does what is due by the [`Policy`], so that no pause is long: a young collection; or,
-    /// once the heap has grown by [`Policy::growth_percent`], the next step of a collection
-    /// of the whole heap, until that has ended. A step marks or sweeps four times as many
-    /// bytes as were allocated since the one before, but no more than for twice
-    /// [`Policy::step_bytes`]; and once as many were marked as the heap has, since the
+    /// Does what is due by the [`Policy`], so that no pause is long; nothing without a
+    /// debt. A young collection is due after [`Policy::young_bytes`]. Once the objects that
+    /// these left have made the heap grow by [`Policy::growth_percent`], the whole heap is
+    /// collected in steps, without young collections until that has ended. A step marks or
+    /// sweeps eight times as many bytes as were allocated since the one before, and 32 times
+    /// as many while a limit is near, but no more than for twice [`Policy::step_bytes`]; and
+    /// once as many were marked as the heap has, since the
     /// program writes to objects faster than steps scan them again, each twice as many as
-    /// the one before it. Where a limit is near, or as much was allocated since the
-    /// collection began as was in use then, the rest of it is done at once.
+    /// the one before it. Where a limit has refused a growth, or as much was allocated since
+    /// the collection began as was in use then, the rest of it is done at once.
     ///
     /// ```
     /// use segheap::{Cell, Heap, List};
@@ -193,6 +239,10 @@ impl Heap {
     where
         I: IntoIterator<Item: Into<Cell>>,
     {
+        if !self.has_debt() {
+            let finished = self.cycle.phase == Phase::Idle;
+            return Ok(Step { finished, ..Step::default() });
+        }
         let roots = roots.into_iter().map(Into::into);
         self.cycle.keeps_states = true;
         let policy = self.pacer.policy();
@@ -200,20 +250,17 @@ impl Heap {
         let is_under_way = self.cycle.phase != Phase::Idle;
         // The first collection, of the whole heap, has steps as well.
         let is_first = policy.young_bytes > 0 && !self.store.has_states();
-        let is_due = is_under_way || is_first || self.pacer.is_due(&tally, account);
+        let is_due = is_under_way || is_first || self.pacer.is_cycle_due(&tally, account);
         let at_once = policy.step_bytes == 0 || is_under_way && self.pacer.is_late(&tally);
-        if self.pacer.is_urgent(&tally, account) || is_due && at_once {
+        if self.pacer.is_refused(&tally, account) || is_due && at_once {
             return self.collect(roots).map(Step::of_collection);
         }
         if is_due {
             // Before a cycle, more was allocated than since the last step.
             let most = policy.step_bytes.saturating_mul(if is_under_way { 2 } else { 1 });
             let bytes = tally.bytes.min(most).max(policy.step_bytes);
-            let factor = SPEED.checked_shl(self.cycle.rescans).unwrap_or(ALL);
+            let factor = Pacer::speed(account).checked_shl(self.cycle.rescans).unwrap_or(ALL);
             return self.step(roots, bytes.saturating_mul(factor));
-        }
-        if policy.young_bytes == 0 {
-            return Ok(Step { finished: true, ..Step::default() });
         }
         self.collect_young(roots).map(Step::of_collection)
     }
@@ -224,9 +271,12 @@ impl Heap {
             let lost = self.store.resources().states_lost;
             return !lost || self.cycle.phase == Phase::Sweeping;
         }
-        let kept = self.store.keep_states(Born::WHITE);
+        let had_states = self.store.has_states();
+        let kept = self.store.keep_states();
         if kept {
-            self.cycle.phase = Phase::Marking;
+            // States are white at first.
+            self.cycle.phase = if had_states { Phase::Whitening } else { Phase::Marking };
+            (self.cycle.sweep, self.cycle.pins) = ((0, 0), 0);
             let StoreParts { arenas, resources, .. } = self.store.parts();
             let in_use = arenas.payload_bytes().saturating_add(arenas.slot_bytes());
             self.pacer.begin_cycle(&resources.tally, in_use);
@@ -235,39 +285,55 @@ impl Heap {
     }
 
     /// Marks as much as `work` allows, and begins to sweep if nothing is left to be marked.
-    /// Outside of a cycle, marks young objects.
-    fn mark_step(&mut self, roots: &mut dyn Iterator<Item = Cell>, work: u64, step: &mut Step) {
+    /// Outside of a cycle, marks young objects. Returns how many objects were reached, and how
+    /// many scanned that had been written.
+    fn mark_step(
+        &mut self,
+        roots: &mut dyn Iterator<Item = Cell>,
+        work: u64,
+        step: &mut Step,
+    ) -> (u64, u64) {
+        let in_cycle = self.cycle.phase == Phase::Marking;
         let StoreParts { arenas, resources, .. } = self.store.parts();
         let account = &mut resources.account;
+        // A pin makes its object grey, so that those of before the cycle are left. The list
+        // may become shorter: see `Heap::unpin`.
+        let mut pins = if in_cycle { self.cycle.pins } else { usize::MAX };
         let mut marker = Marker::new(&mut self.cycle, work);
         let mut done = marker.drain(arenas, account);
-        if done {
-            let mut count = 0_u64;
-            for root in roots.chain(self.roots.pins()) {
-                if root.is_handle() && !arenas.contains(root) {
-                    step.stale_roots = step.stale_roots.saturating_add(1);
-                }
-                count = count.saturating_add(1);
-                marker.add(arenas, account, root);
+        while done && let Some(pinned) = self.roots.pins_from(pins) {
+            if marker.is_spent() {
+                done = false;
+                break;
             }
+            let count = pinned.len();
+            pins = pins.saturating_add(count);
+            for pin in pinned {
+                marker.add(arenas, account, pin);
+            }
+            marker.spend(VISIT.saturating_mul(to_u64(count)));
+            done = marker.drain(arenas, account);
+        }
+        if done {
+            let count = marker.add_roots(arenas, account, roots, &mut step.stale_roots);
             step.work = step.work.saturating_add(count.saturating_mul(VISIT));
             done = marker.drain(arenas, account);
         }
-        let marked = marker.done();
+        let (marked, counts) = (marker.done(), marker.counts());
         step.work = step.work.saturating_add(marked);
+        self.cycle.pins = pins;
         if done {
             self.begin_sweep();
         } else {
             self.note_rescans(marked);
         }
+        counts
     }
 
     /// Notes the bytes of a step after which marking goes on.
     fn note_rescans(&mut self, marked: u64) {
         self.cycle.marked = self.cycle.marked.saturating_add(marked);
-        let live = self.usage().live().saturating_mul(VISIT);
-        let bytes = self.store.arenas().payload_bytes().saturating_add(live);
-        if self.cycle.marked > bytes {
+        if self.cycle.marked > self.store.live_bytes() {
             self.cycle.rescans = self.cycle.rescans.saturating_add(1);
         }
     }
@@ -283,65 +349,8 @@ impl Heap {
         self.cycle.has_freed = false;
     }
 
-    /// The words of states of an arena.
-    fn words_to_sweep(&self, place: usize) -> usize {
-        let arena = self.store.arenas().get(Kind::from_place(place));
-        arena.filter(|_| place < Arenas::COUNT).map_or(0, |arena| arena.states().len())
-    }
-
-    /// Frees white objects, as far as `work` allows. Goes from the last slot of each arena
-    /// to the first, so that the top of the memory falls.
-    fn sweep_step(&mut self, work: u64, step: &mut Step) {
-        let mut done = 0_u64;
-        let (mut place, mut n) = self.cycle.sweep;
-        while place < Arenas::COUNT && done < work {
-            let StoreParts { arenas, resources, .. } = self.store.parts();
-            let Some(arena) = arenas.get_mut(Kind::from_place(place)) else { break };
-            let tally: &mut Tally = &mut resources.tally;
-            let roots = &mut self.roots;
-            while n > 0 && done < work {
-                let most = work.saturating_sub(done) / 8;
-                let most = usize::try_from(most).unwrap_or(usize::MAX).saturating_add(1);
-                let range = n.saturating_sub(most)..n;
-                let found = arena.states().last_white(range.clone());
-                let passed = n.saturating_sub(found.unwrap_or(range.start));
-                done = done.saturating_add(to_u64(passed).saturating_mul(8));
-                n = found.unwrap_or(range.start);
-                if found.is_none() {
-                    continue;
-                }
-                let freed = &mut step.freed;
-                let white = arena.sweep_white(tally, n, |cell| {
-                    *freed = freed.saturating_add(1);
-                    roots.note_freed(cell);
-                });
-                done = done.saturating_add(swept(white));
-            }
-            if n == 0 {
-                arena.reset_if_empty();
-                place = place.saturating_add(1);
-                n = self.words_to_sweep(place);
-            }
-        }
-        self.cycle.sweep = (place, n);
-        self.cycle.has_freed |= step.freed > 0;
-        step.work = step.work.saturating_add(done);
-        if place >= Arenas::COUNT && self.cycle.phase == Phase::Sweeping {
-            self.cycle.phase = Phase::Idle;
-        }
-    }
-
-    /// Sweeps what is left to be swept, if a cycle is sweeping.
-    pub(super) fn finish_sweep(&mut self) {
-        if self.cycle.phase == Phase::Sweeping {
-            let mut step = Step::default();
-            self.sweep_step(ALL, &mut step);
-            self.finish_cycle();
-        }
-    }
-
     /// Ends a cycle that has swept everything.
-    fn finish_cycle(&mut self) {
+    pub(super) fn finish_cycle(&mut self) {
         let has_freed = self.cycle.has_freed;
         self.cycle.end(self.store.account_mut());
         let StoreParts { resources, .. } = self.store.parts();
@@ -349,8 +358,7 @@ impl Heap {
         if !self.keeps_states() || !self.store.has_states() {
             self.store.forget_states();
         }
-        let live = self.usage().all_live();
-        self.restart_pacer(live, has_freed);
+        self.restart_pacer(has_freed);
     }
 
     /// Whether states are kept between collections, for young ones.
@@ -362,7 +370,9 @@ impl Heap {
     pub(super) fn note_collected(&mut self) {
         self.cycle.end(self.store.account_mut());
         if self.keeps_states() {
-            self.store.keep_states(Born::BLACK);
+            if self.store.keep_states() {
+                self.store.arenas_mut().iter_mut().for_each(Arena::blacken_all);
+            }
         } else {
             self.store.forget_states();
         }
@@ -371,7 +381,8 @@ impl Heap {
     /// Checks that every white object is found to which a black one refers: outside of a
     /// cycle there is none, and while one marks they are on the work list.
     pub(super) fn verify_states(&mut self) -> core::result::Result<(), Fault> {
-        if !self.store.has_states() || self.cycle.phase == Phase::Sweeping {
+        let has_marks = matches!(self.cycle.phase, Phase::Idle | Phase::Marking);
+        if !self.store.has_states() || !has_marks {
             return Ok(());
         }
         let partial = self.cycle.partial.map(|(cell, _)| cell);
@@ -400,10 +411,18 @@ impl Heap {
         })
     }
 
-    /// The allocations so far are accounted for by a young collection or a step.
-    fn note_part(&mut self) {
+    /// The allocations so far are accounted for by a step.
+    fn note_step(&mut self) {
         let StoreParts { resources, .. } = self.store.parts();
-        self.pacer.note_part(&resources.tally);
+        self.pacer.note_step(&resources.tally);
+        resources.tally = Tally::default();
+    }
+
+    /// The allocations so far are accounted for by a young collection.
+    fn note_young(&mut self) {
+        let foreign = to_u64(self.roots.hosts().bytes());
+        self.pacer.note_young(self.store.footprint().saturating_add(foreign));
+        let StoreParts { resources, .. } = self.store.parts();
         resources.tally = Tally::default();
     }
 }
@@ -411,9 +430,7 @@ impl Heap {
 impl Step {
     /// The step that a whole collection was.
     fn of_collection(done: Collected) -> Step {
-        let Collected { freed, stale_roots, .. } = done;
-        Step { finished: true, freed, stale_roots, work: 0 }
+        let Collected { freed, stale_roots, work, .. } = done;
+        Step { finished: true, freed, stale_roots, work }
     }
 }
-
-const _: () = assert!(SPEED > 1, "a cycle ends before as much as is live was allocated");

@@ -49,7 +49,10 @@ impl Heap {
     pub fn pin(&mut self, object: impl Into<Cell>) -> Result<()> {
         let cell = object.into();
         self.store.check_usable(cell)?;
-        self.roots.pin(self.store.account_mut(), cell)
+        self.roots.pin(self.store.account_mut(), cell)?;
+        // No collection looks at a pin again that it knows of.
+        self.store.note_stored(cell);
+        Ok(())
     }
 
     /// Removes one pin of an object; returns whether there was one. The pins of an
@@ -65,7 +68,11 @@ impl Heap {
     /// # Ok::<(), segheap::Error>(())
     /// ```
     pub fn unpin(&mut self, object: impl Into<Cell>) -> bool {
-        self.roots.unpin(object.into())
+        let (was_pinned, moved) = self.roots.unpin(object.into());
+        if let Some(moved) = moved {
+            self.store.note_stored(moved);
+        }
+        was_pinned
     }
 
     /// Attaches a token to an object, which [`Heap::drain_dead`] returns once after the

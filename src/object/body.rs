@@ -1,8 +1,10 @@
 //! The elements of an object that is being changed, by the index of its slot.
 
+use core::any::Any;
+
 use super::view::{Growable, Mutable, Sequence};
-use crate::arena::{Arenas, Resources, Slot};
-use crate::words::{Element, Result, corrupt, out_of_range, to_usize};
+use crate::arena::{Arenas, Born, Resources, Slot};
+use crate::words::{Cell, Element, Result, corrupt, out_of_range, to_usize};
 
 /// The length of an object, and all elements that fit into its block.
 #[inline(always)]
@@ -83,15 +85,35 @@ pub(super) fn pop_cold<K: Growable>(arenas: &mut Arenas, index: u32) -> Result<O
     Ok(popped)
 }
 
+/// [`body`], to store an element. Of an object that a collection scans in parts, what is
+/// stored is noted, and not that it was written.
+#[inline(always)]
+pub(super) fn body_to_store<K: Sequence>(
+    arenas: &mut Arenas,
+    born: Born,
+    index: u32,
+    element: K::Element,
+) -> Option<(&mut u32, &mut [K::Element])> {
+    let stored = (&element as &dyn Any).downcast_ref::<Cell>();
+    let is_noted = stored.is_some_and(|&cell| arenas.note_stored(born, K::KIND, index, &[cell]));
+    if is_noted {
+        body_of::<K>(arenas.get_mut(K::KIND)?.write::<u8>(index)?)
+    } else {
+        body::<K>(arenas, index)
+    }
+}
+
 /// [`ViewMut::set`] where the object has no such element, or only a cold path may open it.
 #[cold]
 pub(super) fn set_cold<K: Mutable>(
     arenas: &mut Arenas,
+    resources: &Resources,
     index: u32,
     at: usize,
     element: K::Element,
 ) -> Result<()> {
-    let elements = elements::<K>(arenas, index).ok_or_else(corrupt)?;
+    let body = body_to_store::<K>(arenas, resources.born, index, element);
+    let elements = body.and_then(elements_of::<K>).ok_or_else(corrupt)?;
     let len = elements.len();
     *elements.get_mut(at).ok_or_else(|| out_of_range(at, len))? = element;
     Ok(())
@@ -106,7 +128,8 @@ pub(super) fn push_grown<K: Growable>(
     element: K::Element,
 ) -> Result<()> {
     arenas.get_mut(K::KIND).ok_or_else(corrupt)?.reserve(resources, index, 1)?;
-    let (len, place) = body::<K>(arenas, index).and_then(first_spare::<K>).ok_or_else(corrupt)?;
+    let body = body_to_store::<K>(arenas, resources.born, index, element);
+    let (len, place) = body.and_then(first_spare::<K>).ok_or_else(corrupt)?;
     *place = element;
     *len = len.wrapping_add(1);
     Ok(())

@@ -276,6 +276,14 @@ impl<'h, K: Keyed> View<'h, K> {
         Ok(position.and_then(|position| Some((position, copied(table.entry(position)?)))))
     }
 
+    /// The place of the entry of `key` in insertion order.
+    ///
+    /// # Errors
+    /// [`Error::Stale`].
+    pub(crate) fn index_of_key(self, key: Cell) -> Result<Option<usize>> {
+        Ok(self.locate_key(key)?.map(|(position, _)| self.table().rank(position)))
+    }
+
     /// The number of entries.
     #[inline(always)]
     pub(crate) fn entry_count(self) -> usize {
@@ -367,7 +375,8 @@ impl<K: Keyed> ViewMut<'_, K> {
         if key.as_int().is_some() {
             let hash = Keys::new(self.arenas).hash_cell(key);
             let index = self.index;
-            let (slot, words) = self.arena_mut()?.write::<Cell>(index).ok_or_else(corrupt)?;
+            // A hole holds no cell: nothing of which a collection has to know.
+            let (slot, words) = self.arena_mut()?.write::<u8>(index).ok_or_else(corrupt)?;
             let mut table = Table::new_mut(words, slot.len, K::STRIDE);
             let near = table.read().hit_near(hash, key);
             let found = match near.map(|(bucket, near)| (bucket, near.position())) {
@@ -391,7 +400,7 @@ impl<K: Keyed> ViewMut<'_, K> {
     /// # Errors
     /// [`Error::OutOfRange`].
     pub(crate) fn remove_entry_at(&mut self, n: usize) -> Result<K::Entry> {
-        let view = self.view()?;
+        let view = self.view();
         let position = view.table().nth(n).ok_or_else(|| out_of_range(n, view.entry_count()))?;
         self.table_mut().remove_at(position).map(K::entry)
     }
@@ -402,7 +411,7 @@ impl<K: Keyed> ViewMut<'_, K> {
     }
 
     #[inline(always)]
-    fn table_mut(&mut self) -> TableMut<'_> {
+    pub(super) fn table_mut(&mut self) -> TableMut<'_> {
         let (arenas, resources) = (&mut *self.arenas, &mut *self.resources);
         TableMut { arenas, resources, kind: K::KIND, index: self.index, stride: K::STRIDE }
     }

@@ -3,9 +3,11 @@
 //! its kind; those of tables also read the other arenas, for keys.
 
 mod body;
+mod edits;
 mod init;
 mod integer;
 mod keyed;
+mod keyed_mut;
 mod keys;
 pub(crate) mod limbs;
 mod numbers;
@@ -20,6 +22,7 @@ pub(crate) use integer::Integer;
 pub(crate) use keyed::{
     Keyed, entry_at, entry_of_int, find_symbol, insert_int, shape as table_shape,
 };
+pub(crate) use keyed_mut::shrink_spare_tables;
 pub(crate) use keys::{Context, KeyContext, Keys, NoContext, are_equal};
 pub use numbers::Number;
 pub(crate) use table_mut::TableMut;

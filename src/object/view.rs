@@ -8,9 +8,9 @@ use core::ops::RangeBounds;
 use super::keys::Context;
 use super::table::Table;
 use crate::arena::{Arena, Slot};
-#[cfg(doc)]
-use crate::words::Error;
-use crate::words::{Element, Elements, HasKind, Result, Shape, corrupt, out_of_range, to_usize};
+use crate::words::{
+    Cell, Element, Elements, Error, HasKind, Kind, Result, Shape, corrupt, out_of_range, to_usize,
+};
 
 /// A kind of objects, as a type, such as [`List`](crate::List) or
 /// [`Map`](crate::Map). The heap defines all of them; no other types can be.
@@ -105,6 +105,12 @@ impl<'h, K: Object> View<'h, K> {
     pub(crate) fn new(arena: &'h Arena, slot: Slot, context: ContextOf<'h, K>) -> Result<Self> {
         let words = arena.words(slot, K::SHAPE.words(slot.len, slot.cap))?;
         Ok(View { words, len: slot.len, context, kind: PhantomData })
+    }
+
+    /// A view of no words, in place of an object that lies outside of its arena: a bug.
+    #[cold]
+    pub(super) fn empty(context: ContextOf<'h, K>) -> Self {
+        View { words: &[], len: 0, context, kind: PhantomData }
     }
 
     /// The words in use of the object's block.
@@ -230,6 +236,82 @@ pub struct Cursor {
     pub(crate) next: u64,
     /// The position that the next entry had when the cursor was advanced.
     pub(crate) hint: u32,
+}
+
+impl Cursor {
+    /// Returns the cursor in two cells, with the object that it iterates, so that an iterator
+    /// can be an object of the language: the first cell is the object, the second one where
+    /// the cursor is, an integer that means nothing else. [`Cursor::from_cells`] takes them
+    /// back. O(1).
+    ///
+    /// ```
+    /// use segheap::{Cell, Cursor, Heap, Map, Pair};
+    /// let mut heap = Heap::new();
+    /// let map = heap.alloc(Map::new())?;
+    /// heap.get_mut(map)?.extend(&[(1.into(), 10.into()), (2.into(), 20.into())])?;
+    ///
+    /// // `iter(map)` of the language allocates an iterator, which keeps the map alive.
+    /// let [object, position] = Cursor::default().to_cells(map)?;
+    /// let iterator = heap.alloc(Pair::of(object, position))?;
+    ///
+    /// // `next(iterator)`.
+    /// let mut met = Vec::new();
+    /// loop {
+    ///     let cells = heap.get(iterator)?.cells();
+    ///     let mut cursor = Cursor::from_cells(cells, cells[0])?;
+    ///     let Some((key, _)) = heap.get::<Map>(cells[0])?.next(&mut cursor) else { break };
+    ///     heap.get_mut(iterator)?.set(1, cursor.to_cells(map)?[1])?;
+    ///     met.push(key);
+    /// }
+    /// assert_eq!(met, [1.into(), 2.into()]);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NotAHandle`] if `object` is no handle; [`Error::Sealed`] if it is sealed;
+    /// [`Error::IdsExhausted`] beyond element or entry 2^47 - 1, as a map or a set numbers
+    /// all that were ever inserted.
+    pub fn to_cells(self, object: impl Into<Cell>) -> Result<[Cell; 2]> {
+        let object = object.into();
+        match object.kind() {
+            None => Err(Error::NotAHandle),
+            Some(Kind::SEALED) => Err(Error::Sealed),
+            Some(_) => {
+                let position = i64::try_from(self.next).ok().and_then(Cell::int);
+                Ok([object, position.ok_or(Error::IdsExhausted)?])
+            }
+        }
+    }
+
+    /// Returns the cursor that [`Cursor::to_cells`] has put into two cells, for the object
+    /// that it iterates. O(1); the next step in a map or a set from which entries were
+    /// removed takes O(log entries).
+    ///
+    /// Any integer that is not negative is a valid position, in any object: a program that
+    /// gets hold of it can make the iteration skip or repeat, no more.
+    ///
+    /// ```
+    /// use segheap::{Cursor, Error, Heap, List};
+    /// let mut heap = Heap::new();
+    /// let (list, other) = (heap.alloc(List::zeroed(3))?, heap.alloc(List::zeroed(3))?);
+    /// let cells = Cursor::default().to_cells(list)?;
+    /// assert_eq!(Cursor::from_cells(cells, list), Ok(Cursor::default()));
+    /// assert_eq!(Cursor::from_cells(cells, other), Err(Error::OtherObject));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::OtherObject`] if the first cell is not `object`, which includes a later
+    /// object in the same slot; [`Error::NotAnInteger`] if the second cell is no integer in a
+    /// cell, or a negative one.
+    pub fn from_cells(cells: [Cell; 2], object: impl Into<Cell>) -> Result<Cursor> {
+        let [of, position] = cells;
+        if of != object.into() {
+            return Err(Error::OtherObject);
+        }
+        let next = position.as_int().and_then(|position| u64::try_from(position).ok());
+        Ok(Cursor { next: next.ok_or(Error::NotAnInteger)?, hint: 0 })
+    }
 }
 
 impl<K: Sequence> View<'_, K> {

@@ -5,7 +5,8 @@ use core::marker::PhantomData;
 use core::ops::RangeBounds;
 
 use super::body::{
-    dense_body, dense_body_to_cut, elements, first_spare, pop_cold, pop_last, push_grown, set_cold,
+    body_to_store, dense_body, dense_body_to_cut, elements, first_spare, pop_cold, pop_last,
+    push_grown, set_cold,
 };
 use super::keys::Context;
 use super::keys::Keys;
@@ -63,7 +64,7 @@ impl<'h, K: Object> ViewMut<'h, K> {
     }
 
     #[inline(always)]
-    fn len(&self) -> Result<usize> {
+    pub(super) fn len(&self) -> Result<usize> {
         let arena = self.arenas.get(K::KIND).ok_or_else(corrupt)?;
         Ok(to_usize(arena.slot(self.index)?.len))
     }
@@ -75,17 +76,16 @@ impl<'h, K: Object> ViewMut<'h, K> {
     /// let mut heap = Heap::new();
     /// let list = heap.alloc(List::of(&[7.into()]))?;
     /// let mut open = heap.get_mut(list)?;
-    /// let first = open.view()?.get(0)?;
+    /// let first = open.view().get(0)?;
     /// open.push(first)?;
-    /// assert_eq!(open.view()?.len(), 2);
+    /// assert_eq!(open.view().len(), 2);
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`] only if this crate has a bug.
-    pub fn view(&self) -> Result<View<'_, K>> {
-        let arena = self.arenas.get(K::KIND).ok_or_else(corrupt)?;
-        View::new(arena, arena.slot(self.index)?, K::Context::of(Keys::new(self.arenas)))
+    pub fn view(&self) -> View<'_, K> {
+        let context = K::Context::of(Keys::new(self.arenas));
+        let arena = self.arenas.get(K::KIND).ok_or_else(corrupt);
+        let view = arena.and_then(|arena| View::new(arena, arena.slot(self.index)?, context));
+        view.unwrap_or_else(|_| View::empty(context))
     }
 }
 
@@ -96,16 +96,15 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     /// use segheap::{Heap, I64Arr};
     /// let mut heap = Heap::new();
     /// let array = heap.alloc(I64Arr::of(&[3, 1, 2]))?;
-    /// heap.get_mut(array)?.as_mut_slice()?.sort();
+    /// heap.get_mut(array)?.as_mut_slice().sort();
     /// assert_eq!(heap.get(array)?.as_slice(), [1, 2, 3]);
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`] only if this crate has a bug.
     #[inline(always)]
-    pub fn as_mut_slice(&mut self) -> Result<&mut [K::Element]> {
-        elements::<K>(self.arenas, self.index).ok_or_else(corrupt)
+    pub fn as_mut_slice(&mut self) -> &mut [K::Element] {
+        let elements = elements::<K>(self.arenas, self.index);
+        debug_assert!(elements.is_some(), "the object lies in its arena");
+        elements.unwrap_or_default()
     }
 
     /// Overwrites element `index`. O(1).
@@ -133,7 +132,7 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
                 *place = element;
                 Ok(())
             }
-            None => set_cold::<K>(self.arenas, self.index, index, element),
+            None => set_cold::<K>(self.arenas, self.resources, self.index, index, element),
         }
     }
 
@@ -151,7 +150,10 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     /// # Errors
     /// [`Error::OutOfRange`] if `range` ends beyond the length or before it starts.
     pub fn fill(&mut self, range: impl RangeBounds<usize>, element: K::Element) -> Result<()> {
-        self.slice_mut(range)?.fill(element);
+        let range = crate::words::range(range, self.len()?)?;
+        let body = body_to_store::<K>(self.arenas, self.resources.born, self.index, element);
+        let (_, body) = body.ok_or_else(corrupt)?;
+        body.get_mut(range).ok_or_else(corrupt)?.fill(element);
         Ok(())
     }
 
@@ -169,7 +171,7 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     /// # Errors
     /// [`Error::OutOfRange`] if `range` ends beyond the length or before it starts.
     pub fn slice_mut(&mut self, bounds: impl RangeBounds<usize>) -> Result<&mut [K::Element]> {
-        let elements = self.as_mut_slice()?;
+        let elements = self.as_mut_slice();
         let range = range(bounds, elements.len())?;
         elements.get_mut(range).ok_or_else(corrupt)
     }
@@ -200,7 +202,7 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     /// [`Error::OutOfRange`] if `range`, or as many elements from `to` on, are not
     /// all within the length. Nothing has changed then.
     pub fn copy_within(&mut self, bounds: impl RangeBounds<usize>, to: usize) -> Result<()> {
-        let elements = self.as_mut_slice()?;
+        let elements = self.as_mut_slice();
         let from = range(bounds, elements.len())?;
         range(to..to.saturating_add(from.len()), elements.len())?;
         elements.copy_within(from, to);
@@ -212,7 +214,7 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     /// # Errors
     /// [`Error::Corrupt`] only if this crate has a bug.
     pub fn reverse(&mut self) -> Result<()> {
-        self.as_mut_slice()?.reverse();
+        self.as_mut_slice().reverse();
         Ok(())
     }
 }
@@ -270,7 +272,7 @@ impl<K: Growable> ViewMut<'_, K> {
     }
 
     /// Opens a gap of `count` elements before `index`. Their values are unspecified.
-    fn splice(&mut self, index: usize, count: usize) -> Result<&mut [K::Element]> {
+    pub(super) fn open_gap(&mut self, index: usize, count: usize) -> Result<&mut [K::Element]> {
         let len = self.len()?;
         if index > len {
             return Err(out_of_range(index, len));
@@ -278,7 +280,7 @@ impl<K: Growable> ViewMut<'_, K> {
         self.reserve(count)?;
         let slot = self.index;
         self.arena_mut()?.set_len(slot, object_len(len.saturating_add(count))?)?;
-        let elements = self.as_mut_slice()?;
+        let elements = self.as_mut_slice();
         let gap = index..index.saturating_add(count);
         elements.copy_within(index..len, gap.end);
         elements.get_mut(gap).ok_or_else(corrupt)
@@ -317,7 +319,7 @@ impl<K: Growable> ViewMut<'_, K> {
     #[cold]
     fn extend_grown(&mut self, elements: &[K::Element]) -> Result<()> {
         let len = self.len()?;
-        self.splice(len, elements.len())?.copy_from_slice(elements);
+        self.open_gap(len, elements.len())?.copy_from_slice(elements);
         Ok(())
     }
 
@@ -339,12 +341,13 @@ impl<K: Growable> ViewMut<'_, K> {
     /// [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or [`Error::OutOfMemory`] if
     /// the object cannot grow. Nothing has changed then.
     pub fn insert(&mut self, index: usize, element: K::Element) -> Result<()> {
-        self.splice(index, 1)?.fill(element);
+        self.open_gap(index, 1)?.fill(element);
         Ok(())
     }
 
-    /// Removes element `index` and returns it. Later elements move to the index
-    /// before theirs. O(len).
+    /// Removes element `index` and returns it. Later elements move to the index before
+    /// theirs, as by [`ViewMut::remove_range`]. O(min(index, len - index)); O(len - index) for
+    /// bytes.
     ///
     /// ```
     /// use segheap::{Heap, I64Arr};
@@ -358,11 +361,10 @@ impl<K: Growable> ViewMut<'_, K> {
     /// # Errors
     /// [`Error::OutOfRange`] if `index` is not below the length.
     pub fn remove(&mut self, index: usize) -> Result<K::Element> {
-        let elements = self.as_mut_slice()?;
+        let elements = self.as_mut_slice();
         let len = elements.len();
         let removed = *elements.get(index).ok_or_else(|| out_of_range(index, len))?;
-        elements.copy_within(index.saturating_add(1).., index);
-        self.truncate(len.saturating_sub(1))?;
+        self.close_gap(index..index.saturating_add(1))?;
         Ok(removed)
     }
 
@@ -432,7 +434,7 @@ impl<K: Growable> ViewMut<'_, K> {
     pub fn resize(&mut self, len: usize, element: K::Element) -> Result<()> {
         let old = self.len()?;
         match len.checked_sub(old) {
-            Some(added) => self.splice(old, added)?.fill(element),
+            Some(added) => self.open_gap(old, added)?.fill(element),
             None => self.truncate(len)?,
         }
         Ok(())

@@ -4,6 +4,7 @@ use core::fmt::{self, Write};
 
 use smallvec::SmallVec;
 
+use super::style::{DisplayStyle, PlainStyle};
 use super::values::is_hole;
 use crate::arena::{Index, Indexed};
 use crate::heap::Heap;
@@ -20,11 +21,12 @@ const LIMIT: usize = 4096;
 /// was freed as `gone`, a sealed cell as `Sealed#3`, an integer whose digits do not fit
 /// into the bound as `integer of 4096 bits`.
 #[derive(Clone, Copy, Debug)]
-pub struct DisplayValue<'h> {
+pub struct DisplayValue<'h, S = PlainStyle> {
     heap: &'h Heap,
     cell: Cell,
     limit: usize,
     quoted: bool,
+    style: S,
 }
 
 impl Heap {
@@ -43,11 +45,18 @@ impl Heap {
     /// # Ok::<(), segheap::Error>(())
     /// ```
     pub fn display(&self, value: impl Into<Cell>) -> DisplayValue<'_> {
-        DisplayValue { heap: self, cell: value.into(), limit: LIMIT, quoted: false }
+        let (cell, style) = (value.into(), PlainStyle);
+        DisplayValue { heap: self, cell, limit: LIMIT, quoted: false, style }
     }
 }
 
-impl DisplayValue<'_> {
+impl<'h, S> DisplayValue<'h, S> {
+    /// Writes the value as a language does. See [`DisplayStyle`].
+    pub fn style<T: DisplayStyle>(self, style: T) -> DisplayValue<'h, T> {
+        let DisplayValue { heap, cell, limit, quoted, .. } = self;
+        DisplayValue { heap, cell, limit, quoted, style }
+    }
+
     /// Quotes and escapes a text, as inside of other values.
     ///
     /// ```
@@ -170,7 +179,7 @@ impl<'h> Path<'h> {
     }
 }
 
-impl fmt::Display for DisplayValue<'_> {
+impl<S: DisplayStyle> fmt::Display for DisplayValue<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = Bounded { inner: f, left: self.limit, cut: false };
         match self.write(&mut out) {
@@ -180,7 +189,7 @@ impl fmt::Display for DisplayValue<'_> {
     }
 }
 
-impl<'h> DisplayValue<'h> {
+impl<'h, S: DisplayStyle> DisplayValue<'h, S> {
     fn write(&self, out: &mut Bounded<'_, '_>) -> fmt::Result {
         if let Ok(text) = self.heap.text(self.cell)
             && !self.quoted
@@ -193,7 +202,7 @@ impl<'h> DisplayValue<'h> {
         loop {
             if let Some(cell) = next.take() {
                 if cell.is_handle() && path.contains(cell) {
-                    write!(out, "{cell:?}")?;
+                    self.style.cycle(out, cell)?;
                 } else if let Some(frame) = self.open(cell, out)? {
                     path.push(frame).or_else(|_| out.cut())?;
                 }
@@ -213,7 +222,7 @@ impl<'h> DisplayValue<'h> {
                     next = Some(cell);
                 }
                 None => {
-                    out.write_str(frame.shape.close)?;
+                    self.style.close(out, frame.cell.selector(), frame.shape.close)?;
                     path.pop();
                 }
             }
@@ -223,11 +232,17 @@ impl<'h> DisplayValue<'h> {
     /// Writes a value that has no cells, or the opening bracket of one that has: its
     /// frame is returned.
     fn open(&self, cell: Cell, out: &mut Bounded<'_, '_>) -> Result<Option<Frame<'h>>, fmt::Error> {
-        let Unpacked::Object(_) = cell.unpack() else {
-            return write!(out, "{cell:?}").map(|()| None);
+        let written = match cell.unpack() {
+            Unpacked::Object(_) => None,
+            Unpacked::ShortStr(text) => Some(self.style.text(out, text.as_str())),
+            Unpacked::Float(float) => Some(self.style.float(out, float)),
+            _ => Some(self.style.cell(out, cell)),
         };
+        if let Some(written) = written {
+            return written.map(|()| None);
+        }
         let Ok((arena, slot)) = self.heap.store.open(cell) else {
-            return out.write_str("gone").map(|()| None);
+            return self.style.freed(out, cell).map(|()| None);
         };
         let corrupt = |_: Error| fmt::Error;
         let shape = arena.shape();
@@ -240,7 +255,7 @@ impl<'h> DisplayValue<'h> {
                 let shown = bytes.get(..out.left.saturating_add(4)).unwrap_or(bytes);
                 // The escapes of a text in a cell, not those of `bstr`.
                 let text = shown.utf8_chunks().next().map_or("", |chunk| chunk.valid());
-                write!(out, "{text:?}")?;
+                self.style.text(out, text)?;
             }
             (KeyBy::Integer, _) => {
                 let integer = Integer::of(words);
@@ -255,10 +270,9 @@ impl<'h> DisplayValue<'h> {
                 }
             }
             (_, Elements::Cells | Elements::Entries(_)) => {
-                if shape.header == 1 {
-                    write!(out, "{}<{}>", arena.kind(), words.first().copied().unwrap_or(0))?;
-                }
-                out.write_str(shape.open)?;
+                let id = words.first().filter(|_| shape.header == 1);
+                let id = id.and_then(|&id| u32::try_from(id).ok());
+                self.style.open(out, arena.kind(), id, shape.open)?;
                 let cells = arena.cells(slot).map_err(corrupt)?;
                 return Ok(Some(Frame { cell, shape, cells, next: 0, first: true }));
             }

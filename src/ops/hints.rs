@@ -4,7 +4,7 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ops::RangeBounds;
 
-use crate::heap::Heap;
+use crate::heap::{Heap, Store};
 use crate::object::{Mutable, Sequence};
 use crate::words::{
     AsHandle, Cell, Element, Epoch, Error, Result, object_len, out_of_range, range, to_u64,
@@ -300,6 +300,19 @@ impl<K: Mutable> RangeHint<K> {
         let arena = heap.store.arena_mut(K::KIND)?;
         let written =
             place.and_then(|place| arena.write_element(self.object.slot(), place, element));
-        written.ok_or_else(|| out_of_range(index, self.len()))
+        match written {
+            Some(()) => Ok(()),
+            None => self.set_cold(&mut heap.store, index, element),
+        }
+    }
+
+    /// [`RangeHint::set`] of an object that only a cold path may open, or beyond the range.
+    #[cold]
+    #[inline(never)]
+    fn set_cold(&self, store: &mut Store, index: usize, element: K::Element) -> Result<()> {
+        let outside = || out_of_range(index, self.len());
+        let at = to_usize(self.start).checked_add(index).filter(|_| index < self.len());
+        let at = at.ok_or_else(outside)?;
+        store.get_mut::<K>(self.object)?.set(at, element)
     }
 }

@@ -6,6 +6,7 @@ mod natural;
 use core::cmp::Ordering;
 
 use bumpalo::collections::Vec;
+pub(super) use natural::natural_order;
 
 use crate::arena::reserve;
 use crate::heap::Heap;
@@ -41,7 +42,7 @@ impl Heap {
     /// `list` is no handle of a live object of kind `K`; [`Error::Limit`] or
     /// [`Error::OutOfMemory`] if scratch memory cannot grow. The list is unchanged.
     pub fn sort<K: Mutable<Element = Cell>>(&mut self, list: impl AsHandle<K>) -> Result<()> {
-        if natural::sort_alike(self.get_mut(list)?.as_mut_slice()?) {
+        if natural::sort_alike(self.get_mut(list)?.as_mut_slice()) {
             return Ok(());
         }
         natural::sort_by_keys(self, list)
@@ -67,7 +68,7 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// The first error of `compare`; [`Error::ChangedDuringSort`] if the list has other
+    /// The first error of `compare`; [`Error::Changed`] if the list has other
     /// cells or another length after the last comparison than before the first;
     /// [`Error::NotAHandle`], [`Error::Sealed`], [`Error::WrongKind`] or [`Error::Stale`] if
     /// `list` is no handle of a live object of kind `K`, before the first comparison or
@@ -87,19 +88,53 @@ impl Heap {
             let (before, work) = buffer.split_at_mut_checked(cells.len()).ok_or_else(corrupt)?;
             let (work, spare) = work.split_at_mut_checked(before.len()).ok_or_else(corrupt)?;
             // The comparisons may allocate: scratch memory counts against the limit.
-            scratch.charge_sort(heap.store.account_mut());
+            scratch.charge_callback(heap.store.account_mut());
             let mut greater = |a, b| Ok(compare(heap, a, b)? == Ordering::Greater);
             let sorted = match merge::sort(work, spare, &mut greater) {
                 Ok(sorted) => sorted,
                 Err(error) => return Ok(Err(error)),
             };
             let mut view = heap.get_mut(list)?;
-            let cells = view.as_mut_slice()?;
+            let cells = view.as_mut_slice();
             if cells != before {
-                return Err(Error::ChangedDuringSort);
+                return Err(Error::Changed);
             }
             cells.copy_from_slice(sorted);
             Ok(Ok(()))
         })?
+    }
+
+    /// Sorts the cells of a list (or of another sequence of cells) by the natural order of
+    /// the keys that `key` makes of them: numbers or texts, as for [`Heap::sort`]. The sort is
+    /// stable. Each key is made once. O(n log n); takes scratch memory for 4 n cells, and a
+    /// pin for each key that is an object, as `key` may collect.
+    ///
+    /// `key` gets the heap, as the comparison of [`Heap::sort_by`] does, with the same
+    /// promises.
+    ///
+    /// ```
+    /// use segheap::{Error, Heap, List};
+    /// let mut heap = Heap::new();
+    /// let list = heap.alloc(List::of(&[3.into(), (-5).into(), 4.into()]))?;
+    /// heap.sort_by_key(list, |heap, cell| heap.mul(cell, cell))?;
+    /// assert_eq!(heap.display(list).to_string(), "[3, 4, -5]");
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first error of `key`; [`Error::NoOrder`] if the keys are neither all numbers nor
+    /// all texts; [`Error::Sealed`] or [`Error::Stale`] if a key is sealed, or was freed;
+    /// [`Error::Changed`] if the list has other cells or another length after the last call
+    /// of `key` than before the first; [`Error::NotAHandle`], [`Error::Sealed`],
+    /// [`Error::WrongKind`] or [`Error::Stale`] if `list` is no handle of a live object of
+    /// kind `K`, before the first call or after the last; [`Error::Limit`] or
+    /// [`Error::OutOfMemory`] if scratch memory or the list of pins cannot grow. The list is
+    /// as it was before, or as `key` left it.
+    pub fn sort_by_key<K: Mutable<Element = Cell>, E: From<Error>>(
+        &mut self,
+        list: impl AsHandle<K>,
+        key: impl FnMut(&mut Heap, Cell) -> Result<Cell, E>,
+    ) -> Result<(), E> {
+        natural::sort_by_made_keys(self, list, key)
     }
 }

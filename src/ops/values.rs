@@ -1,9 +1,10 @@
-//! Equality and hashes of values as keys.
+//! Equality and hashes of values as keys; the functions of closures.
 
 use crate::arena::{Arena, Slot};
 use crate::heap::Heap;
+use crate::kinds::Closure;
 use crate::object::table::Table;
-use crate::words::{Cell, Result, to_usize};
+use crate::words::{Cell, HasKind, Result, to_usize};
 
 #[cfg(doc)]
 use crate::Error;
@@ -63,4 +64,25 @@ pub(crate) fn table(arena: &Arena, slot: Slot, stride: u32) -> Result<Table<&[u6
 /// Whether the key of an entry marks a removed one.
 pub(crate) fn is_hole(cell: Cell) -> bool {
     cell.as_hole().is_some()
+}
+
+impl Heap {
+    /// Returns the function ids of the closures in the heap, each as often as there are
+    /// closures of it. After a collection of the whole heap these are the functions that a
+    /// closure can still call: with those that run or that constants refer to, a VM knows
+    /// which code it may free. O(slots of closures) for all.
+    ///
+    /// ```
+    /// use segheap::{Closure, Heap};
+    /// let mut heap = Heap::new();
+    /// let kept = heap.alloc(Closure::of(7, &[]))?;
+    /// heap.alloc(Closure::of(8, &[]))?;
+    /// heap.collect([kept])?;
+    /// assert_eq!(heap.functions().collect::<Vec<_>>(), [7]);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    pub fn functions(&self) -> impl Iterator<Item = u32> {
+        let closures = self.store.arena(Closure::KIND).into_iter().flat_map(Arena::live);
+        closures.filter_map(|(cell, _)| Some(self.store.get::<Closure>(cell).ok()?.function()))
+    }
 }

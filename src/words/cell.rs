@@ -9,7 +9,7 @@
 //! | `0xFFF9` | text of up to 5 bytes | length in bits 40..=42, bytes in 0..=39 |
 //! | `0xFFFA` | integer | 48-bit two's complement |
 //! | `0xFFFB` | bool | bit 0 |
-//! | `0xFFFC` | null | zero |
+//! | `0xFFFC` | null, absent, an immediate of the VM | 0, 1 or 2 in bits 32..=47, the immediate in 0..=31 |
 //! | `0xFFFD` | never in a cell: a hole in a hash table | |
 //! | `0xFFFE` | never in a cell: the key of a free slot | |
 //! | `0xFFFF` | handle | selector in 44..=47, generation in 32..=43, slot in 0..=31 |
@@ -24,6 +24,8 @@ use super::error::Error;
 use super::kind::Kind;
 use super::range::{to_u64, to_usize};
 use super::short_str::ShortStr;
+
+mod values;
 
 /// Private to the crate: code outside cannot name the type that `bytemuck` would
 /// reinterpret as a cell, and so cannot forge a cell from bits.
@@ -46,12 +48,16 @@ pub(crate) const TAG_FREE: u64 = 0xFFFE;
 pub(crate) const TAG_HANDLE: u64 = 0xFFFF;
 pub(crate) const SELECTOR_SHIFT: u32 = 44;
 pub(crate) const GENERATION_MASK: u64 = 0xFFF << 32;
+/// What a cell with the tag of null is, in the bits from here on; 0 is null itself.
+const SUB_SHIFT: u32 = 32;
+const SUB_ABSENT: u64 = 1;
+const SUB_IMMEDIATE: u64 = 2;
 const NAN: u64 = 0x7FF8_0000_0000_0000;
 pub(super) const SHORT_LEN_SHIFT: u32 = 40;
 
 /// A value of a VM, NaN-boxed into 8 bytes: a float, an integer of 48 bits, a
-/// bool, null, text of up to 5 bytes, a deopt sentinel, a handle of an object or a host
-/// object, or a sealed cell.
+/// bool, null, text of up to 5 bytes, a value of 32 bits of the VM's own, a deopt
+/// sentinel, a handle of an object or a host object, or a sealed cell.
 ///
 /// A cell is `Copy` and has no lifetime. A cell with a handle does not keep its
 /// object alive; the roots of [`Heap::collect`](crate::Heap::collect) do.
@@ -108,8 +114,12 @@ pub enum Unpacked {
     Int(i64),
     /// A truth value.
     Bool(bool),
-    /// The absence of a value.
+    /// The absence of a value: [`Cell::NULL`].
     Null,
+    /// [`Cell::ABSENT`].
+    Absent,
+    /// A value of the VM's own: [`Cell::immediate`].
+    Immediate(u32),
     /// Text of up to 5 bytes, held in the cell itself.
     ShortStr(ShortStr),
     /// A deopt sentinel, with its program counter below 2^48.
@@ -125,6 +135,10 @@ pub enum Unpacked {
 impl Cell {
     /// The null cell.
     pub const NULL: Cell = Cell::raw(TAG_NULL << TAG_SHIFT);
+    /// The absent cell: a value of its own, distinct from null, for a VM to say that there is
+    /// none, such as an argument that was not passed or a field that is not set. The heap
+    /// gives it no meaning.
+    pub const ABSENT: Cell = Cell::raw(TAG_NULL << TAG_SHIFT | SUB_ABSENT << SUB_SHIFT);
     /// The true cell.
     pub const TRUE: Cell = Cell::raw((TAG_BOOL << TAG_SHIFT) | 1);
     /// The false cell.
@@ -260,8 +274,15 @@ impl Cell {
             TAG_HANDLE if self.selector() == Kind::HOST => Unpacked::Host,
             TAG_HANDLE => Unpacked::Object(self.selector()),
             tag if tag < TAG_DEOPT => Unpacked::Float(f64::from_bits(self.bits())),
+            TAG_NULL if self.sub_tag() == SUB_IMMEDIATE => Unpacked::Immediate(low(self.bits())),
+            TAG_NULL if self.sub_tag() == SUB_ABSENT => Unpacked::Absent,
             _ => Unpacked::Null,
         }
+    }
+
+    /// What a cell with the tag of null is.
+    const fn sub_tag(self) -> u64 {
+        (self.bits() & PAYLOAD) >> SUB_SHIFT
     }
 
     /// Returns the float, or `None` for any other cell. Integers do not convert.
@@ -326,7 +347,7 @@ impl Cell {
     /// Returns whether this is [`Cell::NULL`].
     #[inline]
     pub const fn is_null(self) -> bool {
-        self.tag() == TAG_NULL
+        self.bits() == Cell::NULL.bits()
     }
 
     /// Returns the kind of the object that the cell refers to, or `None` if the
@@ -364,6 +385,8 @@ impl Cell {
             Unpacked::Float(float) => self == Cell::float(float),
             Unpacked::Bool(bool) => self == Cell::bool(bool),
             Unpacked::Null => self == Cell::NULL,
+            Unpacked::Absent => self == Cell::ABSENT,
+            Unpacked::Immediate(value) => self == Cell::immediate(value),
             // Bytes that are not UTF-8 read as empty text.
             Unpacked::ShortStr(text) => Some(self) == Cell::short_str(text.as_str()),
             Unpacked::Int(_) | Unpacked::Deopt(_) => true,
@@ -462,6 +485,8 @@ impl fmt::Debug for Cell {
             Unpacked::Int(i) => write!(f, "{i}"),
             Unpacked::Bool(b) => write!(f, "{b}"),
             Unpacked::Null => f.write_str("null"),
+            Unpacked::Absent => f.write_str("absent"),
+            Unpacked::Immediate(value) => write!(f, "immediate@{value}"),
             Unpacked::ShortStr(s) => write!(f, "{:?}", s.as_str()),
             Unpacked::Deopt(pc) => write!(f, "deopt@{pc}"),
             Unpacked::Object(_) | Unpacked::Host | Unpacked::Sealed => {
@@ -470,18 +495,3 @@ impl fmt::Debug for Cell {
         }
     }
 }
-
-macro_rules! cell_from {
-    ($($type:ty)* => $cell:expr) => {$(
-        impl From<$type> for Cell {
-            #[inline]
-            fn from(value: $type) -> Cell {
-                $cell(value)
-            }
-        }
-    )*};
-}
-cell_from!(f64 => Cell::float);
-cell_from!(bool => Cell::bool);
-cell_from!(ShortStr => |text: ShortStr| Cell::raw(text.0));
-cell_from!(i8 u8 i16 u16 i32 u32 => |int| Cell::cut_int(i64::from(int)));

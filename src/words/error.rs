@@ -100,8 +100,11 @@ pub enum Error {
     WrongKey,
     /// The region has been closed, or belongs to another heap.
     RegionClosed,
-    /// The list changed while it was being sorted.
-    ChangedDuringSort,
+    /// Code of the VM that an operation called has changed the object that the operation is
+    /// about to change.
+    Changed,
+    /// A cursor in two cells belongs to another object.
+    OtherObject,
     /// The system provides no random numbers.
     NoEntropy,
     /// A limit of [`Limits`](crate::Limits) would be exceeded.
@@ -129,6 +132,35 @@ pub enum Error {
 }
 
 const _: () = assert!(size_of::<Error>() <= 16);
+
+impl Error {
+    /// Returns whether a value has the wrong type for the operation, which many languages
+    /// report as an error of its own: [`Error::NotAHandle`], [`Error::WrongKind`],
+    /// [`Error::NotText`], [`Error::NotAnInteger`], [`Error::NoOrder`],
+    /// [`Error::WrongHostType`] and [`Error::NoRoute`]. An element that does not convert without loss has the wrong
+    /// value, not the wrong type.
+    ///
+    /// ```
+    /// use segheap::{Cell, Heap, List};
+    /// let mut heap = Heap::new();
+    /// let list = heap.alloc(List::new())?;
+    /// assert!(heap.add(1.into(), list.into()).unwrap_err().is_type_error());
+    /// assert!(!heap.get(list)?.get(0).unwrap_err().is_type_error());
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    pub const fn is_type_error(self) -> bool {
+        matches!(
+            self,
+            Error::NotAHandle
+                | Error::WrongKind { .. }
+                | Error::NotText
+                | Error::NotAnInteger
+                | Error::NoOrder
+                | Error::WrongHostType
+                | Error::NoRoute { .. }
+        )
+    }
+}
 
 /// What a limit bounds; part of [`Error::Limit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -191,11 +223,12 @@ impl fmt::Display for Error {
             Error::NotSealed => f.write_str("not a sealed cell"),
             Error::WrongKey => f.write_str("wrong key"),
             Error::RegionClosed => f.write_str("region is not open"),
+            Error::OtherObject => f.write_str("cursor of another object"),
             Error::NoOrder => f.write_str("neither all numbers nor all texts"),
+            Error::Changed => f.write_str("changed by what the operation called"),
             Error::WrongHostType => f.write_str("the host object has a value of another type"),
             Error::Symbol => f.write_str("a symbol is freed by a collection only"),
             Error::NoHostCopy => f.write_str("a host object cannot be copied"),
-            Error::ChangedDuringSort => f.write_str("changed while it was being sorted"),
             Error::Limit(Resource::Pages(kind)) => write!(f, "page limit of {kind} reached"),
             Error::Limit(Resource::Slots(kind)) => write!(f, "slot limit of {kind} reached"),
             Error::Limit(Resource::Bytes) => f.write_str("byte limit of the heap reached"),

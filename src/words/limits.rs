@@ -124,7 +124,7 @@ pub struct Policy {
     /// many bytes were allocated. 0 turns young collections off.
     pub young_bytes: u64,
     /// While a cycle is under way, `collect_debt` does a step of it once this many bytes
-    /// were allocated: it marks or sweeps four times as many. 0 turns steps off:
+    /// were allocated: it marks or sweeps eight times as many. 0 turns steps off:
     /// collections of the whole heap stop the program.
     pub step_bytes: u64,
     /// For tests of a VM: a collection is due after this many allocations, and
@@ -136,13 +136,13 @@ impl Policy {
     /// A collection is due at a growth of 100 percent, but not before 1 MiB; it
     /// compacts arenas of which more than half was unused.
     /// By `collect_debt`, young objects are collected after 1 MiB, and steps follow
-    /// each other after 32 KiB.
+    /// each other after 8 KiB.
     pub const DEFAULT: Policy = Policy {
         growth_percent: 100,
         bytes_min: 1 << 20,
         compact_percent: 50,
         young_bytes: 1 << 20,
-        step_bytes: 32 << 10,
+        step_bytes: 8 << 10,
         stress: 0,
     };
 

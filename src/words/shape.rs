@@ -86,6 +86,13 @@ impl Shape {
         matches!(self.elements, Elements::Cells | Elements::Entries(_))
     }
 
+    /// Whether elements can be cut off the front of an object by moving where it begins.
+    #[inline(always)]
+    pub(crate) const fn can_be_cut(&self) -> bool {
+        let is_words = matches!(self.elements, Elements::Cells | Elements::Ints | Elements::Floats);
+        self.header == 0 && is_words
+    }
+
     /// The words that a sequence of `len` elements needs.
     #[inline(always)]
     pub(crate) const fn words_for(&self, len: usize) -> usize {

@@ -61,6 +61,10 @@ impl PartialEq for Entry {
 pub(crate) enum Key<'a> {
     /// Null.
     Null,
+    /// The absent cell.
+    Absent,
+    /// A value of the VM's own.
+    Immediate(u32),
     /// A truth value.
     Bool(bool),
     /// A deopt sentinel.
@@ -207,6 +211,8 @@ impl Model {
     pub(crate) fn key<'a>(&'a self, value: &'a Value) -> Result<Key<'a>, Error> {
         Ok(match value {
             Value::Null => Key::Null,
+            Value::Absent => Key::Absent,
+            Value::Immediate(value) => Key::Immediate(*value),
             Value::Bool(bool) => Key::Bool(*bool),
             Value::Deopt(pc) => Key::Deopt(*pc),
             Value::Int(int) => Key::Int(*int),

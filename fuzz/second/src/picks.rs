@@ -84,7 +84,11 @@ impl World {
     /// A value in a cell.
     pub(crate) fn immediate(&mut self) -> Value {
         match self.dice.below(16) {
-            0 => Value::Null,
+            0 => match self.dice.below(4) {
+                0 => Value::Absent,
+                1 => Value::Immediate(u32::try_from(self.dice.below(3)).expect("small")),
+                _ => Value::Null,
+            },
             1 => Value::Bool(self.dice.percent(50)),
             2..=3 => Value::Float(Cell::float(self.dice.float()).as_float().expect("a float")),
             4 => Value::Deopt(self.dice.word() >> (16 + self.dice.below(48))),

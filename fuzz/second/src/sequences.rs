@@ -274,7 +274,7 @@ fn write_to<K: Mutable<Element: Item>>(w: &mut World) -> Check {
     };
     if form < 2 {
         let run = |view: &mut ViewMut<'_, K>| {
-            let slice = if form == 0 { view.as_mut_slice() } else { view.slice_mut(bounds) };
+            let slice = if form == 0 { Ok(view.as_mut_slice()) } else { view.slice_mut(bounds) };
             slice.map(change)
         };
         return edit::<K, _>(w, cell, false, predict, run);
@@ -307,7 +307,7 @@ fn read_from<K: Sequence<Element: Item>>(w: &mut World) -> Check {
         0 => heap.get::<K>(cell).and_then(|view| view.get(index)).map(|item| vec![item.value()]),
         1 => heap
             .get_mut::<K>(cell)
-            .and_then(|view| view.view()?.get(index))
+            .and_then(|view| view.view().get(index))
             .map(|item| vec![item.value()]),
         2 => heap.get::<K>(cell).and_then(|view| view.slice(bounds)).map(values),
         _ => heap.window::<K>(cell, bounds).map(values),

@@ -78,7 +78,7 @@ fn sort_of<K: Mutable<Element = Cell>>((w, effect): (&mut World, Effect)) -> Che
         Effect::Pushes | Effect::PushesAndPops if got == Err(Error::DivisionByZero) => {
             Err(vec![Error::DivisionByZero])
         }
-        Effect::Pushes if calls > 0 => Err(vec![Error::ChangedDuringSort]),
+        Effect::Pushes if calls > 0 => Err(vec![Error::Changed]),
         Effect::Frees if calls > 0 => Err(vec![Error::Stale { kind: K::KIND }]),
         _ => Ok(()),
     };

@@ -8,6 +8,10 @@ use segheap::{Cell, Kind, ShortStr, Unpacked, abi};
 pub(crate) enum Value {
     /// Null.
     Null,
+    /// The absent cell.
+    Absent,
+    /// A value of the VM's own.
+    Immediate(u32),
     /// A truth value.
     Bool(bool),
     /// An integer.
@@ -26,7 +30,8 @@ pub(crate) enum Value {
 impl PartialEq for Value {
     fn eq(&self, other: &Value) -> bool {
         match (self, other) {
-            (Value::Null, Value::Null) => true,
+            (Value::Null, Value::Null) | (Value::Absent, Value::Absent) => true,
+            (Value::Immediate(a), Value::Immediate(b)) => a == b,
             (Value::Bool(a), Value::Bool(b)) => a == b,
             (Value::Int(a), Value::Int(b)) => a == b,
             (Value::Float(a), Value::Float(b)) => same_float(*a, *b),
@@ -50,6 +55,8 @@ pub(crate) fn decode(cell: Cell) -> Value {
         Unpacked::Int(int) => Value::Int(int),
         Unpacked::Bool(bool) => Value::Bool(bool),
         Unpacked::Null => Value::Null,
+        Unpacked::Absent => Value::Absent,
+        Unpacked::Immediate(value) => Value::Immediate(value),
         Unpacked::ShortStr(text) => Value::Text(short(text)),
         Unpacked::Deopt(pc) => Value::Deopt(pc),
         Unpacked::Object(_) | Unpacked::Host | Unpacked::Sealed => Value::Handle(cell),
@@ -67,6 +74,8 @@ fn short(text: ShortStr) -> String {
 pub(crate) fn encode(value: &Value) -> Cell {
     match value {
         Value::Null => Cell::NULL,
+        Value::Absent => Cell::ABSENT,
+        Value::Immediate(value) => Cell::immediate(*value),
         Value::Bool(bool) => Cell::bool(*bool),
         Value::Int(int) => Cell::int(*int).expect("48 bits"),
         Value::Float(float) => Cell::float(*float),

@@ -125,6 +125,16 @@ fn collection(t: &mut Table) {
         let roots = m.roots(c);
         show(m.heap.step(roots, u64::from(c.numbers[1] % 2048))?)
     });
+    #[cfg(feature = "std")]
+    t.row("Heap::step_for", &[], &[Sweeps, Moves], |m, c| {
+        let roots = m.roots(c);
+        // All of it: how far it would come otherwise depends on the clock.
+        show(m.heap.step_for(roots, core::time::Duration::MAX)?)
+    });
+    t.row("Heap::collector_stats", &[], &[ReadsUsage], |m, _| {
+        let stats = m.heap.collector_stats();
+        show((stats.collections, stats.cycles, stats.steps, stats.young, stats.freed))
+    });
     t.row("Heap::collect_young", &[], &[Sweeps, Moves], |m, c| {
         let roots = m.roots(c);
         show(m.heap.collect_young(roots)?)

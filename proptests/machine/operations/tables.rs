@@ -1,8 +1,8 @@
 //! Views of maps and sets.
 
-use segheap::{Cursor, KeyHint, Kind, Map, Set};
+use segheap::{Cursor, Error, Heap, KeyHint, Kind, Map, Set};
 
-use super::{Table, show};
+use super::{Table, rank, show};
 use crate::machine::Effect::Changes;
 use crate::machine::Takes::{Of, Value};
 use crate::machine::{Effect, Takes};
@@ -60,6 +60,48 @@ fn maps(t: &mut Table) {
     t.row("ViewMut<Map>::remove_nth", MAP, CHANGES, |m, c| {
         show(m.heap.get_mut::<Map>(c.cell(0))?.remove_nth(c.index())?)
     });
+    t.row("View<Map>::index_of", KEY, &[], |m, c| {
+        show(m.heap.get::<Map>(c.cell(0))?.index_of(c.cell(1))?)
+    });
+    t.row("ViewMut<Map>::pop", MAP, CHANGES, |m, c| show(m.heap.get_mut::<Map>(c.cell(0))?.pop()?));
+    t.row("ViewMut<Map>::pop_front", MAP, CHANGES, |m, c| {
+        show(m.heap.get_mut::<Map>(c.cell(0))?.pop_front()?)
+    });
+    t.row("ViewMut<Map>::reserve", MAP, CHANGES, |m, c| {
+        show(m.heap.get_mut::<Map>(c.cell(0))?.reserve(c.index())?)
+    });
+    t.row("ViewMut<Map>::shrink_to_fit", MAP, CHANGES, |m, c| {
+        show(m.heap.get_mut::<Map>(c.cell(0))?.shrink_to_fit()?)
+    });
+    t.row("ViewMut<Map>::get_or_insert", &[Of(Kind::MAP), Value, Value], CHANGES, |m, c| {
+        show(m.heap.get_mut::<Map>(c.cell(0))?.get_or_insert(c.cell(1), c.cell(2))?)
+    });
+    t.row("ViewMut<Map>::extend", &[Of(Kind::MAP), Value, Value], CHANGES, |m, c| {
+        show(m.heap.get_mut::<Map>(c.cell(0))?.extend(&[(c.cell(1), c.cell(2)); 2])?)
+    });
+    t.row("Heap::map_extend", &[Of(Kind::MAP), Of(Kind::MAP)], CHANGES, |m, c| {
+        show(m.heap.map_extend(c.cell(0), c.cell(1))?)
+    });
+    t.row("Heap::map_retain", MAP, CHANGES, |m, c| {
+        let mut asked = c.small();
+        let keeps = |heap: &mut Heap, key, _| {
+            assert!(!heap.get::<Map>(c.cell(0))?.is_empty());
+            asked = asked.checked_sub(1).ok_or(Error::NotDecimal)?;
+            Ok::<_, Error>(rank(key).is_multiple_of(2))
+        };
+        show(m.heap.map_retain(c.cell(0), keeps)?)
+    });
+    t.row("ViewMut<Map>::update", &[Of(Kind::MAP), Value, Value], CHANGES, |m, c| {
+        let before = m.heap.map_get(c.cell(0), c.cell(1));
+        let new = m.heap.get_mut::<Map>(c.cell(0))?.update(c.cell(1), |old| {
+            assert_eq!(before, Ok(old));
+            c.cell(2)
+        });
+        show(new?)
+    });
+    t.row("ViewMut<Map>::replace", &[Of(Kind::MAP), Value, Value], CHANGES, |m, c| {
+        show(m.heap.get_mut::<Map>(c.cell(0))?.replace(c.cell(1), c.cell(2))?)
+    });
     t.row("ViewMut<Map>::clear", MAP, CHANGES, |m, c| {
         show(m.heap.get_mut::<Map>(c.cell(0))?.clear()?)
     });
@@ -96,6 +138,38 @@ fn sets(t: &mut Table) {
     t.row("ViewMut<Set>::remove_nth", SET, CHANGES, |m, c| {
         show(m.heap.get_mut::<Set>(c.cell(0))?.remove_nth(c.index())?)
     });
+    t.row("View<Set>::index_of", KEY, &[], |m, c| {
+        show(m.heap.get::<Set>(c.cell(0))?.index_of(c.cell(1))?)
+    });
+    t.row("ViewMut<Set>::pop", SET, CHANGES, |m, c| show(m.heap.get_mut::<Set>(c.cell(0))?.pop()?));
+    t.row("ViewMut<Set>::pop_front", SET, CHANGES, |m, c| {
+        show(m.heap.get_mut::<Set>(c.cell(0))?.pop_front()?)
+    });
+    t.row("ViewMut<Set>::reserve", SET, CHANGES, |m, c| {
+        show(m.heap.get_mut::<Set>(c.cell(0))?.reserve(c.index())?)
+    });
+    t.row("ViewMut<Set>::shrink_to_fit", SET, CHANGES, |m, c| {
+        show(m.heap.get_mut::<Set>(c.cell(0))?.shrink_to_fit()?)
+    });
+    t.row("ViewMut<Set>::get_or_insert", KEY, CHANGES, |m, c| {
+        show(m.heap.get_mut::<Set>(c.cell(0))?.get_or_insert(c.cell(1))?)
+    });
+    t.row("ViewMut<Set>::extend", KEY, CHANGES, |m, c| {
+        show(m.heap.get_mut::<Set>(c.cell(0))?.extend(&[c.cell(1); 2])?)
+    });
+    t.row("Heap::set_extend", &[Of(Kind::SET), Of(Kind::SET)], CHANGES, |m, c| {
+        show(m.heap.set_extend(c.cell(0), c.cell(1))?)
+    });
+    t.row("Heap::set_retain", SET, CHANGES, |m, c| {
+        let mut asked = c.small();
+        let keeps = |heap: &mut Heap, key| {
+            assert!(!heap.get::<Set>(c.cell(0))?.is_empty());
+            asked = asked.checked_sub(1).ok_or(Error::NotDecimal)?;
+            Ok::<_, Error>(rank(key).is_multiple_of(2))
+        };
+        show(m.heap.set_retain(c.cell(0), keeps)?)
+    });
+    t.row("View<Set>::get", KEY, &[], |m, c| show(m.heap.get::<Set>(c.cell(0))?.get(c.cell(1))?));
     t.row("ViewMut<Set>::clear", SET, CHANGES, |m, c| {
         show(m.heap.get_mut::<Set>(c.cell(0))?.clear()?)
     });

@@ -23,6 +23,11 @@ fn values(t: &mut Table) {
     t.row("DisplayValue::quoted", &[Value], &[], |m, c| {
         Ok(m.heap.display(c.cell(0)).quoted().to_string())
     });
+    t.row("DisplayValue::style", &[Value], &[], |m, c| {
+        let shown = m.heap.display(c.cell(0)).style(segheap::PlainStyle).to_string();
+        assert_eq!(shown, m.heap.display(c.cell(0)).to_string());
+        Ok(shown)
+    });
     t.row("DisplayValue::limit", &[Value], &[], |m, c| {
         Ok(m.heap.display(c.cell(0)).limit(c.index()).to_string())
     });

@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 
 use segheap::{
-    Bignum, Bytes, Cell, Closure, Cursor, Error, F64Arr, Growable, Handle, Heap, I64Arr, Kind,
-    List, Map, Mutable, Number, Object, Pair, Sequence, Set, Str, Struct, U8Arr,
+    Bignum, Bytes, Cell, Closure, ConvertTo, Cursor, Error, F64Arr, Growable, Handle, Heap, I64Arr,
+    Kind, List, Map, Mutable, Number, Object, Pair, Sequence, Set, Str, Struct, U8Arr,
 };
 
 use super::{Element, Table, elements, rank, show};
@@ -21,8 +21,32 @@ pub fn rows_of_one_kind(t: &mut Table) {
     t.row("View<Pair>::first", &[Of(Kind::PAIR)], &[], |m, c| {
         show(m.heap.get::<Pair>(c.cell(0))?.first()?)
     });
+    t.row("View<Pair>::cells", &[Of(Kind::PAIR)], &[], |m, c| {
+        let pair = m.heap.get::<Pair>(c.cell(0))?;
+        assert_eq!(pair.cells(), [pair.first()?, pair.second()?]);
+        show(pair.cells())
+    });
+    t.row("Heap::functions", &[], &[Reads(Kind::CLOSURE)], |m, _| {
+        show(m.heap.functions().collect::<Vec<u32>>())
+    });
     t.row("View<Pair>::second", &[Of(Kind::PAIR)], &[], |m, c| {
         show(m.heap.get::<Pair>(c.cell(0))?.second()?)
+    });
+    t.row("Heap::retain", &[Of(Kind::LIST)], &[Changes(0)], |m, c| {
+        let mut asked = c.small();
+        let keeps = |_: &mut Heap, cell| {
+            asked = asked.checked_sub(1).ok_or(Error::NotDecimal)?;
+            Ok::<_, Error>(rank(cell).is_multiple_of(2))
+        };
+        show(m.heap.retain::<List, Error>(c.cell(0), keeps)?)
+    });
+    t.row("Heap::dedup_by", &[Of(Kind::LIST)], &[Changes(0)], |m, c| {
+        let mut asked = c.small();
+        let same = |_: &mut Heap, a, b| {
+            asked = asked.checked_sub(1).ok_or(Error::NotDecimal)?;
+            Ok::<_, Error>(rank(a) == rank(b))
+        };
+        show(m.heap.dedup_by::<List, Error>(c.cell(0), same)?)
     });
     sortable::<List>(t);
     sortable::<Struct>(t);
@@ -40,13 +64,13 @@ fn sortable<K: Mutable<Element = Cell>>(t: &mut Table) {
     t.row("Heap::sort", &[Of(K::KIND)], &[Changes(0)], |m, c| {
         let numbers = [2.5.into(), 7.into(), Cell::from([-0.0, 0.5][c.small() % 2]), (-1).into()];
         let mut open = m.heap.get_mut::<K>(c.cell(0))?;
-        let before = open.as_mut_slice()?.to_vec();
+        let before = open.as_mut_slice().to_vec();
         let filled = if c.small() % 8 < 2 { 0 } else { before.len() };
-        let places = open.as_mut_slice()?.iter_mut().take(filled);
+        let places = open.as_mut_slice().iter_mut().take(filled);
         places.zip(numbers.iter().cycle()).for_each(|(place, &number)| *place = number);
         let sorted = m.heap.sort::<K>(c.cell(0));
         if sorted.is_err() {
-            m.heap.get_mut::<K>(c.cell(0))?.as_mut_slice()?.copy_from_slice(&before);
+            m.heap.get_mut::<K>(c.cell(0))?.as_mut_slice().copy_from_slice(&before);
         }
         show(sorted?)
     });
@@ -57,6 +81,26 @@ fn sortable<K: Mutable<Element = Cell>>(t: &mut Table) {
             Ok::<_, Error>(rank(a).cmp(&rank(b)))
         };
         show(m.heap.sort_by::<K, Error>(c.cell(0), compare)?)
+    });
+    t.row("Heap::sort_by_key", &[Of(K::KIND)], &[Changes(0)], |m, c| {
+        let mut keys = c.small();
+        let key = |_: &mut Heap, cell| {
+            keys = keys.checked_sub(1).ok_or(Error::NotDecimal)?;
+            Ok::<_, Error>(Cell::int(rank(cell) as i64).unwrap())
+        };
+        show(m.heap.sort_by_key::<K, Error>(c.cell(0), key)?)
+    });
+    t.row("Heap::binary_search", &[Of(K::KIND), Value], &[], |m, c| {
+        m.heap.get::<K>(c.cell(0))?;
+        show(m.heap.binary_search::<K>(c.cell(0), c.cell(1)))
+    });
+    t.row("Heap::partition_point", &[Of(K::KIND)], &[], |m, c| {
+        let mut calls = c.small() / 2;
+        let holds = |_: &mut Heap, cell| {
+            calls = calls.checked_sub(1).ok_or(Error::NotDecimal)?;
+            Ok::<_, Error>(rank(cell) < 2)
+        };
+        show(m.heap.partition_point::<K, Error>(c.cell(0), holds)?)
     });
     // A comparison that allocates.
     t.row("Heap::sort_by", &[Of(K::KIND)], &[Changes(0), Allocates(Kind::BYTES)], |m, c| {
@@ -110,7 +154,7 @@ fn object<K: Object>(t: &mut Table) {
     let takes = [Of(K::KIND)];
     t.row("Heap::get", &takes, &[], |m, c| show(m.heap.get::<K>(c.cell(0))?));
     t.row("Heap::get_mut", &takes, &[], |m, c| show(m.heap.get_mut::<K>(c.cell(0))?));
-    t.row("ViewMut::view", &takes, &[], |m, c| show(m.heap.get_mut::<K>(c.cell(0))?.view()?));
+    t.row("ViewMut::view", &takes, &[], |m, c| show(m.heap.get_mut::<K>(c.cell(0))?.view()));
     t.row("Heap::objects", &[], &[Reads(K::KIND)], |m, _| {
         show(m.heap.objects::<K>().collect::<Vec<Handle<K>>>())
     });
@@ -160,7 +204,7 @@ fn mutable<K: Mutable<Element: Element>>(t: &mut Table) {
     let (takes, with_element) = ([Of(K::KIND)], [Of(K::KIND), Value]);
     let changes = [Changes(0)];
     t.row("ViewMut::as_mut_slice", &with_element, &changes, |m, c| {
-        m.heap.get_mut::<K>(c.cell(0))?.as_mut_slice()?.fill(K::Element::of(c));
+        m.heap.get_mut::<K>(c.cell(0))?.as_mut_slice().fill(K::Element::of(c));
         show(())
     });
     t.row("ViewMut::slice_mut", &with_element, &changes, |m, c| {
@@ -196,13 +240,27 @@ fn mutable<K: Mutable<Element: Element>>(t: &mut Table) {
     t.row("ViewMut::copy_within", &takes, &changes, |m, c| {
         show(m.heap.get_mut::<K>(c.cell(0))?.copy_within(c.range(), c.small() % 5)?)
     });
+    t.row("ViewMut::swap", &takes, &changes, |m, c| {
+        show(m.heap.get_mut::<K>(c.cell(0))?.swap(c.index(), c.small() % 5)?)
+    });
+    t.row("ViewMut::rotate_left", &takes, &changes, |m, c| {
+        show(m.heap.get_mut::<K>(c.cell(0))?.rotate_left(c.index())?)
+    });
+    t.row("ViewMut::rotate_right", &takes, &changes, |m, c| {
+        show(m.heap.get_mut::<K>(c.cell(0))?.rotate_right(c.index())?)
+    });
     t.row("ViewMut::reverse", &takes, &changes, |m, c| {
         show(m.heap.get_mut::<K>(c.cell(0))?.reverse()?)
     });
 }
 
-fn growable<K: Growable<Element: Element>>(t: &mut Table) {
+fn growable<K: Growable<Element: Element> + ConvertTo<K>>(t: &mut Table) {
     mutable::<K>(t);
+    let allocates = [Changes(0), Allocates(K::KIND)];
+    t.row("Heap::split_off", &[Of(K::KIND)], &allocates, |m, c| {
+        let rest = m.heap.split_off::<K>(c.cell(0), c.index())?;
+        m.keep(rest)
+    });
     let (takes, with_element) = ([Of(K::KIND)], [Of(K::KIND), Value]);
     let changes = [Changes(0)];
     t.row("ViewMut::push", &with_element, &changes, |m, c| {
@@ -221,6 +279,21 @@ fn growable<K: Growable<Element: Element>>(t: &mut Table) {
         show(m.heap.get_mut::<K>(c.cell(0))?.remove(c.index())?)
     });
     t.row("ViewMut::pop", &takes, &changes, |m, c| show(m.heap.get_mut::<K>(c.cell(0))?.pop()?));
+    t.row("ViewMut::pop_front", &takes, &changes, |m, c| {
+        show(m.heap.get_mut::<K>(c.cell(0))?.pop_front()?)
+    });
+    t.row("ViewMut::remove_range", &takes, &changes, |m, c| {
+        show(m.heap.get_mut::<K>(c.cell(0))?.remove_range(c.range())?)
+    });
+    t.row("ViewMut::splice", &with_element, &changes, |m, c| {
+        show(m.heap.get_mut::<K>(c.cell(0))?.splice(c.range(), &elements(c))?)
+    });
+    t.row("ViewMut::dedup", &takes, &changes, |m, c| {
+        show(m.heap.get_mut::<K>(c.cell(0))?.dedup()?)
+    });
+    t.row("ViewMut::shrink_to_fit", &takes, &changes, |m, c| {
+        show(m.heap.get_mut::<K>(c.cell(0))?.shrink_to_fit()?)
+    });
     t.row("ViewMut::truncate", &takes, &changes, |m, c| {
         show(m.heap.get_mut::<K>(c.cell(0))?.truncate(c.index())?)
     });

@@ -70,6 +70,16 @@ pub(super) fn class_of(words: u32) -> Class {
     }
 }
 
+/// The number of the largest class of at most `words` words, 1 ..= `u32::MAX`.
+#[inline(always)]
+pub(super) fn class_within(words: u32) -> usize {
+    let larger = match SMALL.get(to_usize(words)) {
+        Some(&(number, _)) => usize::from(number),
+        None => computed_class(words),
+    };
+    larger.wrapping_sub(1)
+}
+
 /// The words in a block of `class`.
 #[inline(always)]
 pub(super) fn class_words(class: usize) -> u32 {

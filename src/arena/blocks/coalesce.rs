@@ -8,7 +8,8 @@ use super::{Block, Blocks, CLASSES, FIRST, START, class_of, class_words};
 use crate::arena::Resources;
 use crate::words::{to_u64, to_usize};
 
-/// The word that counts the words split off larger free blocks since the last time.
+/// The word that counts the words split off larger free blocks, and cut off blocks in use,
+/// since the last time.
 const SPLIT: usize = CLASSES;
 /// The word with the words of memory at the last time.
 const SIZE: usize = CLASSES + 1;
@@ -30,7 +31,7 @@ impl Blocks {
 
     /// Whether an allocation of `words` words should coalesce first: it would grow the
     /// memory, of which a third is free. So that the cost is amortised, a sixteenth of the
-    /// memory must have been split off free blocks, or been added, since the last time;
+    /// memory must have been split or cut off blocks, or been added, since the last time;
     /// memory without a block in use costs nothing.
     fn should_coalesce(&self, words: usize) -> bool {
         let free = u64::from(self.top.saturating_sub(FIRST).saturating_sub(self.used));
@@ -41,7 +42,7 @@ impl Blocks {
         is_worth && free > 0 && !self.is_ready(words) && !self.can_split(words)
     }
 
-    /// Counts words that were split off a larger free block.
+    /// Counts words that were split off a larger free block, or cut off one in use.
     pub(super) fn note_split(&mut self, words: u32) {
         if let Some(split) = self.memory.words_mut().get_mut(SPLIT) {
             *split = split.saturating_add(u64::from(words));

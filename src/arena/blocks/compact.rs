@@ -91,7 +91,8 @@ fn slide_blocks<const BITS: u32>(
                 words.copy_within(from..end, top);
             }
             slot.off = u32::try_from(top).unwrap_or(0);
-            slot.cap = class_of(u32::try_from(used).unwrap_or(u32::MAX)).words;
+            // A block whose front was cut may be smaller than the class of its words.
+            slot.cap = slot.cap.min(class_of(u32::try_from(used).unwrap_or(u32::MAX)).words);
             total = total.wrapping_add(slot.cap);
             top = top.saturating_add(to_usize(slot.cap));
         }

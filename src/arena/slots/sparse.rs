@@ -164,7 +164,7 @@ fn count_free<const BITS: u32>(slots: &[Slot]) -> u32 {
 /// Slots beyond the dense table.
 impl<const BITS: u32> Slots<BITS> {
     /// The slots of a page: 8 KiB. Two in exhaustive tests, whose generations are short.
-    pub(super) const PAGE: usize = if BITS < 12 { 2 } else { 512 };
+    pub(in crate::arena) const PAGE: usize = if BITS < 12 { 2 } else { 512 };
 
     pub(super) fn sparse(&self) -> Option<&Sparse> {
         self.sparse.as_deref().map(|[sparse]| sparse)

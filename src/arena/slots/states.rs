@@ -81,6 +81,16 @@ impl States {
         self.words.len() / (GROUP + 1)
     }
 
+    /// The words of states of so many slots.
+    pub(crate) const fn words_for(slots: usize) -> usize {
+        slots.div_ceil(SLOTS)
+    }
+
+    /// The slots of so many words of states.
+    pub(crate) const fn words_to_slots(words: usize) -> usize {
+        words.saturating_mul(SLOTS)
+    }
+
     /// The number of words with states.
     pub(crate) fn len(&self) -> usize {
         self.groups().saturating_mul(GROUP)
@@ -141,11 +151,12 @@ impl States {
         }
     }
 
-    /// The first grey slot of the groups from `group` on, which moves on to its group.
-    /// O(groups passed).
-    pub(crate) fn next_grey(&mut self, group: &mut usize) -> Option<u32> {
+    /// The first grey slot of the groups from `group` on, which moves on to its group. Adds
+    /// the words that it has looked at to `passed`.
+    pub(crate) fn next_grey(&mut self, group: &mut usize, passed: &mut usize) -> Option<u32> {
         let len = self.len();
         while *group < self.groups() {
+            *passed = passed.saturating_add(1);
             let bits = *self.words.get(len.saturating_add(*group))?;
             if bits == 0 {
                 *group = group.saturating_add(1);
@@ -205,19 +216,44 @@ impl States {
         }
     }
 
-    /// Makes the first `slots` slots white or black, others black, and none grey.
-    pub(crate) fn fill(&mut self, born: Born, slots: usize) {
-        let len = self.len();
+    /// Makes the slots of the first `n` words black, and all others white.
+    pub(crate) fn blacken_first(&mut self, n: usize) {
         self.words.fill(0);
-        let words = self.words.get_mut(..len).unwrap_or_default();
-        let (first, others) = words.split_at_mut(slots.div_ceil(SLOTS).min(len));
-        first.fill(born.0);
-        others.fill(LOW);
+        let len = self.len().min(n);
+        self.words.get_mut(..len).unwrap_or_default().fill(LOW);
     }
 
-    /// Keeps states of `slots` slots. New ones are black: they have no object. Returns
-    /// whether there is memory for that. Nothing has changed if not; nor is it noted that
-    /// a limit refused it.
+    /// Makes the slots of a range of words white. O(words).
+    pub(crate) fn whiten(&mut self, range: Range<usize>) {
+        let end = range.end.min(self.len());
+        self.words.get_mut(range.start..end).unwrap_or_default().fill(0);
+    }
+
+    /// Makes grey slots black, from group `group` on, which moves on with the words that
+    /// were looked at, no more than `most` and a group. Returns their number.
+    pub(crate) fn blacken_grey(&mut self, group: &mut usize, most: usize) -> usize {
+        let (len, mut passed) = (self.len(), 0_usize);
+        while *group < self.groups() && passed < most {
+            let summary = self.words.get_mut(len.saturating_add(*group)).map_or(0, core::mem::take);
+            passed = passed.saturating_add(1);
+            let mut bits = summary;
+            while bits != 0 {
+                let place = group.saturating_mul(GROUP);
+                let place = place.saturating_add(to_usize(bits.trailing_zeros()));
+                bits &= bits.wrapping_sub(1);
+                if let Some(word) = self.words.get_mut(place) {
+                    let grey = *word >> 1 & LOW;
+                    *word = *word & LOW | grey;
+                }
+                passed = passed.saturating_add(1);
+            }
+            *group = group.saturating_add(1);
+        }
+        passed
+    }
+
+    /// Keeps states of `slots` slots. New ones are white. Returns whether there is memory
+    /// for that. Nothing has changed if not; nor is it noted that a limit refused it.
     pub(crate) fn keep(&mut self, account: &mut Account, slots: usize) -> bool {
         let (old, groups) = (self.groups(), groups_for(slots).max(1));
         if groups <= old {
@@ -225,13 +261,20 @@ impl States {
         }
         let len = groups.saturating_mul(GROUP + 1);
         let missing = len.saturating_sub(self.words.capacity()).saturating_mul(8);
-        if missing > account.left() || account.reserve(&mut self.words, len).is_err() {
+        if missing > account.left() {
+            return false;
+        }
+        if self.words.capacity() == 0 {
+            // Zeroed by the allocator: no page of it is written before it is needed.
+            return account.replace_zeroed(&mut self.words, len, |_, _| {}).unwrap_or(false);
+        }
+        if account.reserve(&mut self.words, len).is_err() {
             return false;
         }
         self.words.resize(len, 0);
         let (from, to) = (old.saturating_mul(GROUP), groups.saturating_mul(GROUP));
         self.words.copy_within(from..from.saturating_add(old), to);
-        self.words.get_mut(from..to).unwrap_or_default().fill(LOW);
+        self.words.get_mut(from..to.min(from.saturating_add(old))).unwrap_or_default().fill(0);
         true
     }
 

@@ -72,8 +72,8 @@ impl<'h> Table<&'h [u64]> {
         position.min(self.used)
     }
 
-    /// The position of entry `n`. O(1) for the first and the last one and in a table
-    /// without holes, O(n) otherwise.
+    /// The position of entry `n`. O(1) for the first and the last one, and in a table whose
+    /// holes lie before all entries; O(n) otherwise.
     pub(crate) fn nth(&self, n: usize) -> Option<u32> {
         let len = to_usize(self.len());
         if n >= len {
@@ -88,10 +88,24 @@ impl<'h> Table<&'h [u64]> {
             return Some(last.wrapping_sub(holes));
         }
         let mut position = self.next_entry(0);
+        if to_usize(self.used.wrapping_sub(position)) == len {
+            return u32::try_from(n).ok().map(|n| position.wrapping_add(n));
+        }
         for _ in 0..n {
             position = self.next_entry(position.wrapping_add(1));
         }
         Some(position)
+    }
+
+    /// The number of entries before the one at a position. O(1) in a table whose holes lie
+    /// before all entries, O(entries before it) otherwise.
+    pub(crate) fn rank(&self, position: u32) -> usize {
+        let first = self.next_entry(0);
+        if self.used.wrapping_sub(first) == self.len() {
+            return to_usize(position.saturating_sub(first));
+        }
+        let next = |&found: &u32| Some(self.next_entry(found.wrapping_add(1)));
+        core::iter::successors(Some(first), next).take_while(|&found| found < position).count()
     }
 
     /// The sequence number of the entry at a position, or of the last one before it.

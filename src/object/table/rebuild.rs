@@ -77,6 +77,40 @@ impl Table<&[u64]> {
         plans.into_iter().flatten()
     }
 
+    /// Whether `additional` entries of any keys can be appended without memory.
+    pub(crate) fn has_room(&self, additional: usize) -> bool {
+        let room = self.layout().capacity.saturating_sub(to_usize(self.used));
+        additional == 0 || additional <= room && !self.is_dense()
+    }
+
+    /// Plans for [`Table::has_room`], the best one first: twice as many positions, or as
+    /// many if a third are holes, or no more than are needed.
+    pub(crate) fn plans_to_reserve(
+        &self,
+        additional: usize,
+    ) -> impl Iterator<Item = Result<Plan>> + use<> {
+        let (capacity, stride) = (self.layout().capacity, self.stride);
+        let wanted = to_usize(self.len()).saturating_add(additional);
+        let is_roomy = wanted.saturating_mul(3) <= capacity.saturating_mul(2);
+        let ample = if is_roomy { capacity } else { capacity.saturating_mul(2).max(CAPACITY_MIN) };
+        let sequenced = self.is_sequenced_then();
+        let plan = move |capacity| Plan::new(capacity, sequenced, stride);
+        [wanted.max(ample), wanted].into_iter().map(plan)
+    }
+
+    /// The plan for a table to have no more positions than entries.
+    ///
+    /// # Errors
+    /// Of a larger table than this.
+    pub(crate) fn plan_to_fit(&self) -> Result<Plan> {
+        Plan::new(to_usize(self.len()).max(1), self.is_sequenced_then(), self.stride)
+    }
+
+    /// Whether a full table is mostly holes, so that it is better rebuilt smaller.
+    pub(crate) fn is_mostly_holes(&self) -> bool {
+        self.len() <= self.used / 4
+    }
+
     /// The plan for a dense table to have as many buckets as others.
     ///
     /// # Errors
@@ -124,10 +158,16 @@ impl Table<&mut [u64]> {
         let numbers = if old.sequenced { old.sequence() } else { old.index() };
         self.close_holes(new.sequenced.then_some(numbers));
         let used = to_usize(self.used);
-        // What lies last goes first, so that neither overwrites the other. In a table that
-        // shrinks, both go to words that held positions.
-        self.shift(numbers, if new.sequenced { used } else { 0 }, new.sequence());
-        self.shift(old.hashes(), used.div_ceil(2), new.hashes());
+        // What lies last goes first when both move up, and last when they move down, so that
+        // neither overwrites the other.
+        let numbers_len = if new.sequenced { used } else { 0 };
+        if new.hashes() < old.hashes() {
+            self.shift(old.hashes(), used.div_ceil(2), new.hashes());
+            self.shift(numbers, numbers_len, new.sequence());
+        } else {
+            self.shift(numbers, numbers_len, new.sequence());
+            self.shift(old.hashes(), used.div_ceil(2), new.hashes());
+        }
         start(self.words, new, live, next);
         if boxed {
             self.set_boxed();

@@ -139,10 +139,10 @@ impl Model {
 
     /// Rebuilds the table. Returns whether the index is complete.
     fn rebuild(&mut self, plan: Plan) -> bool {
-        let fresh = self.block.is_empty();
+        let (fresh, words) = (self.block.is_empty(), self.block.len().max(plan.words));
         // What is beyond the words kept is unspecified.
         self.block.truncate(self.read().kept_words());
-        self.block.resize(plan.words, u64::MAX);
+        self.block.resize(words, u64::MAX);
         let linked = self.edit(|table| {
             if fresh {
                 table.start(plan);
@@ -211,16 +211,31 @@ impl Model {
         self.ahead.retain(|&other| other != key);
         self.freed.retain(|&other| other != key);
         if self.read().is_sparse() {
-            let plan = self.read().plan_to_shrink().expect("a smaller table");
-            let linked = self.edit(|table| {
-                let (used, linked) = table.rebuild(plan);
-                (linked, used)
-            });
-            if !linked {
-                self.link_all();
-            }
-            self.block.truncate(plan.words.max(1));
+            self.shrink(self.read().plan_to_shrink().expect("a smaller table"));
         }
+    }
+
+    /// Rebuilds the table in its block, and drops the rest.
+    fn shrink(&mut self, plan: Plan) {
+        if self.block.is_empty() || plan.words >= self.block.len() {
+            return;
+        }
+        let linked = self.edit(|table| {
+            let (used, linked) = table.rebuild(plan);
+            (linked, used)
+        });
+        if !linked {
+            self.link_all();
+        }
+        self.block.truncate(plan.words.max(1));
+    }
+
+    fn reserve(&mut self, additional: usize) {
+        if !self.read().has_room(additional) {
+            let plan = self.read().plans_to_reserve(additional).nth(self.plan % 2);
+            self.rebuild(plan.expect("two plans").expect("it fits"));
+        }
+        assert!(self.read().has_room(additional));
     }
 
     fn step(&mut self) {
@@ -250,7 +265,8 @@ impl Model {
         assert_eq!(folded, self.entries);
         assert_eq!(to_usize(table.len()), self.entries.len());
         for (n, &(key, _)) in self.entries.iter().enumerate() {
-            assert_eq!(table.nth(n).and_then(|position| table.key(position)), Some(int(key)));
+            let position = table.nth(n).expect("an entry");
+            assert_eq!((table.key(position), table.rank(position)), (Some(int(key)), n));
             assert_eq!(self.find(key).is_some(), !self.freed.contains(&key), "{key}");
         }
         if table.is_ordered() {
@@ -277,6 +293,8 @@ fn run(model: &mut Model, op: u64, number: i64, value: i64) {
         12 => model.remove_nth(nth % (len + 1)),
         13 => (0..number / 2).for_each(|_| model.remove_nth(0)),
         14 => model.step(),
+        15 => model.shrink(model.read().plan_to_fit().expect("a smaller table")),
+        16 => model.reserve(nth),
         _ if number < 20 => {
             model.edit(|table| ((), table.clear()));
             model.entries.clear();
@@ -305,7 +323,7 @@ fn tables_agree_with_a_list() {
             let mut model = Model::new(hashing, program % 3 * 300);
             for n in 0..300 {
                 model.plan = usize::try_from(random(9)).expect("small");
-                run(&mut model, random(16), random(400).cast_signed(), n);
+                run(&mut model, random(18), random(400).cast_signed(), n);
                 if n % 16 == 0 {
                     model.check();
                     ordered += u32::from(model.read().is_ordered());

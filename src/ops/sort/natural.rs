@@ -2,6 +2,7 @@
 
 use core::cmp::Ordering;
 
+use bumpalo::Bump;
 use bumpalo::collections::Vec;
 
 use crate::arena::reserve;
@@ -66,40 +67,124 @@ fn bits_of_key(key: u64) -> u64 {
     if key & SIGN == 0 { !key } else { key ^ SIGN }
 }
 
+/// The natural order of two cells.
+///
+/// # Errors
+/// [`Error::NoOrder`], [`Error::Sealed`] or [`Error::Stale`].
+pub(in crate::ops) fn natural_order(store: &Store, a: Cell, b: Cell) -> Result<Ordering> {
+    let ((class, key_a), (other, key_b)) = (key(store, a)?, key(store, b)?);
+    if class != other {
+        return Err(Error::NoOrder);
+    }
+    Ok(key_a.cmp(&key_b).then_with(|| compare_of(class)(store, a, b)))
+}
+
+/// How cells of a class with equal keys are compared.
+fn compare_of(class: Class) -> fn(&Store, Cell, Cell) -> Ordering {
+    match class {
+        Class::Numbers => compare_numbers,
+        Class::Texts => compare_texts,
+    }
+}
+
+/// The positions of cells in their natural order, in scratch memory. Equal ones keep their
+/// order.
+fn order<'b>(store: &Store, cells: &[Cell], bump: &'b Bump) -> Result<Vec<'b, Entry>> {
+    let mut entries: Vec<'_, Entry> = Vec::new_in(bump);
+    reserve(&mut entries, cells.len())?;
+    let mut class = None;
+    for (position, &cell) in cells.iter().enumerate() {
+        let (of_cell, key) = key(store, cell)?;
+        if *class.get_or_insert(of_cell) != of_cell {
+            return Err(Error::NoOrder);
+        }
+        entries.push(Entry { key, position: object_len(position)? });
+    }
+    let tie = compare_of(class.unwrap_or(Class::Numbers));
+    let cell = |entry: &Entry| cells.get(to_usize(entry.position)).copied();
+    // Equal elements keep their order, and none of two elements is equal.
+    entries.sort_unstable_by(|a, b| {
+        let tie = || tie(store, cell(a).unwrap_or_default(), cell(b).unwrap_or_default());
+        let order = a.key.cmp(&b.key).then_with(tie);
+        order.then_with(|| a.position.cmp(&b.position))
+    });
+    Ok(entries)
+}
+
+/// Replaces the keys of entries by the bits of the cells at their positions, then overwrites
+/// the cells by them.
+fn permute(cells: &mut [Cell], entries: &mut [Entry]) -> Result<()> {
+    for entry in &mut *entries {
+        entry.key = cells.get(to_usize(entry.position)).ok_or_else(corrupt)?.bits();
+    }
+    cells.iter_mut().zip(entries).for_each(|(place, entry)| *place = Cell::raw(entry.key));
+    Ok(())
+}
+
 /// Sorts the cells of any list by their keys, in scratch memory.
 pub(super) fn sort_by_keys<K: Mutable<Element = Cell>>(
     heap: &mut Heap,
     list: impl AsHandle<K>,
 ) -> Result<()> {
     heap.with_scratch(|heap, scratch| {
-        let store = &heap.store;
-        let cells = heap.get(list)?.as_slice();
-        let mut entries: Vec<'_, Entry> = Vec::new_in(scratch.bump);
-        reserve(&mut entries, cells.len())?;
-        let mut class = None;
-        for (position, &cell) in cells.iter().enumerate() {
-            let (of_cell, key) = key(store, cell)?;
-            if *class.get_or_insert(of_cell) != of_cell {
-                return Err(Error::NoOrder);
-            }
-            entries.push(Entry { key, position: object_len(position)? });
-        }
-        let tie = if class == Some(Class::Texts) { compare_texts } else { compare_numbers };
-        let cell = |entry: &Entry| cells.get(to_usize(entry.position)).copied();
-        // Equal elements keep their order, and none of two elements is equal.
-        entries.sort_unstable_by(|a, b| {
-            let tie = || tie(store, cell(a).unwrap_or_default(), cell(b).unwrap_or_default());
-            let order = a.key.cmp(&b.key).then_with(tie);
-            order.then_with(|| a.position.cmp(&b.position))
-        });
-        for entry in &mut entries {
-            entry.key = cell(entry).ok_or_else(corrupt)?.bits();
-        }
-        let mut view = heap.get_mut(list)?;
-        let places = view.as_mut_slice()?.iter_mut();
-        places.zip(&entries).for_each(|(place, entry)| *place = Cell::raw(entry.key));
-        Ok(())
+        let mut entries = order(&heap.store, heap.get(list)?.as_slice(), scratch.bump)?;
+        permute(heap.get_mut(list)?.as_mut_slice(), &mut entries)
     })
+}
+
+/// Keys that code of the VM has made, as pins until they are dropped: they are no roots of
+/// the VM, and it may collect between two calls.
+struct Keys<'h, 'b> {
+    heap: &'h mut Heap,
+    keys: Vec<'b, Cell>,
+}
+
+impl Keys<'_, '_> {
+    /// Adds a key, for which there is room.
+    fn push(&mut self, key: Cell) -> Result<()> {
+        if key.is_handle() {
+            self.heap.pin(key)?;
+        }
+        self.keys.push(key);
+        Ok(())
+    }
+}
+
+impl Drop for Keys<'_, '_> {
+    fn drop(&mut self) {
+        for &key in self.keys.iter().filter(|key| key.is_handle()) {
+            self.heap.unpin(key);
+        }
+    }
+}
+
+/// Sorts the cells of a list by keys that `key` makes of them.
+pub(super) fn sort_by_made_keys<K: Mutable<Element = Cell>, E: From<Error>>(
+    heap: &mut Heap,
+    list: impl AsHandle<K>,
+    mut key: impl FnMut(&mut Heap, Cell) -> Result<Cell, E>,
+) -> Result<(), E> {
+    heap.with_scratch(|heap, scratch| {
+        let cells = heap.get(list)?.as_slice();
+        let (mut before, mut keys) = (Vec::new_in(scratch.bump), Vec::new_in(scratch.bump));
+        reserve(&mut before, cells.len())?;
+        before.extend_from_slice(cells);
+        reserve(&mut keys, before.len())?;
+        scratch.charge_callback(heap.store.account_mut());
+        let mut keys = Keys { heap, keys };
+        for &cell in &before {
+            match key(keys.heap, cell) {
+                Ok(key) => keys.push(key)?,
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        if keys.heap.get(list)?.as_slice() != before.as_slice() {
+            return Err(Error::Changed);
+        }
+        scratch.let_grow(keys.heap.store.account_mut());
+        let mut entries = order(&keys.heap.store, &keys.keys, scratch.bump)?;
+        permute(keys.heap.get_mut(list)?.as_mut_slice(), &mut entries).map(Ok)
+    })?
 }
 
 /// The class and the key of an element.

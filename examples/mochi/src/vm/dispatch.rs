@@ -127,7 +127,7 @@ impl Vm {
                     ($Kind:ty, $list:expr, $n:expr, $value:expr) => {{
                         let (list, index) = (r!(c[$list]), r!(i[$n]));
                         if let Ok(mut view) = cx.get_mut::<$Kind>(list)
-                            && let Some(element) = attempt!(view.as_mut_slice()).get_mut(index as usize)
+                            && let Some(element) = view.as_mut_slice().get_mut(index as usize)
                         {
                             *element = $value;
                         } else {

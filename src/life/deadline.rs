@@ -1,0 +1,61 @@
+//! Steps that go by the clock, where there is one.
+
+use core::time::Duration;
+
+use super::steps::Step;
+use crate::heap::{Heap, Stopwatch};
+#[cfg(doc)]
+use crate::words::Error;
+use crate::words::{Cell, Result};
+
+/// The work between two looks at the clock: some 20 microseconds.
+const SLICE: u64 = 16 << 10;
+
+impl Heap {
+    /// [`Heap::step`] by the clock: marks or sweeps for as long as `time`, and begins a
+    /// collection if none is under way. It looks at the clock after every 16 KiB of work,
+    /// and stops once that much more is likely to take longer; it does 16 KiB at least. What
+    /// [`Heap::step`] names as not bounded by its work takes its time here as well. `roots`
+    /// are asked for repeatedly.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use segheap::{Heap, List};
+    /// let mut heap = Heap::new();
+    /// let kept = heap.alloc(List::of(&[]))?;
+    /// let garbage = heap.alloc(List::of(&[kept.into()]))?;
+    /// while !heap.step_for([kept.cell()], Duration::from_micros(100))?.finished {
+    ///     // The program goes on: it has a frame to draw, or a request to answer.
+    /// }
+    /// assert!(heap.contains(kept) && !heap.contains(garbage));
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] only if this crate has a bug.
+    pub fn step_for<I>(&mut self, roots: I, time: Duration) -> Result<Step>
+    where
+        I: IntoIterator<Item: Into<Cell>> + Clone,
+    {
+        let watch = Stopwatch::start();
+        let mut all = Step::default();
+        let mut before = Duration::ZERO;
+        loop {
+            let roots = roots.clone().into_iter().map(Into::into);
+            let (step, at_once) = self.step_of(roots, SLICE)?;
+            all.finished = step.finished;
+            all.work = all.work.saturating_add(step.work);
+            all.freed = all.freed.saturating_add(step.freed);
+            all.stale_roots = step.stale_roots.max(all.stale_roots);
+            let now = watch.elapsed();
+            let next = now.saturating_add(now.saturating_sub(before));
+            before = now;
+            if all.finished || next > time {
+                if !at_once {
+                    self.note_steps(&all, watch);
+                }
+                return Ok(all);
+            }
+        }
+    }
+}
