@@ -114,7 +114,7 @@ fn cells_that_move_in_a_large_list_are_found() {
     heap.step([root], 16 << 10).unwrap();
     heap.step([root], 16 << 10).unwrap();
     let mut list = heap.get_mut::<List>(root).unwrap();
-    list.as_mut_slice().unwrap().swap(0, CELLS - 1);
+    list.as_mut_slice().swap(0, CELLS - 1);
     while !heap.step([root], 16 << 10).unwrap().finished {}
     assert!(heap.contains(moved));
 }
