@@ -22,8 +22,8 @@ impl Heap {
     /// let mut heap = Heap::new();
     /// let (a, b) = (heap.string("a text")?, heap.string("a text")?);
     /// assert!(a != b && heap.text_eq(a, b)?);
-    /// let object = heap.alloc(Str::new("ab"))?;
-    /// assert!(heap.text_eq(object.into(), heap.string("ab")?)?);
+    /// let (object, value) = (heap.alloc(Str::new("ab"))?, heap.string("ab")?);
+    /// assert!(heap.text_eq(object.into(), value)?);
     /// # Ok::<(), segheap::Error>(())
     /// ```
     ///

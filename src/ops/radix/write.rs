@@ -113,12 +113,12 @@ const fn digit(value: u64) -> u8 {
     if value < 10 { b'0'.wrapping_add(value) } else { b'a'.wrapping_add(value).wrapping_sub(10) }
 }
 
-/// Writes the digits of a limb from the end of `places` on; all places, or as many as it
-/// has. Returns their number.
-fn write_limb(places: &mut [u8], mut limb: u64, radix: u32, all: bool) -> usize {
+/// Writes the digits of a limb at the end of `places`, which are zeroes before them. Returns
+/// their number.
+fn write_limb(places: &mut [u8], mut limb: u64, radix: u32) -> usize {
     let mut written = 0_usize;
     for place in places.iter_mut().rev() {
-        if limb == 0 && !all {
+        if limb == 0 {
             break;
         }
         let (rest, value) = match radix {
@@ -147,12 +147,12 @@ fn write_small(
         let chunk = limbs::divide_by_limb(&mut limbs, radix.power);
         let places = places.get_mut(..end).unwrap_or_default();
         let start = places.len().saturating_sub(radix.chunk);
-        write_limb(places.get_mut(start..).unwrap_or_default(), chunk, radix.radix, true);
+        write_limb(places.get_mut(start..).unwrap_or_default(), chunk, radix.radix);
         end = start;
     }
     let first = places.get_mut(..end).unwrap_or_default();
     // Of zero, one digit is left.
-    end = end.saturating_sub(write_limb(first, limbs[0], radix.radix, false)).min(SMALL_DIGITS - 1);
+    end = end.saturating_sub(write_limb(first, limbs[0], radix.radix)).min(SMALL_DIGITS - 1);
     if negative {
         end = end.saturating_sub(1);
         places.iter_mut().skip(end).take(1).for_each(|place| *place = b'-');
@@ -178,7 +178,7 @@ fn write_leaf(places: &mut [u8], part: &mut [u64], radix: Radix) {
         let limbs = part.get_mut(..len).unwrap_or_default();
         let chunk = if limbs.is_empty() { 0 } else { limbs::divide_by_limb(limbs, radix.power) };
         len = trimmed(limbs).len();
-        write_limb(places, chunk, radix.radix, true);
+        write_limb(places, chunk, radix.radix);
     }
 }
 
