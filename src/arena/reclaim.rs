@@ -133,8 +133,7 @@ impl<const BITS: u32> Arena<BITS> {
         let page = Slots::<BITS>::PAGE.max(States::words_to_slots(1));
         let end = States::words_to_slots(n).next_multiple_of(page).min(self.slots.len());
         let range = self.slots.range_before(end).unwrap_or(0..0);
-        let start = range.start / States::words_to_slots(1);
-        start..States::words_for(range.end).min(n)
+        States::word_of(range.start)..States::words_for(range.end).min(n)
     }
 
     /// Resets the memory if no object has a block any more.

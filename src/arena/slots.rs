@@ -1,6 +1,7 @@
 //! [`Slots`]: the table that handles index. A slot is live, free or retired, by its
 //! key; the rest of it is read only after the key has matched.
 
+mod copy;
 mod sparse;
 mod states;
 mod verify;
@@ -92,24 +93,6 @@ impl<const BITS: u32> Slots<BITS> {
             kind,
             states: States::new(),
         }
-    }
-
-    /// A copy with the same handles, and mark bits for it.
-    pub(super) fn try_clone(&self, resources: &mut Resources) -> Result<Self> {
-        let mut slots = Vec::new();
-        resources.reserve_slots(&mut slots, self.slots.len(), self.len())?;
-        slots.extend_from_slice(&self.slots);
-        let sparse = self.sparse.as_deref().map(|[sparse]| sparse.try_clone(resources));
-        Ok(Slots {
-            generations: self.generations,
-            slots,
-            sparse: sparse.transpose()?,
-            free: self.free,
-            free_len: self.free_len,
-            retired: self.retired,
-            kind: self.kind,
-            states: self.states.try_clone(&mut resources.account)?,
-        })
     }
 
     /// What collections know about the objects.

@@ -106,12 +106,11 @@ fn reaches(count: u64, all: u64, quantile: f64) -> bool {
 #[cfg(all(feature = "std", not(all(target_family = "wasm", target_os = "unknown"))))]
 fn bucket_end(bucket: usize) -> u64 {
     let (octave, quarter) = (bucket / 4, crate::words::to_u64(bucket % 4));
-    let end = if octave < BUCKETS / 4 - 1 || quarter < 3 {
+    if octave < BUCKETS / 4 - 1 || quarter < 3 {
         quarter.saturating_add(5) << octave.saturating_add(8)
     } else {
         u64::MAX
-    };
-    end
+    }
 }
 
 /// The bucket of a pause.

@@ -91,6 +91,11 @@ impl States {
         words.saturating_mul(SLOTS)
     }
 
+    /// The word with the state of a slot.
+    pub(crate) const fn word_of(slot: usize) -> usize {
+        slot / SLOTS
+    }
+
     /// The number of words with states.
     pub(crate) fn len(&self) -> usize {
         self.groups().saturating_mul(GROUP)
