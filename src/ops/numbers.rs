@@ -81,7 +81,9 @@ impl Heap {
         match cell.unpack() {
             Unpacked::Int(_) | Unpacked::Float(_) => Ok(()),
             Unpacked::Sealed => Err(Error::Sealed),
-            Unpacked::Object(_) => self.store.arena(Bignum::KIND)?.check_handle(cell),
+            Unpacked::Object(_) | Unpacked::Host => {
+                self.store.arena(Bignum::KIND)?.check_handle(cell)
+            }
             _ => Err(Error::NotANumber),
         }
     }

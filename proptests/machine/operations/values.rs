@@ -243,21 +243,21 @@ fn integers(t: &mut Table) {
         m.keep(int)
     });
     t.row("Heap::int_from_text", &[Text], MAKES, |m, c| {
-        let int = m.heap.int_from_text(c.cell(0), 2 * c.small() as u32)?;
+        let int = m.heap.int_from_text(c.cell(0), 36 - 2 * c.small() as u32)?;
         m.keep(int)
     });
     t.row("Heap::int_to_text", &[Integer], &[Allocates(Kind::STR)], |m, c| {
-        let text = m.heap.int_to_text(c.cell(0), 1 + 2 * c.small() as u32)?;
+        let text = m.heap.int_to_text(c.cell(0), 36 - 2 * c.small() as u32)?;
         m.keep(text)
     });
     t.row("Heap::neg", &[Integer], MAKES, |m, c| {
         let int = m.heap.neg(c.cell(0))?;
         m.keep(int)
     });
-    t.row("Heap::cmp_num", &[Value, Integer], &[], |m, c| {
+    t.row("Heap::cmp_num", &[Value, Value], &[], |m, c| {
         show(m.heap.cmp_num(c.cell(0), c.cell(1))?)
     });
-    t.row("Heap::as_f64", &[Integer], &[], |m, c| show(m.heap.as_f64(c.cell(0))?));
+    t.row("Heap::as_f64", &[Value], &[], |m, c| show(m.heap.as_f64(c.cell(0))?));
     t.row("Heap::int_from_f64", &[], MAKES, |m, c| {
         let int = m.heap.int_from_f64(c.float())?;
         m.keep(int)
