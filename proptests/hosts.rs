@@ -286,6 +286,7 @@ fn a_host_object_is_a_value_like_any_other() {
     heap.collect([Cell::NULL]).unwrap();
     assert_eq!(heap.drain_dead().collect::<Vec<_>>(), [9]);
     assert!(!heap.contains(a) && heap.contains(b));
+    assert_eq!(format!("{}, {}", heap.display(a), heap.display(b)), "gone, Host#1");
     let key = heap.new_seal_key().unwrap();
     let sealed = heap.seal(b, &key).unwrap();
     assert_eq!(heap.host_ref::<&str>(sealed), Err(Error::Sealed));

@@ -234,19 +234,21 @@ fn garbage_stored_in_a_large_object_stays_garbage() {
 /// After a peak, the collections cost what is there.
 #[test]
 fn a_cycle_after_a_peak_costs_what_is_there() {
-    for at in [0, 150_000, 299_000] {
+    for at in [0_usize, 150_000, 299_000] {
         let mut heap = heap();
         heap.set_policy(segheap::Policy::DEFAULT.with_bytes_min(64 << 10));
         let made: Vec<Cell> = (0..300_000).map(|_| pair(&mut heap)).collect();
-        let kept = &made[at..at + 10];
+        // In one page of slots, the first of them until the first cycle.
+        let (dropped, kept) = made[at.saturating_sub(400)..at + 10].split_at(at.min(400));
         let peak = heap.usage().pages();
-        heap.collect(kept.iter().copied()).unwrap();
+        heap.collect(kept.iter().chain(dropped).copied()).unwrap();
         assert!(peak > 70 && heap.usage().pages() <= 2, "the first collection gives pages back");
         let garbage = pair(&mut heap);
-        for _ in 0..2 {
+        // Steps that end at a page, and inside of one.
+        for most in [8, 1 << 12] {
             let mut work = 0;
             loop {
-                let step = heap.step(kept.iter().copied(), 1 << 12).unwrap();
+                let step = heap.step(kept.iter().copied(), most).unwrap();
                 work += step.work;
                 if step.finished {
                     break;
@@ -254,6 +256,7 @@ fn a_cycle_after_a_peak_costs_what_is_there() {
             }
             assert!(work < 40_000, "{work}");
             assert!(kept.iter().all(|&cell| heap.contains(cell)) && !heap.contains(garbage));
+            assert!(dropped.iter().all(|&cell| !heap.contains(cell)));
             heap.verify().unwrap();
         }
         heap.collect_young(kept.iter().copied()).unwrap();

@@ -92,3 +92,32 @@ fn a_cycle_ends_before_the_heap_has_doubled() {
     }
     assert!((4..20).contains(&cycles), "{cycles}");
 }
+
+/// A program that writes to about as much between two steps as a step marks: what is scanned
+/// again for that extends the steps.
+#[test]
+fn writes_do_not_hold_a_cycle_up() {
+    const KEPT: usize = 20_000;
+    const PART: usize = 20;
+    const WRITES: usize = 56;
+    let mut heap = heap();
+    heap.set_policy(SMALL);
+    let pairs: Vec<Cell> = (0..KEPT).map(|_| pair(&mut heap)).collect();
+    let lists: Vec<Cell> =
+        pairs.chunks(PART).map(|part| heap.alloc(List::of(part)).unwrap().cell()).collect();
+    let root = heap.alloc(List::of(&lists)).unwrap().cell();
+    heap.collect([root]).unwrap();
+    let (mut steps, mut finished) = (0, false);
+    while !finished {
+        for n in 0..WRITES {
+            pair(&mut heap);
+            // Each time another list, scanned already for the most part.
+            let list = lists[(steps * WRITES + n) * 7 % lists.len()];
+            heap.set_element::<List>(list, 0, pairs[0]).unwrap();
+        }
+        finished = heap.step([root], 8 << 10).unwrap().finished;
+        steps += 1;
+        // 141; and no end, if what is scanned again took the place of what is not yet.
+        assert!(steps < 200, "a cycle of {steps} steps");
+    }
+}

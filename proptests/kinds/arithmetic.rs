@@ -2,6 +2,8 @@
 //! radix: against `BigInt` for the integers of a VM, and against [`Natural`] for those that
 //! the crate may leave to `num-bigint`.
 
+use std::cmp::Ordering;
+
 use num_bigint::{BigInt, Sign};
 use proptest::prelude::*;
 use segheap::{Bignum, Cell, Error, Heap, Limits, Settings};
@@ -298,6 +300,28 @@ fn large_integers_in_any_radix() {
             assert_eq!(natural(&heap, back), Natural::parse(&digits[sign.len()..], radix));
             assert_eq!(heap.cmp_int(back, number), Ok(std::cmp::Ordering::Equal));
             assert_eq!(Natural::of_limbs(&limbs).limbs(), limbs);
+        }
+    }
+}
+
+/// Of the bits below those of a float, the last decides where the others are half; and the
+/// bits of a float beyond 64 bits are those of the integer.
+#[test]
+fn large_integers_and_floats() {
+    let mut heap = heap(5);
+    let float = |exponent: i32| 2_f64.powi(exponent);
+    let two = |heap: &mut Heap, exponent: i32| heap.shl(1.into(), exponent.into()).unwrap();
+    for high in [63, 100, 127, 128, 700] {
+        let (top, half) = (two(&mut heap, high), two(&mut heap, high - 53));
+        let middle = heap.add(top, half).unwrap();
+        assert_eq!(heap.as_f64(middle), Ok(float(high)), "to the even one");
+        if high > 63 {
+            let beyond = heap.add(middle, 1.into()).unwrap();
+            let next = float(high) + float(high - 52);
+            assert_eq!(heap.as_f64(beyond), Ok(next), "2^{high}");
+            let back = heap.int_from_f64(next).unwrap();
+            let expected = heap.add(top, half).and_then(|sum| heap.add(sum, half)).unwrap();
+            assert_eq!(heap.cmp_int(back, expected), Ok(Ordering::Equal), "2^{high}");
         }
     }
 }

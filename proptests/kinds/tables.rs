@@ -760,3 +760,35 @@ fn a_full_table_finds_the_remaining_entries() {
         assert!(heap.get(map).unwrap().is_empty());
     }
 }
+
+/// `extend` inserts all entries or none, whichever growth fails.
+#[test]
+fn an_extension_is_all_or_nothing() {
+    let entries: Vec<Entry> = (8..200_u32).map(|n| (n.into(), Cell::TRUE)).collect();
+    let mut failures = 0;
+    for growths in 0.. {
+        let mut heap = heap(5);
+        let map = heap.alloc(Map::new()).unwrap();
+        for n in 0..8_u32 {
+            heap.map_insert(map, n.into(), Cell::NULL).unwrap();
+        }
+        // So that memory has to grow for every larger table, and slots do not.
+        let spare: Vec<_> = (0..60).map(|_| heap.alloc(Map::new()).unwrap()).collect();
+        spare.into_iter().for_each(|map| heap.free(map).unwrap());
+        heap.fail_growth_after(Some(0));
+        for capacity in [800, 100, 8] {
+            while heap.alloc(Map::with_capacity(capacity)).is_ok() {}
+        }
+        heap.fail_growth_after(Some(growths));
+        let extended = heap.get_mut(map).unwrap().extend(&entries);
+        heap.fail_growth_after(None);
+        let len = heap.get(map).unwrap().len();
+        if extended.is_ok() {
+            assert_eq!(len, 200);
+            break;
+        }
+        assert_eq!(len, 8, "after {growths} growths");
+        failures += 1;
+    }
+    assert!(failures > 0, "the table grows");
+}

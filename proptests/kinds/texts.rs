@@ -250,3 +250,21 @@ proptest! {
         }
     }
 }
+
+/// All parts of a split belong to the open region.
+#[test]
+fn the_parts_of_a_split_are_of_the_region() {
+    let mut heap = heap(5);
+    let text = heap.string("a first part,a second part,a third part").unwrap();
+    let comma = Cell::short_str(",").unwrap();
+    for kept in 0..4 {
+        let region = heap.open_region().unwrap();
+        let list = heap.text_split(text, comma).unwrap();
+        let keep = heap.get(list).unwrap().get(kept).unwrap_or(Cell::NULL);
+        heap.close_region(region, [keep]).unwrap();
+        assert_eq!(heap.usage().live(), 1 + u64::from(kept < 3), "part {kept}");
+        if kept < 3 {
+            heap.free(keep).unwrap();
+        }
+    }
+}

@@ -15,8 +15,8 @@ pub(crate) struct Arenas {
 impl Arenas {
     pub(crate) const COUNT: usize = Kind::COUNT + Kind::OTHERS;
 
-    /// Empty arenas of the kinds of these shapes, of host objects and of seals. Their slots start at
-    /// generations that depend on `seed`: each arena gets a number of a linear
+    /// Empty arenas of the kinds of these shapes, of host objects and of seals. Their slots
+    /// start at generations that depend on `seed`: each arena gets a number of a linear
     /// congruential generator.
     pub(crate) fn new(
         shapes: &[&'static Shape; Kind::COUNT],

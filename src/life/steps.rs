@@ -45,10 +45,10 @@ const ROOM_OF_STEPS: u64 = 512 << 10;
 pub(super) const ALL: u64 = u64::MAX;
 
 impl Heap {
-    /// Does a step of a collection of the whole heap, of `work` bytes or a little more (up to
-    /// twice as many where objects are scanned again that were written since), and begins the collection if none is under way. After the step that ends it, every
-    /// object is freed that was not reachable when the collection began; of those that
-    /// became garbage later, some are.
+    /// Does a step of a collection of the whole heap, and begins one if none is under way. A
+    /// step is of `work` bytes or a little more: up to twice as many where objects that were
+    /// written since are scanned again. After the last step, every object is freed that was
+    /// not reachable when the collection began; of those that became garbage later, some are.
     ///
     /// `roots` are as for [`Heap::collect`], at the time of this step. Objects may change
     /// between two steps, and be allocated and freed. A handle that is not among the roots
@@ -61,10 +61,9 @@ impl Heap {
     /// It scans objects of more than 4,096 cells in parts, and does not scan them again for
     /// single elements or entries stored. One that is opened as a slice or window, or whose
     /// cells are moved, between all steps is scanned from the beginning each time: a VM that
-    /// keeps doing that ends the collection
-    /// by [`Heap::collect`], which is what [`Heap::collect_debt`] does when much has
-    /// been allocated meanwhile. If memory is refused for two bits for each slot, the
-    /// step collects the whole heap.
+    /// keeps doing that ends the collection by [`Heap::collect`], which is what
+    /// [`Heap::collect_debt`] does when much has been allocated meanwhile. If memory is
+    /// refused for two bits for each slot, the step collects the whole heap.
     ///
     /// ```
     /// use segheap::{Heap, List};
@@ -216,10 +215,10 @@ impl Heap {
     /// collected in steps, without young collections until that has ended. A step marks or
     /// sweeps eight times as many bytes as were allocated since the one before, and 32 times
     /// as many while a limit is near, but no more than for twice [`Policy::step_bytes`]; and
-    /// once as many were marked as the heap has, since the
-    /// program writes to objects faster than steps scan them again, each twice as many as
-    /// the one before it. Where a limit has refused a growth or leaves too little room for that, or as much was allocated since
-    /// the collection began as was in use then, the rest of it is done at once.
+    /// once as many were marked as the heap has, since the program writes to objects faster
+    /// than steps scan them again, each twice as many as the one before it. The rest of it is
+    /// done at once where a limit has refused a growth or leaves too little room for steps, or
+    /// where as much was allocated since the collection began as was in use then.
     ///
     /// ```
     /// use segheap::{Cell, Heap, List};

@@ -114,9 +114,9 @@ impl Heap {
     ///
     /// # Errors
     /// [`Error::Sealed`] if the graph has a sealed cell; [`Error::NoHostCopy`] if it has a
-    /// host object; [`Error::Stale`] if it has a handle of an object that was freed; [`Error::Limit`], [`Error::ArenaFull`],
-    /// [`Error::ObjectTooLarge`] or [`Error::OutOfMemory`] if a copy cannot be
-    /// allocated, as for [`Heap::alloc`]. This heap is unchanged, but for scratch
+    /// host object; [`Error::Stale`] if it has a handle of an object that was freed;
+    /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
+    /// [`Error::OutOfMemory`] if a copy cannot be allocated, as for [`Heap::alloc`]. This heap is unchanged, but for scratch
     /// memory, and free blocks that may stay split.
     pub fn transplant(&mut self, source: &Heap, cell: Cell) -> Result<Cell> {
         if !cell.is_handle() {

@@ -234,6 +234,7 @@ impl<'h, S: DisplayStyle> DisplayValue<'h, S> {
     fn open(&self, cell: Cell, out: &mut Bounded<'_, '_>) -> Result<Option<Frame<'h>>, fmt::Error> {
         let written = match cell.unpack() {
             Unpacked::Object(_) => None,
+            Unpacked::Host if !self.heap.store.contains(cell) => None,
             Unpacked::ShortStr(text) => Some(self.style.text(out, text.as_str())),
             Unpacked::Float(float) => Some(self.style.float(out, float)),
             _ => Some(self.style.cell(out, cell)),

@@ -309,7 +309,8 @@ impl Rounded {
     }
 }
 
-/// Bounds on the bits of the power of a base beyond 1. They differ by one at most for exponents below 2^32.
+/// Bounds on the bits of the power of a base beyond 1. They differ by one at most for
+/// exponents below 2^32.
 pub(super) fn power_bits(base: &Integer<'_>, exponent: u64) -> (u64, u64) {
     let bits = |up| Rounded::of(base, up).power(exponent, up).bits();
     (bits(false), bits(true))

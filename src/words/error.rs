@@ -137,8 +137,8 @@ impl Error {
     /// Returns whether a value has the wrong type for the operation, which many languages
     /// report as an error of its own: [`Error::NotAHandle`], [`Error::WrongKind`],
     /// [`Error::NotText`], [`Error::NotAnInteger`], [`Error::NoOrder`],
-    /// [`Error::WrongHostType`] and [`Error::NoRoute`]. An element that does not convert without loss has the wrong
-    /// value, not the wrong type.
+    /// [`Error::WrongHostType`] and [`Error::NoRoute`]. An element that does not convert
+    /// without loss has the wrong value, not the wrong type.
     ///
     /// ```
     /// use segheap::{Cell, Heap, List};

@@ -102,11 +102,11 @@ pub(crate) fn is_cell(bits: u64) -> bool {
                 && std::str::from_utf8(&bytes[..len]).is_ok()
         }
         0xFFFB => low <= 1,
-        0xFFFC => low == 0,
+        0xFFFC => low == 0 || low == 1 << 32 || low >> 32 == 2,
         0xFFFD | 0xFFFE => false,
         0xFFFF => {
             let selector = low >> 44;
-            selector < Kind::COUNT as u64 || selector == 15
+            selector < Kind::COUNT as u64 || selector >= 14
         }
         _ => !f64::from_bits(bits).is_nan() || bits == 0x7FF8_0000_0000_0000,
     }
