@@ -764,7 +764,7 @@ fn a_full_table_finds_the_remaining_entries() {
 /// `extend` inserts all entries or none, whichever growth fails.
 #[test]
 fn an_extension_is_all_or_nothing() {
-    let entries: Vec<Entry> = (8..200_u32).map(|n| (n.into(), Cell::TRUE)).collect();
+    let entries: Vec<Entry> = (8..20_000_u32).map(|n| (n.into(), Cell::TRUE)).collect();
     let mut failures = 0;
     for growths in 0.. {
         let mut heap = heap(5);
@@ -784,7 +784,7 @@ fn an_extension_is_all_or_nothing() {
         heap.fail_growth_after(None);
         let len = heap.get(map).unwrap().len();
         if extended.is_ok() {
-            assert_eq!(len, 200);
+            assert_eq!(len, 20_000);
             break;
         }
         assert_eq!(len, 8, "after {growths} growths");
