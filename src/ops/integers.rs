@@ -250,7 +250,7 @@ impl Heap {
     /// Checks that the limits allow a result of at least `bits_min` bits, before it is
     /// computed. Returns the least number of its limbs. O(1).
     pub(super) fn check_result(&mut self, bits_min: u64) -> Result<usize> {
-        let len = object_len(usize::try_from(bits_min.div_ceil(64)).unwrap_or(usize::MAX))?;
+        let len = u32::try_from(bits_min.div_ceil(64)).map_err(|_| Error::ObjectTooLarge)?;
         self.check_bits(bits_min)?;
         let words = to_usize(len).saturating_add(to_usize(Bignum::SHAPE.header));
         self.store.check_room(Bignum::KIND, words)?;
