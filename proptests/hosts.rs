@@ -209,7 +209,7 @@ proptest! {
     #![proptest_config(config(256))]
 
     #[test]
-    fn values_die_with_their_objects(
+    fn values_are_dropped_with_their_objects(
         seed in any::<u64>(),
         ops in prop::collection::vec(op(), 1..120),
     ) {

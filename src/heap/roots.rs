@@ -125,7 +125,7 @@ impl Roots {
 
     /// Attaches a token to a live object.
     pub(crate) fn watch(&mut self, account: &mut Account, cell: Cell, token: u64) -> Result<()> {
-        self.note_deaths();
+        self.note_frees();
         self.watches.add(account, cell, token)
     }
 
@@ -142,14 +142,14 @@ impl Roots {
         &mut self.hosts
     }
 
-    /// Whether the death of an object may have to be noted, or prevented.
+    /// Whether the freeing of an object may have to be noted, or prevented.
     #[inline(always)]
     pub(crate) const fn is_watching(&self) -> bool {
         self.is_watching
     }
 
-    /// Has the death of objects noted from here on.
-    pub(crate) const fn note_deaths(&mut self) {
+    /// Has the freeing of objects noted from here on.
+    pub(crate) const fn note_frees(&mut self) {
         self.is_watching = true;
     }
 

@@ -25,7 +25,7 @@ impl Heap {
     /// let kept = heap.alloc(List::of(&[]))?;
     /// let garbage = heap.alloc(List::of(&[kept.into()]))?;
     /// while !heap.step_for([kept.cell()], Duration::from_micros(100))?.finished {
-    ///     // The program goes on: it has a frame to draw, or a request to answer.
+    ///     // The program goes on: it has a frame to draw, or a request to serve.
     /// }
     /// assert!(heap.contains(kept) && !heap.contains(garbage));
     /// # Ok::<(), segheap::Error>(())

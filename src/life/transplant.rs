@@ -127,7 +127,7 @@ impl Heap {
             let has_symbols = source.store.arenas().symbols().is_any();
             let mut copies = Copies::new_in(scratch, has_symbols);
             if has_symbols {
-                heap.roots.note_deaths();
+                heap.roots.note_frees();
             }
             let copied = copy_graph(&mut heap.store, &source.store, cell, &mut copies);
             if copied.is_err() {

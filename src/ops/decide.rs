@@ -17,8 +17,8 @@ pub(super) fn cells<K: Object>(store: &Store, object: impl AsHandle<K>) -> Resul
 }
 
 /// Asks `wants` about each item of an object, which is `stride` cells, then has `apply`
-/// change the object by the answers. Items are asked about in order, holes are not. The
-/// object is copied to scratch memory, as are the answers.
+/// change the object by the decisions. Items are asked about in order, holes are not. The
+/// object is copied to scratch memory, as are the decisions.
 ///
 /// # Errors
 /// The first error of `wants`; [`Error::Changed`] if `wants` has changed the object;
@@ -34,10 +34,10 @@ pub(super) fn decide<K: Object, E: From<Error>>(
 ) -> Result<(), E> {
     heap.with_scratch(|heap, scratch| {
         let cells_now = cells::<K>(&heap.store, object)?;
-        let (mut before, mut answers) = (Vec::new_in(scratch.bump), Vec::new_in(scratch.bump));
+        let (mut before, mut decisions) = (Vec::new_in(scratch.bump), Vec::new_in(scratch.bump));
         reserve(&mut before, cells_now.len())?;
         before.extend_from_slice(cells_now);
-        reserve(&mut answers, before.len().checked_div(stride).unwrap_or(0))?;
+        reserve(&mut decisions, before.len().checked_div(stride).unwrap_or(0))?;
         // What is asked may allocate: scratch memory counts against the limit.
         scratch.charge_callback(heap.store.account_mut());
         for item in before.chunks_exact(stride) {
@@ -45,13 +45,13 @@ pub(super) fn decide<K: Object, E: From<Error>>(
                 continue;
             }
             match wants(heap, item) {
-                Ok(answer) => answers.push(answer),
+                Ok(decision) => decisions.push(decision),
                 Err(error) => return Ok(Err(error)),
             }
         }
         if cells::<K>(&heap.store, object)? != before.as_slice() {
             return Err(Error::Changed);
         }
-        apply(heap, &answers).map(Ok)
+        apply(heap, &decisions).map(Ok)
     })?
 }

@@ -38,7 +38,7 @@ impl Heap {
         match Cell::short_str(text) {
             Some(cell) => Ok(cell),
             None => {
-                self.roots.note_deaths();
+                self.roots.note_frees();
                 intern(&mut self.store, Source::Host(text.as_bytes()))
             }
         }
@@ -63,7 +63,7 @@ impl Heap {
             Some(cell) => Ok(cell),
             None if self.is_symbol(text) => Ok(text),
             None => {
-                self.roots.note_deaths();
+                self.roots.note_frees();
                 intern(&mut self.store, Source::Object(text))
             }
         }
