@@ -1,6 +1,6 @@
 //! What `collect_debt` chooses, and when.
 
-use segheap::{Cell, Heap, List, Pair, Policy};
+use segheap::{Cell, Heap, Limits, List, Pair, Policy};
 
 use super::{NONE, heap, pair};
 
@@ -120,4 +120,32 @@ fn writes_do_not_hold_a_cycle_up() {
         // 141; and no end, if what is scanned again took the place of what is not yet.
         assert!(steps < 200, "a cycle of {steps} steps");
     }
+}
+
+/// Near a limit, with room for steps: nothing is refused, and cycles go on in steps.
+#[test]
+fn near_a_limit_cycles_stay_in_steps() {
+    const LIMIT: usize = 32 << 20;
+    let mut heap = heap();
+    heap.set_limits(Limits::NONE.with_bytes(LIMIT));
+    let mut lists = Vec::new();
+    // Less is live than makes the limit near, more than lets the heap grow by half.
+    while heap.usage().total_bytes < (LIMIT as u64 / 8) * 5 {
+        let cells: Vec<Cell> = (0..100).map(|_| pair(&mut heap)).collect();
+        lists.push(heap.alloc(List::of(&cells)).unwrap().cell());
+    }
+    let root = heap.alloc(List::of(&lists)).unwrap().cell();
+    heap.collect([root]).unwrap();
+    let (before, mut steps) = (heap.collector_stats().collections, 0);
+    for n in 0..600_000 {
+        let new = heap.alloc(Pair::of(Cell::TRUE, Cell::NULL)).unwrap().cell();
+        let list = lists[n * 7 % lists.len()];
+        heap.set_element::<List>(list, n % 100, new).unwrap();
+        if heap.has_debt() {
+            steps += usize::from(!heap.collect_debt([root]).unwrap().finished);
+        }
+    }
+    let at_once = heap.collector_stats().collections - before;
+    let cycles = heap.collector_stats().cycles;
+    assert!(at_once == 0 && cycles > 5 && steps > 300, "{cycles}, {at_once} at once, {steps}");
 }
