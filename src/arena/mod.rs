@@ -25,6 +25,9 @@ mod write;
 
 pub(crate) use write::CHUNK;
 
+/// The flag in the first word of a table that is weak by its keys.
+pub(crate) const WEAK: u64 = 1 << 60;
+
 pub(crate) use account::{Account, ScratchCharge};
 pub(crate) use arenas::Arenas;
 pub(crate) use blocks::halves;
@@ -44,7 +47,7 @@ use slots::{SlotExtent, Slots, present};
 
 #[cfg(doc)]
 use crate::words::Error;
-use crate::words::{Cell, Element, Epoch, Kind, Result, Shape, corrupt, to_usize};
+use crate::words::{Cell, Element, Elements, Epoch, Kind, Result, Shape, corrupt, to_usize};
 
 /// The fewest words that a growing sequence gets, as in `Vec`.
 const FIRST_GROWTH: usize = 4;
@@ -193,6 +196,15 @@ impl<const BITS: u32> Arena<BITS> {
         let start = to_usize(slot.off).saturating_add(to_usize(self.shape.header));
         let words = self.memory().words().get(start..start.saturating_add(len));
         words.map(Cell::slice).ok_or_else(corrupt)
+    }
+
+    /// Whether an object is a table that is weak by its keys.
+    #[inline(always)]
+    pub(crate) fn is_weak(&self, slot: Slot) -> bool {
+        matches!(self.shape.elements, Elements::Entries(_)) && {
+            let first = self.memory().words().get(to_usize(slot.off));
+            slot.cap > 0 && first.is_some_and(|word| word & WEAK != 0)
+        }
     }
 
     /// The memory that holds the payload.

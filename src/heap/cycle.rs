@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::ephemerons::Ephemerons;
 use crate::arena::Account;
 use crate::words::{Cell, to_u64};
 
@@ -41,6 +42,8 @@ pub(crate) struct Cycle {
     /// The steps since more bytes were marked than there are: the program writes to objects
     /// faster than steps scan them again.
     pub(crate) rescans: u32,
+    /// The entries of weak tables that wait for their keys.
+    pub(crate) ephemerons: Ephemerons,
     /// Whether the sweep has freed anything so far.
     pub(crate) has_freed: bool,
     /// Whether states are kept after collections of the whole heap, for young ones: from
@@ -49,15 +52,17 @@ pub(crate) struct Cycle {
 }
 
 impl Cycle {
-    /// Bytes requested for the work list.
+    /// Bytes requested for the work list and for entries of weak tables.
     pub(crate) fn reserved_bytes(&self) -> u64 {
-        to_u64(self.work.capacity().saturating_mul(size_of::<Cell>()))
+        let work = self.work.capacity().saturating_mul(size_of::<Cell>());
+        to_u64(work).saturating_add(self.ephemerons.reserved_bytes())
     }
 
     /// Ends the cycle, wherever it stands, and gives its memory back.
     pub(crate) fn end(&mut self, account: &mut Account) {
         self.work.clear();
         account.shrink(&mut self.work, 0);
+        self.ephemerons.end(account);
         *self = Cycle { keeps_states: self.keeps_states, ..Cycle::default() };
     }
 }

@@ -2,6 +2,7 @@
 //! memory.
 
 mod cycle;
+mod ephemerons;
 mod hosts;
 mod ids;
 mod log;
@@ -15,6 +16,7 @@ mod usage;
 mod watches;
 
 pub(crate) use cycle::{Cycle, Phase};
+pub(crate) use ephemerons::{Ephemeron, Ephemerons};
 pub(crate) use ids::Ids;
 pub(crate) use log::OpenRegion;
 pub(crate) use pacer::Pacer;

@@ -44,6 +44,7 @@ impl Heap {
                 phase: Phase::Sweeping,
                 sweep: self.cycle.sweep,
                 has_freed: self.cycle.has_freed,
+                ephemerons: self.cycle.ephemerons.for_fork(),
                 ..Cycle::default()
             },
             _ => Cycle::default(),

@@ -4,6 +4,8 @@
 mod collect;
 #[cfg(all(feature = "std", not(all(target_family = "wasm", target_os = "unknown"))))]
 mod deadline;
+mod ephemerons;
+mod finalize;
 mod fork;
 mod hosts;
 mod inspect;
@@ -17,6 +19,7 @@ mod transplant;
 mod watches;
 
 pub use collect::Collected;
+pub use ephemerons::MarkReader;
 pub use hosts::Refused;
 pub use inspect::{Dump, Fault, RootPath};
 pub use regions::Region;

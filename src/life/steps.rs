@@ -13,11 +13,12 @@
 //! reach nothing white. From there on, white objects are garbage, and new ones black.
 
 use super::collect::Collected;
+use super::ephemerons::{Held, MarkReader, hash, held, stride};
 use super::inspect::Fault;
-use super::mark::{Marker, VISIT};
+use super::mark::{Marker, StateReader, VISIT};
 use super::trace::{Bases, Marks};
-use crate::arena::{Arena, Born, Tally};
-use crate::heap::{Heap, Pacer, Phase, Stopwatch, StoreParts};
+use crate::arena::{Arena, Tally};
+use crate::heap::{Ephemeron, Heap, Pacer, Phase, Stopwatch, StoreParts};
 use crate::words::{Cell, Result, to_u64};
 #[cfg(doc)]
 use crate::words::{Error, Policy};
@@ -34,6 +35,8 @@ pub struct Step {
     pub work: u64,
     /// Objects freed, host objects and seals included.
     pub freed: u64,
+    /// Entries removed from weak tables, as their keys were freed.
+    pub cleared: u64,
     /// Stale roots, handles of objects that were freed before, if the step got as far as the
     /// roots: where marking ends.
     pub stale_roots: usize,
@@ -81,9 +84,17 @@ impl Heap {
     where
         I: IntoIterator<Item: Into<Cell>>,
     {
+        self.step_from(&mut roots.into_iter().map(Into::into), work, &mut |_| {})
+    }
+
+    pub(super) fn step_from(
+        &mut self,
+        roots: &mut dyn Iterator<Item = Cell>,
+        work: u64,
+        notice: &mut dyn FnMut(&mut MarkReader<'_>),
+    ) -> Result<Step> {
         let watch = Stopwatch::start();
-        let roots = roots.into_iter().map(Into::into);
-        let (step, at_once) = self.step_of(roots, work)?;
+        let (step, at_once) = self.step_of(roots, work, notice)?;
         if !at_once {
             self.note_steps(&step, watch);
         }
@@ -96,16 +107,18 @@ impl Heap {
         &mut self,
         mut roots: impl Iterator<Item = Cell>,
         work: u64,
+        notice: &mut dyn FnMut(&mut MarkReader<'_>),
     ) -> Result<(Step, bool)> {
         if !self.begin_step() {
-            return Ok((self.collect(roots).map(Step::of_collection)?, true));
+            let done = self.collect_from(roots, core::iter::empty(), false, notice)?;
+            return Ok((Step::of_collection(done), true));
         }
         let (mut step, work) = (Step::default(), work.max(1));
         if self.cycle.phase == Phase::Whitening {
             self.whiten_step(work, &mut step);
         }
         if self.cycle.phase == Phase::Marking && step.work < work {
-            self.mark_step(&mut roots, work.saturating_sub(step.work), &mut step);
+            self.mark_step(&mut roots, work.saturating_sub(step.work), &mut step, notice);
         }
         if self.cycle.phase == Phase::Sweeping {
             self.sweep_step(work.saturating_sub(step.work), &mut step);
@@ -158,17 +171,25 @@ impl Heap {
     where
         I: IntoIterator<Item: Into<Cell>>,
     {
-        let mut roots = roots.into_iter().map(Into::into);
+        self.collect_young_from(&mut roots.into_iter().map(Into::into), &mut |_| {})
+    }
+
+    pub(super) fn collect_young_from(
+        &mut self,
+        roots: &mut dyn Iterator<Item = Cell>,
+        notice: &mut dyn FnMut(&mut MarkReader<'_>),
+    ) -> Result<Collected> {
         self.cycle.keeps_states = true;
         self.finish_sweep();
         if self.cycle.phase != Phase::Idle || !self.store.has_states() {
-            return self.collect(roots);
+            return self.collect_from(roots, core::iter::empty(), false, notice);
         }
         let watch = Stopwatch::start();
         let before = self.store.arenas().payload_bytes();
         let mut step = Step::default();
-        let (promoted, remembered) = self.mark_step(&mut roots, ALL, &mut step);
+        let (promoted, remembered) = self.mark_step(roots, ALL, &mut step, notice);
         self.sweep_step(ALL, &mut step);
+        self.cycle.ephemerons.end(self.store.account_mut());
         self.note_young();
         self.drop_dead_values();
         self.verify_if_stressed()?;
@@ -176,6 +197,7 @@ impl Heap {
             promoted,
             remembered,
             freed: step.freed,
+            cleared: step.cleared,
             freed_bytes: before.saturating_sub(self.store.arenas().payload_bytes()),
             live: self.usage().all_live(),
             stale_roots: step.stale_roots,
@@ -240,11 +262,18 @@ impl Heap {
     where
         I: IntoIterator<Item: Into<Cell>>,
     {
+        self.collect_debt_from(&mut roots.into_iter().map(Into::into), &mut |_| {})
+    }
+
+    pub(super) fn collect_debt_from(
+        &mut self,
+        roots: &mut dyn Iterator<Item = Cell>,
+        notice: &mut dyn FnMut(&mut MarkReader<'_>),
+    ) -> Result<Step> {
         if !self.has_debt() {
             let finished = self.cycle.phase == Phase::Idle;
             return Ok(Step { finished, ..Step::default() });
         }
-        let roots = roots.into_iter().map(Into::into);
         self.cycle.keeps_states = true;
         let policy = self.pacer.policy();
         let (tally, account) = (self.store.resources().tally, self.store.account());
@@ -258,16 +287,17 @@ impl Heap {
         let is_tight = room < (self.store.live_bytes() / 16).saturating_add(ROOM_OF_STEPS);
         let is_tight = is_tight && self.pacer.is_urgent(&tally, account);
         if is_tight || self.pacer.is_refused(&tally, account) || is_due && at_once {
-            return self.collect(roots).map(Step::of_collection);
+            let done = self.collect_from(roots, core::iter::empty(), false, notice)?;
+            return Ok(Step::of_collection(done));
         }
         if is_due {
             // Before a cycle, more was allocated than since the last step.
             let most = policy.step_bytes.saturating_mul(if is_under_way { 2 } else { 1 });
             let bytes = tally.bytes.min(most).max(policy.step_bytes);
             let factor = Pacer::speed(account).checked_shl(self.cycle.rescans).unwrap_or(ALL);
-            return self.step(roots, bytes.saturating_mul(factor));
+            return self.step_from(roots, bytes.saturating_mul(factor), notice);
         }
-        self.collect_young(roots).map(Step::of_collection)
+        self.collect_young_from(roots, notice).map(Step::of_collection)
     }
 
     /// Begins a cycle unless one is under way. Returns whether one is afterwards.
@@ -297,6 +327,7 @@ impl Heap {
         roots: &mut dyn Iterator<Item = Cell>,
         work: u64,
         step: &mut Step,
+        notice: &mut dyn FnMut(&mut MarkReader<'_>),
     ) -> (u64, u64) {
         let in_cycle = self.cycle.phase == Phase::Marking;
         let StoreParts { arenas, resources, .. } = self.store.parts();
@@ -324,6 +355,19 @@ impl Heap {
             step.work = step.work.saturating_add(count.saturating_mul(VISIT));
             done = marker.drain(arenas, account);
         }
+        if done {
+            marker.converge(arenas, account);
+            let mut reader = StateReader { marker: &mut marker, arenas };
+            let mut reader = MarkReader::new(&mut reader);
+            notice(&mut reader);
+            if reader.rescued() > 0 {
+                // What was rescued is marked like what was reached late: in as many steps.
+                done = marker.drain(arenas, account);
+                if done {
+                    marker.converge(arenas, account);
+                }
+            }
+        }
         let (marked, counts) = (marker.done(), marker.counts());
         step.work = step.work.saturating_add(marked);
         self.cycle.pins = pins;
@@ -347,8 +391,7 @@ impl Heap {
     fn begin_sweep(&mut self) {
         if self.cycle.phase == Phase::Marking {
             self.cycle.phase = Phase::Sweeping;
-            let StoreParts { resources, .. } = self.store.parts();
-            resources.born = Born::BLACK;
+            self.store.set_sweeping(true);
         }
         self.cycle.sweep = (0, self.words_to_sweep(0));
         self.cycle.has_freed = false;
@@ -358,8 +401,7 @@ impl Heap {
     pub(super) fn finish_cycle(&mut self) {
         let has_freed = self.cycle.has_freed;
         self.cycle.end(self.store.account_mut());
-        let StoreParts { resources, .. } = self.store.parts();
-        resources.born = Born::WHITE;
+        self.store.set_sweeping(false);
         if !self.keeps_states() || !self.store.has_states() {
             self.store.forget_states();
         }
@@ -391,6 +433,7 @@ impl Heap {
             return Ok(());
         }
         let partial = self.cycle.partial.map(|(cell, _)| cell);
+        let in_cycle = self.cycle.phase == Phase::Marking;
         let StoreParts { arenas, resources, .. } = self.store.parts();
         let (bases, bits) = Bases::new(arenas);
         resources.with_bits(bits, |_, _, bits| {
@@ -402,12 +445,37 @@ impl Heap {
                     arenas.of(cell).filter(|arena| cell.is_handle() && arena.contains(cell));
                 arena.is_some_and(|arena| arena.states().is_white(cell.slot())) && !listed.get(cell)
             };
+            let waits = |entry: Ephemeron| {
+                let ephemerons = &self.cycle.ephemerons;
+                ephemerons.is_lost() || ephemerons.contains(hash(arenas, entry.key), entry)
+            };
+            let is_entry_lost = |table: Cell, entry: &[Cell]| {
+                // A key that is grey will be found in the notes as it is scanned.
+                let is_black = |key: Cell| {
+                    arenas.of(key).is_some_and(|arena| arena.states().is_black(key.slot()))
+                };
+                match held(arenas, table, entry, is_black) {
+                    Held::Cells(cells) => cells.into_iter().any(is_lost),
+                    Held::Nothing(found) => {
+                        let is_white = is_lost(found.key) || listed.get(found.key);
+                        let lost = is_white || entry.last().is_some_and(|&value| is_lost(value));
+                        lost && arenas.contains(found.key) && !waits(found)
+                    }
+                }
+            };
             let mut lost = arenas.iter().flat_map(|arena| {
                 let black = arena.live().filter(|(cell, _)| arena.states().is_black(cell.slot()));
-                let scanned = black.filter(|(cell, _)| Some(*cell) != partial);
-                scanned.map(|(cell, slot)| (cell, arena.cells(slot).unwrap_or_default()))
+                black.filter(|(cell, _)| Some(*cell) != partial).map(move |found| (arena, found))
             });
-            let lost = lost.find(|(_, cells)| cells.iter().any(|&cell| is_lost(cell)));
+            let lost = lost.find(|&(arena, (cell, slot))| {
+                let cells = arena.cells(slot).unwrap_or_default();
+                if in_cycle && arena.is_weak(slot) {
+                    let mut entries = cells.chunks(stride(arenas, cell.selector()));
+                    return entries.any(|entry| is_entry_lost(cell, entry));
+                }
+                cells.iter().any(|&cell| is_lost(cell))
+            });
+            let lost = lost.map(|(_, found)| found);
             work().for_each(|&cell| listed.set(cell, false));
             lost.map_or(Ok(()), |(cell, _)| {
                 let what = "a collection would miss what the object refers to";
@@ -435,7 +503,7 @@ impl Heap {
 impl Step {
     /// The step that a whole collection was.
     fn of_collection(done: Collected) -> Step {
-        let Collected { freed, stale_roots, work, .. } = done;
-        Step { finished: true, freed, stale_roots, work }
+        let Collected { freed, cleared, stale_roots, work, .. } = done;
+        Step { finished: true, freed, cleared, stale_roots, work }
     }
 }

@@ -2,6 +2,7 @@
 //! frees white ones after it, and forgets then what was written meanwhile. Young collections
 //! sweep the same way.
 
+use super::ephemerons::clear_entries;
 use super::mark::swept;
 use super::steps::{ALL, Step};
 use crate::arena::{Arena, Arenas, Tally};
@@ -77,7 +78,16 @@ impl Heap {
         }
         self.cycle.sweep = (place, n);
         self.cycle.has_freed |= step.freed > 0;
-        if place >= Arenas::COUNT && self.cycle.phase == Phase::Sweeping {
+        if place >= Arenas::COUNT && done < work && self.cycle.ephemerons.is_unfinished() {
+            let StoreParts { arenas, resources, .. } = self.store.parts();
+            let most = work.saturating_sub(done).div_ceil(16);
+            let entries = clear_entries(arenas, resources, &mut self.cycle.ephemerons, most);
+            step.cleared = step.cleared.saturating_add(entries.0);
+            done = done.saturating_add(entries.1.saturating_mul(16));
+            done = done.saturating_add(entries.0.saturating_mul(32));
+        }
+        let is_swept = place >= Arenas::COUNT && !self.cycle.ephemerons.is_unfinished();
+        if is_swept && self.cycle.phase == Phase::Sweeping {
             done = done.saturating_add(self.clean_step(work.saturating_sub(done)));
         }
         step.work = step.work.saturating_add(done);

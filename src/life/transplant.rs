@@ -218,6 +218,9 @@ fn copy_entries(
     copies: &mut Copies<'_>,
 ) -> Result<()> {
     for (key, value) in entries.iter().map(copied) {
+        if entries.is_weak() && !source.keys().is_usable(key) {
+            continue;
+        }
         let mut entry = [key, value];
         for cell in entry.iter_mut().filter(|cell| cell.is_handle()) {
             *cell = copy_object(target, source, *cell, copies)?;
@@ -293,8 +296,10 @@ fn alloc_copy(
     }
     let elements = arena.shape().elements;
     if let Elements::Entries(stride) = elements {
-        let entries = to_usize(table(arena, slot, stride)?.len());
-        let copy = alloc_table(target, kind, entries, to_usize(stride))?;
+        let table = table(arena, slot, stride)?;
+        let (entries, is_weak) = (to_usize(table.len()), table.is_weak());
+        let room = if is_weak { entries.max(1) } else { entries };
+        let copy = alloc_table(target, kind, (room, is_weak), to_usize(stride))?;
         copies.add(CopiedPair { source: object, copy }, entries > 0);
         return Ok(copy);
     }
@@ -315,11 +320,16 @@ fn alloc_copy(
     Ok(copy)
 }
 
-/// Allocates an empty table with room for so many entries.
+/// Allocates an empty table with room for so many entries, which may be weak.
 #[inline(never)]
-fn alloc_table(target: &mut Store, kind: Kind, entries: usize, stride: usize) -> Result<Cell> {
+fn alloc_table(
+    target: &mut Store,
+    kind: Kind,
+    (entries, is_weak): (usize, bool),
+    stride: usize,
+) -> Result<Cell> {
     target.alloc_unrecorded(kind, 0, words_for(entries, stride), |words| {
-        fill(words, entries, stride);
+        fill(words, entries, stride, is_weak);
         Ok(())
     })
 }

@@ -166,7 +166,7 @@ impl<'h> Keys<'h> {
         let arena = self.arena(cell).ok_or(stale)?;
         let slot = arena.check(cell).map_err(|_| stale)?;
         let (class, hash) = match self.content(arena, slot)? {
-            None => (Class::Bits, self.0.hash_seeds().word(cell.bits() & !GENERATION_MASK)),
+            None => (Class::Bits, self.hash_identity(cell)),
             Some(Class::Int(int)) => (Class::Int(int), self.hash_int(int)),
             Some(Class::Large(large)) => {
                 let sign = LARGE.wrapping_add(u64::from(large.negative));
@@ -279,6 +279,23 @@ impl<'h> Keys<'h> {
             (Class::Large(a), Class::Large(b)) => a.cmp(b),
             (a, b) => a.rank().cmp(&b.rank()).then_with(|| a.text().cmp(b.text())),
         })
+    }
+
+    /// The hash of the handle of an object that is a key by its identity, and may have been
+    /// freed.
+    pub(crate) fn hash_identity(&self, cell: Cell) -> u32 {
+        self.0.hash_seeds().word(cell.bits() & !GENERATION_MASK)
+    }
+
+    /// The cell as a key of a weak table. As [`Keys::key`].
+    ///
+    /// # Errors
+    /// [`Error::Stale`], also if a cycle that sweeps has found the object to be garbage.
+    pub(crate) fn weak_key(&self, cell: Cell) -> Result<Key<'h>> {
+        if self.0.is_weak_key(cell) && self.0.is_doomed(cell) {
+            return Err(Error::Stale { kind: cell.selector() });
+        }
+        self.key(cell)
     }
 
     /// Whether a cell is no object that was freed.

@@ -31,7 +31,7 @@ struct Place {
 
 impl TableMut<'_> {
     /// The table to read, and the keys of the heap.
-    fn read(&self) -> Result<(Table<&[u64]>, Keys<'_>)> {
+    pub(super) fn read(&self) -> Result<(Table<&[u64]>, Keys<'_>)> {
         let arena = self.arenas.get(self.kind).ok_or_else(corrupt)?;
         let slot = arena.slot(self.index)?;
         Ok((Table::new(arena.used(slot)?, slot.len, self.stride), Keys::new(self.arenas)))
@@ -199,6 +199,7 @@ impl TableMut<'_> {
     /// Rebuilds a full table with room for another entry.
     #[cold]
     fn grow(&mut self) -> Result<()> {
+        self.remove_all_freed()?;
         if self.read()?.0.is_mostly_holes() {
             self.shrink()?;
         }
@@ -347,7 +348,7 @@ impl TableMut<'_> {
     }
 
     /// Removes the entry at a position. Positions stay.
-    fn take(&mut self, position: u32) -> Result<Entry> {
+    pub(super) fn take(&mut self, position: u32) -> Result<Entry> {
         let (table, keys) = self.read()?;
         if table.is_ordered() {
             let key = table.key(position).filter(|&key| keys.key(key).is_ok());
@@ -366,7 +367,7 @@ impl TableMut<'_> {
     }
 
     #[inline]
-    fn shrink_if_sparse(&mut self) -> Result<()> {
+    pub(super) fn shrink_if_sparse(&mut self) -> Result<()> {
         if self.read()?.0.is_sparse() { self.shrink() } else { Ok(()) }
     }
 

@@ -15,7 +15,7 @@
 //! needs more memory. Random hashes do not come near; chosen keys cost no more than that
 //! many groups.
 
-use super::layout::{COUNTS, HEADER, Layout, NEXT, POSITIONS, START, start};
+use super::layout::{COUNTS, HEADER, Layout, NEXT, POSITIONS, START, WEAK, start};
 use super::{Entry, Probe, Table, copied};
 use crate::arena::halves;
 use crate::words::{Cell, to_usize};
@@ -290,7 +290,9 @@ impl Table<&mut [u64]> {
         let (layout, next) = (self.read().layout(), self.read().header(NEXT));
         let used = to_usize(self.used);
         if self.read().is_ordered() || used >= layout.buckets() / FOUND {
+            let flags = self.read().flags(WEAK);
             start(self.words, layout, 0, next);
+            self.set_flags(flags);
         } else {
             (0..self.used).for_each(|position| self.free_groups(position));
             let (high, _) = halves(self.read().header(COUNTS));
