@@ -79,8 +79,10 @@
 //!    [`Heap::collect`]; [`Heap::should_collect`] and [`Policy`] decide when. For short
 //!    pauses, [`Heap::has_debt`] and [`Heap::collect_debt`] take the place of these two; a
 //!    [`Step`] is what was done.
-//!    [`Heap::pin`] adds a root, [`Heap::upgrade`] tests a weak reference, and
-//!    [`Heap::watch`] reports freed objects, for finalization.
+//!    [`Heap::pin`] adds a root, [`Heap::upgrade`] tests a weak reference,
+//!    [`TableInit::weak`] makes a map or set whose entries are held by their keys
+//!    (ephemerons), and [`Heap::watch`] reports freed objects. Finalizers that see their
+//!    object use [`Heap::collect_with`] and the like.
 //!    [`Heap::host`] gives an object a value of the host, such as a file, which is dropped
 //!    after the object.
 //! 9. [`Heap::seal`] returns a cell that can be passed on but not used;

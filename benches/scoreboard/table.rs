@@ -172,6 +172,8 @@ pub(crate) const TABLE: [Section; 8] = [
             row("collect 1M lists of 8 random references", "gc-arena", 0.45),
             row("collect 20,000 lists of 8 random references", "gc-arena", 0.45),
             row("collect 200,000 lists, every other dead", "gc-arena", 0.45),
+            row("collect a weak map of 100,000 live keys", "a map", 1.60),
+            row("collect a chain of 100,000 weak entries", "a map", 5.00),
             row("binary trees of depth 14", "Box", 0.85),
             row("binary trees of depth 14", "gc-arena", 0.25),
             row("binary trees of depth 14 beside one", "collect", 0.40),

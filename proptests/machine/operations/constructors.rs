@@ -60,6 +60,14 @@ pub fn rows(t: &mut Table) {
         let made = m.heap.alloc(Set::with_capacity(c.index()))?;
         m.keep(made)
     });
+    t.row("TableInit::weak", &[], &[Allocates(Kind::MAP)], |m, c| {
+        let made = m.heap.alloc(Map::with_capacity(c.small() % 4).weak())?;
+        m.keep(made)
+    });
+    t.row("TableInit::weak", &[], &[Allocates(Kind::SET)], |m, c| {
+        let made = m.heap.alloc(Set::with_capacity(c.small() % 4).weak())?;
+        m.keep(made)
+    });
     growable_constructors(t);
     number_array_constructors(t);
     /// The rows of the kinds whose family says how they are made.

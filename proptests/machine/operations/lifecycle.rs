@@ -1,6 +1,6 @@
 //! What frees objects, keeps them live, or inspects the object graph.
 
-use segheap::{Error, Policy, abi};
+use segheap::{Cell, Error, MarkReader, Policy, abi};
 
 use super::{Table, show};
 use crate::machine::Effect::{Allocates, Changes, Frees, Moves, ReadsUsage, Sweeps, Transplants};
@@ -151,6 +151,7 @@ fn collection(t: &mut Table) {
         let roots = m.roots(c);
         show(m.heap.collect_debt(roots)?)
     });
+    with_callbacks(t);
     t.row("Heap::compact", &[], &[Moves], |m, _| {
         m.heap.compact();
         show(())
@@ -166,6 +167,43 @@ fn collection(t: &mut Table) {
     t.row("Heap::transplant", &[Foreign], &[Transplants(0)], |m, c| {
         let copy = m.heap.transplant(&m.other, c.cell(0))?;
         m.keep(copy)
+    });
+}
+
+/// Asks about objects, and rescues every other one that is garbage.
+fn ask(reader: &mut MarkReader<'_>, handles: &[Cell]) -> Vec<bool> {
+    let mut seen: Vec<bool> = handles.iter().map(|&cell| reader.is_marked(cell)).collect();
+    seen.extend(handles.iter().step_by(2).map(|&cell| reader.rescue(cell)));
+    seen
+}
+
+fn with_callbacks(t: &mut Table) {
+    t.row("Heap::collect_with", &[], &[Sweeps, Moves], |m, c| {
+        let (roots, handles, mut seen) = (m.roots(c), m.handles.clone(), Vec::new());
+        show((m.heap.collect_with(roots, |reader| seen = ask(reader, &handles))?, seen))
+    });
+    t.row("Heap::step_with", &[], &[Sweeps, Moves], |m, c| {
+        let (roots, handles, mut seen) = (m.roots(c), m.handles.clone(), Vec::new());
+        let work = u64::from(c.numbers[1] % 2048);
+        show((m.heap.step_with(roots, work, |reader| seen = ask(reader, &handles))?, seen))
+    });
+    t.row("Heap::collect_young_with", &[], &[Sweeps, Moves], |m, c| {
+        let (roots, handles, mut seen) = (m.roots(c), m.handles.clone(), Vec::new());
+        show((m.heap.collect_young_with(roots, |reader| seen = ask(reader, &handles))?, seen))
+    });
+    t.row("Heap::collect_debt_with", &[], &[Sweeps, Moves, ReadsUsage], |m, c| {
+        let (roots, handles, mut seen) = (m.roots(c), m.handles.clone(), Vec::new());
+        show((m.heap.collect_debt_with(roots, |reader| seen = ask(reader, &handles))?, seen))
+    });
+    t.row("MarkReader::is_marked", &[Value], &[Sweeps, Moves], |m, c| {
+        let (roots, cell, mut seen) = (m.roots(c), c.cell(0), false);
+        m.heap.collect_with(roots, |reader| seen = reader.is_marked(cell))?;
+        show(seen)
+    });
+    t.row("MarkReader::rescue", &[Value], &[Sweeps, Moves], |m, c| {
+        let (roots, cell, mut seen) = (m.roots(c), c.cell(0), false);
+        m.heap.collect_with(roots, |reader| seen = reader.rescue(cell))?;
+        show(seen)
     });
 }
 
