@@ -12,6 +12,7 @@ mod inspect;
 mod mark;
 mod regions;
 mod seals;
+mod states;
 mod steps;
 mod sweep;
 mod trace;
