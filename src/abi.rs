@@ -121,7 +121,7 @@ pub fn slots(heap: &Heap, kind: Kind) -> Option<&[[u32; 4]]> {
 /// ```
 pub fn slot(heap: &Heap, kind: Kind, index: u32) -> Option<[u32; 4]> {
     let slot = heap.store.arenas().get(kind)?.slot_at(index)?;
-    Some([slot.key, slot.len, slot.off, slot.cap])
+    Some([slot.key, slot.len, slot.off, slot.room])
 }
 
 /// Has the write barrier of the collector for an object of any kind, as
@@ -174,7 +174,7 @@ pub fn write_barrier(heap: &mut Heap, object: Cell) -> Result<&mut [Cell]> {
         return Err(object.rejection(kind));
     }
     let arena = heap.store.arena_mut(kind).map_err(|_| object.rejection(kind))?;
-    arena.check_handle(object)?;
+    arena.check_to_change(object)?;
     let shape = arena.shape();
     if shape.elements != Elements::Cells {
         return Ok(&mut []);

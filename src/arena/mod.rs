@@ -157,7 +157,7 @@ impl<const BITS: u32> Arena<BITS> {
     /// The words in use of a slot's block.
     #[inline(always)]
     pub(crate) fn used(&self, slot: Slot) -> Result<&[u64]> {
-        self.words(slot, self.shape.words(slot.len, slot.cap))
+        self.words(slot, self.shape.words(slot.len, slot.room))
     }
 
     /// The first `len` words of a slot's block.

@@ -151,7 +151,7 @@ impl Heap {
     /// # Errors
     /// As [`Heap::host_ref`].
     pub fn host_mut<T: Any>(&mut self, object: Cell) -> Result<&mut T> {
-        self.store.arena(Kind::HOST)?.check_handle(object)?;
+        self.store.arena(Kind::HOST)?.check_to_change(object)?;
         self.roots.hosts_mut().get_mut(object)
     }
 

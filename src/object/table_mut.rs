@@ -226,7 +226,7 @@ impl TableMut<'_> {
             let arena = self.arenas.get_mut(self.kind).ok_or_else(corrupt)?;
             match arena.grow_to(self.resources, self.index, kept, plan.words) {
                 Ok(()) => {
-                    let plan = plan.fill(to_usize(arena.slot(self.index)?.cap));
+                    let plan = plan.fill(to_usize(arena.slot(self.index)?.cap()));
                     return if kept == 0 { self.start(plan) } else { self.rebuild(plan) };
                 }
                 Err(error) => refused = refused.or(Some(error)),
@@ -390,7 +390,7 @@ impl TableMut<'_> {
     /// [`TableMut::shrink_to_fit`], if that halves the block at least.
     pub(super) fn shrink_if_spare(&mut self) -> Result<()> {
         let arena = self.arenas.get(self.kind).ok_or_else(corrupt)?;
-        let cap = to_usize(arena.slot(self.index)?.cap);
+        let cap = to_usize(arena.slot(self.index)?.cap());
         let (table, _) = self.read()?;
         // The plan costs a look at the entries: most tables have too many.
         let live = to_usize(table.len()).saturating_mul(self.stride);
@@ -404,7 +404,7 @@ impl TableMut<'_> {
     /// Rebuilds the table by a plan, if that is smaller, and frees the rest of the block.
     fn shrink_to(&mut self, plan: Plan) -> Result<()> {
         let arena = self.arenas.get(self.kind).ok_or_else(corrupt)?;
-        if plan.words >= to_usize(arena.slot(self.index)?.cap) {
+        if plan.words >= to_usize(arena.slot(self.index)?.cap()) {
             return Ok(());
         }
         self.rebuild(plan)?;

@@ -111,6 +111,7 @@ impl Heap {
                 Ok(())
             }
             None => {
+                self.store.get_mut::<K>(cell)?;
                 let element = element_cold::<K>(&self.store, cell, index)?;
                 set_element_cold::<K>(&mut self.store, cell, index, change(element))
             }

@@ -10,6 +10,7 @@ mod direct;
 mod display;
 mod division;
 mod equality;
+mod freeze;
 mod hints;
 mod integers;
 mod lists;

@@ -49,6 +49,9 @@ impl<K: Mutable, R: RangeBounds<usize>> WindowTarget for (Handle<K>, R) {
     fn span(self, heap: &Heap) -> Result<Span> {
         let arena = heap.store.arena(K::KIND)?;
         let slot = arena.check(self.0.cell())?;
+        if slot.is_frozen() {
+            return Err(Error::Frozen);
+        }
         let Range { start, end } = slot.span(arena.shape(), range(self.1, to_usize(slot.len))?);
         Ok(Span { place: K::KIND.place(), slot: self.0.cell().slot(), start, end })
     }
