@@ -254,7 +254,7 @@ impl<'h, K: Keyed> View<'h, K> {
                 return Ok(found);
             }
         } else if let Some(position) = self.table().find_among_few(key)
-            && self.context.is_usable(key)
+            && self.context.is_usable_by_bits(key)
         {
             return Ok(self.table().cells(position).map(copied));
         } else if let Some(hash) = self.context.symbol_hash(key)

@@ -11,6 +11,7 @@ mod keyed_mut;
 mod keys;
 pub(crate) mod limbs;
 mod numbers;
+mod structure;
 pub(crate) mod table;
 mod table_mut;
 mod view;

@@ -23,7 +23,7 @@ pub use error::{Error, Resource};
 pub(crate) use error::{Result, corrupt};
 pub(crate) use generation::{Generations, RETIRED};
 pub use handle::{AsHandle, Handle};
-pub(crate) use hash::HashSeeds;
+pub(crate) use hash::{HashSeeds, KeyHasher};
 pub(crate) use kind::Private;
 pub use kind::{HasKind, Kind};
 pub(crate) use limits::{ARENA_PAGES_MAX, PAGE_BYTES};
