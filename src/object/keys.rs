@@ -324,6 +324,11 @@ impl<'h> Keys<'h> {
             || self.arena(cell).and_then(|arena| arena.find(cell)).is_some_and(|slot| !slot.is_value())
     }
 
+    /// Whether a cell can be a key: it and its parts were not freed.
+    pub(crate) fn is_usable_key(&self, cell: Cell) -> bool {
+        self.is_usable_by_bits(cell) || self.key(cell).is_ok()
+    }
+
     /// Whether a cell is the handle of a kind whose objects are integers.
     #[inline]
     pub(crate) fn is_integer(&self, cell: Cell) -> bool {

@@ -24,18 +24,19 @@ pub(crate) struct Value<'h> {
     slot: Slot,
 }
 
+/// Parts of two values.
+type Both<'h> = (&'h [Cell], &'h [Cell]);
+
 /// What is left to walk of the values around the present part.
 #[derive(Debug)]
 struct Stack<T> {
     levels: [T; DEPTH],
     depth: usize,
-    /// Parts that may still be walked.
-    left: usize,
 }
 
 impl<T: Copy> Stack<T> {
     const fn new(nothing: T) -> Stack<T> {
-        Stack { levels: [nothing; DEPTH], depth: 0, left: PARTS }
+        Stack { levels: [nothing; DEPTH], depth: 0 }
     }
 
     /// Has `rest` walked later. `None` if there are too many levels.
@@ -48,12 +49,6 @@ impl<T: Copy> Stack<T> {
     fn pop(&mut self) -> Option<T> {
         self.depth = self.depth.checked_sub(1)?;
         self.levels.get(self.depth).copied()
-    }
-
-    /// Counts parts. `None` if there are too many.
-    fn count(&mut self, parts: usize) -> Option<()> {
-        self.left = self.left.checked_sub(parts)?;
-        Some(())
     }
 }
 
@@ -118,20 +113,36 @@ impl<'h> Keys<'h> {
     /// [`Error::Stale`] if a part was freed; [`Error::KeyTooLarge`].
     #[inline(never)]
     pub(super) fn hash_value(self, value: Value<'h>) -> Result<u32> {
-        let too_large = || Error::KeyTooLarge;
-        let mut hasher = self.hasher();
+        let (mut hasher, mut left) = (self.hasher(), PARTS);
+        let parts = self.hash_head(&mut hasher, &mut left, value)?;
+        if parts.iter().any(|part| part.is_handle()) {
+            return self.hash_parts(hasher, left, parts);
+        }
+        for &part in parts {
+            hasher.word(self.part_word(part)?);
+        }
+        Ok(hasher.finish())
+    }
+
+    /// [`Keys::hash_value`] of parts of which some may be values.
+    fn hash_parts(
+        self,
+        mut hasher: KeyHasher<'h>,
+        mut left: usize,
+        parts: &'h [Cell],
+    ) -> Result<u32> {
         let mut stack = Stack::new(&[][..]);
-        let mut rest = self.hash_head(&mut hasher, &mut stack, value)?;
+        let mut rest = parts;
         loop {
-            while let [part, left @ ..] = rest {
-                rest = left;
+            while let [part, others @ ..] = rest {
+                rest = others;
                 match self.value(*part) {
                     None => hasher.word(self.part_word(*part)?),
                     Some(value) => {
                         if !rest.is_empty() {
-                            stack.push(rest).ok_or_else(too_large)?;
+                            stack.push(rest).ok_or(Error::KeyTooLarge)?;
                         }
-                        rest = self.hash_head(&mut hasher, &mut stack, value)?;
+                        rest = self.hash_head(&mut hasher, &mut left, value)?;
                     }
                 }
             }
@@ -146,12 +157,12 @@ impl<'h> Keys<'h> {
     fn hash_head(
         self,
         hasher: &mut KeyHasher<'_>,
-        stack: &mut Stack<&'h [Cell]>,
+        left: &mut usize,
         value: Value<'h>,
     ) -> Result<&'h [Cell]> {
         let lost = Error::Stale { kind: value.arena.kind() };
         let words = value.body().ok_or(lost)?.len().saturating_add(1);
-        stack.count(words).ok_or(Error::KeyTooLarge)?;
+        *left = left.checked_sub(words).ok_or(Error::KeyTooLarge)?;
         value.head().ok_or(lost)?.into_iter().for_each(|word| hasher.word(word));
         match value.arena.shape().elements {
             Elements::Cells => {}
@@ -188,25 +199,32 @@ impl<'h> Keys<'h> {
     /// part was freed, or one of them is too large for a key. O(parts).
     #[inline(never)]
     pub(super) fn compare_values(self, a: Value<'h>, b: Value<'h>) -> Option<Ordering> {
-        type Both<'h> = (&'h [Cell], &'h [Cell]);
-        const NOTHING: Both<'_> = (&[], &[]);
-        let mut stack = Stack::new(NOTHING);
-        let (order, mut rest) = self.compare_heads(&mut stack, a, b)?;
-        if order.is_ne() {
+        let mut left = PARTS;
+        let (order, parts) = self.compare_heads(&mut left, a, b)?;
+        let mut both = parts.0.iter().zip(parts.1);
+        if order.is_ne() || both.all(|(a, b)| a == b && !a.is_handle()) {
             return Some(order);
         }
+        self.compare_parts(left, parts)
+    }
+
+    /// [`Keys::compare_values`] of parts of which some may be values.
+    fn compare_parts(self, mut left: usize, parts: Both<'h>) -> Option<Ordering> {
+        const NOTHING: Both<'_> = (&[], &[]);
+        let mut stack = Stack::new(NOTHING);
+        let mut rest = parts;
         loop {
-            while let ([a, left @ ..], [b, right @ ..]) = rest {
-                rest = (left, right);
+            while let ([a, of_a @ ..], [b, of_b @ ..]) = rest {
+                rest = (of_a, of_b);
                 if a == b && !a.is_handle() {
                     continue;
                 }
                 let order = match (self.value(*a), self.value(*b)) {
                     (Some(a), Some(b)) => {
-                        if !left.is_empty() {
+                        if !of_a.is_empty() {
                             stack.push(rest)?;
                         }
-                        let (order, parts) = self.compare_heads(&mut stack, a, b)?;
+                        let (order, parts) = self.compare_heads(&mut left, a, b)?;
                         rest = parts;
                         order
                     }
@@ -228,11 +246,11 @@ impl<'h> Keys<'h> {
     /// Compares all of two values but their parts, which are returned.
     fn compare_heads(
         self,
-        stack: &mut Stack<(&'h [Cell], &'h [Cell])>,
+        left: &mut usize,
         a: Value<'h>,
         b: Value<'h>,
-    ) -> Option<(Ordering, (&'h [Cell], &'h [Cell]))> {
-        stack.count(a.body()?.len().saturating_add(1))?;
+    ) -> Option<(Ordering, Both<'h>)> {
+        *left = left.checked_sub(a.body()?.len().saturating_add(1))?;
         let order = a.head()?.cmp(&b.head()?);
         if order.is_ne() {
             return Some((order, (&[], &[])));

@@ -100,7 +100,7 @@ impl Heap {
         self.with_scratch(|heap, scratch| {
             let mut entries = Vec::new_in(scratch.bump);
             for (key, value) in heap.get(other)?.iter() {
-                if heap.store.keys().key(key).is_ok() {
+                if heap.store.keys().is_usable_key(key) {
                     push(&mut entries, (key, value))?;
                 }
             }
@@ -130,7 +130,7 @@ impl Heap {
         self.with_scratch(|heap, scratch| {
             let mut cells = Vec::new_in(scratch.bump);
             for cell in heap.get(other)?.iter() {
-                if heap.store.keys().key(cell).is_ok() {
+                if heap.store.keys().is_usable_key(cell) {
                     push(&mut cells, cell)?;
                 }
             }
