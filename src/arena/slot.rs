@@ -39,6 +39,11 @@ impl Slot {
         self.room & CAP_MAX
     }
 
+    /// The flags beside the words of the block.
+    pub(crate) const fn flags(self) -> u32 {
+        self.room & !CAP_MAX
+    }
+
     /// Notes that the object has another block.
     #[inline(always)]
     pub(super) const fn set_block(&mut self, block: Block) {

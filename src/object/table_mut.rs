@@ -31,7 +31,7 @@ struct Place {
 
 impl TableMut<'_> {
     /// The table to read, and the keys of the heap.
-    fn read(&self) -> Result<(Table<&[u64]>, Keys<'_>)> {
+    pub(super) fn read(&self) -> Result<(Table<&[u64]>, Keys<'_>)> {
         let arena = self.arenas.get(self.kind).ok_or_else(corrupt)?;
         let slot = arena.slot(self.index)?;
         Ok((Table::new(arena.used(slot)?, slot.len, self.stride), Keys::new(self.arenas)))
@@ -39,7 +39,7 @@ impl TableMut<'_> {
 
     /// [`TableMut::write`], to store the cells of an entry and move none. Of a table that a
     /// collection scans in parts, these are noted, and not that it was written.
-    fn write_entry(&mut self, entry: &[Cell]) -> Result<(&mut Slot, &mut [u64])> {
+    pub(super) fn write_entry(&mut self, entry: &[Cell]) -> Result<(&mut Slot, &mut [u64])> {
         if !self.arenas.note_stored(self.resources.born, self.kind, self.index, entry) {
             return self.write();
         }
@@ -81,7 +81,7 @@ impl TableMut<'_> {
     }
 
     /// [`TableMut::edit`] that stores the cells of an entry and moves none.
-    fn put(
+    pub(super) fn put(
         &mut self,
         entry: &[Cell],
         change: impl FnOnce(&mut Table<&mut [u64]>) -> Option<u32>,
@@ -198,7 +198,7 @@ impl TableMut<'_> {
 
     /// Rebuilds a full table with room for another entry.
     #[cold]
-    fn grow(&mut self) -> Result<()> {
+    pub(super) fn grow(&mut self) -> Result<()> {
         if self.read()?.0.is_mostly_holes() {
             self.shrink()?;
         }
@@ -324,7 +324,7 @@ impl TableMut<'_> {
     }
 
     /// Removes the entry at a position; shrinks the table if few are left.
-    pub(super) fn remove_at(&mut self, position: u32) -> Result<Entry> {
+    pub(crate) fn remove_at(&mut self, position: u32) -> Result<Entry> {
         let removed = self.take(position)?;
         self.shrink_if_sparse()?;
         Ok(removed)

@@ -247,6 +247,9 @@ impl<'h, 'b> Comparison<'h, 'b> {
 
     /// Compares the keys of two tables; their values come later.
     fn compare_tables(&mut self, left: Table<&'h [u64]>, right: Table<&'h [u64]>) -> Result<bool> {
+        if left.is_own() || right.is_own() {
+            return Err(Error::OtherHash);
+        }
         if left.len() != right.len() {
             return Ok(false);
         }

@@ -16,6 +16,7 @@ mod integers;
 mod lists;
 mod magnitudes;
 mod numbers;
+mod own_hash;
 mod power;
 mod radix;
 mod sets;

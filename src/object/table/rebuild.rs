@@ -153,7 +153,7 @@ impl Table<&mut [u64]> {
     pub(crate) fn rebuild(&mut self, plan: Plan) -> (u32, bool) {
         let (old, new) = (self.read().layout(), plan.layout);
         let (next, live) = (self.read().header(NEXT), self.read().len());
-        let boxed = self.read().has_boxed();
+        let (boxed, is_own) = (self.read().has_boxed(), self.read().is_own());
         // The index is rebuilt from the hashes: until then, its words can hold numbers.
         let numbers = if old.sequenced { old.sequence() } else { old.index() };
         self.close_holes(new.sequenced.then_some(numbers));
@@ -173,6 +173,10 @@ impl Table<&mut [u64]> {
             self.set_boxed();
         }
         let linked = self.link_all(new);
+        if is_own {
+            self.set_own(linked);
+            return (self.used, true);
+        }
         debug_assert!(linked || !new.dense, "a dense index is as large as the one before it");
         if !linked {
             self.order();
