@@ -209,8 +209,11 @@ impl Blocks {
         kind: Kind,
         words: usize,
     ) -> Result<(usize, usize)> {
+        if words == 0 {
+            return Ok((0, 0));
+        }
         let class = class_for(words)?;
-        if words == 0 || self.is_ready(words) || self.can_split(words) {
+        if self.is_ready(words) || self.can_split(words) {
             return Ok((0, 0));
         }
         let pages = pages_for(kind, self.end_at_top(class))?;
