@@ -51,6 +51,7 @@ impl Heap {
     ///
     /// # Errors
     /// [`Error::Stale`] if the comparison reaches an object that was freed;
+    /// [`Error::OtherHash`] if it reaches two maps of which one has hashes of the VM's own;
     /// [`Error::Limit`] or [`Error::OutOfMemory`] if scratch memory cannot grow.
     pub fn deep_eq(&mut self, a: Cell, b: Cell) -> Result<bool> {
         self.with_scratch(|heap, scratch| {

@@ -155,7 +155,8 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Stale`] if an object was freed, and [`Error::OutOfRange`] if an object
+    /// [`Error::Stale`] if an object was freed, [`Error::Frozen`] if it is frozen, and
+    /// [`Error::OutOfRange`] if an object
     /// does not have the range, for the first target that they apply to;
     /// [`Error::Overlap`] if two targets share an element.
     pub fn windows_mut<T: WindowTargets>(&mut self, targets: T) -> Result<T::Slices<'_>> {

@@ -114,7 +114,7 @@ pub enum Error {
         /// The kind whose objects the arena holds.
         kind: Kind,
     },
-    /// An object would have more than 2^32 - 1 elements or words.
+    /// An object would have more than 2^32 - 1 elements or 2^30 - 1 words.
     ObjectTooLarge,
     /// The global allocator failed.
     OutOfMemory,
