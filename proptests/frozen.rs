@@ -22,12 +22,11 @@ fn content(heap: &Heap, cell: Cell) -> Vec<u64> {
     let header = usize::from(kind == Kind::STRUCT || kind == Kind::CLOSURE);
     let bytes = kind == Kind::BYTES || kind == Kind::U8ARR;
     let body = if bytes { (len as usize).div_ceil(8) } else { len as usize };
-    let bytes_of = abi::memory(heap, kind).unwrap().bytes().chunks_exact(8);
-    let words: Vec<u64> =
-        bytes_of.map(|word| u64::from_le_bytes(word.try_into().unwrap())).collect();
     let mut content = vec![u64::from(len)];
     if header + body > 0 {
-        content.extend(&words[off as usize..off as usize + header + body]);
+        let block = &abi::memory(heap, kind).unwrap().bytes()[off as usize * 8..];
+        let words = block[..(header + body) * 8].chunks_exact(8);
+        content.extend(words.map(|word| u64::from_le_bytes(word.try_into().unwrap())));
     }
     if bytes && len % 8 != 0 {
         // What lies beyond the bytes is spare.
@@ -46,7 +45,7 @@ fn can_change(kind: Kind) -> bool {
 }
 
 proptest! {
-    #![proptest_config(config(96))]
+    #![proptest_config(config(48))]
 
     /// All operations of the crate, on heaps of which any object may be frozen.
     #[test]
@@ -92,9 +91,9 @@ fn operations_that_write_fail() {
     for op in table().rows() {
         let writes = |n: &usize| op.effects.contains(&crate::machine::Effect::Changes(*n));
         let Some(target) = (0..op.takes.len()).find(writes) else { continue };
-        for n in 0..64_u16 {
+        for n in 0..8_u16 {
             let mut machine = Machine::new(7);
-            let step = crate::machine::Step { op: 0, cells: [160 + n; 3], numbers: [n * 3, n] };
+            let step = crate::machine::Step { op: 0, cells: [167 + 16 * n; 3], numbers: [n * 3, n] };
             let call = machine.call(op, &step);
             let cell = call.cell(target);
             let is_object = cell.kind().is_some_and(|kind| Kind::ALL.contains(&kind));
@@ -110,7 +109,7 @@ fn operations_that_write_fail() {
             refused += usize::from(outcome == Err(Error::Frozen));
         }
     }
-    assert!(refused > 1_000, "{refused}");
+    assert!(refused > 200, "{refused}");
 }
 
 /// Freezing writes nothing but the slot, and asks for no memory.

@@ -45,7 +45,11 @@ impl<'h> Table<&'h [u64]> {
         if self.used > FEW {
             return None;
         }
-        (0..self.used).find(|&position| self.key(position) == Some(key))
+        let cells = to_usize(self.used).wrapping_mul(self.stride);
+        let first = to_usize(HEADER);
+        let words = self.words.get(first..first.wrapping_add(cells))?;
+        let mut keys = Cell::slice(words).iter().step_by(self.stride);
+        keys.position(|&entry| entry == key).and_then(|position| u32::try_from(position).ok())
     }
 
     /// The hole at a used position, if it is one.
