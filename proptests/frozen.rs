@@ -12,7 +12,12 @@ fn content(heap: &Heap, cell: Cell) -> Vec<u64> {
     let kind = cell.kind().unwrap();
     let bits = |cell: Cell| abi::bits(cell);
     if kind == Kind::MAP {
-        return heap.get::<Map>(cell).unwrap().iter().flat_map(|(k, v)| [bits(k), bits(v)]).collect();
+        return heap
+            .get::<Map>(cell)
+            .unwrap()
+            .iter()
+            .flat_map(|(k, v)| [bits(k), bits(v)])
+            .collect();
     }
     if kind == Kind::SET {
         return heap.get::<Set>(cell).unwrap().iter().map(bits).collect();
@@ -93,7 +98,8 @@ fn operations_that_write_fail() {
         let Some(target) = (0..op.takes.len()).find(writes) else { continue };
         for n in 0..8_u16 {
             let mut machine = Machine::new(7);
-            let step = crate::machine::Step { op: 0, cells: [167 + 16 * n; 3], numbers: [n * 3, n] };
+            let step =
+                crate::machine::Step { op: 0, cells: [167 + 16 * n; 3], numbers: [n * 3, n] };
             let call = machine.call(op, &step);
             let cell = call.cell(target);
             let is_object = cell.kind().is_some_and(|kind| Kind::ALL.contains(&kind));

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 use segheap::{
-    Bytes, Cell, Error, F64Arr, Handle, Heap, I64Arr, Kind, List, Map, Pair, Settings, Str,
-    Struct, U8Arr,
+    Bytes, Cell, Error, F64Arr, Handle, Heap, I64Arr, Kind, List, Map, Pair, Settings, Str, Struct,
+    U8Arr,
 };
 
 use crate::support::{config, heap};
@@ -51,7 +51,8 @@ fn key() -> impl Strategy<Value = Key> {
         prop_oneof![
             (part.clone(), part.clone()).prop_map(|(a, b)| Key::Pair(Box::new([a, b]))),
             prop::collection::vec(part.clone(), 0..3).prop_map(Key::List),
-            (0_u32..2, prop::collection::vec(part, 0..3)).prop_map(|(n, parts)| Key::Struct(n, parts)),
+            (0_u32..2, prop::collection::vec(part, 0..3))
+                .prop_map(|(n, parts)| Key::Struct(n, parts)),
         ]
     })
 }
@@ -484,7 +485,11 @@ fn an_equality_that_changes_the_map_is_noticed() {
             _ => Err(Error::Changed),
         };
         assert_eq!(got, expected, "{what}");
-        assert_eq!(calls == 1, returns || expected.is_err() && expected != Err(Error::Frozen), "{what}");
+        assert_eq!(
+            calls == 1,
+            returns || expected.is_err() && expected != Err(Error::Frozen),
+            "{what}"
+        );
         if let (Err(_), Some(left)) = (got, left) {
             assert_eq!(heap.get(map).unwrap().iter().collect::<Vec<_>>(), left, "{what}");
         }

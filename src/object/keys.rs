@@ -321,7 +321,10 @@ impl<'h> Keys<'h> {
     #[inline(always)]
     pub(crate) fn is_usable_by_bits(&self, cell: Cell) -> bool {
         !cell.is_handle()
-            || self.arena(cell).and_then(|arena| arena.find(cell)).is_some_and(|slot| !slot.is_value())
+            || self
+                .arena(cell)
+                .and_then(|arena| arena.find(cell))
+                .is_some_and(|slot| !slot.is_value())
     }
 
     /// Whether a cell can be a key: it and its parts were not freed.

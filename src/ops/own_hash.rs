@@ -17,7 +17,7 @@ impl Heap {
     /// of the map that has this hash. See [`Heap::map_insert_by`].
     ///
     /// Expected O(1), and O(k) calls of `equal` for k keys of one hash. Takes scratch memory
-    /// for these k.
+    /// for these k if they are more than 4.
     ///
     /// ```
     /// use segheap::{Error, Heap, Map, Struct};
@@ -153,6 +153,17 @@ fn table_mut(store: &mut Store, map: Cell) -> TableMut<'_> {
     TableMut { arenas, resources, kind: Map::KIND, index: map.slot(), stride: Map::STRIDE }
 }
 
+/// Keys of one hash that are compared without scratch memory.
+const FEW: usize = 4;
+
+/// What is looked for.
+#[derive(Clone, Copy)]
+struct Wanted {
+    map: Cell,
+    key: Cell,
+    hash: u32,
+}
+
 /// The position of the entry of a key, by its hash and `equal`. The keys to compare with are
 /// copied before the first call: it may have the table rebuilt.
 fn find<E: From<Error>>(
@@ -162,17 +173,27 @@ fn find<E: From<Error>>(
     hash: u32,
     mut equal: impl FnMut(&mut Heap, Cell, Cell) -> Result<bool, E>,
 ) -> Result<Option<u32>, E> {
+    let wanted = Wanted { map, key, hash };
+    let table = open(&heap.store, map)?;
+    if !heap.store.keys().is_usable(key) {
+        return Err(Error::Stale { kind: key.selector() }.into());
+    }
+    if !table.is_own() {
+        return if table.len() == 0 { Ok(None) } else { Err(Error::OtherHash.into()) };
+    }
+    let (mut few, mut count) = ([Cell::NULL; FEW], 0_usize);
+    table.each_of_hash(hash, |_, cell| {
+        if let Some(place) = few.get_mut(count) {
+            *place = cell;
+        }
+        count = count.saturating_add(1);
+    });
+    if let Some(few) = few.get(..count) {
+        return ask(heap, wanted, few, &mut equal);
+    }
     heap.with_scratch(|heap, scratch| {
-        let table = open(&heap.store, map)?;
-        if !heap.store.keys().is_usable(key) {
-            return Err(Error::Stale { kind: key.selector() });
-        }
-        if !table.is_own() {
-            return if table.len() == 0 { Ok(Ok(None)) } else { Err(Error::OtherHash) };
-        }
-        let before = table.stamp();
         let (mut candidates, mut pushed) = (Vec::new_in(scratch.bump), Ok(()));
-        table.each_of_hash(hash, |_, cell| {
+        open(&heap.store, map)?.each_of_hash(hash, |_, cell| {
             if pushed.is_ok() {
                 pushed = push(&mut candidates, cell);
             }
@@ -180,30 +201,39 @@ fn find<E: From<Error>>(
         pushed?;
         // What is asked may allocate: scratch memory counts against the limit.
         scratch.charge_callback(heap.store.account_mut());
-        for candidate in candidates {
-            // A key that was freed equals none.
-            if !heap.store.keys().is_usable(candidate) {
-                continue;
-            }
-            let is_equal = match equal(heap, key, candidate) {
-                Ok(is_equal) => is_equal,
-                Err(error) => return Ok(Err(error)),
-            };
-            let keys = heap.store.keys();
-            let table = open(&heap.store, map).map_err(|_| Error::Changed)?;
-            if table.stamp() != before || !keys.is_usable(key) {
-                return Err(Error::Changed);
-            }
-            if is_equal {
-                let mut found = None;
-                table.each_of_hash(hash, |position, cell| {
-                    if cell == candidate && keys.is_usable(cell) {
-                        found = found.or(Some(position));
-                    }
-                });
-                return if found.is_some() { Ok(Ok(found)) } else { Err(Error::Changed) };
-            }
-        }
-        Ok(Ok(None))
+        Ok(ask(heap, wanted, &candidates, &mut equal))
     })?
+}
+
+/// Asks `equal` about keys of the hash in turn; returns the position of the first one that is
+/// equal.
+fn ask<E: From<Error>>(
+    heap: &mut Heap,
+    Wanted { map, key, hash }: Wanted,
+    candidates: &[Cell],
+    equal: &mut impl FnMut(&mut Heap, Cell, Cell) -> Result<bool, E>,
+) -> Result<Option<u32>, E> {
+    let before = open(&heap.store, map)?.stamp();
+    for &candidate in candidates {
+        // A key that was freed equals none.
+        if !heap.store.keys().is_usable(candidate) {
+            continue;
+        }
+        let is_equal = equal(heap, key, candidate)?;
+        let keys = heap.store.keys();
+        let table = open(&heap.store, map).map_err(|_| Error::Changed)?;
+        if table.stamp() != before || !keys.is_usable(key) {
+            return Err(Error::Changed.into());
+        }
+        if is_equal {
+            let mut found = None;
+            table.each_of_hash(hash, |position, cell| {
+                if cell == candidate && keys.is_usable(cell) {
+                    found = found.or(Some(position));
+                }
+            });
+            return found.map_or_else(|| Err(Error::Changed.into()), |found| Ok(Some(found)));
+        }
+    }
+    Ok(None)
 }
