@@ -60,7 +60,7 @@ impl View<'_, Map> {
     ///
     /// # Errors
     /// [`Error::Stale`] if the key is an object that was freed.
-    #[inline]
+    #[inline(always)]
     pub fn get(self, key: Cell) -> Result<Option<Cell>> {
         Ok(self.find_key(key)?.map(|entry| entry.1))
     }

@@ -259,7 +259,8 @@ impl<'h, K: Keyed> View<'h, K> {
                 return Ok(found);
             }
         } else if let Some(position) = self.table().find_among_few(key)
-            && is_found_by_bits(self.words, self.len, self.context, key)
+            && self.context.is_usable_by_bits(key)
+            && !self.table().is_own()
         {
             return Ok(self.table().cells(position).map(copied));
         } else if let Some(hash) = self.context.symbol_hash(key)
@@ -315,13 +316,6 @@ impl<'h, K: Keyed> View<'h, K> {
     pub(crate) fn entries(self) -> impl ExactSizeIterator<Item = K::Entry> + use<'h, K> {
         self.table().iter().map(copied).map(K::entry)
     }
-}
-
-/// Whether a cell that equals a key of a table is that key: it is a live object, no value, and
-/// the heap gives the hashes. Not inline: the search of most keys is shorter without it.
-#[inline(never)]
-fn is_found_by_bits(words: &[u64], used: u32, keys: Keys<'_>, key: Cell) -> bool {
-    keys.is_usable_by_bits(key) && !Table::new(words, used, 2).is_own()
 }
 
 /// [`View::find_key`] of any key, of a view by its parts: so it can stay in registers.

@@ -45,11 +45,15 @@ impl<'h> Table<&'h [u64]> {
         if self.used > FEW {
             return None;
         }
-        let cells = to_usize(self.used).wrapping_mul(self.stride);
-        let first = to_usize(HEADER);
-        let words = self.words.get(first..first.wrapping_add(cells))?;
-        let mut keys = Cell::slice(words).iter().step_by(self.stride);
-        keys.position(|&entry| entry == key).and_then(|position| u32::try_from(position).ok())
+        let cells = Cell::slice(self.words.get(to_usize(HEADER)..)?);
+        let used = to_usize(self.used);
+        let found = if self.stride == 1 {
+            cells.get(..used)?.iter().position(|&entry| entry == key)
+        } else {
+            // Pairs, so that the loop has no checks.
+            cells.as_chunks::<2>().0.get(..used)?.iter().position(|entry| entry[0] == key)
+        };
+        found.and_then(|position| u32::try_from(position).ok())
     }
 
     /// The hole at a used position, if it is one.
