@@ -88,6 +88,8 @@
 //! 9. [`Heap::seal`] returns a cell that can be passed on but not used;
 //!    [`Heap::transplant`] copies an object graph from another heap, [`Heap::try_clone`] a
 //!    whole heap with its handles. [`Heap::intern`] returns one cell for each text.
+//!    [`Heap::freeze`] ends all changes of an object; [`Heap::alloc_value`] allocates one that
+//!    is a key by its content, and [`Heap::map_insert_by`] takes hashes of the VM's own.
 //! 10. [`Heap::objects`], [`Heap::edges`], [`Heap::path_from_roots`], [`Heap::dump`],
 //!     [`Heap::graphviz`] and [`Heap::verify`] inspect a heap; [`abi`] exposes its
 //!     layouts to JIT compilers.

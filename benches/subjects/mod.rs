@@ -8,6 +8,7 @@ pub(crate) mod collect;
 pub(crate) mod comparison;
 pub(crate) mod copies;
 pub(crate) mod fresh;
+pub(crate) mod key_maps;
 pub(crate) mod maps;
 pub(crate) mod overheads;
 pub(crate) mod pauses;
@@ -40,6 +41,7 @@ pub(crate) fn comparisons() -> impl Iterator<Item = Entry> {
         copies::COMPARISONS,
         maps::COMPARISONS,
         text_maps::COMPARISONS,
+        key_maps::COMPARISONS,
         values::COMPARISONS,
         collect::COMPARISONS,
         pauses::COMPARISONS,

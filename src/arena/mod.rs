@@ -161,7 +161,7 @@ impl<const BITS: u32> Arena<BITS> {
     /// The words in use of a slot's block.
     #[inline(always)]
     pub(crate) fn used(&self, slot: Slot) -> Result<&[u64]> {
-        self.words(slot, self.shape.words(slot.len, slot.cap))
+        self.words(slot, self.shape.words(slot.len, slot.room))
     }
 
     /// The first `len` words of a slot's block.
@@ -204,7 +204,7 @@ impl<const BITS: u32> Arena<BITS> {
     pub(crate) fn is_weak(&self, slot: Slot) -> bool {
         matches!(self.shape.elements, Elements::Entries(_)) && {
             let first = self.memory().words().get(to_usize(slot.off));
-            slot.cap > 0 && first.is_some_and(|word| word & WEAK != 0)
+            slot.cap() > 0 && first.is_some_and(|word| word & WEAK != 0)
         }
     }
 

@@ -137,7 +137,7 @@ impl Heap {
     /// [`Error::Limit`] if a limit refuses the growth of the arena, of its slots or of
     /// the log of an open region; [`Error::ArenaFull`] if the arena has no addresses or
     /// slots left; [`Error::ObjectTooLarge`] if the object has more than 2^32 - 1
-    /// elements or words; [`Error::OutOfMemory`] if the global allocator fails. The
+    /// elements or 2^30 - 1 words; [`Error::OutOfMemory`] if the global allocator fails. The
     /// heap is unchanged.
     #[inline(always)]
     pub fn alloc<I: ObjectInit>(&mut self, init: I) -> Result<Handle<I::Kind>> {
@@ -185,7 +185,8 @@ impl Heap {
     /// # Errors
     /// The first of these that applies: [`Error::NotAHandle`] if the cell is no handle;
     /// [`Error::Sealed`] if it is sealed; [`Error::WrongKind`] if it is a handle of
-    /// another kind; [`Error::Stale`] if the object was freed.
+    /// another kind; [`Error::Stale`] if the object was freed; [`Error::Frozen`]
+    /// if it is frozen.
     #[inline(always)]
     pub fn get_mut<K: Object>(&mut self, object: impl AsHandle<K>) -> Result<ViewMut<'_, K>> {
         self.store.get_mut(object)

@@ -149,9 +149,9 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// As [`Heap::host_ref`].
+    /// As [`Heap::host_ref`]; [`Error::Frozen`] if the object is frozen.
     pub fn host_mut<T: Any>(&mut self, object: Cell) -> Result<&mut T> {
-        self.store.arena(Kind::HOST)?.check_handle(object)?;
+        self.store.arena(Kind::HOST)?.check_to_change(object)?;
         self.roots.hosts_mut().get_mut(object)
     }
 

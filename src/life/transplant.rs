@@ -25,6 +25,8 @@ struct Copies<'b> {
     has_symbols: bool,
     /// The copies of symbols, in the order of all copies.
     symbols: Vec<'b, Cell>,
+    /// Whether a table is filled last, when the values among its keys are complete.
+    has_deferred: bool,
     /// The pairs whose cells have to be translated.
     pairs: Vec<'b, CopiedPair>,
     /// The forwarding table: by the slot of an object, how many copies there were with its
@@ -39,6 +41,7 @@ impl<'b> Copies<'b> {
             has_symbols,
             list: Vec::new_in(scratch.bump),
             symbols: Vec::new_in(scratch.bump),
+            has_deferred: false,
             pairs: Vec::new_in(scratch.bump),
             numbers: SlotNumbers::new_in(scratch.bump),
         }
@@ -153,14 +156,47 @@ fn copy_graph(
         let (arena, slot) = source.open(pair.source)?;
         if let Elements::Entries(stride) = arena.shape().elements {
             let entries = table(arena, slot, stride)?;
-            copy_entries(target, source, entries, to_usize(stride), pair.copy, copies)?;
+            if has_values(source, entries) {
+                copies.has_deferred = true;
+                for &cell in entries.iter().flatten().filter(|cell| cell.is_handle()) {
+                    copy_object(target, source, cell, copies)?;
+                }
+            } else {
+                copy_entries(target, source, entries, to_usize(stride), pair.copy, copies)?;
+            }
         } else {
             copy_cells(target, source, arena.cells(slot)?, pair.copy, copies)?;
         }
         next = next.saturating_add(1);
     }
+    if copies.has_deferred {
+        copy_deferred(target, source, copies)?;
+    }
     record(target, copies)?;
     Ok(root)
+}
+
+/// Whether a key of a table is a value.
+fn has_values(source: &Store, entries: Table<&[u64]>) -> bool {
+    let keys = source.keys();
+    entries.iter().filter_map(|entry| entry.first()).any(|&key| !keys.is_usable_by_bits(key))
+}
+
+/// Fills the copies of tables that have values as keys: the hash of one is known when all its
+/// parts have been translated.
+#[cold]
+fn copy_deferred(target: &mut Store, source: &Store, copies: &mut Copies<'_>) -> Result<()> {
+    let mut next = 0_usize;
+    while let Some(&CopiedPair { source: from, copy }) = copies.pairs.get(next) {
+        next = next.saturating_add(1);
+        let (arena, slot) = source.open(from)?;
+        let Elements::Entries(stride) = arena.shape().elements else { continue };
+        let entries = table(arena, slot, stride)?;
+        if has_values(source, entries) {
+            copy_entries(target, source, entries, to_usize(stride), copy, copies)?;
+        }
+    }
+    Ok(())
 }
 
 /// Records the copies in the open region, and has those of symbols be symbols, which are in
@@ -217,7 +253,8 @@ fn copy_entries(
     copy: Cell,
     copies: &mut Copies<'_>,
 ) -> Result<()> {
-    for (key, value) in entries.iter().map(copied) {
+    for position in 0..entries.used() {
+        let Some((key, value)) = entries.entry(position).map(copied) else { continue };
         if entries.is_weak() && !source.keys().is_usable(key) {
             continue;
         }
@@ -225,10 +262,18 @@ fn copy_entries(
         for cell in entry.iter_mut().filter(|cell| cell.is_handle()) {
             *cell = copy_object(target, source, *cell, copies)?;
         }
-        let hash = target.keys().key(entry[0])?.hash;
+        let own = entries.is_own().then(|| entries.hash(position));
+        let hash = match own {
+            Some(hash) => hash,
+            None => target.keys().key(entry[0])?.hash,
+        };
         let StoreParts { arenas, resources, .. } = target.parts();
         let (kind, index) = (copy.selector(), copy.slot());
-        TableMut { arenas, resources, kind, index, stride }.append(entry[0], hash, &entry)?;
+        let mut table = TableMut { arenas, resources, kind, index, stride };
+        match own {
+            Some(_) => table.append_own(hash, &entry)?,
+            None => table.append(entry[0], hash, &entry)?,
+        }
     }
     Ok(())
 }
@@ -301,6 +346,7 @@ fn alloc_copy(
         let room = if is_weak { entries.max(1) } else { entries };
         let copy = alloc_table(target, kind, (room, is_weak), to_usize(stride))?;
         copies.add(CopiedPair { source: object, copy }, entries > 0);
+        freeze_copy(target, slot, copy)?;
         return Ok(copy);
     }
     let (used, mut has_handles) = (arena.used(slot)?, false);
@@ -317,7 +363,17 @@ fn alloc_copy(
         Ok(())
     })?;
     copies.add(CopiedPair { source: object, copy }, has_handles);
+    freeze_copy(target, slot, copy)?;
     Ok(copy)
+}
+
+/// Has the copy of a frozen object be frozen.
+#[inline(always)]
+fn freeze_copy(target: &mut Store, slot: Slot, copy: Cell) -> Result<()> {
+    if !slot.is_frozen() {
+        return Ok(());
+    }
+    target.arena_mut(copy.selector())?.freeze(copy.slot(), slot.flags())
 }
 
 /// Allocates an empty table with room for so many entries, which may be weak.

@@ -48,14 +48,22 @@ pub struct ViewMut<'h, K: Object> {
     pub(super) arenas: &'h mut Arenas,
     pub(super) resources: &'h mut Resources,
     pub(super) index: u32,
+    /// Whether the slot is known to be a dense one: known at compile time on hot paths, so
+    /// that these look the slot up once.
+    is_dense: bool,
     kind: PhantomData<K>,
 }
 
 impl<'h, K: Object> ViewMut<'h, K> {
-    /// The object in slot `index` of the arena of its kind, which is live.
+    /// The object in slot `index` of the arena of its kind, which is live and may change.
     #[inline(always)]
-    pub(crate) fn new(arenas: &'h mut Arenas, resources: &'h mut Resources, index: u32) -> Self {
-        ViewMut { arenas, resources, index, kind: PhantomData }
+    pub(crate) fn new(
+        arenas: &'h mut Arenas,
+        resources: &'h mut Resources,
+        index: u32,
+        is_dense: bool,
+    ) -> Self {
+        ViewMut { arenas, resources, index, is_dense, kind: PhantomData }
     }
 
     #[inline(always)]
@@ -124,7 +132,7 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     /// [`Error::OutOfRange`] if `index` is not below the length.
     #[inline(always)]
     pub fn set(&mut self, index: usize, element: K::Element) -> Result<()> {
-        let arena = self.arenas.get_mut(K::KIND);
+        let arena = self.arenas.get_mut(K::KIND).filter(|_| self.is_dense);
         let header = to_usize(K::SHAPE.header);
         let place = arena.and_then(|arena| arena.element_at_mut(self.index, header, index));
         match place {
@@ -238,7 +246,8 @@ impl<K: Growable> ViewMut<'_, K> {
     #[inline(always)]
     pub fn push(&mut self, element: K::Element) -> Result<()> {
         // Passing `self` to the cold function would force it into memory.
-        match dense_body::<K>(self.arenas, self.index).and_then(first_spare::<K>) {
+        let body = if self.is_dense { dense_body::<K>(self.arenas, self.index) } else { None };
+        match body.and_then(first_spare::<K>) {
             Some((len, place)) => {
                 *place = element;
                 *len = len.wrapping_add(1);
@@ -302,7 +311,8 @@ impl<K: Growable> ViewMut<'_, K> {
     /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
     /// [`Error::OutOfMemory`] if the object cannot grow. Nothing has changed then.
     pub fn extend(&mut self, elements: &[K::Element]) -> Result<()> {
-        if let Some((len, body)) = dense_body::<K>(self.arenas, self.index) {
+        let body = if self.is_dense { dense_body::<K>(self.arenas, self.index) } else { None };
+        if let Some((len, body)) = body {
             let end = to_usize(*len).saturating_add(elements.len());
             let place = body.get_mut(to_usize(*len)..end);
             if let (Some(place), Ok(end)) = (place, u32::try_from(end)) {
@@ -384,7 +394,9 @@ impl<K: Growable> ViewMut<'_, K> {
     /// [`Error::Corrupt`] only if this crate has a bug.
     #[inline]
     pub fn pop(&mut self) -> Result<Option<K::Element>> {
-        match dense_body_to_cut::<K>(self.arenas, self.index).and_then(pop_last::<K>) {
+        let body =
+            if self.is_dense { dense_body_to_cut::<K>(self.arenas, self.index) } else { None };
+        match body.and_then(pop_last::<K>) {
             Some(popped) => {
                 self.arena_mut()?.note_shrunk();
                 Ok(Some(popped))

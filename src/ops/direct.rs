@@ -111,6 +111,7 @@ impl Heap {
                 Ok(())
             }
             None => {
+                self.store.get_mut::<K>(cell)?;
                 let element = element_cold::<K>(&self.store, cell, index)?;
                 set_element_cold::<K>(&mut self.store, cell, index, change(element))
             }
@@ -201,7 +202,7 @@ impl Heap {
             entry_at::<Map>(table, used, hint.0, key)
         });
         match hinted {
-            Some(entry) if self.store.keys().is_usable(key) => Ok(Some(entry.1)),
+            Some(entry) if self.store.keys().is_usable_by_bits(key) => Ok(Some(entry.1)),
             _ => map_get_and_hint(&self.store, cell, key, hint),
         }
     }

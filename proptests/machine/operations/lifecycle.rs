@@ -32,6 +32,17 @@ fn lifetimes(t: &mut Table) {
         }
         show(cells.to_vec())
     });
+    t.row("Heap::freeze", &[Value], &[Changes(0)], |m, c| {
+        // Few objects: the program goes on to change the others.
+        if c.small() > 0 {
+            return show(m.heap.is_frozen(c.cell(0))?);
+        }
+        m.heap.freeze(c.cell(0))?;
+        assert_eq!(m.heap.is_frozen(c.cell(0)), Ok(true));
+        show(())
+    });
+    t.row("Heap::is_frozen", &[Value], &[], |m, c| show(m.heap.is_frozen(c.cell(0))?));
+    t.row("Heap::is_value", &[Value], &[], |m, c| show(m.heap.is_value(c.cell(0))?));
     t.row("Heap::drain_dead", &[], &[], |m, c| {
         show(m.heap.drain_dead().take(c.small()).collect::<Vec<_>>())
     });
