@@ -79,6 +79,11 @@ impl Hosts {
         self.bytes
     }
 
+    /// The bytes of the value of a live object.
+    pub(crate) fn bytes_of(&self, cell: Cell) -> usize {
+        self.entries.get(to_usize(cell.slot())).map_or(0, Entry::bytes)
+    }
+
     /// Reserves memory for a value, and for its entry in the table. Amortised O(1).
     ///
     /// # Errors

@@ -10,6 +10,7 @@ mod inspect;
 mod mark;
 mod regions;
 mod seals;
+mod sizes;
 mod steps;
 mod sweep;
 mod trace;
