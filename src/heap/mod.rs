@@ -15,6 +15,7 @@ mod usage;
 mod watches;
 
 pub(crate) use cycle::{Cycle, Phase};
+pub(crate) use hosts::{Hosts, NewValue, Value};
 pub(crate) use ids::Ids;
 pub(crate) use log::OpenRegion;
 pub(crate) use pacer::Pacer;
@@ -23,7 +24,7 @@ pub(crate) use scratch::{ScratchPool, ScratchSpace};
 pub use settings::Settings;
 pub use stats::CollectorStats;
 pub(crate) use stats::Stopwatch;
-pub(crate) use store::{Store, StoreParts};
+pub(crate) use store::{Checkpoint, Store, StoreParts};
 pub use usage::Usage;
 
 use core::fmt;

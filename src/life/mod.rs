@@ -5,6 +5,8 @@ mod collect;
 #[cfg(all(feature = "std", not(all(target_family = "wasm", target_os = "unknown"))))]
 mod deadline;
 mod fork;
+mod forwarding;
+mod host_copy;
 mod hosts;
 mod inspect;
 mod mark;
@@ -18,6 +20,7 @@ mod transplant;
 mod watches;
 
 pub use collect::Collected;
+pub use host_copy::HostCopy;
 pub use hosts::Refused;
 pub use inspect::{Dump, Fault, RootPath};
 pub use regions::Region;
