@@ -209,6 +209,13 @@ impl<K: Growable> View<'_, K> {
     /// # Ok::<(), segheap::Error>(())
     /// ```
     pub fn capacity(self) -> usize {
+        self.element_capacity()
+    }
+}
+
+impl<K: Sequence> View<'_, K> {
+    /// The number of elements that the block has room for.
+    pub(crate) fn element_capacity(self) -> usize {
         let body = self.cap.saturating_sub(K::SHAPE.header);
         let capacity = to_usize(body).saturating_mul(to_usize(K::Element::PER_WORD));
         capacity.min(to_usize(u32::MAX))
