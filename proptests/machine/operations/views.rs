@@ -15,6 +15,22 @@ pub fn rows_of_one_kind(t: &mut Table) {
     t.row("View<Struct>::shape", &[Of(Kind::STRUCT)], &[], |m, c| {
         show(m.heap.get::<Struct>(c.cell(0))?.shape())
     });
+    t.row("View<Struct>::capacity", &[Of(Kind::STRUCT)], &[], |m, c| {
+        let record = m.heap.get::<Struct>(c.cell(0))?;
+        assert!(record.capacity() >= record.len());
+        show(record.capacity())
+    });
+    t.row("ViewMut<Struct>::set_shape", &[Of(Kind::STRUCT)], &[Changes(0)], |m, c| {
+        m.heap.get_mut::<Struct>(c.cell(0))?.set_shape(c.numbers[0].into())?;
+        show(m.heap.get::<Struct>(c.cell(0))?.shape())
+    });
+    t.row("ViewMut<Struct>::push_field", &[Of(Kind::STRUCT), Value], &[Changes(0)], |m, c| {
+        let shape = u32::from(c.numbers[0]) << 16;
+        m.heap.get_mut::<Struct>(c.cell(0))?.push_field(c.cell(1), shape)?;
+        let record = m.heap.get::<Struct>(c.cell(0))?;
+        assert_eq!((record.shape(), record.as_slice().last()), (shape, Some(&c.cell(1))));
+        show(record.as_slice())
+    });
     t.row("View<Closure>::function", &[Of(Kind::CLOSURE)], &[], |m, c| {
         show(m.heap.get::<Closure>(c.cell(0))?.function())
     });
@@ -263,6 +279,11 @@ fn growable<K: Growable<Element: Element> + ConvertTo<K>>(t: &mut Table) {
     });
     let (takes, with_element) = ([Of(K::KIND)], [Of(K::KIND), Value]);
     let changes = [Changes(0)];
+    t.row("View::capacity", &takes, &[], |m, c| {
+        let view = m.heap.get::<K>(c.cell(0))?;
+        assert!(view.capacity() >= view.len());
+        show(view.capacity())
+    });
     t.row("ViewMut::push", &with_element, &changes, |m, c| {
         show(m.heap.get_mut::<K>(c.cell(0))?.push(K::Element::of(c))?)
     });
