@@ -229,7 +229,7 @@ fn run(nodes: &[Node], roots: &[u16], plan: Plan, seed: u64) {
     assert_eq!(asked.iter().collect::<HashSet<_>>().len(), asked.len(), "asked twice");
     made.sort_unstable();
     if !matches!(outcome, Ok(Ok(()))) {
-        assert_eq!((copies, observe(&mut here)), (roots, before));
+        assert_eq!((&copies, observe(&mut here)), (&roots, before));
         let mut dropped = dropped.lock().unwrap().clone();
         dropped.sort_unstable();
         assert_eq!(dropped, made);

@@ -55,7 +55,7 @@ fn run(heap: &mut Heap, models: &mut Vec<Model>, op: &Op) {
                 heap.alloc(Struct::with_capacity(7, room))
             };
             if let Ok(record) = made {
-                assert!(len > 0 || heap.get(record).unwrap().capacity() >= room);
+                assert!(len > 0 || heap.capacity(record).unwrap() >= room);
                 let (record, fields) = (record.cell(), vec![Cell::NULL; len]);
                 models.push(Model { record, shape: 7, fields, hint: None });
             }
@@ -78,9 +78,14 @@ fn run(heap: &mut Heap, models: &mut Vec<Model>, op: &Op) {
         }
         Op::Set(n, at, value) => {
             let Some(model) = picked(n).map(|n| &mut models[n]) else { return };
-            let set = heap.set_element::<Struct>(model.record, at, value.into());
+            // For its shape only; then for any.
+            let other = heap.set_field(model.record, model.shape ^ 1, at, Cell::TRUE);
+            assert_eq!(other, Ok(false));
+            let set = heap.set_field(model.record, model.shape, at, value.into());
+            let len = model.fields.len();
             let place = model.fields.get_mut(at);
-            assert_eq!(set.is_ok(), place.is_some());
+            let beyond = Error::OutOfRange { index: at as u64, len: len as u64 };
+            assert_eq!(set, if place.is_some() { Ok(true) } else { Err(beyond) });
             place.into_iter().for_each(|place| *place = value.into());
         }
         Op::Hint(n) => {
@@ -114,9 +119,14 @@ proptest! {
             for Model { record, shape, fields, hint } in &mut models {
                 let view = heap.get::<Struct>(*record).unwrap();
                 assert_eq!((view.shape(), view.as_slice()), (*shape, &fields[..]));
-                assert!(view.capacity() >= fields.len());
+                for (at, &field) in fields.iter().enumerate() {
+                    assert_eq!(heap.field(*record, *shape, at), Ok(Some(field)));
+                    assert_eq!(heap.field(*record, !*shape, at), Ok(None));
+                }
+                assert!(heap.field(*record, *shape, fields.len()).is_err());
+                assert!(heap.capacity(*record).unwrap() >= fields.len());
                 // A hint sees the fields that there were, wherever the record has moved.
-                for (hint, len) in hint {
+                if let Some((hint, len)) = hint {
                     assert!(fields[..*len].iter().enumerate().all(|(at, &field)| {
                         hint.get(&heap, at) == Ok(field)
                     }));

@@ -258,7 +258,8 @@ impl AllocationLog {
         if entries.len() <= FEW {
             return entries.contains(&cell);
         }
-        if self.cover(account, seed).is_err() {
+        let is_covered = self.places.first().is_some_and(|at| at.covered == self.entries.len());
+        if !is_covered && self.cover(account, seed).is_err() {
             return self.since(start).contains(&cell);
         }
         let place = self.places.first().and_then(|at| at.index.find(&self.entries, cell));
@@ -266,6 +267,7 @@ impl AllocationLog {
     }
 
     /// Has all entries found by their cells.
+    #[inline(never)]
     fn cover(&mut self, account: &mut Account, seed: u64) -> Result<()> {
         if self.places.is_empty() {
             account.reserve(&mut self.places, 1)?;

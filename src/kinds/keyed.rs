@@ -69,21 +69,6 @@ macro_rules! keyed {
                 self.len() == 0
             }
 
-            /// Returns how many entries there is room for, those that are there included: the
-            /// table is not rebuilt before it has more, unless entries are removed, which take
-            /// room until it is. O(1).
-            ///
-            /// ```
-            #[doc = concat!("use segheap::{Heap, ", stringify!($Kind), "};")]
-            /// let mut heap = Heap::new();
-            #[doc = concat!("let table = heap.alloc(", stringify!($Kind), "::with_capacity(100))?;")]
-            /// assert!(heap.get(table)?.capacity() >= 100);
-            /// # Ok::<(), segheap::Error>(())
-            /// ```
-            pub fn capacity(self) -> usize {
-                self.position_count()
-            }
-
             /// Returns whether there is an entry of this key. Expected O(1), and O(n)
             /// to hash and compare a text of n bytes or an integer of n limbs.
             ///

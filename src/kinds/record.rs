@@ -61,7 +61,7 @@ impl Struct {
     /// use segheap::{Heap, Struct};
     /// let mut heap = Heap::new();
     /// let point = heap.alloc(Struct::with_capacity(0, 2))?;
-    /// assert!(heap.get(point)?.is_empty() && heap.get(point)?.capacity() >= 2);
+    /// assert!(heap.get(point)?.is_empty() && heap.capacity(point)? >= 2);
     /// # Ok::<(), segheap::Error>(())
     /// ```
     pub const fn with_capacity(shape: u32, fields: usize) -> SequenceInit<'static, Struct> {
@@ -75,12 +75,6 @@ impl View<'_, Struct> {
     pub fn shape(self) -> u32 {
         debug_assert!(self.header(0) <= u64::from(u32::MAX), "the header is a shape id");
         u32::try_from(self.header(0)).unwrap_or(0)
-    }
-
-    /// Returns how many fields there is room for in the record's block, those that it has
-    /// included: it does not move before it has more. O(1).
-    pub fn capacity(self) -> usize {
-        self.element_capacity()
     }
 }
 

@@ -3,7 +3,8 @@
 use super::trace::{Bases, Marks, Trace};
 use crate::arena::{Arenas, Slot};
 use crate::heap::{Heap, Roots, StoreParts};
-use crate::words::{Cell, Kind, Result, to_u64};
+use crate::ops::table;
+use crate::words::{Cell, Elements, Kind, Result, to_u64, to_usize};
 
 impl Heap {
     /// Returns the size of an object in bytes, without the objects that it refers to: its
@@ -27,6 +28,38 @@ impl Heap {
         let cell = object.into();
         let (_, slot) = self.store.open(cell)?;
         Ok(size(&self.roots, cell, slot))
+    }
+
+    /// Returns how many elements, fields or entries an object has room for in its block, those
+    /// that it has included: it does not move before it has more. Holes that removed entries of
+    /// a map or a set have left take room until the table is rebuilt. O(1).
+    ///
+    /// ```
+    /// use segheap::{Heap, List, Map};
+    /// let mut heap = Heap::new();
+    /// let list = heap.alloc(List::with_capacity(8))?;
+    /// assert!(heap.capacity(list)? >= 8 && heap.get(list)?.is_empty());
+    /// heap.get_mut(list)?.shrink_to_fit()?;
+    /// assert_eq!(heap.capacity(list)?, 0);
+    /// let map = heap.alloc(Map::with_capacity(100))?;
+    /// assert!(heap.capacity(map)? >= 100);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NotAHandle`](crate::Error::NotAHandle) if the cell is no handle;
+    /// [`Error::Stale`](crate::Error::Stale) if the object was freed.
+    pub fn capacity(&self, object: impl Into<Cell>) -> Result<usize> {
+        let (arena, slot) = self.store.open(object.into())?;
+        let shape = arena.shape();
+        let body = to_usize(slot.cap.saturating_sub(shape.header));
+        Ok(match shape.elements {
+            Elements::Entries(stride) => table(arena, slot, stride)?.capacity(),
+            _ => {
+                let words = body.saturating_mul(8).checked_div(shape.element_bytes());
+                words.unwrap_or(0).min(to_usize(u32::MAX))
+            }
+        })
     }
 
     /// Returns how many bytes would become unreachable if an object were freed: its own size,

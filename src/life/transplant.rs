@@ -126,27 +126,25 @@ impl Heap {
         self.with_scratch(|heap, scratch| {
             // For no longer than the scratch memory: one lifetime does for all.
             let hook = hook.map(|hook| hook as &mut Hook<'_>);
-            let copies = Copies::new_in(scratch, source, hook);
-            let mut transplant = Transplant { heap, source, checkpoint: Some(checkpoint), copies };
-            transplant.run(cells)
+            let mut copies = Copies::new_in(scratch, source, hook);
+            Transplant { heap, checkpoint: Some(&checkpoint), copies: &mut copies }.run(source, cells)
         })
     }
 }
 
 /// A transplant that is undone when it is dropped, also by a panic of the hook, unless it has
 /// come to its end.
-struct Transplant<'t> {
+struct Transplant<'t, 'b> {
     heap: &'t mut Heap,
-    source: &'t Heap,
     /// What to return to; `None` at the end.
-    checkpoint: Option<Checkpoint>,
-    copies: Copies<'t>,
+    checkpoint: Option<&'t Checkpoint>,
+    copies: &'t mut Copies<'b>,
 }
 
-impl Transplant<'_> {
+impl Transplant<'_, '_> {
     /// Copies what the cells reach, and replaces the cells by their copies.
-    fn run(&mut self, cells: &mut [Cell]) -> Result<()> {
-        let Transplant { heap, source, copies, .. } = self;
+    fn run(mut self, source: &Heap, cells: &mut [Cell]) -> Result<()> {
+        let Transplant { heap, copies, .. } = &mut self;
         if copies.has_symbols {
             heap.roots.note_frees();
         }
@@ -156,7 +154,7 @@ impl Transplant<'_> {
         let (copies, store) = (&self.copies, &self.heap.store);
         for cell in cells.iter_mut().filter(|cell| cell.is_handle()) {
             let copy = copies.find(*cell);
-            let copy = copy.or_else(|| symbols::counterpart(store, &self.source.store, *cell));
+            let copy = copy.or_else(|| symbols::counterpart(store, &source.store, *cell));
             debug_assert!(copy.is_some(), "all that the cells reach has been copied");
             *cell = copy.unwrap_or_default();
         }
@@ -185,11 +183,11 @@ impl Transplant<'_> {
     }
 }
 
-impl Drop for Transplant<'_> {
+impl Drop for Transplant<'_, '_> {
     fn drop(&mut self) {
         if let Some(checkpoint) = self.checkpoint.take() {
             let store = &mut self.heap.store;
-            store.roll_back(&checkpoint, self.copies.list.iter().rev().copied());
+            store.roll_back(checkpoint, self.copies.list.iter().rev().copied());
             store.account_mut().replace(self.copies.values.bytes(), 0);
         }
     }

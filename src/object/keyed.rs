@@ -290,11 +290,6 @@ impl<'h, K: Keyed> View<'h, K> {
         to_usize(self.table().len())
     }
 
-    /// The number of positions for entries.
-    pub(crate) fn position_count(self) -> usize {
-        self.table().capacity()
-    }
-
     /// Entry `n` in insertion order.
     ///
     /// # Errors

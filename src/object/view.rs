@@ -96,8 +96,6 @@ pub(super) type ContextOf<'h, K> = <<K as Object>::Context as Context>::For<'h>;
 pub struct View<'h, K: Object> {
     pub(crate) words: &'h [u64],
     pub(crate) len: u32,
-    /// The words of the object's block.
-    cap: u32,
     pub(crate) context: ContextOf<'h, K>,
     kind: PhantomData<K>,
 }
@@ -106,13 +104,13 @@ impl<'h, K: Object> View<'h, K> {
     #[inline(always)]
     pub(crate) fn new(arena: &'h Arena, slot: Slot, context: ContextOf<'h, K>) -> Result<Self> {
         let words = arena.words(slot, K::SHAPE.words(slot.len, slot.cap))?;
-        Ok(View { words, len: slot.len, cap: slot.cap, context, kind: PhantomData })
+        Ok(View { words, len: slot.len, context, kind: PhantomData })
     }
 
     /// A view of no words, in place of an object that lies outside of its arena: a bug.
     #[cold]
     pub(super) fn empty(context: ContextOf<'h, K>) -> Self {
-        View { words: &[], len: 0, cap: 0, context, kind: PhantomData }
+        View { words: &[], len: 0, context, kind: PhantomData }
     }
 
     /// The words in use of the object's block.
@@ -192,33 +190,6 @@ impl<'h, K: Sequence> View<'h, K> {
     pub fn slice(self, range: impl RangeBounds<usize>) -> Result<&'h [K::Element]> {
         let range = crate::words::range(range, self.len())?;
         self.as_slice().get(range).ok_or_else(corrupt)
-    }
-}
-
-impl<K: Growable> View<'_, K> {
-    /// Returns how many elements there is room for in the object's block, those that it has
-    /// included: it does not move before it has more. O(1).
-    ///
-    /// ```
-    /// use segheap::{Heap, List};
-    /// let mut heap = Heap::new();
-    /// let list = heap.alloc(List::with_capacity(8))?;
-    /// assert!(heap.get(list)?.capacity() >= 8 && heap.get(list)?.is_empty());
-    /// heap.get_mut(list)?.shrink_to_fit()?;
-    /// assert_eq!(heap.get(list)?.capacity(), 0);
-    /// # Ok::<(), segheap::Error>(())
-    /// ```
-    pub fn capacity(self) -> usize {
-        self.element_capacity()
-    }
-}
-
-impl<K: Sequence> View<'_, K> {
-    /// The number of elements that the block has room for.
-    pub(crate) fn element_capacity(self) -> usize {
-        let body = self.cap.saturating_sub(K::SHAPE.header);
-        let capacity = to_usize(body).saturating_mul(to_usize(K::Element::PER_WORD));
-        capacity.min(to_usize(u32::MAX))
     }
 }
 

@@ -17,11 +17,6 @@ fn maps(t: &mut Table) {
     const KEY: &[Takes] = &[Of(Kind::MAP), Value];
     const CHANGES: &[Effect] = &[Changes(0)];
     t.row("View<Map>::len", MAP, &[], |m, c| show(m.heap.get::<Map>(c.cell(0))?.len()));
-    t.row("View<Map>::capacity", MAP, &[], |m, c| {
-        let map = m.heap.get::<Map>(c.cell(0))?;
-        assert!(map.capacity() >= map.len());
-        show(map.capacity())
-    });
     t.row("View<Map>::is_empty", MAP, &[], |m, c| show(m.heap.get::<Map>(c.cell(0))?.is_empty()));
     t.row("View<Map>::nth", MAP, &[], |m, c| show(m.heap.get::<Map>(c.cell(0))?.nth(c.index())?));
     t.row("View<Map>::next", MAP, &[], |m, c| {
@@ -117,11 +112,6 @@ fn sets(t: &mut Table) {
     const KEY: &[Takes] = &[Of(Kind::SET), Value];
     const CHANGES: &[Effect] = &[Changes(0)];
     t.row("View<Set>::len", SET, &[], |m, c| show(m.heap.get::<Set>(c.cell(0))?.len()));
-    t.row("View<Set>::capacity", SET, &[], |m, c| {
-        let set = m.heap.get::<Set>(c.cell(0))?;
-        assert!(set.capacity() >= set.len());
-        show(set.capacity())
-    });
     t.row("View<Set>::is_empty", SET, &[], |m, c| show(m.heap.get::<Set>(c.cell(0))?.is_empty()));
     t.row("View<Set>::nth", SET, &[], |m, c| show(m.heap.get::<Set>(c.cell(0))?.nth(c.index())?));
     t.row("View<Set>::next", SET, &[], |m, c| {

@@ -15,11 +15,6 @@ pub fn rows_of_one_kind(t: &mut Table) {
     t.row("View<Struct>::shape", &[Of(Kind::STRUCT)], &[], |m, c| {
         show(m.heap.get::<Struct>(c.cell(0))?.shape())
     });
-    t.row("View<Struct>::capacity", &[Of(Kind::STRUCT)], &[], |m, c| {
-        let record = m.heap.get::<Struct>(c.cell(0))?;
-        assert!(record.capacity() >= record.len());
-        show(record.capacity())
-    });
     t.row("ViewMut<Struct>::set_shape", &[Of(Kind::STRUCT)], &[Changes(0)], |m, c| {
         m.heap.get_mut::<Struct>(c.cell(0))?.set_shape(c.numbers[0].into())?;
         show(m.heap.get::<Struct>(c.cell(0))?.shape())
@@ -30,6 +25,23 @@ pub fn rows_of_one_kind(t: &mut Table) {
         let record = m.heap.get::<Struct>(c.cell(0))?;
         assert_eq!((record.shape(), record.as_slice().last()), (shape, Some(&c.cell(1))));
         show(record.as_slice())
+    });
+    t.row("Heap::field", &[Of(Kind::STRUCT)], &[], |m, c| {
+        let (shape, record) = (u32::from(c.numbers[1] % 9), m.heap.get::<Struct>(c.cell(0)));
+        let field = m.heap.field(c.cell(0), shape, c.index());
+        let expected = record.and_then(|record| match record.shape() == shape {
+            true => record.get(c.index()).map(Some),
+            false => Ok(None),
+        });
+        assert_eq!(field, expected);
+        show(field?)
+    });
+    t.row("Heap::set_field", &[Of(Kind::STRUCT), Value], &[Changes(0)], |m, c| {
+        let shape = u32::from(c.numbers[1] % 9);
+        let set = m.heap.set_field(c.cell(0), shape, c.index(), c.cell(1))?;
+        let field = m.heap.field(c.cell(0), shape, c.index())?;
+        assert_eq!(field, set.then_some(c.cell(1)));
+        show(set)
     });
     t.row("View<Closure>::function", &[Of(Kind::CLOSURE)], &[], |m, c| {
         show(m.heap.get::<Closure>(c.cell(0))?.function())
@@ -168,6 +180,7 @@ pub fn rows_of_each_kind(t: &mut Table) {
 
 fn object<K: Object>(t: &mut Table) {
     let takes = [Of(K::KIND)];
+    t.row("Heap::capacity", &takes, &[], |m, c| show(m.heap.capacity(c.cell(0))?));
     t.row("Heap::get", &takes, &[], |m, c| show(m.heap.get::<K>(c.cell(0))?));
     t.row("Heap::get_mut", &takes, &[], |m, c| show(m.heap.get_mut::<K>(c.cell(0))?));
     t.row("ViewMut::view", &takes, &[], |m, c| show(m.heap.get_mut::<K>(c.cell(0))?.view()));
@@ -279,11 +292,6 @@ fn growable<K: Growable<Element: Element> + ConvertTo<K>>(t: &mut Table) {
     });
     let (takes, with_element) = ([Of(K::KIND)], [Of(K::KIND), Value]);
     let changes = [Changes(0)];
-    t.row("View::capacity", &takes, &[], |m, c| {
-        let view = m.heap.get::<K>(c.cell(0))?;
-        assert!(view.capacity() >= view.len());
-        show(view.capacity())
-    });
     t.row("ViewMut::push", &with_element, &changes, |m, c| {
         show(m.heap.get_mut::<K>(c.cell(0))?.push(K::Element::of(c))?)
     });
