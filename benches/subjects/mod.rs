@@ -13,6 +13,7 @@ pub(crate) mod overheads;
 pub(crate) mod pauses;
 pub(crate) mod push;
 pub(crate) mod reclaim;
+pub(crate) mod records;
 pub(crate) mod text_maps;
 mod texts;
 pub(crate) mod values;
@@ -41,6 +42,7 @@ pub(crate) fn comparisons() -> impl Iterator<Item = Entry> {
         maps::COMPARISONS,
         text_maps::COMPARISONS,
         values::COMPARISONS,
+        records::COMPARISONS,
         collect::COMPARISONS,
         pauses::COMPARISONS,
         overheads::COMPARISONS,

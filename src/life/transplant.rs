@@ -127,7 +127,8 @@ impl Heap {
             // For no longer than the scratch memory: one lifetime does for all.
             let hook = hook.map(|hook| hook as &mut Hook<'_>);
             let mut copies = Copies::new_in(scratch, source, hook);
-            Transplant { heap, checkpoint: Some(&checkpoint), copies: &mut copies }.run(source, cells)
+            Transplant { heap, checkpoint: Some(&checkpoint), copies: &mut copies }
+                .run(source, cells)
         })
     }
 }
