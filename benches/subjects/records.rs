@@ -104,7 +104,7 @@ fn growing() -> Comparison {
         RECORDS,
         (),
         [
-            ("segheap", |()| {
+            ("segheap", |_| {
                 let mut heap = heap();
                 reading(move || {
                     for _ in 0..RECORDS {
@@ -118,7 +118,7 @@ fn growing() -> Comparison {
                     0
                 })
             }),
-            ("Box", |()| {
+            ("Box", |_| {
                 reading(move || {
                     for _ in 0..RECORDS {
                         let mut record = Box::new(Record { shape: 0, fields: Vec::new() });
@@ -196,7 +196,7 @@ fn watched() -> Comparison {
             })
         })
     }
-    comparison(PICKED, (), [("segheap", |()| pass(MANY)), ("no other", |()| pass(0))])
+    comparison(PICKED, (), [("segheap", |_| pass(MANY)), ("no other", |_| pass(0))])
 }
 
 fn members() -> Comparison {

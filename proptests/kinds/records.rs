@@ -84,7 +84,7 @@ fn run(heap: &mut Heap, models: &mut Vec<Model>, op: &Op) {
             let set = heap.set_field(model.record, model.shape, at, value.into());
             let len = model.fields.len();
             let place = model.fields.get_mut(at);
-            let beyond = Error::OutOfRange { index: at as u64, len: len as u64 };
+            let beyond = Error::OutOfRange { index: at as u64, len: len as u32 };
             assert_eq!(set, if place.is_some() { Ok(true) } else { Err(beyond) });
             place.into_iter().for_each(|place| *place = value.into());
         }

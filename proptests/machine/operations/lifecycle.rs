@@ -3,7 +3,9 @@
 use segheap::{Cell, Error, HostCopy, Policy, abi};
 
 use super::{Table, show};
-use crate::machine::Effect::{Allocates, Changes, Frees, Moves, ReadsUsage, Sweeps, Transplants};
+use crate::machine::Effect::{
+    Allocates, Changes, Frees, Moves, Reads, ReadsUsage, Sweeps, Transplants,
+};
 use crate::machine::Takes::{Foreign, ObjectOrSeal, Seal, Value};
 use crate::machine::{Call, Machine, Outcome, Takes, host, sealed};
 
@@ -26,7 +28,7 @@ fn lifetimes(t: &mut Table) {
     t.row("Heap::watch", &[ObjectOrSeal], &[], |m, c| {
         show(m.heap.watch(c.cell(0), c.int().cast_unsigned())?)
     });
-    t.row("Heap::unwatch", &[ObjectOrSeal], &[], |m, c| {
+    t.row("Heap::unwatch", &[Value], &[], |m, c| {
         show(m.heap.unwatch(c.cell(0), c.int().cast_unsigned()))
     });
     t.row("abi::write_barrier", &[Takes::Object, Value], &[Changes(0)], |m, c| {
@@ -70,7 +72,7 @@ fn lifetimes(t: &mut Table) {
 }
 
 fn copies_of_heaps(t: &mut Table) {
-    t.row("Heap::try_clone", &[], &[], |m, _| {
+    t.row("Heap::try_clone", &[], &[Reads(host())], |m, _| {
         let mut fork = match m.heap.try_clone() {
             Err(Error::NoHostCopy) => m.heap.try_clone_with(copy_number)?,
             fork => fork?,
@@ -78,7 +80,7 @@ fn copies_of_heaps(t: &mut Table) {
         fork.verify().expect("a consistent fork");
         show(())
     });
-    t.row("Heap::try_clone_with", &[], &[], |m, c| {
+    t.row("Heap::try_clone_with", &[], &[Reads(host())], |m, c| {
         let mut calls = c.small();
         let mut fork = m.heap.try_clone_with(|object| {
             calls = calls.checked_sub(1).ok_or(Error::NotDecimal)?;
@@ -257,6 +259,7 @@ fn inspection(t: &mut Table) {
     t.row("Heap::path_from_roots", &[ObjectOrSeal, Value], &[], |m, c| {
         show(m.heap.path_from_roots([c.cell(1)], c.cell(0))?)
     });
+    t.row("Heap::capacity", &[ObjectOrSeal], &[], |m, c| show(m.heap.capacity(c.cell(0))?));
     t.row("Heap::shallow_size", &[ObjectOrSeal], &[], |m, c| show(m.heap.shallow_size(c.cell(0))?));
     t.row("Heap::retained_size", &[ObjectOrSeal, Value], &[], |m, c| {
         show(m.heap.retained_size([c.cell(1)], c.cell(0))?)

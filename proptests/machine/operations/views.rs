@@ -180,7 +180,6 @@ pub fn rows_of_each_kind(t: &mut Table) {
 
 fn object<K: Object>(t: &mut Table) {
     let takes = [Of(K::KIND)];
-    t.row("Heap::capacity", &takes, &[], |m, c| show(m.heap.capacity(c.cell(0))?));
     t.row("Heap::get", &takes, &[], |m, c| show(m.heap.get::<K>(c.cell(0))?));
     t.row("Heap::get_mut", &takes, &[], |m, c| show(m.heap.get_mut::<K>(c.cell(0))?));
     t.row("ViewMut::view", &takes, &[], |m, c| show(m.heap.get_mut::<K>(c.cell(0))?.view()));
