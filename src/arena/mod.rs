@@ -179,6 +179,21 @@ impl<const BITS: u32> Arena<BITS> {
         T::slice(self.memory().words()).get(slot.element::<T>(header, at)).copied()
     }
 
+    /// Element `at` after a header of one word, if that is `header`, or that it is another;
+    /// `None` if there is no such element, or if a cold path has to open the object.
+    #[inline(always)]
+    pub(crate) fn element_under(&self, cell: Cell, header: u64, at: usize) -> Option<Option<Cell>> {
+        let slot = self.slots.find_dense(cell)?;
+        let words = self.memory().words();
+        if *words.get(to_usize(slot.off))? != header {
+            return Some(None);
+        }
+        if at >= to_usize(slot.len) {
+            return None;
+        }
+        Cell::slice(words).get(slot.element::<Cell>(1, at)).copied().map(Some)
+    }
+
     /// The block of a table, and the table's used positions; `None` if a cold path has to
     /// open it.
     #[inline(always)]

@@ -71,8 +71,8 @@ impl<'a, K: Sequence> SequenceInit<'a, K> {
         SequenceInit { header, contents: Contents::Repeat(element, len) }
     }
 
-    pub(crate) const fn capacity(len: usize) -> Self {
-        SequenceInit { header: 0, contents: Contents::Capacity(len) }
+    pub(crate) const fn capacity(header: u64, len: usize) -> Self {
+        SequenceInit { header, contents: Contents::Capacity(len) }
     }
 
     /// The elements that the object will have; of equal ones, the first.

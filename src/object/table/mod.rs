@@ -97,6 +97,11 @@ impl<'h> Table<&'h [u64]> {
         self.used
     }
 
+    /// The number of positions.
+    pub(crate) fn capacity(&self) -> usize {
+        if self.words.is_empty() { 0 } else { self.layout().capacity }
+    }
+
     /// Whether every position is used.
     #[inline(always)]
     pub(crate) fn is_full(&self) -> bool {
