@@ -451,6 +451,26 @@ fn what_is_rescued_keeps_its_entries() {
     }
 }
 
+/// A key that was noted becomes grey, without a reference that leads to it.
+#[test]
+fn a_key_is_rescued_itself() {
+    for way in 0..3 {
+        let mut heap = heap();
+        let map = weak_map(&mut heap);
+        heap.collect_young([map]).unwrap();
+        let (key, value) = (pair(&mut heap), pair(&mut heap));
+        heap.map_insert(map, key, value).unwrap();
+        let notice = |reader: &mut MarkReader<'_>| assert!(reader.rescue(key));
+        match way {
+            0 => _ = heap.collect_with([map], notice).unwrap(),
+            1 => _ = heap.collect_young_with([map], notice).unwrap(),
+            _ => _ = heap.step_with([map], u64::MAX, notice).unwrap(),
+        }
+        assert!(heap.contains(key) && heap.contains(value), "{way}");
+        heap.verify().unwrap();
+    }
+}
+
 /// Each object with a finalizer is seen once, by whatever collections.
 #[test]
 fn a_finalizer_sees_its_object_once() {
