@@ -284,3 +284,29 @@ fn the_barrier_of_compiled_code_returns_cells_and_nothing_else() {
         assert_eq!(abi::write_barrier(&mut heap, cell), Err(error));
     }
 }
+
+/// A field is added to a record that was scanned, in its block or after a growth.
+#[test]
+fn fields_of_records_that_were_scanned() {
+    for room in [0, 4] {
+        let mut young = heap();
+        let record = young.alloc(Struct::with_capacity(0, room)).unwrap().cell();
+        young.collect_young([record]).unwrap();
+        let field = pair(&mut young);
+        young.get_mut::<Struct>(record).unwrap().push_field(field, 1).unwrap();
+        young.collect_young([record]).unwrap();
+        assert!(young.contains(field), "a young object in an old record, room {room}");
+        for steps in 0..40 {
+            let mut heap = heap();
+            let record = heap.alloc(Struct::with_capacity(0, room)).unwrap().cell();
+            let others: Vec<Cell> = (0..200).map(|_| pair(&mut heap)).collect();
+            let roots = || others.iter().copied().chain([record]);
+            let _ = (0..steps).any(|_| heap.step(roots(), 64).unwrap().finished);
+            let field = pair(&mut heap);
+            heap.get_mut::<Struct>(record).unwrap().push_field(field, 1).unwrap();
+            while !heap.step(roots(), 64).unwrap().finished {}
+            assert!(heap.contains(field), "{steps} steps, room {room}");
+            heap.verify().unwrap();
+        }
+    }
+}

@@ -110,7 +110,7 @@ impl Heap {
     /// become stale.
     ///
     /// Expected O(1); the first look-up since an object was allocated in an open region adds
-    /// amortised O(1) for each such object. They are in a table of 6 to 11 bytes for each,
+    /// amortised O(1) for each such object. They are in a table of 11 to 22 bytes for each,
     /// from the first call on for a region of more than 64 objects; O(objects of the region)
     /// while memory for the table is refused. A compaction gives the table back.
     ///
