@@ -43,4 +43,5 @@ mod sorting;
 mod statement;
 mod support;
 mod symbols;
+mod transplants;
 mod type_confusion;

@@ -14,6 +14,7 @@ pub(crate) mod overheads;
 pub(crate) mod pauses;
 pub(crate) mod push;
 pub(crate) mod reclaim;
+pub(crate) mod records;
 pub(crate) mod text_maps;
 mod texts;
 pub(crate) mod values;
@@ -43,6 +44,7 @@ pub(crate) fn comparisons() -> impl Iterator<Item = Entry> {
         text_maps::COMPARISONS,
         key_maps::COMPARISONS,
         values::COMPARISONS,
+        records::COMPARISONS,
         collect::COMPARISONS,
         pauses::COMPARISONS,
         overheads::COMPARISONS,

@@ -78,6 +78,17 @@ fn a_step_of_no_work_gets_ahead() {
     assert!(ended && heap.contains(kept));
 }
 
+#[test]
+fn a_step_of_little_work_gets_ahead_with_pins() {
+    for work in [0, 8, 100] {
+        let mut heap = heap();
+        let pinned: Vec<Cell> = (0..200).map(|_| pair(&mut heap)).collect();
+        pinned.iter().for_each(|&cell| heap.pin(cell).unwrap());
+        let ended = (0..10_000).any(|_| heap.step(NONE, work).unwrap().finished);
+        assert!(ended && pinned.iter().all(|&cell| heap.contains(cell)));
+    }
+}
+
 /// Of a heap of 100,000 live objects, steps of 4 KiB each are due after 1 KiB.
 #[test]
 fn steps_are_short_and_follow_each_other_after_step_bytes() {

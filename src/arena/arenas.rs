@@ -1,7 +1,7 @@
 //! [`Arenas`]: one arena for each kind, one for host objects, and one for seals.
 
 use super::{Arena, Born, Resources, Slot, Symbols};
-use crate::words::{Cell, Error, HashSeeds, Kind, Result, Shape, corrupt};
+use crate::words::{Cell, Error, HashSeeds, KeyBy, Kind, Result, Shape, corrupt};
 
 /// The arenas of a heap, in the order of [`Kind::place`]: those of host objects and of
 /// seals come first. With them what hashes of keys need, which may lie in any arena.
@@ -10,6 +10,8 @@ pub(crate) struct Arenas {
     arenas: [Arena; Arenas::COUNT],
     hash_seeds: HashSeeds,
     symbols: Symbols,
+    /// Whether a cycle sweeps: white objects are garbage.
+    is_sweeping: bool,
 }
 
 impl Arenas {
@@ -34,13 +36,14 @@ impl Arenas {
             let seed = u32::try_from(seed >> 32).unwrap_or(0);
             Arena::new(kind, shape, seed)
         });
-        Arenas { arenas, hash_seeds, symbols: Symbols::new() }
+        Arenas { arenas, hash_seeds, symbols: Symbols::new(), is_sweeping: false }
     }
 
     /// A copy with the same handles and the same hashes. `copy` has been made with the same
     /// seeds, and is empty.
     pub(crate) fn clone_to(&self, copy: &mut Arenas, resources: &mut Resources) -> Result<()> {
         copy.symbols = self.symbols.try_clone(&mut resources.account)?;
+        copy.is_sweeping = self.is_sweeping;
         for (from, to) in self.arenas.iter().zip(&mut copy.arenas) {
             *to = from.try_clone(resources)?;
         }
@@ -159,6 +162,28 @@ impl Arenas {
     #[inline(always)]
     pub(crate) fn contains(&self, cell: Cell) -> bool {
         self.of(cell).is_some_and(|arena| arena.contains(cell))
+    }
+
+    /// Has white objects be garbage from here on, or not.
+    pub(crate) const fn set_sweeping(&mut self, is_sweeping: bool) {
+        self.is_sweeping = is_sweeping;
+    }
+
+    /// Whether a cycle that is sweeping has found the live object of a handle to be
+    /// garbage.
+    #[inline]
+    pub(crate) fn is_doomed(&self, cell: Cell) -> bool {
+        let is_white = |arena: &Arena| arena.states().is_known_white(cell.slot());
+        self.is_sweeping && self.of(cell).is_some_and(is_white)
+    }
+
+    /// Whether a weak table holds this key weakly: an object with an identity. Others are
+    /// values, which no collection tells from an equal one.
+    #[inline]
+    pub(crate) fn is_weak_key(&self, key: Cell) -> bool {
+        let arena = self.of(key).filter(|_| key.is_handle());
+        let by_identity = arena.filter(|arena| arena.shape().key == KeyBy::Identity);
+        by_identity.is_some_and(|arena| arena.find(key).is_none_or(|slot| !slot.is_value()))
     }
 
     /// The arena of a live object, and its slot.

@@ -116,6 +116,25 @@ impl<const BITS: u32> Arena<BITS> {
         T::slice_mut(self.blocks.words_mut()).get_mut(slot.element::<T>(header, at))
     }
 
+    /// [`Arena::element_mut`] after a header of one word, if that is `header`, or that it is
+    /// another.
+    #[inline(always)]
+    pub(crate) fn element_under_mut(
+        &mut self,
+        cell: Cell,
+        header: u64,
+        at: usize,
+    ) -> Option<Option<&mut Cell>> {
+        let slot = self.slots.find_dense(cell)?;
+        if *self.blocks.words_mut().get(to_usize(slot.off))? != header {
+            return Some(None);
+        }
+        if at >= to_usize(slot.len) || self.slots.states().is_black(cell.slot()) {
+            return None;
+        }
+        Cell::slice_mut(self.blocks.words_mut()).get_mut(slot.element::<Cell>(1, at)).map(Some)
+    }
+
     /// [`Arena::element_mut`] of the live object in slot `index`.
     #[inline(always)]
     pub(crate) fn element_at_mut<T: Element>(

@@ -2,6 +2,7 @@
 //! memory.
 
 mod cycle;
+mod ephemerons;
 mod hosts;
 mod ids;
 mod log;
@@ -14,7 +15,9 @@ mod store;
 mod usage;
 mod watches;
 
-pub(crate) use cycle::{Cycle, Phase};
+pub(crate) use cycle::{Cycle, Phase, Position};
+pub(crate) use ephemerons::{Ephemeron, Ephemerons};
+pub(crate) use hosts::{Hosts, NewValue, Value};
 pub(crate) use ids::Ids;
 pub(crate) use log::OpenRegion;
 pub(crate) use pacer::Pacer;
@@ -23,7 +26,7 @@ pub(crate) use scratch::{ScratchPool, ScratchSpace};
 pub use settings::Settings;
 pub use stats::CollectorStats;
 pub(crate) use stats::Stopwatch;
-pub(crate) use store::{Store, StoreParts};
+pub(crate) use store::{Checkpoint, Store, StoreParts};
 pub use usage::Usage;
 
 use core::fmt;

@@ -169,8 +169,7 @@ impl Store {
     /// garbage.
     #[inline]
     pub(crate) fn is_doomed(&self, cell: Cell) -> bool {
-        let is_white = |arena: &Arena| arena.states().is_known_white(cell.slot());
-        self.resources.born == Born::BLACK && self.arenas.of(cell).is_some_and(is_white)
+        self.arenas.is_doomed(cell)
     }
 
     /// Whether the cell is a live symbol that no cycle has found to be garbage.
@@ -344,10 +343,16 @@ impl Store {
         !self.resources.states_lost && self.arenas.iter().all(|arena| arena.states().is_kept())
     }
 
+    /// From here on, a cycle sweeps, or none does: new objects are black or white.
+    pub(crate) const fn set_sweeping(&mut self, is_sweeping: bool) {
+        self.resources.born = if is_sweeping { Born::BLACK } else { Born::WHITE };
+        self.arenas.set_sweeping(is_sweeping);
+    }
+
     /// Keeps states from here on; of slots that have none yet, white ones. Returns whether
     /// there is memory for them; none are kept if not.
     pub(crate) fn keep_states(&mut self) -> bool {
-        self.resources.born = Born::WHITE;
+        self.set_sweeping(false);
         self.resources.states_lost = false;
         let account = &mut self.resources.account;
         let kept = self.arenas.iter_mut().all(|arena| arena.keep_states(account));
@@ -360,7 +365,7 @@ impl Store {
     /// Reserves memory for states, which are kept once they were made white, from white ones of
     /// new slots on. Returns whether there is memory for them; none are kept if not.
     pub(crate) fn begin_states(&mut self) -> bool {
-        self.resources.born = Born::WHITE;
+        self.set_sweeping(false);
         self.resources.states_lost = false;
         let account = &mut self.resources.account;
         let reserved = self.arenas.iter_mut().all(|arena| arena.reserve_states(account));
@@ -379,7 +384,7 @@ impl Store {
 
     /// Keeps no states from here on, but their memory. O(1).
     pub(crate) fn end_states(&mut self) {
-        self.resources.born = Born::WHITE;
+        self.set_sweeping(false);
         self.resources.states_lost = false;
         self.arenas.iter_mut().for_each(|arena| arena.states_mut().forget());
     }

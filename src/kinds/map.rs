@@ -17,7 +17,9 @@ keyed! {
     /// and an equality of the VM's own instead: [`Heap::map_insert_by`].
     ///
     /// An entry whose key is an object that was freed stays in the map and matches no
-    /// key; [`ViewMut::remove_nth`] removes it.
+    /// key; [`ViewMut::remove_nth`] removes it. A map that is weak by its keys, which
+    /// [`TableInit::weak`] makes, does not keep its keys live, and collections remove such
+    /// entries.
     ///
     /// Hashes depend on the secret seed of the heap. Where keys collide all the same, as
     /// those of one who knows the seed may, a look-up costs O(log n) comparisons and an

@@ -4,12 +4,18 @@
 mod collect;
 #[cfg(all(feature = "std", not(all(target_family = "wasm", target_os = "unknown"))))]
 mod deadline;
+mod ephemerons;
+mod finalize;
 mod fork;
+mod forwarding;
+mod host_copy;
 mod hosts;
 mod inspect;
 mod mark;
 mod regions;
 mod seals;
+mod sizes;
+mod states;
 mod steps;
 mod sweep;
 mod trace;
@@ -17,6 +23,8 @@ mod transplant;
 mod watches;
 
 pub use collect::Collected;
+pub use ephemerons::MarkReader;
+pub use host_copy::HostCopy;
 pub use hosts::Refused;
 pub use inspect::{Dump, Fault, RootPath};
 pub use regions::Region;

@@ -86,7 +86,7 @@ impl<'h> Keys<'h> {
         if table.is_own() {
             return Err(Error::OtherHash);
         }
-        let key = self.key(key)?;
+        let key = if table.is_weak() { self.weak_key(key)? } else { self.key(key)? };
         if table.is_ordered() {
             let found = self.locate_ordered(table, &key);
             let found = found.map(|position| (usize::MAX, position)).ok_or(usize::MAX);
@@ -141,7 +141,8 @@ fn locate_by_bits(table: Table<&[u64]>, hash: u32, key: Cell) -> Option<(usize, 
     table.find(hash, |entry| entry == key).ok()
 }
 
-/// The entry at a position if it has this key.
+/// The entry at a position if it has this key. `None` of a weak table, where the key may be
+/// garbage.
 #[inline(always)]
 pub(crate) fn entry_at<K: Keyed>(
     words: &[u64],
@@ -151,7 +152,8 @@ pub(crate) fn entry_at<K: Keyed>(
 ) -> Option<Entry> {
     let table = Table::new(words, used, K::STRIDE);
     let cells = table.cells(position).filter(|_| position < used)?;
-    Some(copied(cells)).filter(|entry| entry.0 == key && !table.is_own())
+    let is_plain = !table.is_weak() && !table.is_own();
+    Some(copied(cells)).filter(|entry| entry.0 == key && is_plain)
 }
 
 /// Sets the entry of an integer in an opened table; returns what it replaces. `None`, and
@@ -260,6 +262,7 @@ impl<'h, K: Keyed> View<'h, K> {
             }
         } else if let Some(position) = self.table().find_among_few(key)
             && self.context.is_usable_by_bits(key)
+            && !self.table().is_weak()
             && !self.table().is_own()
         {
             return Ok(self.table().cells(position).map(copied));
@@ -288,6 +291,11 @@ impl<'h, K: Keyed> View<'h, K> {
     /// [`Error::Stale`].
     pub(crate) fn index_of_key(self, key: Cell) -> Result<Option<usize>> {
         Ok(self.locate_key(key)?.map(|(position, _)| self.table().rank(position)))
+    }
+
+    /// Whether the table is weak by its keys.
+    pub(crate) fn is_weak_table(self) -> bool {
+        self.table().is_weak()
     }
 
     /// The number of entries.

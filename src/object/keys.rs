@@ -170,7 +170,7 @@ impl<'h> Keys<'h> {
         let arena = self.arena(cell).ok_or(stale)?;
         let slot = arena.check(cell).map_err(|_| stale)?;
         let (class, hash) = match self.content(arena, slot)? {
-            None => (Class::Bits, self.0.hash_seeds().word(cell.bits() & !GENERATION_MASK)),
+            None => (Class::Bits, self.hash_identity(cell)),
             Some(Class::Int(int)) => (Class::Int(int), self.hash_int(int)),
             Some(Class::Large(large)) => {
                 let sign = LARGE.wrapping_add(u64::from(large.negative));
@@ -310,6 +310,23 @@ impl<'h> Keys<'h> {
         })
     }
 
+    /// The hash of the handle of an object that is a key by its identity, and may have been
+    /// freed.
+    pub(crate) fn hash_identity(&self, cell: Cell) -> u32 {
+        self.0.hash_seeds().word(cell.bits() & !GENERATION_MASK)
+    }
+
+    /// The cell as a key of a weak table. As [`Keys::key`].
+    ///
+    /// # Errors
+    /// [`Error::Stale`], also if a cycle that sweeps has found the object to be garbage.
+    pub(crate) fn weak_key(&self, cell: Cell) -> Result<Key<'h>> {
+        if self.0.is_weak_key(cell) && self.0.is_doomed(cell) {
+            return Err(Error::Stale { kind: cell.selector() });
+        }
+        self.key(cell)
+    }
+
     /// Whether a cell is no object that was freed.
     #[inline(always)]
     pub(crate) fn is_usable(&self, cell: Cell) -> bool {
@@ -330,6 +347,11 @@ impl<'h> Keys<'h> {
     /// Whether a cell can be a key: it and its parts were not freed.
     pub(crate) fn is_usable_key(&self, cell: Cell) -> bool {
         self.is_usable_by_bits(cell) || self.key(cell).is_ok()
+    }
+
+    /// [`Arenas::is_weak_key`].
+    pub(super) fn is_weak_key(&self, cell: Cell) -> bool {
+        self.0.is_weak_key(cell)
     }
 
     /// Whether a cell is the handle of a kind whose objects are integers.

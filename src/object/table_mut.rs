@@ -199,6 +199,7 @@ impl TableMut<'_> {
     /// Rebuilds a full table with room for another entry.
     #[cold]
     pub(super) fn grow(&mut self) -> Result<()> {
+        self.remove_all_freed()?;
         if self.read()?.0.is_mostly_holes() {
             self.shrink()?;
         }
@@ -347,7 +348,7 @@ impl TableMut<'_> {
     }
 
     /// Removes the entry at a position. Positions stay.
-    fn take(&mut self, position: u32) -> Result<Entry> {
+    pub(super) fn take(&mut self, position: u32) -> Result<Entry> {
         let (table, keys) = self.read()?;
         if table.is_ordered() {
             let key = table.key(position).filter(|&key| keys.key(key).is_ok());
@@ -366,7 +367,7 @@ impl TableMut<'_> {
     }
 
     #[inline]
-    fn shrink_if_sparse(&mut self) -> Result<()> {
+    pub(super) fn shrink_if_sparse(&mut self) -> Result<()> {
         if self.read()?.0.is_sparse() { self.shrink() } else { Ok(()) }
     }
 

@@ -6,7 +6,7 @@ use core::ops::RangeBounds;
 
 use super::body::{
     body_to_store, dense_body, dense_body_to_cut, elements, first_spare, pop_cold, pop_last,
-    push_grown, set_cold,
+    push_grown, push_with_header, push_with_header_grown, set_cold,
 };
 use super::keys::Context;
 use super::keys::Keys;
@@ -224,6 +224,31 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     pub fn reverse(&mut self) -> Result<()> {
         self.as_mut_slice().reverse();
         Ok(())
+    }
+}
+
+/// Objects of kinds that have one word of header.
+impl<K: Mutable> ViewMut<'_, K> {
+    /// Sets the header.
+    #[inline(always)]
+    pub(crate) fn set_header(&mut self, header: u64) -> Result<()> {
+        let index = self.index;
+        let opened = self.arena_mut()?.write::<u8>(index).filter(|_| K::SHAPE.header == 1);
+        let (_, block) = opened.ok_or_else(corrupt)?;
+        *block.first_mut().ok_or_else(corrupt)? = header;
+        Ok(())
+    }
+
+    /// Sets the header, and appends an element.
+    #[inline(always)]
+    pub(crate) fn extend_header(&mut self, header: u64, element: K::Element) -> Result<()> {
+        match push_with_header::<K>(self.arenas, self.index, header, element) {
+            Some(()) => Ok(()),
+            None => {
+                let ViewMut { arenas, resources, index, .. } = self;
+                push_with_header_grown::<K>(arenas, resources, *index, header, element)
+            }
+        }
     }
 }
 

@@ -179,7 +179,11 @@ fn find<E: From<Error>>(
         return Err(Error::Stale { kind: key.selector() }.into());
     }
     if !table.is_own() {
-        return if table.len() == 0 { Ok(None) } else { Err(Error::OtherHash.into()) };
+        return if table.len() == 0 && !table.is_weak() {
+            Ok(None)
+        } else {
+            Err(Error::OtherHash.into())
+        };
     }
     let (mut few, mut count) = ([Cell::NULL; FEW], 0_usize);
     table.each_of_hash(hash, |_, cell| {

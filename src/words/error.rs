@@ -136,7 +136,8 @@ pub enum Error {
     /// A value that is used as a key has more than 2^20 parts, counted as often as they are
     /// reached, or nests them deeper than 64 levels, last parts not counted.
     KeyTooLarge,
-    /// The keys of the map are found by another hash: that of the heap, or one of the VM.
+    /// The keys of the map are found by another hash: that of the heap, as in each weak map, or one
+    /// of the VM.
     OtherHash,
 }
 

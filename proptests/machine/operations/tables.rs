@@ -17,6 +17,7 @@ fn maps(t: &mut Table) {
     const KEY: &[Takes] = &[Of(Kind::MAP), Value];
     const CHANGES: &[Effect] = &[Changes(0)];
     t.row("View<Map>::len", MAP, &[], |m, c| show(m.heap.get::<Map>(c.cell(0))?.len()));
+    t.row("View<Map>::is_weak", MAP, &[], |m, c| show(m.heap.get::<Map>(c.cell(0))?.is_weak()));
     t.row("View<Map>::is_empty", MAP, &[], |m, c| show(m.heap.get::<Map>(c.cell(0))?.is_empty()));
     t.row("View<Map>::nth", MAP, &[], |m, c| show(m.heap.get::<Map>(c.cell(0))?.nth(c.index())?));
     t.row("View<Map>::next", MAP, &[], |m, c| {
@@ -144,6 +145,7 @@ fn sets(t: &mut Table) {
     const KEY: &[Takes] = &[Of(Kind::SET), Value];
     const CHANGES: &[Effect] = &[Changes(0)];
     t.row("View<Set>::len", SET, &[], |m, c| show(m.heap.get::<Set>(c.cell(0))?.len()));
+    t.row("View<Set>::is_weak", SET, &[], |m, c| show(m.heap.get::<Set>(c.cell(0))?.is_weak()));
     t.row("View<Set>::is_empty", SET, &[], |m, c| show(m.heap.get::<Set>(c.cell(0))?.is_empty()));
     t.row("View<Set>::nth", SET, &[], |m, c| show(m.heap.get::<Set>(c.cell(0))?.nth(c.index())?));
     t.row("View<Set>::next", SET, &[], |m, c| {

@@ -15,7 +15,7 @@
 //! needs more memory. Random hashes do not come near; chosen keys cost no more than that
 //! many groups.
 
-use super::layout::{COUNTS, HEADER, Layout, NEXT, POSITIONS, START, start};
+use super::layout::{COUNTS, HEADER, Layout, NEXT, OWN, POSITIONS, START, WEAK, start};
 use super::{Entry, Probe, Table, copied};
 use crate::arena::halves;
 use crate::words::{Cell, to_usize};
@@ -313,9 +313,11 @@ impl Table<&mut [u64]> {
             return 0;
         }
         let (layout, next) = (self.read().layout(), self.read().header(NEXT));
-        let (used, is_own) = (to_usize(self.used), self.read().is_own());
+        let flags = self.read().flags(WEAK | OWN);
+        let (used, is_own) = (to_usize(self.used), flags & OWN != 0);
         if is_own || self.read().is_ordered() || used >= layout.buckets() / FOUND {
             start(self.words, layout, 0, next);
+            self.set_flags(flags);
             if is_own {
                 self.set_own(true);
             }

@@ -37,7 +37,7 @@ pub(crate) use rebuild::Plan;
 
 use crate::arena::halves;
 use crate::words::{Cell, to_usize};
-use layout::{BOXED, COUNTS, Layout, ORDERED, START};
+use layout::{BOXED, COUNTS, Layout, ORDERED, START, WEAK};
 
 /// A table in `words`, of whose positions `used` are used, by entries of `stride` cells
 /// or by holes. The stride folds away where the kind is known at compile time.
@@ -97,6 +97,11 @@ impl<'h> Table<&'h [u64]> {
         self.used
     }
 
+    /// The number of positions.
+    pub(crate) fn capacity(&self) -> usize {
+        if self.words.is_empty() { 0 } else { self.layout().capacity }
+    }
+
     /// Whether every position is used.
     #[inline(always)]
     pub(crate) fn is_full(&self) -> bool {
@@ -119,6 +124,17 @@ impl<'h> Table<&'h [u64]> {
     #[inline(always)]
     pub(crate) fn has_boxed(&self) -> bool {
         halves(self.header(COUNTS)).0 & BOXED != 0
+    }
+
+    /// Whether the table is weak by its keys.
+    #[inline(always)]
+    pub(crate) fn is_weak(&self) -> bool {
+        halves(self.header(COUNTS)).0 & WEAK != 0
+    }
+
+    /// Which of these flags are set.
+    fn flags(&self, flags: u32) -> u32 {
+        halves(self.header(COUNTS)).0 & flags
     }
 
     /// Whether most positions are holes, so that a smaller table would do.
@@ -163,7 +179,12 @@ impl<'h> Table<&'h mut [u64]> {
 
     /// Sets a flag.
     pub(crate) fn set_boxed(&mut self) {
-        let word = self.read().header(COUNTS) | u64::from(BOXED) << 32;
+        self.set_flags(BOXED);
+    }
+
+    /// Sets flags, which stay as they are if they are set.
+    fn set_flags(&mut self, flags: u32) {
+        let word = self.read().header(COUNTS) | u64::from(flags) << 32;
         self.put(COUNTS, word);
     }
 }
