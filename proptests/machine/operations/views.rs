@@ -231,6 +231,12 @@ fn mutable<K: Mutable<Element: Element>>(t: &mut Table) {
     sequence::<K>(t);
     let (takes, with_element) = ([Of(K::KIND)], [Of(K::KIND), Value]);
     let changes = [Changes(0)];
+    t.row("Heap::value_of", &takes, &[Allocates(K::KIND)], |m, c| {
+        m.heap.get::<K>(c.cell(0))?;
+        let value = m.heap.value_of(c.cell(0))?;
+        assert_eq!(m.heap.is_value(value), Ok(true));
+        m.keep(value)
+    });
     t.row("ViewMut::as_mut_slice", &with_element, &changes, |m, c| {
         m.heap.get_mut::<K>(c.cell(0))?.as_mut_slice().fill(K::Element::of(c));
         show(())

@@ -65,7 +65,7 @@ impl<'h> Table<&'h [u64]> {
                     }
                     false
                 };
-                let end = index.probe(hash, &missed);
+                let end = index.probe(hash, missed);
                 debug_assert!(end.is_err(), "no position is a hit");
             }
             None => (0..self.used).for_each(visit),
