@@ -87,8 +87,9 @@
 //!    [`Heap::transplant`] copies an object graph from another heap, [`Heap::try_clone`] a
 //!    whole heap with its handles. [`Heap::intern`] returns one cell for each text.
 //! 10. [`Heap::objects`], [`Heap::edges`], [`Heap::path_from_roots`], [`Heap::dump`],
-//!     [`Heap::graphviz`] and [`Heap::verify`] inspect a heap; [`abi`] exposes its
-//!     layouts to JIT compilers.
+//!     [`Heap::graphviz`] and [`Heap::verify`] inspect a heap, and
+//!     [`Heap::write_heap_snapshot`] writes it for the DevTools of Chrome; [`abi`] exposes
+//!     its layouts to JIT compilers.
 //!
 //! # Errors
 //!
@@ -157,7 +158,9 @@ pub use bstr;
 pub use arena::memory;
 pub use heap::{CollectorStats, Heap, Settings, Usage};
 pub use kinds::*;
-pub use life::{Collected, Dump, Fault, Refused, Region, RootPath, SealKey, Step};
+pub use life::{
+    Collected, Dump, Fault, Refused, Region, RootPath, SealKey, SnapshotNames, SnapshotTotals, Step,
+};
 pub use object::{
     Cursor, Growable, Mutable, Number, Object, ObjectInit, Sequence, SequenceInit, TableInit,
     ValueArray, View, ViewMut,

@@ -185,6 +185,13 @@ impl Account {
         if len <= vec.capacity() { Ok(()) } else { self.grow(vec, len) }
     }
 
+    /// [`Account::reserve`] for what the heap can do without: asks only for what the limit
+    /// leaves, so that nothing is refused. Returns whether there is room.
+    pub(crate) fn reserve_spare<T>(&mut self, vec: &mut Vec<T>, len: usize) -> bool {
+        let bytes = len.saturating_sub(vec.capacity()).saturating_mul(size_of::<T>());
+        bytes <= self.left() && self.reserve(vec, len).is_ok()
+    }
+
     /// A copy of `vec`, on this account.
     ///
     /// # Errors

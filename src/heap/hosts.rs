@@ -79,6 +79,11 @@ impl Hosts {
         self.bytes
     }
 
+    /// The bytes of the value of the object in a slot.
+    pub(crate) fn bytes_at(&self, index: u32) -> usize {
+        self.entries.get(to_usize(index)).map_or(0, Entry::bytes)
+    }
+
     /// Reserves memory for a value, and for its entry in the table. Amortised O(1).
     ///
     /// # Errors
