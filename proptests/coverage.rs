@@ -13,12 +13,13 @@ use syn::{Attribute, Expr, GenericArgument, Item, PathArguments, Type, Visibilit
 
 /// Types and functions that need no heap, or only read its representation, with
 /// the modules that test them.
-const WITHOUT_ROWS: [(&str, &str); 16] = [
+const WITHOUT_ROWS: [(&str, &str); 17] = [
     ("Cursor", "cells.rs"),
     ("Cell", "cells.rs"),
     ("Error", "cells.rs"),
     ("DisplayStyle", "display.rs"),
     ("ShortStr", "cells.rs"),
+    ("SnapshotNames", "observe/snapshot.rs"),
     ("Handle", "cells.rs"),
     ("Kind", "cells.rs"),
     ("abi::bits", "cells.rs"),
@@ -346,6 +347,7 @@ fn every_public_function_is_run() {
         functions.remove("Settings::random").unwrap();
         functions.remove("Heap::new").unwrap();
         functions.remove("Heap::step_for").unwrap();
+        functions.remove("Heap::save_heap_snapshot").unwrap();
     }
     let (mut missing, mut heap) = (Vec::new(), BTreeSet::new());
     for (function, file) in &functions {

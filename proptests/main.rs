@@ -28,6 +28,7 @@ mod lifetimes;
 mod limits;
 mod machine;
 mod memory;
+mod observe;
 mod opacity;
 mod peaks;
 mod programs;

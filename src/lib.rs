@@ -156,10 +156,11 @@ pub mod abi;
 pub use bstr;
 
 pub use arena::memory;
-pub use heap::{CollectorStats, Heap, Settings, Usage};
+pub use heap::{CollectorStats, Heap, Settings, SiteCount, SiteUsage, Usage};
 pub use kinds::*;
 pub use life::{
-    Collected, Dump, Fault, Refused, Region, RootPath, SealKey, SnapshotNames, SnapshotTotals, Step,
+    AllocationProfile, Collected, Dump, Fault, Refused, Region, RootPath, SealKey, SnapshotNames,
+    SnapshotTotals, Step,
 };
 pub use object::{
     Cursor, Growable, Mutable, Number, Object, ObjectInit, Sequence, SequenceInit, TableInit,
@@ -170,6 +171,6 @@ pub use ops::{
     WindowTarget, WindowTargets,
 };
 pub use words::{
-    ArenaUsage, AsHandle, Cell, Error, Handle, HasKind, Kind, Limits, Policy, Resource, ShortStr,
-    Unpacked,
+    ArenaUsage, AsHandle, Cell, Collection, Error, Event, EventKind, Handle, HasKind, Kind, Limits,
+    Policy, Resource, ShortStr, Unpacked,
 };

@@ -9,6 +9,7 @@
 
 use alloc::vec::Vec;
 
+use super::profile::{BoxedProfile, Profile};
 use crate::arena::{Account, Arenas};
 use crate::words::{Cell, Error, Result, to_u64};
 
@@ -43,6 +44,11 @@ pub(crate) struct AllocationLog {
     /// Length from which on the log may grow ahead of need.
     growth: usize,
     pruned: Option<Pruned>,
+    /// Whether an allocation has nothing to record: no region is open, and there is no profile.
+    is_idle: bool,
+    /// The site of the program that allocates.
+    pub(super) site: u32,
+    profile: Option<BoxedProfile>,
 }
 
 /// The entries that may be live in a log of this capacity before it grows.
@@ -68,24 +74,33 @@ impl AllocationLog {
             trigger: 0,
             growth: 0,
             pruned: None,
+            is_idle: true,
+            site: 0,
+            profile: None,
         }
     }
 
     /// Reserves room for the record of an allocation. Returns the capacity before it,
     /// for [`AllocationLog::give_back`].
-    #[inline(always)]
     pub(super) fn reserve_one(&mut self, arenas: &Arenas, account: &mut Account) -> Result<usize> {
         let capacity = self.entries.capacity();
-        if !self.is_ready() {
+        if !self.regions.is_empty() && self.entries.len() >= live_max(capacity) {
             self.make_room(arenas, account, 1, 0)?;
         }
         Ok(capacity)
     }
 
-    /// Whether [`AllocationLog::reserve_one`] has nothing to do.
+    /// Whether an allocation needs nothing but [`AllocationLog::record`].
     #[inline(always)]
     pub(super) fn is_ready(&self) -> bool {
-        self.regions.is_empty() || self.entries.len() < self.trigger
+        self.is_idle || self.entries.len() < self.trigger
+    }
+
+    /// Sets what [`AllocationLog::is_ready`] reads.
+    fn set_ready(&mut self) {
+        let is_profiled = self.profile.is_some();
+        self.is_idle = self.regions.is_empty() && !is_profiled;
+        self.trigger = if is_profiled { 0 } else { live_max(self.entries.capacity()) };
     }
 
     /// Makes room for `wanted` more entries. `unrecorded` objects of the heap were
@@ -137,7 +152,7 @@ impl AllocationLog {
         } else {
             Ok(())
         };
-        self.trigger = live_max(self.entries.capacity());
+        self.set_ready();
         if must { grown } else { Ok(()) }
     }
 
@@ -160,17 +175,34 @@ impl AllocationLog {
     #[inline(always)]
     pub(super) fn record(&mut self, cell: Cell) {
         // The second test holds, and leaves no growth for the compiler to provide for.
-        if !self.regions.is_empty() && self.entries.len() < self.entries.capacity() {
+        if !self.is_idle && self.entries.len() < self.entries.capacity() {
             self.entries.push(cell);
         }
     }
 
+    /// Records an allocation that [`AllocationLog::reserve_one`] has made room for, in a log
+    /// that is not ready.
+    pub(super) fn record_rarely(&mut self, arenas: &Arenas, account: &mut Account, cell: Cell) {
+        if !self.regions.is_empty() {
+            self.record(cell);
+        }
+        self.note_profiled(arenas, account, cell);
+    }
+
+    /// Counts an allocation in the profile, if there is one.
+    fn note_profiled(&mut self, arenas: &Arenas, account: &mut Account, cell: Cell) {
+        if let Some([profile]) = self.profile.as_deref_mut() {
+            profile.note(account, arenas, self.site, cell);
+        }
+    }
+
     /// Takes note of an object that is in no region, though one may be open.
-    pub(crate) const fn note_unrecorded(&mut self) {
+    pub(crate) fn note_unrecorded(&mut self, arenas: &Arenas, account: &mut Account, cell: Cell) {
         // Else it would count as one of a region.
         if let Some(pruned) = &mut self.pruned {
             pruned.objects = pruned.objects.saturating_add(1);
         }
+        self.note_profiled(arenas, account, cell);
     }
 
     /// Gives back the room reserved for an allocation that failed; returns its error.
@@ -197,11 +229,19 @@ impl AllocationLog {
         count: usize,
         cells: impl Iterator<Item = Cell>,
     ) -> Result<()> {
-        if !self.regions.is_empty() {
-            if self.trigger.saturating_sub(self.entries.len()) < count {
-                self.make_room(arenas, account, count, to_u64(count))?;
+        if self.is_idle {
+            return Ok(());
+        }
+        let in_region = !self.regions.is_empty();
+        let room = live_max(self.entries.capacity()).saturating_sub(self.entries.len());
+        if in_region && room < count {
+            self.make_room(arenas, account, count, to_u64(count))?;
+        }
+        for cell in cells {
+            if in_region {
+                self.record(cell);
             }
-            self.entries.extend(cells);
+            self.note_profiled(arenas, account, cell);
         }
         Ok(())
     }
@@ -245,6 +285,7 @@ impl AllocationLog {
         let len = self.regions.len().saturating_add(1);
         account.reserve(&mut self.regions, len)?;
         self.regions.push(OpenRegion { serial, start: self.entries.len() });
+        self.is_idle = false;
         Ok(())
     }
 
@@ -259,6 +300,7 @@ impl AllocationLog {
     #[inline]
     pub(crate) fn close(&mut self, depth: usize, region: OpenRegion) -> bool {
         self.regions.truncate(depth);
+        self.is_idle = depth == 0 && self.profile.is_none();
         self.entries.len() > region.start
     }
 
@@ -293,25 +335,59 @@ impl AllocationLog {
     /// Gives back spare capacity beyond `capacity` entries.
     pub(super) fn shrink(&mut self, account: &mut Account, capacity: usize) {
         account.shrink(&mut self.entries, capacity);
-        self.trigger = live_max(self.entries.capacity());
+        self.set_ready();
     }
 
     /// Gives back spare capacity, but for what lets pruning be amortised.
     pub(super) fn trim(&mut self, account: &mut Account) {
         self.shrink(account, capacity_for(self.entries.len()));
         account.shrink(&mut self.regions, 0);
+        if let Some([profile]) = self.profile.as_deref_mut() {
+            profile.trim(account);
+        }
+    }
+
+    /// Begins a profile, or a new one.
+    ///
+    /// # Errors
+    /// [`Error::Limit`], [`Error::OutOfMemory`]. Nothing has changed then.
+    pub(crate) fn start_profile(&mut self, account: &mut Account, seed: u64) -> Result<()> {
+        let profile = account.boxed(Profile::new(seed))?;
+        self.stop_profile(account);
+        self.profile = Some(profile);
+        self.set_ready();
+        Ok(())
+    }
+
+    /// Ends the profile, and gives its memory back.
+    pub(crate) fn stop_profile(&mut self, account: &mut Account) {
+        if let Some(mut boxed) = self.profile.take() {
+            let [profile] = &mut *boxed;
+            profile.end(account);
+            account.unbox(boxed);
+        }
+        self.set_ready();
+    }
+
+    /// The profile, if there is one.
+    pub(crate) fn profile_mut(&mut self) -> Option<&mut Profile> {
+        self.profile.as_deref_mut().map(|[profile]| profile)
     }
 
     /// Bytes requested for the log.
     pub(super) fn reserved_bytes(&self) -> u64 {
         let entries = self.entries.capacity().saturating_mul(size_of::<Cell>());
         let regions = self.regions.capacity().saturating_mul(size_of::<OpenRegion>());
-        to_u64(entries.saturating_add(regions))
+        let profile = self.profile.as_deref().map_or(0, |[profile]| profile.reserved_bytes());
+        to_u64(entries.saturating_add(regions)).saturating_add(profile)
     }
 
     /// Whether every region starts inside the log, and the log grows before it is full.
     pub(crate) fn is_ordered(&self) -> bool {
+        let is_profiled = self.profile.is_some();
         self.trigger <= self.entries.capacity()
+            && self.is_idle == (self.regions.is_empty() && !is_profiled)
+            && (self.trigger == 0 || !is_profiled)
             && self.regions.iter().all(|region| region.start <= self.entries.len())
     }
 }

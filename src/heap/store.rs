@@ -12,7 +12,7 @@ use crate::object::{
     Context, Internal, Keys, Object, ObjectInit, View, ViewMut, shrink_spare_tables,
 };
 use crate::words::{
-    AsHandle, Cell, Error, Handle, HasKind, HashSeeds, Kind, Result, object_len, to_u64,
+    AsHandle, Cell, Error, EventKind, Handle, HasKind, HashSeeds, Kind, Result, object_len, to_u64,
 };
 
 /// The objects of a heap and their memory.
@@ -112,6 +112,13 @@ impl Store {
     #[inline]
     pub(crate) const fn account_mut(&mut self) -> &mut Account {
         &mut self.resources.account
+    }
+
+    /// Sets the site that allocates from here on; see
+    /// [`Heap::set_site`](crate::Heap::set_site).
+    #[inline]
+    pub(crate) const fn set_site(&mut self, site: u32) {
+        self.log.site = site;
     }
 
     #[inline]
@@ -216,14 +223,41 @@ impl Store {
         words: usize,
         fill: impl FnOnce(&mut [u64]) -> Result<()>,
     ) -> Result<Cell> {
-        let log = self.log.reserve_one(&self.arenas, &mut self.resources.account)?;
-        let arena = self.arenas.get_mut(kind).ok_or(Error::NotAHandle)?;
-        match arena.alloc(&mut self.resources, len, words, fill) {
+        self.alloc_recorded(|arenas, resources| {
+            let arena = arenas.get_mut(kind).ok_or(Error::NotAHandle)?;
+            arena.alloc(resources, len, words, fill)
+        })
+    }
+
+    /// Records the object that `alloc` allocates.
+    #[inline(always)]
+    fn alloc_recorded(
+        &mut self,
+        alloc: impl FnOnce(&mut Arenas, &mut Resources) -> Result<Cell>,
+    ) -> Result<Cell> {
+        if !self.log.is_ready() {
+            return self.alloc_rarely(alloc);
+        }
+        let cell = alloc(&mut self.arenas, &mut self.resources)?;
+        self.log.record(cell);
+        Ok(cell)
+    }
+
+    /// [`Store::alloc_recorded`] where the log needs room, or there is a profile.
+    #[cold]
+    #[inline(never)]
+    fn alloc_rarely(
+        &mut self,
+        alloc: impl FnOnce(&mut Arenas, &mut Resources) -> Result<Cell>,
+    ) -> Result<Cell> {
+        let Store { arenas, resources, log } = self;
+        let capacity = log.reserve_one(arenas, &mut resources.account)?;
+        match alloc(arenas, resources) {
             Ok(cell) => {
-                self.log.record(cell);
+                log.record_rarely(arenas, &mut resources.account, cell);
                 Ok(cell)
             }
-            Err(error) => Err(self.log.give_back(&mut self.resources.account, log, error)),
+            Err(error) => Err(log.give_back(&mut resources.account, capacity, error)),
         }
     }
 
@@ -262,16 +296,10 @@ impl Store {
         (len, words): (u32, usize),
         fill: impl FnOnce(&Arena, &mut [u64]) -> Result<()>,
     ) -> Result<Cell> {
-        let log = self.log.reserve_one(&self.arenas, &mut self.resources.account)?;
-        let (source, target) = self.arenas.read_and_write(from, kind)?;
-        let fill = |words: &mut [u64]| fill(source, words);
-        match target.alloc(&mut self.resources, len, words, fill) {
-            Ok(cell) => {
-                self.log.record(cell);
-                Ok(cell)
-            }
-            Err(error) => Err(self.log.give_back(&mut self.resources.account, log, error)),
-        }
+        self.alloc_recorded(|arenas, resources| {
+            let (source, target) = arenas.read_and_write(from, kind)?;
+            target.alloc(resources, len, words, |words: &mut [u64]| fill(source, words))
+        })
     }
 
     /// Allocates an object without a record of it: [`Store::record_all`] or
@@ -385,7 +413,10 @@ impl Store {
         }
         for arena in self.arenas.iter_mut() {
             if wanted(arena) {
+                let from = arena.memory().size();
                 arena.compact(&mut self.resources);
+                let (arena, to) = (arena.kind(), arena.memory().size());
+                self.resources.account.note_event(EventKind::Compaction { arena, from, to });
                 compacted = compacted.saturating_add(1);
             }
         }
@@ -423,6 +454,7 @@ impl Store {
         let bitmap = to_u64(self.resources.bitmap_words()).saturating_mul(8);
         let symbols = self.arenas.symbols().reserved_bytes();
         let others = self.log.reserved_bytes().saturating_add(symbols);
+        let others = others.saturating_add(self.account().event_bytes());
         arenas.fold(bitmap, u64::saturating_add).saturating_add(others)
     }
 

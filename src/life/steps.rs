@@ -18,7 +18,7 @@ use super::mark::{Marker, VISIT};
 use super::trace::{Bases, Marks};
 use crate::arena::{Arena, Born, Tally};
 use crate::heap::{Heap, Pacer, Phase, Stopwatch, StoreParts};
-use crate::words::{Cell, Result, to_u64};
+use crate::words::{Cell, Collection, Result, to_u64};
 #[cfg(doc)]
 use crate::words::{Error, Policy};
 
@@ -100,6 +100,7 @@ impl Heap {
         if !self.begin_step() {
             return Ok((self.collect(roots).map(Step::of_collection)?, true));
         }
+        self.note_begin(Collection::Step);
         let (mut step, work) = (Step::default(), work.max(1));
         if self.cycle.phase == Phase::Whitening {
             self.whiten_step(work, &mut step);
@@ -115,6 +116,7 @@ impl Heap {
         if step.finished {
             self.finish_cycle();
         }
+        self.note_end(Collection::Step, step.freed, step.work);
         self.drop_dead_values();
         self.verify_if_stressed()?;
         Ok((step, false))
@@ -165,11 +167,13 @@ impl Heap {
             return self.collect(roots);
         }
         let watch = Stopwatch::start();
+        self.note_begin(Collection::Young);
         let before = self.store.arenas().payload_bytes();
         let mut step = Step::default();
         let (promoted, remembered) = self.mark_step(&mut roots, ALL, &mut step);
         self.sweep_step(ALL, &mut step);
         self.note_young();
+        self.note_end(Collection::Young, step.freed, step.work);
         self.drop_dead_values();
         self.verify_if_stressed()?;
         let done = Collected {
