@@ -42,4 +42,5 @@ mod sorting;
 mod statement;
 mod support;
 mod symbols;
+mod testing;
 mod type_confusion;

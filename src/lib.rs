@@ -114,6 +114,7 @@
 //! | `bigint` | yes | Faster products, quotients and decimal text of integers of thousands of bits, by `num-bigint`. Without it, results are the same, and take O(n^2). |
 //! | `simd` | yes | Loops compiled for several instruction sets; UTF-8 validation by SIMD. |
 //! | `getrandom` | no | `Settings::try_random`: random seeds without `std`, and on wasm32-unknown-unknown. |
+//! | `proptest` | no | `testing`: strategies for property tests of a VM, and a check of what an instruction writes. |
 //!
 //! The crate needs Rust 1.88, `alloc`, and a little-endian target of 32 or 64 bits.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -152,6 +153,9 @@ mod ops;
 mod life;
 
 pub mod abi;
+
+#[cfg(feature = "proptest")]
+pub mod testing;
 
 pub use bstr;
 

@@ -8,7 +8,7 @@ use segheap::{
     Cell, Closure, Heap, Limits, List, Map, Pair, Settings, SnapshotNames, SnapshotTotals, Str,
     Struct,
 };
-use serde_json::Value;
+use tinyjson::JsonValue;
 
 use crate::machine::frame::Monitor;
 use crate::machine::{Machine, Step};
@@ -31,19 +31,27 @@ struct Snapshot {
     ids: BTreeMap<u64, usize>,
 }
 
-fn numbers(value: &Value) -> Vec<u64> {
-    value.as_array().unwrap().iter().map(|number| number.as_u64().unwrap()).collect()
+type Array = Vec<JsonValue>;
+
+fn number(value: &JsonValue) -> u64 {
+    let number: f64 = *value.get().unwrap();
+    assert!(number >= 0.0 && number.fract() == 0.0 && number < (1_u64 << 53) as f64);
+    number as u64
 }
 
-fn names(value: &Value) -> Vec<String> {
-    value.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+fn numbers(value: &JsonValue) -> Vec<u64> {
+    value.get::<Array>().unwrap().iter().map(number).collect()
+}
+
+fn names(value: &JsonValue) -> Vec<String> {
+    value.get::<Array>().unwrap().iter().map(|name| name.get::<String>().unwrap().clone()).collect()
 }
 
 impl Snapshot {
     /// Parses a snapshot by the fields that it declares, and checks all that the format says
     /// about counts and references.
     fn parse(json: &str) -> Snapshot {
-        let json: Value = serde_json::from_str(json).unwrap();
+        let json: JsonValue = json.parse().unwrap();
         let (head, meta) = (&json["snapshot"], &json["snapshot"]["meta"]);
         let (node_fields, edge_fields) = (names(&meta["node_fields"]), names(&meta["edge_fields"]));
         let place =
@@ -53,11 +61,11 @@ impl Snapshot {
         let (nodes, edges) = (numbers(&json["nodes"]), numbers(&json["edges"]));
         let strings = names(&json["strings"]);
         let width = node_fields.len();
-        assert_eq!(head["node_count"].as_u64().unwrap() as usize * width, nodes.len());
-        assert_eq!(head["edge_count"].as_u64().unwrap() as usize * edge_fields.len(), edges.len());
-        assert_eq!(meta["node_types"].as_array().unwrap().len(), width);
+        assert_eq!(number(&head["node_count"]) as usize * width, nodes.len());
+        assert_eq!(number(&head["edge_count"]) as usize * edge_fields.len(), edges.len());
+        assert_eq!(meta["node_types"].get::<Array>().unwrap().len(), width);
         for empty in ["trace_function_infos", "trace_tree", "samples", "locations"] {
-            assert_eq!(json[empty], Value::Array(Vec::new()));
+            assert_eq!(numbers(&json[empty]), []);
         }
         let mut used = vec![false; strings.len()];
         let mut rest = edges.chunks_exact(edge_fields.len());
@@ -167,10 +175,10 @@ fn check(heap: &mut Heap, roots: &[Cell]) {
             Err(_) => assert_eq!(node.name, cell.kind().unwrap().name()),
         }
     }
-    let roots: BTreeSet<Cell> =
-        roots.iter().copied().filter(|root| snapshot_contains(heap, *root)).collect();
+    let live = roots.iter().copied().filter(|root| snapshot_contains(heap, *root));
+    let expected: BTreeSet<usize> = live.map(|root| snapshot.place(root)).collect();
     let shown: BTreeSet<usize> = snapshot.nodes[2].edges.iter().map(|(.., to)| *to).collect();
-    assert_eq!(shown, roots.iter().map(|root| snapshot.place(*root)).collect());
+    assert_eq!(shown, expected);
 }
 
 /// Whether the object is in memory: one that a cycle has found to be garbage is until the
