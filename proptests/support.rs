@@ -2,7 +2,6 @@
 
 use std::ops::{Bound, Range};
 
-use proptest::prelude::*;
 use proptest::test_runner::Config;
 use segheap::{Cell, Error, Heap, Limits, Settings, abi};
 

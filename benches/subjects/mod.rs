@@ -9,6 +9,7 @@ pub(crate) mod comparison;
 pub(crate) mod copies;
 pub(crate) mod fresh;
 pub(crate) mod maps;
+mod observe;
 pub(crate) mod overheads;
 pub(crate) mod pauses;
 pub(crate) mod push;
@@ -44,6 +45,7 @@ pub(crate) fn comparisons() -> impl Iterator<Item = Entry> {
         collect::COMPARISONS,
         pauses::COMPARISONS,
         overheads::COMPARISONS,
+        observe::COMPARISONS,
     ]
     .into_iter()
     .flatten()

@@ -4,7 +4,7 @@
 use segheap::testing::{Frame, Untouched, Writes};
 use segheap::{Cell, Heap, Kind};
 
-use super::{Call, Effect, Machine, Outcome, arenas};
+use super::{Call, Effect, Machine, Outcome};
 
 /// A snapshot of all arenas before an instruction.
 pub struct Monitor(Frame);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use segheap::{Cell, F64Arr, Heap, Kind, Limits, List, Map, Pair, SiteUsage, Struct, abi};
+use segheap::{Cell, F64Arr, Heap, Limits, List, Map, Pair, SiteUsage, Struct, abi};
 
 use super::protobuf;
 use crate::machine::Machine;
