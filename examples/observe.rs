@@ -53,6 +53,11 @@ fn main() -> ExitCode {
         heap.start_profile()?;
         heap.record_events(4096)?;
         let counts = count_words(&mut heap)?;
+        out.paragraph(
+            "What the lines of the program have allocated; the bytes that are live, as stacks for \
+             a flame graph; and what the heap did meanwhile.",
+        )?;
+        out.line("")?;
         heap.collect([counts])?;
         profile(&mut heap, out)?;
         events(&mut heap, out)?;

@@ -58,8 +58,9 @@ impl Deed {
             Deed::Allocate => is_kept && !writes.is_empty(),
             Deed::Change | Deed::Grow => has("kind") || has("changes") && !has("frees"),
             Deed::Free => has("kind") || has("frees") || has("sweeps"),
-            // Objects of other kinds may move or be freed as well.
-            Deed::Compact => is_kept && has("moves"),
+            // The pair has no reason to move.
+            Deed::Compact => is_kept && (has("moves") || has("kind")),
+            // It is freed as well.
             Deed::Sweep => is_kept && has("sweeps"),
         }
     }

@@ -309,7 +309,7 @@ fn a_full_heap_has_a_snapshot() {
     let (snapshot, totals) = Snapshot::of(&mut heap, &[list.cell()], &Names);
     assert!(totals.names_lost > 0 && snapshot.nodes.iter().all(|node| node.name != "Point"));
     // With room for few names, the others are left out.
-    heap.set_limits(Limits::NONE.with_bytes(used + 200));
+    heap.set_limits(Limits::NONE.with_bytes(used + 100));
     let (snapshot, totals) = Snapshot::of(&mut heap, &[list.cell()], &Names);
     assert!(totals.names_lost > 0 && snapshot.nodes.iter().any(|node| node.name == "Point"));
     heap.verify().unwrap();
