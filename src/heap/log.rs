@@ -82,12 +82,23 @@ impl AllocationLog {
 
     /// Reserves room for the record of an allocation. Returns the capacity before it,
     /// for [`AllocationLog::give_back`].
+    #[inline(always)]
     pub(super) fn reserve_one(&mut self, arenas: &Arenas, account: &mut Account) -> Result<usize> {
         let capacity = self.entries.capacity();
-        if !self.regions.is_empty() && self.entries.len() >= live_max(capacity) {
-            self.make_room(arenas, account, 1, 0)?;
+        if !self.is_ready() {
+            self.reserve_rarely(arenas, account)?;
         }
         Ok(capacity)
+    }
+
+    /// [`AllocationLog::reserve_one`] in a log that is not ready.
+    #[cold]
+    fn reserve_rarely(&mut self, arenas: &Arenas, account: &mut Account) -> Result<()> {
+        let is_full = self.entries.len() >= live_max(self.entries.capacity());
+        if is_full && !self.regions.is_empty() {
+            self.make_room(arenas, account, 1, 0)?;
+        }
+        Ok(())
     }
 
     /// Whether an allocation needs nothing but [`AllocationLog::record`].
@@ -171,22 +182,30 @@ impl AllocationLog {
         usize::try_from(live).ok()
     }
 
-    /// Records an allocation for which room was reserved.
+    /// Records an allocation for which room was reserved, if the log is ready; returns whether
+    /// it is.
     #[inline(always)]
-    pub(super) fn record(&mut self, cell: Cell) {
+    pub(super) fn record(&mut self, cell: Cell) -> bool {
+        let is_ready = self.is_ready();
         // The second test holds, and leaves no growth for the compiler to provide for.
-        if !self.is_idle && self.entries.len() < self.entries.capacity() {
+        if is_ready && !self.is_idle && self.entries.len() < self.entries.capacity() {
             self.entries.push(cell);
         }
+        is_ready
     }
 
-    /// Records an allocation that [`AllocationLog::reserve_one`] has made room for, in a log
-    /// that is not ready.
+    /// Records an allocation for which room was reserved, in a log that is not ready.
     pub(super) fn record_rarely(&mut self, arenas: &Arenas, account: &mut Account, cell: Cell) {
-        if !self.regions.is_empty() {
-            self.record(cell);
-        }
+        self.push(cell);
         self.note_profiled(arenas, account, cell);
+    }
+
+    /// Adds an entry if a region is open. There is room.
+    fn push(&mut self, cell: Cell) {
+        debug_assert!(self.regions.is_empty() || self.room() > 0, "room has been reserved");
+        if !self.regions.is_empty() && self.room() > 0 {
+            self.entries.push(cell);
+        }
     }
 
     /// Counts an allocation in the profile, if there is one.
@@ -238,9 +257,7 @@ impl AllocationLog {
             self.make_room(arenas, account, count, to_u64(count))?;
         }
         for cell in cells {
-            if in_region {
-                self.record(cell);
-            }
+            self.push(cell);
             self.note_profiled(arenas, account, cell);
         }
         Ok(())

@@ -223,42 +223,27 @@ impl Store {
         words: usize,
         fill: impl FnOnce(&mut [u64]) -> Result<()>,
     ) -> Result<Cell> {
-        self.alloc_recorded(|arenas, resources| {
-            let arena = arenas.get_mut(kind).ok_or(Error::NotAHandle)?;
-            arena.alloc(resources, len, words, fill)
-        })
-    }
-
-    /// Records the object that `alloc` allocates.
-    #[inline(always)]
-    fn alloc_recorded(
-        &mut self,
-        alloc: impl FnOnce(&mut Arenas, &mut Resources) -> Result<Cell>,
-    ) -> Result<Cell> {
-        if !self.log.is_ready() {
-            return self.alloc_rarely(alloc);
+        let log = self.log.reserve_one(&self.arenas, &mut self.resources.account)?;
+        let arena = self.arenas.get_mut(kind).ok_or(Error::NotAHandle)?;
+        match arena.alloc(&mut self.resources, len, words, fill) {
+            Ok(cell) => Ok(self.record(cell)),
+            Err(error) => Err(self.log.give_back(&mut self.resources.account, log, error)),
         }
-        let cell = alloc(&mut self.arenas, &mut self.resources)?;
-        self.log.record(cell);
-        Ok(cell)
     }
 
-    /// [`Store::alloc_recorded`] where the log needs room, or there is a profile.
+    /// Records an allocation for which room was reserved; returns the cell.
+    #[inline(always)]
+    fn record(&mut self, cell: Cell) -> Cell {
+        if self.log.record(cell) { cell } else { self.record_rarely(cell) }
+    }
+
+    /// [`Store::record`] where the log is nearly full, or there is a profile.
     #[cold]
     #[inline(never)]
-    fn alloc_rarely(
-        &mut self,
-        alloc: impl FnOnce(&mut Arenas, &mut Resources) -> Result<Cell>,
-    ) -> Result<Cell> {
+    fn record_rarely(&mut self, cell: Cell) -> Cell {
         let Store { arenas, resources, log } = self;
-        let capacity = log.reserve_one(arenas, &mut resources.account)?;
-        match alloc(arenas, resources) {
-            Ok(cell) => {
-                log.record_rarely(arenas, &mut resources.account, cell);
-                Ok(cell)
-            }
-            Err(error) => Err(log.give_back(&mut resources.account, capacity, error)),
-        }
+        log.record_rarely(arenas, &mut resources.account, cell);
+        cell
     }
 
     /// Allocates an object of 1 to 8 words, which the caller writes, if that takes no
@@ -275,8 +260,7 @@ impl Store {
         }
         let arena = self.arenas.get_mut(kind)?;
         let (cell, first) = arena.alloc_ready(&mut self.resources, len, words)?;
-        self.log.record(cell);
-        Some((cell, first))
+        Some((self.record(cell), first))
     }
 
     /// Checks that the limits allow an object of `words` words; see
@@ -296,10 +280,13 @@ impl Store {
         (len, words): (u32, usize),
         fill: impl FnOnce(&Arena, &mut [u64]) -> Result<()>,
     ) -> Result<Cell> {
-        self.alloc_recorded(|arenas, resources| {
-            let (source, target) = arenas.read_and_write(from, kind)?;
-            target.alloc(resources, len, words, |words: &mut [u64]| fill(source, words))
-        })
+        let log = self.log.reserve_one(&self.arenas, &mut self.resources.account)?;
+        let (source, target) = self.arenas.read_and_write(from, kind)?;
+        let fill = |words: &mut [u64]| fill(source, words);
+        match target.alloc(&mut self.resources, len, words, fill) {
+            Ok(cell) => Ok(self.record(cell)),
+            Err(error) => Err(self.log.give_back(&mut self.resources.account, log, error)),
+        }
     }
 
     /// Allocates an object without a record of it: [`Store::record_all`] or
