@@ -94,8 +94,8 @@
 //!    [`Heap::map_insert_by`] takes hashes of the VM's own.
 //! 10. [`Heap::objects`], [`Heap::edges`], [`Heap::path_from_roots`],
 //!     [`Heap::retained_size`], [`Heap::dump`], [`Heap::graphviz`] and [`Heap::verify`]
-//!     inspect a heap; [`abi`] exposes its
-//!     layouts to JIT compilers.
+//!     inspect a heap, and [`Heap::write_heap_snapshot`] writes it for the DevTools of
+//!     Chrome; [`abi`] exposes its layouts to JIT compilers.
 //!
 //! # Errors
 //!
@@ -120,6 +120,7 @@
 //! | `bigint` | yes | Faster products, quotients and decimal text of integers of thousands of bits, by `num-bigint`. Without it, results are the same, and take O(n^2). |
 //! | `simd` | yes | Loops compiled for several instruction sets; UTF-8 validation by SIMD. |
 //! | `getrandom` | no | `Settings::try_random`: random seeds without `std`, and on wasm32-unknown-unknown. |
+//! | `proptest` | no | `testing`: strategies for property tests of a VM, and a check of what an instruction writes. |
 //!
 //! The crate needs Rust 1.88, `alloc`, and a little-endian target of 32 or 64 bits.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -159,13 +160,17 @@ mod life;
 
 pub mod abi;
 
+#[cfg(feature = "proptest")]
+pub mod testing;
+
 pub use bstr;
 
 pub use arena::memory;
-pub use heap::{CollectorStats, Heap, Settings, Usage};
+pub use heap::{CollectorStats, Heap, Settings, SiteCount, SiteUsage, Usage};
 pub use kinds::*;
 pub use life::{
-    Collected, Dump, Fault, HostCopy, MarkReader, Refused, Region, RootPath, SealKey, Step,
+    AllocationProfile, Collected, Dump, Fault, HostCopy, MarkReader, Refused, Region, RootPath,
+    SealKey, SnapshotNames, SnapshotTotals, Step,
 };
 pub use object::{
     Cursor, Growable, Mutable, Number, Object, ObjectInit, Sequence, SequenceInit, TableInit,
@@ -176,6 +181,6 @@ pub use ops::{
     WindowTarget, WindowTargets,
 };
 pub use words::{
-    ArenaUsage, AsHandle, Cell, Error, Handle, HasKind, Kind, Limits, Policy, Resource, ShortStr,
-    Unpacked,
+    ArenaUsage, AsHandle, Cell, Collection, Error, Event, EventKind, Handle, HasKind, Kind, Limits,
+    Policy, Resource, ShortStr, Unpacked,
 };

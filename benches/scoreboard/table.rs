@@ -36,7 +36,7 @@ const fn limit(comparison: &'static str, limit: f64) -> Row {
 const LUA_INCREMENTAL: &str = "Lua 5.4, incremental";
 const LUA_GENERATIONAL: &str = "Lua 5.4, generational";
 
-pub(crate) const TABLE: [Section; 8] = [
+pub(crate) const TABLE: [Section; 9] = [
     Section {
         name: "Access",
         rows: &[
@@ -245,6 +245,13 @@ pub(crate) const TABLE: [Section; 8] = [
             row("overhead of separate arenas: copy of 4 KiB", "without", 1.20),
             row("overhead of limits: 1,000 pairs", "without", 1.05),
             row("overhead of a region: 1,000 pairs", "without", 2.00),
+        ],
+    },
+    Section {
+        name: "Observation",
+        rows: &[
+            limit("heap snapshot of 1M pairs", 200.0),
+            row("allocation profile: 1,000 pairs", "without", 6.00),
         ],
     },
 ];

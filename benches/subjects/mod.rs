@@ -10,6 +10,7 @@ pub(crate) mod copies;
 pub(crate) mod fresh;
 pub(crate) mod key_maps;
 pub(crate) mod maps;
+mod observe;
 pub(crate) mod overheads;
 pub(crate) mod pauses;
 pub(crate) mod push;
@@ -48,6 +49,7 @@ pub(crate) fn comparisons() -> impl Iterator<Item = Entry> {
         collect::COMPARISONS,
         pauses::COMPARISONS,
         overheads::COMPARISONS,
+        observe::COMPARISONS,
     ]
     .into_iter()
     .flatten()

@@ -19,7 +19,9 @@ mod tests;
 use super::memory::{IndexType, Memory, MemoryType};
 use super::slot::Block;
 use super::{Account, Resources, Tally};
-use crate::words::{CAP_MAX, Error, Kind, PAGE_BYTES, Result, corrupt, to_u64, to_usize};
+use crate::words::{
+    CAP_MAX, Error, EventKind, Kind, PAGE_BYTES, Result, corrupt, to_u64, to_usize,
+};
 pub(super) use class::doubled;
 use class::{CLASSES, Class, EXACT, class_of, class_within, class_words};
 
@@ -290,7 +292,9 @@ impl Blocks {
         resources.reserve_bits(usize::try_from(words).map_err(|_| Error::OutOfMemory)?)?;
         let delta = pages.saturating_sub(self.memory.size());
         let grown = self.memory.grow_within(&mut resources.account, delta);
-        grown.map(drop).inspect_err(|_| resources.shrink_bitmap(bits))
+        let from = grown.inspect_err(|_| resources.shrink_bitmap(bits))?;
+        resources.account.note_event(EventKind::MemoryGrow { arena: kind, from, to: pages });
+        Ok(())
     }
 
     /// Puts a block at the head of the free list of its class.

@@ -8,6 +8,7 @@ mod account;
 mod arenas;
 mod blocks;
 mod by_slot;
+mod events;
 mod growth;
 mod index;
 mod inspect;
@@ -404,7 +405,7 @@ impl<const BITS: u32> Arena<BITS> {
     fn note_allocation(&self, resources: &mut Resources, block: Block) {
         resources.tally.object(block.cap);
         if self.slots.is_exhausted() && !self.slots.has_pages() {
-            resources.account.note_last_slot(self.slots.usable());
+            resources.account.note_last_slot(self.kind(), self.slots.usable());
         }
     }
 

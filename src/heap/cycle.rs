@@ -39,6 +39,32 @@ impl Position {
     }
 }
 
+/// A large object of which the cells before a position have been scanned, or none.
+#[derive(Debug, Default)]
+pub(crate) struct Partial {
+    /// No handle, for none.
+    object: Cell,
+    start: usize,
+}
+
+impl Partial {
+    pub(crate) const fn new(object: Cell, start: usize) -> Partial {
+        Partial { object, start }
+    }
+
+    pub(crate) const fn is_some(&self) -> bool {
+        self.object.is_handle()
+    }
+
+    pub(crate) fn get(&self) -> Option<(Cell, usize)> {
+        self.is_some().then_some((self.object, self.start))
+    }
+
+    pub(crate) fn take(&mut self) -> Option<(Cell, usize)> {
+        core::mem::take(self).get()
+    }
+}
+
 /// A cycle: all objects become white; marking; sweeping.
 #[derive(Debug, Default)]
 pub(crate) struct Cycle {
@@ -47,7 +73,7 @@ pub(crate) struct Cycle {
     /// are grey instead.
     pub(crate) work: Vec<Cell>,
     /// A large object of which the cells before a position have been scanned.
-    pub(crate) partial: Option<(Cell, usize)>,
+    pub(crate) partial: Partial,
     /// The pins that have been taken for roots.
     pub(crate) pins: usize,
     /// The arena that is swept, and the words of states of it that are not swept yet; or

@@ -131,9 +131,9 @@ impl Hosts {
         self.bytes
     }
 
-    /// The bytes of the value of a live object.
-    pub(crate) fn bytes_of(&self, cell: Cell) -> usize {
-        self.entries.get(to_usize(cell.slot())).map_or(0, Entry::bytes)
+    /// The bytes of the value of the object in a slot.
+    pub(crate) fn bytes_at(&self, index: u32) -> usize {
+        self.entries.get(to_usize(index)).map_or(0, Entry::bytes)
     }
 
     /// Reserves memory for a value, and for its entry in the table. Amortised O(1).

@@ -12,7 +12,7 @@ use crate::object::{
     Context, Internal, Keys, Object, ObjectInit, View, ViewMut, shrink_spare_tables,
 };
 use crate::words::{
-    AsHandle, Cell, Error, Handle, HasKind, HashSeeds, Kind, Result, object_len, to_u64,
+    AsHandle, Cell, Error, EventKind, Handle, HasKind, HashSeeds, Kind, Result, object_len, to_u64,
 };
 
 /// The objects of a heap and their memory.
@@ -112,6 +112,13 @@ impl Store {
     #[inline]
     pub(crate) const fn account_mut(&mut self) -> &mut Account {
         &mut self.resources.account
+    }
+
+    /// Sets the site that allocates from here on; see
+    /// [`Heap::set_site`](crate::Heap::set_site).
+    #[inline]
+    pub(crate) const fn set_site(&mut self, site: u32) {
+        self.log.site = site;
     }
 
     #[inline]
@@ -222,12 +229,24 @@ impl Store {
         let log = self.log.reserve_one(&self.arenas, &mut self.resources.account)?;
         let arena = self.arenas.get_mut(kind).ok_or(Error::NotAHandle)?;
         match arena.alloc(&mut self.resources, len, words, fill) {
-            Ok(cell) => {
-                self.log.record(cell);
-                Ok(cell)
-            }
+            Ok(cell) => Ok(self.record(cell)),
             Err(error) => Err(self.log.give_back(&mut self.resources.account, log, error)),
         }
+    }
+
+    /// Records an allocation for which room was reserved; returns the cell.
+    #[inline(always)]
+    fn record(&mut self, cell: Cell) -> Cell {
+        if self.log.record(cell) { cell } else { self.record_rarely(cell) }
+    }
+
+    /// [`Store::record`] where the log is nearly full, or there is a profile.
+    #[cold]
+    #[inline(never)]
+    fn record_rarely(&mut self, cell: Cell) -> Cell {
+        let Store { arenas, resources, log } = self;
+        log.record_rarely(arenas, &mut resources.account, cell);
+        cell
     }
 
     /// Allocates an object of 1 to 8 words, which the caller writes, if that takes no
@@ -244,8 +263,7 @@ impl Store {
         }
         let arena = self.arenas.get_mut(kind)?;
         let (cell, first) = arena.alloc_ready(&mut self.resources, len, words)?;
-        self.log.record(cell);
-        Some((cell, first))
+        Some((self.record(cell), first))
     }
 
     /// Checks that the limits allow an object of `words` words; see
@@ -269,10 +287,7 @@ impl Store {
         let (source, target) = self.arenas.read_and_write(from, kind)?;
         let fill = |words: &mut [u64]| fill(source, words);
         match target.alloc(&mut self.resources, len, words, fill) {
-            Ok(cell) => {
-                self.log.record(cell);
-                Ok(cell)
-            }
+            Ok(cell) => Ok(self.record(cell)),
             Err(error) => Err(self.log.give_back(&mut self.resources.account, log, error)),
         }
     }
@@ -415,7 +430,10 @@ impl Store {
         }
         for arena in self.arenas.iter_mut() {
             if wanted(arena) {
+                let from = arena.memory().size();
                 arena.compact(&mut self.resources);
+                let (arena, to) = (arena.kind(), arena.memory().size());
+                self.resources.account.note_event(EventKind::Compaction { arena, from, to });
                 compacted = compacted.saturating_add(1);
             }
         }
@@ -453,6 +471,7 @@ impl Store {
         let bitmap = to_u64(self.resources.bitmap_words()).saturating_mul(8);
         let symbols = self.arenas.symbols().reserved_bytes();
         let others = self.log.reserved_bytes().saturating_add(symbols);
+        let others = others.saturating_add(self.account().event_bytes());
         arenas.fold(bitmap, u64::saturating_add).saturating_add(others)
     }
 

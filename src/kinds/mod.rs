@@ -18,6 +18,17 @@ macro_rules! export {
                 $dollar callback! { $($list)* }
             };
         }
+
+        /// The same inside of this crate, which may not name an exported macro that a macro
+        /// defines.
+        #[cfg(feature = "proptest")]
+        macro_rules! each_kind {
+            ($dollar callback:ident) => {
+                $dollar callback! { $($list)* }
+            };
+        }
+        #[cfg(feature = "proptest")]
+        pub(crate) use each_kind;
     };
 }
 

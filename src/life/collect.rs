@@ -5,7 +5,7 @@ use super::trace::{Bases, Trace, TraceReader};
 use crate::arena::{Account, Arenas, Tally};
 use crate::heap::{Ephemerons, Heap, Roots, Stopwatch, Store, StoreParts};
 use crate::ops::symbols;
-use crate::words::{Cell, Error, Kind, Policy, Result, to_u64};
+use crate::words::{Cell, Collection as Way, Error, EventKind, Kind, Policy, Result, to_u64};
 
 /// The result of a collection; returned by [`Heap::collect`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -311,6 +311,7 @@ impl Heap {
         notice: &mut dyn FnMut(&mut MarkReader<'_>),
     ) -> Result<Collected> {
         let watch = Stopwatch::start();
+        self.note_begin(Way::Whole);
         self.finish_sweep();
         let mut wasteful = Wasteful::find(self.store.arenas(), self.pacer.policy());
         let before = self.store.extent();
@@ -335,11 +336,27 @@ impl Heap {
         arenas.iter_mut().for_each(|arena| arena.fold(resources));
         let changed = done.freed > 0 || done.recycled > 0 || self.store.extent() != before;
         self.restart_pacer(changed);
+        self.note_end(Way::Whole, done.freed, done.work);
         self.drop_dead_values();
         self.verify_if_stressed()?;
         self.stats.collections = self.stats.collections.saturating_add(1);
         self.note_pause(&done, watch);
         Ok(done)
+    }
+
+    /// Records that a collection begins.
+    pub(super) fn note_begin(&mut self, collection: Way) {
+        self.store.account_mut().note_event(EventKind::CollectionBegin { collection });
+    }
+
+    /// Records that a collection has ended.
+    pub(super) fn note_end(&mut self, collection: Way, freed: u64, work: u64) {
+        if !self.store.account().records_events() {
+            return;
+        }
+        let live_bytes = self.store.live_bytes();
+        let end = EventKind::CollectionEnd { collection, freed, work, live_bytes };
+        self.store.account_mut().note_event(end);
     }
 
     /// Checks the heap after a collection or a step if the policy wants that.

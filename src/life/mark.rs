@@ -8,7 +8,7 @@
 
 use super::ephemerons::{Held, Marking, hash, held, next_weak, stride, value};
 use crate::arena::{Account, Arenas, CHUNK, Slot};
-use crate::heap::Cycle;
+use crate::heap::{Cycle, Partial};
 use crate::words::{Cell, Kind, to_u64};
 
 /// Objects in a batch: as many cache misses as overlap.
@@ -258,7 +258,7 @@ impl<'c> Marker<'c> {
             self.counts.1 = self.counts.1.saturating_add(1);
             self.reach_keys(arenas, account, &[cell]);
             if cells > CHUNK || most == 1 {
-                self.cycle.partial = Some((cell, 0));
+                self.cycle.partial = Partial::new(cell, 0);
             } else {
                 self.spend_again(to_u64(cells).saturating_mul(8).max(VISIT));
                 self.scan(arenas, account, cell, slot);
@@ -280,7 +280,7 @@ impl<'c> Marker<'c> {
         let (len, end) = (part.len(), start.saturating_add(part.len()));
         self.spend_again(to_u64(len).saturating_mul(8).max(VISIT));
         if len < rest.len() {
-            self.cycle.partial = Some((cell, end));
+            self.cycle.partial = Partial::new(cell, end);
         }
         if is_weak {
             self.scan_entries(arenas, account, cell, start..end);

@@ -120,7 +120,7 @@ impl Heap {
 /// The size of a live object.
 fn size(roots: &Roots, cell: Cell, slot: Slot) -> u64 {
     let block = u64::from(slot.cap()).saturating_mul(8).saturating_add(to_u64(size_of::<Slot>()));
-    let value = if cell.selector() == Kind::HOST { roots.hosts().bytes_of(cell) } else { 0 };
+    let value = if cell.selector() == Kind::HOST { roots.hosts().bytes_at(cell.slot()) } else { 0 };
     block.saturating_add(to_u64(value))
 }
 

@@ -14,7 +14,7 @@ impl Heap {
         if !self.store.has_states() || !has_marks {
             return Ok(());
         }
-        let partial = self.cycle.partial.map(|(cell, _)| cell);
+        let partial = self.cycle.partial.get().map(|(cell, _)| cell);
         let StoreParts { arenas, resources, .. } = self.store.parts();
         let (bases, bits) = Bases::new(arenas);
         resources.with_bits(bits, |_, _, bits| {

@@ -17,7 +17,7 @@ use super::ephemerons::MarkReader;
 use super::mark::{Marker, StateReader, VISIT};
 use crate::arena::{Arena, Tally};
 use crate::heap::{Heap, Pacer, Phase, Position, Stopwatch, StoreParts};
-use crate::words::{Cell, Result, to_u64};
+use crate::words::{Cell, Collection, Result, to_u64};
 #[cfg(doc)]
 use crate::words::{Error, Policy};
 
@@ -111,6 +111,7 @@ impl Heap {
             let done = self.collect_from(roots, core::iter::empty(), false, notice)?;
             return Ok((Step::of_collection(done), true));
         }
+        self.note_begin(Collection::Step);
         let (mut step, work) = (Step::default(), work.max(1));
         if self.cycle.phase == Phase::Whitening {
             self.whiten_step(work, &mut step);
@@ -126,6 +127,7 @@ impl Heap {
         if step.finished {
             self.finish_cycle();
         }
+        self.note_end(Collection::Step, step.freed, step.work);
         self.drop_dead_values();
         self.verify_if_stressed()?;
         Ok((step, false))
@@ -183,12 +185,14 @@ impl Heap {
             return self.collect_from(roots, core::iter::empty(), false, notice);
         }
         let watch = Stopwatch::start();
+        self.note_begin(Collection::Young);
         let before = self.store.arenas().payload_bytes();
         let mut step = Step::default();
         let (promoted, remembered) = self.mark_step(roots, ALL, &mut step, notice);
         self.sweep_step(ALL, &mut step);
         self.cycle.ephemerons.end(self.store.account_mut());
         self.note_young();
+        self.note_end(Collection::Young, step.freed, step.work);
         self.drop_dead_values();
         self.verify_if_stressed()?;
         let done = Collected {

@@ -26,7 +26,7 @@ const INLINE: usize = 256;
 /// The first word of the mark bits of each selector; past the end for a selector
 /// without an arena.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bases([usize; 16]);
+pub(crate) struct Bases([usize; 16], usize);
 
 impl Bases {
     /// Lays out the bits of all arenas; returns the number of bits for a trace, half of
@@ -39,7 +39,12 @@ impl Bases {
             }
             words = words.saturating_add(arena.indices().div_ceil(64));
         }
-        (Bases(bases), words.saturating_mul(128))
+        (Bases(bases, words), words.saturating_mul(128))
+    }
+
+    /// The words of marks.
+    pub(crate) const fn words(&self) -> usize {
+        self.1
     }
 
     /// The first word of the bits of a kind.

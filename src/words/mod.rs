@@ -2,9 +2,11 @@
 //! Nothing here depends on memory.
 
 mod cell;
+mod clock;
 mod element;
 mod epoch;
 mod error;
+mod event;
 mod generation;
 mod handle;
 mod hash;
@@ -17,10 +19,12 @@ pub(crate) mod utf8;
 
 pub use cell::{Cell, Unpacked};
 pub(crate) use cell::{GENERATION_MASK, PAYLOAD, TAG_DEOPT, TAG_INT, TAG_SHIFT};
+pub(crate) use clock::Clock;
 pub(crate) use element::{Element, Elements, copy, copy_few, is_ascii_few};
 pub(crate) use epoch::Epoch;
 pub use error::{Error, Resource};
 pub(crate) use error::{Result, corrupt};
+pub use event::{Collection, Event, EventKind};
 pub(crate) use generation::{Generations, RETIRED};
 pub use handle::{AsHandle, Handle};
 pub(crate) use hash::{HashSeeds, KeyHasher};

@@ -15,6 +15,7 @@ pub fn rows(t: &mut Table) {
     copies_of_heaps(t);
     collection(t);
     inspection(t);
+    observation(t);
 }
 
 fn lifetimes(t: &mut Table) {
@@ -299,6 +300,50 @@ fn with_callbacks(t: &mut Table) {
         m.heap.collect_with(roots, |reader| seen = reader.rescue(cell))?;
         show(seen)
     });
+}
+
+fn observation(t: &mut Table) {
+    t.row("Heap::write_heap_snapshot", &[Value], &[ReadsUsage], |m, c| {
+        let mut json = String::new();
+        let written = m.heap.write_heap_snapshot(&mut json, [c.cell(0)], &());
+        show((written.expect("a string takes all"), json))
+    });
+    #[cfg(feature = "std")]
+    t.row("Heap::save_heap_snapshot", &[Value], &[ReadsUsage], |m, c| {
+        let mut json = Vec::new();
+        let saved = m.heap.save_heap_snapshot(&mut json, [c.cell(0)], &());
+        show((saved.expect("a vector takes all"), json.len()))
+    });
+    t.row("Heap::start_profile", &[], &[ReadsUsage], |m, _| show(m.heap.start_profile()?));
+    t.row("Heap::stop_profile", &[], &[ReadsUsage], |m, _| {
+        m.heap.stop_profile();
+        show(())
+    });
+    t.row("Heap::set_site", &[], &[ReadsUsage], |m, c| {
+        m.heap.set_site(c.small() as u32);
+        show(())
+    });
+    t.row("Heap::allocation_profile", &[], &[ReadsUsage], |m, _| {
+        show(m.heap.allocation_profile().to_string())
+    });
+    t.row("AllocationProfile::sites", &[], &[ReadsUsage], |m, _| {
+        show(m.heap.allocation_profile().sites().to_vec())
+    });
+    t.row("AllocationProfile::lost", &[], &[ReadsUsage], |m, _| {
+        show(m.heap.allocation_profile().lost())
+    });
+    t.row("AllocationProfile::folded", &[], &[ReadsUsage], |m, _| {
+        let profile = m.heap.allocation_profile();
+        show(profile.folded(|site, out| write!(out, "{site}"), |row| row.live.bytes).to_string())
+    });
+    t.row("AllocationProfile::pprof", &[], &[ReadsUsage], |m, _| {
+        show(m.heap.allocation_profile().pprof(|site, out| write!(out, "{site}"))?)
+    });
+    t.row("Heap::record_events", &[], &[ReadsUsage], |m, c| show(m.heap.record_events(c.small())?));
+    t.row("Heap::drain_events", &[], &[ReadsUsage], |m, _| {
+        show(m.heap.drain_events().map(|event| event.kind).collect::<Vec<_>>())
+    });
+    t.row("Heap::events_lost", &[], &[ReadsUsage], |m, _| show(m.heap.events_lost()));
 }
 
 fn inspection(t: &mut Table) {

@@ -56,11 +56,7 @@ struct Page {
 impl Sparse {
     /// An empty one.
     fn boxed(resources: &mut Resources) -> Result<BoxedSparse> {
-        let mut boxed = Vec::new();
-        resources.account.reserve(&mut boxed, 1)?;
-        boxed.push(Sparse::default());
-        let boxed: Result<BoxedSparse, _> = boxed.into_boxed_slice().try_into();
-        boxed.map_err(|_| corrupt())
+        resources.account.boxed(Sparse::default())
     }
 
     /// A copy on this account.
@@ -150,9 +146,7 @@ impl Sparse {
 
 /// Frees the box of a `Sparse` that has no pages.
 fn unbox(resources: &mut Resources, boxed: BoxedSparse) {
-    let mut boxed = Vec::from(boxed as Box<[Sparse]>);
-    boxed.clear();
-    resources.account.shrink(&mut boxed, 0);
+    resources.account.unbox(boxed);
 }
 
 /// The number of free slots.
