@@ -67,7 +67,8 @@
 //!    For one element or entry, [`Heap::element`], [`Heap::set_element`],
 //!    [`Heap::update_element`], [`Heap::map_get`] and [`Heap::map_insert`] need no view:
 //!    an instruction of a VM costs the least this way. [`Heap::map_get_with`] takes an
-//!    inline cache, a [`KeyHint`].
+//!    inline cache, a [`KeyHint`]; [`Heap::field`] and [`Heap::set_field`] take the shape of
+//!    one.
 //! 6. The heap has the operations on values of more than one form: text
 //!    ([`Heap::string`], [`Heap::text`], [`Heap::concat`]), integers ([`Heap::int`],
 //!    [`Heap::as_int`], [`Heap::add`], …), equality ([`Heap::key_eq`],
@@ -87,9 +88,13 @@
 //!    after the object.
 //! 9. [`Heap::seal`] returns a cell that can be passed on but not used;
 //!    [`Heap::transplant`] copies an object graph from another heap, [`Heap::try_clone`] a
-//!    whole heap with its handles. [`Heap::intern`] returns one cell for each text.
-//! 10. [`Heap::objects`], [`Heap::edges`], [`Heap::path_from_roots`], [`Heap::dump`],
-//!     [`Heap::graphviz`] and [`Heap::verify`] inspect a heap; [`abi`] exposes its
+//!    whole heap with its handles; a hook copies values of host objects ([`HostCopy`]).
+//!    [`Heap::intern`] returns one cell for each text. [`Heap::freeze`] ends all changes of an
+//!    object; [`Heap::alloc_value`] allocates one that is a key by its content, and
+//!    [`Heap::map_insert_by`] takes hashes of the VM's own.
+//! 10. [`Heap::objects`], [`Heap::edges`], [`Heap::path_from_roots`],
+//!     [`Heap::retained_size`], [`Heap::dump`], [`Heap::graphviz`] and [`Heap::verify`]
+//!     inspect a heap; [`abi`] exposes its
 //!     layouts to JIT compilers.
 //!
 //! # Errors
@@ -159,7 +164,9 @@ pub use bstr;
 pub use arena::memory;
 pub use heap::{CollectorStats, Heap, Settings, Usage};
 pub use kinds::*;
-pub use life::{Collected, Dump, Fault, MarkReader, Refused, Region, RootPath, SealKey, Step};
+pub use life::{
+    Collected, Dump, Fault, HostCopy, MarkReader, Refused, Region, RootPath, SealKey, Step,
+};
 pub use object::{
     Cursor, Growable, Mutable, Number, Object, ObjectInit, Sequence, SequenceInit, TableInit,
     ValueArray, View, ViewMut,

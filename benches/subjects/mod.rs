@@ -8,11 +8,13 @@ pub(crate) mod collect;
 pub(crate) mod comparison;
 pub(crate) mod copies;
 pub(crate) mod fresh;
+pub(crate) mod key_maps;
 pub(crate) mod maps;
 pub(crate) mod overheads;
 pub(crate) mod pauses;
 pub(crate) mod push;
 pub(crate) mod reclaim;
+pub(crate) mod records;
 pub(crate) mod text_maps;
 mod texts;
 pub(crate) mod values;
@@ -40,7 +42,9 @@ pub(crate) fn comparisons() -> impl Iterator<Item = Entry> {
         copies::COMPARISONS,
         maps::COMPARISONS,
         text_maps::COMPARISONS,
+        key_maps::COMPARISONS,
         values::COMPARISONS,
+        records::COMPARISONS,
         collect::COMPARISONS,
         pauses::COMPARISONS,
         overheads::COMPARISONS,

@@ -585,3 +585,24 @@ fn capacity_of_a_large_weak_table_is_given_back() {
     assert!(heap.usage().arena(Kind::MAP).unwrap().payload_bytes < before / 50);
     heap.verify().unwrap();
 }
+
+/// A value is no object that could be garbage while an equal one is not; and what a VM takes for
+/// equal is not known to a collection.
+#[test]
+fn values_are_held_and_hashes_of_the_vm_refused() {
+    let mut heap = heap();
+    let map = weak_map(&mut heap);
+    let square = |heap: &mut Heap| heap.alloc_value(Pair::of(4.into(), 7.into())).unwrap().cell();
+    let (key, value) = (square(&mut heap), pair(&mut heap));
+    heap.map_insert(map, key, value).unwrap();
+    for young in [true, false] {
+        let collect = if young { Heap::collect_young } else { Heap::collect };
+        assert_eq!(collect(&mut heap, [map]).unwrap().cleared, 0);
+        let same = square(&mut heap);
+        assert_eq!(heap.map_get(map, same).unwrap(), Some(value));
+    }
+    let empty = weak_map(&mut heap);
+    let inserted = heap.map_insert_by(empty, 1.into(), 2.into(), 3, |_, _, _| Ok::<_, Error>(true));
+    assert_eq!(inserted, Err(Error::OtherHash));
+    assert_eq!(len(&heap, empty), 0);
+}

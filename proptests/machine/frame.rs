@@ -74,12 +74,13 @@ impl Arena {
 
     /// Returns the block of a slot.
     fn block(&self, [_, _, off, cap]: [u32; 4]) -> &[u8] {
-        &self.memory[off as usize * 8..][..cap as usize * 8]
+        &self.memory[off as usize * 8..][..(cap & abi::CAP_MASK) as usize * 8]
     }
 
     /// Returns the part of the block that the object uses: header and elements.
     fn object(&self, slot: [u32; 4]) -> &[u8] {
         let [_, len, _, cap] = slot.map(|part| part as usize);
+        let cap = cap & abi::CAP_MASK as usize;
         let bytes = match self.kind {
             _ if cap == 0 => 0,
             Kind::STR | Kind::BYTES => len,

@@ -322,6 +322,11 @@ impl Machine {
         // A graph that cannot be transplanted: its last element is a seal.
         let (arrays, seal) = (foreign[10], foreign[foreign.len() - 1]);
         foreign.push(other.alloc(List::of(&[arrays, text, list, seal]))?.cell());
+        // One that a hook is needed for, and an object that both graphs share.
+        let value = other.host(8_u32)?;
+        other.set_host_bytes(value, 100)?;
+        let graph = other.alloc(List::of(&[value, list, value]))?.cell();
+        foreign.extend([value, graph, other.alloc(List::of(&[graph, value]))?.cell()]);
         let (immediates, hints) = (immediates(), Vec::new());
         let limited = 0;
         Ok(Machine { heap, other, immediates, handles, foreign, keys, regions, hints, limited })

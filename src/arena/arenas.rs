@@ -182,7 +182,8 @@ impl Arenas {
     #[inline]
     pub(crate) fn is_weak_key(&self, key: Cell) -> bool {
         let arena = self.of(key).filter(|_| key.is_handle());
-        arena.is_some_and(|arena| arena.shape().key == KeyBy::Identity)
+        let by_identity = arena.filter(|arena| arena.shape().key == KeyBy::Identity);
+        by_identity.is_some_and(|arena| arena.find(key).is_none_or(|slot| !slot.is_value()))
     }
 
     /// The arena of a live object, and its slot.

@@ -11,6 +11,12 @@ pub(crate) trait Indexed {
     fn key(&self) -> Option<Cell>;
 }
 
+impl Indexed for Cell {
+    fn key(&self) -> Option<Cell> {
+        Some(*self)
+    }
+}
+
 /// Buckets of the smallest table.
 const FIRST_BUCKETS: usize = 8;
 
@@ -71,20 +77,33 @@ impl Index {
         self.position(self.bucket(list, cell)?)
     }
 
-    /// Makes room for one more cell: calls `grow` if the table needs a larger capacity.
-    /// Amortised O(1).
+    /// [`Index::reserve`] for one more cell. Amortised O(1).
     ///
     /// # Errors
-    /// What `grow` returns; [`Error::OutOfMemory`] beyond 2^32 - 2 entries.
+    /// As [`Index::reserve`].
     pub(crate) fn reserve_one<T: Indexed>(
         &mut self,
         list: &[T],
         grow: impl FnOnce(&mut Vec<u32>, usize) -> Result<()>,
     ) -> Result<()> {
-        if list.len() >= to_usize(u32::MAX).saturating_sub(1) {
+        self.reserve(list, 1, grow)
+    }
+
+    /// Makes room for `additional` more cells than those of the list: calls `grow` if the
+    /// table needs a larger capacity. Amortised O(additional).
+    ///
+    /// # Errors
+    /// What `grow` returns; [`Error::OutOfMemory`] beyond 2^32 - 2 entries.
+    pub(crate) fn reserve<T: Indexed>(
+        &mut self,
+        list: &[T],
+        additional: usize,
+        grow: impl FnOnce(&mut Vec<u32>, usize) -> Result<()>,
+    ) -> Result<()> {
+        if list.len().saturating_add(additional) >= to_usize(u32::MAX) {
             return Err(Error::OutOfMemory);
         }
-        let wanted = buckets_for(self.len.saturating_add(1));
+        let wanted = buckets_for(self.len.saturating_add(additional));
         if wanted > self.buckets.len() {
             grow(&mut self.buckets, wanted)?;
             self.rebuild(list, wanted);

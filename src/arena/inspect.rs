@@ -16,11 +16,11 @@ impl<const BITS: u32> Arena<BITS> {
             if cell.selector() != self.kind() {
                 return Err(fault("the key is of another arena"));
             }
-            if self.shape.words(slot.len, slot.cap) > to_usize(slot.cap) {
+            if self.shape.words(slot.len, slot.room) > to_usize(slot.cap()) {
                 return Err(fault("the object is larger than its block"));
             }
             self.blocks.verify(slot.block(), self.shape.can_be_cut(), bits).map_err(fault)?;
-            used = used.saturating_add(u64::from(slot.cap));
+            used = used.saturating_add(u64::from(slot.cap()));
         }
         self.slots.verify()?;
         if used != self.blocks.used() {

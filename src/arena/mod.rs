@@ -161,7 +161,7 @@ impl<const BITS: u32> Arena<BITS> {
     /// The words in use of a slot's block.
     #[inline(always)]
     pub(crate) fn used(&self, slot: Slot) -> Result<&[u64]> {
-        self.words(slot, self.shape.words(slot.len, slot.cap))
+        self.words(slot, self.shape.words(slot.len, slot.room))
     }
 
     /// The first `len` words of a slot's block.
@@ -177,6 +177,21 @@ impl<const BITS: u32> Arena<BITS> {
     pub(crate) fn element<T: Element>(&self, cell: Cell, header: usize, at: usize) -> Option<T> {
         let slot = self.slots.find_dense(cell).filter(|slot| at < to_usize(slot.len))?;
         T::slice(self.memory().words()).get(slot.element::<T>(header, at)).copied()
+    }
+
+    /// Element `at` after a header of one word, if that is `header`, or that it is another;
+    /// `None` if there is no such element, or if a cold path has to open the object.
+    #[inline(always)]
+    pub(crate) fn element_under(&self, cell: Cell, header: u64, at: usize) -> Option<Option<Cell>> {
+        let slot = self.slots.find_dense(cell)?;
+        let words = self.memory().words();
+        if *words.get(to_usize(slot.off))? != header {
+            return Some(None);
+        }
+        if at >= to_usize(slot.len) {
+            return None;
+        }
+        Cell::slice(words).get(slot.element::<Cell>(1, at)).copied().map(Some)
     }
 
     /// The block of a table, and the table's used positions; `None` if a cold path has to
@@ -204,7 +219,7 @@ impl<const BITS: u32> Arena<BITS> {
     pub(crate) fn is_weak(&self, slot: Slot) -> bool {
         matches!(self.shape.elements, Elements::Entries(_)) && {
             let first = self.memory().words().get(to_usize(slot.off));
-            slot.cap > 0 && first.is_some_and(|word| word & WEAK != 0)
+            slot.cap() > 0 && first.is_some_and(|word| word & WEAK != 0)
         }
     }
 

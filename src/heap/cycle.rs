@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::ephemerons::Ephemerons;
 use crate::arena::Account;
-use crate::words::{Cell, to_u64};
+use crate::words::{Cell, to_u64, to_usize};
 
 /// What the next step of a cycle does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +20,25 @@ pub(crate) enum Phase {
     Sweeping,
 }
 
+/// How far a pass over the states of all arenas has come.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Position {
+    place: u32,
+    n: u32,
+}
+
+impl Position {
+    /// An arena, and the words or groups of its states, which have 32 slots or more each.
+    pub(crate) fn new(place: usize, n: usize) -> Position {
+        let short = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Position { place: short(place), n: short(n) }
+    }
+
+    pub(crate) const fn get(self) -> (usize, usize) {
+        (to_usize(self.place), to_usize(self.n))
+    }
+}
+
 /// A cycle: all objects become white; marking; sweeping.
 #[derive(Debug, Default)]
 pub(crate) struct Cycle {
@@ -33,10 +52,10 @@ pub(crate) struct Cycle {
     pub(crate) pins: usize,
     /// The arena that is swept, and the words of states of it that are not swept yet; or
     /// that is made white, and the words that are.
-    pub(crate) sweep: (usize, usize),
+    pub(crate) sweep: Position,
     /// The arena whose grey objects become black after the sweep, and the groups of words
     /// before which there are none.
-    pub(crate) cleaned: (usize, usize),
+    pub(crate) cleaned: Position,
     /// The bytes that were marked so far.
     pub(crate) marked: u64,
     /// The steps since more bytes were marked than there are: the program writes to objects

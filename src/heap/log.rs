@@ -6,14 +6,18 @@
 //! them: the log grows, or an allocation fails, before more than the rest is live. So a
 //! full log has that share to gain, and pruning is amortised also where a limit refuses
 //! growth.
+//!
+//! [`Places`] find the entry of an object, from the first time on that a program asks.
 
 use alloc::vec::Vec;
 
-use crate::arena::{Account, Arenas};
-use crate::words::{Cell, Error, Result, to_u64};
+use crate::arena::{Account, Arenas, Index};
+use crate::words::{Cell, Error, Result, corrupt, to_u64};
 
 /// Capacity of a log when it first grows, in entries.
 const FIRST_CAPACITY: usize = 64;
+/// Entries that are compared one by one sooner than looked up.
+const FEW: usize = 64;
 
 /// An open region: its serial number, and the length of the log when it was opened.
 #[derive(Clone, Copy, Debug)]
@@ -32,10 +36,21 @@ struct Pruned {
     objects: u64,
 }
 
+/// Finds entries of a log by their cells: of those entries that were in the log when it was
+/// asked last.
+#[derive(Debug)]
+struct Places {
+    index: Index,
+    /// How many entries the index has, the oldest ones.
+    covered: usize,
+}
+
 /// Objects allocated in open regions, oldest first.
 #[derive(Debug)]
 pub(crate) struct AllocationLog {
     entries: Vec<Cell>,
+    /// One at most, in memory of its own, as few heaps need it.
+    places: Vec<Places>,
     regions: Vec<OpenRegion>,
     /// Length from which on an allocation needs more than a push: [`live_max`] of the
     /// capacity.
@@ -64,6 +79,7 @@ impl AllocationLog {
     pub(super) const fn new() -> AllocationLog {
         AllocationLog {
             entries: Vec::new(),
+            places: Vec::new(),
             regions: Vec::new(),
             trigger: 0,
             growth: 0,
@@ -208,6 +224,7 @@ impl AllocationLog {
 
     /// Removes the entries of freed objects. O(entries).
     pub(crate) fn prune(&mut self, arenas: &Arenas) {
+        self.forget_places();
         let (mut position, mut kept) = (0_usize, 0_usize);
         let mut regions = self.regions.iter_mut().peekable();
         self.entries.retain(|&cell| {
@@ -227,8 +244,74 @@ impl AllocationLog {
         });
     }
 
+    /// Whether an entry from `start` on is that of a live object. Expected O(1), after
+    /// amortised O(1) for each entry; O(entries from `start` on) while memory for the places
+    /// is refused. `seed` decides which handles collide.
+    pub(crate) fn has_since(
+        &mut self,
+        account: &mut Account,
+        seed: u64,
+        start: usize,
+        cell: Cell,
+    ) -> bool {
+        let entries = self.since(start);
+        if entries.len() <= FEW {
+            return entries.contains(&cell);
+        }
+        let is_covered = self.places.first().is_some_and(|at| at.covered == self.entries.len());
+        if !is_covered && self.cover(account, seed).is_err() {
+            return self.since(start).contains(&cell);
+        }
+        let place = self.places.first().and_then(|at| at.index.find(&self.entries, cell));
+        place.is_some_and(|place| place >= start)
+    }
+
+    /// Has all entries found by their cells.
+    #[inline(never)]
+    fn cover(&mut self, account: &mut Account, seed: u64) -> Result<()> {
+        if self.places.is_empty() {
+            account.reserve(&mut self.places, 1)?;
+            self.places.push(Places { index: Index::new(seed), covered: 0 });
+        }
+        let places = self.places.first_mut().ok_or_else(corrupt)?;
+        let (known, new) = self.entries.split_at_checked(places.covered).ok_or_else(corrupt)?;
+        places.index.reserve(known, new.len(), |buckets, len| account.reserve(buckets, len))?;
+        for &cell in new {
+            places.index.put(&self.entries, cell, places.covered);
+            places.covered = places.covered.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    /// Forgets the places of the entries from `start` on, which may change.
+    #[inline(always)]
+    fn uncover(&mut self, start: usize) {
+        if !self.places.is_empty() {
+            self.uncover_rarely(start);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn uncover_rarely(&mut self, start: usize) {
+        let Some(places) = self.places.first_mut() else { return };
+        for cell in self.entries.get(start..places.covered).unwrap_or_default() {
+            places.index.remove(&self.entries, *cell);
+        }
+        places.covered = places.covered.min(start);
+    }
+
+    /// Forgets the places of all entries.
+    fn forget_places(&mut self) {
+        if let Some(places) = self.places.first_mut() {
+            places.index.clear();
+            places.covered = 0;
+        }
+    }
+
     /// Removes all entries; regions stay open.
     pub(super) fn clear(&mut self) {
+        self.forget_places();
         self.entries.clear();
         self.regions.iter_mut().for_each(|region| region.start = 0);
     }
@@ -259,6 +342,7 @@ impl AllocationLog {
     #[inline]
     pub(crate) fn close(&mut self, depth: usize, region: OpenRegion) -> bool {
         self.regions.truncate(depth);
+        self.uncover(region.start);
         self.entries.len() > region.start
     }
 
@@ -300,19 +384,35 @@ impl AllocationLog {
     pub(super) fn trim(&mut self, account: &mut Account) {
         self.shrink(account, capacity_for(self.entries.len()));
         account.shrink(&mut self.regions, 0);
+        self.forget_places();
+        for places in &mut self.places {
+            places.index.trim::<Cell>(&[], |buckets| account.shrink(buckets, 0));
+        }
+        self.places.clear();
+        account.shrink(&mut self.places, 0);
     }
 
     /// Bytes requested for the log.
     pub(super) fn reserved_bytes(&self) -> u64 {
         let entries = self.entries.capacity().saturating_mul(size_of::<Cell>());
         let regions = self.regions.capacity().saturating_mul(size_of::<OpenRegion>());
-        to_u64(entries.saturating_add(regions))
+        let places = self.places.capacity().saturating_mul(size_of::<Places>());
+        let index = self.places.first().map_or(0, |places| places.index.reserved_bytes());
+        to_u64(entries.saturating_add(regions).saturating_add(places).saturating_add(index))
     }
 
-    /// Whether every region starts inside the log, and the log grows before it is full.
+    /// Whether every region starts inside the log, the log grows before it is full, and
+    /// places are those of entries.
     pub(crate) fn is_ordered(&self) -> bool {
+        let is_found = |places: &Places| {
+            let mut covered = self.entries.iter().take(places.covered).enumerate();
+            places.covered <= self.entries.len()
+                && places.covered == places.index.len()
+                && covered.all(|(at, &cell)| places.index.find(&self.entries, cell) == Some(at))
+        };
         self.trigger <= self.entries.capacity()
             && self.regions.iter().all(|region| region.start <= self.entries.len())
+            && self.places.iter().all(is_found)
     }
 }
 

@@ -145,8 +145,12 @@ impl Store {
         object: impl AsHandle<K>,
     ) -> Result<ViewMut<'_, K>> {
         let cell: Cell = object.into();
-        self.arena(K::KIND)?.check_handle(cell)?;
-        Ok(ViewMut::new(&mut self.arenas, &mut self.resources, cell.slot()))
+        let arena = self.arena(K::KIND)?;
+        let is_dense = arena.find_dense_to_change(cell).is_some();
+        if !is_dense {
+            arena.check_to_change(cell)?;
+        }
+        Ok(ViewMut::new(&mut self.arenas, &mut self.resources, cell.slot(), is_dense))
     }
 
     /// Whether the cell is a handle of a live object.

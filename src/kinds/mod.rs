@@ -185,7 +185,7 @@ macro_rules! array {
             /// ```
             #[allow(clippy::new_ret_no_self, reason = "what `Heap::alloc` takes")]
             pub const fn new() -> crate::object::SequenceInit<'static, $Kind> {
-                crate::object::SequenceInit::capacity(0)
+                crate::object::SequenceInit::capacity(0, 0)
             }
 
             /// Describes an array with these elements, for
@@ -232,7 +232,7 @@ macro_rules! array {
             /// # Ok::<(), segheap::Error>(())
             /// ```
             pub const fn with_capacity(len: usize) -> crate::object::SequenceInit<'static, $Kind> {
-                crate::object::SequenceInit::capacity(len)
+                crate::object::SequenceInit::capacity(0, len)
             }
         }
     };

@@ -16,7 +16,7 @@ use super::collect::Collected;
 use super::ephemerons::MarkReader;
 use super::mark::{Marker, StateReader, VISIT};
 use crate::arena::{Arena, Tally};
-use crate::heap::{Heap, Pacer, Phase, Stopwatch, StoreParts};
+use crate::heap::{Heap, Pacer, Phase, Position, Stopwatch, StoreParts};
 use crate::words::{Cell, Result, to_u64};
 #[cfg(doc)]
 use crate::words::{Error, Policy};
@@ -307,7 +307,7 @@ impl Heap {
         let kept = self.store.begin_states();
         if kept {
             self.cycle.phase = Phase::Whitening;
-            (self.cycle.sweep, self.cycle.pins) = ((0, 0), 0);
+            (self.cycle.sweep, self.cycle.pins) = (Position::default(), 0);
             let StoreParts { arenas, resources, .. } = self.store.parts();
             let in_use = arenas.payload_bytes().saturating_add(arenas.slot_bytes());
             self.pacer.begin_cycle(&resources.tally, in_use);
@@ -391,7 +391,7 @@ impl Heap {
             self.cycle.phase = Phase::Sweeping;
             self.store.set_sweeping(true);
         }
-        self.cycle.sweep = (0, self.words_to_sweep(0));
+        self.cycle.sweep = Position::new(0, self.words_to_sweep(0));
         self.cycle.has_freed = false;
     }
 

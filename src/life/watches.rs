@@ -103,6 +103,26 @@ impl Heap {
         self.roots.watch(self.store.account_mut(), cell, token)
     }
 
+    /// Removes a token that [`Heap::watch`] has attached to an object; returns whether there
+    /// was one. Of equal tokens, the one that was attached last. A token of an object that was
+    /// freed stays, and [`Heap::drain_dead`] returns it: each token is removed by one of the
+    /// two. Expected O(tokens of the object).
+    ///
+    /// ```
+    /// use segheap::{Heap, Struct};
+    /// let mut heap = Heap::new();
+    /// let file = heap.alloc(Struct::new(1, 0))?;
+    /// heap.watch(file, 17)?;
+    /// // The program closes the file: nothing is left to do when the object is freed.
+    /// assert!(heap.unwatch(file, 17) && !heap.unwatch(file, 17));
+    /// heap.free(file)?;
+    /// assert_eq!(heap.drain_dead().count(), 0);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    pub fn unwatch(&mut self, object: impl Into<Cell>, token: u64) -> bool {
+        self.roots.unwatch(object.into(), token)
+    }
+
     /// Returns an iterator over the tokens of watched objects that were freed, in the
     /// order of attachment, each once. Tokens that the caller does not take out of the
     /// iterator are returned by the next call, also if the iterator is leaked. O(1) if

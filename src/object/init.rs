@@ -71,8 +71,19 @@ impl<'a, K: Sequence> SequenceInit<'a, K> {
         SequenceInit { header, contents: Contents::Repeat(element, len) }
     }
 
-    pub(crate) const fn capacity(len: usize) -> Self {
-        SequenceInit { header: 0, contents: Contents::Capacity(len) }
+    pub(crate) const fn capacity(header: u64, len: usize) -> Self {
+        SequenceInit { header, contents: Contents::Capacity(len) }
+    }
+
+    /// The elements that the object will have; of equal ones, the first.
+    pub(crate) fn elements(&self) -> impl Iterator<Item = K::Element> {
+        let (slice, two, one) = match self.contents {
+            Contents::Slice(elements) => (elements, None, None),
+            Contents::Two(two) => (&[][..], Some(two), None),
+            Contents::Repeat(element, len) => (&[][..], None, (len > 0).then_some(element)),
+            Contents::Capacity(_) => (&[][..], None, None),
+        };
+        slice.iter().copied().chain(two.into_iter().flatten()).chain(one)
     }
 }
 

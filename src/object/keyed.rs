@@ -6,9 +6,7 @@ use super::table_mut::TableMut;
 use super::view::{Cursor, Object, View};
 use super::view_mut::ViewMut;
 use crate::arena::Slot;
-#[cfg(doc)]
-use crate::words::Error;
-use crate::words::{Cell, Elements, Result, Shape, corrupt, out_of_range, to_usize};
+use crate::words::{Cell, Elements, Error, Result, Shape, corrupt, out_of_range, to_usize};
 
 /// A kind that is a hash table.
 #[doc(hidden)]
@@ -80,8 +78,14 @@ impl<'h> Keys<'h> {
     }
 
     /// [`Keys::locate`] of keys that are no texts in an arena, and in ordered tables.
+    ///
+    /// # Errors
+    /// [`Error::OtherHash`] if a VM gives the hashes; those of [`Keys::key`].
     #[inline(never)]
     fn locate_any(self, table: Table<&[u64]>, key: Cell) -> Result<Located> {
+        if table.is_own() {
+            return Err(Error::OtherHash);
+        }
         let key = if table.is_weak() { self.weak_key(key)? } else { self.key(key)? };
         if table.is_ordered() {
             let found = self.locate_ordered(table, &key);
@@ -148,7 +152,8 @@ pub(crate) fn entry_at<K: Keyed>(
 ) -> Option<Entry> {
     let table = Table::new(words, used, K::STRIDE);
     let cells = table.cells(position).filter(|_| position < used)?;
-    Some(copied(cells)).filter(|entry| entry.0 == key && !table.is_weak())
+    let is_plain = !table.is_weak() && !table.is_own();
+    Some(copied(cells)).filter(|entry| entry.0 == key && is_plain)
 }
 
 /// Sets the entry of an integer in an opened table; returns what it replaces. `None`, and
@@ -256,8 +261,9 @@ impl<'h, K: Keyed> View<'h, K> {
                 return Ok(found);
             }
         } else if let Some(position) = self.table().find_among_few(key)
-            && self.context.is_usable(key)
+            && self.context.is_usable_by_bits(key)
             && !self.table().is_weak()
+            && !self.table().is_own()
         {
             return Ok(self.table().cells(position).map(copied));
         } else if let Some(hash) = self.context.symbol_hash(key)

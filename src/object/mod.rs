@@ -11,6 +11,8 @@ mod keyed_mut;
 mod keys;
 pub(crate) mod limbs;
 mod numbers;
+mod own_hash;
+mod structure;
 pub(crate) mod table;
 mod table_mut;
 mod view;

@@ -39,7 +39,7 @@ impl TableMut<'_> {
 
     /// [`TableMut::write`], to store the cells of an entry and move none. Of a table that a
     /// collection scans in parts, these are noted, and not that it was written.
-    fn write_entry(&mut self, entry: &[Cell]) -> Result<(&mut Slot, &mut [u64])> {
+    pub(super) fn write_entry(&mut self, entry: &[Cell]) -> Result<(&mut Slot, &mut [u64])> {
         if !self.arenas.note_stored(self.resources.born, self.kind, self.index, entry) {
             return self.write();
         }
@@ -81,7 +81,7 @@ impl TableMut<'_> {
     }
 
     /// [`TableMut::edit`] that stores the cells of an entry and moves none.
-    fn put(
+    pub(super) fn put(
         &mut self,
         entry: &[Cell],
         change: impl FnOnce(&mut Table<&mut [u64]>) -> Option<u32>,
@@ -198,7 +198,7 @@ impl TableMut<'_> {
 
     /// Rebuilds a full table with room for another entry.
     #[cold]
-    fn grow(&mut self) -> Result<()> {
+    pub(super) fn grow(&mut self) -> Result<()> {
         self.remove_all_freed()?;
         if self.read()?.0.is_mostly_holes() {
             self.shrink()?;
@@ -227,7 +227,7 @@ impl TableMut<'_> {
             let arena = self.arenas.get_mut(self.kind).ok_or_else(corrupt)?;
             match arena.grow_to(self.resources, self.index, kept, plan.words) {
                 Ok(()) => {
-                    let plan = plan.fill(to_usize(arena.slot(self.index)?.cap));
+                    let plan = plan.fill(to_usize(arena.slot(self.index)?.cap()));
                     return if kept == 0 { self.start(plan) } else { self.rebuild(plan) };
                 }
                 Err(error) => refused = refused.or(Some(error)),
@@ -325,7 +325,7 @@ impl TableMut<'_> {
     }
 
     /// Removes the entry at a position; shrinks the table if few are left.
-    pub(super) fn remove_at(&mut self, position: u32) -> Result<Entry> {
+    pub(crate) fn remove_at(&mut self, position: u32) -> Result<Entry> {
         let removed = self.take(position)?;
         self.shrink_if_sparse()?;
         Ok(removed)
@@ -391,7 +391,7 @@ impl TableMut<'_> {
     /// [`TableMut::shrink_to_fit`], if that halves the block at least.
     pub(super) fn shrink_if_spare(&mut self) -> Result<()> {
         let arena = self.arenas.get(self.kind).ok_or_else(corrupt)?;
-        let cap = to_usize(arena.slot(self.index)?.cap);
+        let cap = to_usize(arena.slot(self.index)?.cap());
         let (table, _) = self.read()?;
         // The plan costs a look at the entries: most tables have too many.
         let live = to_usize(table.len()).saturating_mul(self.stride);
@@ -405,7 +405,7 @@ impl TableMut<'_> {
     /// Rebuilds the table by a plan, if that is smaller, and frees the rest of the block.
     fn shrink_to(&mut self, plan: Plan) -> Result<()> {
         let arena = self.arenas.get(self.kind).ok_or_else(corrupt)?;
-        if plan.words >= to_usize(arena.slot(self.index)?.cap) {
+        if plan.words >= to_usize(arena.slot(self.index)?.cap()) {
             return Ok(());
         }
         self.rebuild(plan)?;

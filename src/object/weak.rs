@@ -79,5 +79,5 @@ impl TableMut<'_> {
 
 /// Whether the key of an entry is an object with an identity that was freed.
 fn is_freed(keys: Keys<'_>, entry: &[Cell]) -> bool {
-    entry.first().is_some_and(|&key| !keys.is_usable(key) && !keys.is_by_value(key))
+    entry.first().is_some_and(|&key| !keys.is_usable(key) && keys.is_weak_key(key))
 }

@@ -35,6 +35,10 @@ pub fn rows(t: &mut Table) {
         let made = m.heap.alloc(Struct::of(c.numbers[0].into(), &c.cells))?;
         m.keep(made)
     });
+    t.row("Struct::with_capacity", &[], &[Allocates(Kind::STRUCT)], |m, c| {
+        let made = m.heap.alloc(Struct::with_capacity(c.numbers[1].into(), c.index()))?;
+        m.keep(made)
+    });
     t.row("Closure::of", &[Value, Value], &[Allocates(Kind::CLOSURE)], |m, c| {
         let made = m.heap.alloc(Closure::of(c.numbers[0].into(), &c.cells))?;
         m.keep(made)

@@ -1,15 +1,18 @@
 //! What frees objects, keeps them live, or inspects the object graph.
 
-use segheap::{Cell, Error, MarkReader, Policy, abi};
+use segheap::{Cell, Error, HostCopy, MarkReader, Policy, abi};
 
 use super::{Table, show};
-use crate::machine::Effect::{Allocates, Changes, Frees, Moves, ReadsUsage, Sweeps, Transplants};
+use crate::machine::Effect::{
+    Allocates, Changes, Frees, Moves, Reads, ReadsUsage, Sweeps, Transplants,
+};
 use crate::machine::Takes::{Foreign, ObjectOrSeal, Seal, Value};
-use crate::machine::{Takes, host, sealed};
+use crate::machine::{Call, Machine, Outcome, Takes, host, sealed};
 
 pub fn rows(t: &mut Table) {
     lifetimes(t);
     host_objects(t);
+    copies_of_heaps(t);
     collection(t);
     inspection(t);
 }
@@ -25,6 +28,9 @@ fn lifetimes(t: &mut Table) {
     t.row("Heap::watch", &[ObjectOrSeal], &[], |m, c| {
         show(m.heap.watch(c.cell(0), c.int().cast_unsigned())?)
     });
+    t.row("Heap::unwatch", &[Value], &[], |m, c| {
+        show(m.heap.unwatch(c.cell(0), c.int().cast_unsigned()))
+    });
     t.row("abi::write_barrier", &[Takes::Object, Value], &[Changes(0)], |m, c| {
         let cells = abi::write_barrier(&mut m.heap, c.cell(0))?;
         if let Some(cell) = cells.get_mut(c.index()) {
@@ -32,6 +38,17 @@ fn lifetimes(t: &mut Table) {
         }
         show(cells.to_vec())
     });
+    t.row("Heap::freeze", &[Value], &[Changes(0)], |m, c| {
+        // Few objects: the program goes on to change the others.
+        if c.small() > 0 {
+            return show(m.heap.is_frozen(c.cell(0))?);
+        }
+        m.heap.freeze(c.cell(0))?;
+        assert_eq!(m.heap.is_frozen(c.cell(0)), Ok(true));
+        show(())
+    });
+    t.row("Heap::is_frozen", &[Value], &[], |m, c| show(m.heap.is_frozen(c.cell(0))?));
+    t.row("Heap::is_value", &[Value], &[], |m, c| show(m.heap.is_value(c.cell(0))?));
     t.row("Heap::drain_dead", &[], &[], |m, c| {
         show(m.heap.drain_dead().take(c.small()).collect::<Vec<_>>())
     });
@@ -54,11 +71,100 @@ fn lifetimes(t: &mut Table) {
         m.regions.push(region);
         show(m.regions.len())
     });
+    t.row("Heap::allocated_in", &[Value], &[], |m, c| {
+        let Some(n) = c.small().checked_rem(m.regions.len()) else { return show(()) };
+        show(m.heap.allocated_in(&m.regions[n], c.cell(0))?)
+    });
     t.row("Heap::close_region", &[Value, Value], &[Sweeps], |m, c| {
         let Some(n) = c.small().checked_rem(m.regions.len()) else { return show(()) };
         let region = m.regions.swap_remove(n);
         show(m.heap.close_region(region, c.cells.clone())?)
     });
+}
+
+fn copies_of_heaps(t: &mut Table) {
+    t.row("Heap::try_clone", &[], &[Reads(host())], |m, _| {
+        let mut fork = match m.heap.try_clone() {
+            Err(Error::NoHostCopy) => m.heap.try_clone_with(copy_number)?,
+            fork => fork?,
+        };
+        fork.verify().expect("a consistent fork");
+        show(())
+    });
+    t.row("Heap::try_clone_with", &[], &[Reads(host())], |m, c| {
+        let mut calls = c.small();
+        let mut fork = m.heap.try_clone_with(|object| {
+            calls = calls.checked_sub(1).ok_or(Error::NotDecimal)?;
+            copy_number(object)
+        })?;
+        fork.verify().expect("a consistent fork");
+        show(fork.usage().hosts.live)
+    });
+    t.row("Heap::transplant", &[Foreign], &[Transplants(0)], |m, c| {
+        let copy = m.heap.transplant(&m.other, c.cell(0))?;
+        m.keep(copy)
+    });
+    let (takes, effects) = ([Foreign, Foreign], [Transplants(0), Transplants(1)]);
+    t.row("Heap::transplant_all", &takes, &effects, |m, c| {
+        let mut cells = [c.cell(0), c.cell(1)];
+        let copied = m.heap.transplant_all(&m.other, &mut cells);
+        m.keep_copies(c, cells, copied)
+    });
+    t.row("Heap::transplant_with", &takes, &effects, |m, c| {
+        let (mut cells, mut calls) = ([c.cell(0), c.cell(1)], c.small());
+        let copied = m.heap.transplant_with(&m.other, &mut cells, |object| {
+            calls = calls.checked_sub(1).ok_or(Error::NotDecimal)?;
+            copy_number(object)
+        });
+        m.keep_copies(c, cells, copied)
+    });
+    t.row("HostCopy::get", &takes, &effects, |m, c| {
+        let mut cells = [c.cell(0), c.cell(1)];
+        // Without a value.
+        let copied =
+            m.heap.transplant_with(&m.other, &mut cells, |object| object.get::<u32>().map(drop));
+        m.keep_copies(c, cells, copied)
+    });
+    t.row("HostCopy::object", &takes, &effects, |m, c| {
+        let mut cells = [c.cell(0), c.cell(1)];
+        let copied = m.heap.transplant_with(&m.other, &mut cells, |object| {
+            object.put(*m.other.host_ref::<u32>(object.object())?)
+        });
+        m.keep_copies(c, cells, copied)
+    });
+    t.row("HostCopy::put", &takes, &effects, |m, c| {
+        let mut cells = [c.cell(0), c.cell(1)];
+        let copied = m.heap.transplant_with(&m.other, &mut cells, |object| {
+            object.put("of another type")?;
+            object.put(u32::from(c.numbers[0]))
+        });
+        m.keep_copies(c, cells, copied)
+    });
+    t.row("HostCopy::set_host_bytes", &takes, &effects, |m, c| {
+        let mut cells = [c.cell(0), c.cell(1)];
+        let copied = m.heap.transplant_with(&m.other, &mut cells, |object| {
+            object.set_host_bytes(c.small() * 64);
+            copy_number(object)
+        });
+        m.keep_copies(c, cells, copied)
+    });
+}
+
+/// The hook for host objects of machines.
+fn copy_number(object: &mut HostCopy<'_>) -> Result<(), Error> {
+    object.put(*object.get::<u32>()?)
+}
+
+impl Machine {
+    /// Keeps the copies of foreign cells, which stay what they were if there are none.
+    fn keep_copies(&mut self, call: &Call, cells: [Cell; 2], copied: Result<(), Error>) -> Outcome {
+        if copied.is_err() {
+            assert_eq!(cells, [call.cell(0), call.cell(1)]);
+        }
+        copied?;
+        let [first, second] = cells;
+        show((self.keep(first)?, self.keep(second)?))
+    }
 }
 
 fn host_objects(t: &mut Table) {
@@ -156,18 +262,6 @@ fn collection(t: &mut Table) {
         m.heap.compact();
         show(())
     });
-    t.row("Heap::try_clone", &[], &[], |m, _| {
-        let mut fork = match m.heap.try_clone() {
-            Err(Error::NoHostCopy) => m.other.try_clone()?,
-            fork => fork?,
-        };
-        fork.verify().expect("a consistent fork");
-        show(())
-    });
-    t.row("Heap::transplant", &[Foreign], &[Transplants(0)], |m, c| {
-        let copy = m.heap.transplant(&m.other, c.cell(0))?;
-        m.keep(copy)
-    });
 }
 
 /// Asks about objects, and rescues every other one that is garbage.
@@ -213,6 +307,11 @@ fn inspection(t: &mut Table) {
     });
     t.row("Heap::path_from_roots", &[ObjectOrSeal, Value], &[], |m, c| {
         show(m.heap.path_from_roots([c.cell(1)], c.cell(0))?)
+    });
+    t.row("Heap::capacity", &[ObjectOrSeal], &[], |m, c| show(m.heap.capacity(c.cell(0))?));
+    t.row("Heap::shallow_size", &[ObjectOrSeal], &[], |m, c| show(m.heap.shallow_size(c.cell(0))?));
+    t.row("Heap::retained_size", &[ObjectOrSeal, Value], &[], |m, c| {
+        show(m.heap.retained_size([c.cell(1)], c.cell(0))?)
     });
     t.row("Heap::dump", &[], &[ReadsUsage], |m, _| Ok(m.heap.dump().to_string()));
     t.row("Heap::graphviz", &[], &[ReadsUsage], |m, _| Ok(m.heap.graphviz().to_string()));

@@ -103,6 +103,23 @@ fn maps(t: &mut Table) {
     t.row("ViewMut<Map>::replace", &[Of(Kind::MAP), Value, Value], CHANGES, |m, c| {
         show(m.heap.get_mut::<Map>(c.cell(0))?.replace(c.cell(1), c.cell(2))?)
     });
+    // Keys are equal if they are ranked alike: contradictory where hashes differ.
+    const OWN: &[Takes] = &[Of(Kind::MAP), Value, Value];
+    t.row("Heap::map_insert_by", OWN, CHANGES, |m, c| {
+        let equal = |_: &mut Heap, a, b| Ok::<_, Error>(rank(a) == rank(b));
+        let (map, key, hash) = (c.cell(0), c.cell(1), c.int().cast_unsigned());
+        let replaced = m.heap.map_insert_by(map, key, c.cell(2), hash, equal)?;
+        assert_eq!(m.heap.map_get_by(map, key, hash, equal), Ok(Some(c.cell(2))));
+        show(replaced)
+    });
+    t.row("Heap::map_get_by", KEY, &[], |m, c| {
+        let equal = |_: &mut Heap, a, b| Ok::<_, Error>(rank(a) == rank(b));
+        show(m.heap.map_get_by(c.cell(0), c.cell(1), c.int().cast_unsigned(), equal)?)
+    });
+    t.row("Heap::map_remove_by", KEY, CHANGES, |m, c| {
+        let equal = |_: &mut Heap, a, b| Ok::<_, Error>(rank(a) == rank(b));
+        show(m.heap.map_remove_by(c.cell(0), c.cell(1), c.int().cast_unsigned(), equal)?)
+    });
     t.row("ViewMut<Map>::clear", MAP, CHANGES, |m, c| {
         show(m.heap.get_mut::<Map>(c.cell(0))?.clear()?)
     });

@@ -383,7 +383,7 @@ impl<const BITS: u32> Slots<BITS> {
             let used = sparse.directory.get(page).map_or(0, |page| page.used);
             slots.extend(indices.map(|index| {
                 let key = generations.advanced(index, used);
-                Slot { key, len: 0, off: NONE, cap: 0 }
+                Slot { key, len: 0, off: NONE, room: 0 }
             }));
         } else {
             slots.extend_from_slice(stored);

@@ -29,10 +29,12 @@ pub(super) const SEQUENCED: u32 = 1 << 29;
 /// Flag: there is, or was, a key that is an integer in an arena and would fit into a
 /// cell.
 pub(super) const BOXED: u32 = 1 << 30;
+/// Flag: a VM gives the hashes of the keys.
+pub(super) const OWN: u32 = 1 << 27;
 /// Flag of an index by hash: it has half as many buckets as the positions should have.
 const DENSE: u32 = 1 << 31;
 /// The positions, beside the flags.
-const CAPACITY: u32 = WEAK - 1;
+const CAPACITY: u32 = OWN - 1;
 pub(super) const BUCKETS_MIN: usize = 8;
 const POSITIONS_MAX: usize = to_usize(CAPACITY);
 

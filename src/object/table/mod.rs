@@ -24,6 +24,7 @@ mod index;
 mod iter;
 mod layout;
 mod ordered;
+mod own;
 mod rebuild;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ mod verify;
 
 pub(crate) use layout::{HEADER, fill, words_for};
 pub(crate) use ordered::{Descent, Step};
+pub(crate) use own::own_hash;
 pub(crate) use rebuild::Plan;
 
 use crate::arena::halves;
@@ -95,6 +97,11 @@ impl<'h> Table<&'h [u64]> {
         self.used
     }
 
+    /// The number of positions.
+    pub(crate) fn capacity(&self) -> usize {
+        if self.words.is_empty() { 0 } else { self.layout().capacity }
+    }
+
     /// Whether every position is used.
     #[inline(always)]
     pub(crate) fn is_full(&self) -> bool {
@@ -104,7 +111,7 @@ impl<'h> Table<&'h [u64]> {
     /// Whether the index is a tree.
     #[inline(always)]
     pub(crate) fn is_ordered(&self) -> bool {
-        self.half(START) == ORDERED
+        self.half(START) == ORDERED && !self.is_own()
     }
 
     /// Whether the index has less buckets than it should have, so that it cannot become a
