@@ -212,7 +212,8 @@ fn copy_graph(
             let entries = table(arena, slot, stride)?;
             if has_values(source, entries) {
                 copies.has_deferred = true;
-                for &cell in entries.iter().flatten().filter(|cell| cell.is_handle()) {
+                let kept = entries.iter().filter(|entry| !is_dropped(source, entries, entry));
+                for &cell in kept.flatten().filter(|cell| cell.is_handle()) {
                     copy_object(target, source, cell, copies)?;
                 }
             } else {
@@ -227,6 +228,11 @@ fn copy_graph(
         copy_deferred(target, source, copies)?;
     }
     Ok(())
+}
+
+/// Whether the copy of a table is without an entry: that of a freed key, of a weak one.
+fn is_dropped(source: &Store, table: Table<&[u64]>, entry: &[Cell]) -> bool {
+    table.is_weak() && entry.first().is_some_and(|&key| !source.keys().is_usable(key))
 }
 
 /// Whether a key of a table is a value.
@@ -308,7 +314,7 @@ fn copy_entries(
 ) -> Result<()> {
     for position in 0..entries.used() {
         let Some((key, value)) = entries.entry(position).map(copied) else { continue };
-        if entries.is_weak() && !source.keys().is_usable(key) {
+        if is_dropped(source, entries, &[key]) {
             continue;
         }
         let mut entry = [key, value];
