@@ -220,6 +220,7 @@ fn a_key_that_is_garbage_is_absent_while_it_is_not_freed() {
         sweep_begins(&mut heap, &roots, garbage);
         assert!(heap.get::<Pair>(garbage).is_ok(), "it is not freed yet");
         let stale = Error::Stale { kind: Kind::PAIR };
+        let capacity = heap.capacity(map).unwrap();
         assert_eq!(heap.map_get(map, garbage), Err(stale));
         assert_eq!(heap.map_get_with(map, garbage, &mut hint), Err(stale));
         assert_eq!(heap.set_contains(set, garbage), Err(stale));
@@ -228,6 +229,8 @@ fn a_key_that_is_garbage_is_absent_while_it_is_not_freed() {
         assert_eq!(view.get_or_insert(garbage, 8.into()), Err(stale));
         assert_eq!(view.update(garbage, |_| 8.into()), Err(stale));
         assert_eq!(view.remove(garbage), Err(stale));
+        assert_eq!(view.extend(&[(garbage, 8.into()); 100]), Err(stale));
+        assert_eq!(heap.capacity(map), Ok(capacity), "it has not grown for that");
         assert_eq!(heap.map_get(map, kept), Ok(Some(7.into())));
         // Other tables look such a key up as `get` opens it.
         let strong = heap.alloc(Map::new()).unwrap();
