@@ -138,9 +138,9 @@ impl Collection<'_> {
         trace.converge(arenas, account);
         let mut reader = TraceReader { trace: &mut trace, arenas, account };
         (self.notice)(&mut MarkReader::new(&mut reader));
-        trace.converge(arenas, account);
-        self.done.work = trace.examined.saturating_mul(16);
-        trace.finish(arenas, account)
+        let (ephemerons, examined) = trace.finish(arenas, account);
+        self.done.work = examined.saturating_mul(16);
+        ephemerons
     }
 
     /// Marks retired slots that weak cells or watches refer to. Such a cell prevents
