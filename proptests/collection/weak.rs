@@ -648,8 +648,9 @@ fn all_entries_of_a_key_that_is_reached_late_are_kept() {
             heap.collect_young(NONE).unwrap();
             let early = pair(&mut heap);
             let key = pair(&mut heap);
-            let leads = weak_map(&mut heap);
-            let maps: Vec<Cell> = (0..5).map(|_| weak_map(&mut heap)).collect();
+            // Tables are looked at in the order of their slots.
+            let mut maps: Vec<Cell> = (0..6).map(|_| weak_map(&mut heap)).collect();
+            let leads = maps.remove(if first { 0 } else { 5 });
             let values: Vec<Cell> = (0..5).map(|_| pair(&mut heap)).collect();
             for (&map, &value) in maps.iter().zip(&values) {
                 heap.map_insert(map, key, value).unwrap();
