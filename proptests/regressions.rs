@@ -469,3 +469,20 @@ fn a_text_is_displayed_alike_in_the_cell_and_in_the_arena() {
         assert_eq!(heap.display(list).to_string(), format!("[{text:?}, {text:?}]"));
     }
 }
+
+/// Beyond the last element, there may be room.
+#[test]
+fn elements_past_the_end_are_neither_read_nor_written() {
+    let mut heap = heap(1);
+    let list = heap.alloc(List::with_capacity(8)).unwrap();
+    heap.get_mut(list).unwrap().extend(&[1.into(), 2.into(), 3.into()]).unwrap();
+    heap.get_mut(list).unwrap().pop().unwrap();
+    for at in [2, 3, 7, 8, usize::MAX] {
+        let past = Error::OutOfRange { index: at as u64, len: 2 };
+        assert_eq!(heap.element(list, at), Err(past));
+        assert_eq!(heap.set_element(list, at, 5.into()), Err(past));
+        assert_eq!(heap.update_element(list, at, |_| 5.into()).err(), Some(past));
+        assert_eq!(heap.get(list).unwrap().get(at), Err(past));
+    }
+    assert_eq!(heap.get(list).unwrap().as_slice(), [1.into(), 2.into()]);
+}

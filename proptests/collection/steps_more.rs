@@ -276,6 +276,29 @@ fn compiled_code_stores_in_an_object_that_was_scanned() {
 }
 
 #[test]
+fn cells_are_copied_into_a_list_that_was_scanned() {
+    for way in 0..2 {
+        let mut heap = heap();
+        let list = heap.alloc(List::zeroed(3)).unwrap();
+        for steps in 0..40 {
+            for _ in 0..steps {
+                heap.step([list], 16).unwrap();
+            }
+            let cell = pair(&mut heap);
+            let source = heap.alloc(List::of(&[cell])).unwrap();
+            match way {
+                0 => heap.copy_across(list, 1, source, ..).unwrap(),
+                _ => heap.copy_across_any(list.into(), 1, source.into(), ..).unwrap(),
+            }
+            heap.free(source).unwrap();
+            while !heap.step([list], 16).unwrap().finished {}
+            heap.verify().unwrap();
+            assert!(heap.contains(cell), "the list holds a freed object after {steps} steps");
+        }
+    }
+}
+
+#[test]
 fn compiled_code_stores_a_young_object_in_an_old_one() {
     let mut heap = heap();
     let objects = objects_of_cells(&mut heap);

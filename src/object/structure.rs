@@ -100,15 +100,15 @@ impl<'h> Value<'h> {
         }
     }
 
-    /// Whether two values have the same few parts, bit by bit, and none of them is an object,
-    /// which could have been freed.
+    /// Whether two values have the same few parts, bit by bit. One of the two has been hashed,
+    /// so that none of its parts was freed.
     #[inline]
     fn is_same_flat(&self, other: &Value<'h>) -> Option<bool> {
         let ((header, parts), (of_other, others)) = (self.flat()?, other.flat()?);
         let is_alike = self.arena.kind() == other.arena.kind() && self.slot.len == other.slot.len;
         let mut both = parts.iter().zip(others);
         let is_same = is_alike && header == of_other;
-        Some(is_same && both.all(|(a, b)| a == b && !a.is_handle()))
+        Some(is_same && both.all(|(a, b)| a == b))
     }
 
     /// The bytes of elements that are neither cells nor floats.
