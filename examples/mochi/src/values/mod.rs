@@ -54,6 +54,8 @@ pub(crate) struct Context {
     pub(crate) heap: Heap,
     pub(crate) shapes: Vec<Shape>,
     pub(crate) out: Box<dyn Write>,
+    /// Called after each collection, or step of one.
+    pub(crate) observer: Option<Box<dyn FnMut(&mut Heap)>>,
     /// The state of the generator that replaces the clock if `MOCHI_NOW_SEED` is set.
     pub(crate) seed: Option<i64>,
     /// A cache of the lengths in characters of the strings indexed last. Its keys are cells, which
@@ -67,8 +69,15 @@ impl Context {
             heap,
             shapes: Vec::new(),
             out,
+            observer: None,
             seed: std::env::var("MOCHI_NOW_SEED").ok().and_then(|seed| seed.parse().ok()),
             char_counts: Default::default(),
+        }
+    }
+
+    pub(crate) fn observe(&mut self) {
+        if let Some(observer) = &mut self.observer {
+            observer(&mut self.heap);
         }
     }
 }

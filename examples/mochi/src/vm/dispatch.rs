@@ -365,6 +365,11 @@ impl Vm {
                 load_code!(entry, to);
                 continue 'resume;
             }
+            self.frames.push(Frame {
+                function: current,
+                pc: pc as u32 + 1,
+                base: base.map(|n| n as u32),
+            });
             return Err(diagnostic);
         }
     }
