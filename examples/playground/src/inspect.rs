@@ -90,17 +90,15 @@ fn place_name(place: &Place) -> String {
     match place {
         Place::Global(name) => format!("global {name}"),
         Place::Constant => "constant".to_owned(),
-        Place::Register { function, variable: Some(name), depth, .. } => {
-            format!("{name} in {function}{}", call_number(*depth))
-        }
-        Place::Register { function, number, depth, .. } => {
-            format!("register {number} of {function}{}", call_number(*depth))
+        Place::Register { function, variable, number, depth } => {
+            let register = || format!("register {number}");
+            let name = variable.clone().unwrap_or_else(register);
+            match depth {
+                0 => format!("{name} in the program"),
+                _ => format!("{name} in {function}, call {depth}"),
+            }
         }
     }
-}
-
-fn call_number(depth: usize) -> String {
-    if depth == 0 { String::new() } else { format!(", call {depth}") }
 }
 
 /// Sends live objects of a kind, in the order of their slots.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::json::{quote, send};
 
 /// The bytes that a run shows. A page is no place for more.
-const SHOWN_MAX: usize = 1 << 20;
+const SHOWN_MAX: usize = 1 << 18;
 /// Output is sent once there is so much of it, or it has waited for so long.
 const CHUNK: usize = 1 << 14;
 const PATIENCE: Duration = Duration::from_millis(50);
