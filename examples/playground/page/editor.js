@@ -5,14 +5,15 @@ export class Editor {
   #gutter;
   #mark;
   #marked = null;
+  #isDue = 0;
 
   constructor(source, gutter, mark) {
     this.#source = source;
     this.#gutter = gutter;
     this.#mark = mark;
+    // An insertion of many lines may be as many events.
     source.addEventListener('input', () => {
-      this.unmark();
-      this.#number();
+      this.#isDue ||= requestAnimationFrame(() => this.unmark());
     });
     source.addEventListener('scroll', () => this.#place());
   }
@@ -25,7 +26,6 @@ export class Editor {
     this.#source.value = text;
     this.#source.scrollTop = 0;
     this.unmark();
-    this.#number();
   }
 
   /** Marks a line, and scrolls to it. */
@@ -62,6 +62,8 @@ export class Editor {
   }
 
   #number() {
+    cancelAnimationFrame(this.#isDue);
+    this.#isDue = 0;
     const count = this.text.split('\n').length;
     const numbers = Array.from({ length: count }, (_, n) => {
       const number = document.createElement('span');

@@ -2,7 +2,7 @@
 
 import { bytes, element, number } from './format.js';
 
-const PAGE = 100;
+const PAGE = 50;
 
 export class Inspector {
   #box;
@@ -99,7 +99,8 @@ export class Inspector {
       return element('tr', {}, element('th', { scope: 'row' }, entry.name), value);
     });
     const head = element('tr', {}, element('th', { scope: 'col' }, heading), element('th', { scope: 'col' }, 'Value'));
-    return element('table', { class: 'entries' }, element('thead', {}, head), element('tbody', {}, ...rows));
+    const table = element('table', { class: 'entries' }, element('thead', {}, head), element('tbody', {}, ...rows));
+    return element('div', { class: 'scroll' }, table);
   }
 
   #pages(from, total, request) {

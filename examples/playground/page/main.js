@@ -104,7 +104,6 @@ const receivers = {
   sample: (sample) => {
     arenas.show(sample.arenas);
     timeline.show(sample);
-    if (state === 'running') status.textContent = `Running, ${time((performance.now() - started) * 1000)} …`;
   },
   done: () => ended('Finished'),
   failure: (message) => {

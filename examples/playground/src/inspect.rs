@@ -3,18 +3,19 @@
 use std::fmt::{self, Write};
 
 use segheap::{
-    Bignum, Bytes, Cell, Closure, DisplayStyle, Error, F64Arr, Heap, I64Arr, Kind, List, Map, Pair,
-    Set, Str, Struct, U8Arr, abi,
+    Bytes, Cell, Closure, DisplayStyle, Error, F64Arr, Heap, I64Arr, Kind, List, Map, Pair, Set,
+    Struct, U8Arr, abi,
 };
 use segheap_mochi::{Place, Session};
 
 use crate::Run;
 use crate::json::{list, quote, send};
+use crate::sample::Sampler;
 
 /// The elements, objects or roots in one reply.
-const PAGE: usize = 100;
+const PAGE: usize = 50;
 /// The bytes of a value that are shown.
-const PREVIEW: usize = 120;
+const PREVIEW: usize = 90;
 
 /// A named cell: an element of an object, or a root.
 struct Entry {
@@ -45,7 +46,9 @@ pub(crate) fn reply(run: &mut Run, request: &[&str]) -> bool {
             run.sampler.borrow_mut().send(session.heap_mut());
         }
         ["roots"] => send_roots(session),
-        ["objects", kind, from] => send_objects(session, kind, from.parse().unwrap_or(0)),
+        ["objects", kind, from] => {
+            send_objects(session, &run.sampler.borrow(), kind, from.parse().unwrap_or(0));
+        }
         ["object", cell, from] => {
             opened(session, cell, |session, cell| object(session, cell, from.parse().unwrap_or(0)))
         }
@@ -102,10 +105,11 @@ fn place_name(place: &Place) -> String {
 }
 
 /// Sends live objects of a kind, in the order of their slots.
-fn send_objects(session: &Session, kind: &str, from: usize) {
+fn send_objects(session: &Session, sampler: &Sampler, kind: &str, from: usize) {
     let heap = session.heap();
     let kind = Kind::ALL.iter().copied().find(|it| it.name() == kind);
-    let objects = kind.map(|kind| live_objects(heap, kind, from)).unwrap_or_default();
+    let slots = |kind| sampler.slots_seen(kind);
+    let objects = kind.map(|kind| live_objects(heap, kind, slots(kind), from)).unwrap_or_default();
     let total = kind.and_then(|kind| heap.usage().arena(kind).map(|arena| arena.live)).unwrap_or(0);
     let entries =
         objects.iter().map(|&cell| shown(session, &Entry::new(format!("{cell:?}"), cell)));
@@ -116,64 +120,14 @@ fn send_objects(session: &Session, kind: &str, from: usize) {
     ));
 }
 
-macro_rules! by_kind {
-    ($kind:expr, $K:ident => $body:expr, $else:expr) => {
-        match $kind {
-            Kind::STR => {
-                type $K = Str;
-                $body
-            }
-            Kind::LIST => {
-                type $K = List;
-                $body
-            }
-            Kind::MAP => {
-                type $K = Map;
-                $body
-            }
-            Kind::SET => {
-                type $K = Set;
-                $body
-            }
-            Kind::STRUCT => {
-                type $K = Struct;
-                $body
-            }
-            Kind::CLOSURE => {
-                type $K = Closure;
-                $body
-            }
-            Kind::BIGNUM => {
-                type $K = Bignum;
-                $body
-            }
-            Kind::BYTES => {
-                type $K = Bytes;
-                $body
-            }
-            Kind::PAIR => {
-                type $K = Pair;
-                $body
-            }
-            Kind::F64ARR => {
-                type $K = F64Arr;
-                $body
-            }
-            Kind::I64ARR => {
-                type $K = I64Arr;
-                $body
-            }
-            Kind::U8ARR => {
-                type $K = U8Arr;
-                $body
-            }
-            _ => $else,
-        }
+/// Live objects of a kind whose slots lie below `slots`.
+fn live_objects(heap: &Heap, kind: Kind, slots: u32, from: usize) -> Vec<Cell> {
+    let live = |index| {
+        let [key, ..] = abi::slot(heap, kind, index)?;
+        // The key of a free slot makes no cell.
+        abi::cell(u64::from(key) << 32 | u64::from(index))
     };
-}
-
-fn live_objects(heap: &Heap, kind: Kind, from: usize) -> Vec<Cell> {
-    by_kind!(kind, K => heap.objects::<K>().skip(from).take(PAGE).map(Cell::from).collect(), Vec::new())
+    (0..slots).filter_map(live).skip(from).take(PAGE).collect()
 }
 
 /// How the program would write the heads of its values.
@@ -279,6 +233,7 @@ fn elements(
             let all = heap.get::<Bytes>(cell)?.as_slice();
             (all.len(), numbered(all, from, max))
         }
+        // Text and integers have none.
         _ => (0, Vec::new()),
     })
 }

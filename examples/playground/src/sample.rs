@@ -65,6 +65,12 @@ impl Sampler {
         }
     }
 
+    /// The slots that the arena of a kind has had at most.
+    pub(crate) fn slots_seen(&self, kind: Kind) -> u32 {
+        let kinds = Kind::ALL.iter().zip(&self.slots_seen);
+        kinds.filter(|&(&it, _)| it == kind).map(|(_, &slots)| slots).max().unwrap_or(0)
+    }
+
     fn note(&mut self, heap: &mut Heap) {
         for Event { at, kind, .. } in heap.drain_events() {
             match kind {
