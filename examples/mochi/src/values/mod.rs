@@ -49,13 +49,16 @@ pub(crate) fn expected<T>(heap: &Heap, expected: &str, found: Cell) -> Outcome<T
     trap(format!("mismatched types: expected `{expected}`, found `{}`", type_name(heap, found)))
 }
 
+/// What is called after collections.
+pub(crate) type Observer = Box<dyn FnMut(&mut Heap)>;
+
 /// The heap, and the state of the VM that operations on values need.
 pub(crate) struct Context {
     pub(crate) heap: Heap,
     pub(crate) shapes: Vec<Shape>,
     pub(crate) out: Box<dyn Write>,
     /// Called after each collection, or step of one.
-    pub(crate) observer: Option<Box<dyn FnMut(&mut Heap)>>,
+    pub(crate) observer: Option<Observer>,
     /// The state of the generator that replaces the clock if `MOCHI_NOW_SEED` is set.
     pub(crate) seed: Option<i64>,
     /// A cache of the lengths in characters of the strings indexed last. Its keys are cells, which
