@@ -49,7 +49,9 @@ use slots::{SlotExtent, Slots, present};
 
 #[cfg(doc)]
 use crate::words::Error;
-use crate::words::{Cell, Element, Elements, Epoch, EventKind, Kind, Result, Shape, corrupt, to_usize};
+use crate::words::{
+    Cell, Element, Elements, Epoch, EventKind, Kind, Result, Shape, corrupt, to_usize,
+};
 
 /// The fewest words that a growing sequence gets, as in `Vec`.
 const FIRST_GROWTH: usize = 4;
