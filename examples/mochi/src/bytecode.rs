@@ -5,6 +5,7 @@
 //! nor checks tags.
 
 use std::fmt::Write;
+use std::ops::Range;
 use std::rc::Rc;
 
 use crate::builtins::Builtin;
@@ -131,6 +132,15 @@ instructions! {
 
 const _: () = assert!(size_of::<Op>() == 8);
 
+/// A variable in a register of bank c, or the box of one.
+#[derive(Debug)]
+pub(crate) struct Variable {
+    pub(crate) name: String,
+    pub(crate) reg: Reg,
+    /// The instructions in its scope.
+    pub(crate) scope: Range<u32>,
+}
+
 /// The code of a function.
 #[derive(Debug, Default)]
 pub(crate) struct Function {
@@ -138,6 +148,8 @@ pub(crate) struct Function {
     pub(crate) code: Vec<Op>,
     /// The source position of each instruction.
     pub(crate) positions: Vec<u32>,
+    /// The variables in registers of bank c, for those who look at a frame.
+    pub(crate) variables: Vec<Variable>,
     /// The number of arguments in a call as a value.
     pub(crate) arity: usize,
     /// The size of its frame: registers of banks i, f and c, and hints.

@@ -1,7 +1,6 @@
 //! Errors in a program, at compile time and at run time, and how they are rendered.
 
-use std::io::IsTerminal;
-
+#[cfg(feature = "cli")]
 use ariadne::{Color, Config, IndexType, Label, Report, ReportKind, Source};
 
 use crate::syntax::lexer;
@@ -40,23 +39,35 @@ pub(crate) fn wrong_arity(callee: &str, (min, max): (usize, usize), given: usize
     format!("{callee} takes {takes} {arguments} but {given} {were} given")
 }
 
-/// A position as `file:line:column`, both counted from 1.
-fn location(file: &str, source: &str, pos: u32) -> String {
+/// The line and the column of a position, both counted from 1.
+pub(crate) fn line_and_column(source: &str, pos: u32) -> (usize, usize) {
     let before = source.get(..pos as usize).unwrap_or(source);
     let line = before.matches('\n').count() + 1;
     let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    format!("{file}:{line}:{}", before[start..].chars().count() + 1)
+    (line, before[start..].chars().count() + 1)
+}
+
+/// The token at a position, as a range of bytes.
+pub(crate) fn token_at(source: &str, pos: u32) -> std::ops::Range<usize> {
+    let start = (pos as usize).min(source.len());
+    start..start + source.get(start..).map_or(0, lexer::first_token_len)
+}
+
+/// A position as `file:line:column`.
+#[cfg(feature = "cli")]
+fn location(file: &str, source: &str, pos: u32) -> String {
+    let (line, column) = line_and_column(source, pos);
+    format!("{file}:{line}:{column}")
 }
 
 /// Renders a diagnostic: `file:line:column: message`, the source line, and the stack trace.
+#[cfg(feature = "cli")]
 pub(crate) fn render(diagnostic: &Diagnostic, file: &str, source: &str) -> String {
     let Diagnostic { pos, message, trace } = diagnostic;
     let mut text = format!("{}: {message}\n", location(file, source, *pos));
-    let start = (*pos as usize).min(source.len());
-    let end = start + source.get(start..).map_or(0, lexer::first_token_len);
-    let color = std::io::stderr().is_terminal();
+    let color = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let config = Config::default().with_color(color).with_index_type(IndexType::Byte);
-    let span = (file, start..end);
+    let span = (file, token_at(source, *pos));
     let report = Report::build(ReportKind::Error, span.clone())
         .with_config(config)
         .with_label(Label::new(span).with_message("here").with_color(Color::Red))

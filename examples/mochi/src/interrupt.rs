@@ -5,7 +5,6 @@
 //! a built-in that the size of its operands does not bound calls [`poll`].
 
 use std::io::{self, IsTerminal};
-use std::process;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
@@ -52,16 +51,17 @@ pub(crate) fn reason() -> &'static str {
 
 /// Makes Ctrl-C a request. It still ends the process if there is nothing that would stop: if a
 /// request is pending already, or if a process without a terminal waits for input.
+#[cfg(feature = "cli")]
 pub(crate) fn handle_ctrl_c() -> std::result::Result<(), ctrlc::Error> {
     HANDLED.store(true, Relaxed);
     ctrlc::set_handler(|| {
         if !RUNNING.load(Relaxed) {
             if !at_terminal() {
-                process::exit(EXIT_CODE);
+                std::process::exit(EXIT_CODE);
             }
         } else if REQUEST.fetch_or(CTRL_C, Relaxed) != 0 {
-            crate::report("mochi: ended while an operation did not stop\n");
-            process::exit(EXIT_CODE);
+            crate::cli::report("mochi: ended while an operation did not stop\n");
+            std::process::exit(EXIT_CODE);
         }
     })
 }

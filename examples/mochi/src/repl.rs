@@ -5,12 +5,14 @@ use std::io::{IsTerminal, Write};
 use rustyline::error::ReadlineError;
 use rustyline::{Config, DefaultEditor};
 
+use crate::cli::report;
 use crate::compile::{Env, compile};
 use crate::diagnostics::{Diagnostic, Result, render};
 use crate::format::Style;
 use crate::interrupt;
 use crate::syntax::lexer::tokens;
 use crate::syntax::parser::parse;
+use crate::values::{Outcome, Trap, trap};
 use crate::vm::{Vm, message};
 
 /// The name of the prompt's source in error messages. Its lines are counted from the first input
@@ -23,7 +25,7 @@ pub(crate) fn run(env: &mut Env, vm: &mut Vm) -> bool {
     let config = Config::builder().auto_add_history(true).build();
     let Ok(mut editor) = DefaultEditor::with_config(config) else { return false };
     if let Err(error) = interrupt::handle_ctrl_c() {
-        crate::report(&format!("mochi: Ctrl-C will end the prompt: {error}\n"));
+        report(&format!("mochi: Ctrl-C will end the prompt: {error}\n"));
     }
     // All inputs, and where the current one starts.
     let (mut source, mut start) = (String::new(), 0);
@@ -33,7 +35,7 @@ pub(crate) fn run(env: &mut Env, vm: &mut Vm) -> bool {
             Ok(line) => source += &(line + "\n"),
             Err(ReadlineError::Interrupted) => {
                 source.truncate(start);
-                crate::report("Ctrl-D ends the prompt\n");
+                report("Ctrl-D ends the prompt\n");
                 continue;
             }
             Err(_) => eof = true,
@@ -45,7 +47,7 @@ pub(crate) fn run(env: &mut Env, vm: &mut Vm) -> bool {
         if let Err(diagnostic) = result {
             success = false;
             let _ = vm.context.out.flush();
-            crate::report(&render(&diagnostic, NAME, &source));
+            report(&render(&diagnostic, NAME, &source));
         }
         start = source.len();
     }
@@ -71,4 +73,14 @@ fn evaluate(env: &mut Env, vm: &mut Vm, source: &str, start: usize) -> Result<()
     }
     let _ = vm.context.out.flush();
     Ok(())
+}
+
+/// Reads a line that the program asks for. It is empty at the end of the input.
+pub(crate) fn read_line() -> Outcome<String> {
+    match DefaultEditor::new().and_then(|mut editor| editor.readline("")) {
+        Ok(line) => Ok(line),
+        Err(ReadlineError::Eof) => Ok(String::new()),
+        Err(ReadlineError::Interrupted) => Err(Trap::Stopped),
+        Err(error) => trap(format!("cannot read standard input: {error}")),
+    }
 }

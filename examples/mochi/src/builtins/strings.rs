@@ -2,8 +2,6 @@
 
 use std::io::{self, BufRead, Write};
 
-use rustyline::DefaultEditor;
-use rustyline::error::ReadlineError;
 use segheap::{Bytes, Cell, Heap, Str, TextPart};
 
 use crate::format::Style;
@@ -53,17 +51,18 @@ impl Context {
 
 /// Reads a line of standard input, without its end. It is empty at the end of the input.
 pub(super) fn input() -> Outcome<String> {
+    let line = interrupt::waiting(read_line)?;
+    Ok(line.trim_end_matches(['\n', '\r']).to_owned())
+}
+
+fn read_line() -> Outcome<String> {
+    #[cfg(feature = "cli")]
+    if interrupt::at_prompt() {
+        return crate::repl::read_line();
+    }
     let mut line = String::new();
-    let read = interrupt::waiting(|| {
-        if interrupt::at_prompt() {
-            line = DefaultEditor::new()?.readline("")?;
-            return Ok(());
-        }
-        io::stdin().lock().read_line(&mut line).map(drop).map_err(ReadlineError::Io)
-    });
-    match read {
-        Ok(()) | Err(ReadlineError::Eof) => Ok(line.trim_end_matches(['\n', '\r']).to_owned()),
-        Err(ReadlineError::Interrupted) => Err(Trap::Stopped),
+    match io::stdin().lock().read_line(&mut line) {
+        Ok(_) => Ok(line),
         Err(error) => trap(format!("cannot read standard input: {error}")),
     }
 }

@@ -195,7 +195,7 @@ impl Compiler<'_> {
                         compiler.case_test(pattern, Some(&scrutinee))?;
                     }
                     let ty = compiler.expr(body, expected, None)?.ty;
-                    compiler.current.scopes.pop();
+                    compiler.pop_scope();
                     Ok(ty)
                 })?,
             });

@@ -191,12 +191,14 @@ impl Compiler<'_> {
         }
         let (code, mark, pos) = (self.current.function.code.len(), self.mark(), self.pos);
         let functions = self.env.program.functions.len();
+        let variables = self.current.function.variables.len();
         let ty = f(self)?;
         self.env.program.functions.truncate(functions);
         self.pos = pos;
         self.release(mark);
         self.current.function.code.truncate(code);
         self.current.function.positions.truncate(code);
+        self.current.function.variables.truncate(variables);
         self.inferred.insert(expr, ty.clone());
         Ok(ty)
     }

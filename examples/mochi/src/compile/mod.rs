@@ -39,7 +39,7 @@ use crate::syntax::ast::*;
 use crate::types::{Record, Shape, Type};
 
 use emit::{Dest, Mark, Val, intern, table_index};
-use scope::Symbol;
+use scope::{Storage, Symbol};
 
 /// Emits the body of a loop or of a condition.
 type BodyFn<'b, 'w> = &'b mut dyn FnMut(&mut Compiler<'w>) -> Result<()>;
@@ -61,6 +61,17 @@ pub(crate) struct Env {
     records: HashMap<String, Rc<Record>>,
     /// Whether test blocks are reported, instead of failing the program.
     pub(crate) testing: bool,
+}
+
+impl Env {
+    /// The name of a global variable in bank c.
+    pub(crate) fn global_named(&self, slot: usize) -> Option<&str> {
+        let in_slot = |symbol: &&Symbol| {
+            let is_cell = symbol.ty.bank() == crate::types::Bank::C;
+            is_cell && matches!(symbol.storage, Storage::Global(at) if usize::from(at) == slot)
+        };
+        self.globals.values().find(in_slot).map(|symbol| symbol.name.as_str())
+    }
 }
 
 /// The jumps out of a loop body, to be patched.

@@ -36,7 +36,7 @@ impl<'w> Compiler<'w> {
             Some(group) => self.groups(query, group, &mut select_row)?,
             None => self.rows(query, &mut select_row)?,
         }
-        self.current.scopes.pop();
+        self.pop_scope();
         self.finish_rows(query, dest, out)?;
         let ty = Type::list(element);
         let Some((builtin, _)) = aggregate else { return Ok(Val { ty, reg: out }) };

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use super::{ANY, Compiler, Dest, Mark, Val, table_index};
 use crate::builtins::Builtin;
-use crate::bytecode::{Idx, Op, Reg};
+use crate::bytecode::{Idx, Op, Reg, Variable};
 use crate::diagnostics::{Result, error_at};
 use crate::syntax::ast::{Expr, ExprKind, THIS};
 use crate::types::{Bank, Signature, Type};
@@ -47,6 +47,16 @@ impl Symbol {
     pub(super) fn function(name: &str, index: u16, signature: &Rc<Signature>) -> Symbol {
         let (ty, storage) = (Type::Fun(Rc::clone(signature)), Storage::Function(index));
         Symbol { mutable: false, ..Symbol::new(name, ty, storage) }
+    }
+
+    /// What is known of it at run time, if it is in a register of bank c.
+    fn variable(&self, from: u32) -> Option<Variable> {
+        match self.storage {
+            Storage::Boxed(reg) => Some(reg),
+            Storage::Reg(reg) => (self.ty.bank() == Bank::C).then_some(reg),
+            _ => None,
+        }
+        .map(|reg| Variable { name: self.name.clone(), reg, scope: from..u32::MAX })
     }
 
     pub(super) fn is_function(&self) -> bool {
@@ -115,8 +125,18 @@ impl Compiler<'_> {
         self.current.scopes.push(Vec::new());
     }
 
+    /// Ends the innermost scope.
+    pub(super) fn pop_scope(&mut self) {
+        let to = self.here();
+        let ended = self.current.scopes.pop().unwrap_or_default();
+        let ended = ended.iter().filter_map(|symbol| symbol.variable(to)).count();
+        let open = |it: &&mut Variable| it.scope.end == u32::MAX;
+        let variables = self.current.function.variables.iter_mut();
+        variables.rev().filter(open).take(ended).for_each(|it| it.scope.end = to);
+    }
+
     pub(super) fn close_scope(&mut self, mark: Mark) {
-        self.current.scopes.pop();
+        self.pop_scope();
         self.release(mark);
     }
 
@@ -159,6 +179,8 @@ impl Compiler<'_> {
         if let Storage::Global(_) = local.storage {
             self.env.globals.insert(local.name.clone(), local);
         } else if let Some(scope) = self.current.scopes.last_mut() {
+            let from = self.current.function.code.len() as u32;
+            self.current.function.variables.extend(local.variable(from));
             scope.push(local);
         }
         Ok(())

@@ -49,11 +49,16 @@ pub(crate) fn expected<T>(heap: &Heap, expected: &str, found: Cell) -> Outcome<T
     trap(format!("mismatched types: expected `{expected}`, found `{}`", type_name(heap, found)))
 }
 
+/// What is called after collections.
+pub(crate) type Observer = Box<dyn FnMut(&mut Heap)>;
+
 /// The heap, and the state of the VM that operations on values need.
 pub(crate) struct Context {
     pub(crate) heap: Heap,
     pub(crate) shapes: Vec<Shape>,
     pub(crate) out: Box<dyn Write>,
+    /// Called after each collection, or step of one.
+    pub(crate) observer: Option<Observer>,
     /// The state of the generator that replaces the clock if `MOCHI_NOW_SEED` is set.
     pub(crate) seed: Option<i64>,
     /// A cache of the lengths in characters of the strings indexed last. Its keys are cells, which
@@ -67,8 +72,15 @@ impl Context {
             heap,
             shapes: Vec::new(),
             out,
+            observer: None,
             seed: std::env::var("MOCHI_NOW_SEED").ok().and_then(|seed| seed.parse().ok()),
             char_counts: Default::default(),
+        }
+    }
+
+    pub(crate) fn observe(&mut self) {
+        if let Some(observer) = &mut self.observer {
+            observer(&mut self.heap);
         }
     }
 }

@@ -270,8 +270,10 @@ impl Vm {
                     Op::RetI(a) => { i[0] = r!(i[a]); ret!() }
                     Op::RetF(a) => { f[0] = r!(f[a]); ret!() }
                     Op::RetC(a) => {
-                        c[0] = r!(c[a]);
-                        if self.frames.is_empty() { return Ok(c[0]); }
+                        let result = r!(c[a]);
+                        // The variables of the program stay as they are.
+                        if self.frames.is_empty() { return Ok(result); }
+                        c[0] = result;
                         ret!()
                     }
 
@@ -365,6 +367,11 @@ impl Vm {
                 load_code!(entry, to);
                 continue 'resume;
             }
+            self.frames.push(Frame {
+                function: current,
+                pc: pc as u32 + 1,
+                base: base.map(|n| n as u32),
+            });
             return Err(diagnostic);
         }
     }

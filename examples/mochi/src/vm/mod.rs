@@ -8,6 +8,7 @@
 
 mod dispatch;
 mod ops;
+mod roots;
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -100,7 +101,8 @@ pub(crate) struct Vm {
     floats: Vec<f64>,
     cells: Vec<Cell>,
     hints: Vec<Hint>,
-    /// The call stack, without the running function.
+    /// The call stack, without the running function; once a program has ended, with the function
+    /// that ran last.
     frames: Vec<Frame>,
     globals: Globals,
     /// The strings of the constant pool.
@@ -177,6 +179,10 @@ impl Vm {
         self.load(program).map_err(|trap| Diagnostic::new(0, message(trap)))?;
         self.frames.clear();
         let result = self.execute(program, entry);
+        if result.is_ok() {
+            let end = program.functions[usize::from(entry)].code.len() as u32;
+            self.frames.push(Frame { function: entry.into(), pc: end, base: [0; 4] });
+        }
         let flushed = self.context.out.flush();
         flushed
             .map_err(|error| Diagnostic::new(0, format!("cannot write output: {error}")))
@@ -223,23 +229,25 @@ fn grow<T: Clone>(bank: &mut Vec<T>, base: usize, value: T) {
 
 /// Does what is due of collections, at a safe point.
 #[cold]
-fn collect_debt(heap: &mut Heap, stats: &mut GcStats, roots: [&[Cell]; 3]) -> Outcome<()> {
+fn collect_debt(cx: &mut Context, stats: &mut GcStats, roots: [&[Cell]; 3]) -> Outcome<()> {
     let start = Instant::now();
     let roots = roots.into_iter().flatten().copied();
     let freed = match (stats.stress_work, stats.pauses % 16) {
-        (0, _) => heap.collect_debt(roots)?.freed,
-        (_, 15) => heap.collect_young(roots)?.freed,
-        (work, _) => heap.step(roots, work)?.freed,
+        (0, _) => cx.collect_debt(roots)?.freed,
+        (_, 15) => cx.collect_young(roots)?.freed,
+        (work, _) => cx.step(roots, work)?.freed,
     };
     stats.note(start, freed);
+    cx.observe();
     Ok(())
 }
 
 /// Collects garbage. Returns whether enough was freed to retry a failed allocation.
 #[cold]
-fn collect(heap: &mut Heap, stats: &mut GcStats, roots: [&[Cell]; 3]) -> Outcome<bool> {
+fn collect(cx: &mut Context, stats: &mut GcStats, roots: [&[Cell]; 3]) -> Outcome<bool> {
     let start = Instant::now();
-    let collected = heap.collect(roots.into_iter().flatten().copied())?;
+    let collected = cx.collect(roots.into_iter().flatten().copied())?;
     stats.note(start, collected.freed);
+    cx.observe();
     Ok(collected.freed > collected.live / 16)
 }

@@ -12,7 +12,8 @@ use super::lexer::{Spanned, Token, tokens};
 use crate::bytecode::ArithOp;
 use crate::diagnostics::{Result, error_at};
 
-const DEPTH_MAX: u32 = 1000;
+/// Engines of Wasm give a module a native stack of their own choice, of about a megabyte.
+const DEPTH_MAX: u32 = if cfg!(target_family = "wasm") { 200 } else { 1000 };
 
 /// Reserved words: never identifiers.
 const KEYWORDS: &[&str] = &[
