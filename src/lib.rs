@@ -157,7 +157,9 @@ pub use bstr;
 pub use arena::memory;
 pub use heap::{CollectorStats, Heap, Settings, Usage};
 pub use kinds::*;
-pub use life::{Collected, Dump, Fault, Refused, Region, RootPath, SealKey, Step};
+pub use life::{
+    Collected, Dump, Fault, LoadError, Refused, Region, RootPath, SaveError, SealKey, Step,
+};
 pub use object::{
     Cursor, Growable, Mutable, Number, Object, ObjectInit, Sequence, SequenceInit, TableInit,
     ValueArray, View, ViewMut,

@@ -3,11 +3,21 @@
 use super::{Arena, Born, Resources, Slot, Symbols};
 use crate::words::{Cell, Error, HashSeeds, Kind, Result, Shape, corrupt};
 
+/// The seeds of the generations in each arena: numbers of a linear congruential generator.
+fn arena_seeds(mut seed: u64) -> impl Iterator<Item = u32> {
+    core::iter::repeat_with(move || {
+        seed = seed.wrapping_mul(0xD120_2E6F_7653_4E4D).wrapping_add(0x9E37_79B9_7F4A_7C15);
+        u32::try_from(seed >> 32).unwrap_or(0)
+    })
+}
+
 /// The arenas of a heap, in the order of [`Kind::place`]: those of host objects and of
 /// seals come first. With them what hashes of keys need, which may lie in any arena.
 #[derive(Debug)]
 pub(crate) struct Arenas {
     arenas: [Arena; Arenas::COUNT],
+    /// From which the seeds of the arenas' generations follow.
+    generation_seed: u64,
     hash_seeds: HashSeeds,
     symbols: Symbols,
 }
@@ -16,13 +26,13 @@ impl Arenas {
     pub(crate) const COUNT: usize = Kind::COUNT + Kind::OTHERS;
 
     /// Empty arenas of the kinds of these shapes, of host objects and of seals. Their slots
-    /// start at generations that depend on `seed`: each arena gets a number of a linear
-    /// congruential generator.
+    /// start at generations that depend on the seed.
     pub(crate) fn new(
         shapes: &[&'static Shape; Kind::COUNT],
-        mut seed: u64,
+        generation_seed: u64,
         hash_seeds: HashSeeds,
     ) -> Arenas {
+        let mut seeds = arena_seeds(generation_seed);
         let arenas = core::array::from_fn(|place| {
             let kind = Kind::from_place(place);
             let shape = match kind {
@@ -30,16 +40,27 @@ impl Arenas {
                 Kind::SEALED => &Shape::SEAL,
                 _ => shapes.get(kind.index()).copied().unwrap_or(&Shape::SEAL),
             };
-            seed = seed.wrapping_mul(0xD120_2E6F_7653_4E4D).wrapping_add(0x9E37_79B9_7F4A_7C15);
-            let seed = u32::try_from(seed >> 32).unwrap_or(0);
-            Arena::new(kind, shape, seed)
+            Arena::new(kind, shape, seeds.next().unwrap_or(0))
         });
-        Arenas { arenas, hash_seeds, symbols: Symbols::new() }
+        Arenas { arenas, generation_seed, hash_seeds, symbols: Symbols::new() }
+    }
+
+    /// The seed that says where generations start.
+    pub(crate) const fn generation_seed(&self) -> u64 {
+        self.generation_seed
+    }
+
+    /// Whether the generations of each arena start where that seed says: where slots retire
+    /// depends on it, so under another one a handle of before might open a later object.
+    pub(crate) fn have_seed(&self) -> bool {
+        let seeds = arena_seeds(self.generation_seed);
+        self.arenas.iter().zip(seeds).all(|(arena, seed)| arena.seed() == seed)
     }
 
     /// A copy with the same handles and the same hashes. `copy` has been made with the same
     /// seeds, and is empty.
     pub(crate) fn clone_to(&self, copy: &mut Arenas, resources: &mut Resources) -> Result<()> {
+        copy.generation_seed = self.generation_seed;
         copy.symbols = self.symbols.try_clone(&mut resources.account)?;
         for (from, to) in self.arenas.iter().zip(&mut copy.arenas) {
             *to = from.try_clone(resources)?;

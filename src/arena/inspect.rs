@@ -1,7 +1,7 @@
 //! Inspection of an arena: its invariants, its usage.
 
 use super::Arena;
-use crate::words::{ArenaUsage, PAGE_BYTES, Result, to_usize};
+use crate::words::{ArenaUsage, PAGE_BYTES, Result};
 
 impl<const BITS: u32> Arena<BITS> {
     /// Checks slots and blocks. `bits` has a bit for every word of memory, all of
@@ -16,8 +16,8 @@ impl<const BITS: u32> Arena<BITS> {
             if cell.selector() != self.kind() {
                 return Err(fault("the key is of another arena"));
             }
-            if self.shape.words(slot.len, slot.cap) > to_usize(slot.cap) {
-                return Err(fault("the object is larger than its block"));
+            if !self.shape.fits(slot.len, slot.cap) {
+                return Err(fault("the object does not fit into its block"));
             }
             self.blocks.verify(slot.block(), self.shape.can_be_cut(), bits).map_err(fault)?;
             used = used.saturating_add(u64::from(slot.cap));

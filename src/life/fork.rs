@@ -49,7 +49,7 @@ impl Heap {
             _ => Cycle::default(),
         };
         let pacer = self.pacer.clone();
-        let (scratch, ids) = (ScratchPool::default(), Ids::new());
+        let (scratch, ids) = (ScratchPool::default(), Ids::after(self.ids.serial()));
         let mut fork =
             Heap { store, pacer, cycle, roots, scratch, ids, stats: CollectorStats::default() };
         match fork.cycle.phase {

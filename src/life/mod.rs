@@ -2,10 +2,12 @@
 //! seals, copies into other heaps, inspection.
 
 mod collect;
+mod content;
 #[cfg(all(feature = "std", not(all(target_family = "wasm", target_os = "unknown"))))]
 mod deadline;
 mod fork;
 mod hosts;
+mod image;
 mod inspect;
 mod mark;
 mod regions;
@@ -18,6 +20,7 @@ mod watches;
 
 pub use collect::Collected;
 pub use hosts::Refused;
+pub use image::{LoadError, SaveError};
 pub use inspect::{Dump, Fault, RootPath};
 pub use regions::Region;
 pub use seals::SealKey;

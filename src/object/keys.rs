@@ -166,7 +166,7 @@ impl<'h> Keys<'h> {
         let arena = self.arena(cell).ok_or(stale)?;
         let slot = arena.check(cell).map_err(|_| stale)?;
         let (class, hash) = match self.content(arena, slot)? {
-            None => (Class::Bits, self.0.hash_seeds().word(cell.bits() & !GENERATION_MASK)),
+            None => (Class::Bits, self.hash_identity(cell)),
             Some(Class::Int(int)) => (Class::Int(int), self.hash_int(int)),
             Some(Class::Large(large)) => {
                 let sign = LARGE.wrapping_add(u64::from(large.negative));
@@ -176,6 +176,12 @@ impl<'h> Keys<'h> {
             Some(class) => (class, 0),
         };
         Ok(Key { cell, hash, class })
+    }
+
+    /// The hash of a handle that is a key by identity, or of a freed object, which no look-up
+    /// finds.
+    pub(crate) fn hash_identity(&self, cell: Cell) -> u32 {
+        self.0.hash_seeds().word(cell.bits() & !GENERATION_MASK)
     }
 
     /// The value that an object is compared by; `None` for its identity.

@@ -189,6 +189,19 @@ pub(crate) fn adopt(store: &mut Store, cell: Cell) {
     }
 }
 
+/// Makes a live text a symbol; returns whether it can be one: it fits into no cell, and there
+/// is no other of the same content.
+pub(crate) fn restore(store: &mut Store, cell: Cell) -> Result<bool> {
+    let text = store.keys().text(cell).ok_or(Error::NotText)?;
+    let (hash, found) = find(store, Source::Object(cell))?;
+    if Cell::short_bytes(text).is_some() || found.is_some() {
+        return Ok(false);
+    }
+    reserve(store, core::iter::once(cell))?;
+    insert(store, cell, hash);
+    Ok(true)
+}
+
 /// The symbol of this heap that a symbol of another one stands for, if there is one.
 pub(crate) fn counterpart(store: &Store, source: &Store, symbol: Cell) -> Option<Cell> {
     let text = source.keys().text(symbol)?;

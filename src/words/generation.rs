@@ -35,6 +35,10 @@ impl<const BITS: u32> Generations<BITS> {
         Generations { live: key_of(TAG_HANDLE, kind.selector()), seed }
     }
 
+    pub(crate) const fn seed(&self) -> u32 {
+        self.seed
+    }
+
     /// The generation of the first object in a slot.
     #[allow(clippy::cast_possible_truncation, reason = "the high bits, shifted down")]
     const fn offset(&self, index: u32) -> u32 {
@@ -71,6 +75,15 @@ impl<const BITS: u32> Generations<BITS> {
     /// The key that a live slot had before it was live.
     pub(crate) const fn rolled_back_key(&self, live: u32) -> u32 {
         key_of(TAG_FREE, 0) | (live & GENERATION_IN_KEY)
+    }
+
+    /// The most generations that a slot has used which is not retired.
+    pub(crate) const USED_MAX: u32 = Self::MASK;
+
+    /// Whether a slot of this arena can have the key.
+    pub(crate) const fn is_key(&self, key: u32) -> bool {
+        let of = key & !Self::MASK;
+        of == self.live || of == key_of(TAG_FREE, 0) || key == RETIRED
     }
 
     /// Whether the key is that of a live slot.

@@ -9,6 +9,10 @@ impl<const BITS: u32> Slots<BITS> {
     /// # Errors
     /// The first fault: the slot, if it has one, and a description.
     pub(in crate::arena) fn verify(&self) -> Result<(), (Option<u32>, &'static str)> {
+        let mut stored = (0_u32..).zip(&self.slots).chain(self.sparse_slots());
+        if let Some((index, _)) = stored.find(|(_, slot)| !self.generations.is_key(slot.key)) {
+            return Err((Some(index), "the key is of no slot of this arena"));
+        }
         self.verify_sparse().map_err(|what| (None, what))?;
         let is_retired = |slot: &&Slot| Generations::<BITS>::is_retired(slot.key);
         let free = self.slots.iter().filter(|slot| Self::is_free(slot)).count();

@@ -219,11 +219,16 @@ impl Table<&mut [u64]> {
     /// belongs. Returns how many positions are used then.
     #[inline(always)]
     pub(crate) fn append(&mut self, hash: u32, bucket: usize, entry: &[Cell]) -> u32 {
-        let position = self.used;
+        self.link(hash, bucket, self.used);
+        self.append_unlinked(hash, entry)
+    }
+
+    /// Has a bucket refer to the entry of this hash at a position.
+    #[inline(always)]
+    pub(super) fn link(&mut self, hash: u32, bucket: usize, position: u32) {
         let (start, positions) = (self.read().half(START), self.read().half(POSITIONS));
         let link = hash & !positions | position.wrapping_add(1);
         self.put_half(to_usize(start), bucket, link);
-        self.append_unlinked(hash, entry)
     }
 
     /// [`Table::append`] without a bucket.

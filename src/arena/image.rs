@@ -1,0 +1,147 @@
+//! The words of an image on their way out and in, and the part of one arena in them: its
+//! slots, then the blocks of its live objects in the order of the slots, one after the
+//! other. Where a block lies follows from the sizes of those before it, so that no image
+//! can make blocks overlap.
+
+use super::{Arena, Resources};
+use crate::words::Error;
+
+/// The words that are written at a time, unless an object has more.
+const BUFFER: usize = 2048;
+/// The words that are read at a time: memory grows by so many before they have come.
+pub(super) const CHUNK_WORDS: usize = 8192;
+
+/// What receives the bytes of an image refused them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NotWritten;
+
+/// Words on their way to what stores them.
+pub(crate) struct Sink<'w> {
+    /// Returns whether it has taken the bytes.
+    write: &'w mut dyn FnMut(&[u8]) -> bool,
+    buffer: [u64; BUFFER],
+    len: usize,
+}
+
+impl<'w> Sink<'w> {
+    pub(crate) fn new(write: &'w mut dyn FnMut(&[u8]) -> bool) -> Sink<'w> {
+        Sink { write, buffer: [0; BUFFER], len: 0 }
+    }
+
+    /// Passes the words in the buffer on.
+    pub(crate) fn flush(&mut self) -> Result<(), NotWritten> {
+        let words = self.buffer.get(..core::mem::take(&mut self.len)).unwrap_or_default();
+        let written = words.is_empty() || (self.write)(bytemuck::cast_slice(words));
+        if written { Ok(()) } else { Err(NotWritten) }
+    }
+
+    /// The next `len` words of the buffer, to be written; `None` if it cannot hold them.
+    #[inline(always)]
+    fn room(&mut self, len: usize) -> Result<Option<&mut [u64]>, NotWritten> {
+        if self.len.saturating_add(len) > BUFFER {
+            self.flush()?;
+        }
+        let start = self.len;
+        let room = self.buffer.get_mut(start..start.saturating_add(len));
+        self.len = if room.is_some() { start.saturating_add(len) } else { start };
+        Ok(room)
+    }
+
+    #[inline(always)]
+    pub(crate) fn words(&mut self, words: &[u64]) -> Result<(), NotWritten> {
+        if let Some(room) = self.room(words.len())? {
+            crate::words::copy(room, words);
+            return Ok(());
+        }
+        if (self.write)(bytemuck::cast_slice(words)) { Ok(()) } else { Err(NotWritten) }
+    }
+
+    /// Writes `len` zeros.
+    #[inline(always)]
+    pub(crate) fn zeros(&mut self, mut len: usize) -> Result<(), NotWritten> {
+        while len > 0 {
+            let part = len.min(BUFFER);
+            if let Some(room) = self.room(part)? {
+                room.fill(0);
+            }
+            len = len.saturating_sub(part);
+        }
+        Ok(())
+    }
+}
+
+/// Why a part of an image cannot be loaded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Unloadable {
+    /// What the bytes come from has no more of them.
+    NotRead,
+    /// A limit or the allocator refuses the memory.
+    Heap(Error),
+    /// The image is broken: the slot, if the fault has one, and a description.
+    Broken(Option<u32>, &'static str),
+}
+
+impl From<Error> for Unloadable {
+    fn from(error: Error) -> Unloadable {
+        Unloadable::Heap(error)
+    }
+}
+
+impl From<(Option<u32>, &'static str)> for Unloadable {
+    fn from((slot, what): (Option<u32>, &'static str)) -> Unloadable {
+        Unloadable::Broken(slot, what)
+    }
+}
+
+/// Words on their way from what has stored them.
+pub(crate) struct Source<'r> {
+    /// Fills the bytes, and returns whether it has.
+    read: &'r mut dyn FnMut(&mut [u8]) -> bool,
+}
+
+impl<'r> Source<'r> {
+    pub(crate) fn new(read: &'r mut dyn FnMut(&mut [u8]) -> bool) -> Source<'r> {
+        Source { read }
+    }
+
+    pub(super) fn bytes(&mut self, bytes: &mut [u8]) -> Result<(), Unloadable> {
+        if (self.read)(bytes) { Ok(()) } else { Err(Unloadable::NotRead) }
+    }
+
+    /// The next `N` words.
+    pub(crate) fn words<const N: usize>(&mut self) -> Result<[u64; N], Unloadable> {
+        let mut words = [0; N];
+        self.bytes(bytemuck::cast_slice_mut(&mut words))?;
+        Ok(words)
+    }
+}
+
+impl<const BITS: u32> Arena<BITS> {
+    /// Writes the slots.
+    pub(crate) fn save_slots(&self, sink: &mut Sink<'_>) -> Result<(), NotWritten> {
+        self.slots.save(sink)
+    }
+
+    /// Reads the slots, and the memory of an empty arena. What objects hold is not checked
+    /// yet. O(slots + payload).
+    ///
+    /// # Errors
+    /// After one, the arena is left in no state to be used.
+    pub(crate) fn load(
+        &mut self,
+        resources: &mut Resources,
+        source: &mut Source<'_>,
+    ) -> Result<(), Unloadable> {
+        self.slots.load(resources, source)?;
+        let (shape, blocks) = (self.shape, &mut self.blocks);
+        self.slots.settle(|slot| {
+            if !shape.fits(slot.len, slot.cap) {
+                return Err("the object does not fit into its block");
+            }
+            slot.off = blocks.place(slot.cap, shape.can_be_cut())?;
+            Ok(())
+        })?;
+        self.blocks.load(resources, self.slots.kind(), source)?;
+        Ok(resources.reserve_bits(self.memory().words().len())?)
+    }
+}

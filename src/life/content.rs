@@ -1,0 +1,47 @@
+//! What the words of an object have to be, whatever wrote them: for
+//! [`Heap::verify`](crate::Heap::verify), and for images, which anything may have written.
+
+use crate::arena::{Arena, Slot};
+use crate::object::Integer;
+use crate::object::table::Table;
+use crate::words::{Cell, Elements, KeyBy, Kind, to_u64, to_usize, utf8};
+
+/// Checks the words of a live object that fits into its block; of a table, all but its
+/// hashes and its index. O(words).
+///
+/// # Errors
+/// The first fault, as a description.
+pub(super) fn verify_content(arena: &Arena, slot: Slot) -> Result<(), &'static str> {
+    let shape = arena.shape();
+    let words = arena.used(slot).map_err(|_| "the object leaves its block")?;
+    if let Elements::Entries(stride) = shape.elements {
+        let table = Table::new(words, slot.len, to_usize(stride));
+        table.verify_entries()?;
+        return table.has_only(is_cell).then_some(()).ok_or("a word is no cell");
+    }
+    let (header, elements) = words.split_at(to_usize(shape.header).min(words.len()));
+    if header.iter().any(|&word| word > shape.header_max) {
+        return Err("the header is too large");
+    }
+    if shape.elements == Elements::Cells && !Cell::slice(elements).iter().all(|&c| is_cell(c)) {
+        return Err("a word is no cell");
+    }
+    match shape.key {
+        KeyBy::Text => {
+            let bytes = bytemuck::cast_slice(words).get(..to_usize(slot.len));
+            bytes.and_then(utf8::to_str).map(drop).ok_or("text is not UTF-8")
+        }
+        KeyBy::Integer => {
+            let Integer { negative, limbs } = Integer::of(words);
+            let normal = limbs.last() != Some(&0) && !(negative && limbs.is_empty());
+            let sound = normal && to_u64(limbs.len()) == u64::from(slot.len);
+            sound.then_some(()).ok_or("an integer is not normalised")
+        }
+        KeyBy::Identity => Ok(()),
+    }
+}
+
+/// Whether the word is a cell that a constructor or an allocation can return.
+pub(super) fn is_cell(cell: Cell) -> bool {
+    cell.is_canonical() && cell.kind().is_none_or(Kind::has_arena)
+}
