@@ -8,7 +8,7 @@ use crate::machine::{Machine, Step, host};
 use crate::support::{config, programs};
 
 /// Runs a program, then frees the host objects, with which no heap can be forked.
-fn run(machine: &mut Machine, program: &[Step]) {
+pub fn run(machine: &mut Machine, program: &[Step]) {
     for step in program {
         let call = machine.resolve(step);
         let _ = machine.run(&call);
@@ -107,6 +107,8 @@ fn what_belongs_to_one_is_not_accepted_by_the_other() {
     assert_eq!(hint.get(&heap, 0), Ok(7.into()));
     assert!(matches!(hint.get(&fork, 0), Err(Error::Stale { .. })));
     assert_eq!(fork.unseal(sealed, &key), Err(Error::WrongKey));
+    // Nor by a key that the fork makes later.
+    assert_eq!(fork.unseal(sealed, &fork_key), Err(Error::WrongKey));
     let sealed = fork.seal(list, &fork_key).unwrap();
     assert_eq!(heap.unseal(sealed, &fork_key).is_ok(), false);
     assert_eq!(fork.close_region(region, [Cell::NULL]), Err(Error::RegionClosed));
@@ -142,4 +144,17 @@ fn a_fork_is_all_or_nothing() {
     assert!(fork.usage().total_bytes <= heap.usage().total_bytes);
     assert_eq!(fork.get(list).unwrap().len(), 100_000);
     heap.verify().unwrap();
+}
+
+/// A fork has what collections need for all of its slots, also if these have no payload.
+#[test]
+fn a_fork_collects_objects_without_payload() {
+    let mut heap = Heap::with(Settings::seeded(5));
+    let lists: Vec<Cell> =
+        (0..100_000).map(|_| heap.alloc(List::of(&[])).unwrap().cell()).collect();
+    let mut fork = heap.try_clone().unwrap();
+    let collected = fork.collect(lists.iter().copied().skip(1)).unwrap();
+    assert_eq!((collected.live, collected.freed), (99_999, 1));
+    assert!(lists.iter().skip(1).all(|&list| fork.contains(list)));
+    fork.verify().unwrap();
 }

@@ -23,6 +23,7 @@ mod frame;
 mod fuzz;
 mod hints;
 mod hosts;
+mod images;
 mod kinds;
 mod lifetimes;
 mod limits;

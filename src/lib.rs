@@ -85,7 +85,7 @@
 //!    after the object.
 //! 9. [`Heap::seal`] returns a cell that can be passed on but not used;
 //!    [`Heap::transplant`] copies an object graph from another heap, [`Heap::try_clone`] a
-//!    whole heap with its handles. [`Heap::intern`] returns one cell for each text.
+//!    whole heap with its handles, `Heap::save` stores it as an image for `Heap::load`. [`Heap::intern`] returns one cell for each text.
 //! 10. [`Heap::objects`], [`Heap::edges`], [`Heap::path_from_roots`], [`Heap::dump`],
 //!     [`Heap::graphviz`] and [`Heap::verify`] inspect a heap; [`abi`] exposes its
 //!     layouts to JIT compilers.

@@ -29,7 +29,8 @@ impl Deref for RootPath {
     }
 }
 
-/// A broken invariant, found by [`Heap::verify`]: a bug of this crate.
+/// A broken invariant: found by [`Heap::verify`], a bug of this crate; found by
+/// [`Heap::load_with`], a broken image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fault {

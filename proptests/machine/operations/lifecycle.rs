@@ -1,11 +1,13 @@
 //! What frees objects, keeps them live, or inspects the object graph.
 
-use segheap::{Error, Policy, abi};
+use std::collections::VecDeque;
+
+use segheap::{Error, Heap, Policy, SaveError, Settings, abi};
 
 use super::{Table, show};
 use crate::machine::Effect::{Allocates, Changes, Frees, Moves, ReadsUsage, Sweeps, Transplants};
 use crate::machine::Takes::{Foreign, ObjectOrSeal, Seal, Value};
-use crate::machine::{Takes, host, sealed};
+use crate::machine::{Machine, Takes, host, sealed};
 
 pub fn rows(t: &mut Table) {
     lifetimes(t);
@@ -163,9 +165,56 @@ fn collection(t: &mut Table) {
         fork.verify().expect("a consistent fork");
         show(())
     });
+    images(t);
     t.row("Heap::transplant", &[Foreign], &[Transplants(0)], |m, c| {
         let copy = m.heap.transplant(&m.other, c.cell(0))?;
         m.keep(copy)
+    });
+}
+
+/// A fork of the heap, in which no region is open, or of another one if it has host objects.
+fn fork(m: &Machine) -> Result<Heap, Error> {
+    match m.heap.try_clone() {
+        Err(Error::NoHostCopy) => m.other.try_clone(),
+        fork => fork,
+    }
+}
+
+fn images(t: &mut Table) {
+    t.row("Heap::save_with", &[], &[Sweeps, ReadsUsage], |m, c| {
+        let mut room = if c.numbers[0] % 4 == 0 { 64 * c.small() } else { usize::MAX };
+        let saved = m.heap.save_with(|bytes| {
+            room = room.checked_sub(bytes.len()).ok_or("full")?;
+            Ok(())
+        });
+        match saved {
+            Err(SaveError::Heap(error)) => Err(error),
+            saved => show(saved),
+        }
+    });
+    t.row("Heap::load_with", &[], &[ReadsUsage], |m, _| {
+        let mut image = VecDeque::new();
+        let saved = fork(m)?.save_with(|bytes| Ok::<(), ()>(image.extend(bytes)));
+        assert_eq!(saved, Ok(()));
+        let mut read =
+            |bytes: &mut [u8]| bytes.iter_mut().for_each(|to| *to = image.pop_front().unwrap());
+        let loaded = Heap::load_with(|bytes| Ok::<(), ()>(read(bytes)), Settings::seeded(3));
+        let mut loaded = loaded.expect("an image");
+        loaded.verify().expect("a consistent heap");
+        show(loaded.usage().live())
+    });
+    #[cfg(feature = "std")]
+    t.row("Heap::save", &[], &[Sweeps, ReadsUsage], |m, _| match m.heap.save(Vec::new()) {
+        Err(SaveError::Heap(error)) => Err(error),
+        saved => show(saved.is_ok()),
+    });
+    #[cfg(feature = "std")]
+    t.row("Heap::load", &[], &[ReadsUsage], |m, _| {
+        let mut image = Vec::new();
+        fork(m)?.save(&mut image).expect("a vector takes all");
+        let mut loaded = Heap::load(&image[..], Settings::seeded(3)).expect("an image");
+        loaded.verify().expect("a consistent heap");
+        show(loaded.usage().live())
     });
 }
 

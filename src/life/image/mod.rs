@@ -124,7 +124,8 @@ impl Heap {
     /// Writes the heap to a file, or to anything else that is a writer, as an image, from
     /// which [`Heap::load`] makes a heap in which every cell means what it means in this one.
     /// So a VM stores its globals as the bits of cells ([`abi::bits`](crate::abi::bits))
-    /// beside the image. The format is described in the statement MEP-41, section 7.
+    /// beside the image. MEP-41, section 4, describes the
+    /// format.
     ///
     /// The image has all objects with their handles and capacities, the order of maps and
     /// sets, symbols, pins, tokens of [`Heap::watch`], sealed cells, and what each slot
