@@ -185,7 +185,7 @@ fn images(t: &mut Table) {
         let mut room = if c.numbers[0] % 4 == 0 { 64 * c.small() } else { usize::MAX };
         let saved = m.heap.save_with(|bytes| {
             room = room.checked_sub(bytes.len()).ok_or("full")?;
-            Ok(())
+            Ok::<(), &str>(())
         });
         match saved {
             Err(SaveError::Heap(error)) => Err(error),

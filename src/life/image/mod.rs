@@ -219,7 +219,7 @@ impl Heap {
     ///     let end = len + bytes.len();
     ///     flash.get_mut(len..end).ok_or("full")?.copy_from_slice(bytes);
     ///     len = end;
-    ///     Ok(())
+    ///     Ok::<(), &str>(())
     /// })?;
     /// assert_eq!(flash[..8], *b"segheap\0");
     /// assert_eq!(heap.save_with(|_| Err("worn out")), Err(SaveError::Write("worn out")));
@@ -248,11 +248,11 @@ impl Heap {
     /// that come next, all of them.
     ///
     /// ```
-    /// use segheap::{Heap, LoadError, SaveError, Settings};
+    /// use segheap::{Heap, LoadError, Settings};
     /// let mut image = Vec::new();
     /// let saved = Heap::with(Settings::seeded(7)).save_with(|bytes| {
     ///     image.extend_from_slice(bytes);
-    ///     Ok::<(), SaveError<()>>(())
+    ///     Ok::<(), ()>(())
     /// });
     /// assert_eq!(saved, Ok(()));
     /// let mut rest = &image[..];
@@ -261,7 +261,7 @@ impl Heap {
     ///         let (next, others) = rest.split_at_checked(bytes.len()).ok_or("too short")?;
     ///         bytes.copy_from_slice(next);
     ///         rest = others;
-    ///         Ok(())
+    ///         Ok::<(), &str>(())
     ///     },
     ///     Settings::seeded(8),
     /// )?;
