@@ -36,7 +36,7 @@ const fn limit(comparison: &'static str, limit: f64) -> Row {
 const LUA_INCREMENTAL: &str = "Lua 5.4, incremental";
 const LUA_GENERATIONAL: &str = "Lua 5.4, generational";
 
-pub(crate) const TABLE: [Section; 8] = [
+pub(crate) const TABLE: [Section; 9] = [
     Section {
         name: "Access",
         rows: &[
@@ -224,6 +224,19 @@ pub(crate) const TABLE: [Section; 8] = [
             row("allocation, young, 8M live", "collect", 0.80),
             row("allocation, default, 1M live", "collect", 0.45),
             row("allocation, default, 8M live", "collect", 0.80),
+        ],
+    },
+    Section {
+        name: "Forks and images",
+        rows: &[
+            row("fork 1.25M lists of 8", "copy", 1.50),
+            row("save 1.25M lists of 8", "copy", 1.50),
+            limit("save 1.25M lists of 8", 90e6),
+            row("load 1.25M lists of 8", "copy", 2.50),
+            limit("load 1.25M lists of 8", 90e6),
+            row("load 100,000 maps of 20", "copy", 3.50),
+            row("verify 1.25M lists of 8", "copy", 2.00),
+            limit("load the names and functions of 10 MB", 10e6),
         ],
     },
     Section {

@@ -8,6 +8,7 @@ pub(crate) mod collect;
 pub(crate) mod comparison;
 pub(crate) mod copies;
 pub(crate) mod fresh;
+pub(crate) mod images;
 pub(crate) mod maps;
 pub(crate) mod overheads;
 pub(crate) mod pauses;
@@ -43,6 +44,7 @@ pub(crate) fn comparisons() -> impl Iterator<Item = Entry> {
         values::COMPARISONS,
         collect::COMPARISONS,
         pauses::COMPARISONS,
+        images::COMPARISONS,
         overheads::COMPARISONS,
     ]
     .into_iter()

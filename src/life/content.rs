@@ -4,7 +4,10 @@
 use crate::arena::{Arena, Slot};
 use crate::object::Integer;
 use crate::object::table::Table;
-use crate::words::{Cell, Elements, KeyBy, Kind, TAG_INT, TAG_SHIFT, to_u64, to_usize, utf8};
+use crate::words::{
+    Cell, Elements, KeyBy, Kind, SELECTOR_SHIFT, TAG_HANDLE, TAG_INT, TAG_SHIFT, to_u64, to_usize,
+    utf8,
+};
 
 /// Checks the words of a live object that fits into its block; of a table, all but its
 /// hashes and its index. O(words).
@@ -45,14 +48,17 @@ pub(super) fn verify_content(arena: &Arena, slot: Slot) -> Result<(), &'static s
 /// tested without a branch.
 fn are_cells(words: &[u64]) -> bool {
     const CHUNK: usize = 8;
-    const ANY_SIGN: u64 = u64::MAX >> 1;
-    /// The first handle of a kind, and the first one beyond all kinds.
-    const HANDLES: [u64; 2] = [0xFFFF << 48, 0xFFFF << 48 | to_u64(Kind::COUNT) << 44];
+    /// The exponent of a float that is infinite or a NaN; all tags have it.
+    const EXPONENT: u64 = 0x7FF0 << TAG_SHIFT;
+    /// The first handle of a kind, and how many words are such handles.
+    const HANDLES: u64 = TAG_HANDLE << TAG_SHIFT;
+    const OBJECTS: u64 = to_u64(Kind::COUNT) << SELECTOR_SHIFT;
     let is_common = |&word: &u64| {
-        let is_float = word & ANY_SIGN <= 0x7FF0 << 48;
+        let is_finite = word & EXPONENT != EXPONENT;
         let is_int = word >> TAG_SHIFT == TAG_INT;
-        let is_object = word >= HANDLES[0] && word < HANDLES[1];
-        is_float | is_int | is_object
+        let is_object = word.wrapping_sub(HANDLES) < OBJECTS;
+        let is_bool = word.wrapping_sub(Cell::FALSE.bits()) <= 1;
+        is_finite | is_int | is_object | is_bool | (word == Cell::NULL.bits())
     };
     words.chunks(CHUNK).all(|chunk| {
         chunk.iter().fold(true, |all, word| all & is_common(word))

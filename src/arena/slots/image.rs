@@ -200,7 +200,7 @@ impl<const BITS: u32> Slots<BITS> {
         if let Some(sparse) = self.sparse_mut() {
             sparse.free = free_sparse;
         }
-        self.verify()
+        self.verify_free_list()
     }
 }
 
