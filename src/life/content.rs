@@ -10,11 +10,15 @@ use crate::words::{
 };
 
 /// Checks the words of a live object that fits into its block; of a table, all but its
-/// hashes and its index. O(words).
+/// hashes and its index. Of [`has_only_cells`], the cells need no check. O(words).
 ///
 /// # Errors
 /// The first fault, as a description.
-pub(super) fn verify_content(arena: &Arena, slot: Slot) -> Result<(), &'static str> {
+pub(super) fn verify_content(
+    arena: &Arena,
+    slot: Slot,
+    has_cells: bool,
+) -> Result<(), &'static str> {
     let shape = arena.shape();
     let words = arena.used(slot).map_err(|_| "the object leaves its block")?;
     if let Elements::Entries(stride) = shape.elements {
@@ -26,7 +30,8 @@ pub(super) fn verify_content(arena: &Arena, slot: Slot) -> Result<(), &'static s
     if header.iter().any(|&word| word > shape.header_max) {
         return Err("the header is too large");
     }
-    if shape.elements == Elements::Cells && !are_cells(elements) {
+    let mut cells = Cell::slice(elements).iter();
+    if shape.elements == Elements::Cells && !has_cells && !cells.all(|&cell| is_cell(cell)) {
         return Err("a word is no cell");
     }
     match shape.key {
@@ -44,26 +49,36 @@ pub(super) fn verify_content(arena: &Arena, slot: Slot) -> Result<(), &'static s
     }
 }
 
-/// Whether all words are cells. Most cells are of a few sorts, for which a whole chunk is
-/// tested without a branch.
-fn are_cells(words: &[u64]) -> bool {
-    const CHUNK: usize = 8;
+/// Whether all words of an arena's memory are cells: then those of its objects are, and need
+/// not be checked one by one. Words that hold nothing are zero, which is a cell.
+pub(super) fn has_only_cells(arena: &Arena) -> bool {
+    /// The words of a page.
+    const CHUNK: usize = 512;
+    let are_cells =
+        |words: &[u64]| are_common(words) || Cell::slice(words).iter().all(|&cell| is_cell(cell));
+    arena.shape().elements == Elements::Cells && arena.memory().words().chunks(CHUNK).all(are_cells)
+}
+
+/// Whether all words are cells of a few sorts, which most are.
+#[cfg_attr(
+    feature = "simd",
+    multiversion::multiversion(targets("x86_64+avx2+bmi1+bmi2+fma+lzcnt+popcnt"))
+)]
+fn are_common(words: &[u64]) -> bool {
     /// The exponent of a float that is infinite or a NaN; all tags have it.
     const EXPONENT: u64 = 0x7FF0 << TAG_SHIFT;
     /// The first handle of a kind, and how many words are such handles.
     const HANDLES: u64 = TAG_HANDLE << TAG_SHIFT;
     const OBJECTS: u64 = to_u64(Kind::COUNT) << SELECTOR_SHIFT;
-    let is_common = |&word: &u64| {
+    let mut all = true;
+    for &word in words {
         let is_finite = word & EXPONENT != EXPONENT;
         let is_int = word >> TAG_SHIFT == TAG_INT;
         let is_object = word.wrapping_sub(HANDLES) < OBJECTS;
         let is_bool = word.wrapping_sub(Cell::FALSE.bits()) <= 1;
-        is_finite | is_int | is_object | is_bool | (word == Cell::NULL.bits())
-    };
-    words.chunks(CHUNK).all(|chunk| {
-        chunk.iter().fold(true, |all, word| all & is_common(word))
-            || Cell::slice(chunk).iter().all(|&cell| is_cell(cell))
-    })
+        all &= is_finite | is_int | is_object | is_bool | (word == Cell::NULL.bits());
+    }
+    all
 }
 
 /// Whether the word is a cell that a constructor or an allocation can return.

@@ -263,7 +263,7 @@ impl Heap {
 
     /// Checks the words of a live object against its shape, and the index of a table.
     fn verify_object(&self, arena: &Arena, cell: Cell, slot: Slot) -> Result<(), &'static str> {
-        verify_content(arena, slot)?;
+        verify_content(arena, slot, false)?;
         if arena.kind() == Kind::SEALED && !self.knows_key(arena, slot) {
             return Err("a seal is of a key that does not exist");
         }
