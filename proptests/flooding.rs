@@ -44,15 +44,29 @@ fn is_ordered(heap: &Heap, map: segheap::Handle<Map>) -> bool {
     format!("{:?}", heap.get(map).expect("a live map")).ends_with("ordered)")
 }
 
+fn native_word(bytes: &[u8]) -> u64 {
+    u64::from_ne_bytes(bytes.try_into().expect("8 bytes"))
+}
+
 #[test]
 fn hashes_depend_on_the_seed_and_on_the_class() -> Result<(), Error> {
-    let heap = Heap::with(Settings::seeded(SEED));
+    let mut heap = Heap::with(Settings::seeded(SEED));
     let other = Heap::with(Settings::seeded(SEED).hash_seed(7));
     let (mut seeds, mut classes) = (0, 0);
     for n in 1..1_000_u32 {
         let (key, float) = (int(n.into()), Cell::float(f64::from_bits(n.into())));
         seeds += u32::from(heap.hash(key)? == other.hash(key)?);
         classes += u32::from(heap.hash(key)? == heap.hash(float)?);
+        // The same bytes as a text, and as integers of both signs.
+        let text = format!("{n:016}");
+        let limbs: Vec<u64> = text.as_bytes().chunks(8).map(native_word).collect();
+        let keys = [
+            heap.alloc(Str::new(&text))?.cell(),
+            heap.alloc(Bignum::of(false, &limbs))?.cell(),
+            heap.alloc(Bignum::of(true, &limbs))?.cell(),
+        ];
+        let hashes = keys.map(|key| heap.hash(key).expect("a live key"));
+        classes += u32::from(hashes[0] == hashes[1] || hashes[1] == hashes[2]);
     }
     assert!(seeds < 2 && classes < 2, "{seeds} and {classes} of 1,000");
     Ok(())
@@ -270,6 +284,21 @@ fn a_table_that_is_emptied_again_and_again_stays_an_index() -> Result<(), Error>
     Ok(())
 }
 
+/// Texts of one length, in pairs of one hash: they differ in their bytes only.
+fn texts_of_one_hash(heap: &mut Heap) -> Result<Vec<[Cell; 2]>, Error> {
+    let (mut known, mut pairs) = (HashMap::new(), Vec::new());
+    for n in 0..400_000_u32 {
+        let text = heap.alloc(Str::new(&format!("text {n:07}")))?.cell();
+        let hash = heap.hash(text)?;
+        match known.remove(&hash) {
+            Some(other) => pairs.push([other, text]),
+            None => drop(known.insert(hash, text)),
+        }
+    }
+    assert!(pairs.len() > 5, "{} pairs of texts", pairs.len());
+    Ok(pairs)
+}
+
 /// Keys of all classes, in pairs of one hash: the older one first.
 fn pairs_of_one_hash(heap: &mut Heap) -> Result<Vec<[Cell; 2]>, Error> {
     let (mut known, mut pairs) = (HashMap::new(), Vec::new());
@@ -290,6 +319,7 @@ fn pairs_of_one_hash(heap: &mut Heap) -> Result<Vec<[Cell; 2]>, Error> {
             }
         }
     }
+    pairs.extend(texts_of_one_hash(heap)?);
     Ok(pairs)
 }
 

@@ -40,8 +40,9 @@ pub(crate) use slot::Slot;
 pub(crate) use symbols::{Symbols, SymbolsExtent};
 
 use blocks::{Blocks, BlocksExtent};
+pub(crate) use reclaim::Swept;
 use slot::Block;
-pub(crate) use slots::{Born, States};
+pub(crate) use slots::{Born, States, Whites};
 use slots::{SlotExtent, Slots, present};
 
 #[cfg(doc)]
@@ -250,6 +251,17 @@ impl<const BITS: u32> Arena<BITS> {
     pub(crate) fn keep_states(&mut self, account: &mut Account) -> bool {
         let slots = self.slots.capacity();
         self.slots.states_mut().keep(account, slots)
+    }
+
+    /// Reserves memory for states of all slots. Returns whether there is.
+    pub(crate) fn reserve_states(&mut self, account: &mut Account) -> bool {
+        let slots = self.slots.capacity();
+        self.slots.states_mut().reserve(account, slots)
+    }
+
+    /// The words of states that are kept, or will be.
+    pub(crate) fn words_to_keep(&self) -> usize {
+        States::words_to_keep(self.slots.capacity())
     }
 
     /// Makes all objects black. O(slots / 32).

@@ -4,10 +4,30 @@ use core::ops::Range;
 
 use super::slot::Block;
 use super::slots::{Slots, unmarked};
-use super::{Arena, Resources, Slot, States, Tally};
+use super::{Arena, Resources, Slot, States, Tally, Whites};
 #[cfg(doc)]
 use crate::words::Error;
 use crate::words::{Cell, Epoch, Result, to_u64, to_usize};
+
+/// What a part of a sweep has done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Swept {
+    /// The words of states before which nothing was swept.
+    pub(crate) end: usize,
+    /// The words that were looked at.
+    pub(crate) passed: usize,
+    /// The slots that were white, and the objects freed.
+    pub(crate) white: usize,
+    pub(crate) freed: usize,
+}
+
+/// Whether slots, from the last to the first, lie so far apart that the processor does not
+/// load them ahead by itself.
+fn is_sparse(slots: &[u32]) -> bool {
+    let ends = slots.first().zip(slots.last());
+    let span = ends.map_or(0, |(last, first)| to_usize(last.wrapping_sub(*first)));
+    span / 4 > slots.len()
+}
 
 impl<const BITS: u32> Arena<BITS> {
     /// Frees the object that `cell` refers to. O(1).
@@ -95,33 +115,41 @@ impl<const BITS: u32> Arena<BITS> {
         freed
     }
 
-    /// Frees every live object among the white slots of word `n` of states, the last first,
-    /// and makes the slots black. Calls `freed` for each. Returns how many slots were white,
-    /// and how many objects were freed.
+    /// Frees live objects among the white slots of a range of words of states, as many as
+    /// overlap their cache misses, the last first, and makes the slots black. Looks at `most`
+    /// words or so, and frees about `enough` objects. Calls `freed` for each.
     pub(crate) fn sweep_white(
         &mut self,
         tally: &mut Tally,
-        n: usize,
+        words: Range<usize>,
+        (most, enough): (usize, usize),
         mut freed: impl FnMut(Cell),
-    ) -> (usize, usize) {
-        let (mut white, mut count) = (0_usize, 0_usize);
-        for index in self.slots.states().white(n) {
-            self.prefetch_payload(index);
+    ) -> Swept {
+        let mut taken = Whites::new(enough);
+        let (end, passed) = self.slots.states_mut().take_white(words, most, &mut taken);
+        let (white, mut count) = (taken.as_slice(), 0_usize);
+        if is_sparse(white) {
+            white.iter().for_each(|&index| self.prefetch_slot(index));
+            white.iter().for_each(|&index| self.prefetch_payload(index));
         }
-        for index in self.slots.states().white(n) {
-            white = white.saturating_add(1);
-            if let Some(cell) = self.live_at(index) {
+        for &index in white {
+            let cell = if let Some((cell, block)) = self.slots.free_at(index) {
+                self.blocks.free(block);
+                cell
+            } else {
+                let Some(cell) = self.live_at(index) else { continue };
                 if self.release(index) {
                     tally.retired_slot();
                 }
-                freed(cell);
-                count = count.saturating_add(1);
-            }
+                cell
+            };
+            freed(cell);
+            count = count.wrapping_add(1);
         }
-        if white > 0 {
-            self.slots.states_mut().blacken_white(n);
+        if count > 0 {
+            self.epoch.advance();
         }
-        (white, count)
+        Swept { end, passed, white: white.len(), freed: count }
     }
 
     /// The words of states of the last slots in memory that have one before word `n`: those of

@@ -3,6 +3,7 @@
 
 mod copy;
 mod image;
+mod release;
 mod sparse;
 mod states;
 mod verify;
@@ -18,7 +19,7 @@ use crate::words::Error;
 use crate::words::{Cell, Generations, Kind, Result, corrupt, object_len, to_u64, to_usize};
 use sparse::{BoxedSparse, Sparse};
 use states::StatesExtent;
-pub(crate) use states::{Born, States};
+pub(crate) use states::{Born, States, Whites};
 
 /// No slot: the end of the free list.
 const NONE: u32 = u32::MAX;
@@ -280,119 +281,6 @@ impl<const BITS: u32> Slots<BITS> {
                 slot.off = core::mem::replace(free, index);
                 *free_len = free_len.wrapping_add(1);
             }
-        }
-    }
-
-    /// Ends the generation of the live slot of a handle: the slot is free in the next one.
-    /// Returns the object's block; `None`, and nothing has changed, for a slot that is not
-    /// dense or retires, and for a handle of no live object.
-    #[inline(always)]
-    pub(super) fn free(&mut self, cell: Cell) -> Option<Block> {
-        let index = cell.slot();
-        let slot = self.slots.get_mut(to_usize(index)).filter(|slot| slot.key == cell.key())?;
-        let (block, key) = (slot.block(), self.generations.next_free_key(slot.key, index));
-        if Generations::<BITS>::is_retired(key) {
-            return None;
-        }
-        *slot = Slot { key, len: 0, off: core::mem::replace(&mut self.free, index), cap: 0 };
-        self.free_len = self.free_len.wrapping_add(1);
-        Some(block)
-    }
-
-    /// Ends the generation of a live slot, which is free in the next one then, or
-    /// retired after the last. Returns the object's block, and whether the slot retired.
-    #[inline]
-    pub(super) fn release(&mut self, index: u32) -> Option<(Block, bool)> {
-        let key = self.slots.get(to_usize(index)).map(|slot| slot.key);
-        match key.and_then(|key| self.free(Cell::of_slot(key, index))) {
-            Some(block) => Some((block, false)),
-            None => self.release_rarely(index),
-        }
-    }
-
-    /// [`Slots::release`] of a slot that retires, or is not dense.
-    #[cold]
-    #[inline(never)]
-    fn release_rarely(&mut self, index: u32) -> Option<(Block, bool)> {
-        let generations = self.generations;
-        let Some(slot) = self.get_mut(index) else {
-            debug_assert!(false, "there is no such slot");
-            return None;
-        };
-        let (block, key) = (slot.block(), generations.next_free_key(slot.key, index));
-        *slot = Slot { key, len: 0, off: NONE, cap: 0 };
-        let is_retired = Generations::<BITS>::is_retired(key);
-        if is_retired {
-            self.retired = self.retired.wrapping_add(1);
-        } else if let Some(sparse) = self.sparse_mut() {
-            sparse.note_free();
-        }
-        Some((block, is_retired))
-    }
-
-    /// Ends the generation of every live slot. O(slots).
-    pub(super) fn release_all(&mut self) {
-        let mut end = self.len();
-        let dense = self.slots.len();
-        while let Some(range) = self.range_before(end).filter(|range| range.start >= dense) {
-            for index in range.clone() {
-                let index = u32::try_from(index).unwrap_or(NONE);
-                if self.get(index).is_some_and(Self::is_live) {
-                    self.release(index);
-                }
-            }
-            end = range.start;
-        }
-        let is_retired = |slot: &Slot| Generations::<BITS>::is_retired(slot.key);
-        let sparse_retired = self.sparse_slots().filter(|(_, slot)| is_retired(slot)).count();
-        let sparse_retired = u32::try_from(sparse_retired).unwrap_or(NONE);
-        let Slots { generations, slots, free, free_len, retired, .. } = self;
-        (*free, *free_len, *retired) = (NONE, 0, sparse_retired);
-        let len = u32::try_from(slots.len()).unwrap_or(NONE);
-        for (slot, index) in slots.iter_mut().rev().zip((0..len).rev()) {
-            let live = Self::is_live(slot);
-            let key = if live { generations.next_free_key(slot.key, index) } else { slot.key };
-            *slot = Slot { key, len: 0, off: NONE, cap: 0 };
-            if Generations::<BITS>::is_retired(key) {
-                *retired = retired.wrapping_add(1);
-            } else {
-                slot.off = core::mem::replace(free, index);
-                *free_len = free_len.wrapping_add(1);
-            }
-        }
-    }
-
-    /// Frees the slot of the newest object without ending its generation: no copy
-    /// of the handle exists. Returns the object's block.
-    pub(super) fn roll_back(&mut self, cell: Cell) -> Option<Block> {
-        let slot = self.find(cell)?;
-        self.push_free(cell.slot(), self.generations.rolled_back_key(slot.key));
-        Some(slot.block())
-    }
-
-    /// Gives a slot all its generations again if it is retired. Returns whether it
-    /// was.
-    pub(super) fn recycle(&mut self, index: u32) -> bool {
-        let retired = self.is_retired(index);
-        if retired {
-            self.push_free(index, self.generations.advanced(index, 0));
-            self.retired = self.retired.wrapping_sub(1);
-        }
-        retired
-    }
-
-    /// Puts a slot at the head of the free list; one beyond the dense ones is in none.
-    fn push_free(&mut self, index: u32, key: u32) {
-        if let Some(slot) = self.slots.get_mut(to_usize(index)) {
-            *slot = Slot { key, len: 0, off: core::mem::replace(&mut self.free, index), cap: 0 };
-            self.free_len = self.free_len.wrapping_add(1);
-        } else if let Some(slot) = self.get_sparse_mut(index) {
-            *slot = Slot { key, len: 0, off: NONE, cap: 0 };
-            if let Some(sparse) = self.sparse_mut() {
-                sparse.note_free();
-            }
-        } else {
-            debug_assert!(false, "there is no such slot");
         }
     }
 

@@ -353,6 +353,19 @@ impl Store {
         kept
     }
 
+    /// Reserves memory for states, which are kept once they were made white, from white ones of
+    /// new slots on. Returns whether there is memory for them; none are kept if not.
+    pub(crate) fn begin_states(&mut self) -> bool {
+        self.resources.born = Born::WHITE;
+        self.resources.states_lost = false;
+        let account = &mut self.resources.account;
+        let reserved = self.arenas.iter_mut().all(|arena| arena.reserve_states(account));
+        if !reserved {
+            self.forget_states();
+        }
+        reserved
+    }
+
     /// Makes an object grey if it is white, as something refers to it from here on that is
     /// not scanned again; not while a cycle sweeps, when white objects are garbage. O(1).
     pub(crate) fn note_stored(&mut self, cell: Cell) {
@@ -360,18 +373,26 @@ impl Store {
         self.arenas.shade_stored(born, cell);
     }
 
-    /// Keeps no states from here on.
-    pub(crate) fn forget_states(&mut self) {
+    /// Keeps no states from here on, but their memory. O(1).
+    pub(crate) fn end_states(&mut self) {
         self.resources.born = Born::WHITE;
         self.resources.states_lost = false;
+        self.arenas.iter_mut().for_each(|arena| arena.states_mut().forget());
+    }
+
+    /// Keeps no states from here on.
+    pub(crate) fn forget_states(&mut self) {
+        self.end_states();
         for arena in self.arenas.iter_mut() {
-            arena.states_mut().forget();
             arena.states_mut().trim(&mut self.resources.account);
         }
     }
 
-    /// Gives back spare capacity of the log.
+    /// Gives back spare capacity of the log and of states.
     pub(super) fn trim(&mut self) {
+        for arena in self.arenas.iter_mut() {
+            arena.states_mut().trim(&mut self.resources.account);
+        }
         self.log.trim(&mut self.resources.account);
     }
 

@@ -125,15 +125,11 @@ impl<'c> Marker<'c> {
         let (mut place, mut group) = (0, 0);
         loop {
             if !self.has_work() {
-                let (found, passed) = next_grey(arenas, &mut place, &mut group);
-                self.spend(to_u64(passed).saturating_mul(8));
-                match found {
-                    Some(cell) => {
-                        self.counts.1 = self.counts.1.saturating_add(1);
-                        self.cycle.partial = Some((cell, 0));
+                if !self.scan_grey(arenas, account, (&mut place, &mut group)) {
+                    if !core::mem::take(&mut self.shaded) {
+                        return true;
                     }
-                    None if core::mem::take(&mut self.shaded) => (place, group) = (0, 0),
-                    None => return true,
+                    (place, group) = (0, 0);
                 }
                 continue;
             }
@@ -212,6 +208,53 @@ impl<'c> Marker<'c> {
         } else {
             self.shade_white(arenas, cell, 0..cells.len());
         }
+    }
+
+    /// Scans the next grey objects, as many as overlap their cache misses, and makes them black.
+    /// Returns whether there were any.
+    fn scan_grey(
+        &mut self,
+        arenas: &mut Arenas,
+        account: &mut Account,
+        (place, group): (&mut usize, &mut usize),
+    ) -> bool {
+        // The first is left for the next step if no work is left for it.
+        let most = if self.is_spent() { 1 } else { BATCH };
+        let (mut grey, mut count) = ([(Kind::HOST, 0); BATCH], 0_usize);
+        for found in grey.iter_mut().take(most) {
+            let (next, passed) = next_grey(arenas, place, group);
+            self.spend(to_u64(passed).saturating_mul(8));
+            let Some((kind, index)) = next else { break };
+            *found = (kind, index);
+            count = count.wrapping_add(1);
+        }
+        let grey = grey.get(..count).unwrap_or_default();
+        for &(kind, index) in grey {
+            if let Some(arena) = arenas.get(kind) {
+                arena.prefetch_payload(index);
+            }
+        }
+        for (n, &(kind, index)) in grey.iter().enumerate() {
+            let Some(arena) = arenas.get_mut(kind) else { continue };
+            let object = arena.live_at(index).and_then(|cell| Some((cell, arena.find(cell)?)));
+            // The slot may have been freed since.
+            let Some((cell, slot)) = object else { continue };
+            let cells = arena.shape().cells(slot.len);
+            let is_large = cells > CHUNK && self.cycle.partial.is_some();
+            if n > 0 && (is_large || self.is_spent()) {
+                arena.states_mut().shade(index);
+                self.shaded = true;
+                continue;
+            }
+            self.counts.1 = self.counts.1.saturating_add(1);
+            if cells > CHUNK || most == 1 {
+                self.cycle.partial = Some((cell, 0));
+            } else {
+                self.spend_again(to_u64(cells).saturating_mul(8).max(VISIT));
+                self.scan(arenas, account, cell, slot);
+            }
+        }
+        count > 0
     }
 
     /// Scans a part of a large object, which is black.
@@ -305,26 +348,23 @@ fn push_white(work: &mut alloc::vec::Vec<Cell>, arenas: &Arenas, cells: &[Cell])
     work.truncate(start.saturating_add(added));
 }
 
-/// Takes the next grey object, which is black from here on. Returns how many words it has
-/// looked at as well.
-fn next_grey(arenas: &mut Arenas, place: &mut usize, group: &mut usize) -> (Option<Cell>, usize) {
+/// Takes the next grey slot, which is black from here on; prefetches it. Returns how many words
+/// it has looked at as well.
+fn next_grey(
+    arenas: &mut Arenas,
+    place: &mut usize,
+    group: &mut usize,
+) -> (Option<(Kind, u32)>, usize) {
     let mut passed = 1_usize;
     loop {
-        let arena = arenas.get_mut(Kind::from_place(*place)).filter(|_| *place < Arenas::COUNT);
+        let kind = Kind::from_place(*place);
+        let arena = arenas.get_mut(kind).filter(|_| *place < Arenas::COUNT);
         let Some(arena) = arena else { return (None, passed) };
-        let Some(index) = arena.states_mut().next_grey(group, &mut passed) else {
-            (*place, *group) = (place.saturating_add(1), 0);
-            continue;
-        };
-        arena.states_mut().blacken(index);
-        if let Some(cell) = arena.live_at(index) {
-            return (Some(cell), passed);
+        if let Some(index) = arena.states_mut().next_grey(group, &mut passed) {
+            arena.states_mut().blacken(index);
+            arena.prefetch_slot(index);
+            return (Some((kind, index)), passed);
         }
+        (*place, *group) = (place.saturating_add(1), 0);
     }
-}
-
-/// The bytes that sweeping counts as: so many slots were white, and of these as many objects
-/// freed.
-pub(super) const fn swept((white, freed): (usize, usize)) -> u64 {
-    to_u64(white).saturating_mul(2).saturating_add(to_u64(freed).saturating_mul(32))
 }

@@ -276,11 +276,9 @@ impl Heap {
             let lost = self.store.resources().states_lost;
             return !lost || self.cycle.phase == Phase::Sweeping;
         }
-        let had_states = self.store.has_states();
-        let kept = self.store.keep_states();
+        let kept = self.store.begin_states();
         if kept {
-            // States are white at first.
-            self.cycle.phase = if had_states { Phase::Whitening } else { Phase::Marking };
+            self.cycle.phase = Phase::Whitening;
             (self.cycle.sweep, self.cycle.pins) = ((0, 0), 0);
             let StoreParts { arenas, resources, .. } = self.store.parts();
             let in_use = arenas.payload_bytes().saturating_add(arenas.slot_bytes());
@@ -361,7 +359,8 @@ impl Heap {
         let StoreParts { resources, .. } = self.store.parts();
         resources.born = Born::WHITE;
         if !self.keeps_states() || !self.store.has_states() {
-            self.store.forget_states();
+            // The next cycle will need their memory again.
+            self.store.end_states();
         }
         self.restart_pacer(has_freed);
     }

@@ -2,11 +2,20 @@
 //! frees white ones after it, and forgets then what was written meanwhile. Young collections
 //! sweep the same way.
 
-use super::mark::swept;
 use super::steps::{ALL, Step};
-use crate::arena::{Arena, Arenas, Tally};
+use crate::arena::{Arena, Arenas, Swept, Tally};
 use crate::heap::{Heap, Phase, StoreParts};
 use crate::words::{Kind, to_u64};
+
+/// The bytes that freeing an object counts as.
+const FREED: usize = 32;
+
+/// The bytes that sweeping counts as.
+fn work_of(swept: Swept) -> u64 {
+    let white = to_u64(swept.white).saturating_mul(2);
+    let freed = to_u64(swept.freed.saturating_mul(FREED));
+    to_u64(swept.passed).max(1).saturating_add(white).saturating_add(freed)
+}
 
 impl Heap {
     /// Makes objects white, as far as `work` allows, and begins to mark once all are.
@@ -14,17 +23,20 @@ impl Heap {
         let (mut place, mut n) = self.cycle.sweep;
         let mut left = usize::try_from(work).unwrap_or(usize::MAX);
         while left > 0 {
-            let arenas = self.store.arenas_mut();
+            let StoreParts { arenas, resources, .. } = self.store.parts();
             let arena = arenas.get_mut(Kind::from_place(place)).filter(|_| place < Arenas::COUNT);
             let Some(arena) = arena else {
                 self.cycle.phase = Phase::Marking;
                 break;
             };
-            let words = arena.words_of_states().saturating_sub(n).min(left);
-            arena.states_mut().whiten(n..n.saturating_add(words));
-            left = left.saturating_sub(words);
+            let words = arena.words_to_keep().saturating_sub(n).min(left);
+            if !arena.states_mut().whiten(&mut resources.account, n..n.saturating_add(words)) {
+                resources.states_lost = true;
+                break;
+            }
+            left = left.saturating_sub(words.max(1));
             n = n.saturating_add(words);
-            if n >= arena.words_of_states() {
+            if n >= arena.words_to_keep() {
                 (place, n) = (place.saturating_add(1), 0);
             }
         }
@@ -52,22 +64,15 @@ impl Heap {
                 // Of an earlier peak, most pages of slots were dropped.
                 let stored = arena.stored_words(n);
                 n = n.min(stored.end);
-                let most = work.saturating_sub(done);
-                let most = usize::try_from(most).unwrap_or(usize::MAX).saturating_add(1);
-                let range = n.saturating_sub(most).max(stored.start)..n;
-                let found = arena.states().last_white(range.clone());
-                let passed = n.saturating_sub(found.unwrap_or(range.start));
-                done = done.saturating_add(to_u64(passed).max(1));
-                n = found.unwrap_or(range.start);
-                if found.is_none() {
-                    continue;
-                }
+                let most = usize::try_from(work.saturating_sub(done)).unwrap_or(usize::MAX);
                 let freed = &mut step.freed;
-                let white = arena.sweep_white(tally, n, |cell| {
+                let limits = (most, most.div_ceil(FREED));
+                let swept = arena.sweep_white(tally, stored.start..n, limits, |cell| {
                     *freed = freed.saturating_add(1);
                     roots.note_freed(cell);
                 });
-                done = done.saturating_add(swept(white));
+                n = swept.end;
+                done = done.saturating_add(work_of(swept));
             }
             if n == 0 {
                 arena.reset_if_empty();

@@ -1,9 +1,10 @@
 //! [`States`]: what collections that do not look at the whole heap at once know about
 //! each object: two bits for each slot.
 //!
-//! The words of 32 slots each come first, 64 of them a group; then, for each group, a
-//! word whose bits say which words of the group may have a grey slot. So grey slots are
-//! found without a look at all words. Without words, nothing is known of any object.
+//! The words of 32 slots each come first, 64 of them a group. For each group, a word follows
+//! whose bits say which words of the group may have a grey slot, and at the end, from the last
+//! to the first, one whose bits say which may have a white one. So neither is looked for in
+//! all words. Without words, nothing is known of any object.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -28,6 +29,50 @@ const GROUP: usize = 64;
 /// The low bits of all slots of a word.
 const LOW: u64 = 0x5555_5555_5555_5555;
 
+/// The words for each group: those of its slots, and one for grey and for white ones each.
+const GROUP_AND_SUMMARIES: usize = GROUP + 2;
+
+/// White slots, from the last to the first, which are black from here on.
+#[derive(Debug)]
+pub(crate) struct Whites {
+    slots: [u32; Whites::MOST],
+    len: usize,
+    /// Once there are so many, no further word is looked at.
+    enough: usize,
+}
+
+impl Whites {
+    /// As many cache misses as overlap, and a word.
+    const MOST: usize = 2 * SLOTS;
+
+    /// No slots, with room for `enough` and those of a word, or for [`Whites::MOST`].
+    pub(crate) const fn new(enough: usize) -> Whites {
+        let most = Whites::MOST - SLOTS + 1;
+        let enough = if enough < most { enough } else { most };
+        Whites { slots: [0; Whites::MOST], len: 0, enough }
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u32] {
+        self.slots.get(..self.len).unwrap_or_default()
+    }
+
+    /// Whether there is room for the slots of a word.
+    const fn has_room(&self) -> bool {
+        self.len < self.enough
+    }
+
+    /// Adds the slots from `first` on whose low bits are set.
+    fn add(&mut self, first: u32, mut bits: u64) {
+        while let Some(bit) = bits.checked_ilog2() {
+            bits ^= 1 << bit;
+            if let Some(place) = self.slots.get_mut(self.len) {
+                *place = first.saturating_add(bit / 2);
+                self.len = self.len.wrapping_add(1);
+            }
+        }
+    }
+}
+
 /// The states of the slots of an arena.
 #[derive(Debug, Default)]
 pub(crate) struct States {
@@ -47,9 +92,10 @@ const fn shift(index: u32) -> u32 {
     (index & 31) << 1
 }
 
-/// The groups for so many slots.
+/// The groups for so many slots, one at least.
 const fn groups_for(slots: usize) -> usize {
-    slots.div_ceil(SLOTS.saturating_mul(GROUP))
+    let groups = slots.div_ceil(SLOTS.saturating_mul(GROUP));
+    if groups > 0 { groups } else { 1 }
 }
 
 /// The bits of the states of a slot that has an object when it is born.
@@ -78,7 +124,13 @@ impl States {
     }
 
     fn groups(&self) -> usize {
-        self.words.len() / (GROUP + 1)
+        self.words.len() / GROUP_AND_SUMMARIES
+    }
+
+    /// The place of the word that says which words of a group may have a white slot.
+    #[inline(always)]
+    fn place_of_whites(&self, group: usize) -> usize {
+        self.words.len().wrapping_sub(group).wrapping_sub(1)
     }
 
     /// The words of states of so many slots.
@@ -89,6 +141,11 @@ impl States {
     /// The slots of so many words of states.
     pub(crate) const fn words_to_slots(words: usize) -> usize {
         words.saturating_mul(SLOTS)
+    }
+
+    /// The words of states that are kept of so many slots.
+    pub(crate) const fn words_to_keep(slots: usize) -> usize {
+        groups_for(slots).saturating_mul(GROUP)
     }
 
     /// The word with the state of a slot.
@@ -128,25 +185,38 @@ impl States {
     /// Notes that a slot has a new object.
     #[inline(always)]
     pub(super) fn note_born(&mut self, index: u32, born: Born) {
-        if self.words.is_empty() {
+        let place = to_usize(index) / SLOTS;
+        let group = place / GROUP;
+        // States may be missing, or those of new slots only.
+        if group.wrapping_mul(GROUP_AND_SUMMARIES) >= self.words.len() {
             return;
         }
-        if let Some(word) = self.words.get_mut(to_usize(index) / SLOTS) {
+        let whites = self.place_of_whites(group);
+        if let Some(word) = self.words.get_mut(place) {
             let slot = 3 << shift(index);
             *word = *word & !slot | born.0 & slot;
+        }
+        if let Some(word) = self.words.get_mut(whites) {
+            *word |= 1 << (place % GROUP);
         }
     }
 
     /// Makes the object in a slot black.
     #[inline(always)]
     pub(crate) fn blacken(&mut self, index: u32) {
-        self.note_born(index, Born::BLACK);
+        if let Some(word) = self.words.get_mut(to_usize(index) / SLOTS) {
+            let slot = 3 << shift(index);
+            *word = *word & !slot | LOW & slot;
+        }
     }
 
     /// Makes the object in a slot grey.
     pub(crate) fn shade(&mut self, index: u32) {
         let place = to_usize(index) / SLOTS;
         let summary = self.len().saturating_add(place / GROUP);
+        if place >= self.len() {
+            return;
+        }
         if let Some(word) = self.words.get_mut(place) {
             let slot = shift(index);
             *word = *word & !(3 << slot) | GREY << slot;
@@ -180,58 +250,86 @@ impl States {
         None
     }
 
-    /// The last word of a range that has a white slot. O(words passed).
-    pub(crate) fn last_white(&self, range: Range<usize>) -> Option<usize> {
-        /// Words that are tested at once.
-        const CHUNK: usize = 16;
-        let has_white = |word: &u64| !(word | word >> 1) & LOW != 0;
-        let end = range.end.min(self.len());
-        let words = self.words.get(range.start..end)?;
-        let (rest, chunks) = words.as_rchunks::<CHUNK>();
-        let any = |chunk: &[u64; CHUNK]| {
-            chunk.iter().fold(0, |white, word| white | !(word | word >> 1)) & LOW != 0
-        };
-        let place = match chunks.iter().rposition(any) {
-            Some(n) => {
-                let first = rest.len().saturating_add(n.saturating_mul(CHUNK));
-                first.saturating_add(chunks.get(n)?.iter().rposition(has_white)?)
+    /// Takes white slots of a range of words, from the last to the first, until `taken` has no
+    /// room for those of a word, or `most` words were looked at; slots without an object may be
+    /// among them. Returns the end of the rest of the range, and the words looked at.
+    pub(crate) fn take_white(
+        &mut self,
+        range: Range<usize>,
+        most: usize,
+        taken: &mut Whites,
+    ) -> (usize, usize) {
+        let (mut end, mut passed) = (range.end.min(self.len()), 0_usize);
+        while range.start < end && passed < most && taken.has_room() {
+            let last = end.wrapping_sub(1);
+            let group = last / GROUP;
+            let first = group.wrapping_mul(GROUP);
+            passed = passed.saturating_add(1);
+            let whites = self.place_of_whites(group);
+            let Some(summary) = self.words.get_mut(whites) else { break };
+            // Those of the words before `end`.
+            let bits = *summary & u64::MAX >> (GROUP - 1).wrapping_sub(last % GROUP);
+            let Some(bit) = bits.checked_ilog2() else {
+                end = first.max(range.start);
+                continue;
+            };
+            let place = first.saturating_add(to_usize(bit));
+            if place < range.start {
+                end = range.start;
+                continue;
             }
-            None => rest.iter().rposition(has_white)?,
-        };
-        Some(range.start.saturating_add(place))
-    }
-
-    /// The white slots of word `n`, from the last to the first; those without an object
-    /// may be among them.
-    pub(crate) fn white(&self, n: usize) -> impl Iterator<Item = u32> + use<> {
-        let word = self.words.get(n).filter(|_| n < self.len()).copied().unwrap_or(LOW);
-        let mut white = !(word | word >> 1) & LOW;
-        let first = u32::try_from(n.saturating_mul(SLOTS)).unwrap_or(u32::MAX);
-        core::iter::from_fn(move || {
-            let bit = white.checked_ilog2()?;
-            white ^= 1 << bit;
-            Some(first.saturating_add(bit / 2))
-        })
-    }
-
-    /// Makes all slots of word `n` black that are white.
-    pub(crate) fn blacken_white(&mut self, n: usize) {
-        if let Some(word) = self.words.get_mut(n) {
-            *word |= !(*word | *word >> 1) & LOW;
+            *summary &= !(1 << bit);
+            passed = passed.saturating_add(1);
+            end = place;
+            if let Some(word) = self.words.get_mut(place) {
+                let white = !(*word | *word >> 1) & LOW;
+                *word |= white;
+                taken.add(u32::try_from(place.saturating_mul(SLOTS)).unwrap_or(u32::MAX), white);
+            }
         }
+        (end, passed)
     }
 
-    /// Makes the slots of the first `n` words black, and all others white.
+    /// Makes the slots of the first `n` words black, and all others white, of which none has
+    /// an object.
     pub(crate) fn blacken_first(&mut self, n: usize) {
         self.words.fill(0);
         let len = self.len().min(n);
         self.words.get_mut(..len).unwrap_or_default().fill(LOW);
     }
 
-    /// Makes the slots of a range of words white. O(words).
-    pub(crate) fn whiten(&mut self, range: Range<usize>) {
-        let end = range.end.min(self.len());
-        self.words.get_mut(range.start..end).unwrap_or_default().fill(0);
+    /// Keeps states of the slots of a range of words, and makes them white. Returns whether
+    /// there is memory for that, which [`States::reserve`] provides. O(words).
+    pub(crate) fn whiten(&mut self, account: &mut Account, range: Range<usize>) -> bool {
+        let (old, groups) = (self.groups(), range.end.div_ceil(GROUP));
+        if groups > old {
+            if !self.has_room(account, groups) {
+                return false;
+            }
+            self.resize(groups);
+        }
+        let range = range.start..range.end.min(old.saturating_mul(GROUP));
+        self.words.get_mut(range.clone()).unwrap_or_default().fill(0);
+        // Of other words of the groups at its ends, they only may have white slots.
+        let groups = range.start / GROUP..range.end.div_ceil(GROUP);
+        let whites = self.words.len().saturating_sub(groups.end)
+            ..self.words.len().saturating_sub(groups.start);
+        self.words.get_mut(whites).unwrap_or_default().fill(u64::MAX);
+        self.note_white_from(old);
+        true
+    }
+
+    /// Reserves memory for states of `slots` slots. Returns whether there is.
+    pub(crate) fn reserve(&mut self, account: &mut Account, slots: usize) -> bool {
+        self.has_room(account, groups_for(slots))
+    }
+
+    /// Whether there is memory for so many groups; reserves it. That a limit refused it is not
+    /// noted.
+    fn has_room(&mut self, account: &mut Account, groups: usize) -> bool {
+        let len = groups.saturating_mul(GROUP_AND_SUMMARIES);
+        let missing = len.saturating_sub(self.words.capacity()).saturating_mul(8);
+        missing <= account.left() && account.reserve(&mut self.words, len).is_ok()
     }
 
     /// Makes grey slots black, from group `group` on, which moves on with the words that
@@ -260,27 +358,56 @@ impl States {
     /// Keeps states of `slots` slots. New ones are white. Returns whether there is memory
     /// for that. Nothing has changed if not; nor is it noted that a limit refused it.
     pub(crate) fn keep(&mut self, account: &mut Account, slots: usize) -> bool {
-        let (old, groups) = (self.groups(), groups_for(slots).max(1));
+        let (old, groups) = (self.groups(), groups_for(slots));
         if groups <= old {
             return true;
         }
-        let len = groups.saturating_mul(GROUP + 1);
-        let missing = len.saturating_sub(self.words.capacity()).saturating_mul(8);
-        if missing > account.left() {
-            return false;
-        }
-        if self.words.capacity() == 0 {
+        let len = groups.saturating_mul(GROUP_AND_SUMMARIES);
+        if self.words.capacity() == 0 && len.saturating_mul(8) <= account.left() {
             // Zeroed by the allocator: no page of it is written before it is needed.
-            return account.replace_zeroed(&mut self.words, len, |_, _| {}).unwrap_or(false);
+            let done = account.replace_zeroed(&mut self.words, len, |_, _| {}).unwrap_or(false);
+            self.note_white_from(0);
+            return done;
         }
-        if account.reserve(&mut self.words, len).is_err() {
+        if !self.has_room(account, groups) {
             return false;
         }
-        self.words.resize(len, 0);
-        let (from, to) = (old.saturating_mul(GROUP), groups.saturating_mul(GROUP));
-        self.words.copy_within(from..from.saturating_add(old), to);
-        self.words.get_mut(from..to.min(from.saturating_add(old))).unwrap_or_default().fill(0);
+        self.resize(groups);
+        self.note_white_from(old);
         true
+    }
+
+    /// Notes that all slots of the groups from `group` on may be white.
+    fn note_white_from(&mut self, group: usize) {
+        let first = self.groups().saturating_mul(GROUP + 1);
+        let end = self.words.len().saturating_sub(group);
+        self.words.get_mut(first..end).unwrap_or_default().fill(u64::MAX);
+    }
+
+    /// Moves the words that belong to groups as a whole to where they are with so many groups,
+    /// for which there is capacity.
+    fn resize(&mut self, groups: usize) {
+        let old = self.groups();
+        let kept = groups.min(old);
+        let longer = groups.max(old).saturating_mul(GROUP_AND_SUMMARIES);
+        self.words.resize(longer, 0);
+        let grey = |groups: usize| groups.saturating_mul(GROUP);
+        let white = |groups: usize| groups.saturating_mul(GROUP_AND_SUMMARIES).wrapping_sub(kept);
+        let copies = [(grey(old), grey(groups)), (white(old), white(groups))];
+        // Neither is written before it was read.
+        let order = if groups > old { [1, 0] } else { [0, 1] };
+        for (from, to) in order.into_iter().filter_map(|n: usize| copies.get(n).copied()) {
+            self.words.copy_within(from..from.saturating_add(kept), to);
+        }
+        if groups > old {
+            // What lay there before is that of new slots, which are white, or was moved.
+            let (from, to) = (grey(old), grey(groups));
+            self.words.get_mut(from..to).unwrap_or_default().fill(0);
+            let (from, to) = (to.saturating_add(kept), white(groups));
+            self.words.get_mut(from..to).unwrap_or_default().fill(0);
+        } else {
+            self.words.truncate(groups.saturating_mul(GROUP_AND_SUMMARIES));
+        }
     }
 
     /// Keeps no states from here on.
@@ -299,11 +426,9 @@ impl States {
 
     /// Shrinks to an earlier extent, unless states are no longer kept.
     pub(super) fn shrink(&mut self, account: &mut Account, extent: StatesExtent) {
-        let (old, groups) = (extent.len / (GROUP + 1), self.groups());
-        if old < groups {
-            let (from, to) = (groups.saturating_mul(GROUP), old.saturating_mul(GROUP));
-            self.words.copy_within(from..from.saturating_add(old), to);
-            self.words.truncate(extent.len);
+        let old = extent.len / GROUP_AND_SUMMARIES;
+        if old < self.groups() {
+            self.resize(old);
         }
         account.shrink(&mut self.words, extent.capacity);
     }
@@ -313,3 +438,7 @@ impl States {
         self.words.capacity().saturating_mul(8)
     }
 }
+
+#[cfg(test)]
+#[path = "states/tests.rs"]
+mod tests;

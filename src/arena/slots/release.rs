@@ -1,0 +1,134 @@
+//! The ends of generations: freeing objects, and giving retired slots all of them again.
+
+use super::{NONE, Slots};
+use crate::arena::slot::{Block, Slot};
+use crate::words::{Cell, Generations, to_usize};
+
+impl<const BITS: u32> Slots<BITS> {
+    /// Ends the generation of the live slot of a handle: the slot is free in the next one.
+    /// Returns the object's block; `None`, and nothing has changed, for a slot that is not
+    /// dense or retires, and for a handle of no live object.
+    #[inline(always)]
+    pub(in crate::arena) fn free(&mut self, cell: Cell) -> Option<Block> {
+        self.free_if(cell.slot(), |slot| slot.key == cell.key()).map(|(_, block)| block)
+    }
+
+    /// [`Slots::free`] of the object in slot `index`, if there is one. Returns its handle as
+    /// well.
+    #[inline(always)]
+    pub(in crate::arena) fn free_at(&mut self, index: u32) -> Option<(Cell, Block)> {
+        let (key, block) = self.free_if(index, Self::is_live)?;
+        Some((Cell::of_slot(key, index), block))
+    }
+
+    /// Ends the generation of a live slot that passes a test. Returns its key and its block.
+    #[inline(always)]
+    fn free_if(&mut self, index: u32, is_live: impl FnOnce(&Slot) -> bool) -> Option<(u32, Block)> {
+        let slot = self.slots.get_mut(to_usize(index)).filter(|slot| is_live(slot))?;
+        let (live, block) = (slot.key, slot.block());
+        let key = self.generations.next_free_key(live, index);
+        if Generations::<BITS>::is_retired(key) {
+            return None;
+        }
+        *slot = Slot { key, len: 0, off: core::mem::replace(&mut self.free, index), cap: 0 };
+        self.free_len = self.free_len.wrapping_add(1);
+        Some((live, block))
+    }
+
+    /// Ends the generation of a live slot, which is free in the next one then, or
+    /// retired after the last. Returns the object's block, and whether the slot retired.
+    #[inline]
+    pub(in crate::arena) fn release(&mut self, index: u32) -> Option<(Block, bool)> {
+        let key = self.slots.get(to_usize(index)).map(|slot| slot.key);
+        match key.and_then(|key| self.free(Cell::of_slot(key, index))) {
+            Some(block) => Some((block, false)),
+            None => self.release_rarely(index),
+        }
+    }
+
+    /// [`Slots::release`] of a slot that retires, or is not dense.
+    #[cold]
+    #[inline(never)]
+    fn release_rarely(&mut self, index: u32) -> Option<(Block, bool)> {
+        let generations = self.generations;
+        let Some(slot) = self.get_mut(index) else {
+            debug_assert!(false, "there is no such slot");
+            return None;
+        };
+        let (block, key) = (slot.block(), generations.next_free_key(slot.key, index));
+        *slot = Slot { key, len: 0, off: NONE, cap: 0 };
+        let is_retired = Generations::<BITS>::is_retired(key);
+        if is_retired {
+            self.retired = self.retired.wrapping_add(1);
+        } else if let Some(sparse) = self.sparse_mut() {
+            sparse.note_free();
+        }
+        Some((block, is_retired))
+    }
+
+    /// Ends the generation of every live slot. O(slots).
+    pub(in crate::arena) fn release_all(&mut self) {
+        let mut end = self.len();
+        let dense = self.slots.len();
+        while let Some(range) = self.range_before(end).filter(|range| range.start >= dense) {
+            for index in range.clone() {
+                let index = u32::try_from(index).unwrap_or(NONE);
+                if self.get(index).is_some_and(Self::is_live) {
+                    self.release(index);
+                }
+            }
+            end = range.start;
+        }
+        let is_retired = |slot: &Slot| Generations::<BITS>::is_retired(slot.key);
+        let sparse_retired = self.sparse_slots().filter(|(_, slot)| is_retired(slot)).count();
+        let sparse_retired = u32::try_from(sparse_retired).unwrap_or(NONE);
+        let Slots { generations, slots, free, free_len, retired, .. } = self;
+        (*free, *free_len, *retired) = (NONE, 0, sparse_retired);
+        let len = u32::try_from(slots.len()).unwrap_or(NONE);
+        for (slot, index) in slots.iter_mut().rev().zip((0..len).rev()) {
+            let live = Self::is_live(slot);
+            let key = if live { generations.next_free_key(slot.key, index) } else { slot.key };
+            *slot = Slot { key, len: 0, off: NONE, cap: 0 };
+            if Generations::<BITS>::is_retired(key) {
+                *retired = retired.wrapping_add(1);
+            } else {
+                slot.off = core::mem::replace(free, index);
+                *free_len = free_len.wrapping_add(1);
+            }
+        }
+    }
+
+    /// Frees the slot of the newest object without ending its generation: no copy
+    /// of the handle exists. Returns the object's block.
+    pub(in crate::arena) fn roll_back(&mut self, cell: Cell) -> Option<Block> {
+        let slot = self.find(cell)?;
+        self.push_free(cell.slot(), self.generations.rolled_back_key(slot.key));
+        Some(slot.block())
+    }
+
+    /// Gives a slot all its generations again if it is retired. Returns whether it
+    /// was.
+    pub(in crate::arena) fn recycle(&mut self, index: u32) -> bool {
+        let retired = self.is_retired(index);
+        if retired {
+            self.push_free(index, self.generations.advanced(index, 0));
+            self.retired = self.retired.wrapping_sub(1);
+        }
+        retired
+    }
+
+    /// Puts a slot at the head of the free list; one beyond the dense ones is in none.
+    fn push_free(&mut self, index: u32, key: u32) {
+        if let Some(slot) = self.slots.get_mut(to_usize(index)) {
+            *slot = Slot { key, len: 0, off: core::mem::replace(&mut self.free, index), cap: 0 };
+            self.free_len = self.free_len.wrapping_add(1);
+        } else if let Some(slot) = self.get_sparse_mut(index) {
+            *slot = Slot { key, len: 0, off: NONE, cap: 0 };
+            if let Some(sparse) = self.sparse_mut() {
+                sparse.note_free();
+            }
+        } else {
+            debug_assert!(false, "there is no such slot");
+        }
+    }
+}
