@@ -106,7 +106,8 @@ impl<const BITS: u32> Slots<BITS> {
             let (used, is_stored) = (page & !STORED, page & STORED != 0);
             let used =
                 u32::try_from(used).ok().filter(|&used| used <= Generations::<BITS>::USED_MAX);
-            let Some(used) = used.filter(|_| !is_stored || number >= extent.dense / Self::PAGE)
+            let Some(used) =
+                used.filter(|_| !is_stored || number >= extent.dense.div_ceil(Self::PAGE))
             else {
                 return Err(Unloadable::Broken(None, "the directory of slots is damaged"));
             };

@@ -155,7 +155,7 @@ fn index_tables(heap: &mut Heap) -> Result<()> {
         while let Some(range) = stored_before(arenas, kind, end) {
             end = range.start;
             for index in range.filter_map(|index| u32::try_from(index).ok()) {
-                if !arenas.get(kind).is_some_and(|arena| arena.live_at(index).is_some()) {
+                if arenas.get(kind).is_none_or(|arena| arena.live_at(index).is_none()) {
                     continue;
                 }
                 let stride = to_usize(stride);
