@@ -183,11 +183,14 @@ fn fork(m: &Machine) -> Result<Heap, Error> {
 fn images(t: &mut Table) {
     t.row("Heap::save_with", &[], &[Sweeps, ReadsUsage], |m, c| {
         let mut room = if c.numbers[0] % 4 == 0 { 64 * c.small() } else { usize::MAX };
-        let saved = m.heap.save_with(|bytes| {
+        let mut write = |bytes: &[u8]| {
             room = room.checked_sub(bytes.len()).ok_or("full")?;
             Ok::<(), &str>(())
-        });
-        match saved {
+        };
+        match m.heap.save_with(&mut write) {
+            Err(SaveError::Heap(Error::RegionOpen | Error::NoHostCopy)) => {
+                show(fork(m)?.save_with(&mut write))
+            }
             Err(SaveError::Heap(error)) => Err(error),
             saved => show(saved),
         }
@@ -205,6 +208,9 @@ fn images(t: &mut Table) {
     });
     #[cfg(feature = "std")]
     t.row("Heap::save", &[], &[Sweeps, ReadsUsage], |m, _| match m.heap.save(Vec::new()) {
+        Err(SaveError::Heap(Error::RegionOpen | Error::NoHostCopy)) => {
+            show(fork(m)?.save(Vec::new()).is_ok())
+        }
         Err(SaveError::Heap(error)) => Err(error),
         saved => show(saved.is_ok()),
     });
