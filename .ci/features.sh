@@ -54,6 +54,10 @@ status=0
 for lane in "${lanes[@]}"; do wait "$lane" || status=1; done
 ((status == 0))
 
+run cargo clippy -p segheap --no-default-features --features proptest \
+    --target-dir target/features-0 -- -D warnings
+printf 'features [proptest]: lints pass\n'
+
 # `Heap::new`, which the examples call, needs std.
 for list in default std,bigint,simd,getrandom; do
     run cargo test --doc -p segheap --target-dir target/features-1 --features "$list"

@@ -12,7 +12,7 @@ use clap::Command;
 
 use segheap::{
     Bytes, Cell, Closure, Error, F64Arr, Handle, Heap, I64Arr, KeyHint, List, Map, Pair, RangeHint,
-    Set, Settings, Str, Struct,
+    Region, Set, Settings, Str, Struct,
 };
 
 /// Iterations of each loop; `benches/instructions.sh` divides by it.
@@ -27,6 +27,8 @@ struct Fixture {
     stack: Handle<List>,
     pair: Handle<Pair>,
     record: Handle<Struct>,
+    /// Of no shape that an inline cache has.
+    closed: Handle<Struct>,
     closure: Handle<Closure>,
     floats: Handle<F64Arr>,
     ints: Handle<I64Arr>,
@@ -57,6 +59,7 @@ struct Fixture {
     young: Collecting,
     marking: Collecting,
     names: Names,
+    many: Many,
 }
 
 /// A heap that does not only collect at once, and an old list in it.
@@ -74,6 +77,37 @@ impl Collecting {
         let hint = heap.hint(list, ..)?;
         begin(&mut heap, [list.into(), more.into()])?;
         Ok(Collecting { heap, list, hint })
+    }
+}
+
+/// A heap with many objects, all of them pinned, watched, and allocated in an open region.
+struct Many {
+    heap: Heap,
+    objects: Vec<Cell>,
+    region: Region,
+}
+
+impl Many {
+    const OBJECTS: u32 = 80_000;
+
+    fn new() -> Result<Many, Error> {
+        let mut heap = Heap::with(Settings::seeded(4));
+        let region = heap.open_region()?;
+        let objects: Vec<Cell> = (0..Self::OBJECTS)
+            .map(|n| Ok(heap.alloc(Pair::of(n.into(), Cell::NULL))?.into()))
+            .collect::<Result<_, Error>>()?;
+        for (&object, token) in objects.iter().zip(0..) {
+            heap.pin(object)?;
+            heap.watch(object, token)?;
+        }
+        heap.allocated_in(&region, Cell::NULL)?;
+        heap.allocated_in(&region, objects[0])?;
+        Ok(Many { heap, objects, region })
+    }
+
+    /// An object, in no order.
+    fn pick(&self, i: usize) -> Cell {
+        self.objects[i * 7919 % self.objects.len()]
     }
 }
 
@@ -150,9 +184,11 @@ impl Fixture {
                 Ok(())
             })?,
             names: Names::new()?,
+            many: Many::new()?,
             stack: heap.alloc(List::with_capacity(ITERATIONS))?,
             pair: heap.alloc(Pair::of(1.into(), 2.into()))?,
             record: heap.alloc(Struct::new(7, 3))?,
+            closed: heap.alloc(Struct::new(7, 3))?,
             closure: heap.alloc(Closure::of(7, &cells[..3]))?,
             floats: heap.alloc(F64Arr::zeroed(ITERATIONS))?,
             ints: heap.alloc(I64Arr::zeroed(64))?,
@@ -212,6 +248,55 @@ operations! {
     struct_get(fixture, _i) { fixture.heap.get(black_box(fixture.record))?.get(black_box(2))? }
     struct_set(fixture, _i) {
         fixture.heap.get_mut(black_box(fixture.record))?.set(black_box(2), Cell::NULL)?
+    }
+    /// An inline cache compares the shape, and knows the index.
+    field_get_cached(fixture, _i) {
+        fixture.heap.field(black_box(fixture.record), black_box(7), black_box(2))?
+    }
+    field_set_cached(fixture, _i) {
+        let (record, shape) = (black_box(fixture.record), black_box(7));
+        fixture.heap.set_field(record, shape, black_box(2), Cell::NULL)?
+    }
+    /// With room for the fields.
+    record_of_3_fields_free(fixture, i) {
+        let record = fixture.heap.alloc(Struct::with_capacity(0, 3))?;
+        for shape in 1..4 {
+            fixture.heap.get_mut(black_box(record))?.push_field(Cell::from(i as u32), shape)?;
+        }
+        fixture.heap.free(record)?
+    }
+    grow_record_to_8_fields_free(fixture, i) {
+        let record = fixture.heap.alloc(Struct::new(0, 0))?;
+        for shape in 1..9 {
+            fixture.heap.get_mut(black_box(record))?.push_field(Cell::from(i as u32), shape)?;
+        }
+        fixture.heap.free(record)?
+    }
+    set_shape(fixture, i) { fixture.heap.get_mut(black_box(fixture.closed))?.set_shape(i as u32)? }
+    /// Beside many others, here and below.
+    unpin_pin(fixture, i) {
+        let many = &mut fixture.many;
+        let object = many.pick(i);
+        assert!(many.heap.unpin(object));
+        many.heap.pin(object)?
+    }
+    watch_unwatch(fixture, i) {
+        let many = &mut fixture.many;
+        let object = many.pick(i);
+        many.heap.watch(object, 1 << 40)?;
+        many.heap.unwatch(object, 1 << 40)
+    }
+    watch_free_drain(fixture, i) {
+        let heap = &mut fixture.many.heap;
+        let pair = heap.alloc(Pair::of(1.into(), 2.into()))?;
+        heap.watch(pair, i as u64)?;
+        heap.free(pair)?;
+        assert_eq!(heap.drain_dead().next(), Some(i as u64));
+    }
+    allocated_in(fixture, i) {
+        let many = &mut fixture.many;
+        let object = many.pick(i);
+        many.heap.allocated_in(&many.region, object)?
     }
     closure_get(fixture, _i) { fixture.heap.get(black_box(fixture.closure))?.get(black_box(1))? }
     f64_get(fixture, i) { fixture.heap.get(black_box(fixture.floats))?.get(i)? }
@@ -304,7 +389,7 @@ operations! {
                 fixture.closure.into(), fixture.floats.into(), fixture.ints.into(), fixture.bytes.into(),
                 fixture.text.into(), fixture.map.into(), fixture.set.into(), fixture.fields.into(),
                 fixture.counts.into(), fixture.sorted.into(), fixture.builder.into(),
-                fixture.wide[0], fixture.wide[1], fixture.nested[0], fixture.nested[1],
+                fixture.wide[0], fixture.wide[1], fixture.nested[0], fixture.nested[1], fixture.closed.into(),
             ];
             fixture.heap.collect(roots.chain(kept).chain(objects))?;
         }

@@ -1,5 +1,7 @@
 //! A fork has the same objects under the same handles, and is another heap.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use segheap::{Cell, Error, Heap, Limits, List, Settings, abi};
 
@@ -90,6 +92,56 @@ fn garbage_stays_garbage() {
         found += usize::from(usable == 2000);
     }
     assert!(found > 10, "forks while it swept");
+}
+
+/// The hook is called for each live host object, in order, and not for garbage. A fork that
+/// fails drops what was made.
+#[test]
+fn a_hook_makes_the_values_of_a_fork() {
+    let mut heap = Heap::with(Settings::seeded(5));
+    let objects: Vec<Cell> = (0..200_u32).map(|n| heap.host(n).unwrap()).collect();
+    heap.set_host_bytes(objects[0], 1_000).unwrap();
+    heap.free(objects[1]).unwrap();
+    let live = |n: u32| n != 1 && n % 2 == 0;
+    let roots = || objects.iter().copied().step_by(2);
+    let mut forks = 0;
+    let mut finished = false;
+    while !finished {
+        finished = heap.step(roots(), 64).unwrap().finished;
+        let mut asked = Vec::new();
+        let fork = heap.try_clone_with(|object| {
+            asked.push(object.object());
+            object.put(object.get::<u32>()?.to_string())
+        });
+        let mut fork = fork.unwrap();
+        fork.verify().unwrap();
+        let usable: Vec<Cell> =
+            objects.iter().copied().filter(|&object| heap.contains(object)).collect();
+        assert_eq!(asked, usable);
+        let is_right = |(n, object): (u32, &Cell)| {
+            fork.host_ref::<String>(*object).is_ok_and(|value| *value == n.to_string())
+        };
+        assert!((0..).zip(&objects).filter(|(n, _)| live(*n)).all(is_right));
+        forks += usize::from(usable.len() == 100);
+        assert_eq!(fork.usage().host_bytes, 1_000 + (size_of::<String>() * usable.len()) as u64);
+        let value: String = fork.take_host(objects[4]).unwrap();
+        assert_eq!((value.as_str(), heap.host_ref::<u32>(objects[4])), ("4", Ok(&4)));
+    }
+    assert!(forks > 0, "forks while it swept");
+
+    let value = Arc::new(());
+    for failing in 0..100 {
+        let mut calls = 0;
+        let fork = heap.try_clone_with(|object| {
+            calls += 1;
+            if calls == failing { Err(Error::NotText) } else { object.put(value.clone()) }
+        });
+        assert_eq!(fork.is_err(), failing > 0);
+        drop(fork);
+        assert_eq!(Arc::strong_count(&value), 1);
+    }
+    let none = heap.try_clone_with(|_| Ok::<(), Error>(()));
+    assert_eq!(none.err(), Some(Error::NoHostCopy));
 }
 
 #[test]

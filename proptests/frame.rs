@@ -16,7 +16,7 @@ fn run(seed: u64, program: &[Step]) {
     for step in program {
         let call = machine.resolve(step);
         let (_, untouched) = monitor.run(&mut machine, &call);
-        counters::assertions(untouched.arenas + untouched.objects);
+        counters::assertions((untouched.arenas + untouched.objects) as usize);
     }
     machine.heap.verify().unwrap();
 }

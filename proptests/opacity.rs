@@ -7,7 +7,7 @@ use segheap::{Cell, Heap, Kind, Settings, abi};
 use crate::counters;
 use crate::machine::frame::Monitor;
 use crate::machine::{
-    Effect, Machine, Operation, Outcome, Step, Takes, host, kinds, sealed, table,
+    Effect, Machine, Operation, Outcome, Step, Takes, host, kinds, operation, sealed, table,
 };
 use crate::support::{config, programs};
 
@@ -80,7 +80,7 @@ proptest! {
     ) {
         let kind = kinds().chain([host(), sealed()]).nth(arena).unwrap();
         let program: Vec<Step> =
-            program.into_iter().filter(|step| !accesses(step.operation(), kind)).collect();
+            program.into_iter().filter(|step| !accesses(operation(step), kind)).collect();
         let mut machines = [first, other].map(|steps| prepared(seed, kind, &steps));
         let [one, other] = machines.each_mut().map(|machine| observe(machine, &program));
         for (n, (one, other)) in one.0.iter().zip(&other.0).enumerate() {

@@ -2,11 +2,10 @@
 
 use std::ops::{Bound, Range};
 
-use proptest::prelude::*;
 use proptest::test_runner::Config;
 use segheap::{Cell, Error, Heap, Limits, Settings, abi};
 
-use crate::machine::Step;
+pub use segheap::testing::{bounds, float_bits, immediate, index, integer, programs, text};
 
 /// The smallest size that does not fit in so many bits, or the largest size.
 pub const fn beyond_bits(bits: u32) -> usize {
@@ -33,13 +32,6 @@ pub fn heap(seed: u64) -> Heap {
     Heap::with(Settings::seeded(seed).limits(limits))
 }
 
-/// Programs of up to `len` instructions of a [`Machine`](crate::machine::Machine).
-pub fn programs(len: usize) -> impl Strategy<Value = Vec<Step>> {
-    let step = (any::<u16>(), any::<[u16; 3]>(), any::<[u16; 2]>());
-    let step = step.prop_map(|(op, cells, numbers)| Step { op, cells, numbers });
-    prop::collection::vec(step, 1..len)
-}
-
 /// The bits of the handle of a slot in the arena with this selector, in this
 /// generation.
 pub fn handle_bits(selector: u64, generation: u64, slot: u32) -> u64 {
@@ -51,74 +43,7 @@ pub fn forged(selector: u64, generation: u64, slot: u32) -> Cell {
     abi::cell(handle_bits(selector, generation, slot)).unwrap()
 }
 
-/// Bits of doubles; special values are frequent.
-pub fn float_bits() -> impl Strategy<Value = u64> {
-    let sign = || any::<bool>().prop_map(|negative| u64::from(negative) << 63);
-    let payload = || prop_oneof![1_u64..1 << 52, 1_u64..4, Just(1 << 51), Just((1 << 52) - 1)];
-    prop_oneof![
-        4 => any::<f64>().prop_map(f64::to_bits),
-        2 => any::<u64>(),
-        // NaNs, quiet and signalling, and subnormals.
-        2 => (sign(), payload()).prop_map(|(sign, payload)| sign | 0x7FF0 << 48 | payload),
-        1 => (sign(), payload()).prop_map(|(sign, payload)| sign | payload),
-        // Zeroes and infinities.
-        1 => (sign(), prop::sample::select(vec![0, 0x7FF0 << 48])).prop_map(|(sign, x)| sign | x),
-    ]
-}
-
-/// Integers; those near zero and near the bounds of 48 and 64 bits are frequent.
-pub fn integer() -> impl Strategy<Value = i64> {
-    let edges = prop::sample::select(vec![0, 1 << 47, -1 << 47, 1 << 48, i64::MAX, i64::MIN]);
-    prop_oneof![
-        2 => -9_i64..9,
-        1 => any::<i64>(),
-        2 => (edges, -2_i64..=2).prop_map(|(edge, near)| edge.saturating_add(near)),
-    ]
-}
-
-/// Immediate values, from a small range, so that equal ones are frequent.
-pub fn immediate() -> impl Strategy<Value = Cell> {
-    prop_oneof![
-        4 => (-6_i64..6).prop_map(|int| Cell::int(int).unwrap()),
-        2 => prop::sample::select(vec![0.0, -0.0, 1.0, f64::NAN, f64::INFINITY, 2.5])
-            .prop_map(Cell::from),
-        2 => prop::sample::select(vec!["", "a", "b", "\"", "aé", "snow"])
-            .prop_map(|text| Cell::short_str(text).unwrap()),
-        1 => any::<bool>().prop_map(Cell::from),
-        1 => Just(Cell::NULL),
-        1 => Just(Cell::ABSENT),
-        1 => (0_u32..3).prop_map(Cell::immediate),
-        1 => (0_u64..3).prop_map(|pc| Cell::deopt(pc).unwrap()),
-    ]
-}
-
-/// Text of characters of one to four bytes, short enough for a cell or longer.
-pub fn text() -> impl Strategy<Value = String> {
-    let char = prop::sample::select(vec!['a', 'b', '"', '\n', 'é', '☃', '🦀']);
-    prop::collection::vec(char, 0..14).prop_map(|chars| chars.into_iter().collect())
-}
-
-/// Indices: mostly small, sometimes far out of bounds.
-pub fn index() -> impl Strategy<Value = usize> {
-    prop_oneof![
-        10 => 0_usize..24,
-        1 => prop::sample::select(vec![usize::MAX, usize::MAX - 1, u32::MAX as usize, beyond_bits(32)]),
-    ]
-}
-
 pub type Bounds = (Bound<usize>, Bound<usize>);
-
-/// Ranges of every form, including reversed ones and ones out of bounds.
-pub fn bounds() -> impl Strategy<Value = Bounds> {
-    fn bound() -> impl Strategy<Value = Bound<usize>> {
-        prop_oneof![
-            2 => Just(Bound::Unbounded),
-            3 => index().prop_map(Bound::Included),
-            3 => index().prop_map(Bound::Excluded),
-        ]
-    }
-    (bound(), bound())
-}
 
 pub fn out_of_range(index: usize, len: usize) -> Error {
     Error::OutOfRange { index: index as u64, len: len as u32 }

@@ -36,14 +36,21 @@ use crate::arena::Memory;
 use crate::heap::Heap;
 #[cfg(doc)]
 use crate::words::Error;
-use crate::words::{Cell, Elements, Kind, Result, corrupt, to_usize};
+use crate::words::{CAP_MAX, Cell, Elements, Kind, Result, corrupt, to_usize};
 
 /// Size of a slot in bytes: `key`, `len`, `off` and `cap`, a `u32` each.
 ///
 /// The low half of a handle is the index of its slot; the slot is open to it if `key`
 /// equals its high half. The object then has `len` elements, in a block of `cap` words
 /// at word `off` of the arena's memory. The fields of other slots are unspecified.
+///
+/// Above the words of [`CAP_MASK`], `cap` has bit 31 if the object is frozen, and bit 30 if it
+/// is a value: compiled code that stores without [`write_barrier`], such as into an array of
+/// numbers, leaves the store to the heap if `cap` exceeds the mask.
 pub const SLOT_BYTES: usize = 16;
+
+/// The bits of the `cap` of a slot that count words; see [`SLOT_BYTES`].
+pub const CAP_MASK: u32 = CAP_MAX;
 
 /// Returns the bits of a cell, its generation included.
 ///
@@ -121,7 +128,7 @@ pub fn slots(heap: &Heap, kind: Kind) -> Option<&[[u32; 4]]> {
 /// ```
 pub fn slot(heap: &Heap, kind: Kind, index: u32) -> Option<[u32; 4]> {
     let slot = heap.store.arenas().get(kind)?.slot_at(index)?;
-    Some([slot.key, slot.len, slot.off, slot.cap])
+    Some([slot.key, slot.len, slot.off, slot.room])
 }
 
 /// Has the write barrier of the collector for an object of any kind, as
@@ -167,14 +174,14 @@ pub fn slot(heap: &Heap, kind: Kind, index: u32) -> Option<[u32; 4]> {
 ///
 /// # Errors
 /// [`Error::NotAHandle`], [`Error::Sealed`] or [`Error::Stale`] if `object` is no handle of
-/// a live object; [`Error::Corrupt`] only if this crate has a bug.
+/// a live object; [`Error::Frozen`] if it is frozen; [`Error::Corrupt`] only if this crate has a bug.
 pub fn write_barrier(heap: &mut Heap, object: Cell) -> Result<&mut [Cell]> {
     let kind = object.selector();
     if !object.is_handle() || kind == Kind::SEALED {
         return Err(object.rejection(kind));
     }
     let arena = heap.store.arena_mut(kind).map_err(|_| object.rejection(kind))?;
-    arena.check_handle(object)?;
+    arena.check_to_change(object)?;
     let shape = arena.shape();
     if shape.elements != Elements::Cells {
         return Ok(&mut []);

@@ -67,7 +67,8 @@
 //!    For one element or entry, [`Heap::element`], [`Heap::set_element`],
 //!    [`Heap::update_element`], [`Heap::map_get`] and [`Heap::map_insert`] need no view:
 //!    an instruction of a VM costs the least this way. [`Heap::map_get_with`] takes an
-//!    inline cache, a [`KeyHint`].
+//!    inline cache, a [`KeyHint`]; [`Heap::field`] and [`Heap::set_field`] take the shape of
+//!    one.
 //! 6. The heap has the operations on values of more than one form: text
 //!    ([`Heap::string`], [`Heap::text`], [`Heap::concat`]), integers ([`Heap::int`],
 //!    [`Heap::as_int`], [`Heap::add`], …), equality ([`Heap::key_eq`],
@@ -79,16 +80,22 @@
 //!    [`Heap::collect`]; [`Heap::should_collect`] and [`Policy`] decide when. For short
 //!    pauses, [`Heap::has_debt`] and [`Heap::collect_debt`] take the place of these two; a
 //!    [`Step`] is what was done.
-//!    [`Heap::pin`] adds a root, [`Heap::upgrade`] tests a weak reference, and
-//!    [`Heap::watch`] reports freed objects, for finalization.
+//!    [`Heap::pin`] adds a root, [`Heap::upgrade`] tests a weak reference,
+//!    [`TableInit::weak`] makes a map or set whose entries are held by their keys
+//!    (ephemerons), and [`Heap::watch`] reports freed objects. Finalizers that see their
+//!    object use [`Heap::collect_with`] and the like.
 //!    [`Heap::host`] gives an object a value of the host, such as a file, which is dropped
 //!    after the object.
 //! 9. [`Heap::seal`] returns a cell that can be passed on but not used;
 //!    [`Heap::transplant`] copies an object graph from another heap, [`Heap::try_clone`] a
-//!    whole heap with its handles, `Heap::save` stores it as an image for `Heap::load`. [`Heap::intern`] returns one cell for each text.
-//! 10. [`Heap::objects`], [`Heap::edges`], [`Heap::path_from_roots`], [`Heap::dump`],
-//!     [`Heap::graphviz`] and [`Heap::verify`] inspect a heap; [`abi`] exposes its
-//!     layouts to JIT compilers.
+//!    whole heap with its handles; a hook copies values of host objects ([`HostCopy`]).
+//!    `Heap::save` stores it as an image for `Heap::load`. [`Heap::intern`] returns one cell for each text. [`Heap::freeze`] ends all changes of an
+//!    object; [`Heap::alloc_value`] allocates one that is a key by its content, and
+//!    [`Heap::map_insert_by`] takes hashes of the VM's own.
+//! 10. [`Heap::objects`], [`Heap::edges`], [`Heap::path_from_roots`],
+//!     [`Heap::retained_size`], [`Heap::dump`], [`Heap::graphviz`] and [`Heap::verify`]
+//!     inspect a heap, and [`Heap::write_heap_snapshot`] writes it for the DevTools of
+//!     Chrome; [`abi`] exposes its layouts to JIT compilers.
 //!
 //! # Errors
 //!
@@ -113,6 +120,7 @@
 //! | `bigint` | yes | Faster products, quotients and decimal text of integers of thousands of bits, by `num-bigint`. Without it, results are the same, and take O(n^2). |
 //! | `simd` | yes | Loops compiled for several instruction sets; UTF-8 validation by SIMD. |
 //! | `getrandom` | no | `Settings::try_random`: random seeds without `std`, and on wasm32-unknown-unknown. |
+//! | `proptest` | no | `testing`: strategies for property tests of a VM, and a check of what an instruction writes. |
 //!
 //! The crate needs Rust 1.88, `alloc`, and a little-endian target of 32 or 64 bits.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -152,13 +160,17 @@ mod life;
 
 pub mod abi;
 
+#[cfg(feature = "proptest")]
+pub mod testing;
+
 pub use bstr;
 
 pub use arena::memory;
-pub use heap::{CollectorStats, Heap, Settings, Usage};
+pub use heap::{CollectorStats, Heap, Settings, SiteCount, SiteUsage, Usage};
 pub use kinds::*;
 pub use life::{
-    Collected, Dump, Fault, LoadError, Refused, Region, RootPath, SaveError, SealKey, Step,
+    AllocationProfile, Collected, Dump, Fault, HostCopy, LoadError, MarkReader, Refused, Region,
+    RootPath, SaveError, SealKey, SnapshotNames, SnapshotTotals, Step,
 };
 pub use object::{
     Cursor, Growable, Mutable, Number, Object, ObjectInit, Sequence, SequenceInit, TableInit,
@@ -169,6 +181,6 @@ pub use ops::{
     WindowTarget, WindowTargets,
 };
 pub use words::{
-    ArenaUsage, AsHandle, Cell, Error, Handle, HasKind, Kind, Limits, Policy, Resource, ShortStr,
-    Unpacked,
+    ArenaUsage, AsHandle, Cell, Collection, Error, Event, EventKind, Handle, HasKind, Kind, Limits,
+    Policy, Resource, ShortStr, Unpacked,
 };

@@ -10,16 +10,18 @@ use std::rc::Rc;
 use bumpalo::Bump;
 use gc_arena::lock::RefLock;
 use gc_arena::{Arena, Collect, Gc, Mutation, Rootable};
-use segheap::{Cell, Error, Handle, Heap, List, Pair};
+use segheap::{Cell, Error, Handle, Heap, List, Map, Pair, TableInit};
 use slotmap::{DefaultKey, SlotMap};
 
-use super::comparison::{Comparison, Outcome, comparison};
+use super::comparison::{Comparison, Outcome, Pass, comparison};
 use super::{Entry, Random, heap, reading, timed};
 
 pub(crate) const COMPARISONS: &[Entry] = &[
     ("collect 20,000 lists of 8 random references", || mark(20_000)),
     ("collect 1M lists of 8 random references", || mark(1_000_000)),
     ("collect 200,000 lists, every other dead", sweep),
+    ("collect a weak map of 100,000 live keys", || weak(false)),
+    ("collect a chain of 100,000 weak entries", || weak(true)),
     ("compact 100 MiB, every other object of 64 B dead", || compact(64)),
     ("compact 100 MiB, every other object of 4 KiB dead", || compact(4_096)),
     ("binary trees of depth 14", || trees(14)),
@@ -92,6 +94,35 @@ fn mark(n: usize) -> Comparison {
                     Outcome { cost, result: edges.len() as u64 }
                 })
             }),
+        ],
+    )
+}
+
+/// A map from each of 100,000 pairs to another, inserted in random order. A list holds all
+/// pairs, or the first one: then each is reached as the value of the one before.
+fn collect_map(init: TableInit<Map>, order: &[usize], chained: bool) -> Result<Pass, Error> {
+    let mut heap = heap();
+    let map = heap.alloc(init)?;
+    let pair = |_| heap.alloc(Pair::of(Cell::NULL, Cell::NULL)).map(Cell::from);
+    let pairs = (0..order.len()).map(pair).collect::<Result<Vec<_>, _>>()?;
+    for &n in order {
+        heap.map_insert(map, pairs[n], pairs[(n + 1) % pairs.len()])?;
+    }
+    let held = heap.alloc(List::of(if chained { &pairs[..1] } else { &pairs }))?;
+    let roots = [map.cell(), held.cell()];
+    Ok(reading(move || heap.collect(black_box(roots)).unwrap().live))
+}
+
+fn weak(chained: bool) -> Comparison {
+    const N: usize = 100_000;
+    comparison(
+        N,
+        (Random(7).order(N), chained),
+        [
+            ("segheap", |input: Rc<(Vec<usize>, bool)>| {
+                collect_map(Map::new().weak(), &input.0, input.1).unwrap()
+            }),
+            ("a map", |input| collect_map(Map::new(), &input.0, input.1).unwrap()),
         ],
     )
 }

@@ -9,11 +9,14 @@ pub(crate) mod comparison;
 pub(crate) mod copies;
 pub(crate) mod fresh;
 pub(crate) mod images;
+pub(crate) mod key_maps;
 pub(crate) mod maps;
+mod observe;
 pub(crate) mod overheads;
 pub(crate) mod pauses;
 pub(crate) mod push;
 pub(crate) mod reclaim;
+pub(crate) mod records;
 pub(crate) mod text_maps;
 mod texts;
 pub(crate) mod values;
@@ -41,11 +44,14 @@ pub(crate) fn comparisons() -> impl Iterator<Item = Entry> {
         copies::COMPARISONS,
         maps::COMPARISONS,
         text_maps::COMPARISONS,
+        key_maps::COMPARISONS,
         values::COMPARISONS,
+        records::COMPARISONS,
         collect::COMPARISONS,
         pauses::COMPARISONS,
         images::COMPARISONS,
         overheads::COMPARISONS,
+        observe::COMPARISONS,
     ]
     .into_iter()
     .flatten()

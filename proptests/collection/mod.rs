@@ -12,6 +12,8 @@ mod roots;
 mod stats;
 mod steps;
 mod steps_more;
+mod weak;
+mod weak_programs;
 
 use segheap::{Cell, Heap, Limits, List, Pair, Settings};
 

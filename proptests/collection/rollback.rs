@@ -1,6 +1,6 @@
 //! Operations that fail for lack of memory change nothing.
 
-use segheap::{Bytes, Cell, Error, Heap, Kind, Limits, List, Map, Pair, Policy, abi};
+use segheap::{Bytes, Cell, Error, Heap, HostCopy, Kind, Limits, List, Map, Pair, Policy, abi};
 
 use super::{NONE, chain, heap, limited, pair};
 
@@ -39,7 +39,12 @@ fn a_failed_operation_changes_nothing() {
         (heap, cells[25], region)
     };
     type Operation<'o> = &'o dyn Fn(&mut Heap, Cell) -> Result<(), Error>;
-    let operations: [Operation<'_>; 8] = [
+    // A graph of its own, with host objects.
+    let host = source.host(7_u32).unwrap();
+    source.set_host_bytes(host, 3_000).unwrap();
+    let hosts: Vec<Cell> = (0..90).map(|n: u32| source.host(n).unwrap()).collect();
+    let graph = source.alloc(List::of(&hosts)).unwrap().cell();
+    let operations: [Operation<'_>; 10] = [
         &|heap, cell| heap.pin(cell),
         &|heap, cell| heap.watch(cell, 1),
         &|heap, cell| {
@@ -52,6 +57,11 @@ fn a_failed_operation_changes_nothing() {
         // The memory is replaced by a larger one.
         &|heap, _| heap.alloc(List::zeroed(400_000)).map(drop),
         &|heap, _| heap.transplant(&source, root).map(drop),
+        &|heap, _| heap.transplant_all(&source, &mut [root, inner, root]),
+        &|heap, _| {
+            let copy = |object: &mut HostCopy<'_>| object.put(*object.get::<u32>()?);
+            heap.transplant_with(&source, &mut [inner, graph, host], copy)
+        },
     ];
     let slots = |heap: &Heap| Kind::ALL.map(|kind| abi::slots(heap, kind).unwrap().to_vec());
     let expected = {

@@ -141,6 +141,18 @@ impl Vm {
         let heap = &mut self.heap;
         match object.kind() {
             Some(Kind::PAIR) => write_to::<Pair>(heap, way, object, at, value),
+            Some(Kind::STRUCT) if way.is_multiple_of(3) => {
+                let mut record = heap.get_mut::<Struct>(object).unwrap();
+                match record.push_field(value, u32::from(n)) {
+                    // It has one field more, of the value, and keeps the others.
+                    Ok(()) => {
+                        node.cells.push(value);
+                        node.cells[at] = record.view().get(at).unwrap();
+                    }
+                    Err(_) => record.set(at, value).unwrap(),
+                }
+                record.set_shape(3).unwrap();
+            }
             Some(Kind::STRUCT) => write_to::<Struct>(heap, way, object, at, value),
             Some(Kind::CLOSURE) => write_to::<Closure>(heap, way, object, at, value),
             Some(Kind::LIST) if way % 10 > 6 => {

@@ -78,6 +78,17 @@ fn a_step_of_no_work_gets_ahead() {
     assert!(ended && heap.contains(kept));
 }
 
+#[test]
+fn a_step_of_little_work_gets_ahead_with_pins() {
+    for work in [0, 8, 100] {
+        let mut heap = heap();
+        let pinned: Vec<Cell> = (0..200).map(|_| pair(&mut heap)).collect();
+        pinned.iter().for_each(|&cell| heap.pin(cell).unwrap());
+        let ended = (0..10_000).any(|_| heap.step(NONE, work).unwrap().finished);
+        assert!(ended && pinned.iter().all(|&cell| heap.contains(cell)));
+    }
+}
+
 /// Of a heap of 100,000 live objects, steps of 4 KiB each are due after 1 KiB.
 #[test]
 fn steps_are_short_and_follow_each_other_after_step_bytes() {
@@ -271,5 +282,31 @@ fn the_barrier_of_compiled_code_returns_cells_and_nothing_else() {
     let failures = [(bytes, Error::Stale { kind: Kind::BYTES }), (sealed, Error::Sealed)];
     for (cell, error) in failures.into_iter().chain([(Cell::TRUE, Error::NotAHandle)]) {
         assert_eq!(abi::write_barrier(&mut heap, cell), Err(error));
+    }
+}
+
+/// A field is added to a record that was scanned, in its block or after a growth.
+#[test]
+fn fields_of_records_that_were_scanned() {
+    for room in [0, 4] {
+        let mut young = heap();
+        let record = young.alloc(Struct::with_capacity(0, room)).unwrap().cell();
+        young.collect_young([record]).unwrap();
+        let field = pair(&mut young);
+        young.get_mut::<Struct>(record).unwrap().push_field(field, 1).unwrap();
+        young.collect_young([record]).unwrap();
+        assert!(young.contains(field), "a young object in an old record, room {room}");
+        for steps in 0..40 {
+            let mut heap = heap();
+            let record = heap.alloc(Struct::with_capacity(0, room)).unwrap().cell();
+            let others: Vec<Cell> = (0..200).map(|_| pair(&mut heap)).collect();
+            let roots = || others.iter().copied().chain([record]);
+            let _ = (0..steps).any(|_| heap.step(roots(), 64).unwrap().finished);
+            let field = pair(&mut heap);
+            heap.get_mut::<Struct>(record).unwrap().push_field(field, 1).unwrap();
+            while !heap.step(roots(), 64).unwrap().finished {}
+            assert!(heap.contains(field), "{steps} steps, room {room}");
+            heap.verify().unwrap();
+        }
     }
 }

@@ -8,5 +8,6 @@ mod direct;
 pub mod integers;
 mod lifecycle;
 mod naive;
+mod records;
 mod tables;
 mod texts;

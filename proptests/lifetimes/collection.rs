@@ -90,6 +90,34 @@ impl Harness {
         }
     }
 
+    /// The size that an object retains is that of what a root and the pins reach with it and
+    /// not without it.
+    pub(super) fn sizes(&mut self, object: Cell, root: Cell) {
+        let size = |heap: &Heap, bits: &u64| heap.shallow_size(abi::cell(*bits).unwrap()).unwrap();
+        let all: u64 = self.live.keys().map(|bits| size(&self.heap, bits)).sum();
+        let usage = self.heap.usage();
+        let arenas = usage.arenas().iter().chain([&usage.seals, &usage.hosts]);
+        let used: u64 = arenas.map(|arena| arena.payload_bytes + 16 * u64::from(arena.live)).sum();
+        assert_eq!(all, used + usage.host_bytes);
+
+        let retained = self.heap.retained_size([root], object);
+        if let Err(error) = self.validity(object) {
+            assert_eq!(retained, Err(error));
+            assert_eq!(self.heap.shallow_size(object), Err(error));
+            return;
+        }
+        let bits = abi::bits(object);
+        let pinned = self.pins.keys().map(|&bits| abi::cell(bits).unwrap());
+        let mut roots: Vec<Cell> = pinned.chain([root]).collect();
+        let removed = self.live.remove(&bits).unwrap();
+        let without = self.reachable(&roots, |_| true);
+        self.live.insert(bits, removed);
+        roots.push(object);
+        let with = self.reachable(&roots, |_| true);
+        let sizes = with.difference(&without).map(|bits| size(&self.heap, bits));
+        assert_eq!(retained, Ok(sizes.sum::<u64>()));
+    }
+
     /// Advances the generation of a slot by allocating and freeing.
     pub(super) fn advance(&mut self, generations: u32) {
         for _ in 0..generations {

@@ -223,6 +223,7 @@ impl Harness {
             96 => self.advance(4000 + u32::from(a % 128)),
             97 => self.advance(u32::from(a % 64)),
             98 => self.heap.set_policy(Policy::DEFAULT.with_stress(u32::from(a % 2))),
+            _ if c.is_multiple_of(2) => self.sizes(cells.0, cells.1),
             _ => self.path_from_roots(cells.0, cells.1),
         }
     }

@@ -16,6 +16,8 @@ enum Op {
     Unpin(u16),
     /// So many tokens for one object.
     Watch(u16, u8),
+    /// Removes one of all tokens, or a token that the object does not have.
+    Unwatch(u16, bool),
     /// Takes so many tokens, and leaks the iterator or drops it.
     Drain(usize, bool),
     /// Collects with every object as a root whose number is no multiple.
@@ -36,6 +38,7 @@ fn op() -> impl Strategy<Value = Op> {
         10 => any::<u16>().prop_map(Op::Pin),
         10 => any::<u16>().prop_map(Op::Unpin),
         14 => (any::<u16>(), 1..5_u8).prop_map(|(n, tokens)| Op::Watch(n, tokens)),
+        8 => (any::<u16>(), prop::bool::weighted(0.9)).prop_map(|(n, own)| Op::Unwatch(n, own)),
         8 => (drained, any::<bool>()).prop_map(|(n, leak)| Op::Drain(n, leak)),
         3 => (1..40_u16).prop_map(Op::Collect),
         4 => (any::<bool>(), any::<bool>()).prop_map(|(open, keep)| Op::Region(open, keep)),
@@ -115,6 +118,7 @@ impl Model {
                     }
                 }
             }
+            Op::Unwatch(n, own) => self.unwatch(n, own),
             Op::Drain(n, leak) => self.drain(n, leak),
             Op::Collect(multiple) => {
                 let place = |&(n, _): &(usize, &Cell)| !n.is_multiple_of(multiple.into());
@@ -156,6 +160,27 @@ impl Model {
         }
     }
 
+    /// A token is removed once, unless its object was freed before.
+    fn unwatch(&mut self, n: u16, own: bool) {
+        let Some(place) = usize::from(n).checked_rem(self.tokens.len()) else { return };
+        let (cell, token) = self.tokens[place];
+        let token = if own { token } else { self.serial + 1 };
+        let removed = own && self.heap.contains(cell);
+        assert_eq!(self.heap.unwatch(cell, token), removed);
+        if removed {
+            self.tokens.remove(place);
+        }
+    }
+
+    /// An object is in the regions that were opened before it was allocated.
+    fn check_regions(&mut self) {
+        for (region, first) in &self.regions {
+            for (place, &object) in self.objects.iter().enumerate() {
+                assert_eq!(self.heap.allocated_in(region, object), Ok(place >= *first));
+            }
+        }
+    }
+
     fn drain(&mut self, n: usize, leak: bool) {
         let dead: Vec<u64> = self
             .tokens
@@ -191,6 +216,7 @@ proptest! {
         for op in &program {
             model.step(op);
             model.forget_freed();
+            model.check_regions();
             model.heap.verify().unwrap();
         }
         model.drain(usize::MAX, false);
@@ -199,6 +225,81 @@ proptest! {
         let pinned = model.pins.keys().filter(|&&bits| model.heap.contains(abi::cell(bits).unwrap()));
         prop_assert_eq!(live, pinned.count() as u64);
     }
+}
+
+/// Each token of an object can be removed, in any order, and the others are returned.
+#[test]
+fn any_token_of_an_object_is_removed() {
+    for removed in 0..4 {
+        let mut heap = Heap::with(Settings::seeded(1));
+        let objects: [Cell; 2] = std::array::from_fn(|_| heap.alloc(List::new()).unwrap().cell());
+        for token in 0..8 {
+            heap.watch(objects[token as usize % 2], token).unwrap();
+        }
+        assert!(!heap.unwatch(objects[1], 2 * removed), "the token of another object");
+        assert!(heap.unwatch(objects[0], 2 * removed) && !heap.unwatch(objects[0], 2 * removed));
+        heap.verify().unwrap();
+        objects.iter().for_each(|&object| heap.free(object).unwrap());
+        assert!(heap.drain_dead().eq((0..8).filter(|&token| token != 2 * removed)));
+        assert!(!heap.unwatch(objects[1], 1));
+        heap.verify().unwrap();
+    }
+}
+
+/// Would take hours if each look-up read the objects of its region, or if regions that open
+/// and close inside had it learn them anew.
+#[test]
+fn cost_does_not_depend_on_the_number_of_objects_in_a_region() {
+    const N: u32 = 200_000;
+    let mut heap = Heap::with(Settings::seeded(1));
+    let before = heap.alloc(List::new()).unwrap();
+    let region = heap.open_region().unwrap();
+    let mut objects = Vec::new();
+    for n in 0..N {
+        objects.push(heap.alloc(Pair::of(n.into(), Cell::NULL)).unwrap());
+        let older = objects[n as usize / 2];
+        assert_eq!(heap.allocated_in(&region, older), Ok(true));
+        let inner = heap.open_region().unwrap();
+        let local = heap.alloc(List::new()).unwrap();
+        assert_eq!(heap.allocated_in(&region, local), Ok(true));
+        assert_eq!(heap.allocated_in(&inner, local), Ok(true));
+        assert_eq!(heap.allocated_in(&inner, older), Ok(false));
+        heap.close_region(inner, [Cell::NULL]).unwrap();
+        assert_eq!(heap.allocated_in(&region, before), Ok(false));
+    }
+    heap.verify().unwrap();
+    heap.close_region(region, [Cell::NULL]).unwrap();
+}
+
+/// A look-up needs no memory: it takes longer without.
+#[test]
+fn look_ups_without_memory() {
+    let mut heap = Heap::with(Settings::seeded(1));
+    let before = heap.alloc(List::new()).unwrap();
+    let region = heap.open_region().unwrap();
+    let objects: Vec<Cell> =
+        (0..1_000).map(|_| heap.alloc(Pair::of(Cell::NULL, Cell::NULL)).unwrap().cell()).collect();
+    heap.fail_growth_after(Some(0));
+    for refusals in 0..4 {
+        let used = heap.usage().total_bytes;
+        let found = |heap: &mut Heap, cell| heap.allocated_in(&region, cell).unwrap();
+        assert!(objects.iter().all(|&object| found(&mut heap, object)));
+        assert!(!found(&mut heap, before.cell()) && !found(&mut heap, 7.into()));
+        heap.verify().unwrap();
+        assert!(refusals == 3 || heap.usage().total_bytes <= used + 64);
+        heap.fail_growth_after(Some(refusals));
+    }
+    // The table is given back.
+    let used = heap.usage().total_bytes;
+    heap.compact();
+    assert!(heap.usage().total_bytes < used - 4_096);
+    assert_eq!(heap.allocated_in(&region, objects[0]), Ok(true));
+    heap.free(objects[1]).unwrap();
+    assert_eq!(heap.allocated_in(&region, objects[1]), Ok(false));
+    heap.close_region(region, [Cell::NULL]).unwrap();
+    let other = heap.open_region().unwrap();
+    assert_eq!(heap.allocated_in(&other, objects[0]), Ok(false));
+    heap.verify().unwrap();
 }
 
 #[test]

@@ -9,20 +9,21 @@
 //! instruction, and [`frame::Monitor`] checks it against its declaration.
 
 use std::any::Any;
-use std::fmt;
 use std::ops::Bound;
 use std::sync::OnceLock;
 
 use crate::support::beyond_bits;
+use segheap::testing::ObjectRecipe;
 use segheap::{
-    Bignum, Bytes, Cell, Closure, Error, F64Arr, Heap, I64Arr, Kind, Limits, List, Map, Pair,
-    RangeHint, Region, SealKey, Sequence, Set, Settings, Str, Struct, U8Arr, Unpacked, abi,
+    Cell, Error, Heap, Kind, Limits, List, Map, RangeHint, Region, SealKey, Sequence, Settings,
+    Unpacked, abi,
 };
 
 pub mod frame;
 pub mod operations;
 
 pub use operations::{Operation, table};
+pub use segheap::testing::Instruction as Step;
 
 /// What an operation accepts as an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,37 +70,9 @@ pub enum Effect {
 /// The result of an operation: its value as text, or its error.
 pub type Outcome = Result<String, Error>;
 
-/// An instruction before its arguments are resolved: a number that selects the
-/// operation, one for each cell, and two for all other arguments.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Step {
-    pub op: u16,
-    pub cells: [u16; 3],
-    pub numbers: [u16; 2],
-}
-
-impl Step {
-    /// Decodes a program: twelve bytes a step; a shorter rest is ignored.
-    pub fn read(bytes: &[u8]) -> Vec<Step> {
-        let number = |bytes: &[u8]| u16::from_le_bytes([bytes[0], bytes[1]]);
-        let step = |bytes: &[u8]| Step {
-            op: number(bytes),
-            cells: [number(&bytes[2..]), number(&bytes[4..]), number(&bytes[6..])],
-            numbers: [number(&bytes[8..]), number(&bytes[10..])],
-        };
-        bytes.chunks_exact(12).map(step).collect()
-    }
-
-    pub fn operation(&self) -> &'static Operation {
-        table().pick(self.op)
-    }
-}
-
-impl fmt::Debug for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Operation { name, takes, .. } = self.operation();
-        write!(f, "{name}{takes:?} from {:?} {:?} {:?}", self.op, self.cells, self.numbers)
-    }
+/// The operation that a step chooses.
+pub fn operation(step: &Step) -> &'static Operation {
+    table().pick(step.op)
 }
 
 /// An instruction: an operation with its arguments.
@@ -231,46 +204,9 @@ fn immediates() -> Vec<Cell> {
 
 /// Allocates an initial object of a kind; `n` selects a variant.
 pub fn example(heap: &mut Heap, kind: Kind, n: usize) -> Result<Cell, Error> {
-    let cells = [1.into(), Cell::short_str("a").unwrap(), 2.5.into(), Cell::NULL];
-    Ok(match kind {
-        Kind::STR => heap.alloc(Str::new(["text é", "a longer text ☃"][n % 2]))?.cell(),
-        Kind::LIST => heap.alloc(List::of(&cells))?.cell(),
-        Kind::MAP => {
-            let map = heap.alloc(Map::with_capacity(n))?;
-            heap.get_mut(map)?.insert(cells[0], cells[1])?;
-            map.cell()
-        }
-        Kind::SET => {
-            let set = heap.alloc(Set::with_capacity(n))?;
-            heap.get_mut(set)?.insert(cells[1])?;
-            set.cell()
-        }
-        Kind::STRUCT => heap.alloc(Struct::of(3, &cells))?.cell(),
-        Kind::CLOSURE => heap.alloc(Closure::of(4, &cells))?.cell(),
-        Kind::BIGNUM => heap.alloc(Bignum::of(n == 1, &[5, 1]))?.cell(),
-        Kind::BYTES => heap.alloc(Bytes::of(b"bytes"))?.cell(),
-        Kind::PAIR => heap.alloc(Pair::of(cells[0], cells[1]))?.cell(),
-        Kind::F64ARR => heap.alloc(F64Arr::of(&[1.0, 2.5, 3.0, -4.0]))?.cell(),
-        Kind::I64ARR => heap.alloc(I64Arr::of(&[1, -2, 300, i64::MAX]))?.cell(),
-        Kind::U8ARR => heap.alloc(U8Arr::of(&[1, 2, 3, 255]))?.cell(),
-        _ => example_of_family(heap, kind)?,
-    })
-}
-
-/// An object of a kind whose family says how it is made.
-fn example_of_family(heap: &mut Heap, kind: Kind) -> Result<Cell, Error> {
-    macro_rules! examples {
-        ($($Kind:ident as $NAME:ident, $family:ident;)*) => {
-            match kind {
-                $(Kind::$NAME => examples! { $family $Kind },)*
-                _ => panic!("{kind} is not a kind"),
-            }
-        };
-        (values $Kind:ident) => { Ok(heap.alloc(segheap::$Kind::zeroed(4))?.cell()) };
-        (cells $Kind:ident) => { Ok(heap.alloc(segheap::$Kind::of(&[Cell::TRUE; 4]))?.cell()) };
-        ($family:ident $Kind:ident) => { panic!("{kind} needs an example of its own") };
-    }
-    segheap::for_each_kind!(examples)
+    let cells = vec![1.into(), Cell::short_str("a").unwrap(), 2.5.into(), Cell::NULL];
+    let text = ["text é", "a longer text ☃"][n % 2].to_owned();
+    ObjectRecipe { kind, cells, number: n as u32, text }.build(heap, &[])
 }
 
 /// Allocates two objects of each kind.
@@ -322,6 +258,11 @@ impl Machine {
         // A graph that cannot be transplanted: its last element is a seal.
         let (arrays, seal) = (foreign[10], foreign[foreign.len() - 1]);
         foreign.push(other.alloc(List::of(&[arrays, text, list, seal]))?.cell());
+        // One that a hook is needed for, and an object that both graphs share.
+        let value = other.host(8_u32)?;
+        other.set_host_bytes(value, 100)?;
+        let graph = other.alloc(List::of(&[value, list, value]))?.cell();
+        foreign.extend([value, graph, other.alloc(List::of(&[graph, value]))?.cell()]);
         let (immediates, hints) = (immediates(), Vec::new());
         let limited = 0;
         Ok(Machine { heap, other, immediates, handles, foreign, keys, regions, hints, limited })
@@ -329,7 +270,7 @@ impl Machine {
 
     /// Resolves the arguments of a step against the current state.
     pub fn resolve(&self, step: &Step) -> Call {
-        self.call(step.operation(), step)
+        self.call(operation(step), step)
     }
 
     /// Builds a call of this operation with the arguments of a step.

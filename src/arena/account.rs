@@ -1,12 +1,17 @@
 //! [`Account`]: counts every byte that a heap requests from the global allocator,
 //! and holds the count to the limits.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use bumpalo::Bump;
 
+use super::events::{BoxedLog, EventLog};
 use super::scratch::set_room;
-use crate::words::{ARENA_PAGES_MAX, Error, Kind, Limits, Resource, Result, to_u64, to_usize};
+use crate::words::{
+    ARENA_PAGES_MAX, Error, Event, EventKind, Kind, Limits, Resource, Result, corrupt, to_u64,
+    to_usize,
+};
 
 /// Whether a limit is near. The account raises this, a collection clears it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,6 +42,8 @@ pub(crate) struct Account {
     fail_after: u64,
     pressure: Pressure,
     charge: ScratchCharge,
+    /// Where there are events to be recorded: all that happens passes the account.
+    events: Option<BoxedLog>,
 }
 
 impl Account {
@@ -47,6 +54,7 @@ impl Account {
             fail_after: u64::MAX,
             pressure: Pressure { near_limit: false, refusals: 0 },
             charge: ScratchCharge { bytes: 0, grows: false, sorting: false },
+            events: None,
         }
     }
 
@@ -122,33 +130,114 @@ impl Account {
     }
 
     fn check(&mut self, n: u64, limit: u32, of: Resource) -> Result<()> {
-        self.note_use(n, u64::from(limit));
+        self.note_use(n, u64::from(limit), of);
         if n > u64::from(limit) { Err(self.refuse(of)) } else { Ok(()) }
     }
 
     /// Notes that a limit has refused a growth.
     #[cold]
-    pub(crate) fn note_refusal(&mut self) {
+    pub(crate) fn note_refusal(&mut self, of: Resource) {
+        self.note_event(EventKind::Refusal { resource: of });
         self.pressure.near_limit = true;
         self.pressure.refusals = self.pressure.refusals.saturating_add(1);
     }
 
     #[cold]
     fn refuse(&mut self, of: Resource) -> Error {
-        self.note_refusal();
+        self.note_refusal(of);
         Error::Limit(of)
     }
 
     /// Notes whether `used` is near `limit`.
-    fn note_use(&mut self, used: u64, limit: u64) {
-        self.pressure.near_limit |= used >= limit.saturating_sub(limit / 8);
+    fn note_use(&mut self, used: u64, limit: u64, of: Resource) {
+        let is_near = used >= limit.saturating_sub(limit / 8);
+        if is_near && !self.pressure.near_limit {
+            self.pressure.near_limit = true;
+            self.note_event(EventKind::NearLimit { resource: of });
+        }
+    }
+
+    /// Records an event, if events are recorded.
+    pub(crate) fn note_event(&mut self, kind: EventKind) {
+        if let Some([events]) = self.events.as_deref_mut() {
+            events.push(kind);
+        }
+    }
+
+    /// Whether events are recorded.
+    pub(crate) const fn records_events(&self) -> bool {
+        self.events.is_some()
+    }
+
+    /// Records the newest `len` events from here on, and forgets the older ones.
+    ///
+    /// # Errors
+    /// [`Error::Limit`], [`Error::OutOfMemory`]. Nothing has changed then.
+    pub(crate) fn record_events(&mut self, len: usize) -> Result<()> {
+        let events = if len == 0 {
+            None
+        } else {
+            let mut boxed = self.boxed(EventLog::new(len))?;
+            let [events] = &mut *boxed;
+            if let Err(error) = self.reserve(events.ring_mut(), len) {
+                self.unbox(boxed);
+                return Err(error);
+            }
+            Some(boxed)
+        };
+        if let Some(mut old) = core::mem::replace(&mut self.events, events) {
+            let [events] = &mut *old;
+            events.ring_mut().clear();
+            self.shrink(events.ring_mut(), 0);
+            self.unbox(old);
+        }
+        Ok(())
+    }
+
+    /// Removes the recorded events, the oldest first.
+    pub(crate) fn drain_events(&mut self) -> impl Iterator<Item = Event> {
+        let events = self.events.as_deref_mut().into_iter();
+        events.flat_map(|[events]| events.drain())
+    }
+
+    /// Events that were lost.
+    pub(crate) fn events_lost(&self) -> u64 {
+        self.events.as_deref().map_or(0, |[events]| events.lost())
+    }
+
+    /// Bytes requested for events.
+    pub(crate) fn event_bytes(&self) -> u64 {
+        let bytes = |[events]: &[EventLog; 1]| {
+            to_u64(events.reserved_bytes().saturating_add(size_of::<EventLog>()))
+        };
+        self.events.as_deref().map_or(0, bytes)
+    }
+
+    /// A value in a box of its own: an array of one, since the allocation of a `Box` cannot
+    /// fail without an abort, and that of a `Vec` can.
+    ///
+    /// # Errors
+    /// [`Error::Limit`], [`Error::OutOfMemory`]. The value is dropped then.
+    pub(crate) fn boxed<T>(&mut self, value: T) -> Result<Box<[T; 1]>> {
+        let mut boxed = Vec::new();
+        self.reserve(&mut boxed, 1)?;
+        boxed.push(value);
+        let boxed: Result<Box<[T; 1]>, _> = boxed.into_boxed_slice().try_into();
+        boxed.map_err(|_| corrupt())
+    }
+
+    /// Frees a box and its value.
+    pub(crate) fn unbox<T>(&mut self, boxed: Box<[T; 1]>) {
+        let mut boxed = Vec::from(boxed as Box<[T]>);
+        boxed.clear();
+        self.shrink(&mut boxed, 0);
     }
 
     /// Notes that all usable slots of an arena are in use, `slots` of them, which may
     /// be near the limit.
     #[cold]
-    pub(crate) fn note_last_slot(&mut self, slots: usize) {
-        self.note_use(to_u64(slots), u64::from(self.limits.slots));
+    pub(crate) fn note_last_slot(&mut self, kind: Kind, slots: usize) {
+        self.note_use(to_u64(slots), u64::from(self.limits.slots), Resource::Slots(kind));
     }
 
     /// Checks that `bytes` more are within the limit.
@@ -157,7 +246,8 @@ impl Account {
     /// [`Error::Limit`].
     pub(crate) fn check_bytes(&mut self, bytes: usize) -> Result<()> {
         debug_assert!(!self.charge.grows, "scratch memory is not charged");
-        self.note_use(to_u64(self.used.saturating_add(bytes)), to_u64(self.limits.bytes));
+        let used = self.used.saturating_add(bytes);
+        self.note_use(to_u64(used), to_u64(self.limits.bytes), Resource::Bytes);
         if bytes > self.left() { Err(self.refuse(Resource::Bytes)) } else { Ok(()) }
     }
 
@@ -183,6 +273,13 @@ impl Account {
     #[inline]
     pub(crate) fn reserve<T>(&mut self, vec: &mut Vec<T>, len: usize) -> Result<()> {
         if len <= vec.capacity() { Ok(()) } else { self.grow(vec, len) }
+    }
+
+    /// [`Account::reserve`] for what the heap can do without: asks only for what the limit
+    /// leaves, so that nothing is refused. Returns whether there is room.
+    pub(crate) fn reserve_spare<T>(&mut self, vec: &mut Vec<T>, len: usize) -> bool {
+        let bytes = len.saturating_sub(vec.capacity()).saturating_mul(size_of::<T>());
+        bytes <= self.left() && self.reserve(vec, len).is_ok()
     }
 
     /// A copy of `vec`, on this account.
@@ -244,7 +341,7 @@ impl Account {
         copy(vec, &mut larger);
         *vec = larger;
         self.recount(old, vec);
-        self.note_use(to_u64(self.used), to_u64(self.limits.bytes));
+        self.note_use(to_u64(self.used), to_u64(self.limits.bytes), Resource::Bytes);
         Ok(true)
     }
 

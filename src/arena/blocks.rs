@@ -20,7 +20,9 @@ mod tests;
 use super::memory::{IndexType, Memory, MemoryType};
 use super::slot::Block;
 use super::{Account, Resources, Tally};
-use crate::words::{Error, Kind, PAGE_BYTES, Result, corrupt, to_u64, to_usize};
+use crate::words::{
+    CAP_MAX, Error, EventKind, Kind, PAGE_BYTES, Result, corrupt, to_u64, to_usize,
+};
 pub(super) use class::doubled;
 use class::{CLASSES, Class, EXACT, class_of, class_within, class_words};
 
@@ -36,6 +38,17 @@ const TOP_MAX: u64 = u32::MAX as u64;
 #[allow(clippy::cast_possible_truncation, reason = "truncates on purpose")]
 pub(crate) const fn halves(word: u64) -> (u32, u32) {
     ((word >> 32) as u32, word as u32)
+}
+
+/// The class of a block for an object of so many words, at least one: the words fit below the
+/// flags of a slot.
+///
+/// # Errors
+/// [`Error::ObjectTooLarge`].
+#[inline(always)]
+fn class_for(words: usize) -> Result<Class> {
+    let class = class_of(u32::try_from(words).map_err(|_| Error::ObjectTooLarge)?);
+    if class.words > CAP_MAX { Err(Error::ObjectTooLarge) } else { Ok(class) }
 }
 
 /// The pages of a memory with blocks up to word `end`.
@@ -123,7 +136,7 @@ impl Blocks {
         if words == 0 {
             return Some(Block::default());
         }
-        self.take(class_of(u32::try_from(words).ok()?))
+        self.take(class_for(words).ok()?)
     }
 
     /// [`Blocks::ready`] of 1 to 8 words, which are classes of their own.
@@ -164,7 +177,7 @@ impl Blocks {
     /// Allocates a block of at least `words` words. Its content is unspecified.
     ///
     /// # Errors
-    /// [`Error::ObjectTooLarge`] beyond 2^32 - 1 words; [`Error::Limit`],
+    /// [`Error::ObjectTooLarge`] beyond 2^30 - 1 words; [`Error::Limit`],
     /// [`Error::ArenaFull`] or [`Error::OutOfMemory`] if the memory cannot grow.
     /// Nothing has changed then.
     pub(crate) fn alloc(
@@ -176,7 +189,7 @@ impl Blocks {
         if words == 0 {
             return Ok(Block::default());
         }
-        let class = class_of(u32::try_from(words).map_err(|_| Error::ObjectTooLarge)?);
+        let class = class_for(words)?;
         if let Some(block) = self.take(class) {
             return Ok(block);
         }
@@ -199,8 +212,11 @@ impl Blocks {
         kind: Kind,
         words: usize,
     ) -> Result<(usize, usize)> {
-        let class = class_of(u32::try_from(words).map_err(|_| Error::ObjectTooLarge)?);
-        if words == 0 || self.is_ready(words) || self.can_split(words) {
+        if words == 0 {
+            return Ok((0, 0));
+        }
+        let class = class_for(words)?;
+        if self.is_ready(words) || self.can_split(words) {
             return Ok((0, 0));
         }
         let pages = pages_for(kind, self.end_at_top(class))?;
@@ -277,7 +293,9 @@ impl Blocks {
         resources.reserve_bits(usize::try_from(words).map_err(|_| Error::OutOfMemory)?)?;
         let delta = pages.saturating_sub(self.memory.size());
         let grown = self.memory.grow_within(&mut resources.account, delta);
-        grown.map(drop).inspect_err(|_| resources.shrink_bitmap(bits))
+        let from = grown.inspect_err(|_| resources.shrink_bitmap(bits))?;
+        resources.account.note_event(EventKind::MemoryGrow { arena: kind, from, to: pages });
+        Ok(())
     }
 
     /// Puts a block at the head of the free list of its class.
@@ -339,7 +357,7 @@ impl Blocks {
         keep: usize,
         words: usize,
     ) -> Option<Block> {
-        let class = class_of(u32::try_from(words).ok()?);
+        let class = class_for(words).ok()?;
         if self.is_last(block) {
             let end = block.off.checked_add(class.words)?;
             if to_usize(end) > self.memory.words().len() {
@@ -384,7 +402,7 @@ impl Blocks {
         keep: usize,
         words: usize,
     ) -> Result<Block> {
-        let cap = class_of(u32::try_from(words).map_err(|_| Error::ObjectTooLarge)?).words;
+        let cap = class_for(words)?.words;
         let has_other = || self.is_ready(words) || self.can_split(words);
         if self.is_last(block) && (self.grows_in_place(block, words) || !has_other()) {
             let end = u64::from(block.off).wrapping_add(u64::from(cap));

@@ -24,11 +24,11 @@ impl<const BITS: u32> Arena<BITS> {
         let slot = self.slot(index)?;
         let len = to_usize(slot.len).checked_add(additional).ok_or(Error::ObjectTooLarge)?;
         let words = self.shape.words_for(to_usize(object_len(len)?));
-        if words <= to_usize(slot.cap) {
+        if words <= to_usize(slot.cap()) {
             return Ok(());
         }
-        let roomy = to_usize(blocks::doubled(slot.cap)).max(FIRST_GROWTH).max(words);
-        let keep = self.shape.words(slot.len, slot.cap);
+        let roomy = to_usize(blocks::doubled(slot.cap())).max(FIRST_GROWTH).max(words);
+        let keep = self.shape.words(slot.len, slot.room);
         match self.blocks.grow_ready(&mut resources.tally, slot.block(), keep, roomy) {
             Some(block) => self.place(index, block),
             None => self.reserve_rarely(resources, index, words, roomy),
@@ -53,8 +53,7 @@ impl<const BITS: u32> Arena<BITS> {
     #[inline(always)]
     fn place(&mut self, index: u32, block: Block) -> Result<()> {
         self.epoch.advance();
-        let slot = present(self.slots.get_mut(index))?;
-        (slot.off, slot.cap) = (block.off, block.cap);
+        present(self.slots.get_mut(index))?.set_block(block);
         Ok(())
     }
 
@@ -63,7 +62,7 @@ impl<const BITS: u32> Arena<BITS> {
     #[inline(always)]
     fn grow(&mut self, resources: &mut Resources, index: u32, words: usize) -> Result<()> {
         let slot = self.slot(index)?;
-        let keep = self.shape.words(slot.len, slot.cap);
+        let keep = self.shape.words(slot.len, slot.room);
         self.grow_to(resources, index, keep, words)
     }
 
@@ -82,7 +81,7 @@ impl<const BITS: u32> Arena<BITS> {
         words: usize,
     ) -> Result<()> {
         let slot = self.slot(index)?;
-        if words <= to_usize(slot.cap) {
+        if words <= to_usize(slot.cap()) {
             return Ok(());
         }
         // The last block grows in place: a queue would crawl through memory that way, leaving a
@@ -124,12 +123,13 @@ impl<const BITS: u32> Arena<BITS> {
     pub(crate) fn cut_front(&mut self, index: u32, count: u32) -> Result<()> {
         debug_assert!(self.shape.can_be_cut());
         let slot = present(self.slots.get_mut(index))?;
-        let (Some(len), Some(cap)) = (slot.len.checked_sub(count), slot.cap.checked_sub(count))
+        let (Some(len), Some(cap)) = (slot.len.checked_sub(count), slot.cap().checked_sub(count))
         else {
             return Err(corrupt());
         };
         debug_assert!(len > 0, "an empty object has an empty block, or all of it");
-        (slot.len, slot.off, slot.cap) = (len, slot.off.wrapping_add(count), cap);
+        slot.len = len;
+        slot.set_block(Block { off: slot.off.wrapping_add(count), cap });
         self.blocks.note_cut_front(count);
         self.epoch.advance();
         Ok(())

@@ -3,8 +3,9 @@
 //! other. Where a block lies follows from the sizes of those before it, so that no image
 //! can make blocks overlap.
 
+use super::inspect::verify_flags;
 use super::{Arena, Resources};
-use crate::words::Error;
+use crate::words::{Cell, Error};
 
 /// The words that are written at a time, unless an object has more.
 const BUFFER: usize = 2048;
@@ -117,13 +118,18 @@ impl<'r> Source<'r> {
 }
 
 impl<const BITS: u32> Arena<BITS> {
+    /// Whether a handle of this arena was returned: no object that is allocated later has it.
+    pub(crate) fn is_known(&self, handle: Cell) -> bool {
+        self.slots.is_known(handle)
+    }
+
     /// Writes the slots.
     pub(crate) fn save_slots(&self, sink: &mut Sink<'_>) -> Result<(), NotWritten> {
         self.slots.save(sink)
     }
 
-    /// Reads the slots, and the memory of an empty arena. What objects hold is not checked
-    /// yet. O(slots + payload).
+    /// Reads the slots, and the memory of an empty arena; returns whether there are values. What
+    /// objects hold is not checked yet. O(slots + payload).
     ///
     /// # Errors
     /// After one, the arena is left in no state to be used.
@@ -131,17 +137,21 @@ impl<const BITS: u32> Arena<BITS> {
         &mut self,
         resources: &mut Resources,
         source: &mut Source<'_>,
-    ) -> Result<(), Unloadable> {
+    ) -> Result<bool, Unloadable> {
         self.slots.load(resources, source)?;
-        let (shape, blocks) = (self.shape, &mut self.blocks);
+        let (kind, shape, blocks) = (self.slots.kind(), self.shape, &mut self.blocks);
+        let mut has_values = false;
         self.slots.settle(|slot| {
-            if !shape.fits(slot.len, slot.cap) {
+            if !shape.fits(slot.len, slot.room) {
                 return Err("the object does not fit into its block");
             }
-            slot.off = blocks.place(slot.cap, shape.can_be_cut())?;
+            verify_flags(kind, shape, *slot)?;
+            has_values |= slot.is_value();
+            slot.off = blocks.place(slot.cap(), shape.can_be_cut())?;
             Ok(())
         })?;
         self.blocks.load(resources, self.slots.kind(), source)?;
-        Ok(resources.reserve_bits(self.memory().words().len())?)
+        resources.reserve_bits(self.memory().words().len())?;
+        Ok(has_values)
     }
 }

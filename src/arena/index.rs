@@ -2,13 +2,19 @@
 
 use alloc::vec::Vec;
 
-use super::Account;
+use super::{Account, halves};
 use crate::words::{Cell, Error, Result, to_usize};
 
 /// An entry of a list that has an [`Index`].
 pub(crate) trait Indexed {
     /// The cell to find the entry by; `None` if it is in no index.
     fn key(&self) -> Option<Cell>;
+}
+
+impl Indexed for Cell {
+    fn key(&self) -> Option<Cell> {
+        Some(*self)
+    }
 }
 
 /// Buckets of the smallest table.
@@ -18,9 +24,9 @@ const FIRST_BUCKETS: usize = 8;
 /// with linear probing. Which handles collide depends on a seed; no order does.
 #[derive(Debug)]
 pub(crate) struct Index {
-    /// The position of an entry + 1, or 0. A power of two of them, at most three
-    /// quarters in use; or none.
-    buckets: Vec<u32>,
+    /// 32 bits of a hash, then the position of the entry + 1; or 0. A power of two of them,
+    /// at most three quarters in use; or none. The list is read where hashes are equal.
+    buckets: Vec<u64>,
     len: usize,
     seed: u64,
 }
@@ -44,23 +50,34 @@ impl Index {
         self.len
     }
 
-    /// The bucket where the probe sequence of a cell begins.
-    fn home(&self, cell: Cell, mask: usize) -> usize {
-        hash(self.seed, cell.bits()) & mask
+    /// The hash of a cell, as buckets have it. Its last bits are the bucket where the probe
+    /// sequence begins.
+    #[allow(clippy::cast_possible_truncation, reason = "takes the last bits")]
+    fn hash(&self, cell: Cell) -> u32 {
+        hash(self.seed, cell.bits()) as u32
+    }
+
+    /// Hash and position in a bucket.
+    #[inline(always)]
+    fn entry(&self, bucket: usize) -> Option<(u32, usize)> {
+        let (hash, position) = halves(self.buckets.get(bucket).copied()?);
+        Some((hash, to_usize(position).checked_sub(1)?))
     }
 
     /// The position in a bucket.
     fn position(&self, bucket: usize) -> Option<usize> {
-        to_usize(self.buckets.get(bucket).copied()?).checked_sub(1)
+        self.entry(bucket).map(|(_, position)| position)
     }
 
     /// The bucket of a cell, or the empty one where it belongs; `None` if there are no
     /// buckets.
     fn bucket<T: Indexed>(&self, list: &[T], cell: Cell) -> Option<usize> {
         let mask = self.buckets.len().checked_sub(1)?;
-        let is_other = |position| list.get(position).and_then(T::key) != Some(cell);
-        let mut bucket = self.home(cell, mask);
-        while self.position(bucket).is_some_and(is_other) {
+        let wanted = self.hash(cell);
+        let is_other =
+            |(hash, position)| hash != wanted || list.get(position).and_then(T::key) != Some(cell);
+        let mut bucket = to_usize(wanted) & mask;
+        while self.entry(bucket).is_some_and(is_other) {
             bucket = bucket.wrapping_add(1) & mask;
         }
         Some(bucket)
@@ -71,20 +88,33 @@ impl Index {
         self.position(self.bucket(list, cell)?)
     }
 
-    /// Makes room for one more cell: calls `grow` if the table needs a larger capacity.
-    /// Amortised O(1).
+    /// [`Index::reserve`] for one more cell. Amortised O(1).
     ///
     /// # Errors
-    /// What `grow` returns; [`Error::OutOfMemory`] beyond 2^32 - 2 entries.
+    /// As [`Index::reserve`].
     pub(crate) fn reserve_one<T: Indexed>(
         &mut self,
         list: &[T],
-        grow: impl FnOnce(&mut Vec<u32>, usize) -> Result<()>,
+        grow: impl FnOnce(&mut Vec<u64>, usize) -> Result<()>,
     ) -> Result<()> {
-        if list.len() >= to_usize(u32::MAX).saturating_sub(1) {
+        self.reserve(list, 1, grow)
+    }
+
+    /// Makes room for `additional` more cells than those of the list: calls `grow` if the
+    /// table needs a larger capacity. Amortised O(additional).
+    ///
+    /// # Errors
+    /// What `grow` returns; [`Error::OutOfMemory`] beyond 2^32 - 2 entries.
+    pub(crate) fn reserve<T: Indexed>(
+        &mut self,
+        list: &[T],
+        additional: usize,
+        grow: impl FnOnce(&mut Vec<u64>, usize) -> Result<()>,
+    ) -> Result<()> {
+        if list.len().saturating_add(additional) >= to_usize(u32::MAX) {
             return Err(Error::OutOfMemory);
         }
-        let wanted = buckets_for(self.len.saturating_add(1));
+        let wanted = buckets_for(self.len.saturating_add(additional));
         if wanted > self.buckets.len() {
             grow(&mut self.buckets, wanted)?;
             self.rebuild(list, wanted);
@@ -112,11 +142,13 @@ impl Index {
         cell: Cell,
         position: usize,
     ) -> Option<usize> {
-        let bucket = self.bucket(list, cell);
+        let (bucket, hash) = (self.bucket(list, cell), self.hash(cell));
         let place = bucket.and_then(|bucket| self.buckets.get_mut(bucket));
         debug_assert!(place.is_some(), "room has been reserved");
         let number = u32::try_from(position.saturating_add(1)).unwrap_or(u32::MAX);
-        let old = to_usize(core::mem::replace(place?, number)).checked_sub(1);
+        let word = u64::from(hash) << 32 | u64::from(number);
+        let (_, old) = halves(core::mem::replace(place?, word));
+        let old = to_usize(old).checked_sub(1);
         self.len = self.len.saturating_add(usize::from(old.is_none()));
         old
     }
@@ -128,10 +160,8 @@ impl Index {
         let mut gap = self.bucket(list, cell)?;
         let removed = self.position(gap)?;
         let mut next = gap.wrapping_add(1) & mask;
-        while let Some(position) = self.position(next) {
-            let key = list.get(position).and_then(T::key);
-            debug_assert!(key.is_some(), "entries in the index have cells");
-            let home = key.map_or(next, |key| self.home(key, mask));
+        while let Some((hash, _)) = self.entry(next) {
+            let home = to_usize(hash) & mask;
             // A probe sequence from before the gap would end at it.
             if next.wrapping_sub(home) & mask >= next.wrapping_sub(gap) & mask {
                 self.buckets.swap(gap, next);
@@ -154,7 +184,7 @@ impl Index {
 
     /// Cuts the table to the size that its cells need, and lets `shrink` give spare
     /// capacity back.
-    pub(crate) fn trim<T: Indexed>(&mut self, list: &[T], shrink: impl FnOnce(&mut Vec<u32>)) {
+    pub(crate) fn trim<T: Indexed>(&mut self, list: &[T], shrink: impl FnOnce(&mut Vec<u64>)) {
         let wanted = if self.len == 0 { 0 } else { buckets_for(self.len) };
         if wanted < self.buckets.len() {
             self.rebuild(list, wanted);
@@ -164,7 +194,7 @@ impl Index {
 
     /// The bytes requested for the table.
     pub(crate) const fn reserved_bytes(&self) -> usize {
-        self.buckets.capacity().saturating_mul(size_of::<u32>())
+        self.buckets.capacity().saturating_mul(size_of::<u64>())
     }
 }
 

@@ -8,6 +8,7 @@ mod account;
 mod arenas;
 mod blocks;
 mod by_slot;
+mod events;
 mod growth;
 mod image;
 mod index;
@@ -25,6 +26,9 @@ mod tests;
 mod write;
 
 pub(crate) use write::CHUNK;
+
+/// The flag in the first word of a table that is weak by its keys.
+pub(crate) const WEAK: u64 = 1 << 60;
 
 pub(crate) use account::{Account, ScratchCharge};
 pub(crate) use arenas::Arenas;
@@ -47,7 +51,7 @@ use slots::{SlotExtent, Slots, present};
 
 #[cfg(doc)]
 use crate::words::Error;
-use crate::words::{Cell, Element, Epoch, Kind, Result, Shape, corrupt, to_usize};
+use crate::words::{Cell, Element, Elements, Epoch, Kind, Result, Shape, corrupt, to_usize};
 
 /// The fewest words that a growing sequence gets, as in `Vec`.
 const FIRST_GROWTH: usize = 4;
@@ -160,7 +164,7 @@ impl<const BITS: u32> Arena<BITS> {
     /// The words in use of a slot's block.
     #[inline(always)]
     pub(crate) fn used(&self, slot: Slot) -> Result<&[u64]> {
-        self.words(slot, self.shape.words(slot.len, slot.cap))
+        self.words(slot, self.shape.words(slot.len, slot.room))
     }
 
     /// The first `len` words of a slot's block.
@@ -176,6 +180,21 @@ impl<const BITS: u32> Arena<BITS> {
     pub(crate) fn element<T: Element>(&self, cell: Cell, header: usize, at: usize) -> Option<T> {
         let slot = self.slots.find_dense(cell).filter(|slot| at < to_usize(slot.len))?;
         T::slice(self.memory().words()).get(slot.element::<T>(header, at)).copied()
+    }
+
+    /// Element `at` after a header of one word, if that is `header`, or that it is another;
+    /// `None` if there is no such element, or if a cold path has to open the object.
+    #[inline(always)]
+    pub(crate) fn element_under(&self, cell: Cell, header: u64, at: usize) -> Option<Option<Cell>> {
+        let slot = self.slots.find_dense(cell)?;
+        let words = self.memory().words();
+        if *words.get(to_usize(slot.off))? != header {
+            return Some(None);
+        }
+        if at >= to_usize(slot.len) {
+            return None;
+        }
+        Cell::slice(words).get(slot.element::<Cell>(1, at)).copied().map(Some)
     }
 
     /// The block of a table, and the table's used positions; `None` if a cold path has to
@@ -196,6 +215,15 @@ impl<const BITS: u32> Arena<BITS> {
         let start = to_usize(slot.off).saturating_add(to_usize(self.shape.header));
         let words = self.memory().words().get(start..start.saturating_add(len));
         words.map(Cell::slice).ok_or_else(corrupt)
+    }
+
+    /// Whether an object is a table that is weak by its keys.
+    #[inline(always)]
+    pub(crate) fn is_weak(&self, slot: Slot) -> bool {
+        matches!(self.shape.elements, Elements::Entries(_)) && {
+            let first = self.memory().words().get(to_usize(slot.off));
+            slot.cap() > 0 && first.is_some_and(|word| word & WEAK != 0)
+        }
     }
 
     /// The memory that holds the payload.
@@ -384,7 +412,7 @@ impl<const BITS: u32> Arena<BITS> {
     fn note_allocation(&self, resources: &mut Resources, block: Block) {
         resources.tally.object(block.cap);
         if self.slots.is_exhausted() && !self.slots.has_pages() {
-            resources.account.note_last_slot(self.slots.usable());
+            resources.account.note_last_slot(self.kind(), self.slots.usable());
         }
     }
 

@@ -222,7 +222,7 @@ impl<const BITS: u32> Arena<BITS> {
     /// back. Handles stay valid. O(slots + payload).
     pub(crate) fn compact(&mut self, resources: &mut Resources) {
         let shape = self.shape;
-        let words_of = |slot: &Slot| shape.words(slot.len, slot.cap);
+        let words_of = |slot: &Slot| shape.words(slot.len, slot.room);
         self.blocks.compact(resources, &mut self.slots, words_of);
         self.slots.fold(resources);
         self.slots.trim(resources);

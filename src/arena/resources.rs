@@ -156,6 +156,22 @@ impl Resources {
         self.shrink_bitmap((bits / 64).saturating_add(SPARE_WORDS));
     }
 
+    /// Takes the mark bits away, of which the first `bits` are zero, until
+    /// [`Resources::put_bits`] returns them. No collection may run meanwhile.
+    pub(crate) fn take_bits(&mut self, bits: usize) -> Vec<u64> {
+        let mut words = core::mem::take(&mut self.bitmap.words);
+        let len = (bits / 64).saturating_add(1).min(words.capacity());
+        words.clear();
+        words.resize(len, 0);
+        words
+    }
+
+    /// Returns the mark bits to their place, whatever they are.
+    pub(crate) fn put_bits(&mut self, mut words: Vec<u64>) {
+        words.clear();
+        self.bitmap.words = words;
+    }
+
     /// Runs `work` with the first `bits` mark bits, which have been reserved. They
     /// are zero before and have to be after. Costs O(bits) the first time only.
     pub(crate) fn with_bits<T>(

@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use crate::words::{Element, Shape, to_usize};
+use crate::words::{CAP_MAX, Element, FROZEN, Shape, VALUE, to_usize};
 
 /// What the index of a handle refers to. `off` of a free slot is the index of the
 /// next one in the free list.
@@ -15,15 +15,52 @@ pub(crate) struct Slot {
     pub(crate) len: u32,
     /// The first word of the block.
     pub(crate) off: u32,
-    /// The words of the block.
-    pub(crate) cap: u32,
+    /// The words of the block, and the flags [`FROZEN`] and [`VALUE`] above them.
+    pub(crate) room: u32,
 }
 
 const _: () = assert!(size_of::<Slot>() == 16);
 
 impl Slot {
+    #[inline(always)]
     pub(crate) const fn block(self) -> Block {
-        Block { off: self.off, cap: self.cap }
+        Block { off: self.off, cap: self.cap() }
+    }
+
+    /// [`Slot::block`] of an object that is not frozen.
+    #[inline(always)]
+    pub(super) const fn block_to_change(self) -> Block {
+        Block { off: self.off, cap: self.room }
+    }
+
+    /// The words of the block.
+    #[inline(always)]
+    pub(crate) const fn cap(self) -> u32 {
+        self.room & CAP_MAX
+    }
+
+    /// The flags beside the words of the block.
+    pub(crate) const fn flags(self) -> u32 {
+        self.room & !CAP_MAX
+    }
+
+    /// Notes that the object has another block.
+    #[inline(always)]
+    pub(super) const fn set_block(&mut self, block: Block) {
+        self.off = block.off;
+        self.room = self.room & !CAP_MAX | block.cap;
+    }
+
+    /// Whether the object can never change again.
+    #[inline(always)]
+    pub(crate) const fn is_frozen(self) -> bool {
+        self.room > CAP_MAX
+    }
+
+    /// Whether the object is a key by its content.
+    #[inline(always)]
+    pub(crate) const fn is_value(self) -> bool {
+        self.room >= FROZEN | VALUE
     }
 
     /// The position of element `at`, after `header` words, among the elements that the

@@ -77,7 +77,7 @@ impl<const BITS: u32> Vacant<'_, BITS> {
         let index = core::mem::replace(self.free, self.slot.off);
         self.states.note_born(index, born);
         let key = self.generations.live_key(self.slot.key);
-        *self.slot = Slot { key, len, off: block.off, cap: block.cap };
+        *self.slot = Slot { key, len, off: block.off, room: block.cap };
         *self.free_len = self.free_len.wrapping_sub(1);
         Cell::of_slot(key, index)
     }
@@ -264,7 +264,7 @@ impl<const BITS: u32> Slots<BITS> {
         let range = object_len(first)?..object_len(many.max(needed))?;
         for index in range {
             let key = self.generations.advanced(index, 0);
-            self.slots.push(Slot { key, len: 0, off: NONE, cap: 0 });
+            self.slots.push(Slot { key, len: 0, off: NONE, room: 0 });
         }
         self.link_free(first);
         Ok(())

@@ -61,7 +61,10 @@ impl Run {
             if slot.len > 1 {
                 self.arena.cut_front(cell.slot(), 1).unwrap();
                 let cut = self.arena.check(*cell).unwrap();
-                assert_eq!((cut.len, cut.off, cut.cap), (slot.len - 1, slot.off + 1, slot.cap - 1));
+                assert_eq!(
+                    (cut.len, cut.off, cut.cap()),
+                    (slot.len - 1, slot.off + 1, slot.cap() - 1)
+                );
             }
         }
     }

@@ -5,13 +5,42 @@
 
 use core::ops::Range;
 
+use super::slots::present;
 use super::{Arena, Slot};
-use crate::words::{Cell, Element, Result, corrupt, to_usize};
+#[cfg(doc)]
+use crate::words::VALUE;
+use crate::words::{CAP_MAX, Cell, Element, Error, FROZEN, Result, corrupt, to_usize};
 
 /// The cells of an object that are scanned at once.
 pub(crate) const CHUNK: usize = 4096;
 
 impl<const BITS: u32> Arena<BITS> {
+    /// The slot of an object that may change, unless a cold path has to look it up.
+    #[inline(always)]
+    pub(crate) fn find_dense_to_change(&self, cell: Cell) -> Option<Slot> {
+        self.slots.find_dense(cell).filter(|slot| !slot.is_frozen())
+    }
+
+    /// The slot of an object that may change.
+    ///
+    /// # Errors
+    /// As [`Arena::check`]; [`Error::Frozen`].
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn check_to_change(&self, cell: Cell) -> Result<Slot> {
+        let slot = self.check(cell)?;
+        if slot.is_frozen() { Err(Error::Frozen) } else { Ok(slot) }
+    }
+
+    /// Makes the object in slot `index` one that can never change again; with the flag
+    /// [`VALUE`], a key by its content. Hints have to be checked again.
+    pub(crate) fn freeze(&mut self, index: u32, flags: u32) -> Result<()> {
+        debug_assert!(flags & FROZEN != 0 && flags & CAP_MAX == 0);
+        present(self.slots.get_mut(index))?.room |= flags;
+        self.epoch.advance();
+        Ok(())
+    }
+
     /// Whether the object in slot `index` is so large that a collection scans it in parts,
     /// and black: what is stored in it is noted, not the object.
     pub(crate) fn is_scanned_in_parts(&self, index: u32) -> bool {
@@ -56,7 +85,7 @@ impl<const BITS: u32> Arena<BITS> {
         } else {
             self.slots.get_dense_mut(index)?
         };
-        let block = self.blocks.words_mut().get_mut(slot.block().range());
+        let block = self.blocks.words_mut().get_mut(slot.block_to_change().range());
         Some((slot, block?))
     }
 
@@ -64,10 +93,10 @@ impl<const BITS: u32> Arena<BITS> {
     #[inline(always)]
     pub(crate) fn open_dense(&mut self, cell: Cell) -> Option<(&mut Slot, &mut [u64])> {
         let slot = self.slots.get_dense_unless_black(cell.slot())?;
-        if slot.key != cell.key() {
+        if slot.key != cell.key() || slot.is_frozen() {
             return None;
         }
-        let block = self.blocks.words_mut().get_mut(slot.block().range());
+        let block = self.blocks.words_mut().get_mut(slot.block_to_change().range());
         Some((slot, block?))
     }
 
@@ -80,11 +109,30 @@ impl<const BITS: u32> Arena<BITS> {
         header: usize,
         at: usize,
     ) -> Option<&mut T> {
-        let slot = self.slots.find_dense(cell).filter(|slot| at < to_usize(slot.len))?;
+        let slot = self.find_dense_to_change(cell).filter(|slot| at < to_usize(slot.len))?;
         if T::TRACED && self.slots.states().is_black(cell.slot()) {
             return None;
         }
         T::slice_mut(self.blocks.words_mut()).get_mut(slot.element::<T>(header, at))
+    }
+
+    /// [`Arena::element_mut`] after a header of one word, if that is `header`, or that it is
+    /// another.
+    #[inline(always)]
+    pub(crate) fn element_under_mut(
+        &mut self,
+        cell: Cell,
+        header: u64,
+        at: usize,
+    ) -> Option<Option<&mut Cell>> {
+        let slot = self.slots.find_dense(cell)?;
+        if *self.blocks.words_mut().get(to_usize(slot.off))? != header {
+            return Some(None);
+        }
+        if at >= to_usize(slot.len) || self.slots.states().is_black(cell.slot()) {
+            return None;
+        }
+        Cell::slice_mut(self.blocks.words_mut()).get_mut(slot.element::<Cell>(1, at)).map(Some)
     }
 
     /// [`Arena::element_mut`] of the live object in slot `index`.

@@ -37,6 +37,58 @@ impl Entry {
     }
 }
 
+/// A value that no object owns yet. Its bytes are on an account.
+pub(crate) struct NewValue {
+    value: Value,
+    declared: usize,
+}
+
+impl NewValue {
+    /// Boxes a value, for which the host has declared more bytes.
+    ///
+    /// # Errors
+    /// [`Error::Limit`], [`Error::OutOfMemory`]. The value is dropped then.
+    pub(crate) fn new<T: Any + Send + Sync>(
+        account: &mut Account,
+        declared: usize,
+        value: T,
+    ) -> Result<NewValue> {
+        let mut room = Vec::new();
+        let reserved = account.reserve(&mut room, 1);
+        let held = reserved.and_then(|()| match declared {
+            0 => Ok(()),
+            bytes => account.hold(bytes),
+        });
+        if let Err(error) = held {
+            account.shrink(&mut room, 0);
+            return Err(error);
+        }
+        Ok(NewValue { value: boxed(room, value), declared })
+    }
+
+    /// The bytes on the account.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&*self.value).saturating_add(self.declared)
+    }
+
+    /// The value, to be dropped.
+    pub(crate) fn into_value(self) -> Value {
+        self.value
+    }
+}
+
+/// Puts a value into the memory for it.
+fn boxed<T: Any + Send + Sync>(mut room: Vec<T>, value: T) -> Value {
+    room.push(value);
+    // As large as its capacity, it does not move.
+    let boxed: core::result::Result<Box<[T; 1]>, _> = room.into_boxed_slice().try_into();
+    debug_assert!(boxed.is_ok(), "it has one element");
+    match boxed {
+        Ok(boxed) => boxed,
+        Err(values) => Box::new(values),
+    }
+}
+
 /// Memory for a host object, and nothing else of it yet.
 pub(crate) struct Room<T> {
     value: Vec<T>,
@@ -79,13 +131,17 @@ impl Hosts {
         self.bytes
     }
 
+    /// The bytes of the value of the object in a slot.
+    pub(crate) fn bytes_at(&self, index: u32) -> usize {
+        self.entries.get(to_usize(index)).map_or(0, Entry::bytes)
+    }
+
     /// Reserves memory for a value, and for its entry in the table. Amortised O(1).
     ///
     /// # Errors
     /// [`Error::Limit`], [`Error::OutOfMemory`]. Nothing has changed then.
     pub(crate) fn reserve<T>(&mut self, account: &mut Account, arena: &Arena) -> Result<Room<T>> {
-        let capacity = self.entries.capacity();
-        account.reserve(&mut self.entries, arena.indices().saturating_add(BATCH))?;
+        let capacity = self.reserve_entries(account, arena.indices().saturating_add(BATCH))?;
         let mut room = Room { value: Vec::new(), capacity };
         match account.reserve(&mut room.value, 1) {
             Ok(()) => Ok(room),
@@ -99,7 +155,23 @@ impl Hosts {
     /// Gives the memory back.
     pub(crate) fn give_back<T>(&mut self, account: &mut Account, mut room: Room<T>) {
         account.shrink(&mut room.value, 0);
-        account.shrink(&mut self.entries, room.capacity);
+        self.shrink_entries(account, room.capacity);
+    }
+
+    /// Reserves memory for the values of `slots` slots; returns the capacity before, for
+    /// [`Hosts::shrink_entries`].
+    ///
+    /// # Errors
+    /// [`Error::Limit`], [`Error::OutOfMemory`]. Nothing has changed then.
+    pub(crate) fn reserve_entries(&mut self, account: &mut Account, slots: usize) -> Result<usize> {
+        let capacity = self.entries.capacity();
+        account.reserve(&mut self.entries, slots)?;
+        Ok(capacity)
+    }
+
+    /// Gives memory beyond that for `capacity` values back.
+    pub(crate) fn shrink_entries(&mut self, account: &mut Account, capacity: usize) {
+        account.shrink(&mut self.entries, capacity);
     }
 
     /// Puts a value into the memory reserved for it, as that of a new object.
@@ -107,25 +179,33 @@ impl Hosts {
         &mut self,
         tally: &mut Tally,
         cell: Cell,
-        mut room: Room<T>,
+        room: Room<T>,
         value: T,
     ) {
+        let value = NewValue { value: boxed(room.value, value), declared: 0 };
+        tally.foreign(value.bytes());
+        self.adopt(cell, value);
+    }
+
+    /// Makes a value that of a new object, for whose slot there is an entry, or room for it.
+    pub(crate) fn adopt(&mut self, cell: Cell, value: NewValue) {
         let index = to_usize(cell.slot());
         debug_assert!(index < self.entries.capacity(), "room has been reserved");
         if index >= self.entries.len() && index < self.entries.capacity() {
             self.entries.resize_with(index.saturating_add(1), Entry::default);
         }
-        room.value.push(value);
-        // As large as its capacity, it does not move.
-        let boxed: core::result::Result<Box<[T; 1]>, _> = room.value.into_boxed_slice().try_into();
-        debug_assert!(boxed.is_ok(), "it has one element");
-        if let (Some(entry), Ok(boxed)) = (self.entries.get_mut(index), boxed) {
+        if let Some(entry) = self.entries.get_mut(index) {
             debug_assert!(entry.value.is_none(), "the slot was free");
-            *entry = Entry { value: Some(boxed), ..Entry::default() };
             self.len = self.len.saturating_add(1);
-            self.bytes = self.bytes.saturating_add(entry.bytes());
-            tally.foreign(entry.bytes());
+            self.bytes = self.bytes.saturating_add(value.bytes());
+            let NewValue { value, declared } = value;
+            *entry = Entry { value: Some(value), declared, ..Entry::default() };
         }
+    }
+
+    /// The bytes that the host has declared for the value of a live object.
+    pub(crate) fn declared(&self, cell: Cell) -> usize {
+        self.entries.get(to_usize(cell.slot())).map_or(0, |entry| entry.declared)
     }
 
     /// The value of a live object.

@@ -6,14 +6,22 @@
 //! them: the log grows, or an allocation fails, before more than the rest is live. So a
 //! full log has that share to gain, and pruning is amortised also where a limit refuses
 //! growth.
+//!
+//! [`Places`] find the entry of an object, from the first time on that a program asks.
 
+mod places;
+
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::arena::{Account, Arenas};
+use super::profile::{BoxedProfile, Profile};
+use crate::arena::{Account, Arenas, Index};
 use crate::words::{Cell, Error, Result, to_u64};
 
 /// Capacity of a log when it first grows, in entries.
 const FIRST_CAPACITY: usize = 64;
+/// Entries that are compared one by one sooner than looked up.
+const FEW: usize = 64;
 
 /// An open region: its serial number, and the length of the log when it was opened.
 #[derive(Clone, Copy, Debug)]
@@ -32,10 +40,21 @@ struct Pruned {
     objects: u64,
 }
 
+/// Finds entries of a log by their cells: of those entries that were in the log when it was
+/// asked last.
+#[derive(Debug)]
+struct Places {
+    index: Index,
+    /// How many entries the index has, the oldest ones.
+    covered: usize,
+}
+
 /// Objects allocated in open regions, oldest first.
 #[derive(Debug)]
 pub(crate) struct AllocationLog {
     entries: Vec<Cell>,
+    /// In memory of their own, as few heaps need them.
+    places: Option<Box<[Places; 1]>>,
     regions: Vec<OpenRegion>,
     /// Length from which on an allocation needs more than a push: [`live_max`] of the
     /// capacity.
@@ -43,6 +62,11 @@ pub(crate) struct AllocationLog {
     /// Length from which on the log may grow ahead of need.
     growth: usize,
     pruned: Option<Pruned>,
+    /// Whether an allocation has nothing to record: no region is open, and there is no profile.
+    is_idle: bool,
+    /// The site of the program that allocates.
+    pub(super) site: u32,
+    profile: Option<BoxedProfile>,
 }
 
 /// The entries that may be live in a log of this capacity before it grows.
@@ -64,10 +88,14 @@ impl AllocationLog {
     pub(super) const fn new() -> AllocationLog {
         AllocationLog {
             entries: Vec::new(),
+            places: None,
             regions: Vec::new(),
             trigger: 0,
             growth: 0,
             pruned: None,
+            is_idle: true,
+            site: 0,
+            profile: None,
         }
     }
 
@@ -77,15 +105,32 @@ impl AllocationLog {
     pub(super) fn reserve_one(&mut self, arenas: &Arenas, account: &mut Account) -> Result<usize> {
         let capacity = self.entries.capacity();
         if !self.is_ready() {
-            self.make_room(arenas, account, 1, 0)?;
+            self.reserve_rarely(arenas, account)?;
         }
         Ok(capacity)
     }
 
-    /// Whether [`AllocationLog::reserve_one`] has nothing to do.
+    /// [`AllocationLog::reserve_one`] in a log that is not ready.
+    #[cold]
+    fn reserve_rarely(&mut self, arenas: &Arenas, account: &mut Account) -> Result<()> {
+        let is_full = self.entries.len() >= live_max(self.entries.capacity());
+        if is_full && !self.regions.is_empty() {
+            self.make_room(arenas, account, 1, 0)?;
+        }
+        Ok(())
+    }
+
+    /// Whether an allocation needs nothing but [`AllocationLog::record`].
     #[inline(always)]
     pub(super) fn is_ready(&self) -> bool {
-        self.regions.is_empty() || self.entries.len() < self.trigger
+        self.is_idle || self.entries.len() < self.trigger
+    }
+
+    /// Sets what [`AllocationLog::is_ready`] reads.
+    fn set_ready(&mut self) {
+        let is_profiled = self.profile.is_some();
+        self.is_idle = self.regions.is_empty() && !is_profiled;
+        self.trigger = if is_profiled { 0 } else { live_max(self.entries.capacity()) };
     }
 
     /// Makes room for `wanted` more entries. `unrecorded` objects of the heap were
@@ -137,7 +182,7 @@ impl AllocationLog {
         } else {
             Ok(())
         };
-        self.trigger = live_max(self.entries.capacity());
+        self.set_ready();
         if must { grown } else { Ok(()) }
     }
 
@@ -156,21 +201,46 @@ impl AllocationLog {
         usize::try_from(live).ok()
     }
 
-    /// Records an allocation for which room was reserved.
+    /// Records an allocation for which room was reserved, if the log is ready; returns whether
+    /// it is.
     #[inline(always)]
-    pub(super) fn record(&mut self, cell: Cell) {
+    pub(super) fn record(&mut self, cell: Cell) -> bool {
+        let is_ready = self.is_ready();
         // The second test holds, and leaves no growth for the compiler to provide for.
-        if !self.regions.is_empty() && self.entries.len() < self.entries.capacity() {
+        if is_ready && !self.is_idle && self.entries.len() < self.entries.capacity() {
+            self.entries.push(cell);
+        }
+        is_ready
+    }
+
+    /// Records an allocation for which room was reserved, in a log that is not ready.
+    pub(super) fn record_rarely(&mut self, arenas: &Arenas, account: &mut Account, cell: Cell) {
+        self.push(cell);
+        self.note_profiled(arenas, account, cell);
+    }
+
+    /// Adds an entry if a region is open. There is room.
+    fn push(&mut self, cell: Cell) {
+        debug_assert!(self.regions.is_empty() || self.room() > 0, "room has been reserved");
+        if !self.regions.is_empty() && self.room() > 0 {
             self.entries.push(cell);
         }
     }
 
+    /// Counts an allocation in the profile, if there is one.
+    fn note_profiled(&mut self, arenas: &Arenas, account: &mut Account, cell: Cell) {
+        if let Some([profile]) = self.profile.as_deref_mut() {
+            profile.note(account, arenas, self.site, cell);
+        }
+    }
+
     /// Takes note of an object that is in no region, though one may be open.
-    pub(crate) const fn note_unrecorded(&mut self) {
+    pub(crate) fn note_unrecorded(&mut self, arenas: &Arenas, account: &mut Account, cell: Cell) {
         // Else it would count as one of a region.
         if let Some(pruned) = &mut self.pruned {
             pruned.objects = pruned.objects.saturating_add(1);
         }
+        self.note_profiled(arenas, account, cell);
     }
 
     /// Gives back the room reserved for an allocation that failed; returns its error.
@@ -197,17 +267,24 @@ impl AllocationLog {
         count: usize,
         cells: impl Iterator<Item = Cell>,
     ) -> Result<()> {
-        if !self.regions.is_empty() {
-            if self.trigger.saturating_sub(self.entries.len()) < count {
-                self.make_room(arenas, account, count, to_u64(count))?;
-            }
-            self.entries.extend(cells);
+        if self.is_idle {
+            return Ok(());
+        }
+        let in_region = !self.regions.is_empty();
+        let room = live_max(self.entries.capacity()).saturating_sub(self.entries.len());
+        if in_region && room < count {
+            self.make_room(arenas, account, count, to_u64(count))?;
+        }
+        for cell in cells {
+            self.push(cell);
+            self.note_profiled(arenas, account, cell);
         }
         Ok(())
     }
 
     /// Removes the entries of freed objects. O(entries).
     pub(crate) fn prune(&mut self, arenas: &Arenas) {
+        self.forget_places();
         let (mut position, mut kept) = (0_usize, 0_usize);
         let mut regions = self.regions.iter_mut().peekable();
         self.entries.retain(|&cell| {
@@ -229,6 +306,7 @@ impl AllocationLog {
 
     /// Removes all entries; regions stay open.
     pub(super) fn clear(&mut self) {
+        self.forget_places();
         self.entries.clear();
         self.regions.iter_mut().for_each(|region| region.start = 0);
     }
@@ -245,6 +323,7 @@ impl AllocationLog {
         let len = self.regions.len().saturating_add(1);
         account.reserve(&mut self.regions, len)?;
         self.regions.push(OpenRegion { serial, start: self.entries.len() });
+        self.is_idle = false;
         Ok(())
     }
 
@@ -259,6 +338,8 @@ impl AllocationLog {
     #[inline]
     pub(crate) fn close(&mut self, depth: usize, region: OpenRegion) -> bool {
         self.regions.truncate(depth);
+        self.uncover(region.start);
+        self.is_idle = depth == 0 && self.profile.is_none();
         self.entries.len() > region.start
     }
 
@@ -293,26 +374,73 @@ impl AllocationLog {
     /// Gives back spare capacity beyond `capacity` entries.
     pub(super) fn shrink(&mut self, account: &mut Account, capacity: usize) {
         account.shrink(&mut self.entries, capacity);
-        self.trigger = live_max(self.entries.capacity());
+        self.set_ready();
     }
 
     /// Gives back spare capacity, but for what lets pruning be amortised.
     pub(super) fn trim(&mut self, account: &mut Account) {
         self.shrink(account, capacity_for(self.entries.len()));
         account.shrink(&mut self.regions, 0);
+        self.end_places(account);
+        if let Some([profile]) = self.profile.as_deref_mut() {
+            profile.trim(account);
+        }
+    }
+
+    /// Begins a profile, or a new one.
+    ///
+    /// # Errors
+    /// [`Error::Limit`], [`Error::OutOfMemory`]. Nothing has changed then.
+    pub(crate) fn start_profile(&mut self, account: &mut Account, seed: u64) -> Result<()> {
+        let profile = account.boxed(Profile::new(seed))?;
+        self.stop_profile(account);
+        self.profile = Some(profile);
+        self.set_ready();
+        Ok(())
+    }
+
+    /// Ends the profile, and gives its memory back.
+    pub(crate) fn stop_profile(&mut self, account: &mut Account) {
+        if let Some(mut boxed) = self.profile.take() {
+            let [profile] = &mut *boxed;
+            profile.end(account);
+            account.unbox(boxed);
+        }
+        self.set_ready();
+    }
+
+    /// The profile, if there is one.
+    pub(crate) fn profile_mut(&mut self) -> Option<&mut Profile> {
+        self.profile.as_deref_mut().map(|[profile]| profile)
     }
 
     /// Bytes requested for the log.
     pub(super) fn reserved_bytes(&self) -> u64 {
         let entries = self.entries.capacity().saturating_mul(size_of::<Cell>());
         let regions = self.regions.capacity().saturating_mul(size_of::<OpenRegion>());
-        to_u64(entries.saturating_add(regions))
+        let places =
+            |places: &Places| places.index.reserved_bytes().saturating_add(size_of::<Places>());
+        let places = self.places().map_or(0, places);
+        let profile = self.profile.as_deref().map_or(0, |[profile]| profile.reserved_bytes());
+        let log = entries.saturating_add(regions).saturating_add(places);
+        to_u64(log).saturating_add(profile)
     }
 
-    /// Whether every region starts inside the log, and the log grows before it is full.
+    /// Whether every region starts inside the log, the log grows before it is full, and
+    /// places are those of entries.
     pub(crate) fn is_ordered(&self) -> bool {
+        let is_found = |places: &Places| {
+            let mut covered = self.entries.iter().take(places.covered).enumerate();
+            places.covered <= self.entries.len()
+                && places.covered == places.index.len()
+                && covered.all(|(at, &cell)| places.index.find(&self.entries, cell) == Some(at))
+        };
+        let is_profiled = self.profile.is_some();
         self.trigger <= self.entries.capacity()
+            && self.is_idle == (self.regions.is_empty() && !is_profiled)
+            && (self.trigger == 0 || !is_profiled)
             && self.regions.iter().all(|region| region.start <= self.entries.len())
+            && self.places().is_none_or(is_found)
     }
 }
 

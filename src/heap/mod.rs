@@ -2,10 +2,12 @@
 //! memory.
 
 mod cycle;
+mod ephemerons;
 mod hosts;
 mod ids;
 mod log;
 mod pacer;
+mod profile;
 mod roots;
 mod scratch;
 mod settings;
@@ -14,16 +16,19 @@ mod store;
 mod usage;
 mod watches;
 
-pub(crate) use cycle::{Cycle, Phase};
+pub(crate) use cycle::{Cycle, Partial, Phase, Position};
+pub(crate) use ephemerons::{Ephemeron, Ephemerons};
+pub(crate) use hosts::{Hosts, NewValue, Value};
 pub(crate) use ids::Ids;
 pub(crate) use log::OpenRegion;
 pub(crate) use pacer::Pacer;
+pub use profile::{SiteCount, SiteUsage};
 pub(crate) use roots::Roots;
 pub(crate) use scratch::{ScratchPool, ScratchSpace};
 pub use settings::Settings;
 pub use stats::CollectorStats;
 pub(crate) use stats::Stopwatch;
-pub(crate) use store::{Store, StoreParts};
+pub(crate) use store::{Checkpoint, Store, StoreParts};
 pub use usage::Usage;
 
 use core::fmt;
@@ -135,7 +140,7 @@ impl Heap {
     /// [`Error::Limit`] if a limit refuses the growth of the arena, of its slots or of
     /// the log of an open region; [`Error::ArenaFull`] if the arena has no addresses or
     /// slots left; [`Error::ObjectTooLarge`] if the object has more than 2^32 - 1
-    /// elements or words; [`Error::OutOfMemory`] if the global allocator fails. The
+    /// elements or 2^30 - 1 words; [`Error::OutOfMemory`] if the global allocator fails. The
     /// heap is unchanged.
     #[inline(always)]
     pub fn alloc<I: ObjectInit>(&mut self, init: I) -> Result<Handle<I::Kind>> {
@@ -183,7 +188,8 @@ impl Heap {
     /// # Errors
     /// The first of these that applies: [`Error::NotAHandle`] if the cell is no handle;
     /// [`Error::Sealed`] if it is sealed; [`Error::WrongKind`] if it is a handle of
-    /// another kind; [`Error::Stale`] if the object was freed.
+    /// another kind; [`Error::Stale`] if the object was freed; [`Error::Frozen`]
+    /// if it is frozen.
     #[inline(always)]
     pub fn get_mut<K: Object>(&mut self, object: impl AsHandle<K>) -> Result<ViewMut<'_, K>> {
         self.store.get_mut(object)

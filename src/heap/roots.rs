@@ -156,6 +156,11 @@ impl Roots {
         self.watches.add(account, cell, token)
     }
 
+    /// Removes a token of a live object; returns whether there was one.
+    pub(crate) fn unwatch(&mut self, cell: Cell, token: u64) -> bool {
+        self.watches.remove(cell, token)
+    }
+
     /// The values of the host.
     #[inline(always)]
     pub(crate) const fn hosts(&self) -> &Hosts {

@@ -2,8 +2,8 @@
 
 #[cfg(all(feature = "std", not(all(target_family = "wasm", target_os = "unknown"))))]
 use core::time::Duration;
-#[cfg(all(feature = "std", not(all(target_family = "wasm", target_os = "unknown"))))]
-use std::time::Instant;
+
+use crate::words::Clock;
 
 /// What the collections of a heap have done since it was created; returned by
 /// [`Heap::collector_stats`](crate::Heap::collector_stats).
@@ -125,20 +125,17 @@ fn bucket_of(nanos: u64) -> usize {
 
 /// Measures a pause.
 #[derive(Debug)]
-pub(crate) struct Stopwatch {
-    #[cfg(all(feature = "std", not(all(target_family = "wasm", target_os = "unknown"))))]
-    start: Instant,
-}
+pub(crate) struct Stopwatch(Clock);
 
 #[cfg(all(feature = "std", not(all(target_family = "wasm", target_os = "unknown"))))]
 impl Stopwatch {
     pub(crate) fn start() -> Stopwatch {
-        Stopwatch { start: Instant::now() }
+        Stopwatch(Clock::start())
     }
 
     /// The time since the start.
     pub(crate) fn elapsed(&self) -> Duration {
-        self.start.elapsed()
+        self.0.elapsed()
     }
 
     /// Notes a pause that ends now.
@@ -155,7 +152,7 @@ impl Stopwatch {
 #[cfg(not(all(feature = "std", not(all(target_family = "wasm", target_os = "unknown")))))]
 impl Stopwatch {
     pub(crate) const fn start() -> Stopwatch {
-        Stopwatch {}
+        Stopwatch(Clock::start())
     }
 
     pub(crate) const fn stop(self, _stats: &mut CollectorStats) {}

@@ -12,7 +12,7 @@ use crate::object::{
     Context, Internal, Keys, Object, ObjectInit, View, ViewMut, shrink_spare_tables,
 };
 use crate::words::{
-    AsHandle, Cell, Error, Handle, HasKind, HashSeeds, Kind, Result, object_len, to_u64,
+    AsHandle, Cell, Error, EventKind, Handle, HasKind, HashSeeds, Kind, Result, object_len, to_u64,
 };
 
 /// The objects of a heap and their memory.
@@ -114,6 +114,13 @@ impl Store {
         &mut self.resources.account
     }
 
+    /// Sets the site that allocates from here on; see
+    /// [`Heap::set_site`](crate::Heap::set_site).
+    #[inline]
+    pub(crate) const fn set_site(&mut self, site: u32) {
+        self.log.site = site;
+    }
+
     #[inline]
     pub(crate) const fn log(&self) -> &AllocationLog {
         &self.log
@@ -145,8 +152,12 @@ impl Store {
         object: impl AsHandle<K>,
     ) -> Result<ViewMut<'_, K>> {
         let cell: Cell = object.into();
-        self.arena(K::KIND)?.check_handle(cell)?;
-        Ok(ViewMut::new(&mut self.arenas, &mut self.resources, cell.slot()))
+        let arena = self.arena(K::KIND)?;
+        let is_dense = arena.find_dense_to_change(cell).is_some();
+        if !is_dense {
+            arena.check_to_change(cell)?;
+        }
+        Ok(ViewMut::new(&mut self.arenas, &mut self.resources, cell.slot(), is_dense))
     }
 
     /// Whether the cell is a handle of a live object.
@@ -165,8 +176,7 @@ impl Store {
     /// garbage.
     #[inline]
     pub(crate) fn is_doomed(&self, cell: Cell) -> bool {
-        let is_white = |arena: &Arena| arena.states().is_known_white(cell.slot());
-        self.resources.born == Born::BLACK && self.arenas.of(cell).is_some_and(is_white)
+        self.arenas.is_doomed(cell)
     }
 
     /// Whether the cell is a live symbol that no cycle has found to be garbage.
@@ -219,12 +229,24 @@ impl Store {
         let log = self.log.reserve_one(&self.arenas, &mut self.resources.account)?;
         let arena = self.arenas.get_mut(kind).ok_or(Error::NotAHandle)?;
         match arena.alloc(&mut self.resources, len, words, fill) {
-            Ok(cell) => {
-                self.log.record(cell);
-                Ok(cell)
-            }
+            Ok(cell) => Ok(self.record(cell)),
             Err(error) => Err(self.log.give_back(&mut self.resources.account, log, error)),
         }
+    }
+
+    /// Records an allocation for which room was reserved; returns the cell.
+    #[inline(always)]
+    fn record(&mut self, cell: Cell) -> Cell {
+        if self.log.record(cell) { cell } else { self.record_rarely(cell) }
+    }
+
+    /// [`Store::record`] where the log is nearly full, or there is a profile.
+    #[cold]
+    #[inline(never)]
+    fn record_rarely(&mut self, cell: Cell) -> Cell {
+        let Store { arenas, resources, log } = self;
+        log.record_rarely(arenas, &mut resources.account, cell);
+        cell
     }
 
     /// Allocates an object of 1 to 8 words, which the caller writes, if that takes no
@@ -241,8 +263,7 @@ impl Store {
         }
         let arena = self.arenas.get_mut(kind)?;
         let (cell, first) = arena.alloc_ready(&mut self.resources, len, words)?;
-        self.log.record(cell);
-        Some((cell, first))
+        Some((self.record(cell), first))
     }
 
     /// Checks that the limits allow an object of `words` words; see
@@ -266,10 +287,7 @@ impl Store {
         let (source, target) = self.arenas.read_and_write(from, kind)?;
         let fill = |words: &mut [u64]| fill(source, words);
         match target.alloc(&mut self.resources, len, words, fill) {
-            Ok(cell) => {
-                self.log.record(cell);
-                Ok(cell)
-            }
+            Ok(cell) => Ok(self.record(cell)),
             Err(error) => Err(self.log.give_back(&mut self.resources.account, log, error)),
         }
     }
@@ -340,10 +358,16 @@ impl Store {
         !self.resources.states_lost && self.arenas.iter().all(|arena| arena.states().is_kept())
     }
 
+    /// From here on, a cycle sweeps, or none does: new objects are black or white.
+    pub(crate) const fn set_sweeping(&mut self, is_sweeping: bool) {
+        self.resources.born = if is_sweeping { Born::BLACK } else { Born::WHITE };
+        self.arenas.set_sweeping(is_sweeping);
+    }
+
     /// Keeps states from here on; of slots that have none yet, white ones. Returns whether
     /// there is memory for them; none are kept if not.
     pub(crate) fn keep_states(&mut self) -> bool {
-        self.resources.born = Born::WHITE;
+        self.set_sweeping(false);
         self.resources.states_lost = false;
         let account = &mut self.resources.account;
         let kept = self.arenas.iter_mut().all(|arena| arena.keep_states(account));
@@ -356,7 +380,7 @@ impl Store {
     /// Reserves memory for states, which are kept once they were made white, from white ones of
     /// new slots on. Returns whether there is memory for them; none are kept if not.
     pub(crate) fn begin_states(&mut self) -> bool {
-        self.resources.born = Born::WHITE;
+        self.set_sweeping(false);
         self.resources.states_lost = false;
         let account = &mut self.resources.account;
         let reserved = self.arenas.iter_mut().all(|arena| arena.reserve_states(account));
@@ -375,7 +399,7 @@ impl Store {
 
     /// Keeps no states from here on, but their memory. O(1).
     pub(crate) fn end_states(&mut self) {
-        self.resources.born = Born::WHITE;
+        self.set_sweeping(false);
         self.resources.states_lost = false;
         self.arenas.iter_mut().for_each(|arena| arena.states_mut().forget());
     }
@@ -406,7 +430,10 @@ impl Store {
         }
         for arena in self.arenas.iter_mut() {
             if wanted(arena) {
+                let from = arena.memory().size();
                 arena.compact(&mut self.resources);
+                let (arena, to) = (arena.kind(), arena.memory().size());
+                self.resources.account.note_event(EventKind::Compaction { arena, from, to });
                 compacted = compacted.saturating_add(1);
             }
         }
@@ -444,6 +471,7 @@ impl Store {
         let bitmap = to_u64(self.resources.bitmap_words()).saturating_mul(8);
         let symbols = self.arenas.symbols().reserved_bytes();
         let others = self.log.reserved_bytes().saturating_add(symbols);
+        let others = others.saturating_add(self.account().event_bytes());
         arenas.fold(bitmap, u64::saturating_add).saturating_add(others)
     }
 

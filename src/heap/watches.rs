@@ -124,6 +124,50 @@ impl Watches {
         self.index.reserve_one(&self.list, |buckets, len| account.reserve(buckets, len))
     }
 
+    /// Removes the newest watch of a live object with this token; returns whether there was
+    /// one. Expected O(tokens of the object).
+    pub(super) fn remove(&mut self, cell: Cell, token: u64) -> bool {
+        let Some(newest) = self.index.find(&self.list, cell) else { return false };
+        let (mut place, mut newer) = (newest, None);
+        loop {
+            let Some(watch) = self.list.get(place) else { return false };
+            if watch.token == token {
+                break;
+            }
+            (newer, place) = (Some(place), to_usize(watch.previous));
+        }
+        self.unlink(cell, place, newer);
+        true
+    }
+
+    /// Removes the watch at `place`, which follows the one at `newer`, or is the newest.
+    fn unlink(&mut self, cell: Cell, place: usize, newer: Option<usize>) {
+        let previous = self.list.get(place).map_or(NONE, |watch| watch.previous);
+        match newer {
+            Some(newer) => {
+                if let Some(watch) = self.list.get_mut(newer) {
+                    watch.previous = previous;
+                }
+            }
+            None if previous == NONE => drop(self.index.remove(&self.list, cell)),
+            None => drop(self.index.put(&self.list, cell, to_usize(previous))),
+        }
+        // The index finds watches by their cells until here.
+        if let Some(watch) = self.list.get_mut(place) {
+            (watch.cell, watch.freed) = (Cell::NULL, true);
+        }
+        self.note_drained();
+    }
+
+    /// Takes note that a watch has left its place in the list.
+    fn note_drained(&mut self) {
+        self.drained = self.drained.saturating_add(1);
+        if self.drained == self.list.len() {
+            self.list.clear();
+            self.drained = 0;
+        }
+    }
+
     /// Makes the watch at `place` the newest of its object.
     fn enter(&mut self, place: usize, cell: Cell) {
         let previous = self.index.put(&self.list, cell, place);
@@ -206,15 +250,11 @@ impl Watches {
         let watch = self.list.get_mut(to_usize(place))?;
         watch.cell = Cell::NULL;
         let token = watch.token;
-        self.drained = self.drained.saturating_add(1);
         if self.taken == self.dead.len() {
             (self.taken, self.sorted) = (0, true);
             self.dead.clear();
         }
-        if self.drained == self.list.len() {
-            self.list.clear();
-            self.drained = 0;
-        }
+        self.note_drained();
         Some(token)
     }
 

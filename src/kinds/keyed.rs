@@ -69,6 +69,20 @@ macro_rules! keyed {
                 self.len() == 0
             }
 
+            /// Returns whether the table is weak by its keys: see [`TableInit::weak`]. O(1).
+            ///
+            /// ```
+            #[doc = concat!("use segheap::{Heap, ", stringify!($Kind), "};")]
+            /// let mut heap = Heap::new();
+            #[doc = concat!("let table = heap.alloc(", stringify!($Kind), "::new())?;")]
+            #[doc = concat!("let weak = heap.alloc(", stringify!($Kind), "::new().weak())?;")]
+            /// assert!(!heap.get(table)?.is_weak() && heap.get(weak)?.is_weak());
+            /// # Ok::<(), segheap::Error>(())
+            /// ```
+            pub fn is_weak(self) -> bool {
+                self.is_weak_table()
+            }
+
             /// Returns whether there is an entry of this key. Expected O(1), and O(n)
             /// to hash and compare a text of n bytes or an integer of n limbs.
             ///

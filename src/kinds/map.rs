@@ -12,10 +12,14 @@ keyed! {
     ///
     /// Integers and text are keys by value, whether they lie in the cell or in an
     /// arena; so are null, booleans and floats. 0.0 and -0.0 are one key, NaN equals
-    /// itself, 1 and 1.0 are two keys. All other objects are keys by identity.
+    /// itself, 1 and 1.0 are two keys. Values of [`Heap::alloc_value`], such as tuples, are
+    /// keys by their content; all other objects are keys by identity. A map may have hashes
+    /// and an equality of the VM's own instead: [`Heap::map_insert_by`].
     ///
     /// An entry whose key is an object that was freed stays in the map and matches no
-    /// key; [`ViewMut::remove_nth`] removes it.
+    /// key; [`ViewMut::remove_nth`] removes it. A map that is weak by its keys, which
+    /// [`TableInit::weak`] makes, does not keep its keys live, and collections remove such
+    /// entries.
     ///
     /// Hashes depend on the secret seed of the heap. Where keys collide all the same, as
     /// those of one who knows the seed may, a look-up costs O(log n) comparisons and an
@@ -58,7 +62,7 @@ impl View<'_, Map> {
     ///
     /// # Errors
     /// [`Error::Stale`] if the key is an object that was freed.
-    #[inline]
+    #[inline(always)]
     pub fn get(self, key: Cell) -> Result<Option<Cell>> {
         Ok(self.find_key(key)?.map(|entry| entry.1))
     }

@@ -18,6 +18,17 @@ macro_rules! export {
                 $dollar callback! { $($list)* }
             };
         }
+
+        /// The same inside of this crate, which may not name an exported macro that a macro
+        /// defines.
+        #[cfg(feature = "proptest")]
+        macro_rules! each_kind {
+            ($dollar callback:ident) => {
+                $dollar callback! { $($list)* }
+            };
+        }
+        #[cfg(feature = "proptest")]
+        pub(crate) use each_kind;
     };
 }
 
@@ -185,7 +196,7 @@ macro_rules! array {
             /// ```
             #[allow(clippy::new_ret_no_self, reason = "what `Heap::alloc` takes")]
             pub const fn new() -> crate::object::SequenceInit<'static, $Kind> {
-                crate::object::SequenceInit::capacity(0)
+                crate::object::SequenceInit::capacity(0, 0)
             }
 
             /// Describes an array with these elements, for
@@ -232,7 +243,7 @@ macro_rules! array {
             /// # Ok::<(), segheap::Error>(())
             /// ```
             pub const fn with_capacity(len: usize) -> crate::object::SequenceInit<'static, $Kind> {
-                crate::object::SequenceInit::capacity(len)
+                crate::object::SequenceInit::capacity(0, len)
             }
         }
     };

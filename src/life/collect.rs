@@ -1,10 +1,11 @@
 //! Mark-sweep collection (McCarthy 1960), and compaction.
 
-use super::trace::{Bases, Trace};
+use super::ephemerons::{MarkReader, clear_entries};
+use super::trace::{Bases, Trace, TraceReader};
 use crate::arena::{Account, Arenas, Tally};
-use crate::heap::{Heap, Roots, Stopwatch, Store, StoreParts};
+use crate::heap::{Ephemerons, Heap, Roots, Stopwatch, Store, StoreParts};
 use crate::ops::symbols;
-use crate::words::{Cell, Error, Kind, Policy, Result, to_u64};
+use crate::words::{Cell, Collection as Way, Error, EventKind, Kind, Policy, Result, to_u64};
 
 /// The result of a collection; returned by [`Heap::collect`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub struct Collected {
     pub freed: u64,
     /// Bytes of the blocks of freed objects.
     pub freed_bytes: u64,
+    /// Entries removed from weak tables, as their keys were freed.
+    pub cleared: u64,
     /// Objects that are live afterwards, host objects and seals included.
     pub live: u64,
     /// Roots that were stale: handles of objects freed before the collection.
@@ -23,7 +26,8 @@ pub struct Collected {
     /// Retired slots recycled, by [`Heap::collect_and_recycle`] only.
     pub recycled: u64,
     /// The work of a young collection, counted as in [`Step::work`](crate::Step::work); of one
-    /// of the whole heap, the bytes of live objects and 32 for each that was freed.
+    /// of the whole heap, the bytes of live objects, 32 for each that was freed, and 16 for
+    /// each time that the entry of a weak table was looked at.
     pub work: u64,
     /// Objects that a young collection has reached: they are old from then on.
     pub promoted: u64,
@@ -81,6 +85,8 @@ struct Collection<'c> {
     roots: &'c Roots,
     /// Whether to recycle retired slots that no cell refers to.
     recycle: bool,
+    /// The callback between marking and sweeping.
+    notice: &'c mut dyn FnMut(&mut MarkReader<'_>),
     done: Collected,
 }
 
@@ -96,14 +102,20 @@ impl Collection<'_> {
         let before = arenas.payload_bytes();
         log.prune(arenas);
         let (bases, bits) = Bases::new(arenas);
-        resources.with_bits(bits, |account, _, bits| {
-            self.mark(arenas, account, Trace::new(bits, bases), roots, weak);
+        let mut ephemerons = resources.with_bits(bits, |account, _, bits| {
+            let trace = Trace::new(bits, bases);
+            let ephemerons = self.mark(arenas, account, trace, roots, weak);
             self.sweep(arenas, bits, bases, account.limits().slots);
+            ephemerons
         });
         self.done.freed_bytes = before.saturating_sub(arenas.payload_bytes());
+        let cleared = clear_entries(arenas, resources, &mut ephemerons, u64::MAX);
+        self.done.cleared = cleared.0;
+        self.done.work = self.done.work.saturating_add(cleared.1.saturating_mul(16));
     }
 
-    /// Marks what the roots and the pins reach, and counts stale roots.
+    /// Marks what the roots and the pins reach, and counts stale roots. Returns the entries of
+    /// weak tables whose keys were not reached.
     fn mark(
         &mut self,
         arenas: &Arenas,
@@ -111,7 +123,7 @@ impl Collection<'_> {
         mut trace: Trace<'_, false>,
         roots: impl Iterator<Item = Cell>,
         weak: impl Iterator<Item = Cell>,
-    ) {
+    ) -> Ephemerons {
         for (position, root) in roots.enumerate() {
             if root.is_handle() && !arenas.contains(root) {
                 self.done.stale_roots = self.done.stale_roots.saturating_add(1);
@@ -123,7 +135,12 @@ impl Collection<'_> {
         if self.recycle {
             self.mark_retired(arenas, &mut trace, weak);
         }
-        trace.finish(arenas, account);
+        trace.converge(arenas, account);
+        let mut reader = TraceReader { trace: &mut trace, arenas, account };
+        (self.notice)(&mut MarkReader::new(&mut reader));
+        trace.converge(arenas, account);
+        self.done.work = trace.examined.saturating_mul(16);
+        trace.finish(arenas, account)
     }
 
     /// Marks retired slots that weak cells or watches refer to. Such a cell prevents
@@ -247,7 +264,8 @@ impl Heap {
     /// [`Error::Corrupt`] only if this crate has a bug: [`Policy::stress`] verifies the
     /// heap after each collection.
     pub fn collect<I: IntoIterator<Item: Into<Cell>>>(&mut self, roots: I) -> Result<Collected> {
-        self.collect_from(roots.into_iter().map(Into::into), core::iter::empty(), false)
+        let roots = roots.into_iter().map(Into::into);
+        self.collect_from(roots, core::iter::empty(), false, &mut |_| {})
     }
 
     /// Collects as [`Heap::collect`] does, and also recycles every retired slot to
@@ -282,23 +300,25 @@ impl Heap {
         W: IntoIterator<Item: Into<Cell>>,
     {
         let (roots, weak) = (roots.into_iter(), weak.into_iter());
-        self.collect_from(roots.map(Into::into), weak.map(Into::into), true)
+        self.collect_from(roots.map(Into::into), weak.map(Into::into), true, &mut |_| {})
     }
 
-    fn collect_from(
+    pub(super) fn collect_from(
         &mut self,
         roots: impl Iterator<Item = Cell>,
         weak: impl Iterator<Item = Cell>,
         recycle: bool,
+        notice: &mut dyn FnMut(&mut MarkReader<'_>),
     ) -> Result<Collected> {
         let watch = Stopwatch::start();
+        self.note_begin(Way::Whole);
         self.finish_sweep();
         let mut wasteful = Wasteful::find(self.store.arenas(), self.pacer.policy());
         let before = self.store.extent();
         // A sort under way has cells in scratch memory, which are not among the roots.
         let recycle = recycle && !self.store.account().is_sorting();
         let done = Collected::default();
-        let mut collection = Collection { roots: &self.roots, recycle, done };
+        let mut collection = Collection { roots: &self.roots, recycle, notice, done };
         collection.run(&mut self.store, roots, weak);
         let mut done = collection.done;
         // Before a slot that was recycled gets a generation again that it had.
@@ -308,18 +328,35 @@ impl Heap {
             self.roots.note_all_freed(self.store.arenas());
         }
         done.live = self.usage().all_live();
-        done.work = self.store.live_bytes().saturating_add(done.freed.saturating_mul(32));
+        let swept = done.freed.saturating_mul(32);
+        done.work = done.work.saturating_add(self.store.live_bytes()).saturating_add(swept);
         wasteful.add_peaks(self.store.arenas(), self.pacer.policy());
         done.compacted = self.compact_after(&wasteful);
         let StoreParts { arenas, resources, .. } = self.store.parts();
         arenas.iter_mut().for_each(|arena| arena.fold(resources));
         let changed = done.freed > 0 || done.recycled > 0 || self.store.extent() != before;
         self.restart_pacer(changed);
+        self.note_end(Way::Whole, done.freed, done.work);
         self.drop_dead_values();
         self.verify_if_stressed()?;
         self.stats.collections = self.stats.collections.saturating_add(1);
         self.note_pause(&done, watch);
         Ok(done)
+    }
+
+    /// Records that a collection begins.
+    pub(super) fn note_begin(&mut self, collection: Way) {
+        self.store.account_mut().note_event(EventKind::CollectionBegin { collection });
+    }
+
+    /// Records that a collection has ended.
+    pub(super) fn note_end(&mut self, collection: Way, freed: u64, work: u64) {
+        if !self.store.account().records_events() {
+            return;
+        }
+        let live_bytes = self.store.live_bytes();
+        let end = EventKind::CollectionEnd { collection, freed, work, live_bytes };
+        self.store.account_mut().note_event(end);
     }
 
     /// Checks the heap after a collection or a step if the policy wants that.

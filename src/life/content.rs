@@ -1,7 +1,7 @@
 //! What the words of an object have to be, whatever wrote them: for
 //! [`Heap::verify`](crate::Heap::verify), and for images, which anything may have written.
 
-use crate::arena::{Arena, Slot};
+use crate::arena::{Arena, Arenas, Slot};
 use crate::object::Integer;
 use crate::object::table::Table;
 use crate::words::{
@@ -47,6 +47,30 @@ pub(super) fn verify_content(
         }
         KeyBy::Identity => Ok(()),
     }
+}
+
+/// Checks that a value, if the object is one, has only parts that never change: its content
+/// is its hash. A part that was freed stays so; one that is allocated later could be anything.
+/// O(len).
+///
+/// # Errors
+/// The first fault, as a description.
+pub(super) fn verify_value(arenas: &Arenas, arena: &Arena, slot: Slot) -> Result<(), &'static str> {
+    if !slot.is_value() {
+        return Ok(());
+    }
+    let cells = arena.cells(slot).map_err(|_| "the object leaves its block")?;
+    for &part in cells.iter().filter(|part| part.is_handle()) {
+        let of = arenas.of(part).filter(|arena| arena.kind() != Kind::SEALED);
+        let of = of.ok_or("a value has a part that is sealed")?;
+        match of.find(part) {
+            Some(slot) if slot.is_frozen() || of.shape().key != KeyBy::Identity => {}
+            Some(_) => return Err("a value has a part that can change"),
+            None if of.is_known(part) => {}
+            None => return Err("a value has a part that is not allocated yet"),
+        }
+    }
+    Ok(())
 }
 
 /// Whether all words of an arena's memory are cells: then those of its objects are, and need

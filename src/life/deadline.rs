@@ -42,10 +42,11 @@ impl Heap {
         let mut before = Duration::ZERO;
         loop {
             let roots = roots.clone().into_iter().map(Into::into);
-            let (step, at_once) = self.step_of(roots, SLICE)?;
+            let (step, at_once) = self.step_of(roots, SLICE, &mut |_| {})?;
             all.finished = step.finished;
             all.work = all.work.saturating_add(step.work);
             all.freed = all.freed.saturating_add(step.freed);
+            all.cleared = all.cleared.saturating_add(step.cleared);
             all.stale_roots = step.stale_roots.max(all.stale_roots);
             let now = watch.elapsed();
             let next = now.saturating_add(now.saturating_sub(before));

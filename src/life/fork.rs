@@ -1,7 +1,8 @@
 //! Forks: a second heap with the same objects and the same handles.
 
+use super::host_copy::{Hook, HostCopy, with_hook};
 use crate::heap::{CollectorStats, Cycle, Heap, Ids, Phase, ScratchPool};
-use crate::words::{Error, Result};
+use crate::words::{Error, Kind, Result};
 
 impl Heap {
     /// Returns a second heap with the same objects, in which every cell means what it means
@@ -37,6 +38,59 @@ impl Heap {
         if self.roots.hosts().is_any() {
             return Err(Error::NoHostCopy);
         }
+        self.clone_without_values()
+    }
+
+    /// [`Heap::try_clone`] of a heap that may have host objects: `hook` makes the value of
+    /// each in the fork. It is called once for each live host object, in the order of their
+    /// slots. O(bytes of the heap) and the calls.
+    ///
+    /// If the hook fails or panics, the fork is dropped, with the values made so far. A panic
+    /// of such a drop propagates, too.
+    ///
+    /// ```
+    /// use segheap::{Error, Heap};
+    /// use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+    /// let mut prelude = Heap::new();
+    /// let counter = prelude.host(AtomicU32::new(7))?;
+    /// let mut fork = prelude.try_clone_with(|object| {
+    ///     object.put(AtomicU32::new(object.get::<AtomicU32>()?.load(Relaxed)))
+    /// })?;
+    /// fork.host_mut::<AtomicU32>(counter)?.store(8, Relaxed);
+    /// assert_eq!(prelude.host_ref::<AtomicU32>(counter)?.load(Relaxed), 7);
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The error of the hook; [`Error::NoHostCopy`] if it returns without a value;
+    /// [`Error::Limit`] or [`Error::OutOfMemory`] as for [`Heap::try_clone`].
+    pub fn try_clone_with<E: From<Error>>(
+        &self,
+        hook: impl FnMut(&mut HostCopy<'_>) -> Result<(), E>,
+    ) -> Result<Heap, E> {
+        let mut fork = self.clone_without_values()?;
+        with_hook(hook, |hook| fork.copy_values(self, hook))?;
+        Ok(fork)
+    }
+
+    /// Gives each live host object a value.
+    fn copy_values(&mut self, source: &Heap, hook: &mut Hook<'_>) -> Result<()> {
+        if !source.roots.hosts().is_any() {
+            return Ok(());
+        }
+        let slots = self.store.arena(Kind::HOST)?.indices();
+        self.roots.hosts_mut().reserve_entries(self.store.account_mut(), slots)?;
+        for index in 0..u32::try_from(slots).unwrap_or(u32::MAX) {
+            let live = self.store.arena(Kind::HOST)?.live_at(index);
+            let Some(object) = live else { continue };
+            let (hosts, mut made) = (source.roots.hosts(), None);
+            hook(&mut HostCopy::new(object, hosts, self.store.account_mut(), &mut made))?;
+            self.roots.hosts_mut().adopt(object, made.ok_or(Error::NoHostCopy)?);
+        }
+        Ok(())
+    }
+
+    fn clone_without_values(&self) -> Result<Heap> {
         let mut store = self.store.try_clone()?;
         let roots = self.roots.try_clone(store.account_mut())?;
         let cycle = match self.cycle.phase {
@@ -44,6 +98,7 @@ impl Heap {
                 phase: Phase::Sweeping,
                 sweep: self.cycle.sweep,
                 has_freed: self.cycle.has_freed,
+                ephemerons: self.cycle.ephemerons.for_fork(),
                 ..Cycle::default()
             },
             _ => Cycle::default(),

@@ -3,7 +3,7 @@
 use core::any::Any;
 use core::fmt;
 
-use crate::heap::{Heap, StoreParts};
+use crate::heap::{Heap, StoreParts, Value};
 use crate::words::{Cell, Error, Kind, Result};
 
 /// The error of [`Heap::host`], with the value that it did not take. `?` turns it into an
@@ -149,9 +149,9 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// As [`Heap::host_ref`].
+    /// As [`Heap::host_ref`]; [`Error::Frozen`] if the object is frozen.
     pub fn host_mut<T: Any>(&mut self, object: Cell) -> Result<&mut T> {
-        self.store.arena(Kind::HOST)?.check_handle(object)?;
+        self.store.arena(Kind::HOST)?.check_to_change(object)?;
         self.roots.hosts_mut().get_mut(object)
     }
 
@@ -211,30 +211,36 @@ impl Heap {
 
     #[cold]
     #[inline(never)]
-    #[cfg(feature = "std")]
     fn drop_values(&mut self) {
-        use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-        let mut panic = None;
         // A value is taken out, and off the account, before it is dropped.
-        while let Some(value) = self.roots.hosts_mut().take_dead(self.store.account_mut()) {
-            match catch_unwind(AssertUnwindSafe(move || drop(value))) {
-                Err(payload) if panic.is_none() => panic = Some(payload),
-                // To drop the payload of another panic might panic once more.
-                Err(payload) => core::mem::forget(payload),
-                Ok(()) => {}
-            }
-        }
-        if let Some(payload) = panic {
-            resume_unwind(payload);
+        drop_each(|| self.roots.hosts_mut().take_dead(self.store.account_mut()));
+    }
+}
+
+/// Drops values one by one. A panic of one propagates after the others were dropped, unless
+/// the thread panics anyway.
+#[cfg(feature = "std")]
+pub(super) fn drop_each(mut next: impl FnMut() -> Option<Value>) {
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+    let mut panic = None;
+    while let Some(value) = next() {
+        match catch_unwind(AssertUnwindSafe(move || drop(value))) {
+            Err(payload) if panic.is_none() => panic = Some(payload),
+            // To drop the payload of another panic might panic once more.
+            Err(payload) => core::mem::forget(payload),
+            Ok(()) => {}
         }
     }
+    match panic {
+        Some(payload) if std::thread::panicking() => core::mem::forget(payload),
+        Some(payload) => resume_unwind(payload),
+        None => {}
+    }
+}
 
-    #[cold]
-    #[inline(never)]
-    #[cfg(not(feature = "std"))]
-    fn drop_values(&mut self) {
-        while let Some(value) = self.roots.hosts_mut().take_dead(self.store.account_mut()) {
-            drop(value);
-        }
+#[cfg(not(feature = "std"))]
+pub(super) fn drop_each(mut next: impl FnMut() -> Option<Value>) {
+    while let Some(value) = next() {
+        drop(value);
     }
 }

@@ -7,6 +7,7 @@ use core::ops::Deref;
 use bumpalo::collections::Vec;
 use smallvec::SmallVec;
 
+use super::ephemerons::stride;
 use crate::arena::{Arena, Slot, push};
 use crate::heap::{Heap, StoreParts};
 use crate::object::Object;
@@ -14,7 +15,7 @@ use crate::object::table::Table;
 use crate::ops::symbols;
 use crate::words::{Cell, Elements, Error, Handle, Kind, Result, to_u64, to_usize};
 
-use super::content::{is_cell, verify_content};
+use super::content::{is_cell, verify_content, verify_value};
 
 /// The cells on a path from a root to an object, both included; returned by
 /// [`Heap::path_from_roots`]. Dereferences to a slice.
@@ -98,8 +99,10 @@ impl Heap {
     }
 
     /// Returns a shortest path from a root or a pinned object to an object, which tells
-    /// why a collection keeps it; `None` if it is not reachable. Breadth-first search,
-    /// O(live objects and their cells), in scratch memory.
+    /// why a collection keeps it; `None` if it is not reachable. A path through a weak table
+    /// goes to a value whose key is reachable, and may not be the shortest. Breadth-first
+    /// search, O(live objects and their cells), in scratch memory; as often as values of weak
+    /// tables lead to other keys.
     ///
     /// ```
     /// use segheap::{Heap, List};
@@ -128,8 +131,16 @@ impl Heap {
                     push(&mut queue, root)?;
                 }
             }
-            let mut next = 0_usize;
-            while let Some(&cell) = queue.get(next) {
+            let (mut next, mut held_back, mut added) = (0_usize, false, false);
+            loop {
+                let Some(&cell) = queue.get(next) else {
+                    // Keys of weak tables may have been reached after these.
+                    if !(held_back && added) {
+                        return Ok(None);
+                    }
+                    (next, held_back, added) = (0, false, false);
+                    continue;
+                };
                 if cell == object {
                     let mut path = SmallVec::new();
                     let mut step = cell.bits();
@@ -143,16 +154,23 @@ impl Heap {
                     return Ok(Some(RootPath(path)));
                 }
                 let (arena, slot) = heap.store.open(cell)?;
-                for &edge in arena.cells(slot)? {
-                    if heap.contains(edge)
-                        && parents.insert([edge.bits(), 1], cell.bits())?.is_none()
-                    {
-                        push(&mut queue, edge)?;
+                let arenas = heap.store.arenas();
+                for entry in arena.cells(slot)?.chunks(stride(arenas, cell.selector())) {
+                    let key = entry.first().copied().unwrap_or_default();
+                    let is_weak = arena.is_weak(slot) && arenas.is_weak_key(key);
+                    let is_held = !is_weak || parents.get([key.bits(), 1]).is_some();
+                    held_back |= !is_held;
+                    for &edge in entry.iter().filter(|_| is_held) {
+                        if heap.contains(edge)
+                            && parents.insert([edge.bits(), 1], cell.bits())?.is_none()
+                        {
+                            push(&mut queue, edge)?;
+                            added = true;
+                        }
                     }
                 }
                 next = next.saturating_add(1);
             }
-            Ok(None)
         })
     }
 
@@ -264,6 +282,7 @@ impl Heap {
     /// Checks the words of a live object against its shape, and the index of a table.
     fn verify_object(&self, arena: &Arena, cell: Cell, slot: Slot) -> Result<(), &'static str> {
         verify_content(arena, slot, false)?;
+        verify_value(self.store.arenas(), arena, slot)?;
         if arena.kind() == Kind::SEALED && !self.knows_key(arena, slot) {
             return Err("a seal is of a key that does not exist");
         }

@@ -6,8 +6,9 @@
 //! The work list grows while the limits allow. What it has no room for is made grey, so
 //! that no memory is needed.
 
+use super::ephemerons::{Held, Marking, hash, held, next_weak, stride, value};
 use crate::arena::{Account, Arenas, CHUNK, Slot};
-use crate::heap::Cycle;
+use crate::heap::{Cycle, Partial};
 use crate::words::{Cell, Kind, to_u64};
 
 /// Objects in a batch: as many cache misses as overlap.
@@ -163,11 +164,12 @@ impl<'c> Marker<'c> {
                 arena.prefetch_slot(cell.slot());
             }
         }
-        let mut objects = [None; BATCH];
+        let (mut objects, mut visited) = ([None; BATCH], pending);
         for (n, (&cell, object)) in pending.iter().zip(&mut objects).enumerate() {
             if self.is_spent() && n > 0 {
                 // The list had room for them before.
                 self.cycle.work.extend_from_slice(pending.get(n..).unwrap_or_default());
+                visited = pending.get(..n).unwrap_or_default();
                 break;
             }
             *object = self.visit(arenas, cell);
@@ -175,6 +177,7 @@ impl<'c> Marker<'c> {
         for (cell, slot) in objects.into_iter().flatten() {
             self.scan(arenas, account, cell, slot);
         }
+        self.reach_keys(arenas, account, visited);
     }
 
     /// Makes a white object black; returns it if it has cells.
@@ -187,10 +190,12 @@ impl<'c> Marker<'c> {
         }
         self.counts.0 = self.counts.0.wrapping_add(1);
         let cells = arena.shape().cells(slot.len);
-        let bytes = if cells > CHUNK { 0 } else { to_u64(cells).saturating_mul(8) };
+        // A weak table waits, so that most of its keys have been reached.
+        let waits = cells > CHUNK || arena.is_weak(slot) && !self.cycle.ephemerons.is_late();
+        let bytes = if waits { 0 } else { to_u64(cells).saturating_mul(8) };
         self.spend(bytes.saturating_add(VISIT));
-        if cells > CHUNK {
-            // It is scanned in parts, once the work list is empty.
+        if waits {
+            // It is scanned, in parts, once the work list is empty.
             arena.states_mut().shade(cell.slot());
             self.shaded = true;
             return None;
@@ -202,8 +207,12 @@ impl<'c> Marker<'c> {
 
     /// Scans the cells of an object that is black.
     fn scan(&mut self, arenas: &mut Arenas, account: &mut Account, cell: Cell, slot: Slot) {
-        let Some(cells) = arenas.of(cell).and_then(|arena| arena.cells(slot).ok()) else { return };
-        if self.reserve(account, cells.len()) {
+        let Some(arena) = arenas.of(cell) else { return };
+        let Ok(cells) = arena.cells(slot) else { return };
+        if arena.is_weak(slot) {
+            let len = cells.len();
+            self.scan_entries(arenas, account, cell, 0..len);
+        } else if self.reserve(account, cells.len()) {
             push_white(&mut self.cycle.work, arenas, cells);
         } else {
             self.shade_white(arenas, cell, 0..cells.len());
@@ -247,8 +256,9 @@ impl<'c> Marker<'c> {
                 continue;
             }
             self.counts.1 = self.counts.1.saturating_add(1);
+            self.reach_keys(arenas, account, &[cell]);
             if cells > CHUNK || most == 1 {
-                self.cycle.partial = Some((cell, 0));
+                self.cycle.partial = Partial::new(cell, 0);
             } else {
                 self.spend_again(to_u64(cells).saturating_mul(8).max(VISIT));
                 self.scan(arenas, account, cell, slot);
@@ -263,16 +273,92 @@ impl<'c> Marker<'c> {
         let cells = arena.and_then(|arena| arena.cells(arena.find(cell)?).ok());
         // It may have been freed, or have become shorter.
         let rest = cells.and_then(|cells| cells.get(start..)).unwrap_or_default();
-        let part = rest.get(..CHUNK).unwrap_or(rest);
+        let is_weak =
+            arena.is_some_and(|arena| arena.find(cell).is_some_and(|slot| arena.is_weak(slot)));
+        // An entry of a weak table takes as much work again.
+        let part = rest.get(..if is_weak { CHUNK / 2 } else { CHUNK }).unwrap_or(rest);
         let (len, end) = (part.len(), start.saturating_add(part.len()));
         self.spend_again(to_u64(len).saturating_mul(8).max(VISIT));
         if len < rest.len() {
-            self.cycle.partial = Some((cell, end));
+            self.cycle.partial = Partial::new(cell, end);
         }
-        if self.reserve(account, len) {
+        if is_weak {
+            self.scan_entries(arenas, account, cell, start..end);
+        } else if self.reserve(account, len) {
             push_white(&mut self.cycle.work, arenas, part);
         } else {
             self.shade_white(arenas, cell, start..end);
+        }
+    }
+
+    /// Scans what entries of a weak table hold. The others are noted under their keys.
+    #[cold]
+    #[inline(never)]
+    fn scan_entries(
+        &mut self,
+        arenas: &mut Arenas,
+        account: &mut Account,
+        table: Cell,
+        range: core::ops::Range<usize>,
+    ) {
+        self.cycle.ephemerons.be_late();
+        let stride = stride(arenas, table.selector());
+        for start in range.step_by(stride) {
+            let arena = arenas.of(table);
+            let cells = arena.and_then(|arena| arena.cells(arena.find(table)?).ok());
+            let end = start.saturating_add(stride);
+            let Some(entry) = cells.and_then(|cells| cells.get(start..end)) else { return };
+            let is_marked = |key: Cell| {
+                arenas.of(key).is_some_and(|arena| !arena.states().is_white(key.slot()))
+            };
+            match held(arenas, table, entry, is_marked) {
+                Held::Cells(cells) => self.push(arenas, account, &cells),
+                Held::Nothing(entry) => {
+                    self.spend(VISIT);
+                    self.cycle.ephemerons.add(account, hash(arenas, entry.key), entry);
+                }
+            }
+        }
+    }
+
+    /// Takes note of objects that have been reached, and may be keys of weak tables.
+    #[inline]
+    fn reach_keys(&mut self, arenas: &mut Arenas, account: &mut Account, keys: &[Cell]) {
+        if self.cycle.ephemerons.is_any() {
+            keys.iter().for_each(|&key| self.reach_key(arenas, account, key));
+        }
+    }
+
+    #[cold]
+    fn reach_key(&mut self, arenas: &mut Arenas, account: &mut Account, key: Cell) {
+        let mut next = self.cycle.ephemerons.first(hash(arenas, key), key);
+        while let Some((entry, place)) = next {
+            self.spend(VISIT);
+            if let Some(value) = value(arenas, entry) {
+                self.push(arenas, account, &[value]);
+            }
+            next = self.cycle.ephemerons.next(place);
+        }
+    }
+
+    /// Where memory was refused for notes of entries, goes through all weak tables until that
+    /// reaches nothing more, without a bound.
+    pub(super) fn converge(&mut self, arenas: &mut Arenas, account: &mut Account) {
+        while self.cycle.ephemerons.is_lost() {
+            let mut place = (0, 0);
+            while let Some(table) = next_weak(arenas, &mut place) {
+                let arena = arenas.of(table);
+                let arena = arena.filter(|arena| !arena.states().is_white(table.slot()));
+                let cells = arena.and_then(|arena| arena.cells(arena.find(table)?).ok());
+                let len = cells.map_or(0, <[Cell]>::len);
+                self.spend(to_u64(len).saturating_mul(8).max(VISIT));
+                self.scan_entries(arenas, account, table, 0..len);
+            }
+            if !self.has_work() && !self.shaded {
+                return;
+            }
+            self.work = u64::MAX;
+            self.drain(arenas, account);
         }
     }
 
@@ -323,6 +409,27 @@ impl<'c> Marker<'c> {
         let bytes = len.saturating_mul(size_of::<Cell>());
         // Both lists exist during the copy; what a limit refuses would be noted.
         bytes.saturating_mul(2) <= account.left() && account.reserve(work, len).is_ok()
+    }
+}
+
+/// The marks of a collection by the states of objects.
+#[derive(Debug)]
+pub(super) struct StateReader<'r, 'c> {
+    pub(super) marker: &'r mut Marker<'c>,
+    pub(super) arenas: &'r mut Arenas,
+}
+
+impl Marking for StateReader<'_, '_> {
+    fn is_marked(&self, cell: Cell) -> bool {
+        self.arenas.of(cell).is_some_and(|arena| !arena.states().is_white(cell.slot()))
+    }
+
+    fn rescue(&mut self, cell: Cell) {
+        self.marker.shade(self.arenas, cell);
+    }
+
+    fn arenas(&self) -> &Arenas {
+        self.arenas
     }
 }
 

@@ -86,10 +86,8 @@ impl Heap {
     where
         I: IntoIterator<Item: Into<Cell>>,
     {
+        let open = self.find_region(&region)?;
         let StoreParts { log, .. } = self.store.parts();
-        let same =
-            |open: &OpenRegion| region.heap == self.ids.heap() && open.serial == region.serial;
-        let open = log.region(region.depth).filter(same).ok_or(Error::RegionClosed)?;
         if !log.close(region.depth, open) {
             return Ok(0);
         }
@@ -103,6 +101,57 @@ impl Heap {
         };
         self.drop_dead_values();
         Ok(freed)
+    }
+
+    /// Returns whether an object belongs to an open region: whether it is live, and was
+    /// allocated in the region or in one inside it, so that closing the region frees it unless
+    /// it is kept. Returns `false` for a symbol, and for a cell that is no handle. A VM asks
+    /// before it stores a cell where it outlives the region, and copies or keeps what would
+    /// become stale.
+    ///
+    /// Expected O(1); the first look-up since an object was allocated in an open region adds
+    /// amortised O(1) for each such object. They are in a table of 11 to 22 bytes for each,
+    /// from the first call on for a region of more than 64 objects; O(objects of the region)
+    /// while memory for the table is refused. A compaction gives the table back.
+    ///
+    /// ```
+    /// use segheap::{Cell, Heap, List};
+    /// let mut heap = Heap::new();
+    /// let global = heap.alloc(List::new())?;
+    /// let frame = heap.open_region()?;
+    /// let local = heap.alloc(List::of(&[1.into()]))?;
+    ///
+    /// // `global.push(local)`: the element would become stale with the frame.
+    /// let escapes = heap.allocated_in(&frame, local)? && !heap.allocated_in(&frame, global)?;
+    /// assert!(escapes);
+    /// heap.get_mut(global)?.push(local.into())?;
+    /// heap.close_region(frame, [local])?;
+    /// assert_eq!(heap.display(global).to_string(), "[[1]]");
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::RegionClosed`] if the region was closed with an outer one, or belongs
+    /// to another heap.
+    pub fn allocated_in(&mut self, region: &Region, object: impl Into<Cell>) -> Result<bool> {
+        let (open, cell) = (self.find_region(region)?, object.into());
+        if !self.store.is_usable(cell) {
+            return Ok(false);
+        }
+        let seed = self.roots.index_seed();
+        let StoreParts { resources, log, .. } = self.store.parts();
+        Ok(log.has_since(&mut resources.account, seed, open.start, cell))
+    }
+
+    /// The region that a token is of.
+    ///
+    /// # Errors
+    /// [`Error::RegionClosed`].
+    #[inline]
+    fn find_region(&self, region: &Region) -> Result<OpenRegion> {
+        let same =
+            |open: &OpenRegion| region.heap == self.ids.heap() && open.serial == region.serial;
+        self.store.log().region(region.depth).filter(same).ok_or(Error::RegionClosed)
     }
 }
 

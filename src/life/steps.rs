@@ -13,12 +13,11 @@
 //! reach nothing white. From there on, white objects are garbage, and new ones black.
 
 use super::collect::Collected;
-use super::inspect::Fault;
-use super::mark::{Marker, VISIT};
-use super::trace::{Bases, Marks};
-use crate::arena::{Arena, Born, Tally};
-use crate::heap::{Heap, Pacer, Phase, Stopwatch, StoreParts};
-use crate::words::{Cell, Result, to_u64};
+use super::ephemerons::MarkReader;
+use super::mark::{Marker, StateReader, VISIT};
+use crate::arena::{Arena, Tally};
+use crate::heap::{Heap, Pacer, Phase, Position, Stopwatch, StoreParts};
+use crate::words::{Cell, Collection, Result, to_u64};
 #[cfg(doc)]
 use crate::words::{Error, Policy};
 
@@ -34,6 +33,8 @@ pub struct Step {
     pub work: u64,
     /// Objects freed, host objects and seals included.
     pub freed: u64,
+    /// Entries removed from weak tables, as their keys were freed.
+    pub cleared: u64,
     /// Stale roots, handles of objects that were freed before, if the step got as far as the
     /// roots: where marking ends.
     pub stale_roots: usize,
@@ -81,9 +82,17 @@ impl Heap {
     where
         I: IntoIterator<Item: Into<Cell>>,
     {
+        self.step_from(&mut roots.into_iter().map(Into::into), work, &mut |_| {})
+    }
+
+    pub(super) fn step_from(
+        &mut self,
+        roots: &mut dyn Iterator<Item = Cell>,
+        work: u64,
+        notice: &mut dyn FnMut(&mut MarkReader<'_>),
+    ) -> Result<Step> {
         let watch = Stopwatch::start();
-        let roots = roots.into_iter().map(Into::into);
-        let (step, at_once) = self.step_of(roots, work)?;
+        let (step, at_once) = self.step_of(roots, work, notice)?;
         if !at_once {
             self.note_steps(&step, watch);
         }
@@ -96,16 +105,19 @@ impl Heap {
         &mut self,
         mut roots: impl Iterator<Item = Cell>,
         work: u64,
+        notice: &mut dyn FnMut(&mut MarkReader<'_>),
     ) -> Result<(Step, bool)> {
         if !self.begin_step() {
-            return Ok((self.collect(roots).map(Step::of_collection)?, true));
+            let done = self.collect_from(roots, core::iter::empty(), false, notice)?;
+            return Ok((Step::of_collection(done), true));
         }
+        self.note_begin(Collection::Step);
         let (mut step, work) = (Step::default(), work.max(1));
         if self.cycle.phase == Phase::Whitening {
             self.whiten_step(work, &mut step);
         }
         if self.cycle.phase == Phase::Marking && step.work < work {
-            self.mark_step(&mut roots, work.saturating_sub(step.work), &mut step);
+            self.mark_step(&mut roots, work.saturating_sub(step.work), &mut step, notice);
         }
         if self.cycle.phase == Phase::Sweeping {
             self.sweep_step(work.saturating_sub(step.work), &mut step);
@@ -115,6 +127,7 @@ impl Heap {
         if step.finished {
             self.finish_cycle();
         }
+        self.note_end(Collection::Step, step.freed, step.work);
         self.drop_dead_values();
         self.verify_if_stressed()?;
         Ok((step, false))
@@ -158,24 +171,35 @@ impl Heap {
     where
         I: IntoIterator<Item: Into<Cell>>,
     {
-        let mut roots = roots.into_iter().map(Into::into);
+        self.collect_young_from(&mut roots.into_iter().map(Into::into), &mut |_| {})
+    }
+
+    pub(super) fn collect_young_from(
+        &mut self,
+        roots: &mut dyn Iterator<Item = Cell>,
+        notice: &mut dyn FnMut(&mut MarkReader<'_>),
+    ) -> Result<Collected> {
         self.cycle.keeps_states = true;
         self.finish_sweep();
         if self.cycle.phase != Phase::Idle || !self.store.has_states() {
-            return self.collect(roots);
+            return self.collect_from(roots, core::iter::empty(), false, notice);
         }
         let watch = Stopwatch::start();
+        self.note_begin(Collection::Young);
         let before = self.store.arenas().payload_bytes();
         let mut step = Step::default();
-        let (promoted, remembered) = self.mark_step(&mut roots, ALL, &mut step);
+        let (promoted, remembered) = self.mark_step(roots, ALL, &mut step, notice);
         self.sweep_step(ALL, &mut step);
+        self.cycle.ephemerons.end(self.store.account_mut());
         self.note_young();
+        self.note_end(Collection::Young, step.freed, step.work);
         self.drop_dead_values();
         self.verify_if_stressed()?;
         let done = Collected {
             promoted,
             remembered,
             freed: step.freed,
+            cleared: step.cleared,
             freed_bytes: before.saturating_sub(self.store.arenas().payload_bytes()),
             live: self.usage().all_live(),
             stale_roots: step.stale_roots,
@@ -240,11 +264,18 @@ impl Heap {
     where
         I: IntoIterator<Item: Into<Cell>>,
     {
+        self.collect_debt_from(&mut roots.into_iter().map(Into::into), &mut |_| {})
+    }
+
+    pub(super) fn collect_debt_from(
+        &mut self,
+        roots: &mut dyn Iterator<Item = Cell>,
+        notice: &mut dyn FnMut(&mut MarkReader<'_>),
+    ) -> Result<Step> {
         if !self.has_debt() {
             let finished = self.cycle.phase == Phase::Idle;
             return Ok(Step { finished, ..Step::default() });
         }
-        let roots = roots.into_iter().map(Into::into);
         self.cycle.keeps_states = true;
         let policy = self.pacer.policy();
         let (tally, account) = (self.store.resources().tally, self.store.account());
@@ -258,16 +289,17 @@ impl Heap {
         let is_tight = room < (self.store.live_bytes() / 16).saturating_add(ROOM_OF_STEPS);
         let is_tight = is_tight && self.pacer.is_urgent(&tally, account);
         if is_tight || self.pacer.is_refused(&tally, account) || is_due && at_once {
-            return self.collect(roots).map(Step::of_collection);
+            let done = self.collect_from(roots, core::iter::empty(), false, notice)?;
+            return Ok(Step::of_collection(done));
         }
         if is_due {
             // Before a cycle, more was allocated than since the last step.
             let most = policy.step_bytes.saturating_mul(if is_under_way { 2 } else { 1 });
             let bytes = tally.bytes.min(most).max(policy.step_bytes);
             let factor = Pacer::speed(account).checked_shl(self.cycle.rescans).unwrap_or(ALL);
-            return self.step(roots, bytes.saturating_mul(factor));
+            return self.step_from(roots, bytes.saturating_mul(factor), notice);
         }
-        self.collect_young(roots).map(Step::of_collection)
+        self.collect_young_from(roots, notice).map(Step::of_collection)
     }
 
     /// Begins a cycle unless one is under way. Returns whether one is afterwards.
@@ -279,7 +311,7 @@ impl Heap {
         let kept = self.store.begin_states();
         if kept {
             self.cycle.phase = Phase::Whitening;
-            (self.cycle.sweep, self.cycle.pins) = ((0, 0), 0);
+            (self.cycle.sweep, self.cycle.pins) = (Position::default(), 0);
             let StoreParts { arenas, resources, .. } = self.store.parts();
             let in_use = arenas.payload_bytes().saturating_add(arenas.slot_bytes());
             self.pacer.begin_cycle(&resources.tally, in_use);
@@ -295,6 +327,7 @@ impl Heap {
         roots: &mut dyn Iterator<Item = Cell>,
         work: u64,
         step: &mut Step,
+        notice: &mut dyn FnMut(&mut MarkReader<'_>),
     ) -> (u64, u64) {
         let in_cycle = self.cycle.phase == Phase::Marking;
         let StoreParts { arenas, resources, .. } = self.store.parts();
@@ -303,12 +336,14 @@ impl Heap {
         // may become shorter: see `Heap::unpin`.
         let mut pins = if in_cycle { self.cycle.pins } else { usize::MAX };
         let mut marker = Marker::new(&mut self.cycle, work);
-        let mut done = marker.drain(arenas, account);
+        let (mut done, mut is_first) = (marker.drain(arenas, account), true);
         while done && let Some(pinned) = self.roots.pins_from(pins) {
-            if marker.is_spent() {
+            // Some in each step: the search for grey objects may have taken all of its work.
+            if marker.is_spent() && !is_first {
                 done = false;
                 break;
             }
+            is_first = false;
             let count = pinned.len();
             pins = pins.saturating_add(count);
             for pin in pinned {
@@ -321,6 +356,19 @@ impl Heap {
             let count = marker.add_roots(arenas, account, roots, &mut step.stale_roots);
             step.work = step.work.saturating_add(count.saturating_mul(VISIT));
             done = marker.drain(arenas, account);
+        }
+        if done {
+            marker.converge(arenas, account);
+            let mut reader = StateReader { marker: &mut marker, arenas };
+            let mut reader = MarkReader::new(&mut reader);
+            notice(&mut reader);
+            if reader.rescued() > 0 {
+                // What was rescued is marked like what was reached late: in as many steps.
+                done = marker.drain(arenas, account);
+                if done {
+                    marker.converge(arenas, account);
+                }
+            }
         }
         let (marked, counts) = (marker.done(), marker.counts());
         step.work = step.work.saturating_add(marked);
@@ -345,10 +393,9 @@ impl Heap {
     fn begin_sweep(&mut self) {
         if self.cycle.phase == Phase::Marking {
             self.cycle.phase = Phase::Sweeping;
-            let StoreParts { resources, .. } = self.store.parts();
-            resources.born = Born::BLACK;
+            self.store.set_sweeping(true);
         }
-        self.cycle.sweep = (0, self.words_to_sweep(0));
+        self.cycle.sweep = Position::new(0, self.words_to_sweep(0));
         self.cycle.has_freed = false;
     }
 
@@ -356,8 +403,7 @@ impl Heap {
     pub(super) fn finish_cycle(&mut self) {
         let has_freed = self.cycle.has_freed;
         self.cycle.end(self.store.account_mut());
-        let StoreParts { resources, .. } = self.store.parts();
-        resources.born = Born::WHITE;
+        self.store.set_sweeping(false);
         if !self.keeps_states() || !self.store.has_states() {
             // The next cycle will need their memory again.
             self.store.end_states();
@@ -382,39 +428,6 @@ impl Heap {
         }
     }
 
-    /// Checks that every white object is found to which a black one refers: outside of a
-    /// cycle there is none, and while one marks they are on the work list.
-    pub(super) fn verify_states(&mut self) -> core::result::Result<(), Fault> {
-        let has_marks = matches!(self.cycle.phase, Phase::Idle | Phase::Marking);
-        if !self.store.has_states() || !has_marks {
-            return Ok(());
-        }
-        let partial = self.cycle.partial.map(|(cell, _)| cell);
-        let StoreParts { arenas, resources, .. } = self.store.parts();
-        let (bases, bits) = Bases::new(arenas);
-        resources.with_bits(bits, |_, _, bits| {
-            let mut listed = Marks::new(bits, bases);
-            let work = || self.cycle.work.iter().filter(|&&cell| arenas.contains(cell));
-            work().for_each(|&cell| listed.set(cell, true));
-            let is_lost = |cell: Cell| {
-                let arena =
-                    arenas.of(cell).filter(|arena| cell.is_handle() && arena.contains(cell));
-                arena.is_some_and(|arena| arena.states().is_white(cell.slot())) && !listed.get(cell)
-            };
-            let mut lost = arenas.iter().flat_map(|arena| {
-                let black = arena.live().filter(|(cell, _)| arena.states().is_black(cell.slot()));
-                let scanned = black.filter(|(cell, _)| Some(*cell) != partial);
-                scanned.map(|(cell, slot)| (cell, arena.cells(slot).unwrap_or_default()))
-            });
-            let lost = lost.find(|(_, cells)| cells.iter().any(|&cell| is_lost(cell)));
-            work().for_each(|&cell| listed.set(cell, false));
-            lost.map_or(Ok(()), |(cell, _)| {
-                let what = "a collection would miss what the object refers to";
-                Err(Fault { kind: Some(cell.selector()), slot: Some(cell.slot()), what })
-            })
-        })
-    }
-
     /// The allocations so far are accounted for by a step.
     fn note_step(&mut self) {
         let StoreParts { resources, .. } = self.store.parts();
@@ -434,7 +447,7 @@ impl Heap {
 impl Step {
     /// The step that a whole collection was.
     fn of_collection(done: Collected) -> Step {
-        let Collected { freed, stale_roots, work, .. } = done;
-        Step { finished: true, freed, stale_roots, work }
+        let Collected { freed, cleared, stale_roots, work, .. } = done;
+        Step { finished: true, freed, cleared, stale_roots, work }
     }
 }

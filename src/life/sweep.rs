@@ -2,9 +2,10 @@
 //! frees white ones after it, and forgets then what was written meanwhile. Young collections
 //! sweep the same way.
 
+use super::ephemerons::clear_entries;
 use super::steps::{ALL, Step};
 use crate::arena::{Arena, Arenas, Swept, Tally};
-use crate::heap::{Heap, Phase, StoreParts};
+use crate::heap::{Heap, Phase, Position, StoreParts};
 use crate::words::{Kind, to_u64};
 
 /// The bytes that freeing an object counts as.
@@ -20,7 +21,7 @@ fn work_of(swept: Swept) -> u64 {
 impl Heap {
     /// Makes objects white, as far as `work` allows, and begins to mark once all are.
     pub(super) fn whiten_step(&mut self, work: u64, step: &mut Step) {
-        let (mut place, mut n) = self.cycle.sweep;
+        let (mut place, mut n) = self.cycle.sweep.get();
         let mut left = usize::try_from(work).unwrap_or(usize::MAX);
         while left > 0 {
             let StoreParts { arenas, resources, .. } = self.store.parts();
@@ -40,7 +41,7 @@ impl Heap {
                 (place, n) = (place.saturating_add(1), 0);
             }
         }
-        self.cycle.sweep = (place, n);
+        self.cycle.sweep = Position::new(place, n);
         step.work = work.saturating_sub(to_u64(left));
     }
 
@@ -54,7 +55,7 @@ impl Heap {
     /// to the first, so that the top of the memory falls.
     pub(super) fn sweep_step(&mut self, work: u64, step: &mut Step) {
         let mut done = 0_u64;
-        let (mut place, mut n) = self.cycle.sweep;
+        let (mut place, mut n) = self.cycle.sweep.get();
         while place < Arenas::COUNT && done < work {
             let StoreParts { arenas, resources, .. } = self.store.parts();
             let Some(arena) = arenas.get_mut(Kind::from_place(place)) else { break };
@@ -80,9 +81,18 @@ impl Heap {
                 n = self.words_to_sweep(place);
             }
         }
-        self.cycle.sweep = (place, n);
+        self.cycle.sweep = Position::new(place, n);
         self.cycle.has_freed |= step.freed > 0;
-        if place >= Arenas::COUNT && self.cycle.phase == Phase::Sweeping {
+        if place >= Arenas::COUNT && done < work && self.cycle.ephemerons.is_unfinished() {
+            let StoreParts { arenas, resources, .. } = self.store.parts();
+            let most = work.saturating_sub(done).div_ceil(16);
+            let entries = clear_entries(arenas, resources, &mut self.cycle.ephemerons, most);
+            step.cleared = step.cleared.saturating_add(entries.0);
+            done = done.saturating_add(entries.1.saturating_mul(16));
+            done = done.saturating_add(entries.0.saturating_mul(32));
+        }
+        let is_swept = place >= Arenas::COUNT && !self.cycle.ephemerons.is_unfinished();
+        if is_swept && self.cycle.phase == Phase::Sweeping {
             done = done.saturating_add(self.clean_step(work.saturating_sub(done)));
         }
         step.work = step.work.saturating_add(done);
@@ -91,7 +101,7 @@ impl Heap {
     /// Makes grey objects black after the sweep of a cycle, as far as `work` allows: nothing
     /// white is left that they could refer to. Returns the work done.
     fn clean_step(&mut self, work: u64) -> u64 {
-        let (mut place, mut group) = self.cycle.cleaned;
+        let (mut place, mut group) = self.cycle.cleaned.get();
         let mut left = usize::try_from(work).unwrap_or(usize::MAX);
         while left > 0 {
             let arenas = self.store.arenas_mut();
@@ -106,7 +116,7 @@ impl Heap {
             }
             left = left.saturating_sub(passed.max(1));
         }
-        self.cycle.cleaned = (place, group);
+        self.cycle.cleaned = Position::new(place, group);
         work.saturating_sub(to_u64(left))
     }
 

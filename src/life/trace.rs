@@ -13,7 +13,9 @@ use core::mem::take;
 
 use smallvec::SmallVec;
 
+use super::ephemerons::{Held, Marking, hash, held, next_weak, stride, value};
 use crate::arena::{Account, Arenas, prefetch_cells};
+use crate::heap::Ephemerons;
 use crate::words::{Cell, to_usize};
 
 /// Objects in a batch: as many cache misses as overlap.
@@ -24,7 +26,7 @@ const INLINE: usize = 256;
 /// The first word of the mark bits of each selector; past the end for a selector
 /// without an arena.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bases([usize; 16]);
+pub(crate) struct Bases([usize; 16], usize);
 
 impl Bases {
     /// Lays out the bits of all arenas; returns the number of bits for a trace, half of
@@ -37,7 +39,12 @@ impl Bases {
             }
             words = words.saturating_add(arena.indices().div_ceil(64));
         }
-        (Bases(bases), words.saturating_mul(128))
+        (Bases(bases, words), words.saturating_mul(128))
+    }
+
+    /// The words of marks.
+    pub(crate) const fn words(&self) -> usize {
+        self.1
     }
 
     /// The first word of the bits of a kind.
@@ -101,6 +108,11 @@ pub(crate) struct Trace<'w, const PENDING: bool> {
     /// Pending objects that the work list had no room for.
     deferred: Marks<'w>,
     any_deferred: bool,
+    /// The entries of weak tables that wait for their keys. With `PENDING`, all tables hold
+    /// their entries.
+    ephemerons: Ephemerons,
+    /// The entries of weak tables that were looked at.
+    pub(crate) examined: u64,
 }
 
 impl<'w, const PENDING: bool> Trace<'w, PENDING> {
@@ -108,7 +120,8 @@ impl<'w, const PENDING: bool> Trace<'w, PENDING> {
     pub(crate) fn new(bits: &'w mut [u64], bases: Bases) -> Self {
         let (marks, deferred) = bits.split_at_mut(bits.len() / 2);
         let (marks, deferred) = (Marks::new(marks, bases), Marks::new(deferred, bases));
-        Trace { marks, work: SmallVec::new(), top: 0, deferred, any_deferred: false }
+        let (work, ephemerons) = (SmallVec::new(), Ephemerons::default());
+        Trace { marks, work, top: 0, deferred, any_deferred: false, ephemerons, examined: 0 }
     }
 
     #[inline(always)]
@@ -206,7 +219,7 @@ impl<'w, const PENDING: bool> Trace<'w, PENDING> {
             }
             let mut places = objects.iter_mut();
             for &cell in pending {
-                if let Some(cells) = self.visit(arenas, cell)
+                if let Some(cells) = self.visit(arenas, account, cell)
                     && let Some(place) = places.next()
                 {
                     prefetch_cells(cells);
@@ -225,7 +238,12 @@ impl<'w, const PENDING: bool> Trace<'w, PENDING> {
     /// A retired slot that the cell refers to counts as visited, too, which prevents
     /// its recycling.
     #[inline(always)]
-    fn visit<'a>(&mut self, arenas: &'a Arenas, cell: Cell) -> Option<&'a [Cell]> {
+    fn visit<'a>(
+        &mut self,
+        arenas: &'a Arenas,
+        account: &mut Account,
+        cell: Cell,
+    ) -> Option<&'a [Cell]> {
         if !self.is_pending(cell) {
             return None;
         }
@@ -233,6 +251,13 @@ impl<'w, const PENDING: bool> Trace<'w, PENDING> {
         match arena.find(cell) {
             Some(slot) => {
                 self.marks.set(cell, !PENDING);
+                if !PENDING && self.ephemerons.is_any() {
+                    self.reach_key(arenas, account, cell);
+                }
+                if !PENDING && arena.is_weak(slot) {
+                    self.reach_weak(arenas, account, cell);
+                    return None;
+                }
                 arena.cells(slot).ok().filter(|cells| !cells.is_empty())
             }
             None => {
@@ -244,10 +269,70 @@ impl<'w, const PENDING: bool> Trace<'w, PENDING> {
         }
     }
 
-    /// Visits all that the roots reach, deferred objects included, and frees the work
-    /// list.
-    pub(crate) fn finish(mut self, arenas: &Arenas, account: &mut Account) {
+    /// Takes note of the key of an entry that has been visited.
+    #[cold]
+    #[inline(never)]
+    fn reach_key(&mut self, arenas: &Arenas, account: &mut Account, key: Cell) {
+        let mut next = self.ephemerons.first(hash(arenas, key), key);
+        while let Some((entry, place)) = next {
+            self.examined = self.examined.saturating_add(1);
+            if let Some(value) = value(arenas, entry) {
+                self.scan(arenas, account, &[value]);
+            }
+            next = self.ephemerons.next(place);
+        }
+    }
+
+    /// Takes note of a weak table that has been visited.
+    #[cold]
+    #[inline(never)]
+    fn reach_weak(&mut self, arenas: &Arenas, account: &mut Account, table: Cell) {
+        if self.ephemerons.is_late() {
+            self.scan_weak(arenas, account, table);
+        } else {
+            self.deferred.set(table, true);
+            self.any_deferred = true;
+        }
+    }
+
+    /// Scans what the entries of a weak table hold. The others are noted under their keys.
+    fn scan_weak(&mut self, arenas: &Arenas, account: &mut Account, table: Cell) {
+        let arena = arenas.of(table);
+        let cells = arena.and_then(|arena| arena.cells(arena.find(table)?).ok());
+        for entry in cells.unwrap_or_default().chunks(stride(arenas, table.selector())) {
+            self.examined = self.examined.saturating_add(1);
+            match held(arenas, table, entry, |key| self.marks.get(key)) {
+                Held::Cells(cells) => self.scan(arenas, account, &cells),
+                Held::Nothing(entry) => {
+                    self.ephemerons.add(account, hash(arenas, entry.key), entry);
+                }
+            }
+        }
+    }
+
+    /// Goes through all weak tables again. Returns whether that has reached anything.
+    fn scan_all_weak(&mut self, arenas: &Arenas, account: &mut Account) -> bool {
+        let mut place = (0, 0);
+        while let Some(table) = next_weak(arenas, &mut place) {
+            if self.marks.get(table) {
+                self.scan_weak(arenas, account, table);
+            }
+        }
+        self.top > 0 || self.any_deferred
+    }
+
+    /// Visits all that the roots reach, deferred objects included.
+    pub(crate) fn converge(&mut self, arenas: &Arenas, account: &mut Account) {
         self.drain(arenas, account);
+        self.ephemerons.be_late();
+        self.visit_deferred(arenas, account);
+        while self.ephemerons.is_lost() && self.scan_all_weak(arenas, account) {
+            self.drain(arenas, account);
+            self.visit_deferred(arenas, account);
+        }
+    }
+
+    fn visit_deferred(&mut self, arenas: &Arenas, account: &mut Account) {
         while take(&mut self.any_deferred) {
             for arena in arenas.iter() {
                 let base = self.deferred.bases.of(arena.kind());
@@ -259,15 +344,50 @@ impl<'w, const PENDING: bool> Trace<'w, PENDING> {
                         bits &= bits.wrapping_sub(1);
                         let index = u32::try_from(index).unwrap_or(u32::MAX);
                         if let Ok(slot) = arena.slot(index) {
-                            self.scan(arenas, account, &[Cell::of_slot(slot.key, index)]);
+                            let cell = Cell::of_slot(slot.key, index);
+                            if !PENDING && !self.is_pending(cell) && arena.is_weak(slot) {
+                                self.scan_weak(arenas, account, cell);
+                            }
+                            self.scan(arenas, account, &[cell]);
                             self.drain(arenas, account);
                         }
                     }
                 }
             }
         }
+    }
+
+    /// Visits what is left, and frees the work list. Returns the entries of weak tables whose
+    /// keys were not reached.
+    pub(crate) fn finish(mut self, arenas: &Arenas, account: &mut Account) -> Ephemerons {
+        self.converge(arenas, account);
         if self.work.spilled() {
             account.replace(self.work.capacity().saturating_mul(size_of::<Cell>()), 0);
         }
+        self.ephemerons
+    }
+}
+
+/// The marks of a collection of the whole heap at once.
+#[derive(Debug)]
+pub(crate) struct TraceReader<'r, 'w> {
+    pub(crate) trace: &'r mut Trace<'w, false>,
+    pub(crate) arenas: &'r Arenas,
+    pub(crate) account: &'r mut Account,
+}
+
+impl Marking for TraceReader<'_, '_> {
+    fn is_marked(&self, cell: Cell) -> bool {
+        self.trace.marks.get(cell)
+    }
+
+    fn rescue(&mut self, cell: Cell) {
+        if let Some(cells) = self.trace.visit(self.arenas, self.account, cell) {
+            self.trace.scan(self.arenas, self.account, cells);
+        }
+    }
+
+    fn arenas(&self) -> &Arenas {
+        self.arenas
     }
 }

@@ -1,94 +1,13 @@
 //! Deep copies of object graphs from one heap into another.
 
-use bumpalo::collections::Vec;
-
-use crate::arena::{Arena, Slot, SlotNumbers, reserve};
-use crate::heap::{Heap, ScratchSpace, Store, StoreParts};
+use super::forwarding::{CopiedPair, Copies, Values};
+use super::host_copy::{Hook, HostCopy, with_hook};
+use crate::arena::{Arena, Slot};
+use crate::heap::{Checkpoint, Heap, Store, StoreParts};
 use crate::object::TableMut;
 use crate::object::table::{Table, copied, fill, words_for};
 use crate::ops::{symbols, table};
 use crate::words::{Cell, Elements, Error, Kind, Result, copy, corrupt, to_usize};
-
-/// An object of the source, and its copy.
-#[derive(Clone, Copy, Debug)]
-struct CopiedPair {
-    source: Cell,
-    copy: Cell,
-}
-
-/// The objects copied so far, breadth first.
-struct Copies<'b> {
-    scratch: ScratchSpace<'b>,
-    /// All copies.
-    list: Vec<'b, Cell>,
-    /// Whether the source may have symbols.
-    has_symbols: bool,
-    /// The copies of symbols, in the order of all copies.
-    symbols: Vec<'b, Cell>,
-    /// The pairs whose cells have to be translated.
-    pairs: Vec<'b, CopiedPair>,
-    /// The forwarding table: by the slot of an object, how many copies there were with its
-    /// own.
-    numbers: SlotNumbers<'b>,
-}
-
-impl<'b> Copies<'b> {
-    fn new_in(scratch: ScratchSpace<'b>, has_symbols: bool) -> Copies<'b> {
-        Copies {
-            scratch,
-            has_symbols,
-            list: Vec::new_in(scratch.bump),
-            symbols: Vec::new_in(scratch.bump),
-            pairs: Vec::new_in(scratch.bump),
-            numbers: SlotNumbers::new_in(scratch.bump),
-        }
-    }
-
-    /// The copy of a live object.
-    #[inline(always)]
-    fn find(&self, source: Cell) -> Option<Cell> {
-        self.list.get(to_usize(self.numbers.get(source)).checked_sub(1)?).copied()
-    }
-
-    /// Where the number of the copy of an object belongs; `None` if there is no room for
-    /// a copy.
-    #[inline(always)]
-    fn vacancy(&mut self, source: Cell) -> Option<&mut u32> {
-        let is_full =
-            self.list.len() == self.list.capacity() || self.pairs.len() == self.pairs.capacity();
-        if is_full { None } else { self.numbers.get_mut(source) }
-    }
-
-    /// Makes room for the copy of an object. Scratch memory and arenas grow in turns, on
-    /// one account.
-    #[cold]
-    fn make_room(&mut self, target: &mut Store, source: Cell) -> Result<&mut u32> {
-        self.scratch.let_grow(target.account_mut());
-        reserve(&mut self.list, 1)?;
-        reserve(&mut self.pairs, 1)?;
-        self.numbers.reserve(source)?;
-        self.scratch.charge(target.account_mut());
-        self.numbers.get_mut(source).ok_or_else(corrupt)
-    }
-
-    /// Makes room for the copy of a symbol.
-    #[cold]
-    fn make_room_for_symbol(&mut self, target: &mut Store) -> Result<()> {
-        self.scratch.let_grow(target.account_mut());
-        let reserved = reserve(&mut self.symbols, 1);
-        self.scratch.charge(target.account_mut());
-        reserved
-    }
-
-    /// Adds a copy, for which there is room.
-    #[inline(always)]
-    fn add(&mut self, pair: CopiedPair, has_cells: bool) {
-        self.list.push(pair.copy);
-        if has_cells {
-            self.pairs.push(pair);
-        }
-    }
-}
 
 impl Heap {
     /// Copies the object graph that `cell` reaches in another heap into this one, with
@@ -114,28 +33,164 @@ impl Heap {
     ///
     /// # Errors
     /// [`Error::Sealed`] if the graph has a sealed cell; [`Error::NoHostCopy`] if it has a
-    /// host object; [`Error::Stale`] if it has a handle of an object that was freed;
-    /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
-    /// [`Error::OutOfMemory`] if a copy cannot be allocated, as for [`Heap::alloc`]. This heap is unchanged, but for scratch
-    /// memory, and free blocks that may stay split.
+    /// host object: see [`Heap::transplant_with`]; [`Error::Stale`] if it has a handle of an
+    /// object that was freed; [`Error::Limit`], [`Error::ArenaFull`],
+    /// [`Error::ObjectTooLarge`] or [`Error::OutOfMemory`] if a copy cannot be allocated, as
+    /// for [`Heap::alloc`]. This heap is unchanged, but for scratch memory, and free blocks
+    /// that may stay split.
     pub fn transplant(&mut self, source: &Heap, cell: Cell) -> Result<Cell> {
-        if !cell.is_handle() {
-            return Ok(cell);
+        let mut cells = [cell];
+        self.transplant_all(source, &mut cells)?;
+        let [copy] = cells;
+        Ok(copy)
+    }
+
+    /// [`Heap::transplant`] of several values at once, such as the arguments of a call: each
+    /// cell is replaced by its copy, and what several of them reach is copied once. All or
+    /// nothing: the cells are as they were if it fails. O(cells + size of the graph).
+    ///
+    /// ```
+    /// use segheap::{Heap, List};
+    /// let (mut there, mut here) = (Heap::new(), Heap::new());
+    /// let shared = there.alloc(List::of(&[1.into()]))?;
+    /// let other = there.alloc(List::of(&[shared.into()]))?;
+    /// let mut cells = [shared.into(), other.into(), 7.into()];
+    /// here.transplant_all(&there, &mut cells)?;
+    ///
+    /// let [shared, other, seven] = cells;
+    /// here.get_mut::<List>(shared)?.push(2.into())?;
+    /// assert_eq!(here.display(other).to_string(), "[[1, 2]]");
+    /// assert_eq!(seven, 7.into());
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Heap::transplant`].
+    pub fn transplant_all(&mut self, source: &Heap, cells: &mut [Cell]) -> Result<()> {
+        self.transplant_graph(source, cells, None)
+    }
+
+    /// [`Heap::transplant_all`] of a graph that may have host objects: `hook` makes the value
+    /// of the copy of each. It is called once for each host object, breadth first. The new
+    /// values count against the limits of this heap, with the bytes that were declared for
+    /// those of the source, unless the hook declares others.
+    ///
+    /// If the transplant fails, or the hook panics, the values that the hook has made are
+    /// dropped, each once, after this heap is as it was before. A panic of such a drop
+    /// propagates after the others were dropped, if there is no other panic, and with the
+    /// feature `std`.
+    ///
+    /// ```
+    /// use segheap::{Error, Heap, List};
+    /// #[derive(Clone)]
+    /// struct Class { name: &'static str }
+    ///
+    /// let (mut there, mut here) = (Heap::new(), Heap::new());
+    /// let class = there.host(Class { name: "Point" })?;
+    /// let list = there.alloc(List::of(&[class, class]))?;
+    /// let mut cells = [list.into()];
+    /// here.transplant_with(&there, &mut cells, |object| {
+    ///     object.put(object.get::<Class>()?.clone())
+    /// })?;
+    ///
+    /// let [a, b] = [0, 1].map(|n| here.element::<List>(cells[0], n));
+    /// assert_eq!(here.host_ref::<Class>(a?)?.name, "Point");
+    /// assert_eq!(a, b); // one object, as there
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The error of the hook; [`Error::NoHostCopy`] if it returns without a value; otherwise
+    /// as [`Heap::transplant`].
+    pub fn transplant_with<E: From<Error>>(
+        &mut self,
+        source: &Heap,
+        cells: &mut [Cell],
+        hook: impl FnMut(&mut HostCopy<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        with_hook(hook, |hook| self.transplant_graph(source, cells, Some(hook)))
+    }
+
+    fn transplant_graph(
+        &mut self,
+        source: &Heap,
+        cells: &mut [Cell],
+        hook: Option<&mut Hook<'_>>,
+    ) -> Result<()> {
+        if !cells.iter().any(|cell| cell.is_handle()) {
+            return Ok(());
         }
+        // A value whose slot a copy may get.
+        self.drop_dead_values();
         let checkpoint = self.store.checkpoint();
         self.with_scratch(|heap, scratch| {
-            let has_symbols = source.store.arenas().symbols().is_any();
-            let mut copies = Copies::new_in(scratch, has_symbols);
-            if has_symbols {
-                heap.roots.note_frees();
-            }
-            let copied = copy_graph(&mut heap.store, &source.store, cell, &mut copies);
-            if copied.is_err() {
-                let newest_first = copies.list.iter().rev().copied();
-                heap.store.roll_back(&checkpoint, newest_first);
-            }
-            copied
+            // For no longer than the scratch memory: one lifetime does for all.
+            let hook = hook.map(|hook| hook as &mut Hook<'_>);
+            let mut copies = Copies::new_in(scratch, source, hook);
+            Transplant { heap, checkpoint: Some(&checkpoint), copies: &mut copies }
+                .run(source, cells)
         })
+    }
+}
+
+/// A transplant that is undone when it is dropped, also by a panic of the hook, unless it has
+/// come to its end.
+struct Transplant<'t, 'b> {
+    heap: &'t mut Heap,
+    /// What to return to; `None` at the end.
+    checkpoint: Option<&'t Checkpoint>,
+    copies: &'t mut Copies<'b>,
+}
+
+impl Transplant<'_, '_> {
+    /// Copies what the cells reach, and replaces the cells by their copies.
+    fn run(mut self, source: &Heap, cells: &mut [Cell]) -> Result<()> {
+        let Transplant { heap, copies, .. } = &mut self;
+        if copies.has_symbols {
+            heap.roots.note_frees();
+        }
+        copy_graph(&mut heap.store, &source.store, cells, copies)?;
+        self.give_values()?;
+        self.checkpoint = None;
+        let (copies, store) = (&self.copies, &self.heap.store);
+        for cell in cells.iter_mut().filter(|cell| cell.is_handle()) {
+            let copy = copies.find(*cell);
+            let copy = copy.or_else(|| symbols::counterpart(store, &source.store, *cell));
+            debug_assert!(copy.is_some(), "all that the cells reach has been copied");
+            *cell = copy.unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Records the copies, and gives those of host objects their values.
+    fn give_values(&mut self) -> Result<()> {
+        let Transplant { heap, copies, .. } = self;
+        if copies.values.list.is_empty() {
+            return record(&mut heap.store, copies);
+        }
+        let slots = heap.store.arena(Kind::HOST)?.indices();
+        let hosts = heap.roots.hosts_mut();
+        let capacity = hosts.reserve_entries(heap.store.account_mut(), slots)?;
+        if let Err(error) = record(&mut heap.store, copies) {
+            hosts.shrink_entries(heap.store.account_mut(), capacity);
+            return Err(error);
+        }
+        let StoreParts { resources, .. } = heap.store.parts();
+        while let Some((cell, value)) = copies.values.list.pop() {
+            resources.tally.foreign(value.bytes());
+            hosts.adopt(cell, value);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Transplant<'_, '_> {
+    fn drop(&mut self) {
+        if let Some(checkpoint) = self.checkpoint.take() {
+            let store = &mut self.heap.store;
+            store.roll_back(checkpoint, self.copies.list.iter().rev().copied());
+            store.account_mut().replace(self.copies.values.bytes(), 0);
+        }
     }
 }
 
@@ -144,23 +199,63 @@ impl Heap {
 fn copy_graph(
     target: &mut Store,
     source: &Store,
-    root: Cell,
+    roots: &[Cell],
     copies: &mut Copies<'_>,
-) -> Result<Cell> {
-    let root = copy_object(target, source, root, copies)?;
+) -> Result<()> {
+    for &root in roots.iter().filter(|root| root.is_handle()) {
+        copy_object(target, source, root, copies)?;
+    }
     let mut next = 0_usize;
     while let Some(&pair) = copies.pairs.get(next) {
         let (arena, slot) = source.open(pair.source)?;
         if let Elements::Entries(stride) = arena.shape().elements {
             let entries = table(arena, slot, stride)?;
-            copy_entries(target, source, entries, to_usize(stride), pair.copy, copies)?;
+            if has_values(source, entries) {
+                copies.has_deferred = true;
+                let kept = entries.iter().filter(|entry| !is_dropped(source, entries, entry));
+                for &cell in kept.flatten().filter(|cell| cell.is_handle()) {
+                    copy_object(target, source, cell, copies)?;
+                }
+            } else {
+                copy_entries(target, source, entries, to_usize(stride), pair.copy, copies)?;
+            }
         } else {
             copy_cells(target, source, arena.cells(slot)?, pair.copy, copies)?;
         }
         next = next.saturating_add(1);
     }
-    record(target, copies)?;
-    Ok(root)
+    if copies.has_deferred {
+        copy_deferred(target, source, copies)?;
+    }
+    Ok(())
+}
+
+/// Whether the copy of a table is without an entry: that of a freed key, of a weak one.
+fn is_dropped(source: &Store, table: Table<&[u64]>, entry: &[Cell]) -> bool {
+    table.is_weak() && entry.first().is_some_and(|&key| !source.keys().is_usable(key))
+}
+
+/// Whether a key of a table is a value.
+fn has_values(source: &Store, entries: Table<&[u64]>) -> bool {
+    let keys = source.keys();
+    entries.iter().filter_map(|entry| entry.first()).any(|&key| !keys.is_usable_by_bits(key))
+}
+
+/// Fills the copies of tables that have values as keys: the hash of one is known when all its
+/// parts have been translated.
+#[cold]
+fn copy_deferred(target: &mut Store, source: &Store, copies: &mut Copies<'_>) -> Result<()> {
+    let mut next = 0_usize;
+    while let Some(&CopiedPair { source: from, copy }) = copies.pairs.get(next) {
+        next = next.saturating_add(1);
+        let (arena, slot) = source.open(from)?;
+        let Elements::Entries(stride) = arena.shape().elements else { continue };
+        let entries = table(arena, slot, stride)?;
+        if has_values(source, entries) {
+            copy_entries(target, source, entries, to_usize(stride), copy, copies)?;
+        }
+    }
+    Ok(())
 }
 
 /// Records the copies in the open region, and has those of symbols be symbols, which are in
@@ -217,15 +312,27 @@ fn copy_entries(
     copy: Cell,
     copies: &mut Copies<'_>,
 ) -> Result<()> {
-    for (key, value) in entries.iter().map(copied) {
+    for position in 0..entries.used() {
+        let Some((key, value)) = entries.entry(position).map(copied) else { continue };
+        if is_dropped(source, entries, &[key]) {
+            continue;
+        }
         let mut entry = [key, value];
         for cell in entry.iter_mut().filter(|cell| cell.is_handle()) {
             *cell = copy_object(target, source, *cell, copies)?;
         }
-        let hash = target.keys().key(entry[0])?.hash;
+        let own = entries.is_own().then(|| entries.hash(position));
+        let hash = match own {
+            Some(hash) => hash,
+            None => target.keys().key(entry[0])?.hash,
+        };
         let StoreParts { arenas, resources, .. } = target.parts();
         let (kind, index) = (copy.selector(), copy.slot());
-        TableMut { arenas, resources, kind, index, stride }.append(entry[0], hash, &entry)?;
+        let mut table = TableMut { arenas, resources, kind, index, stride };
+        match own {
+            Some(_) => table.append_own(hash, &entry)?,
+            None => table.append(entry[0], hash, &entry)?,
+        }
     }
     Ok(())
 }
@@ -282,10 +389,9 @@ fn alloc_copy(
 ) -> Result<Cell> {
     let kind = object.selector();
     if kind.place() < Kind::OTHERS {
-        return Err(if kind == Kind::HOST { Error::NoHostCopy } else { Error::Sealed });
+        return copy_host(target, slot, object, copies);
     }
-    let number = u32::try_from(copies.list.len().saturating_add(1));
-    let number = number.map_err(|_| Error::OutOfMemory)?;
+    let number = copies.next_number()?;
     // After the allocation nothing may fail, or the copy would not be rolled back.
     match copies.vacancy(object) {
         Some(place) => *place = number,
@@ -293,9 +399,12 @@ fn alloc_copy(
     }
     let elements = arena.shape().elements;
     if let Elements::Entries(stride) = elements {
-        let entries = to_usize(table(arena, slot, stride)?.len());
-        let copy = alloc_table(target, kind, entries, to_usize(stride))?;
+        let table = table(arena, slot, stride)?;
+        let (entries, is_weak) = (to_usize(table.len()), table.is_weak());
+        let room = if is_weak { entries.max(1) } else { entries };
+        let copy = alloc_table(target, kind, (room, is_weak), to_usize(stride))?;
         copies.add(CopiedPair { source: object, copy }, entries > 0);
+        freeze_copy(target, slot, copy)?;
         return Ok(copy);
     }
     let (used, mut has_handles) = (arena.used(slot)?, false);
@@ -312,14 +421,57 @@ fn alloc_copy(
         Ok(())
     })?;
     copies.add(CopiedPair { source: object, copy }, has_handles);
+    freeze_copy(target, slot, copy)?;
     Ok(copy)
 }
 
-/// Allocates an empty table with room for so many entries.
+/// Copies a host object, with a value that the hook makes.
+#[cold]
 #[inline(never)]
-fn alloc_table(target: &mut Store, kind: Kind, entries: usize, stride: usize) -> Result<Cell> {
+fn copy_host(
+    target: &mut Store,
+    slot: Slot,
+    object: Cell,
+    copies: &mut Copies<'_>,
+) -> Result<Cell> {
+    if object.selector() != Kind::HOST {
+        return Err(Error::Sealed);
+    }
+    let number = copies.next_number()?;
+    *copies.make_room(target, object)? = number;
+    copies.make_room_for_value(target)?;
+    let Values { source, hook, made, .. } = &mut copies.values;
+    let hook = hook.as_mut().ok_or(Error::NoHostCopy)?;
+    hook(&mut HostCopy::new(object, source, target.account_mut(), made))?;
+    if made.is_none() {
+        return Err(Error::NoHostCopy);
+    }
+    let copy = target.alloc_unrecorded(Kind::HOST, 0, 0, |_| Ok(()))?;
+    copies.add(CopiedPair { source: object, copy }, false);
+    freeze_copy(target, slot, copy)?;
+    copies.values.list.extend(copies.values.made.take().map(|value| (copy, value)));
+    Ok(copy)
+}
+
+/// Has the copy of a frozen object be frozen.
+#[inline(always)]
+fn freeze_copy(target: &mut Store, slot: Slot, copy: Cell) -> Result<()> {
+    if !slot.is_frozen() {
+        return Ok(());
+    }
+    target.arena_mut(copy.selector())?.freeze(copy.slot(), slot.flags())
+}
+
+/// Allocates an empty table with room for so many entries, which may be weak.
+#[inline(never)]
+fn alloc_table(
+    target: &mut Store,
+    kind: Kind,
+    (entries, is_weak): (usize, bool),
+    stride: usize,
+) -> Result<Cell> {
     target.alloc_unrecorded(kind, 0, words_for(entries, stride), |words| {
-        fill(words, entries, stride);
+        fill(words, entries, stride, is_weak);
         Ok(())
     })
 }

@@ -94,13 +94,61 @@ pub(super) fn body_to_store<K: Sequence>(
     index: u32,
     element: K::Element,
 ) -> Option<(&mut u32, &mut [K::Element])> {
+    body_of::<K>(block_to_store::<K>(arenas, born, index, element)?)
+}
+
+/// The slot of an object and its block, as [`body_to_store`].
+#[inline(always)]
+fn block_to_store<K: Sequence>(
+    arenas: &mut Arenas,
+    born: Born,
+    index: u32,
+    element: K::Element,
+) -> Option<(&mut Slot, &mut [u64])> {
     let stored = (&element as &dyn Any).downcast_ref::<Cell>();
     let is_noted = stored.is_some_and(|&cell| arenas.note_stored(born, K::KIND, index, &[cell]));
-    if is_noted {
-        body_of::<K>(arenas.get_mut(K::KIND)?.write::<u8>(index)?)
-    } else {
-        body::<K>(arenas, index)
-    }
+    let arena = arenas.get_mut(K::KIND)?;
+    if is_noted { arena.write::<u8>(index) } else { arena.write::<K::Element>(index) }
+}
+
+/// Appends an element to an object whose block has room for it, and sets the word of its
+/// header.
+#[inline(always)]
+pub(super) fn push_with_header<K: Sequence>(
+    arenas: &mut Arenas,
+    index: u32,
+    header: u64,
+    element: K::Element,
+) -> Option<()> {
+    write_after::<K>(arenas.get_mut(K::KIND)?.write_dense::<K::Element>(index)?, header, element)
+}
+
+#[inline(always)]
+fn write_after<K: Sequence>(
+    (slot, block): (&mut Slot, &mut [u64]),
+    header: u64,
+    element: K::Element,
+) -> Option<()> {
+    let (first, body) = block.split_first_mut().filter(|_| K::SHAPE.header == 1)?;
+    let place = K::Element::slice_mut(body).get_mut(to_usize(slot.len))?;
+    (*first, *place) = (header, element);
+    // A block has no more words than a slot can count.
+    slot.len = slot.len.wrapping_add(1);
+    Some(())
+}
+
+/// [`push_with_header`] to an object whose block is full, or that only a cold path may open.
+#[cold]
+pub(super) fn push_with_header_grown<K: Sequence>(
+    arenas: &mut Arenas,
+    resources: &mut Resources,
+    index: u32,
+    header: u64,
+    element: K::Element,
+) -> Result<()> {
+    arenas.get_mut(K::KIND).ok_or_else(corrupt)?.reserve(resources, index, 1)?;
+    let opened = block_to_store::<K>(arenas, resources.born, index, element);
+    opened.and_then(|opened| write_after::<K>(opened, header, element)).ok_or_else(corrupt)
 }
 
 /// [`ViewMut::set`] where the object has no such element, or only a cold path may open it.

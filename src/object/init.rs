@@ -71,8 +71,19 @@ impl<'a, K: Sequence> SequenceInit<'a, K> {
         SequenceInit { header, contents: Contents::Repeat(element, len) }
     }
 
-    pub(crate) const fn capacity(len: usize) -> Self {
-        SequenceInit { header: 0, contents: Contents::Capacity(len) }
+    pub(crate) const fn capacity(header: u64, len: usize) -> Self {
+        SequenceInit { header, contents: Contents::Capacity(len) }
+    }
+
+    /// The elements that the object will have; of equal ones, the first.
+    pub(crate) fn elements(&self) -> impl Iterator<Item = K::Element> {
+        let (slice, two, one) = match self.contents {
+            Contents::Slice(elements) => (elements, None, None),
+            Contents::Two(two) => (&[][..], Some(two), None),
+            Contents::Repeat(element, len) => (&[][..], None, (len > 0).then_some(element)),
+            Contents::Capacity(_) => (&[][..], None, None),
+        };
+        slice.iter().copied().chain(two.into_iter().flatten()).chain(one)
     }
 }
 
@@ -122,12 +133,55 @@ impl<K: Sequence> ObjectInit for SequenceInit<'_, K> {
 /// their constructors, such as [`Map::with_capacity`](crate::Map::with_capacity).
 pub struct TableInit<K> {
     entries: usize,
+    is_weak: bool,
     kind: PhantomData<K>,
 }
 
 impl<K> TableInit<K> {
     pub(crate) const fn with_capacity(entries: usize) -> TableInit<K> {
-        TableInit { entries, kind: PhantomData }
+        TableInit { entries, is_weak: false, kind: PhantomData }
+    }
+
+    /// Makes the table *weak by its keys*: an entry keeps neither its key nor its value live.
+    /// Its value is held as long as its key is reachable by other means (an ephemeron: the
+    /// value may refer to the key), and a collection that frees the key removes the entry.
+    /// Weak maps give objects properties, caches and finalizers from outside; a weak set is
+    /// a set of marks on objects.
+    ///
+    /// Keys by value are held as in other tables, with their values, as no program can tell
+    /// when the last one is gone: null, booleans, numbers and texts, symbols among them.
+    ///
+    /// An entry of a freed key matches no key, as in other tables, and is counted and
+    /// iterated over until it is removed: at the next collection of the whole heap, or when
+    /// the table would have to grow. While a collection in steps sweeps, keys that it has
+    /// found to be garbage fail as freed ones do. Regions that close hold entries as other
+    /// tables do: those that are kept stay until the next collection.
+    ///
+    /// Operations cost the same as on other tables; a collection takes expected O(entries) in
+    /// addition, in any order of keys and values, and 24 to 60 bytes for each entry whose key
+    /// has not been reached when it is met. If that memory is refused, it goes through all
+    /// tables again until nothing more is reached.
+    ///
+    /// ```
+    /// use segheap::{Cell, Heap, List, Map};
+    /// let mut heap = Heap::new();
+    /// let hidden = heap.alloc(Map::new().weak())?;
+    /// let object = heap.alloc(List::new())?;
+    /// let property = heap.alloc(List::of(&[object.into()]))?;
+    /// heap.map_insert(hidden, object.into(), property.into())?;
+    /// heap.collect([hidden.cell(), object.cell()])?;
+    /// assert_eq!(heap.map_get(hidden, object.into())?, Some(property.into()));
+    ///
+    /// let collected = heap.collect([hidden])?; // its value refers to the key, and does not keep it
+    /// assert_eq!((collected.freed, collected.cleared), (2, 1));
+    /// assert!(heap.get(hidden)?.is_empty());
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    #[must_use]
+    pub const fn weak(self) -> TableInit<K> {
+        // The mark is in the block, which a table without capacity does not have.
+        let entries = if self.entries == 0 { 1 } else { self.entries };
+        TableInit { entries, is_weak: true, kind: PhantomData }
     }
 }
 
@@ -147,6 +201,6 @@ impl<K: Keyed> ObjectInit for TableInit<K> {
     }
 
     fn fill(self, words: &mut [u64], _: Internal) {
-        table::fill(words, self.entries, K::STRIDE);
+        table::fill(words, self.entries, K::STRIDE, self.is_weak);
     }
 }

@@ -6,9 +6,7 @@ use super::table_mut::TableMut;
 use super::view::{Cursor, Object, View};
 use super::view_mut::ViewMut;
 use crate::arena::Slot;
-#[cfg(doc)]
-use crate::words::Error;
-use crate::words::{Cell, Elements, Result, Shape, corrupt, out_of_range, to_usize};
+use crate::words::{Cell, Elements, Error, Result, Shape, corrupt, out_of_range, to_usize};
 
 /// A kind that is a hash table.
 #[doc(hidden)]
@@ -80,9 +78,15 @@ impl<'h> Keys<'h> {
     }
 
     /// [`Keys::locate`] of keys that are no texts in an arena, and in ordered tables.
+    ///
+    /// # Errors
+    /// [`Error::OtherHash`] if a VM gives the hashes; those of [`Keys::key`].
     #[inline(never)]
     fn locate_any(self, table: Table<&[u64]>, key: Cell) -> Result<Located> {
-        let key = self.key(key)?;
+        if table.is_own() {
+            return Err(Error::OtherHash);
+        }
+        let key = if table.is_weak() { self.weak_key(key)? } else { self.key(key)? };
         if table.is_ordered() {
             let found = self.locate_ordered(table, &key);
             let found = found.map(|position| (usize::MAX, position)).ok_or(usize::MAX);
@@ -137,7 +141,8 @@ fn locate_by_bits(table: Table<&[u64]>, hash: u32, key: Cell) -> Option<(usize, 
     table.find(hash, |entry| entry == key).ok()
 }
 
-/// The entry at a position if it has this key.
+/// The entry at a position if it has this key. `None` of a weak table, where the key may be
+/// garbage.
 #[inline(always)]
 pub(crate) fn entry_at<K: Keyed>(
     words: &[u64],
@@ -145,8 +150,10 @@ pub(crate) fn entry_at<K: Keyed>(
     position: u32,
     key: Cell,
 ) -> Option<Entry> {
-    let cells = Table::new(words, used, K::STRIDE).cells(position).filter(|_| position < used)?;
-    Some(copied(cells)).filter(|entry| entry.0 == key)
+    let table = Table::new(words, used, K::STRIDE);
+    let cells = table.cells(position).filter(|_| position < used)?;
+    let is_plain = !table.is_weak() && !table.is_own();
+    Some(copied(cells)).filter(|entry| entry.0 == key && is_plain)
 }
 
 /// Sets the entry of an integer in an opened table; returns what it replaces. `None`, and
@@ -254,7 +261,9 @@ impl<'h, K: Keyed> View<'h, K> {
                 return Ok(found);
             }
         } else if let Some(position) = self.table().find_among_few(key)
-            && self.context.is_usable(key)
+            && self.context.is_usable_by_bits(key)
+            && !self.table().is_weak()
+            && !self.table().is_own()
         {
             return Ok(self.table().cells(position).map(copied));
         } else if let Some(hash) = self.context.symbol_hash(key)
@@ -282,6 +291,11 @@ impl<'h, K: Keyed> View<'h, K> {
     /// [`Error::Stale`].
     pub(crate) fn index_of_key(self, key: Cell) -> Result<Option<usize>> {
         Ok(self.locate_key(key)?.map(|(position, _)| self.table().rank(position)))
+    }
+
+    /// Whether the table is weak by its keys.
+    pub(crate) fn is_weak_table(self) -> bool {
+        self.table().is_weak()
     }
 
     /// The number of entries.

@@ -93,7 +93,7 @@ impl<K: Keyed> ViewMut<'_, K> {
         let all = Keys::new(self.arenas);
         let additional = keys.len();
         for key in keys {
-            if !all.is_usable(key) {
+            if !all.is_usable_by_bits(key) {
                 all.key(key)?;
             }
         }

@@ -1,18 +1,19 @@
 //! [`Keys`]: equality and hash of the keys of maps and sets.
 //!
 //! Null, bools and floats are keys by value (0.0 equals -0.0, NaN equals itself),
-//! integers and text by value whether they lie in the cell or in an arena, and all
-//! objects that can change in place by identity. Numbers of different types are
-//! different keys: 1 is not 1.0.
+//! integers and text by value whether they lie in the cell or in an arena, objects that
+//! were allocated as values by their content, and all others by identity. Numbers of
+//! different types are different keys: 1 is not 1.0.
 
 use core::cmp::Ordering;
 
 use bytemuck::cast_slice;
 
 use super::integer::Integer;
+use super::structure::Value;
 use crate::arena::{Arena, Arenas, Slot};
 use crate::words::{
-    Cell, Error, GENERATION_MASK, KeyBy, Result, ShortStr, Unpacked, corrupt, to_usize,
+    Cell, Error, GENERATION_MASK, KeyBy, KeyHasher, Result, ShortStr, Unpacked, corrupt, to_usize,
 };
 
 /// What the operations of a kind read beside its own arena.
@@ -58,12 +59,12 @@ pub struct Keys<'h>(&'h Arenas);
 pub(crate) struct Key<'h> {
     pub(crate) cell: Cell,
     pub(crate) hash: u32,
-    class: Class<'h>,
+    pub(super) class: Class<'h>,
 }
 
 /// The value that a key is compared by.
 #[derive(Clone, Copy, Debug)]
-enum Class<'h> {
+pub(super) enum Class<'h> {
     /// The bits of the cell.
     Bits,
     Float(f64),
@@ -72,6 +73,8 @@ enum Class<'h> {
     Large(Integer<'h>),
     ShortText(ShortStr),
     Text(&'h [u8]),
+    /// The content of an object.
+    Value(Value<'h>),
 }
 
 impl Class<'_> {
@@ -83,6 +86,7 @@ impl Class<'_> {
             Class::Int(_) => 2,
             Class::Large(_) => 3,
             Class::ShortText(_) | Class::Text(_) => 4,
+            Class::Value(_) => 5,
         }
     }
 
@@ -116,7 +120,7 @@ impl<'h> Keys<'h> {
 
     /// The arena of the kind in a handle; of another cell, any arena or none.
     #[inline(always)]
-    fn arena(&self, cell: Cell) -> Option<&'h Arena> {
+    pub(super) fn arena(&self, cell: Cell) -> Option<&'h Arena> {
         self.0.of(cell)
     }
 
@@ -173,22 +177,27 @@ impl<'h> Keys<'h> {
                 (Class::Large(large), self.hash_bytes(sign, cast_slice(large.limbs)))
             }
             Some(Class::Text(text)) => (Class::Text(text), self.hash_of(cell, text)),
+            Some(Class::Value(value)) => (Class::Value(value), self.hash_value(value)?),
             Some(class) => (class, 0),
         };
         Ok(Key { cell, hash, class })
     }
 
-    /// The hash of a handle that is a key by identity, or of a freed object, which no look-up
-    /// finds.
-    pub(crate) fn hash_identity(&self, cell: Cell) -> u32 {
-        self.0.hash_seeds().word(cell.bits() & !GENERATION_MASK)
+    /// [`Keys::key`] of a part of a value that is none: a level of calls, no recursion.
+    pub(super) fn key_of_part(&self, part: Cell) -> Result<Key<'h>> {
+        self.key(part)
+    }
+
+    /// Begins the hash of a value.
+    pub(super) fn hasher(&self) -> KeyHasher<'h> {
+        self.0.hash_seeds().structure()
     }
 
     /// The value that an object is compared by; `None` for its identity.
     fn content(&self, arena: &'h Arena, slot: Slot) -> Result<Option<Class<'h>>> {
         let words = arena.used(slot)?;
         Ok(match arena.shape().key {
-            KeyBy::Identity => None,
+            KeyBy::Identity => Value::of(arena, slot).map(Class::Value),
             KeyBy::Text => {
                 Some(Class::Text(cast_slice(words).get(..to_usize(slot.len)).ok_or_else(corrupt)?))
             }
@@ -218,6 +227,12 @@ impl<'h> Keys<'h> {
             }
             Class::ShortText(text) => self.is_text(entry, text.as_bytes()),
             Class::Text(text) => self.is_text(entry, text),
+            Class::Value(value) => match self.entry(entry) {
+                Some(Class::Value(other)) => {
+                    self.compare_values(value, other) == Some(Ordering::Equal)
+                }
+                _ => false,
+            },
         }
     }
 
@@ -267,6 +282,13 @@ impl<'h> Keys<'h> {
         self.content(arena, arena.check(cell).ok()?).ok()?
     }
 
+    /// What the object of an entry is compared by; `None` if it was freed, as it may have been
+    /// a key by its content then.
+    fn content_of_entry(&self, entry: Cell) -> Option<Class<'h>> {
+        let arena = self.arena(entry)?;
+        Some(self.content(arena, arena.find(entry)?).ok()?.unwrap_or(Class::Bits))
+    }
+
     /// How `key` compares to the cell of an entry, in an order of all keys in which
     /// those that are the same are equal. `None` if the entry was a key by the value of
     /// an object that was freed.
@@ -275,7 +297,7 @@ impl<'h> Keys<'h> {
             Unpacked::Float(float) => Class::Float(if float == 0.0 { 0.0 } else { float }),
             Unpacked::Int(int) => Class::Int(int),
             Unpacked::ShortStr(text) => Class::ShortText(text),
-            _ if self.is_by_value(entry) => self.entry(entry)?,
+            _ if entry.is_handle() => self.content_of_entry(entry)?,
             _ => Class::Bits,
         };
         Some(match (&key.class, &other) {
@@ -283,8 +305,31 @@ impl<'h> Keys<'h> {
             (Class::Float(a), Class::Float(b)) => a.to_bits().cmp(&b.to_bits()),
             (Class::Int(a), Class::Int(b)) => a.cmp(b),
             (Class::Large(a), Class::Large(b)) => a.cmp(b),
+            (&Class::Value(a), &Class::Value(b)) => self.compare_values(a, b)?,
             (a, b) => a.rank().cmp(&b.rank()).then_with(|| a.text().cmp(b.text())),
         })
+    }
+
+    /// The hash of the handle of an object that is a key by its identity, and may have been
+    /// freed.
+    pub(crate) fn hash_identity(&self, cell: Cell) -> u32 {
+        self.0.hash_seeds().word(cell.bits() & !GENERATION_MASK)
+    }
+
+    /// [`Arenas::is_known`].
+    pub(super) fn is_known(&self, handle: Cell) -> bool {
+        self.0.is_known(handle)
+    }
+
+    /// The cell as a key of a weak table. As [`Keys::key`].
+    ///
+    /// # Errors
+    /// [`Error::Stale`], also if a cycle that sweeps has found the object to be garbage.
+    pub(crate) fn weak_key(&self, cell: Cell) -> Result<Key<'h>> {
+        if self.0.is_weak_key(cell) && self.0.is_doomed(cell) {
+            return Err(Error::Stale { kind: cell.selector() });
+        }
+        self.key(cell)
     }
 
     /// Whether a cell is no object that was freed.
@@ -293,18 +338,32 @@ impl<'h> Keys<'h> {
         !cell.is_handle() || self.0.contains(cell)
     }
 
+    /// Whether a cell is no object that was freed, and no value: one of these may have a part
+    /// that was freed.
+    #[inline(always)]
+    pub(crate) fn is_usable_by_bits(&self, cell: Cell) -> bool {
+        !cell.is_handle()
+            || self
+                .arena(cell)
+                .and_then(|arena| arena.find(cell))
+                .is_some_and(|slot| !slot.is_value())
+    }
+
+    /// Whether a cell can be a key: it and its parts were not freed.
+    pub(crate) fn is_usable_key(&self, cell: Cell) -> bool {
+        self.is_usable_by_bits(cell) || self.key(cell).is_ok()
+    }
+
+    /// [`Arenas::is_weak_key`].
+    pub(super) fn is_weak_key(&self, cell: Cell) -> bool {
+        self.0.is_weak_key(cell)
+    }
+
     /// Whether a cell is the handle of a kind whose objects are integers.
     #[inline]
     pub(crate) fn is_integer(&self, cell: Cell) -> bool {
         let arena = self.arena(cell).filter(|_| cell.is_handle());
         arena.is_some_and(|arena| arena.shape().key == KeyBy::Integer)
-    }
-
-    /// Whether a cell is the handle of a kind whose objects are keys by value.
-    #[inline]
-    pub(crate) fn is_by_value(&self, cell: Cell) -> bool {
-        let arena = self.arena(cell).filter(|_| cell.is_handle());
-        arena.is_some_and(|arena| arena.shape().key != KeyBy::Identity)
     }
 }
 

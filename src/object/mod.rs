@@ -11,10 +11,13 @@ mod keyed_mut;
 mod keys;
 pub(crate) mod limbs;
 mod numbers;
+mod own_hash;
+mod structure;
 pub(crate) mod table;
 mod table_mut;
 mod view;
 mod view_mut;
+mod weak;
 
 pub(crate) use init::Internal;
 pub use init::{ObjectInit, SequenceInit, TableInit};
@@ -28,3 +31,4 @@ pub use numbers::Number;
 pub(crate) use table_mut::TableMut;
 pub use view::{Cursor, Growable, Mutable, Object, Sequence, ValueArray, View};
 pub use view_mut::ViewMut;
+pub(crate) use weak::{remove_all_freed, remove_freed};

@@ -33,7 +33,7 @@ struct Place {
 
 impl TableMut<'_> {
     /// The table to read, and the keys of the heap.
-    fn read(&self) -> Result<(Table<&[u64]>, Keys<'_>)> {
+    pub(super) fn read(&self) -> Result<(Table<&[u64]>, Keys<'_>)> {
         let arena = self.arenas.get(self.kind).ok_or_else(corrupt)?;
         let slot = arena.slot(self.index)?;
         Ok((Table::new(arena.used(slot)?, slot.len, self.stride), Keys::new(self.arenas)))
@@ -41,7 +41,7 @@ impl TableMut<'_> {
 
     /// [`TableMut::write`], to store the cells of an entry and move none. Of a table that a
     /// collection scans in parts, these are noted, and not that it was written.
-    fn write_entry(&mut self, entry: &[Cell]) -> Result<(&mut Slot, &mut [u64])> {
+    pub(super) fn write_entry(&mut self, entry: &[Cell]) -> Result<(&mut Slot, &mut [u64])> {
         if !self.arenas.note_stored(self.resources.born, self.kind, self.index, entry) {
             return self.write();
         }
@@ -83,7 +83,7 @@ impl TableMut<'_> {
     }
 
     /// [`TableMut::edit`] that stores the cells of an entry and moves none.
-    fn put(
+    pub(super) fn put(
         &mut self,
         entry: &[Cell],
         change: impl FnOnce(&mut Table<&mut [u64]>) -> Option<u32>,
@@ -200,7 +200,8 @@ impl TableMut<'_> {
 
     /// Rebuilds a full table with room for another entry.
     #[cold]
-    fn grow(&mut self) -> Result<()> {
+    pub(super) fn grow(&mut self) -> Result<()> {
+        self.remove_all_freed()?;
         if self.read()?.0.is_mostly_holes() {
             self.shrink()?;
         }
@@ -228,7 +229,7 @@ impl TableMut<'_> {
             let arena = self.arenas.get_mut(self.kind).ok_or_else(corrupt)?;
             match arena.grow_to(self.resources, self.index, kept, plan.words) {
                 Ok(()) => {
-                    let plan = plan.fill(to_usize(arena.slot(self.index)?.cap));
+                    let plan = plan.fill(to_usize(arena.slot(self.index)?.cap()));
                     return if kept == 0 { self.start(plan) } else { self.rebuild(plan) };
                 }
                 Err(error) => refused = refused.or(Some(error)),
@@ -326,7 +327,7 @@ impl TableMut<'_> {
     }
 
     /// Removes the entry at a position; shrinks the table if few are left.
-    pub(super) fn remove_at(&mut self, position: u32) -> Result<Entry> {
+    pub(crate) fn remove_at(&mut self, position: u32) -> Result<Entry> {
         let removed = self.take(position)?;
         self.shrink_if_sparse()?;
         Ok(removed)
@@ -349,7 +350,7 @@ impl TableMut<'_> {
     }
 
     /// Removes the entry at a position. Positions stay.
-    fn take(&mut self, position: u32) -> Result<Entry> {
+    pub(super) fn take(&mut self, position: u32) -> Result<Entry> {
         let (table, keys) = self.read()?;
         if table.is_ordered() {
             let key = table.key(position).filter(|&key| keys.key(key).is_ok());
@@ -368,7 +369,7 @@ impl TableMut<'_> {
     }
 
     #[inline]
-    fn shrink_if_sparse(&mut self) -> Result<()> {
+    pub(super) fn shrink_if_sparse(&mut self) -> Result<()> {
         if self.read()?.0.is_sparse() { self.shrink() } else { Ok(()) }
     }
 
@@ -392,7 +393,7 @@ impl TableMut<'_> {
     /// [`TableMut::shrink_to_fit`], if that halves the block at least.
     pub(super) fn shrink_if_spare(&mut self) -> Result<()> {
         let arena = self.arenas.get(self.kind).ok_or_else(corrupt)?;
-        let cap = to_usize(arena.slot(self.index)?.cap);
+        let cap = to_usize(arena.slot(self.index)?.cap());
         let (table, _) = self.read()?;
         // The plan costs a look at the entries: most tables have too many.
         let live = to_usize(table.len()).saturating_mul(self.stride);
@@ -406,7 +407,7 @@ impl TableMut<'_> {
     /// Rebuilds the table by a plan, if that is smaller, and frees the rest of the block.
     fn shrink_to(&mut self, plan: Plan) -> Result<()> {
         let arena = self.arenas.get(self.kind).ok_or_else(corrupt)?;
-        if plan.words >= to_usize(arena.slot(self.index)?.cap) {
+        if plan.words >= to_usize(arena.slot(self.index)?.cap()) {
             return Ok(());
         }
         self.rebuild(plan)?;

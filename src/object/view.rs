@@ -103,7 +103,7 @@ pub struct View<'h, K: Object> {
 impl<'h, K: Object> View<'h, K> {
     #[inline(always)]
     pub(crate) fn new(arena: &'h Arena, slot: Slot, context: ContextOf<'h, K>) -> Result<Self> {
-        let words = arena.words(slot, K::SHAPE.words(slot.len, slot.cap))?;
+        let words = arena.words(slot, K::SHAPE.words(slot.len, slot.room))?;
         Ok(View { words, len: slot.len, context, kind: PhantomData })
     }
 

@@ -6,7 +6,7 @@ use core::ops::RangeBounds;
 
 use super::body::{
     body_to_store, dense_body, dense_body_to_cut, elements, first_spare, pop_cold, pop_last,
-    push_grown, set_cold,
+    push_grown, push_with_header, push_with_header_grown, set_cold,
 };
 use super::keys::Context;
 use super::keys::Keys;
@@ -48,14 +48,22 @@ pub struct ViewMut<'h, K: Object> {
     pub(super) arenas: &'h mut Arenas,
     pub(super) resources: &'h mut Resources,
     pub(super) index: u32,
+    /// Whether the slot is known to be a dense one: known at compile time on hot paths, so
+    /// that these look the slot up once.
+    is_dense: bool,
     kind: PhantomData<K>,
 }
 
 impl<'h, K: Object> ViewMut<'h, K> {
-    /// The object in slot `index` of the arena of its kind, which is live.
+    /// The object in slot `index` of the arena of its kind, which is live and may change.
     #[inline(always)]
-    pub(crate) fn new(arenas: &'h mut Arenas, resources: &'h mut Resources, index: u32) -> Self {
-        ViewMut { arenas, resources, index, kind: PhantomData }
+    pub(crate) fn new(
+        arenas: &'h mut Arenas,
+        resources: &'h mut Resources,
+        index: u32,
+        is_dense: bool,
+    ) -> Self {
+        ViewMut { arenas, resources, index, is_dense, kind: PhantomData }
     }
 
     #[inline(always)]
@@ -124,7 +132,7 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     /// [`Error::OutOfRange`] if `index` is not below the length.
     #[inline(always)]
     pub fn set(&mut self, index: usize, element: K::Element) -> Result<()> {
-        let arena = self.arenas.get_mut(K::KIND);
+        let arena = self.arenas.get_mut(K::KIND).filter(|_| self.is_dense);
         let header = to_usize(K::SHAPE.header);
         let place = arena.and_then(|arena| arena.element_at_mut(self.index, header, index));
         match place {
@@ -219,6 +227,31 @@ impl<'h, K: Mutable> ViewMut<'h, K> {
     }
 }
 
+/// Objects of kinds that have one word of header.
+impl<K: Mutable> ViewMut<'_, K> {
+    /// Sets the header.
+    #[inline(always)]
+    pub(crate) fn set_header(&mut self, header: u64) -> Result<()> {
+        let index = self.index;
+        let opened = self.arena_mut()?.write::<u8>(index).filter(|_| K::SHAPE.header == 1);
+        let (_, block) = opened.ok_or_else(corrupt)?;
+        *block.first_mut().ok_or_else(corrupt)? = header;
+        Ok(())
+    }
+
+    /// Sets the header, and appends an element.
+    #[inline(always)]
+    pub(crate) fn extend_header(&mut self, header: u64, element: K::Element) -> Result<()> {
+        match push_with_header::<K>(self.arenas, self.index, header, element) {
+            Some(()) => Ok(()),
+            None => {
+                let ViewMut { arenas, resources, index, .. } = self;
+                push_with_header_grown::<K>(arenas, resources, *index, header, element)
+            }
+        }
+    }
+}
+
 impl<K: Growable> ViewMut<'_, K> {
     /// Appends an element. Amortised O(1); O(len) when the object moves.
     ///
@@ -238,7 +271,8 @@ impl<K: Growable> ViewMut<'_, K> {
     #[inline(always)]
     pub fn push(&mut self, element: K::Element) -> Result<()> {
         // Passing `self` to the cold function would force it into memory.
-        match dense_body::<K>(self.arenas, self.index).and_then(first_spare::<K>) {
+        let body = if self.is_dense { dense_body::<K>(self.arenas, self.index) } else { None };
+        match body.and_then(first_spare::<K>) {
             Some((len, place)) => {
                 *place = element;
                 *len = len.wrapping_add(1);
@@ -302,7 +336,8 @@ impl<K: Growable> ViewMut<'_, K> {
     /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
     /// [`Error::OutOfMemory`] if the object cannot grow. Nothing has changed then.
     pub fn extend(&mut self, elements: &[K::Element]) -> Result<()> {
-        if let Some((len, body)) = dense_body::<K>(self.arenas, self.index) {
+        let body = if self.is_dense { dense_body::<K>(self.arenas, self.index) } else { None };
+        if let Some((len, body)) = body {
             let end = to_usize(*len).saturating_add(elements.len());
             let place = body.get_mut(to_usize(*len)..end);
             if let (Some(place), Ok(end)) = (place, u32::try_from(end)) {
@@ -384,7 +419,9 @@ impl<K: Growable> ViewMut<'_, K> {
     /// [`Error::Corrupt`] only if this crate has a bug.
     #[inline]
     pub fn pop(&mut self) -> Result<Option<K::Element>> {
-        match dense_body_to_cut::<K>(self.arenas, self.index).and_then(pop_last::<K>) {
+        let body =
+            if self.is_dense { dense_body_to_cut::<K>(self.arenas, self.index) } else { None };
+        match body.and_then(pop_last::<K>) {
             Some(popped) => {
                 self.arena_mut()?.note_shrunk();
                 Ok(Some(popped))

@@ -33,6 +33,7 @@ pub(super) fn decide<K: Object, E: From<Error>>(
     apply: impl FnOnce(&mut Heap, &[bool]) -> Result<()>,
 ) -> Result<(), E> {
     heap.with_scratch(|heap, scratch| {
+        heap.store.get_mut::<K>(object)?;
         let cells_now = cells::<K>(&heap.store, object)?;
         let (mut before, mut decisions) = (Vec::new_in(scratch.bump), Vec::new_in(scratch.bump));
         reserve(&mut before, cells_now.len())?;

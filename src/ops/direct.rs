@@ -3,7 +3,7 @@
 //! place, so that nothing has to be kept for it.
 
 use crate::heap::{Heap, Store};
-use crate::kinds::{Map, Set};
+use crate::kinds::{Map, Set, Struct};
 use crate::object::{
     Keyed, Mutable, Sequence, View, entry_at, entry_of_int, find_symbol, insert_int,
 };
@@ -111,11 +111,106 @@ impl Heap {
                 Ok(())
             }
             None => {
+                self.store.get_mut::<K>(cell)?;
                 let element = element_cold::<K>(&self.store, cell, index)?;
                 set_element_cold::<K>(&mut self.store, cell, index, change(element))
             }
         }
     }
+}
+
+/// Fields of records, for inline caches.
+impl Heap {
+    /// Returns field `index` of a record if it has this shape, which an instruction has
+    /// remembered with the index; `None` for a record of another shape. One check for both.
+    /// O(1).
+    ///
+    /// ```
+    /// use segheap::{Heap, Struct};
+    /// let mut heap = Heap::new();
+    /// let point = heap.alloc(Struct::of(7, &[3.into(), 4.into()]))?;
+    /// assert_eq!(heap.field(point, 7, 1)?, Some(4.into())); // a hit
+    /// assert_eq!(heap.field(point, 8, 1)?, None); // a miss: look the name up
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Heap::get`]; [`Error::OutOfRange`] if the record has this shape, and `index` is
+    /// not below the number of its fields.
+    #[inline(always)]
+    pub fn field(
+        &self,
+        record: impl AsHandle<Struct>,
+        shape: u32,
+        index: usize,
+    ) -> Result<Option<Cell>> {
+        let cell = record.into();
+        let arena = self.store.arenas().get(Struct::KIND);
+        match arena.and_then(|arena| arena.element_under(cell, u64::from(shape), index)) {
+            Some(field) => Ok(field),
+            None => field_cold(&self.store, cell, shape, index),
+        }
+    }
+
+    /// Overwrites field `index` of a record if it has this shape, and returns whether it has:
+    /// [`Heap::field`] to write. O(1).
+    ///
+    /// ```
+    /// use segheap::{Heap, Struct};
+    /// let mut heap = Heap::new();
+    /// let point = heap.alloc(Struct::of(7, &[3.into(), 4.into()]))?;
+    /// assert!(heap.set_field(point, 7, 1, 5.into())?);
+    /// assert!(!heap.set_field(point, 8, 1, 6.into())?);
+    /// assert_eq!(heap.display(point).to_string(), "Struct<7>{3, 5}");
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Heap::get_mut`]; [`Error::OutOfRange`] if the record has this shape, and `index`
+    /// is not below the number of its fields.
+    #[inline(always)]
+    pub fn set_field(
+        &mut self,
+        record: impl AsHandle<Struct>,
+        shape: u32,
+        index: usize,
+        value: Cell,
+    ) -> Result<bool> {
+        let cell = record.into();
+        let arena = self.store.arena_mut(Struct::KIND)?;
+        match arena.element_under_mut(cell, u64::from(shape), index) {
+            Some(Some(place)) => {
+                *place = value;
+                Ok(true)
+            }
+            Some(None) => Ok(false),
+            None => set_field_cold(&mut self.store, cell, shape, index, value),
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn field_cold(store: &Store, cell: Cell, shape: u32, index: usize) -> Result<Option<Cell>> {
+    let record = store.get::<Struct>(cell)?;
+    if record.shape() == shape { record.get(index).map(Some) } else { Ok(None) }
+}
+
+#[cold]
+#[inline(never)]
+fn set_field_cold(
+    store: &mut Store,
+    cell: Cell,
+    shape: u32,
+    index: usize,
+    value: Cell,
+) -> Result<bool> {
+    let mut record = store.get_mut::<Struct>(cell)?;
+    let is_of_shape = record.view().shape() == shape;
+    if is_of_shape {
+        record.set(index, value)?;
+    }
+    Ok(is_of_shape)
 }
 
 /// The words before the elements of an object.
@@ -201,7 +296,7 @@ impl Heap {
             entry_at::<Map>(table, used, hint.0, key)
         });
         match hinted {
-            Some(entry) if self.store.keys().is_usable(key) => Ok(Some(entry.1)),
+            Some(entry) if self.store.keys().is_usable_by_bits(key) => Ok(Some(entry.1)),
             _ => map_get_and_hint(&self.store, cell, key, hint),
         }
     }

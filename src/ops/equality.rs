@@ -51,6 +51,7 @@ impl Heap {
     ///
     /// # Errors
     /// [`Error::Stale`] if the comparison reaches an object that was freed;
+    /// [`Error::OtherHash`] if it reaches two maps of which one has hashes of the VM's own;
     /// [`Error::Limit`] or [`Error::OutOfMemory`] if scratch memory cannot grow.
     pub fn deep_eq(&mut self, a: Cell, b: Cell) -> Result<bool> {
         self.with_scratch(|heap, scratch| {
@@ -247,6 +248,9 @@ impl<'h, 'b> Comparison<'h, 'b> {
 
     /// Compares the keys of two tables; their values come later.
     fn compare_tables(&mut self, left: Table<&'h [u64]>, right: Table<&'h [u64]>) -> Result<bool> {
+        if left.is_own() || right.is_own() {
+            return Err(Error::OtherHash);
+        }
         if left.len() != right.len() {
             return Ok(false);
         }

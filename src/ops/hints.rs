@@ -57,6 +57,7 @@ use crate::words::{
 pub struct RangeHint<K> {
     epoch: Epoch,
     heap: Epoch,
+    /// The handle of the object; of a frozen one, marked.
     object: Cell,
     /// Index of the first element in the memory of the arena.
     first: u64,
@@ -68,9 +69,29 @@ pub struct RangeHint<K> {
 
 const _: () = assert!(size_of::<RangeHint<()>>() == 40);
 
+/// The bit of a handle that a frozen object's lacks in a hint.
+const CHANGEABLE: u64 = 1 << 63;
+
+impl<K> RangeHint<K> {
+    /// The handle of the object.
+    const fn object(&self) -> Cell {
+        Cell::raw(self.object.bits() | CHANGEABLE)
+    }
+
+    /// A handle, marked as that of a frozen object.
+    const fn frozen(object: Cell) -> Cell {
+        Cell::raw(object.bits() & !CHANGEABLE)
+    }
+
+    #[inline(always)]
+    const fn is_frozen(&self) -> bool {
+        self.object.bits() & CHANGEABLE == 0
+    }
+}
+
 impl<K> fmt::Debug for RangeHint<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RangeHint({:?}, {} from {})", self.object, self.len, self.start)
+        write!(f, "RangeHint({:?}, {} from {})", self.object(), self.len, self.start)
     }
 }
 
@@ -263,13 +284,15 @@ impl<K: Sequence> RangeHint<K> {
     /// Checks the range against the object, and takes the epoch of the arena.
     fn refresh(&mut self, heap: &Heap) -> Result<()> {
         let arena = heap.store.arena(K::KIND)?;
-        let slot = arena.check(self.object)?;
+        let object = self.object();
+        let slot = arena.check(object)?;
         let end = to_usize(self.start).saturating_add(self.len());
         let range = range(to_usize(self.start)..end, to_usize(slot.len))?;
         let bytes = slot.span(arena.shape(), range).start;
         let first = bytes.checked_div(size_of::<K::Element>()).unwrap_or(0);
         let epoch = if arena.epoch() == Epoch::NONE { Epoch::NEVER } else { arena.epoch() };
         (self.epoch, self.first) = (epoch, to_u64(first));
+        self.object = if slot.is_frozen() { Self::frozen(object) } else { object };
         Ok(())
     }
 }
@@ -296,7 +319,8 @@ impl<K: Mutable> RangeHint<K> {
         if self.epoch != heap.store.arena(K::KIND)?.epoch() {
             self.prove(heap)?;
         }
-        let place = self.place(index);
+        // A cold path finds out that the object is frozen.
+        let place = if self.is_frozen() { None } else { self.place(index) };
         let arena = heap.store.arena_mut(K::KIND)?;
         let written =
             place.and_then(|place| arena.write_element(self.object.slot(), place, element));
@@ -313,6 +337,6 @@ impl<K: Mutable> RangeHint<K> {
         let outside = || out_of_range(index, self.len());
         let at = to_usize(self.start).checked_add(index).filter(|_| index < self.len());
         let at = at.ok_or_else(outside)?;
-        store.get_mut::<K>(self.object)?.set(at, element)
+        store.get_mut::<K>(self.object())?.set(at, element)
     }
 }

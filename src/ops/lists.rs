@@ -27,8 +27,8 @@ impl Heap {
     ///
     /// # Errors
     /// The first error of `keeps`; [`Error::Changed`] if `keeps` has changed the list;
-    /// [`Error::NotAHandle`], [`Error::Sealed`], [`Error::WrongKind`] or [`Error::Stale`] if
-    /// `list` is no handle of a live object of kind `K`, before the first call of `keeps` or
+    /// [`Error::Frozen`] if the list is frozen; [`Error::NotAHandle`], [`Error::Sealed`],
+    /// [`Error::WrongKind`] or [`Error::Stale`] if `list` is no handle of a live object of kind `K`, before the first call of `keeps` or
     /// after the last; [`Error::Limit`] or [`Error::OutOfMemory`] if scratch memory cannot
     /// grow. The list is as it was before, or as `keeps` left it.
     pub fn retain<K: Growable<Element = Cell>, E: From<Error>>(
@@ -164,8 +164,8 @@ impl Heap {
     ///
     /// # Errors
     /// The first error of `holds`; [`Error::Changed`] if `holds` has cut the list;
-    /// [`Error::NotAHandle`], [`Error::Sealed`], [`Error::WrongKind`] or [`Error::Stale`] if
-    /// `list` is no handle of a live object of kind `K`, before one of the calls.
+    /// [`Error::Frozen`] if the list is frozen; [`Error::NotAHandle`], [`Error::Sealed`],
+    /// [`Error::WrongKind`] or [`Error::Stale`] if `list` is no handle of a live object of kind `K`, before one of the calls.
     pub fn partition_point<K: Sequence<Element = Cell>, E: From<Error>>(
         &mut self,
         list: impl AsHandle<K>,

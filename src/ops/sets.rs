@@ -109,7 +109,7 @@ fn gather(
 ) -> Result<Handle<Set>> {
     let mut cursor = Cursor::default();
     while let Some(cell) = store.get(from)?.next(&mut cursor) {
-        if (!cell.is_handle() || store.contains(cell)) && wanted(store, cell)? {
+        if store.keys().is_usable_key(cell) && wanted(store, cell)? {
             store.get_mut(into)?.insert(cell)?;
         }
     }

@@ -38,8 +38,8 @@ impl Heap {
     /// # Errors
     /// [`Error::NoOrder`] if the elements are neither all numbers nor all texts;
     /// [`Error::Sealed`] or [`Error::Stale`] if an element is sealed, or was freed;
-    /// [`Error::NotAHandle`], [`Error::Sealed`], [`Error::WrongKind`] or [`Error::Stale`] if
-    /// `list` is no handle of a live object of kind `K`; [`Error::Limit`] or
+    /// [`Error::Frozen`] if the list is frozen; [`Error::NotAHandle`], [`Error::Sealed`],
+    /// [`Error::WrongKind`] or [`Error::Stale`] if `list` is no handle of a live object of kind `K`; [`Error::Limit`] or
     /// [`Error::OutOfMemory`] if scratch memory cannot grow. The list is unchanged.
     pub fn sort<K: Mutable<Element = Cell>>(&mut self, list: impl AsHandle<K>) -> Result<()> {
         if natural::sort_alike(self.get_mut(list)?.as_mut_slice()) {
@@ -70,8 +70,8 @@ impl Heap {
     /// # Errors
     /// The first error of `compare`; [`Error::Changed`] if the list has other
     /// cells or another length after the last comparison than before the first;
-    /// [`Error::NotAHandle`], [`Error::Sealed`], [`Error::WrongKind`] or [`Error::Stale`] if
-    /// `list` is no handle of a live object of kind `K`, before the first comparison or
+    /// [`Error::Frozen`] if the list is frozen; [`Error::NotAHandle`], [`Error::Sealed`],
+    /// [`Error::WrongKind`] or [`Error::Stale`] if `list` is no handle of a live object of kind `K`, before the first comparison or
     /// after the last; [`Error::Limit`] or [`Error::OutOfMemory`] if scratch memory cannot grow.
     /// The list is as it was before, or as `compare` left it.
     pub fn sort_by<K: Mutable<Element = Cell>, E: From<Error>>(
@@ -80,6 +80,7 @@ impl Heap {
         mut compare: impl FnMut(&mut Heap, Cell, Cell) -> Result<Ordering, E>,
     ) -> Result<(), E> {
         self.with_scratch(|heap, scratch| {
+            heap.get_mut(list)?;
             let cells = heap.get(list)?.as_slice();
             // One buffer, which is in one chunk: the next sort finds room there.
             let mut buffer = Vec::new_in(scratch.bump);

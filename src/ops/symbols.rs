@@ -175,11 +175,11 @@ pub(crate) fn give_back(store: &mut Store, before: SymbolsExtent) {
 /// Makes a new text, which is in no region, the symbol of its text. There is no other, and
 /// memory was reserved.
 fn insert(store: &mut Store, cell: Cell, hash: u32) {
-    let StoreParts { arenas, log, .. } = store.parts();
+    let StoreParts { arenas, resources, log } = store.parts();
     if let Ok((symbols, _)) = arenas.symbols_mut(Str::KIND) {
         symbols.insert(cell, hash);
     }
-    log.note_unrecorded();
+    log.note_unrecorded(arenas, &mut resources.account, cell);
 }
 
 /// [`insert`] of a copy from another heap, unless there is another one by now.

@@ -33,8 +33,8 @@ impl Heap {
     ///
     /// # Errors
     /// The first error of `keeps`; [`Error::Changed`] if `keeps` has changed the map;
-    /// [`Error::NotAHandle`], [`Error::Sealed`], [`Error::WrongKind`] or [`Error::Stale`] if
-    /// `map` is no handle of a live map, before the first call of `keeps` or after the last;
+    /// [`Error::Frozen`] if the map is frozen; [`Error::NotAHandle`], [`Error::Sealed`],
+    /// [`Error::WrongKind`] or [`Error::Stale`] if `map` is no handle of a live map, before the first call of `keeps` or after the last;
     /// [`Error::Limit`] or [`Error::OutOfMemory`] if scratch memory cannot grow. The map is
     /// as it was before, or as `keeps` left it.
     pub fn map_retain<E: From<Error>>(
@@ -100,7 +100,7 @@ impl Heap {
         self.with_scratch(|heap, scratch| {
             let mut entries = Vec::new_in(scratch.bump);
             for (key, value) in heap.get(other)?.iter() {
-                if heap.store.keys().is_usable(key) {
+                if heap.store.keys().is_usable_key(key) {
                     push(&mut entries, (key, value))?;
                 }
             }
@@ -130,7 +130,7 @@ impl Heap {
         self.with_scratch(|heap, scratch| {
             let mut cells = Vec::new_in(scratch.bump);
             for cell in heap.get(other)?.iter() {
-                if heap.store.keys().is_usable(cell) {
+                if heap.store.keys().is_usable_key(cell) {
                     push(&mut cells, cell)?;
                 }
             }

@@ -11,9 +11,10 @@ use crate::Error;
 
 impl Heap {
     /// Returns whether two cells are equal as keys of maps and sets: by value for
-    /// numbers, text, booleans and null, by identity for all other objects. 0.0 and
+    /// numbers, text, booleans and null, by content for values of [`Heap::alloc_value`], by
+    /// identity for all other objects. 0.0 and
     /// -0.0 are equal, NaN equals itself, 1 and 1.0 differ. O(1); O(n) for text of n
-    /// bytes and integers of n limbs.
+    /// bytes, integers of n limbs and values of n parts.
     ///
     /// ```
     /// use segheap::{Cell, Heap, List};
@@ -28,7 +29,8 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Stale`] if `a` or `b` is an object that was freed.
+    /// [`Error::Stale`] if `a` or `b` is an object that was freed, or a value with a part
+    /// that was; [`Error::KeyTooLarge`].
     pub fn key_eq(&self, a: Cell, b: Cell) -> Result<bool> {
         let keys = self.store.keys();
         let key = keys.key(a)?;
@@ -50,7 +52,7 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Stale`] if the cell is an object that was freed.
+    /// As [`Heap::key_eq`].
     pub fn hash(&self, cell: Cell) -> Result<u32> {
         Ok(self.store.keys().key(cell)?.hash)
     }

@@ -49,6 +49,9 @@ impl<K: Mutable, R: RangeBounds<usize>> WindowTarget for (Handle<K>, R) {
     fn span(self, heap: &Heap) -> Result<Span> {
         let arena = heap.store.arena(K::KIND)?;
         let slot = arena.check(self.0.cell())?;
+        if slot.is_frozen() {
+            return Err(Error::Frozen);
+        }
         let Range { start, end } = slot.span(arena.shape(), range(self.1, to_usize(slot.len))?);
         Ok(Span { place: K::KIND.place(), slot: self.0.cell().slot(), start, end })
     }
@@ -152,7 +155,8 @@ impl Heap {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Stale`] if an object was freed, and [`Error::OutOfRange`] if an object
+    /// [`Error::Stale`] if an object was freed, [`Error::Frozen`] if it is frozen, and
+    /// [`Error::OutOfRange`] if an object
     /// does not have the range, for the first target that they apply to;
     /// [`Error::Overlap`] if two targets share an element.
     pub fn windows_mut<T: WindowTargets>(&mut self, targets: T) -> Result<T::Slices<'_>> {

@@ -116,7 +116,7 @@ pub enum Error {
         /// The kind whose objects the arena holds.
         kind: Kind,
     },
-    /// An object would have more than 2^32 - 1 elements or words.
+    /// An object would have more than 2^32 - 1 elements or 2^30 - 1 words.
     ObjectTooLarge,
     /// The global allocator failed.
     OutOfMemory,
@@ -131,6 +131,16 @@ pub enum Error {
     NoHostCopy,
     /// A symbol is freed by a collection only.
     Symbol,
+    /// The object is frozen: it can never change again.
+    Frozen,
+    /// A value cannot have this part, an object that can still change.
+    NotAValue,
+    /// A value that is used as a key has more than 2^20 parts, counted as often as they are
+    /// reached, or nests them deeper than 64 levels, last parts not counted.
+    KeyTooLarge,
+    /// The keys of the map are found by another hash: that of the heap, as in each weak map, or one
+    /// of the VM.
+    OtherHash,
 }
 
 const _: () = assert!(size_of::<Error>() <= 16);
@@ -139,7 +149,7 @@ impl Error {
     /// Returns whether a value has the wrong type for the operation, which many languages
     /// report as an error of its own: [`Error::NotAHandle`], [`Error::WrongKind`],
     /// [`Error::NotText`], [`Error::NotAnInteger`], [`Error::NoOrder`],
-    /// [`Error::WrongHostType`] and [`Error::NoRoute`]. An element that does not convert
+    /// [`Error::WrongHostType`], [`Error::NotAValue`] and [`Error::NoRoute`]. An element that does not convert
     /// without loss has the wrong value, not the wrong type.
     ///
     /// ```
@@ -159,6 +169,7 @@ impl Error {
                 | Error::NotAnInteger
                 | Error::NoOrder
                 | Error::WrongHostType
+                | Error::NotAValue
                 | Error::NoRoute { .. }
         )
     }
@@ -231,6 +242,10 @@ impl fmt::Display for Error {
             Error::Changed => f.write_str("changed by what the operation called"),
             Error::WrongHostType => f.write_str("the host object has a value of another type"),
             Error::Symbol => f.write_str("a symbol is freed by a collection only"),
+            Error::Frozen => f.write_str("the object is frozen"),
+            Error::NotAValue => f.write_str("not a value: it can still change"),
+            Error::KeyTooLarge => f.write_str("a value is too large for a key"),
+            Error::OtherHash => f.write_str("the keys of the map have another hash"),
             Error::NoHostCopy => f.write_str("a host object cannot be copied"),
             Error::Limit(Resource::Pages(kind)) => write!(f, "page limit of {kind} reached"),
             Error::Limit(Resource::Slots(kind)) => write!(f, "slot limit of {kind} reached"),

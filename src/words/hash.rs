@@ -58,6 +58,11 @@ impl HashSeeds {
         self.fold(class, hasher)
     }
 
+    /// Begins the hash of a value of several parts.
+    pub(crate) fn structure(&self) -> KeyHasher<'_> {
+        KeyHasher { seeds: self, hasher: self.hasher(self.start) }
+    }
+
     #[inline(always)]
     fn hasher(&self, start: u64) -> FoldHasher<'_> {
         FoldHasher::with_seed(start, &self.shared)
@@ -70,6 +75,32 @@ impl HashSeeds {
         let mut again = self.hasher(hasher.finish());
         again.write_u64(class);
         high(again.finish())
+    }
+}
+
+/// The hash of a value of several parts, as it is made.
+#[allow(missing_debug_implementations, reason = "a seed is secret")]
+pub(crate) struct KeyHasher<'s> {
+    seeds: &'s HashSeeds,
+    hasher: FoldHasher<'s>,
+}
+
+impl KeyHasher<'_> {
+    #[inline(always)]
+    pub(crate) fn word(&mut self, word: u64) {
+        self.hasher.write_u64(word);
+    }
+
+    /// Hashes bytes, whose number is hashed before.
+    #[inline(always)]
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        self.hasher.write(bytes);
+    }
+
+    pub(crate) fn finish(self) -> u32 {
+        /// The class of values, beside those of other keys.
+        const VALUE: u64 = 5;
+        self.seeds.fold(VALUE, self.hasher)
     }
 }
 

@@ -22,6 +22,13 @@ pub struct Shape {
     pub(crate) close: &'static str,
 }
 
+/// Flag beside the words of a block: the object can never change again.
+pub(crate) const FROZEN: u32 = 1 << 31;
+/// Flag of a frozen object: it is a key by its content.
+pub(crate) const VALUE: u32 = 1 << 30;
+/// The words of a block, below the flags.
+pub(crate) const CAP_MAX: u32 = VALUE - 1;
+
 /// What a kind is in bulk copies (`ops/copies`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CopyClass {
@@ -85,15 +92,16 @@ impl Shape {
         Shape { key, ..self }
     }
 
-    /// Whether an object of `len` elements can lie in a block of `cap` words.
-    pub(crate) const fn fits(&self, len: u32, cap: u32) -> bool {
+    /// Whether an object of `len` elements can lie in a block. `room` is that of the slot.
+    pub(crate) const fn fits(&self, len: u32, room: u32) -> bool {
+        let cap = to_usize(room & CAP_MAX);
         let is_table = matches!(self.elements, Elements::Entries(_));
         let has_header = is_table || self.header == 0 || cap != 0;
         let has_len = match self.len {
             Some(wanted) => wanted == len,
             None => true,
         };
-        has_header && has_len && self.words(len, cap) <= cap as usize
+        has_header && has_len && self.words(len, room) <= cap
     }
 
     /// The number of words that are cells (or holes), from `header` on.
@@ -144,14 +152,15 @@ impl Shape {
             ..header.saturating_add(elements.end.saturating_mul(size))
     }
 
-    /// The words in use in a block of `cap` words, at `len` elements.
+    /// The words in use in a block, at `len` elements. `room` is that of the slot: the words
+    /// of the block, with flags. An object with a header has a block if it has flags.
     #[inline(always)]
-    pub(crate) const fn words(&self, len: u32, cap: u32) -> usize {
+    pub(crate) const fn words(&self, len: u32, room: u32) -> usize {
         let body = match self.elements {
             Elements::Bytes => (len as usize).div_ceil(8),
             Elements::Ints | Elements::Floats | Elements::Cells => len as usize,
-            Elements::Entries(_) => return cap as usize,
+            Elements::Entries(_) => return to_usize(room & CAP_MAX),
         };
-        body.saturating_add(if cap == 0 { 0 } else { self.header as usize })
+        body.saturating_add(if room == 0 { 0 } else { self.header as usize })
     }
 }

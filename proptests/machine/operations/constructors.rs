@@ -35,6 +35,10 @@ pub fn rows(t: &mut Table) {
         let made = m.heap.alloc(Struct::of(c.numbers[0].into(), &c.cells))?;
         m.keep(made)
     });
+    t.row("Struct::with_capacity", &[], &[Allocates(Kind::STRUCT)], |m, c| {
+        let made = m.heap.alloc(Struct::with_capacity(c.numbers[1].into(), c.index()))?;
+        m.keep(made)
+    });
     t.row("Closure::of", &[Value, Value], &[Allocates(Kind::CLOSURE)], |m, c| {
         let made = m.heap.alloc(Closure::of(c.numbers[0].into(), &c.cells))?;
         m.keep(made)
@@ -58,6 +62,14 @@ pub fn rows(t: &mut Table) {
     });
     t.row("Set::with_capacity", &[], &[Allocates(Kind::SET)], |m, c| {
         let made = m.heap.alloc(Set::with_capacity(c.index()))?;
+        m.keep(made)
+    });
+    t.row("TableInit::weak", &[], &[Allocates(Kind::MAP)], |m, c| {
+        let made = m.heap.alloc(Map::with_capacity(c.small() % 4).weak())?;
+        m.keep(made)
+    });
+    t.row("TableInit::weak", &[], &[Allocates(Kind::SET)], |m, c| {
+        let made = m.heap.alloc(Set::with_capacity(c.small() % 4).weak())?;
         m.keep(made)
     });
     growable_constructors(t);

@@ -2,18 +2,22 @@
 
 use std::collections::VecDeque;
 
-use segheap::{Error, Heap, Policy, SaveError, Settings, abi};
+use segheap::{Cell, Error, Heap, HostCopy, MarkReader, Policy, SaveError, Settings, abi};
 
 use super::{Table, show};
-use crate::machine::Effect::{Allocates, Changes, Frees, Moves, ReadsUsage, Sweeps, Transplants};
+use crate::machine::Effect::{
+    Allocates, Changes, Frees, Moves, Reads, ReadsUsage, Sweeps, Transplants,
+};
 use crate::machine::Takes::{Foreign, ObjectOrSeal, Seal, Value};
-use crate::machine::{Machine, Takes, host, sealed};
+use crate::machine::{Call, Machine, Outcome, Takes, host, sealed};
 
 pub fn rows(t: &mut Table) {
     lifetimes(t);
     host_objects(t);
+    copies_of_heaps(t);
     collection(t);
     inspection(t);
+    observation(t);
 }
 
 fn lifetimes(t: &mut Table) {
@@ -27,6 +31,9 @@ fn lifetimes(t: &mut Table) {
     t.row("Heap::watch", &[ObjectOrSeal], &[], |m, c| {
         show(m.heap.watch(c.cell(0), c.int().cast_unsigned())?)
     });
+    t.row("Heap::unwatch", &[Value], &[], |m, c| {
+        show(m.heap.unwatch(c.cell(0), c.int().cast_unsigned()))
+    });
     t.row("abi::write_barrier", &[Takes::Object, Value], &[Changes(0)], |m, c| {
         let cells = abi::write_barrier(&mut m.heap, c.cell(0))?;
         if let Some(cell) = cells.get_mut(c.index()) {
@@ -34,6 +41,17 @@ fn lifetimes(t: &mut Table) {
         }
         show(cells.to_vec())
     });
+    t.row("Heap::freeze", &[Value], &[Changes(0)], |m, c| {
+        // Few objects: the program goes on to change the others.
+        if c.small() > 0 {
+            return show(m.heap.is_frozen(c.cell(0))?);
+        }
+        m.heap.freeze(c.cell(0))?;
+        assert_eq!(m.heap.is_frozen(c.cell(0)), Ok(true));
+        show(())
+    });
+    t.row("Heap::is_frozen", &[Value], &[], |m, c| show(m.heap.is_frozen(c.cell(0))?));
+    t.row("Heap::is_value", &[Value], &[], |m, c| show(m.heap.is_value(c.cell(0))?));
     t.row("Heap::drain_dead", &[], &[], |m, c| {
         show(m.heap.drain_dead().take(c.small()).collect::<Vec<_>>())
     });
@@ -56,11 +74,101 @@ fn lifetimes(t: &mut Table) {
         m.regions.push(region);
         show(m.regions.len())
     });
+    t.row("Heap::allocated_in", &[Value], &[], |m, c| {
+        let Some(n) = c.small().checked_rem(m.regions.len()) else { return show(()) };
+        show(m.heap.allocated_in(&m.regions[n], c.cell(0))?)
+    });
     t.row("Heap::close_region", &[Value, Value], &[Sweeps], |m, c| {
         let Some(n) = c.small().checked_rem(m.regions.len()) else { return show(()) };
         let region = m.regions.swap_remove(n);
         show(m.heap.close_region(region, c.cells.clone())?)
     });
+}
+
+fn copies_of_heaps(t: &mut Table) {
+    t.row("Heap::try_clone", &[], &[Reads(host())], |m, _| {
+        let mut fork = match m.heap.try_clone() {
+            Err(Error::NoHostCopy) => m.heap.try_clone_with(copy_number)?,
+            fork => fork?,
+        };
+        fork.verify().expect("a consistent fork");
+        show(())
+    });
+    t.row("Heap::try_clone_with", &[], &[Reads(host())], |m, c| {
+        let mut calls = c.small();
+        let mut fork = m.heap.try_clone_with(|object| {
+            calls = calls.checked_sub(1).ok_or(Error::NotDecimal)?;
+            copy_number(object)
+        })?;
+        fork.verify().expect("a consistent fork");
+        show(fork.usage().hosts.live)
+    });
+    images(t);
+    t.row("Heap::transplant", &[Foreign], &[Transplants(0)], |m, c| {
+        let copy = m.heap.transplant(&m.other, c.cell(0))?;
+        m.keep(copy)
+    });
+    let (takes, effects) = ([Foreign, Foreign], [Transplants(0), Transplants(1)]);
+    t.row("Heap::transplant_all", &takes, &effects, |m, c| {
+        let mut cells = [c.cell(0), c.cell(1)];
+        let copied = m.heap.transplant_all(&m.other, &mut cells);
+        m.keep_copies(c, cells, copied)
+    });
+    t.row("Heap::transplant_with", &takes, &effects, |m, c| {
+        let (mut cells, mut calls) = ([c.cell(0), c.cell(1)], c.small());
+        let copied = m.heap.transplant_with(&m.other, &mut cells, |object| {
+            calls = calls.checked_sub(1).ok_or(Error::NotDecimal)?;
+            copy_number(object)
+        });
+        m.keep_copies(c, cells, copied)
+    });
+    t.row("HostCopy::get", &takes, &effects, |m, c| {
+        let mut cells = [c.cell(0), c.cell(1)];
+        // Without a value.
+        let copied =
+            m.heap.transplant_with(&m.other, &mut cells, |object| object.get::<u32>().map(drop));
+        m.keep_copies(c, cells, copied)
+    });
+    t.row("HostCopy::object", &takes, &effects, |m, c| {
+        let mut cells = [c.cell(0), c.cell(1)];
+        let copied = m.heap.transplant_with(&m.other, &mut cells, |object| {
+            object.put(*m.other.host_ref::<u32>(object.object())?)
+        });
+        m.keep_copies(c, cells, copied)
+    });
+    t.row("HostCopy::put", &takes, &effects, |m, c| {
+        let mut cells = [c.cell(0), c.cell(1)];
+        let copied = m.heap.transplant_with(&m.other, &mut cells, |object| {
+            object.put("of another type")?;
+            object.put(u32::from(c.numbers[0]))
+        });
+        m.keep_copies(c, cells, copied)
+    });
+    t.row("HostCopy::set_host_bytes", &takes, &effects, |m, c| {
+        let mut cells = [c.cell(0), c.cell(1)];
+        let copied = m.heap.transplant_with(&m.other, &mut cells, |object| {
+            object.set_host_bytes(c.small() * 64);
+            copy_number(object)
+        });
+        m.keep_copies(c, cells, copied)
+    });
+}
+
+/// The hook for host objects of machines.
+fn copy_number(object: &mut HostCopy<'_>) -> Result<(), Error> {
+    object.put(*object.get::<u32>()?)
+}
+
+impl Machine {
+    /// Keeps the copies of foreign cells, which stay what they were if there are none.
+    fn keep_copies(&mut self, call: &Call, cells: [Cell; 2], copied: Result<(), Error>) -> Outcome {
+        if copied.is_err() {
+            assert_eq!(cells, [call.cell(0), call.cell(1)]);
+        }
+        copied?;
+        let [first, second] = cells;
+        show((self.keep(first)?, self.keep(second)?))
+    }
 }
 
 fn host_objects(t: &mut Table) {
@@ -153,23 +261,92 @@ fn collection(t: &mut Table) {
         let roots = m.roots(c);
         show(m.heap.collect_debt(roots)?)
     });
+    with_callbacks(t);
     t.row("Heap::compact", &[], &[Moves], |m, _| {
         m.heap.compact();
         show(())
     });
-    t.row("Heap::try_clone", &[], &[], |m, _| {
-        let mut fork = match m.heap.try_clone() {
-            Err(Error::NoHostCopy) => m.other.try_clone()?,
-            fork => fork?,
-        };
-        fork.verify().expect("a consistent fork");
+}
+
+/// Asks about objects, and rescues every other one that is garbage.
+fn ask(reader: &mut MarkReader<'_>, handles: &[Cell]) -> Vec<bool> {
+    let mut seen: Vec<bool> = handles.iter().map(|&cell| reader.is_marked(cell)).collect();
+    seen.extend(handles.iter().step_by(2).map(|&cell| reader.rescue(cell)));
+    seen
+}
+
+fn with_callbacks(t: &mut Table) {
+    t.row("Heap::collect_with", &[], &[Sweeps, Moves], |m, c| {
+        let (roots, handles, mut seen) = (m.roots(c), m.handles.clone(), Vec::new());
+        show((m.heap.collect_with(roots, |reader| seen = ask(reader, &handles))?, seen))
+    });
+    t.row("Heap::step_with", &[], &[Sweeps, Moves], |m, c| {
+        let (roots, handles, mut seen) = (m.roots(c), m.handles.clone(), Vec::new());
+        let work = u64::from(c.numbers[1] % 2048);
+        show((m.heap.step_with(roots, work, |reader| seen = ask(reader, &handles))?, seen))
+    });
+    t.row("Heap::collect_young_with", &[], &[Sweeps, Moves], |m, c| {
+        let (roots, handles, mut seen) = (m.roots(c), m.handles.clone(), Vec::new());
+        show((m.heap.collect_young_with(roots, |reader| seen = ask(reader, &handles))?, seen))
+    });
+    t.row("Heap::collect_debt_with", &[], &[Sweeps, Moves, ReadsUsage], |m, c| {
+        let (roots, handles, mut seen) = (m.roots(c), m.handles.clone(), Vec::new());
+        show((m.heap.collect_debt_with(roots, |reader| seen = ask(reader, &handles))?, seen))
+    });
+    t.row("MarkReader::is_marked", &[Value], &[Sweeps, Moves], |m, c| {
+        let (roots, cell, mut seen) = (m.roots(c), c.cell(0), false);
+        m.heap.collect_with(roots, |reader| seen = reader.is_marked(cell))?;
+        show(seen)
+    });
+    t.row("MarkReader::rescue", &[Value], &[Sweeps, Moves], |m, c| {
+        let (roots, cell, mut seen) = (m.roots(c), c.cell(0), false);
+        m.heap.collect_with(roots, |reader| seen = reader.rescue(cell))?;
+        show(seen)
+    });
+}
+
+fn observation(t: &mut Table) {
+    t.row("Heap::write_heap_snapshot", &[Value], &[ReadsUsage], |m, c| {
+        let mut json = String::new();
+        let written = m.heap.write_heap_snapshot(&mut json, [c.cell(0)], &());
+        show((written.expect("a string takes all"), json))
+    });
+    #[cfg(feature = "std")]
+    t.row("Heap::save_heap_snapshot", &[Value], &[ReadsUsage], |m, c| {
+        let mut json = Vec::new();
+        let saved = m.heap.save_heap_snapshot(&mut json, [c.cell(0)], &());
+        show((saved.expect("a vector takes all"), json.len()))
+    });
+    t.row("Heap::start_profile", &[], &[ReadsUsage], |m, _| show(m.heap.start_profile()?));
+    t.row("Heap::stop_profile", &[], &[ReadsUsage], |m, _| {
+        m.heap.stop_profile();
         show(())
     });
-    images(t);
-    t.row("Heap::transplant", &[Foreign], &[Transplants(0)], |m, c| {
-        let copy = m.heap.transplant(&m.other, c.cell(0))?;
-        m.keep(copy)
+    t.row("Heap::set_site", &[], &[ReadsUsage], |m, c| {
+        m.heap.set_site(c.small() as u32);
+        show(())
     });
+    t.row("Heap::allocation_profile", &[], &[ReadsUsage], |m, _| {
+        show(m.heap.allocation_profile().to_string())
+    });
+    t.row("AllocationProfile::sites", &[], &[ReadsUsage], |m, _| {
+        show(m.heap.allocation_profile().sites().to_vec())
+    });
+    t.row("AllocationProfile::lost", &[], &[ReadsUsage], |m, _| {
+        show(m.heap.allocation_profile().lost())
+    });
+    t.row("AllocationProfile::folded", &[], &[ReadsUsage], |m, _| {
+        let profile = m.heap.allocation_profile();
+        show(profile.folded(|site, out| write!(out, "{site}"), |row| row.live.bytes).to_string())
+    });
+    t.row("AllocationProfile::pprof", &[], &[ReadsUsage], |m, _| {
+        show(m.heap.allocation_profile().pprof(|site, out| write!(out, "{site}"))?)
+    });
+    t.row("Heap::record_events", &[], &[ReadsUsage], |m, c| show(m.heap.record_events(c.small())?));
+    t.row("Heap::drain_events", &[], &[ReadsUsage], |m, _| {
+        show(m.heap.drain_events().map(|event| event.kind).collect::<Vec<_>>())
+    });
+    t.row("Heap::events_lost", &[], &[ReadsUsage], |m, _| show(m.heap.events_lost()));
 }
 
 /// A fork of the heap, in which no region is open, or of another one if it has host objects.
@@ -230,6 +407,11 @@ fn inspection(t: &mut Table) {
     });
     t.row("Heap::path_from_roots", &[ObjectOrSeal, Value], &[], |m, c| {
         show(m.heap.path_from_roots([c.cell(1)], c.cell(0))?)
+    });
+    t.row("Heap::capacity", &[ObjectOrSeal], &[], |m, c| show(m.heap.capacity(c.cell(0))?));
+    t.row("Heap::shallow_size", &[ObjectOrSeal], &[], |m, c| show(m.heap.shallow_size(c.cell(0))?));
+    t.row("Heap::retained_size", &[ObjectOrSeal, Value], &[], |m, c| {
+        show(m.heap.retained_size([c.cell(1)], c.cell(0))?)
     });
     t.row("Heap::dump", &[], &[ReadsUsage], |m, _| Ok(m.heap.dump().to_string()));
     t.row("Heap::graphviz", &[], &[ReadsUsage], |m, _| Ok(m.heap.graphviz().to_string()));

@@ -1,6 +1,6 @@
 //! Views of maps and sets.
 
-use segheap::{Cursor, Error, Heap, KeyHint, Kind, Map, Set};
+use segheap::{Cell, Cursor, Error, Heap, KeyHint, Kind, Map, Set};
 
 use super::{Table, rank, show};
 use crate::machine::Effect::Changes;
@@ -17,6 +17,7 @@ fn maps(t: &mut Table) {
     const KEY: &[Takes] = &[Of(Kind::MAP), Value];
     const CHANGES: &[Effect] = &[Changes(0)];
     t.row("View<Map>::len", MAP, &[], |m, c| show(m.heap.get::<Map>(c.cell(0))?.len()));
+    t.row("View<Map>::is_weak", MAP, &[], |m, c| show(m.heap.get::<Map>(c.cell(0))?.is_weak()));
     t.row("View<Map>::is_empty", MAP, &[], |m, c| show(m.heap.get::<Map>(c.cell(0))?.is_empty()));
     t.row("View<Map>::nth", MAP, &[], |m, c| show(m.heap.get::<Map>(c.cell(0))?.nth(c.index())?));
     t.row("View<Map>::next", MAP, &[], |m, c| {
@@ -102,8 +103,40 @@ fn maps(t: &mut Table) {
     t.row("ViewMut<Map>::replace", &[Of(Kind::MAP), Value, Value], CHANGES, |m, c| {
         show(m.heap.get_mut::<Map>(c.cell(0))?.replace(c.cell(1), c.cell(2))?)
     });
+    own_hashes(t);
     t.row("ViewMut<Map>::clear", MAP, CHANGES, |m, c| {
         show(m.heap.get_mut::<Map>(c.cell(0))?.clear()?)
+    });
+}
+
+/// Maps by hashes of the VM, which a map becomes that other operations have emptied. Keys are
+/// equal if they are ranked alike: contradictory where hashes differ.
+fn own_hashes(t: &mut Table) {
+    const OWN: &[Takes] = &[Of(Kind::MAP), Value, Value];
+    const KEY: &[Takes] = &[Of(Kind::MAP), Value];
+    fn equal(_: &mut Heap, a: Cell, b: Cell) -> Result<bool, Error> {
+        Ok(rank(a) == rank(b))
+    }
+    t.row("Heap::map_insert_by", OWN, &[Changes(0)], |m, c| {
+        let (map, key, hash) = (c.cell(0), c.cell(1), c.int().cast_unsigned());
+        let inserted = m.heap.map_insert_by(map, key, c.cell(2), hash, equal);
+        if inserted == Err(Error::OtherHash) {
+            return show(inserted);
+        }
+        assert!(inserted.is_err() || m.heap.map_get(map, key) == Err(Error::OtherHash));
+        show(inserted?)
+    });
+    t.row("Heap::map_get_by", KEY, &[], |m, c| {
+        match m.heap.map_get_by(c.cell(0), c.cell(1), c.int().cast_unsigned(), equal) {
+            Err(Error::OtherHash) => show(Error::OtherHash),
+            got => show(got?),
+        }
+    });
+    t.row("Heap::map_remove_by", KEY, &[Changes(0)], |m, c| {
+        match m.heap.map_remove_by(c.cell(0), c.cell(1), c.int().cast_unsigned(), equal) {
+            Err(Error::OtherHash) => show(Error::OtherHash),
+            removed => show(removed?),
+        }
     });
 }
 
@@ -112,6 +145,7 @@ fn sets(t: &mut Table) {
     const KEY: &[Takes] = &[Of(Kind::SET), Value];
     const CHANGES: &[Effect] = &[Changes(0)];
     t.row("View<Set>::len", SET, &[], |m, c| show(m.heap.get::<Set>(c.cell(0))?.len()));
+    t.row("View<Set>::is_weak", SET, &[], |m, c| show(m.heap.get::<Set>(c.cell(0))?.is_weak()));
     t.row("View<Set>::is_empty", SET, &[], |m, c| show(m.heap.get::<Set>(c.cell(0))?.is_empty()));
     t.row("View<Set>::nth", SET, &[], |m, c| show(m.heap.get::<Set>(c.cell(0))?.nth(c.index())?));
     t.row("View<Set>::next", SET, &[], |m, c| {

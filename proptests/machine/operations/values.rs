@@ -1,6 +1,6 @@
 //! Operations on values: equality and hashing, sets, text, integers.
 
-use segheap::{Bignum, Kind, Str, TextPart};
+use segheap::{Bignum, Kind, Pair, Str, TextPart};
 
 use super::{Table, show};
 use crate::machine::Effect::Allocates;
@@ -18,6 +18,10 @@ fn values(t: &mut Table) {
     t.row("Heap::hash", &[Value], &[], |m, c| show(m.heap.hash(c.cell(0))?));
     t.row("Heap::deep_eq", &[Value, Value], &[], |m, c| {
         show(m.heap.deep_eq(c.cell(0), c.cell(1))?)
+    });
+    t.row("Heap::alloc_value", &[Value, Value], &[Allocates(Kind::PAIR)], |m, c| {
+        let value = m.heap.alloc_value(Pair::of(c.cell(0), c.cell(1)))?;
+        m.keep(value)
     });
     t.row("Heap::display", &[Value], &[], |m, c| Ok(m.heap.display(c.cell(0)).to_string()));
     t.row("DisplayValue::quoted", &[Value], &[], |m, c| {

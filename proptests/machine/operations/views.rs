@@ -15,6 +15,34 @@ pub fn rows_of_one_kind(t: &mut Table) {
     t.row("View<Struct>::shape", &[Of(Kind::STRUCT)], &[], |m, c| {
         show(m.heap.get::<Struct>(c.cell(0))?.shape())
     });
+    t.row("ViewMut<Struct>::set_shape", &[Of(Kind::STRUCT)], &[Changes(0)], |m, c| {
+        m.heap.get_mut::<Struct>(c.cell(0))?.set_shape(c.numbers[0].into())?;
+        show(m.heap.get::<Struct>(c.cell(0))?.shape())
+    });
+    t.row("ViewMut<Struct>::push_field", &[Of(Kind::STRUCT), Value], &[Changes(0)], |m, c| {
+        let shape = u32::from(c.numbers[0]) << 16;
+        m.heap.get_mut::<Struct>(c.cell(0))?.push_field(c.cell(1), shape)?;
+        let record = m.heap.get::<Struct>(c.cell(0))?;
+        assert_eq!((record.shape(), record.as_slice().last()), (shape, Some(&c.cell(1))));
+        show(record.as_slice())
+    });
+    t.row("Heap::field", &[Of(Kind::STRUCT)], &[], |m, c| {
+        let (shape, record) = (u32::from(c.numbers[1] % 9), m.heap.get::<Struct>(c.cell(0)));
+        let field = m.heap.field(c.cell(0), shape, c.index());
+        let expected = record.and_then(|record| match record.shape() == shape {
+            true => record.get(c.index()).map(Some),
+            false => Ok(None),
+        });
+        assert_eq!(field, expected);
+        show(field?)
+    });
+    t.row("Heap::set_field", &[Of(Kind::STRUCT), Value], &[Changes(0)], |m, c| {
+        let shape = u32::from(c.numbers[1] % 9);
+        let set = m.heap.set_field(c.cell(0), shape, c.index(), c.cell(1))?;
+        let field = m.heap.field(c.cell(0), shape, c.index())?;
+        assert_eq!(field, set.then_some(c.cell(1)));
+        show(set)
+    });
     t.row("View<Closure>::function", &[Of(Kind::CLOSURE)], &[], |m, c| {
         show(m.heap.get::<Closure>(c.cell(0))?.function())
     });
@@ -203,6 +231,12 @@ fn mutable<K: Mutable<Element: Element>>(t: &mut Table) {
     sequence::<K>(t);
     let (takes, with_element) = ([Of(K::KIND)], [Of(K::KIND), Value]);
     let changes = [Changes(0)];
+    t.row("Heap::value_of", &takes, &[Allocates(K::KIND)], |m, c| {
+        m.heap.get::<K>(c.cell(0))?;
+        let value = m.heap.value_of(c.cell(0))?;
+        assert_eq!(m.heap.is_value(value), Ok(true));
+        m.keep(value)
+    });
     t.row("ViewMut::as_mut_slice", &with_element, &changes, |m, c| {
         m.heap.get_mut::<K>(c.cell(0))?.as_mut_slice().fill(K::Element::of(c));
         show(())

@@ -1,6 +1,6 @@
 //! Compaction: closing the gaps between blocks.
 
-use super::{Blocks, FIRST, START, class_of, halves};
+use super::{Block, Blocks, FIRST, START, class_of, halves};
 use crate::arena::slots::Slots;
 use crate::arena::{Resources, Slot};
 use crate::words::{PAGE_BYTES, to_usize};
@@ -47,7 +47,7 @@ fn link_blocks<const BITS: u32>(
 ) {
     for (index, slot) in slots.live_mut() {
         if words_of(slot) == 0 {
-            (slot.off, slot.cap) = (0, 0);
+            slot.set_block(Block::default());
             continue;
         }
         let start = to_usize(slot.off);
@@ -90,11 +90,11 @@ fn slide_blocks<const BITS: u32>(
             if end <= words.len() && top <= from {
                 words.copy_within(from..end, top);
             }
-            slot.off = u32::try_from(top).unwrap_or(0);
             // A block whose front was cut may be smaller than the class of its words.
-            slot.cap = slot.cap.min(class_of(u32::try_from(used).unwrap_or(u32::MAX)).words);
-            total = total.wrapping_add(slot.cap);
-            top = top.saturating_add(to_usize(slot.cap));
+            let cap = class_of(u32::try_from(used).unwrap_or(u32::MAX)).words.min(slot.cap());
+            slot.set_block(Block { off: u32::try_from(top).unwrap_or(0), cap });
+            total = total.wrapping_add(cap);
+            top = top.saturating_add(to_usize(cap));
         }
     }
     (u32::try_from(top).unwrap_or(u32::MAX), total)

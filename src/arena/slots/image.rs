@@ -13,7 +13,7 @@ use super::sparse::{Page, Sparse};
 use super::{NONE, Slot, Slots};
 use crate::arena::Resources;
 use crate::arena::image::{CHUNK_WORDS, NotWritten, Sink, Source, Unloadable};
-use crate::words::{Generations, object_len, to_u64, to_usize};
+use crate::words::{Cell, Generations, object_len, to_u64, to_usize};
 
 /// The bit of a page that is stored.
 const STORED: u64 = 1 << 32;
@@ -24,7 +24,7 @@ const CHUNK: usize = CHUNK_WORDS / 2;
 fn word_pair(slot: &Slot, is_live: bool) -> [u64; 2] {
     let pair = |low: u32, high: u32| u64::from(high) << 32 | u64::from(low);
     let off = if is_live { 0 } else { slot.off };
-    [pair(slot.key, slot.len), pair(off, slot.cap)]
+    [pair(slot.key, slot.len), pair(off, slot.room)]
 }
 
 /// How many slots a table has, and where its free list begins.
@@ -38,6 +38,19 @@ struct Extent {
 impl<const BITS: u32> Slots<BITS> {
     pub(in crate::arena) const fn seed(&self) -> u32 {
         self.generations.seed()
+    }
+
+    /// Whether a handle of this arena was returned: no object that is allocated later has it.
+    pub(in crate::arena) fn is_known(&self, handle: Cell) -> bool {
+        let (key, index) = (handle.key(), handle.slot());
+        if let Some(slot) = self.get(index) {
+            return self.generations.has_had(slot.key, key, index);
+        }
+        // All slots of a dropped page begin after the generations that one of them has used.
+        let page = to_usize(index).checked_div(Self::PAGE).unwrap_or(0);
+        let sparse = self.sparse().filter(|_| to_usize(index) < self.len());
+        let used = sparse.and_then(|sparse| sparse.directory.get(page)).map_or(0, |page| page.used);
+        self.generations.used(key, index) < used
     }
 
     pub(in crate::arena) fn save(&self, sink: &mut Sink<'_>) -> Result<(), NotWritten> {
@@ -192,7 +205,7 @@ impl<const BITS: u32> Slots<BITS> {
             }
             let in_list = Self::is_free(slot) && to_usize(index) < dense;
             let off = if in_list { slot.off } else { NONE };
-            *slot = Slot { key: slot.key, len: 0, off, cap: 0 };
+            *slot = Slot { key: slot.key, len: 0, off, room: 0 };
             retired = retired.wrapping_add(u32::from(!Self::is_free(slot)));
             free = free.wrapping_add(u32::from(in_list));
             free_sparse = free_sparse.wrapping_add(u32::from(Self::is_free(slot) && !in_list));

@@ -30,7 +30,7 @@ impl<const BITS: u32> Slots<BITS> {
         if Generations::<BITS>::is_retired(key) {
             return None;
         }
-        *slot = Slot { key, len: 0, off: core::mem::replace(&mut self.free, index), cap: 0 };
+        *slot = Slot { key, len: 0, off: core::mem::replace(&mut self.free, index), room: 0 };
         self.free_len = self.free_len.wrapping_add(1);
         Some((live, block))
     }
@@ -56,7 +56,7 @@ impl<const BITS: u32> Slots<BITS> {
             return None;
         };
         let (block, key) = (slot.block(), generations.next_free_key(slot.key, index));
-        *slot = Slot { key, len: 0, off: NONE, cap: 0 };
+        *slot = Slot { key, len: 0, off: NONE, room: 0 };
         let is_retired = Generations::<BITS>::is_retired(key);
         if is_retired {
             self.retired = self.retired.wrapping_add(1);
@@ -88,7 +88,7 @@ impl<const BITS: u32> Slots<BITS> {
         for (slot, index) in slots.iter_mut().rev().zip((0..len).rev()) {
             let live = Self::is_live(slot);
             let key = if live { generations.next_free_key(slot.key, index) } else { slot.key };
-            *slot = Slot { key, len: 0, off: NONE, cap: 0 };
+            *slot = Slot { key, len: 0, off: NONE, room: 0 };
             if Generations::<BITS>::is_retired(key) {
                 *retired = retired.wrapping_add(1);
             } else {
@@ -120,10 +120,10 @@ impl<const BITS: u32> Slots<BITS> {
     /// Puts a slot at the head of the free list; one beyond the dense ones is in none.
     fn push_free(&mut self, index: u32, key: u32) {
         if let Some(slot) = self.slots.get_mut(to_usize(index)) {
-            *slot = Slot { key, len: 0, off: core::mem::replace(&mut self.free, index), cap: 0 };
+            *slot = Slot { key, len: 0, off: core::mem::replace(&mut self.free, index), room: 0 };
             self.free_len = self.free_len.wrapping_add(1);
         } else if let Some(slot) = self.get_sparse_mut(index) {
-            *slot = Slot { key, len: 0, off: NONE, cap: 0 };
+            *slot = Slot { key, len: 0, off: NONE, room: 0 };
             if let Some(sparse) = self.sparse_mut() {
                 sparse.note_free();
             }

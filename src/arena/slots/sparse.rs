@@ -56,11 +56,7 @@ pub(super) struct Page {
 impl Sparse {
     /// An empty one.
     pub(super) fn boxed(resources: &mut Resources) -> Result<BoxedSparse> {
-        let mut boxed = Vec::new();
-        resources.account.reserve(&mut boxed, 1)?;
-        boxed.push(Sparse::default());
-        let boxed: Result<BoxedSparse, _> = boxed.into_boxed_slice().try_into();
-        boxed.map_err(|_| corrupt())
+        resources.account.boxed(Sparse::default())
     }
 
     /// A copy on this account.
@@ -150,9 +146,7 @@ impl Sparse {
 
 /// Frees the box of a `Sparse` that has no pages.
 fn unbox(resources: &mut Resources, boxed: BoxedSparse) {
-    let mut boxed = Vec::from(boxed as Box<[Sparse]>);
-    boxed.clear();
-    resources.account.shrink(&mut boxed, 0);
+    resources.account.unbox(boxed);
 }
 
 /// The number of free slots.
@@ -383,7 +377,7 @@ impl<const BITS: u32> Slots<BITS> {
             let used = sparse.directory.get(page).map_or(0, |page| page.used);
             slots.extend(indices.map(|index| {
                 let key = generations.advanced(index, used);
-                Slot { key, len: 0, off: NONE, cap: 0 }
+                Slot { key, len: 0, off: NONE, room: 0 }
             }));
         } else {
             slots.extend_from_slice(stored);

@@ -161,8 +161,9 @@ impl States {
     /// Whether the object in a slot is black.
     #[inline(always)]
     pub(crate) fn is_black(&self, index: u32) -> bool {
-        // Fewer instructions where states are not kept than the bound of the index alone.
-        if self.words.is_empty() {
+        // Fewer instructions where states are not kept than the bound of the index alone. The
+        // capacity is read for nothing else, so that it is compared in memory.
+        if self.words.capacity() == 0 {
             return false;
         }
         let word = self.words.get(to_usize(index) / SLOTS);

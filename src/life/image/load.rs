@@ -4,7 +4,7 @@ use super::{LoadError, MAGIC, VERSION, fingerprint, refusal};
 use crate::arena::{Arenas, Source, Unloadable};
 use crate::heap::{Heap, Ids, Settings, StoreParts};
 use crate::kinds::Str;
-use crate::life::content::{has_only_cells, is_cell, verify_content};
+use crate::life::content::{has_only_cells, is_cell, verify_content, verify_value};
 use crate::object::TableMut;
 use crate::ops::symbols;
 use crate::words::{Cell, Elements, HasKind, Kind, to_usize};
@@ -45,8 +45,8 @@ impl<'s, 'r> Loader<'s, 'r> {
             return Err(broken("the serial numbers are used up"));
         }
         heap.ids = Ids::after(serial);
-        self.read_arenas(&mut heap)?;
-        check_objects(&heap)?;
+        let have_values = self.read_arenas(&mut heap)?;
+        check_objects(&heap, have_values)?;
         self.read_symbols(&mut heap, symbols)?;
         index_tables(&mut heap)?;
         self.read_pins(&mut heap, pins)?;
@@ -59,16 +59,19 @@ impl<'s, 'r> Loader<'s, 'r> {
         self.source.words().map_err(|refused| refusal(None, refused))
     }
 
-    fn read_arenas(&mut self, heap: &mut Heap) -> Result<()> {
+    /// Returns which arenas have values.
+    fn read_arenas(&mut self, heap: &mut Heap) -> Result<[bool; Arenas::COUNT]> {
+        let mut have_values = [false; Arenas::COUNT];
         let StoreParts { arenas, resources, .. } = heap.store.parts();
-        for arena in arenas.iter_mut() {
+        for (arena, has_values) in arenas.iter_mut().zip(&mut have_values) {
             let kind = Some(arena.kind());
-            arena.load(resources, self.source).map_err(|refused| refusal(kind, refused))?;
+            let loaded = arena.load(resources, self.source);
+            *has_values = loaded.map_err(|refused| refusal(kind, refused))?;
             if kind == Some(Kind::HOST) && arena.usage().live > 0 {
                 return Err(refusal(kind, Unloadable::Broken(None, "a host object has no value")));
             }
         }
-        Ok(())
+        Ok(have_values)
     }
 
     fn read_symbols(&mut self, heap: &mut Heap, count: u64) -> Result<()> {
@@ -126,17 +129,19 @@ fn handle(bits: u64) -> Result<Cell> {
 }
 
 /// Checks the words of all objects, but for the indices of tables. O(payload).
-fn check_objects(heap: &Heap) -> Result<()> {
-    for arena in heap.store.arenas().iter() {
+fn check_objects(heap: &Heap, have_values: [bool; Arenas::COUNT]) -> Result<()> {
+    let arenas = heap.store.arenas();
+    for (arena, has_values) in arenas.iter().zip(have_values) {
         let has_cells = has_only_cells(arena);
-        if has_cells && arena.shape().header == 0 {
+        if has_cells && arena.shape().header == 0 && !has_values {
             continue;
         }
         for (cell, slot) in arena.live() {
             let known = arena.kind() != Kind::SEALED || heap.knows_key(arena, slot);
             let key = if known { Ok(()) } else { Err("a seal is of a key that does not exist") };
             let content = verify_content(arena, slot, has_cells).and(key);
-            content.map_err(|what| {
+            let value = content.and_then(|()| verify_value(arenas, arena, slot));
+            value.map_err(|what| {
                 refusal(Some(arena.kind()), Unloadable::Broken(Some(cell.slot()), what))
             })?;
         }

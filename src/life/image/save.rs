@@ -64,7 +64,7 @@ pub(super) fn save(heap: &mut Heap, sink: &mut Sink<'_>) -> Result<(), Unsaved> 
 /// Writes the block of an object: what the object uses of it, and zeros.
 #[inline]
 fn save_object(arena: &Arena, slot: Slot, sink: &mut Sink<'_>) -> Result<(), Unsaved> {
-    let (shape, cap) = (arena.shape(), to_usize(slot.cap));
+    let (shape, cap) = (arena.shape(), to_usize(slot.cap()));
     let words = arena.used(slot)?;
     let written = match shape.elements {
         Elements::Entries(stride) => Table::new(words, slot.len, to_usize(stride)).save(sink)?,

@@ -45,7 +45,15 @@ impl<'h> Table<&'h [u64]> {
         if self.used > FEW {
             return None;
         }
-        (0..self.used).find(|&position| self.key(position) == Some(key))
+        let cells = Cell::slice(self.words.get(to_usize(HEADER)..)?);
+        let used = to_usize(self.used);
+        let found = if self.stride == 1 {
+            cells.get(..used)?.iter().position(|&entry| entry == key)
+        } else {
+            // Pairs, so that the loop has no checks.
+            cells.as_chunks::<2>().0.get(..used)?.iter().position(|entry| entry[0] == key)
+        };
+        found.and_then(|position| u32::try_from(position).ok())
     }
 
     /// The hole at a used position, if it is one.

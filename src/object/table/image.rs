@@ -1,4 +1,5 @@
-//! A table in an image: its entries, without anything that depends on a seed of hashes.
+//! A table in an image: its entries, without anything that depends on a seed of hashes. Those
+//! that a VM gives do not, and cannot be computed: they are in it.
 
 use super::Table;
 use super::layout::{COUNTS, HEADER, NEXT, start};
@@ -28,6 +29,7 @@ impl Table<&[u64]> {
         let first = to_usize(HEADER);
         let end = first.saturating_add(to_usize(self.used).saturating_mul(self.stride));
         sink.words(self.words.get(first..end).unwrap_or_default())?;
+        let end = if self.is_own() { self.save_hashes(sink, end)? } else { end };
         if !layout.sequenced {
             return Ok(end);
         }
@@ -36,6 +38,20 @@ impl Table<&[u64]> {
         sink.zeros(numbers.saturating_sub(end))?;
         sink.words(self.words.get(numbers..end_numbers).unwrap_or_default())?;
         Ok(end_numbers)
+    }
+
+    /// Writes the hashes of the entries, zeros before them from word `end` on, and for holes.
+    /// Returns where they end.
+    fn save_hashes(&self, sink: &mut Sink<'_>, end: usize) -> Result<usize, NotWritten> {
+        let first = self.layout().hashes();
+        sink.zeros(first.saturating_sub(end))?;
+        let hash = |position| self.entry(position).map_or(0, |_| self.hash(position));
+        for position in (0..self.used).step_by(2) {
+            let next = position.wrapping_add(1);
+            let second = if next < self.used { hash(next) } else { 0 };
+            sink.words(&[bytemuck::cast([hash(position), second])])?;
+        }
+        Ok(first.saturating_add(to_usize(self.used.div_ceil(2))))
     }
 }
 
@@ -69,10 +85,33 @@ impl Table<&mut [u64]> {
             match table.probe(hash, |other| table.hash(other) == hash) {
                 Ok(_) => return Halt::SameHash(position),
                 Err(usize::MAX) => return Halt::NoBucket,
-                Err(bucket) => self.link(hash, bucket, position),
+                Err(bucket) => self.link(self.index_start(), bucket, hash, position),
             }
         }
         Halt::Done
+    }
+
+    /// The first word of the index.
+    fn index_start(&self) -> usize {
+        self.read().layout().index()
+    }
+
+    /// Links all entries of a table whose hashes a VM gives, unless some entry gets no bucket:
+    /// then none is found by its bucket. Keys are not compared: only the VM can. O(entries).
+    pub(crate) fn link_own(&mut self) {
+        self.restart();
+        let mut are_linked = true;
+        for position in 0..self.used {
+            if self.read().entry(position).is_none() {
+                continue;
+            }
+            let hash = self.read().hash(position);
+            match self.read().vacancy(hash) {
+                usize::MAX => are_linked = false,
+                bucket => self.link(self.index_start(), bucket, hash, position),
+            }
+        }
+        self.set_own(are_linked);
     }
 
     /// Links the entry at a position to the first free bucket of its hash; returns whether
@@ -81,7 +120,7 @@ impl Table<&mut [u64]> {
         let hash = self.read().hash(position);
         let bucket = self.read().vacancy(hash);
         if bucket != usize::MAX {
-            self.link(hash, bucket, position);
+            self.link(self.index_start(), bucket, hash, position);
         }
         bucket != usize::MAX
     }

@@ -15,7 +15,7 @@
 //! needs more memory. Random hashes do not come near; chosen keys cost no more than that
 //! many groups.
 
-use super::layout::{COUNTS, HEADER, Layout, NEXT, POSITIONS, START, start};
+use super::layout::{COUNTS, HEADER, Layout, NEXT, OWN, POSITIONS, START, WEAK, start};
 use super::{Entry, Probe, Table, copied};
 use crate::arena::halves;
 use crate::words::{Cell, to_usize};
@@ -63,6 +63,11 @@ impl<'h> Index<'h> {
         Some(Index { words, start, positions })
     }
 
+    /// The index that begins at word `start`, with the mask `positions`.
+    pub(super) const fn at(words: &'h [u64], start: u32, positions: u32) -> Index<'h> {
+        Index { words, start, positions }
+    }
+
     /// The first bucket of the group where the probe sequence of a hash begins.
     #[inline(always)]
     fn home(&self, hash: u32) -> u32 {
@@ -85,7 +90,7 @@ impl<'h> Index<'h> {
 
     /// Finds the first bucket of the hash whose position is a `hit`, or a free one.
     #[inline(always)]
-    fn probe(&self, hash: u32, hit: impl Fn(u32) -> bool + Copy) -> Probe {
+    pub(super) fn probe(&self, hash: u32, hit: impl Fn(u32) -> bool + Copy) -> Probe {
         // A free bucket, too, may have the hash of a key.
         let hit = |link: u32| link.checked_sub(1).filter(|&position| hit(position));
         let mut first = self.home(hash);
@@ -219,16 +224,18 @@ impl Table<&mut [u64]> {
     /// belongs. Returns how many positions are used then.
     #[inline(always)]
     pub(crate) fn append(&mut self, hash: u32, bucket: usize, entry: &[Cell]) -> u32 {
-        self.link(hash, bucket, self.used);
+        let start = to_usize(self.read().half(START));
+        self.link(start, bucket, hash, self.used);
         self.append_unlinked(hash, entry)
     }
 
-    /// Has a bucket refer to the entry of this hash at a position.
+    /// Has a bucket of the index that begins at word `start` refer to the entry of this hash at
+    /// a position.
     #[inline(always)]
-    pub(super) fn link(&mut self, hash: u32, bucket: usize, position: u32) {
-        let (start, positions) = (self.read().half(START), self.read().half(POSITIONS));
+    pub(super) fn link(&mut self, start: usize, bucket: usize, hash: u32, position: u32) {
+        let positions = self.read().half(POSITIONS);
         let link = hash & !positions | position.wrapping_add(1);
-        self.put_half(to_usize(start), bucket, link);
+        self.put_half(start, bucket, link);
     }
 
     /// [`Table::append`] without a bucket.
@@ -253,8 +260,19 @@ impl Table<&mut [u64]> {
     /// many positions are used then. O(1), amortised.
     #[inline(always)]
     pub(crate) fn remove(&mut self, bucket: usize, position: u32) -> Option<(Entry, u32)> {
-        let positions = self.read().half(POSITIONS);
         let first = to_usize(self.read().half(START));
+        self.remove_from(first, bucket, position)
+    }
+
+    /// [`Table::remove`] where the index begins at word `first`.
+    #[inline(always)]
+    pub(super) fn remove_from(
+        &mut self,
+        first: usize,
+        bucket: usize,
+        position: u32,
+    ) -> Option<(Entry, u32)> {
+        let positions = self.read().half(POSITIONS);
         let start = first.saturating_add((bucket / GROUP).wrapping_mul(2));
         let words = self.words.get_mut(start..start.saturating_add(2))?;
         let group = bytemuck::cast_slice_mut::<u64, u32>(words).first_chunk_mut()?;
@@ -279,6 +297,9 @@ impl Table<&mut [u64]> {
     /// Removes the entry at a position from a table that is not ordered, whatever its
     /// key. O(1), amortised.
     pub(crate) fn remove_at(&mut self, position: u32) -> Option<(Entry, u32)> {
+        if self.read().is_own() {
+            return self.remove_own(position);
+        }
         let hash = self.read().hash(position);
         let (bucket, _) = self.read().probe(hash, |found| found == position).ok()?;
         self.remove(bucket, position)
@@ -293,9 +314,14 @@ impl Table<&mut [u64]> {
             return 0;
         }
         let (layout, next) = (self.read().layout(), self.read().header(NEXT));
-        let used = to_usize(self.used);
-        if self.read().is_ordered() || used >= layout.buckets() / FOUND {
+        let flags = self.read().flags(WEAK | OWN);
+        let (used, is_own) = (to_usize(self.used), flags & OWN != 0);
+        if is_own || self.read().is_ordered() || used >= layout.buckets() / FOUND {
             start(self.words, layout, 0, next);
+            self.set_flags(flags);
+            if is_own {
+                self.set_own(true);
+            }
         } else {
             (0..self.used).for_each(|position| self.free_groups(position));
             let (high, _) = halves(self.read().header(COUNTS));

@@ -21,15 +21,20 @@ pub(super) const START: usize = 2 * INDEX + 1;
 /// In place of the first word of an index, and beyond every block: what looks for a bucket
 /// finds none.
 pub(super) const ORDERED: u32 = u32::MAX;
+/// Flag: the table is weak by its keys.
+pub(super) const WEAK: u32 = 1 << 28;
+const _: () = assert!((WEAK as u64) << 32 == crate::arena::WEAK);
 /// Flag: sequence numbers are stored.
 pub(super) const SEQUENCED: u32 = 1 << 29;
 /// Flag: there is, or was, a key that is an integer in an arena and would fit into a
 /// cell.
 pub(super) const BOXED: u32 = 1 << 30;
+/// Flag: a VM gives the hashes of the keys.
+pub(super) const OWN: u32 = 1 << 27;
 /// Flag of an index by hash: it has half as many buckets as the positions should have.
 const DENSE: u32 = 1 << 31;
 /// The positions, beside the flags.
-const CAPACITY: u32 = SEQUENCED - 1;
+const CAPACITY: u32 = OWN - 1;
 pub(super) const BUCKETS_MIN: usize = 8;
 const POSITIONS_MAX: usize = to_usize(CAPACITY);
 
@@ -120,10 +125,14 @@ pub(crate) fn words_for(entries: usize, stride: usize) -> usize {
     if entries == 0 { 0 } else { layout.map_or(usize::MAX, Layout::words) }
 }
 
-/// Writes an empty table with room for `entries` entries.
-pub(crate) fn fill(words: &mut [u64], entries: usize, stride: usize) {
+/// Writes an empty table with room for `entries` entries, which may be weak by its keys if
+/// that is some.
+pub(crate) fn fill(words: &mut [u64], entries: usize, stride: usize, is_weak: bool) {
     if let (Ok(layout), false) = (Layout::new(entries, false, stride), words.is_empty()) {
         start(words, layout, 0, 0);
+        if let Some(counts) = words.get_mut(COUNTS).filter(|_| is_weak) {
+            *counts |= u64::from(WEAK) << 32;
+        }
     }
 }
 

@@ -25,6 +25,7 @@ mod index;
 mod iter;
 mod layout;
 mod ordered;
+mod own;
 mod rebuild;
 #[cfg(test)]
 mod tests;
@@ -33,11 +34,12 @@ mod verify;
 pub(crate) use image::Halt;
 pub(crate) use layout::{HEADER, fill, words_for};
 pub(crate) use ordered::{Descent, Step};
+pub(crate) use own::own_hash;
 pub(crate) use rebuild::Plan;
 
 use crate::arena::halves;
 use crate::words::{Cell, to_usize};
-use layout::{BOXED, COUNTS, Layout, ORDERED, START};
+use layout::{BOXED, COUNTS, Layout, ORDERED, START, WEAK};
 
 /// A table in `words`, of whose positions `used` are used, by entries of `stride` cells
 /// or by holes. The stride folds away where the kind is known at compile time.
@@ -97,6 +99,11 @@ impl<'h> Table<&'h [u64]> {
         self.used
     }
 
+    /// The number of positions.
+    pub(crate) fn capacity(&self) -> usize {
+        if self.words.is_empty() { 0 } else { self.layout().capacity }
+    }
+
     /// Whether every position is used.
     #[inline(always)]
     pub(crate) fn is_full(&self) -> bool {
@@ -106,7 +113,7 @@ impl<'h> Table<&'h [u64]> {
     /// Whether the index is a tree.
     #[inline(always)]
     pub(crate) fn is_ordered(&self) -> bool {
-        self.half(START) == ORDERED
+        self.half(START) == ORDERED && !self.is_own()
     }
 
     /// Whether the index has less buckets than it should have, so that it cannot become a
@@ -119,6 +126,17 @@ impl<'h> Table<&'h [u64]> {
     #[inline(always)]
     pub(crate) fn has_boxed(&self) -> bool {
         halves(self.header(COUNTS)).0 & BOXED != 0
+    }
+
+    /// Whether the table is weak by its keys.
+    #[inline(always)]
+    pub(crate) fn is_weak(&self) -> bool {
+        halves(self.header(COUNTS)).0 & WEAK != 0
+    }
+
+    /// Which of these flags are set.
+    fn flags(&self, flags: u32) -> u32 {
+        halves(self.header(COUNTS)).0 & flags
     }
 
     /// Whether most positions are holes, so that a smaller table would do.
@@ -163,7 +181,12 @@ impl<'h> Table<&'h mut [u64]> {
 
     /// Sets a flag.
     pub(crate) fn set_boxed(&mut self) {
-        let word = self.read().header(COUNTS) | u64::from(BOXED) << 32;
+        self.set_flags(BOXED);
+    }
+
+    /// Sets flags, which stay as they are if they are set.
+    fn set_flags(&mut self, flags: u32) {
+        let word = self.read().header(COUNTS) | u64::from(flags) << 32;
         self.put(COUNTS, word);
     }
 }

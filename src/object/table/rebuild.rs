@@ -1,7 +1,7 @@
 //! Rebuilding a table inside of its block, without holes and with another layout.
 
 use super::Table;
-use super::layout::{Layout, NEXT, start};
+use super::layout::{BOXED, Layout, NEXT, OWN, WEAK, start};
 use crate::words::{Result, to_usize};
 
 /// The positions of the smallest table that growth makes.
@@ -153,7 +153,7 @@ impl Table<&mut [u64]> {
     pub(crate) fn rebuild(&mut self, plan: Plan) -> (u32, bool) {
         let (old, new) = (self.read().layout(), plan.layout);
         let (next, live) = (self.read().header(NEXT), self.read().len());
-        let boxed = self.read().has_boxed();
+        let flags = self.read().flags(BOXED | WEAK | OWN);
         // The index is rebuilt from the hashes: until then, its words can hold numbers.
         let numbers = if old.sequenced { old.sequence() } else { old.index() };
         self.close_holes(new.sequenced.then_some(numbers));
@@ -169,10 +169,12 @@ impl Table<&mut [u64]> {
             self.shift(old.hashes(), used.div_ceil(2), new.hashes());
         }
         start(self.words, new, live, next);
-        if boxed {
-            self.set_boxed();
-        }
+        self.set_flags(flags);
         let linked = self.link_all(new);
+        if flags & OWN != 0 {
+            self.set_own(linked);
+            return (self.used, true);
+        }
         debug_assert!(linked || !new.dense, "a dense index is as large as the one before it");
         if !linked {
             self.order();

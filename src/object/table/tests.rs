@@ -62,7 +62,7 @@ impl Model {
         let cursor = Cursor::default();
         let (mut block, entries) = (Vec::new(), Vec::new());
         block.resize(super::words_for(capacity, STRIDE), 0);
-        super::fill(&mut block, capacity, STRIDE);
+        super::fill(&mut block, capacity, STRIDE, false);
         let (freed, ahead) = (Vec::new(), Vec::new());
         Model { hashing, block, used: 0, entries, freed, cursor, ahead, plan: 0 }
     }
@@ -396,7 +396,7 @@ fn the_probe_sequence_of_each_operation_is_as_long() {
 fn a_free_bucket_matches_no_key() {
     for stride in [1, 2] {
         let mut block = alloc::vec![0; super::words_for(4, stride)];
-        super::fill(&mut block, 4, stride);
+        super::fill(&mut block, 4, stride, false);
         let header = block[..3].to_vec();
         let table = Table::new(&block, 0, stride);
         for word in header {

@@ -3,7 +3,7 @@
 use super::TableMut;
 use crate::arena::Unloadable;
 use crate::object::table::{Halt, Step};
-use crate::words::Result;
+use crate::words::{Error, Result};
 
 /// The hashes that are computed at a time.
 const HASHES: usize = 64;
@@ -13,7 +13,8 @@ const TWICE: Unloadable = Unloadable::Broken(None, "a key is in a table twice");
 
 impl TableMut<'_> {
     /// Computes the hashes of a table whose entries have been checked, and rebuilds its
-    /// index. Expected O(entries + their text); O(n log n) for keys that collide.
+    /// index. Expected O(entries + their text + the parts of their values); O(n log n) for keys
+    /// that collide.
     ///
     /// # Errors
     /// [`Unloadable::Broken`] if a key is there twice, or if the table would not find it;
@@ -21,6 +22,9 @@ impl TableMut<'_> {
     pub(crate) fn load(&mut self) -> Result<(), Unloadable> {
         if self.read()?.0.kept_words() == 0 {
             return Ok(());
+        }
+        if self.read()?.0.is_own() {
+            return Ok(self.edit_links(|table| Some((table.link_own(), table.read().used())))?);
         }
         self.load_hashes()?;
         if self.link_entries()? {
@@ -52,6 +56,13 @@ impl TableMut<'_> {
                         return Err(Unloadable::Broken(None, what));
                     }
                     Ok(key) => key.hash,
+                    // No table has had such a key: hashing it has failed before, too.
+                    Err(Error::KeyTooLarge) => {
+                        return Err(Unloadable::Broken(None, "a key is too large"));
+                    }
+                    Err(_) if !keys.is_known(cell) => {
+                        return Err(Unloadable::Broken(None, "a key is not allocated yet"));
+                    }
                     Err(_) => keys.hash_identity(cell),
                 };
             }

@@ -269,7 +269,7 @@ impl Route {
         source: Cell,
         range: impl RangeBounds<usize>,
     ) -> Result<()> {
-        let opened = store.arena(self.to)?.find_dense(target);
+        let opened = store.arena(self.to)?.find_dense_to_change(target);
         let source_slot = store.arena(self.from)?.find_dense(source);
         let (Some(slot), Some(source_slot)) = (opened, source_slot) else {
             let bounds = (range.start_bound().cloned(), range.end_bound().cloned());
@@ -290,7 +290,7 @@ impl Route {
         source: Cell,
         bounds: (Bound<usize>, Bound<usize>),
     ) -> Result<()> {
-        let slot = store.arena(self.to)?.check(target)?;
+        let slot = store.arena(self.to)?.check_to_change(target)?;
         let source = self.source(store, source, bounds)?;
         self.copy_to(store, (target, slot), index, &source)
     }
@@ -372,11 +372,11 @@ impl Route {
         source: Cell,
         bounds: (Bound<usize>, Bound<usize>),
     ) -> Result<()> {
-        let mut slot = store.arena(self.to)?.check(target)?;
+        let mut slot = store.arena(self.to)?.check_to_change(target)?;
         let source = self.source(store, source, bounds)?;
         let start = to_usize(slot.len);
         let end = start.saturating_add(source.range.len());
-        if self.shapes.1.words_for(end) > to_usize(slot.cap) {
+        if self.shapes.1.words_for(end) > to_usize(slot.cap()) {
             slot = self.grow(store, target, &source)?;
         }
         let to = slot.span(self.shapes.1, start..end);

@@ -1,0 +1,243 @@
+//! Maps whose hashes and equality code of the VM gives.
+
+use bumpalo::collections::Vec;
+
+use super::values::table;
+use crate::arena::push;
+use crate::heap::{Heap, Store, StoreParts};
+use crate::kinds::Map;
+use crate::object::table::{Table, copied, own_hash};
+use crate::object::{Keyed, TableMut};
+use crate::words::{AsHandle, Cell, Error, HasKind, Result};
+
+impl Heap {
+    /// Returns the value of a key in a map whose keys are found by hashes and an equality of
+    /// the VM's own, such as the `__hash__` and `__eq__` of a language; `None` if the map has
+    /// no such key. `hash` is what the VM computed for the key, `equal` compares it with a key
+    /// of the map that has this hash. See [`Heap::map_insert_by`].
+    ///
+    /// Expected O(1), and O(k) calls of `equal` for k keys of one hash. Takes scratch memory
+    /// for these k if they are more than 4.
+    ///
+    /// ```
+    /// use segheap::{Error, Heap, Map, Struct};
+    /// let mut heap = Heap::new();
+    /// // Instances of a class, equal if their first fields are.
+    /// let equal = |heap: &mut Heap, a, b| {
+    ///     let (a, b) = (heap.element::<Struct>(a, 0)?, heap.element::<Struct>(b, 0)?);
+    ///     heap.key_eq(a, b)
+    /// };
+    /// let map = heap.alloc(Map::new())?;
+    /// let one = heap.alloc(Struct::of(7, &[1.into(), true.into()]))?;
+    /// let same = heap.alloc(Struct::of(7, &[1.into(), false.into()]))?;
+    /// heap.map_insert_by(map, one.into(), 10.into(), 1, equal)?;
+    /// assert_eq!(heap.map_get_by(map, same.into(), 1, equal)?, Some(10.into()));
+    /// assert_eq!(heap.map_get(map, same.into()), Err(Error::OtherHash));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Heap::map_insert_by`], but for [`Error::Frozen`] and those of growth.
+    pub fn map_get_by<E: From<Error>>(
+        &mut self,
+        map: impl AsHandle<Map>,
+        key: Cell,
+        hash: u64,
+        equal: impl FnMut(&mut Heap, Cell, Cell) -> Result<bool, E>,
+    ) -> Result<Option<Cell>, E> {
+        let map = map.into();
+        let Some(position) = find(self, map, key, own_hash(hash), equal)? else { return Ok(None) };
+        let entry = open(&self.store, map)?.entry(position);
+        Ok(entry.map(|entry| copied(entry).1))
+    }
+
+    /// Sets the value of a key in a map whose keys are found by hashes and an equality of the
+    /// VM's own, and returns the value that it replaces; `None` for a new key. An existing
+    /// entry keeps its key cell and its place in the order.
+    ///
+    /// The first such entry makes an empty map one of this kind, for good. Operations that
+    /// look a key up by the hash of the heap fail with [`Error::OtherHash`] from then on, as
+    /// do those of this kind on a map that has other keys. All others are as ever: iteration,
+    /// removal by place, `retain`, `clear`. The map keeps the hashes: growing it calls no code
+    /// of the VM. Its hashes are not seeded; a VM that has to resist chosen keys seeds its
+    /// own.
+    ///
+    /// `equal` gets the heap, the key and a key of the map. It may fail, allocate, collect and
+    /// change other objects. If its answers are contradictory, some entry is taken for that
+    /// of the key, or none.
+    ///
+    /// Amortised expected O(1), and O(k) calls of `equal` for k keys of one hash; O(entries)
+    /// when the table is rebuilt, or if more than about 100 keys have one hash.
+    ///
+    /// ```
+    /// use segheap::{Error, Heap, Map};
+    /// let mut heap = Heap::new();
+    /// let map = heap.alloc(Map::new())?;
+    /// // 1 and 1.0 are one key.
+    /// let equal = |heap: &mut Heap, a, b| Ok::<_, Error>(heap.cmp_num(a, b)?.is_some_and(|o| o.is_eq()));
+    /// assert_eq!(heap.map_insert_by(map, 1.into(), 10.into(), 1, equal)?, None);
+    /// assert_eq!(heap.map_insert_by(map, 1.0.into(), 20.into(), 1, equal)?, Some(10.into()));
+    /// assert_eq!(heap.display(map).to_string(), "{1: 20}");
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NotAHandle`], [`Error::Sealed`], [`Error::WrongKind`] or [`Error::Stale`] if
+    /// `map` is no handle of a live map, and [`Error::Stale`] also if the key was freed;
+    /// [`Error::Frozen`]; [`Error::OtherHash`] if the map has keys by the hash of the heap;
+    /// [`Error::Limit`] or [`Error::OutOfMemory`] if scratch memory cannot grow: before
+    /// `equal` is called. The first error of `equal`; [`Error::Changed`] if it has inserted or
+    /// removed entries, or freed the map or one of the two keys. If the table cannot grow:
+    /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
+    /// [`Error::OutOfMemory`]. The map is as it was before, or as `equal` left it.
+    pub fn map_insert_by<E: From<Error>>(
+        &mut self,
+        map: impl AsHandle<Map>,
+        key: Cell,
+        value: Cell,
+        hash: u64,
+        equal: impl FnMut(&mut Heap, Cell, Cell) -> Result<bool, E>,
+    ) -> Result<Option<Cell>, E> {
+        let (map, hash) = (map.into(), own_hash(hash));
+        self.store.get_mut::<Map>(map)?;
+        let found = find(self, map, key, hash, equal)?;
+        self.store.get_mut::<Map>(map)?;
+        let mut table = table_mut(&mut self.store, map);
+        Ok(match found {
+            Some(position) => Some(table.replace_at(position, &[key, value])?),
+            None => table.append_own(hash, &[key, value]).map(|()| None)?,
+        })
+    }
+
+    /// Removes the entry of a key from a map whose keys are found by hashes and an equality of
+    /// the VM's own, and returns it; `None` if there is none. Costs as [`Heap::map_get_by`],
+    /// amortised.
+    ///
+    /// ```
+    /// use segheap::{Error, Heap, Map};
+    /// let mut heap = Heap::new();
+    /// let map = heap.alloc(Map::new())?;
+    /// let equal = |_: &mut Heap, a, b| Ok::<_, Error>(a == b);
+    /// heap.map_insert_by(map, 1.into(), 10.into(), 1, equal)?;
+    /// assert_eq!(heap.map_remove_by(map, 1.into(), 1, equal)?, Some((1.into(), 10.into())));
+    /// assert_eq!(heap.map_remove_by(map, 1.into(), 1, equal)?, None);
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Heap::map_insert_by`], but for those of growth.
+    pub fn map_remove_by<E: From<Error>>(
+        &mut self,
+        map: impl AsHandle<Map>,
+        key: Cell,
+        hash: u64,
+        equal: impl FnMut(&mut Heap, Cell, Cell) -> Result<bool, E>,
+    ) -> Result<Option<(Cell, Cell)>, E> {
+        let map = map.into();
+        self.store.get_mut::<Map>(map)?;
+        let Some(position) = find(self, map, key, own_hash(hash), equal)? else { return Ok(None) };
+        self.store.get_mut::<Map>(map)?;
+        Ok(Some(table_mut(&mut self.store, map).remove_at(position)?))
+    }
+}
+
+/// The table of a map.
+fn open(store: &Store, map: Cell) -> Result<Table<&[u64]>> {
+    let arena = store.arena(Map::KIND)?;
+    table(arena, arena.check(map)?, 2)
+}
+
+/// The table of a map that is live and may change.
+fn table_mut(store: &mut Store, map: Cell) -> TableMut<'_> {
+    let StoreParts { arenas, resources, .. } = store.parts();
+    TableMut { arenas, resources, kind: Map::KIND, index: map.slot(), stride: Map::STRIDE }
+}
+
+/// Keys of one hash that are compared without scratch memory.
+const FEW: usize = 4;
+
+/// What is looked for.
+#[derive(Clone, Copy)]
+struct Wanted {
+    map: Cell,
+    key: Cell,
+    hash: u32,
+}
+
+/// The position of the entry of a key, by its hash and `equal`. The keys to compare with are
+/// copied before the first call: it may have the table rebuilt.
+fn find<E: From<Error>>(
+    heap: &mut Heap,
+    map: Cell,
+    key: Cell,
+    hash: u32,
+    mut equal: impl FnMut(&mut Heap, Cell, Cell) -> Result<bool, E>,
+) -> Result<Option<u32>, E> {
+    let wanted = Wanted { map, key, hash };
+    let table = open(&heap.store, map)?;
+    if !heap.store.keys().is_usable(key) {
+        return Err(Error::Stale { kind: key.selector() }.into());
+    }
+    if !table.is_own() {
+        return if table.len() == 0 && !table.is_weak() {
+            Ok(None)
+        } else {
+            Err(Error::OtherHash.into())
+        };
+    }
+    let (mut few, mut count) = ([Cell::NULL; FEW], 0_usize);
+    table.each_of_hash(hash, |_, cell| {
+        if let Some(place) = few.get_mut(count) {
+            *place = cell;
+        }
+        count = count.saturating_add(1);
+    });
+    if let Some(few) = few.get(..count) {
+        return ask(heap, wanted, few, &mut equal);
+    }
+    heap.with_scratch(|heap, scratch| {
+        let (mut candidates, mut pushed) = (Vec::new_in(scratch.bump), Ok(()));
+        open(&heap.store, map)?.each_of_hash(hash, |_, cell| {
+            if pushed.is_ok() {
+                pushed = push(&mut candidates, cell);
+            }
+        });
+        pushed?;
+        // What is asked may allocate: scratch memory counts against the limit.
+        scratch.charge_callback(heap.store.account_mut());
+        Ok(ask(heap, wanted, &candidates, &mut equal))
+    })?
+}
+
+/// Asks `equal` about keys of the hash in turn; returns the position of the first one that is
+/// equal.
+fn ask<E: From<Error>>(
+    heap: &mut Heap,
+    Wanted { map, key, hash }: Wanted,
+    candidates: &[Cell],
+    equal: &mut impl FnMut(&mut Heap, Cell, Cell) -> Result<bool, E>,
+) -> Result<Option<u32>, E> {
+    let before = open(&heap.store, map)?.stamp();
+    for &candidate in candidates {
+        // A key that was freed equals none.
+        if !heap.store.keys().is_usable(candidate) {
+            continue;
+        }
+        let is_equal = equal(heap, key, candidate)?;
+        let keys = heap.store.keys();
+        let table = open(&heap.store, map).map_err(|_| Error::Changed)?;
+        if table.stamp() != before || !keys.is_usable(key) {
+            return Err(Error::Changed.into());
+        }
+        if is_equal {
+            let mut found = None;
+            table.each_of_hash(hash, |position, cell| {
+                if cell == candidate && keys.is_usable(cell) {
+                    found = found.or(Some(position));
+                }
+            });
+            return found.map_or_else(|| Err(Error::Changed.into()), |found| Ok(Some(found)));
+        }
+    }
+    Ok(None)
+}
