@@ -102,7 +102,7 @@ fn a_hook_makes_the_values_of_a_fork() {
     let objects: Vec<Cell> = (0..200_u32).map(|n| heap.host(n).unwrap()).collect();
     heap.set_host_bytes(objects[0], 1_000).unwrap();
     heap.free(objects[1]).unwrap();
-    let live = |n: u32| n != 1 && n % 2 == 0;
+    let live = |n: u32| n != 1 && n.is_multiple_of(2);
     let roots = || objects.iter().copied().step_by(2);
     let mut forks = 0;
     let mut finished = false;

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
-use segheap::{Cell, Error, Heap, HostCopy, Kind, Limits, List, Map, Settings, Struct};
+use segheap::{Cell, Error, Heap, HostCopy, Kind, Limits, List, Map, Struct};
 
 use crate::machine::host;
 use crate::support::{config, heap};
@@ -361,7 +361,8 @@ fn a_panic_of_a_drop_loses_nothing() {
             assert!(!self.0, "a drop that panics");
         }
     }
-    let (mut there, mut here) = (Heap::with(Settings::seeded(1)), Heap::with(Settings::seeded(2)));
+    let (mut there, mut here) =
+        (Heap::with(segheap::Settings::seeded(1)), Heap::with(segheap::Settings::seeded(2)));
     let hosts: Vec<Cell> = (0..5_u32).map(|n| there.host(n).unwrap()).collect();
     for hook_panics in [false, true] {
         let before = observe(&mut here);

@@ -76,7 +76,7 @@ impl Snapshot {
                 let field = |name| edge[place(&edge_fields, name)];
                 let of_type = edge_types[field("type") as usize].clone();
                 let target = field("to_node") as usize;
-                assert!(target % width == 0 && target < nodes.len());
+                assert!(target.is_multiple_of(width) && target < nodes.len());
                 let name = field("name_or_index");
                 let name = match of_type.as_str() {
                     "element" | "hidden" => name.to_string(),

@@ -125,7 +125,7 @@ impl<const BITS: u32> Arena<BITS> {
         header: u64,
         at: usize,
     ) -> Option<Option<&mut Cell>> {
-        let slot = self.slots.find_dense(cell)?;
+        let slot = self.slots.find_dense(cell).filter(|slot| !slot.is_frozen())?;
         if *self.blocks.words_mut().get(to_usize(slot.off))? != header {
             return Some(None);
         }

@@ -114,7 +114,7 @@ impl Ephemerons {
 
     /// The entries in the bucket of a hash, each with its place.
     fn bucket(&self, hash: u32) -> impl Iterator<Item = (Ephemeron, u32)> {
-        let first = self.links.as_ref().map_or(NONE, |links| links[0].first(hash));
+        let first = self.links.as_deref().map_or(NONE, |[links]| links.first(hash));
         core::iter::successors(self.link(first), |(link, _)| self.link(link.next))
             .map(|(link, place)| (link.entry, place))
     }

@@ -82,6 +82,7 @@ impl Heap {
     /// # Errors
     /// [`Error::RegionClosed`] if the region was closed with an outer one, or belongs
     /// to another heap. The heap is unchanged.
+    #[inline(always)]
     pub fn close_region<I>(&mut self, region: Region, keep: I) -> Result<u64>
     where
         I: IntoIterator<Item: Into<Cell>>,

@@ -47,7 +47,7 @@ impl AllocationLog {
     /// Forgets the places of the entries from `start` on, which may change.
     #[inline(always)]
     pub(super) fn uncover(&mut self, start: usize) {
-        if !self.places.is_none() {
+        if self.places.is_some() {
             self.uncover_rarely(start);
         }
     }
