@@ -1,6 +1,10 @@
 //! A heap that was saved and loaded is the heap that was saved; whatever the bytes of an
 //! image are, they are refused or make a sound heap.
 
+#[cfg(test)]
+#[path = "images/flags.rs"]
+mod flags;
+
 use proptest::prelude::*;
 use segheap::{
     Bignum, Bytes, Cell, Closure, Error, Fault, Heap, I64Arr, Kind, Limits, List, LoadError, Map,
@@ -8,7 +12,7 @@ use segheap::{
 };
 
 use crate::forks::run;
-use crate::machine::{Effect, Machine, Outcome, Step, example, kinds};
+use crate::machine::{Effect, Machine, Outcome, Step, example, kinds, operation};
 use crate::support::{config, programs};
 
 /// The image of a heap.
@@ -83,6 +87,22 @@ pub fn is_refused_or_sound(image: &[u8]) -> bool {
     }
 }
 
+/// Frozen objects, values, a weak map, and one by hashes of the VM.
+fn flagged(heap: &mut Heap, cell: Cell) {
+    let frozen = heap.alloc(List::of(&[cell])).unwrap();
+    heap.freeze(frozen).unwrap();
+    let value = heap.alloc_value(Pair::of(frozen.cell(), 3.into())).unwrap().cell();
+    let value = heap.alloc_value(List::of(&[value, 4.into()])).unwrap().cell();
+    let weak = heap.alloc(Map::new().weak()).unwrap();
+    heap.map_insert(weak, cell, value).unwrap();
+    heap.map_insert(weak, value, cell).unwrap();
+    let own = heap.alloc(Map::new()).unwrap();
+    for key in [cell, value] {
+        let by_bits = |_: &mut Heap, a: Cell, b: Cell| Ok::<bool, Error>(a == b);
+        heap.map_insert_by(own, key, weak.cell(), 7, by_bits).unwrap();
+    }
+}
+
 /// A heap with objects of each kind, a symbol, a seal, a pin, tokens, holes, and slots that are
 /// free.
 pub fn varied() -> Heap {
@@ -92,6 +112,7 @@ pub fn varied() -> Heap {
     for (n, kind) in kinds().flat_map(|kind| [(0, kind), (1, kind)]) {
         cells.push(example(&mut heap, kind, n).unwrap());
     }
+    flagged(&mut heap, cells[0]);
     let map = heap.alloc(Map::new()).unwrap();
     for n in 0..12 {
         let name = heap.string(&format!("name {n}")).unwrap();
@@ -121,7 +142,7 @@ pub fn varied() -> Heap {
 
 /// A program of which no outcome depends on the memory that is in use.
 fn measures_nothing(step: &Step) -> bool {
-    !step.operation().effects.contains(&Effect::ReadsUsage)
+    !operation(step).effects.contains(&Effect::ReadsUsage)
 }
 
 /// Runs a program; of collections, whose results have figures of memory, only whether they

@@ -18,7 +18,9 @@
 //! A block has all its words, so that an object keeps its capacity. Those that hold nothing
 //! are zero: spare capacity, the end of a text, removed entries at the end of a table, its
 //! hashes and its index. Hashes depend on a seed that is in no image; [`load`] computes them
-//! anew. Where a block lies is not stored: it follows from the sizes of those before it.
+//! anew. Those that a VM gives the keys of a map are in the image, as nothing else knows them.
+//! Frozen objects and values are known by flags of their slots, weak tables by one of their
+//! header. Where a block lies is not stored: it follows from the sizes of those before it.
 
 mod load;
 mod save;
@@ -127,10 +129,10 @@ impl Heap {
     /// beside the image. MEP-41, section 4, describes the
     /// format.
     ///
-    /// The image has all objects with their handles and capacities, the order of maps and
-    /// sets, symbols, pins, tokens of [`Heap::watch`], sealed cells, and what each slot
+    /// The image has all objects with their handles and capacities, which are frozen, values or
+    /// weak, the order of maps and sets, hashes of [`Heap::map_insert_by`], symbols, pins, tokens of [`Heap::watch`], sealed cells, and what each slot
     /// that is free or retired knows of its generations. It has no limits, policy, hints,
-    /// keys of seals or hashes of keys. A collection in steps that has found garbage is
+    /// keys of seals or other hashes of keys. A collection in steps that has found garbage is
     /// ended first. Gaps between blocks are left out; [`Heap::compact`] before it leaves
     /// out spare capacity, too, and a collection garbage.
     ///
@@ -176,12 +178,15 @@ impl Heap {
     /// heap that [`Heap::verify`] finds no fault with: each object is checked, cells that
     /// refer to no object are stale as always. Memory is reserved as bytes arrive, up to
     /// twice as much as has come and within the limits, whatever lengths the image states.
-    /// The indices of maps and sets are computed with the new hash seed. Whoever wrote the
+    /// The indices of maps and sets are computed with the new hash seed; hashes of
+    /// [`Heap::map_insert_by`] come from the image, and their keys are not compared. Values may
+    /// reach themselves in a forged image: as keys they are [`Error::KeyTooLarge`]. Whoever wrote the
     /// image decides what the objects are and which handles open them: that a VM can do
     /// with them what it expects, it has to check itself.
     ///
     /// Reads nothing beyond the image, in parts of up to 64 KiB. O(slots + payload), and
-    /// O(n log n) for n keys that collide.
+    /// O(n log n) for n keys that collide; for each value that is a key, the time to hash it,
+    /// O(2^20) at most.
     ///
     /// ```
     /// use segheap::{Heap, Limits, LoadError, Settings};
