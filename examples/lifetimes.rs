@@ -1,7 +1,7 @@
 //! Lifetimes: what each layer of the heap reclaims, and when.
 //!
 //! ```text
-//! cargo run --release --example lifetimes
+//! cargo run --release -p segheap --example lifetimes
 //! ```
 //!
 //! Prints a row for each step of a small workload (on wide terminals with a bar for

@@ -1,7 +1,7 @@
 //! Observing: what a VM sees of its heap.
 //!
 //! ```text
-//! cargo run --release --example observe -- words.heapsnapshot
+//! cargo run --release -p segheap --example observe -- words.heapsnapshot
 //! ```
 //!
 //! Runs a program that counts words, and prints which of its lines allocate what, as a table

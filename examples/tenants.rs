@@ -2,7 +2,7 @@
 //! untrusted input, attacks, limits, ten thousand heaps.
 //!
 //! ```text
-//! cargo run --release --example tenants
+//! cargo run --release -p segheap --example tenants
 //! ```
 //!
 //! Seeds are fixed so that every run prints the same. They decide whether a heap

@@ -1,7 +1,7 @@
 //! A tour of the heap: processes a file as a VM's program would.
 //!
 //! ```text
-//! cargo run --release --example tour [FILE]
+//! cargo run --release -p segheap --example tour [FILE]
 //! ```
 //!
 //! Counts the words of FILE, or of this crate's README.md. All data of the program is
