@@ -145,6 +145,7 @@ fn events(heap: &mut Heap, out: &mut Output) -> Result<()> {
             EventKind::CollectionBegin { .. } => "collection begins",
             EventKind::CollectionEnd { .. } => "collection ends",
             EventKind::MemoryGrow { .. } => "memory grows",
+            EventKind::MemoryShrink { .. } => "memory shrinks",
             EventKind::Compaction { .. } => "compaction",
             EventKind::NearLimit { .. } => "limit is near",
             _ => "other",

@@ -108,11 +108,15 @@ fn operations_that_write_fail() {
             }
             machine.heap.freeze(cell).unwrap();
             let before = content(&machine.heap, cell);
+            let live = machine.heap.usage().live();
             let outcome = machine.run(&call);
             if machine.heap.contains(cell) {
                 assert_eq!(content(&machine.heap, cell), before, "{}", op.name);
             }
-            refused += usize::from(outcome == Err(Error::Frozen));
+            if outcome == Err(Error::Frozen) {
+                assert_eq!(machine.heap.usage().live(), live, "{}", op.name);
+                refused += 1;
+            }
         }
     }
     assert!(refused > 200, "{refused}");

@@ -513,6 +513,7 @@ fn hashes_are_never_mixed() {
             heap.map_insert(plain, keys(n), n.into()).unwrap();
         }
         let other = Err(Error::OtherHash);
+        let capacity = heap.capacity(own).unwrap();
         for key in [text, 1.into(), 5_000.into(), Cell::NULL, Cell::short_str("a").unwrap()] {
             assert_eq!(heap.map_get(own, key), other);
             let mut hint = segheap::KeyHint::default();
@@ -527,7 +528,8 @@ fn hashes_are_never_mixed() {
             assert_eq!(open.update(key, |_| 1.into()), Err(Error::OtherHash));
             assert_eq!(open.get_or_insert(key, 1.into()), Err(Error::OtherHash));
             assert_eq!(open.remove(key).err(), Some(Error::OtherHash));
-            assert_eq!(open.extend(&[(key, 1.into())]), Err(Error::OtherHash));
+            assert_eq!(open.extend(&[(key, 1.into()); 5_000]), Err(Error::OtherHash));
+            assert_eq!(heap.capacity(own).unwrap(), capacity, "it has not grown for that");
             assert_eq!(heap.map_get_by(plain, key, 1, same), other);
             assert_eq!(heap.map_insert_by(plain, key, key, 1, same), other);
             assert_eq!(heap.map_remove_by(plain, key, 1, same), Err(Error::OtherHash));

@@ -86,7 +86,10 @@ fn clear_keeps_generations() {
 /// object could have as many, but no arena has the pages.
 fn is_too_large(error: Option<Error>) -> bool {
     match usize::BITS {
-        32 => matches!(error, Some(Error::ArenaFull { .. } | Error::Limit(_))),
+        // As many bytes, or bits of entries, fit into 2^30 words.
+        32 => {
+            matches!(error, Some(Error::ObjectTooLarge | Error::ArenaFull { .. } | Error::Limit(_)))
+        }
         _ => error == Some(Error::ObjectTooLarge),
     }
 }

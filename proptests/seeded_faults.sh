@@ -6,7 +6,8 @@
 #   proptests/seeded_faults.sh NAME...     these faults
 #   proptests/seeded_faults.sh --check     only checks that all faults apply
 #
-# Random tests start from a fixed seed (PROPTEST_RNG_SEED), so that a run is reproducible.
+# Random tests start from a fixed seed (PROPTEST_RNG_SEED), so that a run is reproducible. As many faults as
+# there are cores are seeded side by side (LANES).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -15,9 +16,9 @@ list=$root/proptests/seeded_faults.txt
 # The sources without faults.
 original=$root
 work=${CARGO_TARGET_DIR:-$root/target}/seeded_faults
-copy=$work/checkout
 seconds_max=180
-export CARGO_TARGET_DIR=$work/target CARGO_INCREMENTAL=1 CARGO_PROFILE_DEV_DEBUG=0
+lanes=${LANES:-$(nproc)}
+export CARGO_INCREMENTAL=1 CARGO_PROFILE_DEV_DEBUG=0
 export PROPTEST_RNG_SEED=${PROPTEST_RNG_SEED:-1} PROPTEST_MAX_SHRINK_ITERS=0
 
 die() {
@@ -126,12 +127,21 @@ fi
 shown=3
 (($#)) && names=("$@") shown=1000
 
-# Two copies, since the checkout may change during the run.
+# enter LANE: each lane has a copy of the checkout and a target directory of its own.
+enter() {
+    copy=$work/checkout-$1
+    export CARGO_TARGET_DIR=$work/target-$1
+}
+
+# Copies, since the checkout may change during the run.
 original=$work/original
-rm -rf "$copy" "$original"
-mkdir -p "$copy"
-git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$copy"
-cp -r "$copy" "$original"
+rm -rf "$original" "$work"/checkout*
+mkdir -p "$original"
+git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$original"
+for ((lane = 0; lane < lanes; lane++)); do
+    enter "$lane"
+    cp -r "$original" "$copy"
+done
 list=$original/proptests/seeded_faults.txt
 
 all=()
@@ -140,19 +150,18 @@ for name in "${names[@]}"; do
     all+=($tests)
 done
 mapfile -t all < <(printf '%s\n' "${all[@]}" | sort -u)
+enter 0
 seconds_max=1800 run_tests "${all[*]}" "$work/none.log" || {
     (($? == 99)) && die 'the checkout does not compile'
     grep -E '^test .* FAILED$' "$work/none.log" >&2
     die 'tests fail without a fault'
 }
 
-missed=0 errors=0
-printf '| Fault | File | Failing tests | |\n|---|---|---|---|\n'
-for name in "${names[@]}"; do
+# try_fault NAME: seeds it, runs its tests, and prints a row of the table.
+try_fault() {
+    local name=$1 status=0 log=$work/$1.log failing verdict more text
     read_fault "$name"
     seed "$name" "$copy/$file"
-    status=0
-    log=$work/$name.log
     run_tests "$tests" "$log" || status=$?
     # With a new modification time, by which cargo decides what to rebuild.
     cp "$original/$file" "$copy/$file"
@@ -166,17 +175,42 @@ for name in "${names[@]}"; do
     fi
     if ((status == 99 || status && !${#failing[@]})); then
         # Another failure than that of a test.
-        verdict='NOT RUN' errors=$((errors + 1))
+        verdict='NOT RUN'
     elif ((status)); then
         verdict=detected
     else
-        verdict=MISSED missed=$((missed + 1))
+        verdict=MISSED
     fi
     more=$((${#failing[@]} - shown))
     text=$(printf ', %s' "${failing[@]:0:shown}")
     ((more > 0)) && text+=", $more more"
-    printf '| %s | `%s` | %s | %s |\n' "$name" "${file#src/}" "${text#, }" "$verdict"
-done
+    printf '| %s | `%s` | %s | %s |\n' "$name" "${file#src/}" "${text#, }" "$verdict" | tee -a "$work/rows"
+}
+
+# next: prints the name of the next fault, once to one lane; fails after the last.
+next() {
+    local n
+    exec {lock}>"$work/lock"
+    flock "$lock"
+    n=$(<"$work/next")
+    echo "$((n + 1))" >"$work/next"
+    exec {lock}>&-
+    ((n < ${#names[@]})) && printf '%s' "${names[n]}"
+}
+
+run_lane() {
+    local name
+    enter "$1"
+    while name=$(next); do try_fault "$name"; done
+}
+
+printf '| Fault | File | Failing tests | |\n|---|---|---|---|\n'
+echo 0 >"$work/next"
+: >"$work/rows"
+for ((lane = 0; lane < lanes; lane++)); do run_lane "$lane" & done
+wait
+detected=$(grep -c '| detected |$' "$work/rows" || true)
+missed=$(grep -c '| MISSED |$' "$work/rows" || true)
 printf '\n%d faults, %d missed, %d not run, in %d s\n' \
-    "${#names[@]}" "$missed" "$errors" "$SECONDS"
-((missed == 0 && errors == 0))
+    "${#names[@]}" "$missed" "$((${#names[@]} - detected - missed))" "$SECONDS"
+((detected == ${#names[@]}))

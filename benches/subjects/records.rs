@@ -214,6 +214,15 @@ fn members() -> Comparison {
                     black_box(&*picked).iter().filter(is_inside).count() as u64
                 })
             }),
+            ("hashbrown", |picked| {
+                let cells: Vec<u64> = objects(&mut heap()).into_iter().map(bits).collect();
+                let mut inside = HashMap::with_hasher(FixedState::default());
+                inside.extend(cells.iter().map(|&cell| (cell, ())));
+                reading(move || {
+                    let is_inside = |&&n: &&usize| inside.contains_key(&cells[n]);
+                    black_box(&*picked).iter().filter(is_inside).count() as u64
+                })
+            }),
             // Of a list of them, as the log of a region is one.
             ("search", |picked| {
                 let cells: Vec<u64> = objects(&mut heap()).into_iter().map(bits).collect();

@@ -411,6 +411,8 @@ impl Vm {
                 if self.nodes.contains_key(&cell) && self.pins.len() < 2 && !self.starved {
                     self.heap.pin(cell).unwrap();
                     self.pins.push(cell);
+                    // A pin makes its object one that the next young collection scans.
+                    self.nodes.get_mut(&cell).unwrap().old = true;
                 }
             }
             94 => {

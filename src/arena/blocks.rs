@@ -47,7 +47,9 @@ pub(crate) const fn halves(word: u64) -> (u32, u32) {
 /// [`Error::ObjectTooLarge`].
 #[inline(always)]
 fn class_for(words: usize) -> Result<Class> {
-    let class = class_of(u32::try_from(words).map_err(|_| Error::ObjectTooLarge)?);
+    // The class of more words may have more than 2^32.
+    let words = u32::try_from(words).ok().filter(|&words| words <= CAP_MAX);
+    let class = class_of(words.ok_or(Error::ObjectTooLarge)?);
     if class.words > CAP_MAX { Err(Error::ObjectTooLarge) } else { Ok(class) }
 }
 

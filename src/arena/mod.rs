@@ -51,7 +51,7 @@ use slots::{SlotExtent, Slots, present};
 
 #[cfg(doc)]
 use crate::words::Error;
-use crate::words::{Cell, Element, Elements, Epoch, Kind, Result, Shape, corrupt, to_usize};
+use crate::words::{Cell, Element, Elements, Epoch, EventKind, Kind, Result, Shape, corrupt, to_usize};
 
 /// The fewest words that a growing sequence gets, as in `Vec`.
 const FIRST_GROWTH: usize = 4;
@@ -477,7 +477,12 @@ impl<const BITS: u32> Arena<BITS> {
     /// Shrinks to an earlier extent, after all later allocations were rolled back,
     /// the newest first.
     pub(crate) fn shrink(&mut self, resources: &mut Resources, extent: Extent) {
+        let from = self.memory().size();
         self.blocks.give_back(&mut resources.account, extent.blocks);
         self.slots.shrink(resources, extent.slots);
+        let (arena, to) = (self.kind(), self.memory().size());
+        if to < from {
+            resources.account.note_event(EventKind::MemoryShrink { arena, from, to });
+        }
     }
 }

@@ -13,7 +13,7 @@
 
 use core::fmt;
 
-use crate::arena::{Arenas, Resources};
+use crate::arena::{Arena, Arenas, Resources};
 use crate::heap::{Ephemeron, Ephemerons};
 use crate::object::table::{Table, copied};
 use crate::object::{Keys, remove_all_freed, remove_freed};
@@ -45,6 +45,17 @@ pub(super) fn held(
     } else {
         Held::Nothing(Ephemeron { key, table })
     }
+}
+
+/// The cells of an entry that can be marked: live objects, and retired slots where these are.
+/// Others would be reached again in each round.
+pub(super) fn markable(arenas: &Arenas, cells: [Cell; 2], marks_retired: bool) -> [Cell; 2] {
+    cells.map(|cell| {
+        let is_retired = |arena: &Arena| marks_retired && arena.is_retired(cell.slot());
+        let arena = arenas.of(cell).filter(|_| cell.is_handle());
+        let arena = arena.filter(|arena| arena.contains(cell) || is_retired(arena));
+        if arena.is_some() { cell } else { Cell::NULL }
+    })
 }
 
 /// The hash by which an entry is noted under its key.

@@ -6,7 +6,7 @@
 //! The work list grows while the limits allow. What it has no room for is made grey, so
 //! that no memory is needed.
 
-use super::ephemerons::{Held, Marking, hash, held, next_weak, stride, value};
+use super::ephemerons::{Held, Marking, hash, held, markable, next_weak, stride, value};
 use crate::arena::{Account, Arenas, CHUNK, Slot};
 use crate::heap::{Cycle, Partial};
 use crate::words::{Cell, Kind, to_u64};
@@ -312,7 +312,7 @@ impl<'c> Marker<'c> {
                 arenas.of(key).is_some_and(|arena| !arena.states().is_white(key.slot()))
             };
             match held(arenas, table, entry, is_marked) {
-                Held::Cells(cells) => self.push(arenas, account, &cells),
+                Held::Cells(cells) => self.push(arenas, account, &markable(arenas, cells, false)),
                 Held::Nothing(entry) => {
                     self.spend(VISIT);
                     self.cycle.ephemerons.add(account, hash(arenas, entry.key), entry);

@@ -67,6 +67,9 @@ impl Heap {
     /// only. Sizes are those of [`Heap::shallow_size`]. That of an object which is not
     /// reachable includes what nothing else keeps alive.
     ///
+    /// What a sealed cell refers to counts like any other object: the size is for the VM to know,
+    /// not for a program that holds the cell.
+    ///
     /// O(slots + live objects and their cells), as a collection. Takes no memory that could
     /// be refused, and frees nothing.
     ///
@@ -100,7 +103,7 @@ impl Heap {
             for root in roots.into_iter().map(Into::into).chain(registered.pins()) {
                 trace.add(arenas, account, root);
             }
-            trace.finish(arenas, account);
+            trace.finish(arenas, account).end(account);
             let without = marked(arenas, registered, &Marks::new(bits, bases));
 
             let mut trace = Trace::<false>::new(bits, bases);
@@ -108,7 +111,7 @@ impl Heap {
             for &edge in edges.unwrap_or_default() {
                 trace.add(arenas, account, edge);
             }
-            trace.finish(arenas, account);
+            trace.finish(arenas, account).end(account);
             let all = marked(arenas, registered, &Marks::new(bits, bases));
             bits.fill(0);
             all.saturating_sub(without)

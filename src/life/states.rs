@@ -36,7 +36,12 @@ impl Heap {
                     arenas.of(key).is_some_and(|arena| arena.states().is_black(key.slot()))
                 };
                 match held(arenas, table, entry, is_black) {
-                    Held::Cells(cells) => cells.into_iter().any(is_lost),
+                    Held::Cells(cells) => {
+                        // Where notes were lost, rounds reach the value in the end.
+                        let waits = self.cycle.ephemerons.is_lost()
+                            && entry.first().is_some_and(|&key| arenas.is_weak_key(key));
+                        !waits && cells.into_iter().any(is_lost)
+                    }
                     Held::Nothing(found) => {
                         let is_white = is_lost(found.key) || listed.get(found.key);
                         let lost = is_white || entry.last().is_some_and(|&value| is_lost(value));

@@ -13,7 +13,7 @@ use core::mem::take;
 
 use smallvec::SmallVec;
 
-use super::ephemerons::{Held, Marking, hash, held, next_weak, stride, value};
+use super::ephemerons::{Held, Marking, hash, held, markable, next_weak, stride, value};
 use crate::arena::{Account, Arenas, prefetch_cells};
 use crate::heap::Ephemerons;
 use crate::words::{Cell, to_usize};
@@ -302,7 +302,7 @@ impl<'w, const PENDING: bool> Trace<'w, PENDING> {
         for entry in cells.unwrap_or_default().chunks(stride(arenas, table.selector())) {
             self.examined = self.examined.saturating_add(1);
             match held(arenas, table, entry, |key| self.marks.get(key)) {
-                Held::Cells(cells) => self.scan(arenas, account, &cells),
+                Held::Cells(cells) => self.scan(arenas, account, &markable(arenas, cells, true)),
                 Held::Nothing(entry) => {
                     self.ephemerons.add(account, hash(arenas, entry.key), entry);
                 }

@@ -6,9 +6,7 @@ use super::table::{Entry, Table, copied};
 use super::table_mut::TableMut;
 use super::view_mut::ViewMut;
 use crate::arena::{Arenas, Resources};
-#[cfg(doc)]
-use crate::words::Error;
-use crate::words::{Cell, Elements, Kind, Result, to_usize};
+use crate::words::{Cell, Elements, Error, Kind, Result, to_usize};
 
 impl<K: Keyed> ViewMut<'_, K> {
     /// The entry of a key, which is added if there is none.
@@ -88,12 +86,18 @@ impl<K: Keyed> ViewMut<'_, K> {
     /// Reserves room for entries of these keys, so that inserting them cannot fail.
     ///
     /// # Errors
-    /// [`Error::Stale`]; of growth.
+    /// [`Error::Stale`]; [`Error::OtherHash`] if a VM gives the hashes; of growth.
     pub(crate) fn prepare(&mut self, keys: impl ExactSizeIterator<Item = Cell>) -> Result<()> {
+        let (table, additional) = (self.view().table(), keys.len());
+        let (is_own, is_weak) = (table.is_own(), table.is_weak());
+        if is_own && additional > 0 {
+            return Err(Error::OtherHash);
+        }
         let all = Keys::new(self.arenas);
-        let additional = keys.len();
         for key in keys {
-            if !all.is_usable_by_bits(key) {
+            if is_weak {
+                all.weak_key(key)?;
+            } else if !all.is_usable_by_bits(key) {
                 all.key(key)?;
             }
         }

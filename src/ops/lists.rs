@@ -100,7 +100,8 @@ impl Heap {
         object: impl AsHandle<K>,
         at: usize,
     ) -> Result<Handle<K>> {
-        let len = self.get(object)?.len();
+        // Before anything is allocated: a frozen object keeps its elements.
+        let len = self.get_mut(object)?.view().len();
         if at > len {
             return Err(out_of_range(at, len));
         }

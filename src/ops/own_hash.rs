@@ -63,7 +63,7 @@ impl Heap {
     /// own.
     ///
     /// `equal` gets the heap, the key and a key of the map. It may fail, allocate, collect and
-    /// change other objects. If its answers are contradictory, some entry is taken for that
+    /// change other objects. If what it returns is contradictory, some entry is taken for that
     /// of the key, or none.
     ///
     /// Amortised expected O(1), and O(k) calls of `equal` for k keys of one hash; O(entries)

@@ -1,7 +1,7 @@
 //! What an instruction has written: the bytes and slots of all arenas are copied before it,
 //! and compared after it with what it may write.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -72,7 +72,8 @@ impl Writes {
         self
     }
 
-    /// It may free objects of all kinds, and writes none.
+    /// It may free objects of all kinds, and writes none, but that entries of freed keys leave
+    /// weak tables.
     #[must_use]
     pub fn sweeps(mut self) -> Writes {
         self.sweeps = true;
@@ -97,7 +98,7 @@ impl Writes {
 
     /// Compares the objects that were live before. Returns how many are unchanged, or fails
     /// with the slot of one that must not have changed.
-    fn check(&self, before: &Arena, after: &Arena) -> Result<u64, u32> {
+    fn check(&self, heap: &Heap, before: &Arena, after: &Arena) -> Result<u64, u32> {
         if self.kinds.contains(&before.kind) {
             return Ok(0);
         }
@@ -118,7 +119,8 @@ impl Writes {
             if self.changes.contains(&cell) {
                 continue;
             }
-            if !self.leaves(before, after, index, [old, new]) {
+            let is_swept = self.sweeps && is_swept(heap, before, after, index);
+            if !is_swept && !self.leaves(before, after, index, [old, new]) {
                 return Err(index);
             }
             same = same.saturating_add(1);
@@ -139,6 +141,20 @@ impl Writes {
     }
 }
 
+/// Whether nothing but entries of freed keys has left a table that was weak.
+fn is_swept(heap: &Heap, before: &Arena, after: &Arena, index: u32) -> bool {
+    let Elements::Entries(stride) = before.shape.elements else { return false };
+    let tables = before.tables.get(&index).zip(after.tables.get(&index));
+    let Some((old, new)) = tables.filter(|_| before.weak.contains(&index)) else { return false };
+    let mut left = new.chunks(to_usize(stride)).peekable();
+    let arenas = heap.store.arenas();
+    let is_removable = |key: Cell| arenas.is_weak_key(key) && !arenas.contains(key);
+    let mut old = old.chunks(to_usize(stride));
+    old.all(|entry| {
+        left.next_if_eq(&entry).is_some() || entry.first().is_some_and(|&key| is_removable(key))
+    }) && left.next().is_none()
+}
+
 /// A snapshot of an arena.
 #[derive(Clone, Debug)]
 struct Arena {
@@ -149,17 +165,22 @@ struct Arena {
     usage: ArenaUsage,
     /// The cells of the entries of each table, by slot: compaction may rebuild it.
     tables: BTreeMap<u32, Vec<Cell>>,
+    /// The tables that are weak by their keys.
+    weak: BTreeSet<u32>,
 }
 
 impl Arena {
     fn of(heap: &Heap, arena: &crate::arena::Arena) -> Arena {
         let (kind, shape) = (arena.kind(), arena.shape());
-        let mut tables = BTreeMap::new();
+        let (mut tables, mut weak) = (BTreeMap::new(), BTreeSet::new());
         if let Elements::Entries(stride) = shape.elements {
             for (cell, slot) in arena.live() {
                 let words = arena.used(slot).unwrap_or_default();
                 let table = Table::new(words, slot.len, to_usize(stride));
                 tables.insert(cell.slot(), table.iter().flatten().copied().collect());
+                if table.is_weak() {
+                    weak.insert(cell.slot());
+                }
             }
         }
         Arena {
@@ -171,6 +192,7 @@ impl Arena {
             slots: abi::slots(heap, kind).unwrap_or_default().to_vec(),
             usage: arena.usage(),
             tables,
+            weak,
         }
     }
 
@@ -332,7 +354,7 @@ impl Frame {
             if !writes.has_arena(before.kind) {
                 return Err(error(None, "the arena was written"));
             }
-            let same = writes.check(before, &after);
+            let same = writes.check(heap, before, &after);
             let same =
                 same.map_err(|slot| error(Some(slot), "the object was written, or not freed"))?;
             untouched.objects = untouched.objects.saturating_add(same);

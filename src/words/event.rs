@@ -46,6 +46,16 @@ pub enum EventKind {
         /// Its pages now.
         to: u64,
     },
+    /// An operation has failed, and what the memory of an arena had grown by for it was given
+    /// back.
+    MemoryShrink {
+        /// The kind whose objects the arena holds.
+        arena: Kind,
+        /// Its pages of 64 KiB before.
+        from: u64,
+        /// Its pages now.
+        to: u64,
+    },
     /// The memory of an arena was compacted.
     Compaction {
         /// The kind whose objects the arena holds.

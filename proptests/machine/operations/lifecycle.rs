@@ -410,7 +410,7 @@ fn inspection(t: &mut Table) {
     });
     t.row("Heap::capacity", &[ObjectOrSeal], &[], |m, c| show(m.heap.capacity(c.cell(0))?));
     t.row("Heap::shallow_size", &[ObjectOrSeal], &[], |m, c| show(m.heap.shallow_size(c.cell(0))?));
-    t.row("Heap::retained_size", &[ObjectOrSeal, Value], &[], |m, c| {
+    t.row("Heap::retained_size", &[ObjectOrSeal, Value], &[ReadsUsage], |m, c| {
         show(m.heap.retained_size([c.cell(1)], c.cell(0))?)
     });
     t.row("Heap::dump", &[], &[ReadsUsage], |m, _| Ok(m.heap.dump().to_string()));
