@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use segheap::{Cell, Error, Heap, Limits, List, Settings, abi};
 
 use crate::machine::frame::Monitor;
-use crate::machine::{Machine, Step, host};
+use crate::machine::{Machine, Step};
 use crate::support::{config, programs};
 
 /// Runs a program, then frees the host objects, with which no heap can be forked.
@@ -16,12 +16,31 @@ pub fn run(machine: &mut Machine, program: &[Step]) {
         let _ = machine.run(&call);
     }
     machine.heap.fail_growth_after(None);
+    machine.heap.set_limits(Limits::NONE);
+    let (_, hosts) = fork_with_hosts(&machine.heap).unwrap();
+    for host in hosts {
+        assert_eq!(machine.heap.try_clone().err(), Some(Error::NoHostCopy));
+        machine.heap.free(host).unwrap();
+    }
     machine.heap.set_limits(Machine::LIMITS);
-    for cell in machine.handles.clone() {
-        if cell.kind() == Some(host()) && machine.heap.host_ref::<u32>(cell).is_ok() {
-            assert!(matches!(machine.heap.try_clone(), Err(Error::NoHostCopy)));
-            machine.heap.free(cell).unwrap();
-        }
+}
+
+/// A fork with other values of host objects, and these objects.
+pub fn fork_with_hosts(heap: &Heap) -> Result<(Heap, Vec<Cell>), Error> {
+    let mut hosts = Vec::new();
+    let fork = heap.try_clone_with(|object| {
+        hosts.push(object.object());
+        object.put(())
+    })?;
+    Ok((fork, hosts))
+}
+
+/// A fork of the machine's heap after [`run`]; `None` if the limits have no room for one.
+pub fn fork(machine: &Machine) -> Option<Heap> {
+    match machine.heap.try_clone() {
+        Ok(fork) => Some(fork),
+        Err(Error::Limit(_)) => None,
+        Err(error) => panic!("{error}"),
     }
 }
 
@@ -33,7 +52,7 @@ proptest! {
     fn a_fork_has_the_same_objects(seed in any::<u64>(), program in programs(200)) {
         let mut machine = Machine::new(seed);
         run(&mut machine, &program);
-        let Ok(mut fork) = machine.heap.try_clone() else { return Ok(()) };
+        let Some(mut fork) = fork(&machine) else { return Ok(()) };
         fork.verify().unwrap();
         machine.heap.verify().unwrap();
         for &cell in &machine.handles {
@@ -58,7 +77,7 @@ proptest! {
     ) {
         let mut machine = Machine::new(seed);
         run(&mut machine, &first);
-        let Ok(fork) = machine.heap.try_clone() else { return Ok(()) };
+        let Some(fork) = fork(&machine) else { return Ok(()) };
         let before = Monitor::of(&machine.heap);
         let original = std::mem::replace(&mut machine.heap, fork);
         let handles = machine.handles.clone();

@@ -169,8 +169,8 @@ pub use arena::memory;
 pub use heap::{CollectorStats, Heap, Settings, SiteCount, SiteUsage, Usage};
 pub use kinds::*;
 pub use life::{
-    AllocationProfile, Collected, Dump, Fault, HostCopy, LoadError, MarkReader, Refused, Region,
-    RootPath, SaveError, SealKey, SnapshotNames, SnapshotTotals, Step,
+    AllocationProfile, Collected, Dump, Fault, HostCopy, LoadError, LoadTimes, MarkReader, Refused,
+    Region, RootPath, SaveError, SealKey, SnapshotNames, SnapshotTotals, Step,
 };
 pub use object::{
     Cursor, Growable, Mutable, Number, Object, ObjectInit, Sequence, SequenceInit, TableInit,

@@ -131,12 +131,13 @@ fn flags_of_slots_are_checked() {
 #[test]
 fn parts_of_values_are_checked() {
     let mut heap = seeded();
+    let key = heap.new_seal_key().unwrap();
+    let old_seal = heap.seal(1, &key).unwrap();
+    heap.collect([Cell::NULL]).unwrap();
+    let seal = heap.seal(1, &key).unwrap();
     let [open, frozen, freed] = [(); 3].map(|()| heap.alloc(List::new()).unwrap().cell());
     heap.freeze(frozen).unwrap();
     let text = heap.alloc(Str::new("0123456789")).unwrap().cell();
-    let key = heap.new_seal_key().unwrap();
-    let [seal, old_seal] = [(); 2].map(|()| heap.seal(1, &key).unwrap());
-    heap.free(old_seal).unwrap();
     let value = heap.alloc_value(Pair::of(1.into(), 2.into())).unwrap().cell();
     heap.alloc_value(Pair::of(77.into(), 78.into())).unwrap();
     heap.free(freed).unwrap();

@@ -5,12 +5,11 @@
 
 use super::inspect::verify_flags;
 use super::{Arena, Resources};
-use crate::words::{Cell, Error};
+use crate::words::{Cell, Elements, Error};
 
-/// The words that are written at a time, unless an object has more.
+/// The words that are written at a time, unless an object has more, and read at a time: few
+/// enough to be in the nearest cache until they are checked and stored.
 const BUFFER: usize = 2048;
-/// The words that are read at a time: memory grows by so many before they have come.
-pub(super) const CHUNK_WORDS: usize = 8192;
 
 /// What receives the bytes of an image refused them.
 #[derive(Clone, Copy, Debug)]
@@ -98,23 +97,40 @@ impl From<(Option<u32>, &'static str)> for Unloadable {
 pub(crate) struct Source<'r> {
     /// Fills the bytes, and returns whether it has.
     read: &'r mut dyn FnMut(&mut [u8]) -> bool,
+    buffer: [u64; BUFFER],
 }
 
 impl<'r> Source<'r> {
     pub(crate) fn new(read: &'r mut dyn FnMut(&mut [u8]) -> bool) -> Source<'r> {
-        Source { read }
+        Source { read, buffer: [0; BUFFER] }
     }
 
-    pub(super) fn bytes(&mut self, bytes: &mut [u8]) -> Result<(), Unloadable> {
-        if (self.read)(bytes) { Ok(()) } else { Err(Unloadable::NotRead) }
+    /// The next words: `len` of them, or as many as are read at a time, which is an even
+    /// number. So memory is reserved for words that have come.
+    pub(crate) fn part(&mut self, len: usize) -> Result<&[u64], Unloadable> {
+        let part = self.buffer.get_mut(..len.min(BUFFER)).unwrap_or_default();
+        if (self.read)(bytemuck::cast_slice_mut(part)) {
+            Ok(part)
+        } else {
+            Err(Unloadable::NotRead)
+        }
     }
 
-    /// The next `N` words.
+    /// The next `N` words, which are few.
     pub(crate) fn words<const N: usize>(&mut self) -> Result<[u64; N], Unloadable> {
-        let mut words = [0; N];
-        self.bytes(bytemuck::cast_slice_mut(&mut words))?;
-        Ok(words)
+        const { assert!(N <= BUFFER) };
+        self.part(N).map(|words| core::array::from_fn(|n| words.get(n).copied().unwrap_or(0)))
     }
+}
+
+/// What the objects of an arena that was read need to be checked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Loaded {
+    /// Whether some are values.
+    pub(crate) has_values: bool,
+    /// Whether all words are cells: then those of the objects are, and need not be checked one
+    /// by one. Words that hold nothing are zero, which is a cell.
+    pub(crate) has_only_cells: bool,
 }
 
 impl<const BITS: u32> Arena<BITS> {
@@ -128,8 +144,9 @@ impl<const BITS: u32> Arena<BITS> {
         self.slots.save(sink)
     }
 
-    /// Reads the slots, and the memory of an empty arena; returns whether there are values. What
-    /// objects hold is not checked yet. O(slots + payload).
+    /// Reads the slots, and the memory of an empty arena. What objects hold is not checked yet,
+    /// but for words that may be cells: `are_cells` is asked whether all of them are. O(slots +
+    /// payload).
     ///
     /// # Errors
     /// After one, the arena is left in no state to be used.
@@ -137,11 +154,11 @@ impl<const BITS: u32> Arena<BITS> {
         &mut self,
         resources: &mut Resources,
         source: &mut Source<'_>,
-    ) -> Result<bool, Unloadable> {
-        self.slots.load(resources, source)?;
+        are_cells: impl Fn(&[u64]) -> bool,
+    ) -> Result<Loaded, Unloadable> {
         let (kind, shape, blocks) = (self.slots.kind(), self.shape, &mut self.blocks);
         let mut has_values = false;
-        self.slots.settle(|slot| {
+        self.slots.load(resources, source, |slot| {
             if !shape.fits(slot.len, slot.room) {
                 return Err("the object does not fit into its block");
             }
@@ -150,8 +167,11 @@ impl<const BITS: u32> Arena<BITS> {
             slot.off = blocks.place(slot.cap(), shape.can_be_cut())?;
             Ok(())
         })?;
-        self.blocks.load(resources, self.slots.kind(), source)?;
+        let mut has_only_cells = shape.elements == Elements::Cells;
+        self.blocks.load(resources, kind, source, |words| {
+            has_only_cells = has_only_cells && are_cells(words);
+        })?;
         resources.reserve_bits(self.memory().words().len())?;
-        Ok(has_values)
+        Ok(Loaded { has_values, has_only_cells })
     }
 }

@@ -34,7 +34,7 @@ pub(crate) use account::{Account, ScratchCharge};
 pub(crate) use arenas::Arenas;
 pub(crate) use blocks::halves;
 pub(crate) use by_slot::SlotNumbers;
-pub(crate) use image::{NotWritten, Sink, Source, Unloadable};
+pub(crate) use image::{Loaded, NotWritten, Sink, Source, Unloadable};
 pub(crate) use index::{Index, Indexed};
 pub(crate) use memory::Memory;
 pub(crate) use prefetch::prefetch_cells;
@@ -51,7 +51,9 @@ use slots::{SlotExtent, Slots, present};
 
 #[cfg(doc)]
 use crate::words::Error;
-use crate::words::{Cell, Element, Elements, Epoch, EventKind, Kind, Result, Shape, corrupt, to_usize};
+use crate::words::{
+    Cell, Element, Elements, Epoch, EventKind, Kind, Result, Shape, corrupt, to_usize,
+};
 
 /// The fewest words that a growing sequence gets, as in `Vec`.
 const FIRST_GROWTH: usize = 4;

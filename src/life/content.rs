@@ -10,7 +10,7 @@ use crate::words::{
 };
 
 /// Checks the words of a live object that fits into its block; of a table, all but its
-/// hashes and its index. Of [`has_only_cells`], the cells need no check. O(words).
+/// hashes and its index. If it `has_cells` only, these need no check. O(words).
 ///
 /// # Errors
 /// The first fault, as a description.
@@ -73,14 +73,9 @@ pub(super) fn verify_value(arenas: &Arenas, arena: &Arena, slot: Slot) -> Result
     Ok(())
 }
 
-/// Whether all words of an arena's memory are cells: then those of its objects are, and need
-/// not be checked one by one. Words that hold nothing are zero, which is a cell.
-pub(super) fn has_only_cells(arena: &Arena) -> bool {
-    /// The words of a page.
-    const CHUNK: usize = 512;
-    let are_cells =
-        |words: &[u64]| are_common(words) || Cell::slice(words).iter().all(|&cell| is_cell(cell));
-    arena.shape().elements == Elements::Cells && arena.memory().words().chunks(CHUNK).all(are_cells)
+/// Whether all words are cells.
+pub(super) fn are_cells(words: &[u64]) -> bool {
+    are_common(words) || Cell::slice(words).iter().all(|&cell| is_cell(cell))
 }
 
 /// Whether all words are cells of a few sorts, which most are.

@@ -35,10 +35,17 @@ impl Heap {
     /// [`Error::NoHostCopy`] if there is a host object; [`Error::Limit`] if the heap is
     /// above its limit; [`Error::OutOfMemory`] if the global allocator fails.
     pub fn try_clone(&self) -> Result<Heap> {
-        if self.roots.hosts().is_any() {
+        if self.has_host_object() {
             return Err(Error::NoHostCopy);
         }
         self.clone_without_values()
+    }
+
+    /// Whether there is a host object. Garbage that a cycle has found has a value until it is
+    /// swept, and is in no fork. O(slots of host objects) if there are values.
+    fn has_host_object(&self) -> bool {
+        let hosts = self.store.arena(Kind::HOST).ok().filter(|_| self.roots.hosts().is_any());
+        hosts.is_some_and(|hosts| hosts.live().any(|(host, _)| !self.store.is_doomed(host)))
     }
 
     /// [`Heap::try_clone`] of a heap that may have host objects: `hook` makes the value of

@@ -30,7 +30,7 @@ pub use collect::Collected;
 pub use ephemerons::MarkReader;
 pub use host_copy::HostCopy;
 pub use hosts::Refused;
-pub use image::{LoadError, SaveError};
+pub use image::{LoadError, LoadTimes, SaveError};
 pub use inspect::{Dump, Fault, RootPath};
 pub use profile::AllocationProfile;
 pub use regions::Region;

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use segheap::{Cell, Error, Heap, HostCopy, MarkReader, Policy, SaveError, Settings, abi};
 
 use super::{Table, show};
+use crate::forks::fork_with_hosts;
 use crate::machine::Effect::{
     Allocates, Changes, Frees, Moves, Reads, ReadsUsage, Sweeps, Transplants,
 };
@@ -349,16 +350,15 @@ fn observation(t: &mut Table) {
     t.row("Heap::events_lost", &[], &[ReadsUsage], |m, _| show(m.heap.events_lost()));
 }
 
-/// A fork of the heap, in which no region is open, or of another one if it has host objects.
+/// A fork of the heap without its host objects, in which no region is open.
 fn fork(m: &Machine) -> Result<Heap, Error> {
-    match m.heap.try_clone() {
-        Err(Error::NoHostCopy) => m.other.try_clone(),
-        fork => fork,
-    }
+    let (mut fork, hosts) = fork_with_hosts(&m.heap)?;
+    hosts.into_iter().try_for_each(|host| fork.free(host))?;
+    Ok(fork)
 }
 
 fn images(t: &mut Table) {
-    t.row("Heap::save_with", &[], &[Sweeps, ReadsUsage], |m, c| {
+    t.row("Heap::save_with", &[], &[Sweeps, Reads(host()), ReadsUsage], |m, c| {
         let mut room = if c.numbers[0] % 4 == 0 { 64 * c.small() } else { usize::MAX };
         let mut write = |bytes: &[u8]| {
             room = room.checked_sub(bytes.len()).ok_or("full")?;
@@ -372,7 +372,7 @@ fn images(t: &mut Table) {
             saved => show(saved),
         }
     });
-    t.row("Heap::load_with", &[], &[ReadsUsage], |m, _| {
+    t.row("Heap::load_with", &[], &[Reads(host()), ReadsUsage], |m, _| {
         let mut image = VecDeque::new();
         let saved = fork(m)?.save_with(|bytes| Ok::<(), ()>(image.extend(bytes)));
         assert_eq!(saved, Ok(()));
@@ -383,16 +383,30 @@ fn images(t: &mut Table) {
         loaded.verify().expect("a consistent heap");
         show(loaded.usage().live())
     });
-    #[cfg(feature = "std")]
-    t.row("Heap::save", &[], &[Sweeps, ReadsUsage], |m, _| match m.heap.save(Vec::new()) {
-        Err(SaveError::Heap(Error::RegionOpen | Error::NoHostCopy)) => {
-            show(fork(m)?.save(Vec::new()).is_ok())
-        }
-        Err(SaveError::Heap(error)) => Err(error),
-        saved => show(saved.is_ok()),
+    t.row("Heap::load_timed", &[], &[Reads(host()), ReadsUsage], |m, _| {
+        let mut image = VecDeque::new();
+        let saved = fork(m)?.save_with(|bytes| Ok::<(), ()>(image.extend(bytes)));
+        assert_eq!(saved, Ok(()));
+        let read = |bytes: &mut [u8]| {
+            bytes.iter_mut().for_each(|to| *to = image.pop_front().unwrap());
+            Ok::<(), ()>(())
+        };
+        let (mut loaded, _) = Heap::load_timed(read, Settings::seeded(3)).expect("an image");
+        loaded.verify().expect("a consistent heap");
+        show(loaded.usage().live())
     });
     #[cfg(feature = "std")]
-    t.row("Heap::load", &[], &[ReadsUsage], |m, _| {
+    t.row("Heap::save", &[], &[Sweeps, Reads(host()), ReadsUsage], |m, _| {
+        match m.heap.save(Vec::new()) {
+            Err(SaveError::Heap(Error::RegionOpen | Error::NoHostCopy)) => {
+                show(fork(m)?.save(Vec::new()).is_ok())
+            }
+            Err(SaveError::Heap(error)) => Err(error),
+            saved => show(saved.is_ok()),
+        }
+    });
+    #[cfg(feature = "std")]
+    t.row("Heap::load", &[], &[Reads(host()), ReadsUsage], |m, _| {
         let mut image = Vec::new();
         fork(m)?.save(&mut image).expect("a vector takes all");
         let mut loaded = Heap::load(&image[..], Settings::seeded(3)).expect("an image");

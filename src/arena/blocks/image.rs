@@ -28,17 +28,18 @@ impl Blocks {
         Ok(off)
     }
 
-    /// Loads the memory of the blocks that were placed.
+    /// Loads the memory of the blocks that were placed; `check` sees all words of it.
     pub(in crate::arena) fn load(
         &mut self,
         resources: &mut Resources,
         kind: Kind,
         source: &mut Source<'_>,
+        check: impl FnMut(&[u64]),
     ) -> Result<(), Unloadable> {
         if self.used == 0 {
             return Ok(());
         }
         resources.account.check_pages(kind, pages_for(kind, self.top())?)?;
-        self.memory.fill_from(&mut resources.account, source, START, to_usize(self.top))
+        self.memory.fill_from(&mut resources.account, source, START..to_usize(self.top), check)
     }
 }

@@ -1,28 +1,30 @@
 //! The memory of an arena from an image.
 
+use core::ops::Range;
+
 use super::{Memory, PAGE_WORDS};
 use crate::arena::Account;
-use crate::arena::image::{CHUNK_WORDS, Source, Unloadable};
+use crate::arena::image::{Source, Unloadable};
 
 impl Memory {
-    /// Fills an empty memory: `start` zeros, the words of the image up to `end`, zeros to the
-    /// end of the page. It grows with the words that have come.
+    /// Fills an empty memory: zeros before the range, the words of the image in it, which
+    /// `check` sees, zeros to the end of the page. It grows with the words that have come.
     pub(in crate::arena) fn fill_from(
         &mut self,
         account: &mut Account,
         source: &mut Source<'_>,
-        start: usize,
-        end: usize,
+        range: Range<usize>,
+        mut check: impl FnMut(&[u64]),
     ) -> Result<(), Unloadable> {
+        let Range { start, end } = range;
         account.reserve(&mut self.words, start)?;
         self.words.resize(start, 0);
         while self.words.len() < end {
-            let filled = self.words.len();
-            let len = filled.saturating_add(CHUNK_WORDS).min(end);
+            let part = source.part(end.saturating_sub(self.words.len()))?;
+            let len = self.words.len().saturating_add(part.len());
             account.reserve(&mut self.words, len)?;
-            self.words.resize(len, 0);
-            let part = self.words.get_mut(filled..).unwrap_or_default();
-            source.bytes(bytemuck::cast_slice_mut(part))?;
+            check(part);
+            self.words.extend_from_slice(part);
         }
         let pages = end.div_ceil(PAGE_WORDS);
         let words = pages.saturating_mul(PAGE_WORDS);

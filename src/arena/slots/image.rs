@@ -7,18 +7,14 @@
 //! 3. two words for each dense slot and each slot of a stored page, as in memory, but that
 //!    the offset of a live one is 0.
 
-use alloc::vec::Vec;
-
 use super::sparse::{Page, Sparse};
 use super::{NONE, Slot, Slots};
 use crate::arena::Resources;
-use crate::arena::image::{CHUNK_WORDS, NotWritten, Sink, Source, Unloadable};
+use crate::arena::image::{NotWritten, Sink, Source, Unloadable};
 use crate::words::{Cell, Generations, object_len, to_u64, to_usize};
 
 /// The bit of a page that is stored.
 const STORED: u64 = 1 << 32;
-/// The slots that are read at a time.
-const CHUNK: usize = CHUNK_WORDS / 2;
 
 /// A slot as it is written.
 fn word_pair(slot: &Slot, is_live: bool) -> [u64; 2] {
@@ -71,11 +67,13 @@ impl<const BITS: u32> Slots<BITS> {
         Ok(())
     }
 
-    /// Fills an empty table. Keys are not checked yet: [`Slots::settle`] has to follow.
+    /// Fills an empty table. Checks the keys and the free list, counts the slots, and calls
+    /// `place` for each live one, in their order. O(slots).
     pub(in crate::arena) fn load(
         &mut self,
         resources: &mut Resources,
         source: &mut Source<'_>,
+        mut place: impl FnMut(&mut Slot) -> Result<(), &'static str>,
     ) -> Result<(), Unloadable> {
         let extent = self.load_extent(source)?;
         self.free = extent.free;
@@ -83,11 +81,11 @@ impl<const BITS: u32> Slots<BITS> {
         if is_folded {
             self.load_pages(resources, source, extent)?;
         }
-        self.load_dense(resources, source, extent.dense)?;
+        self.load_dense(resources, source, extent.dense, &mut place)?;
         if is_folded {
-            self.load_sparse(resources, source, extent)?;
+            self.load_sparse(resources, source, extent, &mut place)?;
         }
-        Ok(())
+        Ok(self.verify_free_list()?)
     }
 
     fn load_extent(&self, source: &mut Source<'_>) -> Result<Extent, Unloadable> {
@@ -142,19 +140,24 @@ impl<const BITS: u32> Slots<BITS> {
         resources: &mut Resources,
         source: &mut Source<'_>,
         dense: usize,
+        place: &mut impl FnMut(&mut Slot) -> Result<(), &'static str>,
     ) -> Result<(), Unloadable> {
         let indices = self.sparse().map_or(0, Sparse::len);
         resources.add_indices(indices)?;
-        let mut retired = 0_u32;
         while self.slots.len() < dense {
             let filled = self.slots.len();
-            let len = filled.saturating_add(CHUNK).min(dense);
-            resources.reserve_slots(&mut self.slots, len, indices)?;
-            read_slots(source, &mut self.slots, len)?;
-            let read = self.slots.get(filled..).unwrap_or_default();
+            let read = read_slots(source, dense.saturating_sub(filled))?;
             let is_retired = |slot: &&Slot| Generations::<BITS>::is_retired(slot.key);
-            retired = retired.saturating_add(object_len(read.iter().filter(is_retired).count())?);
-            resources.account.check_slots(self.kind, len, retired)?;
+            let retired = object_len(read.iter().filter(is_retired).count())?;
+            self.retired = self.retired.saturating_add(retired);
+            let len = filled.saturating_add(read.len());
+            resources.account.check_slots(self.kind, len, self.retired)?;
+            resources.reserve_slots(&mut self.slots, len, indices)?;
+            self.slots.extend_from_slice(read);
+            let Slots { slots, generations, .. } = self;
+            let new = slots.get_mut(filled..).unwrap_or_default();
+            let free = settle(generations, object_len(filled)?, new, true, place)?;
+            self.free_len = self.free_len.saturating_add(free);
         }
         resources.shrink_slots(&mut self.slots, 0, indices);
         Ok(())
@@ -166,65 +169,60 @@ impl<const BITS: u32> Slots<BITS> {
         resources: &mut Resources,
         source: &mut Source<'_>,
         extent: Extent,
+        place: &mut impl FnMut(&mut Slot) -> Result<(), &'static str>,
     ) -> Result<(), Unloadable> {
-        let Some(sparse) = self.sparse_mut() else { return Ok(()) };
-        for place in 0..sparse.pages.len() {
-            let number = sparse.pages.get(place).copied().unwrap_or(NONE);
-            let first = to_usize(number).saturating_mul(Self::PAGE);
+        let Slots { sparse, generations, retired, .. } = self;
+        let Some([sparse]) = sparse.as_deref_mut() else { return Ok(()) };
+        for number in 0..sparse.pages.len() {
+            let page = sparse.pages.get(number).copied().unwrap_or(NONE);
+            let first = to_usize(page).saturating_mul(Self::PAGE);
             let len = extent.indices.saturating_sub(first).min(Self::PAGE);
             let filled = sparse.slots.len();
-            resources.account.reserve(&mut sparse.slots, filled.saturating_add(Self::PAGE))?;
-            read_slots(source, &mut sparse.slots, filled.saturating_add(len))?;
             let end = filled.saturating_add(Self::PAGE);
+            let read = read_slots(source, len)?;
+            resources.account.reserve(&mut sparse.slots, end)?;
+            sparse.slots.extend_from_slice(read);
+            let new = sparse.slots.get_mut(filled..).unwrap_or_default();
+            let free = settle(generations, object_len(first)?, new, false, place)?;
+            let is_retired = |slot: &&Slot| Generations::<BITS>::is_retired(slot.key);
+            *retired = retired.saturating_add(object_len(new.iter().filter(is_retired).count())?);
+            sparse.free = sparse.free.saturating_add(free);
             sparse.slots.resize(end, bytemuck::Zeroable::zeroed());
             sparse.stored = sparse.stored.saturating_add(len);
         }
         resources.account.shrink(&mut sparse.slots, 0);
         Ok(())
     }
-
-    /// Checks the keys and the free list, counts the slots, and calls `place` for each live
-    /// one, in their order. O(slots).
-    pub(in crate::arena) fn settle(
-        &mut self,
-        mut place: impl FnMut(&mut Slot) -> Result<(), &'static str>,
-    ) -> Result<(), (Option<u32>, &'static str)> {
-        let (indices, dense) = (self.len(), self.slots.len());
-        let (mut free, mut free_sparse, mut retired) = (0_u32, 0_u32, 0_u32);
-        let Slots { slots, sparse, generations, .. } = self;
-        let sparse = sparse.as_deref_mut().into_iter().flatten();
-        let sparse = sparse.flat_map(|sparse| sparse.slots_mut(dense, Self::PAGE));
-        let all = (0_u32..).zip(slots).chain(sparse);
-        for (index, slot) in all.filter(|(index, _)| to_usize(*index) < indices) {
-            if !generations.is_key(slot.key) {
-                return Err((Some(index), "the key is of no slot of this arena"));
-            }
-            if Self::is_live(slot) {
-                place(slot).map_err(|what| (Some(index), what))?;
-                continue;
-            }
-            let in_list = Self::is_free(slot) && to_usize(index) < dense;
-            let off = if in_list { slot.off } else { NONE };
-            *slot = Slot { key: slot.key, len: 0, off, room: 0 };
-            retired = retired.wrapping_add(u32::from(!Self::is_free(slot)));
-            free = free.wrapping_add(u32::from(in_list));
-            free_sparse = free_sparse.wrapping_add(u32::from(Self::is_free(slot) && !in_list));
-        }
-        (self.free_len, self.retired) = (free, retired);
-        if let Some(sparse) = self.sparse_mut() {
-            sparse.free = free_sparse;
-        }
-        self.verify_free_list()
-    }
 }
 
-/// Reads slots up to `len` of them, for which there is room.
-fn read_slots(
-    source: &mut Source<'_>,
-    slots: &mut Vec<Slot>,
-    len: usize,
-) -> Result<(), Unloadable> {
-    let filled = slots.len();
-    slots.resize(len, bytemuck::Zeroable::zeroed());
-    source.bytes(bytemuck::cast_slice_mut(slots.get_mut(filled..).unwrap_or_default()))
+/// Reads the next slots: `len` of them, or as many as are read at a time, a page at least.
+fn read_slots<'s>(source: &'s mut Source<'_>, len: usize) -> Result<&'s [Slot], Unloadable> {
+    source.part(len.saturating_mul(2)).map(bytemuck::cast_slice)
+}
+
+/// Checks the keys of slots that were read, from number `first` on, and calls `place` for each
+/// live one. Returns how many are free.
+fn settle<const BITS: u32>(
+    generations: &Generations<BITS>,
+    first: u32,
+    slots: &mut [Slot],
+    are_dense: bool,
+    place: &mut impl FnMut(&mut Slot) -> Result<(), &'static str>,
+) -> Result<u32, (Option<u32>, &'static str)> {
+    let mut free = 0_u32;
+    for (index, slot) in (first..).zip(slots) {
+        if !generations.is_key(slot.key) {
+            return Err((Some(index), "the key is of no slot of this arena"));
+        }
+        if Slots::<BITS>::is_live(slot) {
+            place(slot).map_err(|what| (Some(index), what))?;
+            continue;
+        }
+        let is_free = Slots::<BITS>::is_free(slot);
+        // Those of pages are in no list.
+        let off = if is_free && are_dense { slot.off } else { NONE };
+        *slot = Slot { key: slot.key, len: 0, off, room: 0 };
+        free = free.saturating_add(u32::from(is_free));
+    }
+    Ok(free)
 }

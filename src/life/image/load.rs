@@ -1,10 +1,10 @@
 //! Making a heap from an image.
 
-use super::{LoadError, MAGIC, VERSION, fingerprint, refusal};
-use crate::arena::{Arenas, Source, Unloadable};
+use super::{LoadError, MAGIC, Phase, VERSION, fingerprint, refusal};
+use crate::arena::{Arenas, Loaded, Source, Unloadable};
 use crate::heap::{Heap, Ids, Settings, StoreParts};
 use crate::kinds::Str;
-use crate::life::content::{has_only_cells, is_cell, verify_content, verify_value};
+use crate::life::content::{are_cells, is_cell, verify_content, verify_value};
 use crate::object::TableMut;
 use crate::ops::symbols;
 use crate::words::{Cell, Elements, HasKind, Kind, to_usize};
@@ -26,8 +26,8 @@ impl<'s, 'r> Loader<'s, 'r> {
 
     /// Reads the whole image. What is checked of each object is checked before anything
     /// depends on it: its size as it gets its block, its words before the hashes of keys,
-    /// the keys of a table as its index is built.
-    pub(super) fn load(mut self, settings: Settings) -> Result<Heap> {
+    /// the keys of a table as its index is built. Calls `ended` as each phase ends.
+    pub(super) fn load(mut self, settings: Settings, mut ended: impl FnMut(Phase)) -> Result<Heap> {
         let [magic, version] = self.words()?;
         if magic != MAGIC {
             return Err(LoadError::NotAnImage);
@@ -45,13 +45,16 @@ impl<'s, 'r> Loader<'s, 'r> {
             return Err(broken("the serial numbers are used up"));
         }
         heap.ids = Ids::after(serial);
-        let have_values = self.read_arenas(&mut heap)?;
-        check_objects(&heap, have_values)?;
+        let loaded = self.read_arenas(&mut heap)?;
+        ended(Phase::Slots);
+        check_objects(&heap, loaded)?;
+        ended(Phase::Verify);
         self.read_symbols(&mut heap, symbols)?;
         index_tables(&mut heap)?;
         self.read_pins(&mut heap, pins)?;
         self.read_tokens(&mut heap, tokens)?;
         heap.restart_pacer(true);
+        ended(Phase::Indices);
         Ok(heap)
     }
 
@@ -59,57 +62,69 @@ impl<'s, 'r> Loader<'s, 'r> {
         self.source.words().map_err(|refused| refusal(None, refused))
     }
 
-    /// Returns which arenas have values.
-    fn read_arenas(&mut self, heap: &mut Heap) -> Result<[bool; Arenas::COUNT]> {
-        let mut have_values = [false; Arenas::COUNT];
+    fn read_arenas(&mut self, heap: &mut Heap) -> Result<[Loaded; Arenas::COUNT]> {
+        let mut all = [Loaded::default(); Arenas::COUNT];
         let StoreParts { arenas, resources, .. } = heap.store.parts();
-        for (arena, has_values) in arenas.iter_mut().zip(&mut have_values) {
+        for (arena, loaded) in arenas.iter_mut().zip(&mut all) {
             let kind = Some(arena.kind());
-            let loaded = arena.load(resources, self.source);
-            *has_values = loaded.map_err(|refused| refusal(kind, refused))?;
+            let read = arena.load(resources, self.source, are_cells);
+            *loaded = read.map_err(|refused| refusal(kind, refused))?;
             if kind == Some(Kind::HOST) && arena.usage().live > 0 {
                 return Err(refusal(kind, Unloadable::Broken(None, "a host object has no value")));
             }
         }
-        Ok(have_values)
+        Ok(all)
+    }
+
+    /// Calls `each` with the words of a list, `N` for each of its `count` elements.
+    fn read_list<const N: usize>(
+        &mut self,
+        count: u64,
+        mut each: impl FnMut(&[[u64; N]]) -> Result<()>,
+    ) -> Result<()> {
+        let mut left = usize::try_from(count).unwrap_or(usize::MAX);
+        while left > 0 {
+            let part = self.source.part(left.saturating_mul(N));
+            let (elements, _) = part.map_err(|refused| refusal(None, refused))?.as_chunks();
+            each(elements)?;
+            left = left.saturating_sub(elements.len());
+        }
+        Ok(())
     }
 
     fn read_symbols(&mut self, heap: &mut Heap, count: u64) -> Result<()> {
-        for _ in 0..count {
-            let [slot] = self.words()?;
-            let slot = u32::try_from(slot).ok();
-            let texts = heap.store.arena(Str::KIND).map_err(LoadError::Heap)?;
-            let cell = slot.and_then(|slot| texts.live_at(slot));
-            let restored = cell.map_or(Ok(false), |cell| symbols::restore(&mut heap.store, cell));
-            if !restored.map_err(LoadError::Heap)? {
-                let what = "a symbol is no text, or one that has a symbol";
-                return Err(refusal(Some(Str::KIND), Unloadable::Broken(slot, what)));
-            }
+        self.read_list(count, |slots: &[[u64; 1]]| {
             heap.roots.note_frees();
-        }
-        Ok(())
+            let refused = symbols::restore(&mut heap.store, slots.as_flattened());
+            let Some(slot) = refused.map_err(LoadError::Heap)? else { return Ok(()) };
+            let what = "a symbol is no text, or one that has a symbol";
+            let slot = u32::try_from(slot).ok();
+            Err(refusal(Some(Str::KIND), Unloadable::Broken(slot, what)))
+        })
     }
 
     fn read_pins(&mut self, heap: &mut Heap, count: u64) -> Result<()> {
-        for _ in 0..count {
-            let [bits, times] = self.words()?;
-            let cell = handle(bits)?;
-            let account = heap.store.account_mut();
-            let restored = heap.roots.restore_pin(account, cell, times);
-            if times == 0 || !restored.map_err(LoadError::Heap)? {
-                return Err(broken("an object is pinned not at all, or listed twice"));
-            }
-        }
-        Ok(())
+        self.read_list(count, |pins| {
+            pins.iter().try_for_each(|&[bits, times]| {
+                let cell = handle(bits)?;
+                let account = heap.store.account_mut();
+                let restored = heap.roots.restore_pin(account, cell, times);
+                if times == 0 || !restored.map_err(LoadError::Heap)? {
+                    return Err(broken("an object is pinned not at all, or listed twice"));
+                }
+                Ok(())
+            })
+        })
     }
 
     fn read_tokens(&mut self, heap: &mut Heap, count: u64) -> Result<()> {
-        for _ in 0..count {
-            let [bits, token] = self.words()?;
-            let cell = handle(bits)?;
-            let account = heap.store.account_mut();
-            heap.roots.watch(account, cell, token).map_err(LoadError::Heap)?;
-        }
+        self.read_list(count, |tokens| {
+            tokens.iter().try_for_each(|&[bits, token]| {
+                let cell = handle(bits)?;
+                let account = heap.store.account_mut();
+                heap.roots.watch(account, cell, token).map_err(LoadError::Heap)
+            })
+        })?;
         // Those of freed objects wait to be drained.
         heap.roots.note_all_freed(heap.store.arenas());
         Ok(())
@@ -129,22 +144,21 @@ fn handle(bits: u64) -> Result<Cell> {
 }
 
 /// Checks the words of all objects, but for the indices of tables. O(payload).
-fn check_objects(heap: &Heap, have_values: [bool; Arenas::COUNT]) -> Result<()> {
+fn check_objects(heap: &Heap, loaded: [Loaded; Arenas::COUNT]) -> Result<()> {
     let arenas = heap.store.arenas();
-    for (arena, has_values) in arenas.iter().zip(have_values) {
-        let has_cells = has_only_cells(arena);
-        if has_cells && arena.shape().header == 0 && !has_values {
+    for (arena, Loaded { has_values, has_only_cells }) in arenas.iter().zip(loaded) {
+        if has_only_cells && arena.shape().header == 0 && !has_values {
             continue;
         }
-        for (cell, slot) in arena.live() {
+        arena.live().try_for_each(|(cell, slot)| {
             let known = arena.kind() != Kind::SEALED || heap.knows_key(arena, slot);
             let key = if known { Ok(()) } else { Err("a seal is of a key that does not exist") };
-            let content = verify_content(arena, slot, has_cells).and(key);
+            let content = verify_content(arena, slot, has_only_cells).and(key);
             let value = content.and_then(|()| verify_value(arenas, arena, slot));
             value.map_err(|what| {
                 refusal(Some(arena.kind()), Unloadable::Broken(Some(cell.slot()), what))
-            })?;
-        }
+            })
+        })?;
     }
     Ok(())
 }

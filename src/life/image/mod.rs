@@ -24,6 +24,7 @@
 
 mod load;
 mod save;
+mod times;
 
 use core::fmt;
 
@@ -34,6 +35,8 @@ use crate::words::{Elements, Error, KeyBy, Kind};
 
 use load::Loader;
 use save::Unsaved;
+pub use times::LoadTimes;
+use times::Phase;
 
 /// `segheap`, and a zero byte.
 const MAGIC: u64 = u64::from_le_bytes(*b"segheap\0");
@@ -184,7 +187,7 @@ impl Heap {
     /// image decides what the objects are and which handles open them: that a VM can do
     /// with them what it expects, it has to check itself.
     ///
-    /// Reads nothing beyond the image, in parts of up to 64 KiB. O(slots + payload), and
+    /// Reads nothing beyond the image, in parts of up to 16 KiB. O(slots + payload), and
     /// O(n log n) for n keys that collide; for each value that is a key, the time to hash it,
     /// O(2^20) at most.
     ///
@@ -278,12 +281,21 @@ impl Heap {
     /// [`LoadError::Read`] with the error that `read` has returned; others as for
     /// [`Heap::load`].
     pub fn load_with<E>(
+        read: impl FnMut(&mut [u8]) -> Result<(), E>,
+        settings: Settings,
+    ) -> Result<Heap, LoadError<E>> {
+        Heap::load_phases(read, settings, |_| ())
+    }
+
+    /// [`Heap::load_with`] that calls `ended` as each phase ends.
+    fn load_phases<E>(
         mut read: impl FnMut(&mut [u8]) -> Result<(), E>,
         settings: Settings,
+        ended: impl FnMut(Phase),
     ) -> Result<Heap, LoadError<E>> {
         let mut failed = None;
         let mut fill = |bytes: &mut [u8]| read(bytes).map_err(|error| failed = Some(error)).is_ok();
-        let loaded = Loader::new(&mut Source::new(&mut fill)).load(settings);
+        let loaded = Loader::new(&mut Source::new(&mut fill)).load(settings, ended);
         loaded.map_err(|refused| match (refused, failed) {
             (LoadError::Read(()), Some(error)) => LoadError::Read(error),
             (LoadError::Read(()), None) => LoadError::Heap(Error::Corrupt),

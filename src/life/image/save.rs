@@ -28,14 +28,15 @@ impl From<NotWritten> for Unsaved {
 
 /// Writes the image of a heap.
 pub(super) fn save(heap: &mut Heap, sink: &mut Sink<'_>) -> Result<(), Unsaved> {
-    if heap.roots.hosts().is_any() {
-        return Err(Unsaved::Heap(Error::NoHostCopy));
-    }
     if heap.store.log().depth() > 0 {
         return Err(Unsaved::Heap(Error::RegionOpen));
     }
     // What a collection has found to be garbage cannot be told from other objects in an image.
     heap.finish_sweep();
+    heap.drop_dead_values();
+    if heap.roots.hosts().is_any() {
+        return Err(Unsaved::Heap(Error::NoHostCopy));
+    }
     // The list of symbols may have a slot twice.
     symbols::purge(&mut heap.store);
     let (store, roots) = (&heap.store, &heap.roots);
