@@ -5,6 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use segheap::{Cell, Error, Heap, Limits, List, Settings, abi};
 
+use crate::images::{load, save};
 use crate::machine::frame::Monitor;
 use crate::machine::{Machine, Step};
 use crate::support::{config, programs};
@@ -200,6 +201,17 @@ fn a_cell_made_after_a_fork_may_open_an_object_of_the_other() {
         (heap.alloc(List::of(&[1.into()])).unwrap(), fork.alloc(List::of(&[2.into()])).unwrap());
     assert_eq!(abi::bits(one.into()), abi::bits(other.into()));
     assert_eq!(fork.get(one).unwrap().get(0), Ok(2.into()));
+}
+
+/// So may one of a heap that was loaded from the same image.
+#[test]
+fn a_cell_of_one_loaded_heap_may_open_an_object_of_another() {
+    let image = save(&mut Heap::with(Settings::seeded(5))).unwrap();
+    let [mut one, mut other] = [7, 8].map(|seed| load(&image, Settings::seeded(seed)).unwrap());
+    let (cell, own) =
+        (one.alloc(List::of(&[1.into()])).unwrap(), other.alloc(List::of(&[2.into()])).unwrap());
+    assert_eq!(abi::bits(cell.into()), abi::bits(own.into()));
+    assert_eq!(other.get(cell).unwrap().get(0), Ok(2.into()));
 }
 
 /// A fork is refused where the limit or the allocator refuses its memory, and the heap goes

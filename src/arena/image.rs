@@ -5,7 +5,7 @@
 
 use super::inspect::verify_flags;
 use super::{Arena, Resources};
-use crate::words::{Cell, Elements, Error};
+use crate::words::{Cell, Error, Shape};
 
 /// The words that are written at a time, unless an object has more, and read at a time: few
 /// enough to be in the nearest cache until they are checked and stored.
@@ -128,9 +128,8 @@ impl<'r> Source<'r> {
 pub(crate) struct Loaded {
     /// Whether some are values.
     pub(crate) has_values: bool,
-    /// Whether all words are cells: then those of the objects are, and need not be checked one
-    /// by one. Words that hold nothing are zero, which is a cell.
-    pub(crate) has_only_cells: bool,
+    /// Whether elements need no check object by object, as any of the words may be one.
+    pub(crate) are_elements: bool,
 }
 
 impl<const BITS: u32> Arena<BITS> {
@@ -145,8 +144,8 @@ impl<const BITS: u32> Arena<BITS> {
     }
 
     /// Reads the slots, and the memory of an empty arena. What objects hold is not checked yet,
-    /// but for words that may be cells: `are_cells` is asked whether all of them are. O(slots +
-    /// payload).
+    /// but words are as they come: `are_elements` is asked whether any object may have them as
+    /// elements. O(slots + payload).
     ///
     /// # Errors
     /// After one, the arena is left in no state to be used.
@@ -154,7 +153,7 @@ impl<const BITS: u32> Arena<BITS> {
         &mut self,
         resources: &mut Resources,
         source: &mut Source<'_>,
-        are_cells: impl Fn(&[u64]) -> bool,
+        are_elements: impl Fn(&Shape, &[u64]) -> bool,
     ) -> Result<Loaded, Unloadable> {
         let (kind, shape, blocks) = (self.slots.kind(), self.shape, &mut self.blocks);
         let mut has_values = false;
@@ -167,11 +166,11 @@ impl<const BITS: u32> Arena<BITS> {
             slot.off = blocks.place(slot.cap(), shape.can_be_cut())?;
             Ok(())
         })?;
-        let mut has_only_cells = shape.elements == Elements::Cells;
+        let mut all = true;
         self.blocks.load(resources, kind, source, |words| {
-            has_only_cells = has_only_cells && are_cells(words);
+            all = all && are_elements(shape, words);
         })?;
         resources.reserve_bits(self.memory().words().len())?;
-        Ok(Loaded { has_values, has_only_cells })
+        Ok(Loaded { has_values, are_elements: all })
     }
 }

@@ -5,19 +5,20 @@ use crate::arena::{Arena, Arenas, Slot};
 use crate::object::Integer;
 use crate::object::table::Table;
 use crate::words::{
-    Cell, Elements, KeyBy, Kind, SELECTOR_SHIFT, TAG_HANDLE, TAG_INT, TAG_SHIFT, to_u64, to_usize,
-    utf8,
+    Cell, Elements, KeyBy, Kind, SELECTOR_SHIFT, Shape, TAG_HANDLE, TAG_INT, TAG_SHIFT, to_u64,
+    to_usize, utf8,
 };
 
 /// Checks the words of a live object that fits into its block; of a table, all but its
-/// hashes and its index. If it `has_cells` only, these need no check. O(words).
+/// hashes and its index. `are_elements` says that elements need no
+/// check. O(words).
 ///
 /// # Errors
 /// The first fault, as a description.
 pub(super) fn verify_content(
     arena: &Arena,
     slot: Slot,
-    has_cells: bool,
+    are_elements: bool,
 ) -> Result<(), &'static str> {
     let shape = arena.shape();
     let words = arena.used(slot).map_err(|_| "the object leaves its block")?;
@@ -31,10 +32,11 @@ pub(super) fn verify_content(
         return Err("the header is too large");
     }
     let mut cells = Cell::slice(elements).iter();
-    if shape.elements == Elements::Cells && !has_cells && !cells.all(|&cell| is_cell(cell)) {
+    if shape.elements == Elements::Cells && !are_elements && !cells.all(|&cell| is_cell(cell)) {
         return Err("a word is no cell");
     }
     match shape.key {
+        KeyBy::Text if are_elements => Ok(()),
         KeyBy::Text => {
             let bytes = bytemuck::cast_slice(words).get(..to_usize(slot.len));
             bytes.and_then(utf8::to_str).map(drop).ok_or("text is not UTF-8")
@@ -73,10 +75,21 @@ pub(super) fn verify_value(arenas: &Arenas, arena: &Arena, slot: Slot) -> Result
     Ok(())
 }
 
-/// Whether all words are cells.
-pub(super) fn are_cells(words: &[u64]) -> bool {
-    are_common(words) || Cell::slice(words).iter().all(|&cell| is_cell(cell))
+/// Whether any object of this shape may have the words as elements, wherever it begins and ends:
+/// cells, ASCII text, numbers. Words that hold nothing are zero, which is all of that.
+pub(super) fn are_elements(shape: &Shape, words: &[u64]) -> bool {
+    match (shape.elements, shape.key) {
+        (Elements::Entries(_), _) | (_, KeyBy::Integer) => false,
+        (Elements::Cells, _) => {
+            are_common(words) || Cell::slice(words).iter().all(|&cell| is_cell(cell))
+        }
+        (_, KeyBy::Text) => words.iter().fold(0, |all, &word| all | word) & NOT_ASCII == 0,
+        (_, KeyBy::Identity) => true,
+    }
 }
+
+/// The bits of bytes that are no ASCII characters.
+const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
 
 /// Whether all words are cells of a few sorts, which most are.
 #[cfg_attr(

@@ -15,10 +15,10 @@ impl Heap {
     /// which sealed cells stay sealed. No region is open in the fork, and no collection under
     /// way: garbage that one had found is freed in it.
     ///
-    /// Forks, and heaps loaded from an image of them, are one trust domain. They have the seeds of this heap, so a handle of an object
-    /// that was allocated after the fork may open an object of the other that has come to
-    /// the same slot. To isolate programs from each other, make a heap for each, and use
-    /// [`Heap::transplant`].
+    /// Forks, and heaps loaded from an image of them, are one trust domain. They have the
+    /// seed of generations of this heap, so a handle of an object that was allocated after the
+    /// fork may open an object of the other that has come to the same slot. To isolate
+    /// programs from each other, make a heap for each, and use [`Heap::transplant`].
     ///
     /// ```
     /// use segheap::{Heap, List};

@@ -4,7 +4,7 @@ use super::{LoadError, MAGIC, Phase, VERSION, fingerprint, refusal};
 use crate::arena::{Arenas, Loaded, Source, Unloadable};
 use crate::heap::{Heap, Ids, Settings, StoreParts};
 use crate::kinds::Str;
-use crate::life::content::{are_cells, is_cell, verify_content, verify_value};
+use crate::life::content::{are_elements, is_cell, verify_content, verify_value};
 use crate::object::TableMut;
 use crate::ops::symbols;
 use crate::words::{Cell, Elements, HasKind, Kind, to_usize};
@@ -67,7 +67,7 @@ impl<'s, 'r> Loader<'s, 'r> {
         let StoreParts { arenas, resources, .. } = heap.store.parts();
         for (arena, loaded) in arenas.iter_mut().zip(&mut all) {
             let kind = Some(arena.kind());
-            let read = arena.load(resources, self.source, are_cells);
+            let read = arena.load(resources, self.source, are_elements);
             *loaded = read.map_err(|refused| refusal(kind, refused))?;
             if kind == Some(Kind::HOST) && arena.usage().live > 0 {
                 return Err(refusal(kind, Unloadable::Broken(None, "a host object has no value")));
@@ -146,14 +146,14 @@ fn handle(bits: u64) -> Result<Cell> {
 /// Checks the words of all objects, but for the indices of tables. O(payload).
 fn check_objects(heap: &Heap, loaded: [Loaded; Arenas::COUNT]) -> Result<()> {
     let arenas = heap.store.arenas();
-    for (arena, Loaded { has_values, has_only_cells }) in arenas.iter().zip(loaded) {
-        if has_only_cells && arena.shape().header == 0 && !has_values {
+    for (arena, Loaded { has_values, are_elements }) in arenas.iter().zip(loaded) {
+        if are_elements && arena.shape().header == 0 && !has_values {
             continue;
         }
         arena.live().try_for_each(|(cell, slot)| {
             let known = arena.kind() != Kind::SEALED || heap.knows_key(arena, slot);
             let key = if known { Ok(()) } else { Err("a seal is of a key that does not exist") };
-            let content = verify_content(arena, slot, has_only_cells).and(key);
+            let content = verify_content(arena, slot, are_elements).and(key);
             let value = content.and_then(|()| verify_value(arenas, arena, slot));
             value.map_err(|what| {
                 refusal(Some(arena.kind()), Unloadable::Broken(Some(cell.slot()), what))

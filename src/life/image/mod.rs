@@ -129,15 +129,15 @@ impl Heap {
     /// Writes the heap to a file, or to anything else that is a writer, as an image, from
     /// which [`Heap::load`] makes a heap in which every cell means what it means in this one.
     /// So a VM stores its globals as the bits of cells ([`abi::bits`](crate::abi::bits))
-    /// beside the image. MEP-41, section 4, describes the
-    /// format.
+    /// beside the image. MEP-41, section 4, describes the format.
     ///
-    /// The image has all objects with their handles and capacities, which are frozen, values or
-    /// weak, the order of maps and sets, hashes of [`Heap::map_insert_by`], symbols, pins, tokens of [`Heap::watch`], sealed cells, and what each slot
-    /// that is free or retired knows of its generations. It has no limits, policy, hints,
-    /// keys of seals or other hashes of keys. A collection in steps that has found garbage is
-    /// ended first. Gaps between blocks are left out; [`Heap::compact`] before it leaves
-    /// out spare capacity, too, and a collection garbage.
+    /// The image has all objects with their handles and capacities, and which of them are
+    /// frozen, values or weak; the order of maps and sets, hashes of [`Heap::map_insert_by`],
+    /// symbols, pins, tokens of [`Heap::watch`], sealed cells, and what each slot that is free
+    /// or retired knows of its generations. It has no limits, policy, hints, keys of seals or
+    /// other hashes of keys. A collection in steps that has found garbage is ended first. Gaps
+    /// between blocks are left out; [`Heap::compact`] before it leaves out spare capacity, too,
+    /// and a collection garbage.
     ///
     /// Words that hold nothing are zero, so that no image has content that was freed, and
     /// heaps with the same settings and history have the same image. An image is as secret
@@ -183,9 +183,10 @@ impl Heap {
     /// twice as much as has come and within the limits, whatever lengths the image states.
     /// The indices of maps and sets are computed with the new hash seed; hashes of
     /// [`Heap::map_insert_by`] come from the image, and their keys are not compared. Values may
-    /// reach themselves in a forged image: as keys they are [`Error::KeyTooLarge`]. Whoever wrote the
-    /// image decides what the objects are and which handles open them: that a VM can do
-    /// with them what it expects, it has to check itself.
+    /// reach themselves in a forged image: as keys they are [`Error::KeyTooLarge`]. Whoever
+    /// wrote the image decides what the objects are and which handles open them: that a VM can
+    /// do with them what it expects, it has to check itself. All heaps of one image are one
+    /// trust domain, as those of [`Heap::try_clone`].
     ///
     /// Reads nothing beyond the image, in parts of up to 16 KiB. O(slots + payload), and
     /// O(n log n) for n keys that collide; for each value that is a key, the time to hash it,
