@@ -60,6 +60,7 @@ struct Fixture {
     marking: Collecting,
     names: Names,
     many: Many,
+    keyed: Keyed,
 }
 
 /// A heap that does not only collect at once, and an old list in it.
@@ -108,6 +109,35 @@ impl Many {
     /// An object, in no order.
     fn pick(&self, i: usize) -> Cell {
         self.objects[i * 7919 % self.objects.len()]
+    }
+}
+
+/// Maps by a hash of the VM's own, and by pairs.
+struct Keyed {
+    heap: Heap,
+    own: Handle<Map>,
+    by_pairs: Handle<Map>,
+    /// Values that are equal to the keys, but other objects.
+    pairs: Vec<Cell>,
+}
+
+impl Keyed {
+    fn new() -> Result<Keyed, Error> {
+        let mut heap = Heap::with(Settings::seeded(5));
+        let (own, by_pairs) = (heap.alloc(Map::new())?, heap.alloc(Map::new())?);
+        let mut pairs = Vec::new();
+        for n in 0..ITERATIONS as u32 {
+            heap.map_insert_by(own, n.into(), n.into(), u64::from(n) << 16, Keyed::same)?;
+            let [key, equal] = [0; 2].map(|_| heap.alloc_value(Pair::of(n.into(), 1.into())));
+            heap.map_insert(by_pairs, key?.into(), n.into())?;
+            pairs.push(equal?.into());
+        }
+        Ok(Keyed { heap, own, by_pairs, pairs })
+    }
+
+    /// The equality of two integers, as code of the VM.
+    fn same(_: &mut Heap, a: Cell, b: Cell) -> Result<bool, Error> {
+        Ok(a == b)
     }
 }
 
@@ -185,6 +215,7 @@ impl Fixture {
             })?,
             names: Names::new()?,
             many: Many::new()?,
+            keyed: Keyed::new()?,
             stack: heap.alloc(List::with_capacity(ITERATIONS))?,
             pair: heap.alloc(Pair::of(1.into(), 2.into()))?,
             record: heap.alloc(Struct::new(7, 3))?,
@@ -317,6 +348,15 @@ operations! {
     }
     map_get_missing_int_direct(fixture, i) {
         fixture.heap.map_get(black_box(fixture.map), Cell::from((i + ITERATIONS) as u32))?
+    }
+    map_get_by_own_hash(fixture, i) {
+        let keyed = &mut fixture.keyed;
+        let key = Cell::from(i as u32);
+        keyed.heap.map_get_by(black_box(keyed.own), key, (i as u64) << 16, Keyed::same)?
+    }
+    map_get_pair(fixture, i) {
+        let keyed = &fixture.keyed;
+        keyed.heap.map_get(black_box(keyed.by_pairs), keyed.pairs[i])?
     }
     map_insert_over_direct(fixture, i) {
         fixture.heap.map_insert(black_box(fixture.map), Cell::from(i as u32), Cell::NULL)?

@@ -122,6 +122,18 @@ fn operations_that_write_fail() {
     assert!(refused > 200, "{refused}");
 }
 
+/// Compiled code gets no cells of a frozen object to write.
+#[test]
+fn compiled_code_does_not_write_frozen_objects() {
+    for kind in kinds().filter(|&kind| can_change(kind)) {
+        let mut heap = heap(1);
+        let cell = example(&mut heap, kind, 1).unwrap();
+        assert!(abi::write_barrier(&mut heap, cell).is_ok(), "{kind}");
+        heap.freeze(cell).unwrap();
+        assert_eq!(abi::write_barrier(&mut heap, cell), Err(Error::Frozen), "{kind}");
+    }
+}
+
 /// Freezing writes nothing but the slot, and asks for no memory.
 #[test]
 fn freezing_needs_no_memory() {

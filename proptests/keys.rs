@@ -72,6 +72,23 @@ impl Key {
         }
     }
 
+    /// The same key with its zeros negated.
+    fn negated(&self) -> Key {
+        let all = |parts: &[Key]| parts.iter().map(Key::negated).collect();
+        let float = |&bits: &u64| match f64::from_bits(bits) {
+            float if float == 0.0 => (-float).to_bits(),
+            _ => bits,
+        };
+        match self {
+            Key::Float(bits) => Key::Float(float(bits)),
+            Key::Floats(floats) => Key::Floats(floats.iter().map(float).collect()),
+            Key::List(parts) => Key::List(all(parts)),
+            Key::Pair(pair) => Key::Pair(Box::new([pair[0].negated(), pair[1].negated()])),
+            Key::Struct(shape, parts) => Key::Struct(*shape, all(parts)),
+            other => other.clone(),
+        }
+    }
+
     fn build(&self, heap: &mut Heap) -> Result<Cell, Error> {
         let mut all = |parts: &[Key]| -> Result<Vec<Cell>, Error> {
             parts.iter().map(|part| part.build(heap)).collect()
@@ -165,13 +182,40 @@ proptest! {
     #[test]
     fn equality_and_hash_agree(a in key(), b in key()) {
         let mut heap = heap(3);
-        let cells = [&a, &b, &a].map(|key| key.build(&mut heap).unwrap());
+        let cells = [&a, &b, &a, &a.negated()].map(|key| key.build(&mut heap).unwrap());
         let hashes = cells.map(|cell| heap.hash(cell).unwrap());
-        prop_assert_eq!(heap.key_eq(cells[0], cells[2]), Ok(true));
-        prop_assert_eq!(hashes[0], hashes[2]);
+        for n in [2, 3] {
+            prop_assert_eq!(heap.key_eq(cells[0], cells[n]), Ok(true));
+            prop_assert_eq!(hashes[0], hashes[n]);
+        }
         let equal = a.normal() == b.normal();
         prop_assert_eq!(heap.key_eq(cells[0], cells[1]), Ok(equal));
         prop_assert_eq!(hashes[0] == hashes[1], equal);
+    }
+}
+
+/// Equal parts have one hash: zeros of either sign, integers and texts in a cell or beside it.
+#[test]
+fn equal_parts_have_one_hash() {
+    let mut heap = heap(1);
+    let boxed = heap.alloc(segheap::Bignum::of(true, &[5])).unwrap().cell();
+    let large = [0, 1].map(|_| heap.int(1 << 60).unwrap());
+    let text = heap.alloc(Str::new("abc")).unwrap().cell();
+    let floats = [0.0, -0.0].map(|zero| {
+        let zeros = heap.alloc(F64Arr::of(&[1.0, zero])).unwrap();
+        heap.value_of(zeros).unwrap()
+    });
+    let alike = [
+        [boxed, Cell::from(-5)],
+        large,
+        [text, "abc".try_into_cell()],
+        [Cell::from(0.0), Cell::from(-0.0)],
+        floats,
+    ];
+    for parts in alike {
+        let [a, b] = parts.map(|part| heap.alloc_value(Pair::of(1.into(), part)).unwrap());
+        assert_eq!(heap.key_eq(a.into(), b.into()), Ok(true), "{parts:?}");
+        assert_eq!(heap.hash(a.into()), heap.hash(b.into()), "{parts:?}");
     }
 }
 
@@ -263,7 +307,8 @@ fn large_and_deep_values_fail_without_recursion() {
     let mut heap = heap(1);
     let (mut shared, mut left, mut right) = (Cell::NULL, Cell::NULL, Cell::NULL);
     for n in 0..60_000_u32 {
-        if n < 80 {
+        // 2^21 parts, and less deep than what is an error for that.
+        if n < 21 {
             shared = heap.alloc_value(Pair::of(shared, shared)).unwrap().cell();
         }
         left = heap.alloc_value(Pair::of(left, 1.into())).unwrap().cell();
@@ -378,6 +423,13 @@ proptest! {
         let expected: Vec<_> = model.iter().map(|&(key, value)| (Cell::int(key).unwrap(), value)).collect();
         prop_assert_eq!(&entries, &expected);
         prop_assert_eq!(heap.verify(), Ok(()));
+        // Rebuilt, it has the same entries.
+        heap.get_mut(map).unwrap().shrink_to_fit().unwrap();
+        for &(key, value) in &model {
+            let hash = (key % modulus).unsigned_abs() % hashes;
+            let got = heap.map_get_by(map, Cell::int(key).unwrap(), hash, equal(modulus));
+            prop_assert_eq!(got, Ok(Some(value)));
+        }
         // The hashes are the same in another heap.
         let mut other = Heap::with(Settings::seeded(99));
         let copy = other.transplant(&heap, map.into()).unwrap();

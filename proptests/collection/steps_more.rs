@@ -90,6 +90,35 @@ fn a_step_of_little_work_gets_ahead_with_pins() {
 }
 
 /// Of a heap of 100,000 live objects, steps of 4 KiB each are due after 1 KiB.
+/// Pins are taken for roots in steps, also those of objects that were freed, and without a
+/// search for what was written after every few of them.
+#[test]
+fn pins_take_linear_work() {
+    let work = |count: usize, are_freed: bool| {
+        let mut heap = heap();
+        let pinned: Vec<Cell> = (0..count).map(|_| pair(&mut heap)).collect();
+        for cell in pinned {
+            heap.pin(cell).unwrap();
+            if are_freed {
+                heap.free(cell).unwrap();
+            }
+        }
+        let mut total = 0;
+        loop {
+            let step = heap.step(NONE, 1 << 12).unwrap();
+            assert!(step.work < 1 << 14, "{}", step.work);
+            total += step.work;
+            if step.finished {
+                return total;
+            }
+        }
+    };
+    for are_freed in [false, true] {
+        let (few, many) = (work(1 << 17, are_freed), work(1 << 19, are_freed));
+        assert!(many < 5 * few, "{few}, {many}");
+    }
+}
+
 #[test]
 fn steps_are_short_and_follow_each_other_after_step_bytes() {
     let mut heap = heap();

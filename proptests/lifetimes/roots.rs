@@ -376,3 +376,27 @@ fn freeing_watched_objects_needs_no_memory() {
     assert!(heap.drain_dead().eq(0..watched as u64));
     assert!(heap.usage().total_bytes <= bytes as u64);
 }
+
+/// What an object retains: what nothing but itself leads to, whatever it leads to itself.
+#[test]
+fn an_object_retains_what_only_it_reaches() {
+    let mut heap = Heap::with(Settings::seeded(1));
+    let mut list = |cells: &[Cell]| heap.alloc(List::of(cells)).unwrap().cell();
+    let inner = list(&[1.into(); 9]);
+    let (own, shared, pinned) = (list(&[inner]), list(&[]), list(&[3.into(); 20]));
+    let object = list(&[own, shared, pinned]);
+    let root = list(&[object, shared]);
+    heap.get_mut::<List>(own).unwrap().push(object).unwrap();
+    let size = |heap: &Heap, cells: &[Cell]| -> u64 {
+        cells.iter().map(|&cell| heap.shallow_size(cell).unwrap()).sum()
+    };
+    for roots in [[root, Cell::NULL], [root, object], [object, shared]] {
+        heap.pin(pinned).unwrap();
+        let retained = heap.retained_size(roots, object).unwrap();
+        assert_eq!(retained, size(&heap, &[object, own, inner]));
+        assert!(heap.unpin(pinned));
+        let retained = heap.retained_size(roots, object).unwrap();
+        assert_eq!(retained, size(&heap, &[object, own, inner, pinned]));
+    }
+    heap.verify().unwrap();
+}

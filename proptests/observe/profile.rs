@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use segheap::{Cell, F64Arr, Heap, Limits, List, Map, Pair, SiteUsage, Struct, abi};
+use segheap::{Bytes, Cell, F64Arr, Heap, Limits, List, Map, Pair, SiteUsage, Struct, abi};
 
 use super::protobuf;
 use crate::machine::Machine;
@@ -263,6 +263,9 @@ fn growth_that_fails_loses_counts_and_no_object() {
     let profile = heap.allocation_profile();
     let counted: u64 = profile.sites().iter().map(|row| row.allocated.objects).sum();
     assert_eq!((counted, profile.lost()), (9, 8));
+    // They lie in the slots of the others, which are freed.
+    let live: u64 = profile.sites().iter().map(|row| row.live.objects).sum();
+    assert_eq!(live, 0);
     heap.verify().unwrap();
 }
 
@@ -340,4 +343,21 @@ fn a_new_profile_is_empty() {
     assert!(heap.allocation_profile().sites().is_empty());
     heap.verify().unwrap();
     fork.verify().unwrap();
+}
+
+/// Numbers around powers of 128, of which each takes one byte more.
+#[test]
+fn numbers_in_pprof_have_any_size() {
+    let mut heap = heap(1);
+    heap.start_profile().unwrap();
+    for bytes in [99, 111, 112, 113, 200, 239, 240, 300, 16_368, 16_384, 1 << 21] {
+        heap.set_site(bytes);
+        heap.alloc(Bytes::zeroed(bytes as usize)).unwrap();
+        let profile = heap.allocation_profile();
+        let row = profile.sites().iter().find(|row| row.site == bytes).unwrap();
+        let expected = [1, row.allocated.bytes, 1, row.live.bytes];
+        let pprof = profile.pprof(|site, out| write!(out, "{site}")).unwrap();
+        let samples = protobuf::samples(&pprof);
+        assert!(samples.iter().any(|sample| sample.1 == expected), "{bytes}");
+    }
 }

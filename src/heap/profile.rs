@@ -60,18 +60,6 @@ impl Indexed for SiteUsage {
     }
 }
 
-/// What is known of the object in a slot: its key, and its row.
-#[derive(Clone, Copy, Debug)]
-struct Tag {
-    key: u32,
-    row: u32,
-}
-
-impl Tag {
-    /// Of no object: no key is 0 that a live slot has.
-    const NONE: Tag = Tag { key: 0, row: NONE };
-}
-
 /// The counts of all sites.
 #[derive(Debug)]
 pub(crate) struct Profile {
@@ -79,8 +67,8 @@ pub(crate) struct Profile {
     index: Index,
     /// By arena, the row of the last object.
     last: [u32; Arenas::COUNT],
-    /// By arena and slot.
-    tags: [Vec<Tag>; Arenas::COUNT],
+    /// By arena and slot, the row of the newest object.
+    tags: [Vec<u32>; Arenas::COUNT],
     lost: u64,
 }
 
@@ -108,20 +96,20 @@ impl Profile {
         let index = to_usize(cell.slot());
         if index >= tags.len() && account.reserve_spare(tags, arena.indices()) {
             // Within the capacity: the slot has one of these indices.
-            tags.resize(arena.indices(), Tag::NONE);
+            tags.resize(arena.indices(), NONE);
         }
         let row = self.row(account, site, cell.selector());
         let tag = self.tags.get_mut(place).and_then(|tags| tags.get_mut(index));
         match (row, tag) {
             (Some(row), Some(tag)) => {
-                *tag = Tag { key: slot.key, row };
+                *tag = row;
                 if let Some(row) = self.rows.get_mut(to_usize(row)) {
                     row.allocated.add(slot.cap());
                 }
             }
             (_, tag) => {
                 if let Some(tag) = tag {
-                    *tag = Tag::NONE;
+                    *tag = NONE;
                 }
                 self.lost = self.lost.saturating_add(1);
             }
@@ -162,9 +150,10 @@ impl Profile {
         self.rows.iter_mut().for_each(|row| row.live = SiteCount::default());
         for arena in arenas.iter() {
             let tags = self.tags.get(arena.kind().place()).map_or(&[][..], Vec::as_slice);
+            // Those that were lost, or are older than the profile, have no row.
             for (cell, slot) in arena.live() {
-                let tag = tags.get(to_usize(cell.slot())).filter(|tag| tag.key == slot.key);
-                let row = tag.and_then(|tag| self.rows.get_mut(to_usize(tag.row)));
+                let row = tags.get(to_usize(cell.slot())).copied();
+                let row = row.and_then(|row| self.rows.get_mut(to_usize(row)));
                 if let Some(row) = row {
                     row.live.add(slot.cap());
                 }
@@ -197,7 +186,7 @@ impl Profile {
 
     /// Bytes requested, those of the box included.
     pub(super) fn reserved_bytes(&self) -> u64 {
-        let tags = self.tags.iter().map(|tags| tags.capacity().saturating_mul(size_of::<Tag>()));
+        let tags = self.tags.iter().map(|tags| tags.capacity().saturating_mul(size_of::<u32>()));
         let rows = self.rows.capacity().saturating_mul(size_of::<SiteUsage>());
         let others =
             rows.saturating_add(self.index.reserved_bytes()).saturating_add(size_of::<Self>());

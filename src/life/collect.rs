@@ -27,7 +27,7 @@ pub struct Collected {
     pub recycled: u64,
     /// The work of a young collection, counted as in [`Step::work`](crate::Step::work); of one
     /// of the whole heap, the bytes of live objects, 32 for each that was freed, and 16 for
-    /// each time that the entry of a weak table was looked at.
+    /// each time that the entry of a weak table, or 128 slots for weak tables, were looked at.
     pub work: u64,
     /// Objects that a young collection has reached: they are old from then on.
     pub promoted: u64,
@@ -138,9 +138,9 @@ impl Collection<'_> {
         trace.converge(arenas, account);
         let mut reader = TraceReader { trace: &mut trace, arenas, account };
         (self.notice)(&mut MarkReader::new(&mut reader));
-        trace.converge(arenas, account);
-        self.done.work = trace.examined.saturating_mul(16);
-        trace.finish(arenas, account)
+        let (ephemerons, examined) = trace.finish(arenas, account);
+        self.done.work = examined.saturating_mul(16);
+        ephemerons
     }
 
     /// Marks retired slots that weak cells or watches refer to. Such a cell prevents

@@ -124,16 +124,20 @@ impl<'c> Marker<'c> {
     /// work. Returns whether it is the former.
     pub(super) fn drain(&mut self, arenas: &mut Arenas, account: &mut Account) -> bool {
         let (mut place, mut group) = (0, 0);
-        loop {
-            if !self.has_work() {
-                if !self.scan_grey(arenas, account, (&mut place, &mut group)) {
-                    if !core::mem::take(&mut self.shaded) {
-                        return true;
-                    }
-                    (place, group) = (0, 0);
+        while self.drain_list(arenas, account) {
+            if !self.scan_grey(arenas, account, (&mut place, &mut group)) {
+                if !core::mem::take(&mut self.shaded) {
+                    return true;
                 }
-                continue;
+                (place, group) = (0, 0);
             }
+        }
+        false
+    }
+
+    /// [`Marker::drain`] without the search for grey objects.
+    pub(super) fn drain_list(&mut self, arenas: &mut Arenas, account: &mut Account) -> bool {
+        while self.has_work() {
             if self.is_spent() {
                 return false;
             }
@@ -142,6 +146,7 @@ impl<'c> Marker<'c> {
                 None => self.scan_batch(arenas, account),
             }
         }
+        true
     }
 
     /// Scans the objects at the end of the work list.

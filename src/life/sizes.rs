@@ -103,7 +103,7 @@ impl Heap {
             for root in roots.into_iter().map(Into::into).chain(registered.pins()) {
                 trace.add(arenas, account, root);
             }
-            trace.finish(arenas, account).end(account);
+            trace.finish(arenas, account).0.end(account);
             let without = marked(arenas, registered, &Marks::new(bits, bases));
 
             let mut trace = Trace::<false>::new(bits, bases);
@@ -111,7 +111,7 @@ impl Heap {
             for &edge in edges.unwrap_or_default() {
                 trace.add(arenas, account, edge);
             }
-            trace.finish(arenas, account).end(account);
+            trace.finish(arenas, account).0.end(account);
             let all = marked(arenas, registered, &Marks::new(bits, bases));
             bits.fill(0);
             all.saturating_sub(without)

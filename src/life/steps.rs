@@ -336,22 +336,17 @@ impl Heap {
         // may become shorter: see `Heap::unpin`.
         let mut pins = if in_cycle { self.cycle.pins } else { usize::MAX };
         let mut marker = Marker::new(&mut self.cycle, work);
-        let (mut done, mut is_first) = (marker.drain(arenas, account), true);
+        let mut done = marker.drain_list(arenas, account);
         while done && let Some(pinned) = self.roots.pins_from(pins) {
-            // Some in each step: the search for grey objects may have taken all of its work.
-            if marker.is_spent() && !is_first {
-                done = false;
-                break;
-            }
-            is_first = false;
             let count = pinned.len();
             pins = pins.saturating_add(count);
             for pin in pinned {
                 marker.add(arenas, account, pin);
             }
             marker.spend(VISIT.saturating_mul(to_u64(count)));
-            done = marker.drain(arenas, account);
+            done = marker.drain_list(arenas, account) && !marker.is_spent();
         }
+        done = done && marker.drain(arenas, account);
         if done {
             let count = marker.add_roots(arenas, account, roots, &mut step.stale_roots);
             step.work = step.work.saturating_add(count.saturating_mul(VISIT));

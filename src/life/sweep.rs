@@ -83,7 +83,7 @@ impl Heap {
         }
         self.cycle.sweep = Position::new(place, n);
         self.cycle.has_freed |= step.freed > 0;
-        if place >= Arenas::COUNT && done < work && self.cycle.ephemerons.is_unfinished() {
+        if self.cycle.ephemerons.is_unfinished() {
             let StoreParts { arenas, resources, .. } = self.store.parts();
             let most = work.saturating_sub(done).div_ceil(16);
             let entries = clear_entries(arenas, resources, &mut self.cycle.ephemerons, most);

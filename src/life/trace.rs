@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 use super::ephemerons::{Held, Marking, hash, held, markable, next_weak, stride, value};
 use crate::arena::{Account, Arenas, prefetch_cells};
 use crate::heap::Ephemerons;
-use crate::words::{Cell, to_usize};
+use crate::words::{Cell, to_u64, to_usize};
 
 /// Objects in a batch: as many cache misses as overlap.
 const BATCH: usize = 32;
@@ -111,7 +111,7 @@ pub(crate) struct Trace<'w, const PENDING: bool> {
     /// The entries of weak tables that wait for their keys. With `PENDING`, all tables hold
     /// their entries.
     ephemerons: Ephemerons,
-    /// The entries of weak tables that were looked at.
+    /// The entries of weak tables that were looked at, and words of bits, by two.
     pub(crate) examined: u64,
 }
 
@@ -336,7 +336,10 @@ impl<'w, const PENDING: bool> Trace<'w, PENDING> {
         while take(&mut self.any_deferred) {
             for arena in arenas.iter() {
                 let base = self.deferred.bases.of(arena.kind());
-                for n in 0..arena.indices().div_ceil(64) {
+                let words = arena.indices().div_ceil(64);
+                // Half as large as an entry.
+                self.examined = self.examined.saturating_add(to_u64(words / 2));
+                for n in 0..words {
                     let mut bits = self.deferred.take_word(base, n);
                     while bits != 0 {
                         let index =
@@ -358,13 +361,13 @@ impl<'w, const PENDING: bool> Trace<'w, PENDING> {
     }
 
     /// Visits what is left, and frees the work list. Returns the entries of weak tables whose
-    /// keys were not reached.
-    pub(crate) fn finish(mut self, arenas: &Arenas, account: &mut Account) -> Ephemerons {
+    /// keys were not reached, and how much was looked at for weak tables.
+    pub(crate) fn finish(mut self, arenas: &Arenas, account: &mut Account) -> (Ephemerons, u64) {
         self.converge(arenas, account);
         if self.work.spilled() {
             account.replace(self.work.capacity().saturating_mul(size_of::<Cell>()), 0);
         }
-        self.ephemerons
+        (self.ephemerons, self.examined)
     }
 }
 

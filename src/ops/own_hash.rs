@@ -46,9 +46,7 @@ impl Heap {
         equal: impl FnMut(&mut Heap, Cell, Cell) -> Result<bool, E>,
     ) -> Result<Option<Cell>, E> {
         let map = map.into();
-        let Some(position) = find(self, map, key, own_hash(hash), equal)? else { return Ok(None) };
-        let entry = open(&self.store, map)?.entry(position);
-        Ok(entry.map(|entry| copied(entry).1))
+        Ok(find(self, map, key, own_hash(hash), equal)?.map(|(_, value)| value))
     }
 
     /// Sets the value of a key in a map whose keys are found by hashes and an equality of the
@@ -104,7 +102,7 @@ impl Heap {
         self.store.get_mut::<Map>(map)?;
         let mut table = table_mut(&mut self.store, map);
         Ok(match found {
-            Some(position) => Some(table.replace_at(position, &[key, value])?),
+            Some((position, _)) => Some(table.replace_at(position, &[key, value])?),
             None => table.append_own(hash, &[key, value]).map(|()| None)?,
         })
     }
@@ -135,7 +133,8 @@ impl Heap {
     ) -> Result<Option<(Cell, Cell)>, E> {
         let map = map.into();
         self.store.get_mut::<Map>(map)?;
-        let Some(position) = find(self, map, key, own_hash(hash), equal)? else { return Ok(None) };
+        let found = find(self, map, key, own_hash(hash), equal)?;
+        let Some((position, _)) = found else { return Ok(None) };
         self.store.get_mut::<Map>(map)?;
         Ok(Some(table_mut(&mut self.store, map).remove_at(position)?))
     }
@@ -162,18 +161,22 @@ struct Wanted {
     map: Cell,
     key: Cell,
     hash: u32,
+    /// That of the table when its keys were copied.
+    stamp: [u64; 2],
 }
 
-/// The position of the entry of a key, by its hash and `equal`. The keys to compare with are
-/// copied before the first call: it may have the table rebuilt.
+/// A key of the hash, and its position.
+type Candidate = (u32, Cell);
+
+/// The position and the value of the entry of a key, by its hash and `equal`. The keys to
+/// compare with are copied before the first call: it may have the table rebuilt.
 fn find<E: From<Error>>(
     heap: &mut Heap,
     map: Cell,
     key: Cell,
     hash: u32,
     mut equal: impl FnMut(&mut Heap, Cell, Cell) -> Result<bool, E>,
-) -> Result<Option<u32>, E> {
-    let wanted = Wanted { map, key, hash };
+) -> Result<Option<(u32, Cell)>, E> {
     let table = open(&heap.store, map)?;
     if !heap.store.keys().is_usable(key) {
         return Err(Error::Stale { kind: key.selector() }.into());
@@ -185,10 +188,11 @@ fn find<E: From<Error>>(
             Err(Error::OtherHash.into())
         };
     }
-    let (mut few, mut count) = ([Cell::NULL; FEW], 0_usize);
-    table.each_of_hash(hash, |_, cell| {
+    let wanted = Wanted { map, key, hash, stamp: table.stamp() };
+    let (mut few, mut count) = ([(0, Cell::NULL); FEW], 0_usize);
+    table.each_of_hash(hash, |position, cell| {
         if let Some(place) = few.get_mut(count) {
-            *place = cell;
+            *place = (position, cell);
         }
         count = count.saturating_add(1);
     });
@@ -197,9 +201,9 @@ fn find<E: From<Error>>(
     }
     heap.with_scratch(|heap, scratch| {
         let (mut candidates, mut pushed) = (Vec::new_in(scratch.bump), Ok(()));
-        open(&heap.store, map)?.each_of_hash(hash, |_, cell| {
+        open(&heap.store, map)?.each_of_hash(hash, |position, cell| {
             if pushed.is_ok() {
-                pushed = push(&mut candidates, cell);
+                pushed = push(&mut candidates, (position, cell));
             }
         });
         pushed?;
@@ -209,35 +213,46 @@ fn find<E: From<Error>>(
     })?
 }
 
-/// Asks `equal` about keys of the hash in turn; returns the position of the first one that is
-/// equal.
+/// Asks `equal` about keys of the hash in turn; returns the position and the value of the
+/// first one that is equal.
 fn ask<E: From<Error>>(
     heap: &mut Heap,
-    Wanted { map, key, hash }: Wanted,
-    candidates: &[Cell],
+    Wanted { map, key, hash, stamp }: Wanted,
+    candidates: &[Candidate],
     equal: &mut impl FnMut(&mut Heap, Cell, Cell) -> Result<bool, E>,
-) -> Result<Option<u32>, E> {
-    let before = open(&heap.store, map)?.stamp();
+) -> Result<Option<(u32, Cell)>, E> {
     for &candidate in candidates {
         // A key that was freed equals none.
-        if !heap.store.keys().is_usable(candidate) {
+        if !heap.store.keys().is_usable(candidate.1) {
             continue;
         }
-        let is_equal = equal(heap, key, candidate)?;
+        let is_equal = equal(heap, key, candidate.1)?;
         let keys = heap.store.keys();
         let table = open(&heap.store, map).map_err(|_| Error::Changed)?;
-        if table.stamp() != before || !keys.is_usable(key) {
+        if table.stamp() != stamp || !keys.is_usable(key) {
             return Err(Error::Changed.into());
         }
         if is_equal {
-            let mut found = None;
-            table.each_of_hash(hash, |position, cell| {
-                if cell == candidate && keys.is_usable(cell) {
-                    found = found.or(Some(position));
-                }
-            });
+            let is_live = keys.is_usable(candidate.1);
+            let found = is_live.then(|| locate(table, hash, candidate)).flatten();
             return found.map_or_else(|| Err(Error::Changed.into()), |found| Ok(Some(found)));
         }
     }
     Ok(None)
+}
+
+/// The position and the value of a candidate. A rebuild that changes no entry may have moved
+/// it.
+#[inline]
+fn locate(table: Table<&[u64]>, hash: u32, (place, key): Candidate) -> Option<(u32, Cell)> {
+    let value = |position| {
+        let (found, value) = copied(table.entry_of_hash(position, hash)?);
+        (found == key).then_some((position, value))
+    };
+    if let Some(found) = value(place) {
+        return Some(found);
+    }
+    let mut moved = None;
+    table.each_of_hash(hash, |position, _| moved = moved.or_else(|| value(position)));
+    moved
 }

@@ -103,6 +103,29 @@ impl<'h> Index<'h> {
         NOWHERE
     }
 
+    /// Visits the positions of all buckets of a hash.
+    #[inline]
+    pub(super) fn each(&self, hash: u32, mut visit: impl FnMut(u32)) {
+        let mut first = self.home(hash);
+        for _ in 0..PROBES_MAX {
+            let Some(group) = self.group(first) else { return };
+            let mut hits =
+                lanes(group, |bucket| (bucket | self.positions) == (hash | self.positions));
+            while hits != 0 {
+                let lane = to_usize(hits.trailing_zeros()) % GROUP;
+                let link = group.get(lane).copied().unwrap_or(0) & self.positions;
+                if let Some(position) = link.checked_sub(1) {
+                    visit(position);
+                }
+                hits &= hits.wrapping_sub(1);
+            }
+            if self.free(first) != usize::MAX {
+                return;
+            }
+            first = self.next(first);
+        }
+    }
+
     /// [`Index::probe`] in one group, with what `hit` returns of a position + 1; nowhere if
     /// the probe sequence goes on.
     #[inline(always)]

@@ -6,8 +6,6 @@
 //! search tree by. Where there is no bucket for an entry, all hashes are compared from then
 //! on, until a rebuild finds a bucket for each.
 
-use core::cell::RefCell;
-
 use super::index::Index;
 use super::layout::{COUNTS, NEXT, ORDERED, OWN, POSITIONS, START, set_index};
 use super::{Entry, Table};
@@ -46,28 +44,23 @@ impl<'h> Table<&'h [u64]> {
         (!self.is_scattered()).then_some(index)
     }
 
+    /// The entry at a position, if there is one of this hash.
+    #[inline(always)]
+    pub(crate) fn entry_of_hash(&self, position: u32, hash: u32) -> Option<&'h [Cell]> {
+        self.entry(position).filter(|_| position < self.used && self.hash(position) == hash)
+    }
+
     /// Calls `each` with the position and the key of each entry of this hash. O(1) entries of
     /// other hashes are passed, or all in a table in which some have no bucket.
+    #[inline]
     pub(crate) fn each_of_hash(&self, hash: u32, mut each: impl FnMut(u32, Cell)) {
         let visit = |position: u32| {
-            let entry = self.entry(position).filter(|_| position < self.used);
-            let key = entry.and_then(|entry| entry.first());
-            if let Some(&key) = key.filter(|_| self.hash(position) == hash) {
+            if let Some(&[key, ..]) = self.entry_of_hash(position, hash) {
                 each(position, key);
             }
         };
         match self.any_index() {
-            Some(index) => {
-                let visit = RefCell::new(visit);
-                let missed = |position| {
-                    if let Ok(mut visit) = visit.try_borrow_mut() {
-                        visit(position);
-                    }
-                    false
-                };
-                let end = index.probe(hash, missed);
-                debug_assert!(end.is_err(), "no position is a hit");
-            }
+            Some(index) => index.each(hash, visit),
             None => (0..self.used).for_each(visit),
         }
     }
