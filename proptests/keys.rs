@@ -549,6 +549,32 @@ fn an_equality_that_changes_the_map_is_noticed() {
     }
 }
 
+/// An equality that has the table rebuilt changes no entry.
+#[test]
+fn an_equality_may_move_the_entries() {
+    for removed in [0, 5, 15] {
+        let mut heap = heap(5);
+        let map = heap.alloc(Map::new()).unwrap();
+        let never = |_: &mut Heap, _, _| Ok::<_, Error>(false);
+        for n in 0..20_u32 {
+            heap.map_insert_by(map, n.into(), (n + 100).into(), 1, never).unwrap();
+        }
+        for _ in 0..removed {
+            heap.get_mut(map).unwrap().remove_nth(1).unwrap();
+        }
+        let moves = |heap: &mut Heap, a, b| {
+            heap.get_mut(map)?.shrink_to_fit()?;
+            heap.compact();
+            Ok::<_, Error>(a == b)
+        };
+        assert_eq!(heap.map_get_by(map, 19.into(), 1, moves), Ok(Some(119.into())));
+        assert_eq!(heap.map_insert_by(map, 19.into(), 7.into(), 1, moves), Ok(Some(119.into())));
+        assert_eq!(heap.map_remove_by(map, 19.into(), 1, moves), Ok(Some((19.into(), 7.into()))));
+        assert_eq!(heap.map_get_by(map, 19.into(), 1, moves), Ok(None));
+        assert_eq!(heap.verify(), Ok(()));
+    }
+}
+
 /// A map has hashes of one sort: operations by another fail, and change nothing.
 #[test]
 fn hashes_are_never_mixed() {

@@ -18,6 +18,9 @@ const DEPTH: usize = 64;
 /// The parts of a key at most. Words of numbers and bytes count as parts.
 const PARTS: usize = 1 << 20;
 
+/// The parts of a value that are looked at before it is walked.
+const FLAT: u32 = 64;
+
 /// A value: an object that is a key by its content.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Value<'h> {
@@ -66,8 +69,23 @@ impl<'h> Value<'h> {
             0 => 0,
             _ => *self.arena.used(self.slot).ok()?.first()?,
         };
+        Some(self.head_of(header))
+    }
+
+    #[inline(always)]
+    fn head_of(&self, header: u64) -> [u64; 2] {
         let kind = to_u64(self.arena.kind().index());
-        Some([kind << 32 | u64::from(self.slot.len), header])
+        [kind << 32 | u64::from(self.slot.len), header]
+    }
+
+    /// The header, and the elements if they are a few cells.
+    #[inline(always)]
+    fn flat(&self) -> Option<(u64, &'h [Cell])> {
+        let shape = self.arena.shape();
+        let is_flat = shape.elements == Elements::Cells && self.slot.len <= FLAT;
+        let words = self.arena.used(self.slot).ok().filter(|_| is_flat)?;
+        let (header, body) = words.split_at_checked(to_usize(shape.header))?;
+        Some((header.first().copied().unwrap_or(0), Cell::slice(body)))
     }
 
     /// The elements, as words of the block.
@@ -81,6 +99,17 @@ impl<'h> Value<'h> {
             Elements::Cells => self.arena.cells(self.slot).ok(),
             _ => Some(&[]),
         }
+    }
+
+    /// Whether two values have the same few parts, bit by bit, and none of them is an object,
+    /// which could have been freed.
+    #[inline]
+    fn is_same_flat(&self, other: &Value<'h>) -> Option<bool> {
+        let ((header, parts), (of_other, others)) = (self.flat()?, other.flat()?);
+        let is_alike = self.arena.kind() == other.arena.kind() && self.slot.len == other.slot.len;
+        let mut both = parts.iter().zip(others);
+        let is_same = is_alike && header == of_other;
+        Some(is_same && both.all(|(a, b)| a == b && !a.is_handle()))
     }
 
     /// The bytes of elements that are neither cells nor floats.
@@ -114,6 +143,9 @@ impl<'h> Keys<'h> {
     /// [`Error::Stale`] if a part was freed; [`Error::KeyTooLarge`].
     #[inline(never)]
     pub(super) fn hash_value(self, value: Value<'h>) -> Result<u32> {
+        if let Some(hash) = self.hash_flat(value) {
+            return Ok(hash);
+        }
         let (mut hasher, mut left) = (self.hasher(), PARTS);
         let parts = self.hash_head(&mut hasher, &mut left, value)?;
         if parts.iter().any(|part| part.is_handle()) {
@@ -123,6 +155,18 @@ impl<'h> Keys<'h> {
             hasher.word(self.part_word(part)?);
         }
         Ok(hasher.finish())
+    }
+
+    /// [`Keys::hash_value`] of a few parts that are integers, which are hashed as their bits.
+    #[inline]
+    fn hash_flat(self, value: Value<'h>) -> Option<u32> {
+        let (header, parts) = value.flat()?;
+        let mut hasher = self.hasher();
+        value.head_of(header).into_iter().for_each(|word| hasher.word(word));
+        for &part in parts {
+            hasher.word(part.as_int().map(|_| part.bits())?);
+        }
+        Some(hasher.finish())
     }
 
     /// [`Keys::hash_value`] of parts of which some may be values.
@@ -200,13 +244,12 @@ impl<'h> Keys<'h> {
     /// part was freed, or one of them is too large for a key. O(parts).
     #[inline(never)]
     pub(super) fn compare_values(self, a: Value<'h>, b: Value<'h>) -> Option<Ordering> {
+        if a.is_same_flat(&b) == Some(true) {
+            return Some(Ordering::Equal);
+        }
         let mut left = PARTS;
         let (order, parts) = self.compare_heads(&mut left, a, b)?;
-        let mut both = parts.0.iter().zip(parts.1);
-        if order.is_ne() || both.all(|(a, b)| a == b && !a.is_handle()) {
-            return Some(order);
-        }
-        self.compare_parts(left, parts)
+        if order.is_ne() { Some(order) } else { self.compare_parts(left, parts) }
     }
 
     /// [`Keys::compare_values`] of parts of which some may be values.

@@ -109,15 +109,13 @@ impl<'h> Index<'h> {
         let mut first = self.home(hash);
         for _ in 0..PROBES_MAX {
             let Some(group) = self.group(first) else { return };
-            let mut hits =
-                lanes(group, |bucket| (bucket | self.positions) == (hash | self.positions));
-            while hits != 0 {
-                let lane = to_usize(hits.trailing_zeros()) % GROUP;
-                let link = group.get(lane).copied().unwrap_or(0) & self.positions;
-                if let Some(position) = link.checked_sub(1) {
+            let hits = self.hits(group, hash);
+            for (lane, bucket) in group.iter().enumerate() {
+                // That of a free bucket is none.
+                let position = (bucket & self.positions).checked_sub(1);
+                if let Some(position) = position.filter(|_| hits >> lane & 1 == 1) {
                     visit(position);
                 }
-                hits &= hits.wrapping_sub(1);
             }
             if self.free(first) != usize::MAX {
                 return;
@@ -147,8 +145,7 @@ impl<'h> Index<'h> {
         hit: impl Fn(u32) -> Option<T> + Copy,
     ) -> Option<(usize, T)> {
         let group = self.group(first)?;
-        // Which do not differ in the bits of the hash.
-        let mut hits = lanes(group, |bucket| (bucket | self.positions) == (hash | self.positions));
+        let mut hits = self.hits(group, hash);
         while hits != 0 {
             let lane = to_usize(hits.trailing_zeros()) % GROUP;
             let link = group.get(lane).copied().unwrap_or(0) & self.positions;
@@ -158,6 +155,12 @@ impl<'h> Index<'h> {
             hits &= hits.wrapping_sub(1);
         }
         None
+    }
+
+    /// The buckets of a group that do not differ from a hash in its bits.
+    #[inline(always)]
+    fn hits(&self, group: &[u32; GROUP], hash: u32) -> u32 {
+        lanes(group, |bucket| (bucket | self.positions) == (hash | self.positions))
     }
 
     /// The first free bucket of a group; `usize::MAX` if there is none.
