@@ -114,10 +114,10 @@ pub fn varied() -> Heap {
     }
     flagged(&mut heap, cells[0]);
     let map = heap.alloc(Map::new()).unwrap();
-    for n in 0..12 {
+    for (n, &cell) in cells.iter().enumerate().take(12) {
         let name = heap.string(&format!("name {n}")).unwrap();
-        heap.map_insert(map, name, cells[n]).unwrap();
-        heap.map_insert(map, cells[n], name).unwrap();
+        heap.map_insert(map, name, cell).unwrap();
+        heap.map_insert(map, cell, name).unwrap();
     }
     // Holes, and sequence numbers once it was rebuilt.
     for n in [0, 1, 5] {

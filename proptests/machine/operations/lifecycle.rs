@@ -374,18 +374,26 @@ fn images(t: &mut Table) {
     });
     t.row("Heap::load_with", &[], &[Reads(host()), ReadsUsage], |m, _| {
         let mut image = VecDeque::new();
-        let saved = fork(m)?.save_with(|bytes| Ok::<(), ()>(image.extend(bytes)));
+        let saved = fork(m)?.save_with(|bytes| {
+            image.extend(bytes);
+            Ok::<(), ()>(())
+        });
         assert_eq!(saved, Ok(()));
-        let mut read =
-            |bytes: &mut [u8]| bytes.iter_mut().for_each(|to| *to = image.pop_front().unwrap());
-        let loaded = Heap::load_with(|bytes| Ok::<(), ()>(read(bytes)), Settings::seeded(3));
+        let read = |bytes: &mut [u8]| {
+            bytes.iter_mut().for_each(|to| *to = image.pop_front().unwrap());
+            Ok::<(), ()>(())
+        };
+        let loaded = Heap::load_with(read, Settings::seeded(3));
         let mut loaded = loaded.expect("an image");
         loaded.verify().expect("a consistent heap");
         show(loaded.usage().live())
     });
     t.row("Heap::load_timed", &[], &[Reads(host()), ReadsUsage], |m, _| {
         let mut image = VecDeque::new();
-        let saved = fork(m)?.save_with(|bytes| Ok::<(), ()>(image.extend(bytes)));
+        let saved = fork(m)?.save_with(|bytes| {
+            image.extend(bytes);
+            Ok::<(), ()>(())
+        });
         assert_eq!(saved, Ok(()));
         let read = |bytes: &mut [u8]| {
             bytes.iter_mut().for_each(|to| *to = image.pop_front().unwrap());
