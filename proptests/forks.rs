@@ -5,23 +5,43 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use segheap::{Cell, Error, Heap, Limits, List, Settings, abi};
 
+use crate::images::{load, save};
 use crate::machine::frame::Monitor;
-use crate::machine::{Machine, Step, host};
+use crate::machine::{Machine, Step};
 use crate::support::{config, programs};
 
 /// Runs a program, then frees the host objects, with which no heap can be forked.
-fn run(machine: &mut Machine, program: &[Step]) {
+pub fn run(machine: &mut Machine, program: &[Step]) {
     for step in program {
         let call = machine.resolve(step);
         let _ = machine.run(&call);
     }
     machine.heap.fail_growth_after(None);
+    machine.heap.set_limits(Limits::NONE);
+    let (_, hosts) = fork_with_hosts(&machine.heap).unwrap();
+    for host in hosts {
+        assert_eq!(machine.heap.try_clone().err(), Some(Error::NoHostCopy));
+        machine.heap.free(host).unwrap();
+    }
     machine.heap.set_limits(Machine::LIMITS);
-    for cell in machine.handles.clone() {
-        if cell.kind() == Some(host()) && machine.heap.host_ref::<u32>(cell).is_ok() {
-            assert!(matches!(machine.heap.try_clone(), Err(Error::NoHostCopy)));
-            machine.heap.free(cell).unwrap();
-        }
+}
+
+/// A fork with other values of host objects, and these objects.
+pub fn fork_with_hosts(heap: &Heap) -> Result<(Heap, Vec<Cell>), Error> {
+    let mut hosts = Vec::new();
+    let fork = heap.try_clone_with(|object| {
+        hosts.push(object.object());
+        object.put(())
+    })?;
+    Ok((fork, hosts))
+}
+
+/// A fork of the machine's heap after [`run`]; `None` if the limits have no room for one.
+pub fn fork(machine: &Machine) -> Option<Heap> {
+    match machine.heap.try_clone() {
+        Ok(fork) => Some(fork),
+        Err(Error::Limit(_)) => None,
+        Err(error) => panic!("{error}"),
     }
 }
 
@@ -33,7 +53,7 @@ proptest! {
     fn a_fork_has_the_same_objects(seed in any::<u64>(), program in programs(200)) {
         let mut machine = Machine::new(seed);
         run(&mut machine, &program);
-        let Ok(mut fork) = machine.heap.try_clone() else { return Ok(()) };
+        let Some(mut fork) = fork(&machine) else { return Ok(()) };
         fork.verify().unwrap();
         machine.heap.verify().unwrap();
         for &cell in &machine.handles {
@@ -58,7 +78,7 @@ proptest! {
     ) {
         let mut machine = Machine::new(seed);
         run(&mut machine, &first);
-        let Ok(fork) = machine.heap.try_clone() else { return Ok(()) };
+        let Some(fork) = fork(&machine) else { return Ok(()) };
         let before = Monitor::of(&machine.heap);
         let original = std::mem::replace(&mut machine.heap, fork);
         let handles = machine.handles.clone();
@@ -159,6 +179,8 @@ fn what_belongs_to_one_is_not_accepted_by_the_other() {
     assert_eq!(hint.get(&heap, 0), Ok(7.into()));
     assert!(matches!(hint.get(&fork, 0), Err(Error::Stale { .. })));
     assert_eq!(fork.unseal(sealed, &key), Err(Error::WrongKey));
+    // Nor by a key that the fork makes later.
+    assert_eq!(fork.unseal(sealed, &fork_key), Err(Error::WrongKey));
     let sealed = fork.seal(list, &fork_key).unwrap();
     assert_eq!(heap.unseal(sealed, &fork_key).is_ok(), false);
     assert_eq!(fork.close_region(region, [Cell::NULL]), Err(Error::RegionClosed));
@@ -181,6 +203,17 @@ fn a_cell_made_after_a_fork_may_open_an_object_of_the_other() {
     assert_eq!(fork.get(one).unwrap().get(0), Ok(2.into()));
 }
 
+/// So may one of a heap that was loaded from the same image.
+#[test]
+fn a_cell_of_one_loaded_heap_may_open_an_object_of_another() {
+    let image = save(&mut Heap::with(Settings::seeded(5))).unwrap();
+    let [mut one, mut other] = [7, 8].map(|seed| load(&image, Settings::seeded(seed)).unwrap());
+    let (cell, own) =
+        (one.alloc(List::of(&[1.into()])).unwrap(), other.alloc(List::of(&[2.into()])).unwrap());
+    assert_eq!(abi::bits(cell.into()), abi::bits(own.into()));
+    assert_eq!(other.get(cell).unwrap().get(0), Ok(2.into()));
+}
+
 /// A fork is refused where the limit or the allocator refuses its memory, and the heap goes
 /// on.
 #[test]
@@ -194,4 +227,17 @@ fn a_fork_is_all_or_nothing() {
     assert!(fork.usage().total_bytes <= heap.usage().total_bytes);
     assert_eq!(fork.get(list).unwrap().len(), 100_000);
     heap.verify().unwrap();
+}
+
+/// A fork has what collections need for all of its slots, also if these have no payload.
+#[test]
+fn a_fork_collects_objects_without_payload() {
+    let mut heap = Heap::with(Settings::seeded(5));
+    let lists: Vec<Cell> =
+        (0..100_000).map(|_| heap.alloc(List::of(&[])).unwrap().cell()).collect();
+    let mut fork = heap.try_clone().unwrap();
+    let collected = fork.collect(lists.iter().copied().skip(1)).unwrap();
+    assert_eq!((collected.live, collected.freed), (99_999, 1));
+    assert!(lists.iter().skip(1).all(|&list| fork.contains(list)));
+    fork.verify().unwrap();
 }

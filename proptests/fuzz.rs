@@ -14,13 +14,18 @@ use segheap::{Heap, Limits, Settings};
 use crate::machine::frame::Monitor;
 use crate::machine::{Machine, Step as Instruction};
 use crate::programs::{Harness, Op, op};
-use crate::{copies, limits, memory, support};
+use crate::{copies, images, limits, memory, support};
 
 type Target = fn(&[u8]);
 
 /// The targets, by name.
-pub const TARGETS: [(&str, Target); 4] =
-    [("operations", operations), ("programs", programs), ("memory", memory), ("copies", copies)];
+pub const TARGETS: [(&str, Target); 5] = [
+    ("operations", operations),
+    ("programs", programs),
+    ("memory", memory),
+    ("copies", copies),
+    ("images", images),
+];
 
 /// The bytes of an operation of the targets other than `operations`. They seed a
 /// generator: any bytes are a program, and a mutation changes one operation.
@@ -111,6 +116,32 @@ pub fn copies(bytes: &[u8]) {
             bytes.chunks(BYTES).map(|seed| generate(copy, seed)).collect();
         copies::run(&copies);
     });
+}
+
+/// Damaged images are refused or sound. The first byte says how many words of damage follow, of
+/// 16 bytes each: where, and what instead. The rest is a program, which makes the heap.
+pub fn images(bytes: &[u8]) {
+    let Some((&count, rest)) = bytes.split_first() else { return };
+    let (damage, program) = rest.split_at(rest.len().min(16 * usize::from(count % 64)));
+    let mut machine = Machine::new(7);
+    for instruction in Instruction::read(program) {
+        let call = machine.resolve(&instruction);
+        let _ = machine.run(&call);
+    }
+    machine.heap.fail_growth_after(None);
+    machine.heap.set_limits(Machine::LIMITS);
+    for cell in machine.handles.clone() {
+        let _ = machine.heap.take_host::<u32>(cell);
+    }
+    let Ok(mut fork) = machine.heap.try_clone() else { return };
+    let mut image = images::save(&mut fork).unwrap();
+    for damage in damage.chunks_exact(16) {
+        let (at, word) = damage.split_at(8);
+        let words = image.len() / 8;
+        let at = u64::from_le_bytes(at.try_into().unwrap()) as usize % words * 8;
+        image[at..at + 8].copy_from_slice(word);
+    }
+    images::is_refused_or_sound(&image);
 }
 
 #[test]

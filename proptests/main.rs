@@ -24,6 +24,7 @@ mod frozen;
 mod fuzz;
 mod hints;
 mod hosts;
+mod images;
 mod keys;
 mod kinds;
 mod lifetimes;

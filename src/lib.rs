@@ -89,8 +89,8 @@
 //! 9. [`Heap::seal`] returns a cell that can be passed on but not used;
 //!    [`Heap::transplant`] copies an object graph from another heap, [`Heap::try_clone`] a
 //!    whole heap with its handles; a hook copies values of host objects ([`HostCopy`]).
-//!    [`Heap::intern`] returns one cell for each text. [`Heap::freeze`] ends all changes of an
-//!    object; [`Heap::alloc_value`] allocates one that is a key by its content, and
+//!    `Heap::save` stores it as an image for `Heap::load`. [`Heap::intern`] returns one cell
+//!    for each text. [`Heap::freeze`] ends all changes of an object; [`Heap::alloc_value`] allocates one that is a key by its content, and
 //!    [`Heap::map_insert_by`] takes hashes of the VM's own.
 //! 10. [`Heap::objects`], [`Heap::edges`], [`Heap::path_from_roots`],
 //!     [`Heap::retained_size`], [`Heap::dump`], [`Heap::graphviz`] and [`Heap::verify`]
@@ -169,8 +169,8 @@ pub use arena::memory;
 pub use heap::{CollectorStats, Heap, Settings, SiteCount, SiteUsage, Usage};
 pub use kinds::*;
 pub use life::{
-    AllocationProfile, Collected, Dump, Fault, HostCopy, MarkReader, Refused, Region, RootPath,
-    SealKey, SnapshotNames, SnapshotTotals, Step,
+    AllocationProfile, Collected, Dump, Fault, HostCopy, LoadError, LoadTimes, MarkReader, Refused,
+    Region, RootPath, SaveError, SealKey, SnapshotNames, SnapshotTotals, Step,
 };
 pub use object::{
     Cursor, Growable, Mutable, Number, Object, ObjectInit, Sequence, SequenceInit, TableInit,

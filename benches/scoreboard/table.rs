@@ -238,6 +238,19 @@ pub(crate) const TABLE: [Section; 9] = [
         ],
     },
     Section {
+        name: "Forks and images",
+        rows: &[
+            row("fork 1.25M lists of 8", "copy", 1.50),
+            row("save 1.25M lists of 8", "copy", 1.50),
+            limit("save 1.25M lists of 8", 90e6),
+            row("load 1.25M lists of 8", "copy", 1.80),
+            limit("load 1.25M lists of 8", 90e6),
+            row("load 100,000 maps of 20", "copy", 3.00),
+            row("verify 1.25M lists of 8", "copy", 2.00),
+            limit("load the names and functions of 10 MB", 10e6),
+        ],
+    },
+    Section {
         name: "Overhead of guarantees",
         rows: &[
             row("overhead of handles: 10,000 gets", "without", 2.50),

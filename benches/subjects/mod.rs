@@ -8,6 +8,7 @@ pub(crate) mod collect;
 pub(crate) mod comparison;
 pub(crate) mod copies;
 pub(crate) mod fresh;
+pub(crate) mod images;
 pub(crate) mod key_maps;
 pub(crate) mod maps;
 mod observe;
@@ -48,6 +49,7 @@ pub(crate) fn comparisons() -> impl Iterator<Item = Entry> {
         records::COMPARISONS,
         collect::COMPARISONS,
         pauses::COMPARISONS,
+        images::COMPARISONS,
         overheads::COMPARISONS,
         observe::COMPARISONS,
     ]

@@ -15,8 +15,12 @@ mod counters;
 
 #[path = "../../proptests/copies/mod.rs"]
 mod copies;
+#[path = "../../proptests/forks.rs"]
+mod forks;
 #[path = "../../proptests/fuzz.rs"]
 pub mod fuzz;
+#[path = "../../proptests/images.rs"]
+mod images;
 #[path = "../../proptests/limits.rs"]
 mod limits;
 #[path = "../../proptests/machine/mod.rs"]

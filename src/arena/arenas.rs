@@ -1,7 +1,31 @@
 //! [`Arenas`]: one arena for each kind, one for host objects, and one for seals.
 
-use super::{Arena, Born, Resources, Slot, Symbols};
+use super::{Arena, Born, Resources, Slot, Symbols, halves};
 use crate::words::{Cell, Error, HashSeeds, KeyBy, Kind, Result, Shape, corrupt};
+
+/// The factor of the linear congruential generator whose numbers are the seeds of generations.
+const FACTOR: u64 = 0xD120_2E6F_7653_4E4D;
+/// The inverse of the factor modulo 2^64: by Newton's method, which doubles the right bits.
+const INVERSE: u64 = {
+    let (mut inverse, mut bits) = (FACTOR, 3_u32);
+    while bits < 64 {
+        inverse = inverse.wrapping_mul(2_u64.wrapping_sub(FACTOR.wrapping_mul(inverse)));
+        bits = bits.saturating_mul(2);
+    }
+    inverse
+};
+const _: () = assert!(FACTOR.wrapping_mul(INVERSE) == 1);
+/// What the generator adds.
+const INCREMENT: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// The numbers of the generator after a seed. The high halves of the first ones are the seeds
+/// of the generations in each arena.
+fn numbers(mut seed: u64) -> impl Iterator<Item = (u32, u32)> {
+    core::iter::repeat_with(move || {
+        seed = seed.wrapping_mul(FACTOR).wrapping_add(INCREMENT);
+        halves(seed)
+    })
+}
 
 /// The arenas of a heap, in the order of [`Kind::place`]: those of host objects and of
 /// seals come first. With them what hashes of keys need, which may lie in any arena.
@@ -12,19 +36,22 @@ pub(crate) struct Arenas {
     symbols: Symbols,
     /// Whether a cycle sweeps: white objects are garbage.
     is_sweeping: bool,
+    /// The low half of the number of which the first arena has the high one: from both the
+    /// seed follows of which all seeds of generations are made.
+    seed_rest: u32,
 }
 
 impl Arenas {
     pub(crate) const COUNT: usize = Kind::COUNT + Kind::OTHERS;
 
     /// Empty arenas of the kinds of these shapes, of host objects and of seals. Their slots
-    /// start at generations that depend on `seed`: each arena gets a number of a linear
-    /// congruential generator.
+    /// start at generations that depend on the seed.
     pub(crate) fn new(
         shapes: &[&'static Shape; Kind::COUNT],
-        mut seed: u64,
+        generation_seed: u64,
         hash_seeds: HashSeeds,
     ) -> Arenas {
+        let mut seeds = numbers(generation_seed).map(|(high, _)| high);
         let arenas = core::array::from_fn(|place| {
             let kind = Kind::from_place(place);
             let shape = match kind {
@@ -32,16 +59,30 @@ impl Arenas {
                 Kind::SEALED => &Shape::SEAL,
                 _ => shapes.get(kind.index()).copied().unwrap_or(&Shape::SEAL),
             };
-            seed = seed.wrapping_mul(0xD120_2E6F_7653_4E4D).wrapping_add(0x9E37_79B9_7F4A_7C15);
-            let seed = u32::try_from(seed >> 32).unwrap_or(0);
-            Arena::new(kind, shape, seed)
+            Arena::new(kind, shape, seeds.next().unwrap_or(0))
         });
-        Arenas { arenas, hash_seeds, symbols: Symbols::new(), is_sweeping: false }
+        let seed_rest = numbers(generation_seed).next().map_or(0, |(_, low)| low);
+        Arenas { arenas, hash_seeds, symbols: Symbols::new(), is_sweeping: false, seed_rest }
+    }
+
+    /// The seed that says where generations start.
+    pub(crate) fn generation_seed(&self) -> u64 {
+        let high = self.arenas.first().map_or(0, Arena::seed);
+        let number = u64::from(high) << 32 | u64::from(self.seed_rest);
+        number.wrapping_sub(INCREMENT).wrapping_mul(INVERSE)
+    }
+
+    /// Whether the generations of each arena start where that seed says: where slots retire
+    /// depends on it, so under another one a handle of before might open a later object.
+    pub(crate) fn have_seed(&self) -> bool {
+        let seeds = numbers(self.generation_seed());
+        self.arenas.iter().zip(seeds).all(|(arena, (seed, _))| arena.seed() == seed)
     }
 
     /// A copy with the same handles and the same hashes. `copy` has been made with the same
     /// seeds, and is empty.
     pub(crate) fn clone_to(&self, copy: &mut Arenas, resources: &mut Resources) -> Result<()> {
+        copy.seed_rest = self.seed_rest;
         copy.symbols = self.symbols.try_clone(&mut resources.account)?;
         copy.is_sweeping = self.is_sweeping;
         for (from, to) in self.arenas.iter().zip(&mut copy.arenas) {
@@ -175,6 +216,12 @@ impl Arenas {
     pub(crate) fn is_doomed(&self, cell: Cell) -> bool {
         let is_white = |arena: &Arena| arena.states().is_known_white(cell.slot());
         self.is_sweeping && self.of(cell).is_some_and(is_white)
+    }
+
+    /// Whether a handle is that of an object which is live or was freed: none that is allocated
+    /// later has it.
+    pub(crate) fn is_known(&self, handle: Cell) -> bool {
+        self.of(handle).is_some_and(|arena| arena.is_known(handle))
     }
 
     /// Whether a weak table holds this key weakly: an object with an identity. Others are

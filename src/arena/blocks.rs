@@ -13,6 +13,7 @@
 mod class;
 mod coalesce;
 mod compact;
+mod image;
 #[cfg(test)]
 mod tests;
 

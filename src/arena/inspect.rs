@@ -1,7 +1,30 @@
 //! Inspection of an arena: its invariants, its usage.
 
-use super::Arena;
-use crate::words::{ArenaUsage, PAGE_BYTES, Result, to_usize};
+use super::{Arena, Slot};
+use crate::words::{ArenaUsage, Elements, KeyBy, Kind, PAGE_BYTES, Result, Shape, VALUE};
+
+/// Checks the flags of a live slot: texts, integers and seals have none, and only sequences,
+/// which are frozen then, are values.
+///
+/// # Errors
+/// The first fault, as a description.
+#[inline(always)]
+pub(super) fn verify_flags(kind: Kind, shape: &Shape, slot: Slot) -> Result<(), &'static str> {
+    if slot.flags() == 0 {
+        return Ok(());
+    }
+    if slot.flags() == VALUE {
+        return Err("a value is not frozen");
+    }
+    if kind == Kind::SEALED || shape.key != KeyBy::Identity {
+        return Err("an object that never changes is frozen");
+    }
+    let is_table = matches!(shape.elements, Elements::Entries(_));
+    if slot.is_value() && (is_table || kind == Kind::HOST) {
+        return Err("a value is no sequence");
+    }
+    Ok(())
+}
 
 impl<const BITS: u32> Arena<BITS> {
     /// Checks slots and blocks. `bits` has a bit for every word of memory, all of
@@ -16,9 +39,10 @@ impl<const BITS: u32> Arena<BITS> {
             if cell.selector() != self.kind() {
                 return Err(fault("the key is of another arena"));
             }
-            if self.shape.words(slot.len, slot.room) > to_usize(slot.cap()) {
-                return Err(fault("the object is larger than its block"));
+            if !self.shape.fits(slot.len, slot.room) {
+                return Err(fault("the object does not fit into its block"));
             }
+            verify_flags(self.kind(), self.shape, slot).map_err(fault)?;
             self.blocks.verify(slot.block(), self.shape.can_be_cut(), bits).map_err(fault)?;
             used = used.saturating_add(u64::from(slot.cap()));
         }

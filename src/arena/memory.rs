@@ -4,6 +4,8 @@
 //! Addresses count bytes. An access checks its ranges against their own memories
 //! before it writes the first byte, and sums of addresses never wrap.
 
+mod image;
+
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;

@@ -10,6 +10,7 @@ mod blocks;
 mod by_slot;
 mod events;
 mod growth;
+mod image;
 mod index;
 mod inspect;
 pub mod memory;
@@ -33,6 +34,7 @@ pub(crate) use account::{Account, ScratchCharge};
 pub(crate) use arenas::Arenas;
 pub(crate) use blocks::halves;
 pub(crate) use by_slot::SlotNumbers;
+pub(crate) use image::{Loaded, NotWritten, Sink, Source, Unloadable};
 pub(crate) use index::{Index, Indexed};
 pub(crate) use memory::Memory;
 pub(crate) use prefetch::prefetch_cells;
@@ -307,6 +309,11 @@ impl<const BITS: u32> Arena<BITS> {
     pub(crate) fn live_at(&self, index: u32) -> Option<Cell> {
         let slot = self.slots.get(index).filter(|slot| Slots::<BITS>::is_live(slot))?;
         Some(Cell::of_slot(slot.key, index))
+    }
+
+    /// The seed of the generations of slots.
+    pub(crate) const fn seed(&self) -> u32 {
+        self.slots.seed()
     }
 
     #[inline(always)]

@@ -95,6 +95,13 @@ impl Resources {
         self.reserve_bits(self.bitmap.slots.saturating_mul(2))
     }
 
+    /// Counts the indices of a table of slots that is about to be filled, and reserves their
+    /// mark bits.
+    pub(super) fn add_indices(&mut self, indices: usize) -> Result<()> {
+        self.bitmap.slots = self.bitmap.slots.saturating_add(indices);
+        self.reserve_bits(self.bitmap.slots.saturating_mul(2))
+    }
+
     /// Keeps states of `slots` slots if states are kept; gives them up if memory is refused.
     /// While a cycle sweeps, those of older slots stay: they tell what is garbage.
     pub(super) fn reserve_states(&mut self, states: &mut States, slots: usize) {

@@ -2,6 +2,7 @@
 //! key; the rest of it is read only after the key has matched.
 
 mod copy;
+mod image;
 mod release;
 mod sparse;
 mod states;

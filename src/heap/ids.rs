@@ -18,6 +18,17 @@ impl Ids {
         Ids { heap: Epoch::NONE, serial: 0 }
     }
 
+    /// An identity of its own, whose serial numbers go on after the last one of another heap:
+    /// no key of it opens what was sealed there.
+    pub(crate) const fn after(serial: u64) -> Ids {
+        Ids { heap: Epoch::NONE, serial }
+    }
+
+    /// The last serial number that was assigned.
+    pub(crate) const fn serial(&self) -> u64 {
+        self.serial
+    }
+
     /// The heap's identity; [`Epoch::NONE`] before the first [`Ids::identify`].
     #[inline(always)]
     pub(crate) const fn heap(&self) -> Epoch {

@@ -70,6 +70,28 @@ impl Roots {
         self.pins.iter().map(|pin| pin.cell)
     }
 
+    /// Pinned objects, each once, and how many times it is pinned.
+    pub(crate) fn pin_counts(&self) -> impl Iterator<Item = (Cell, u64)> {
+        self.pins.iter().map(|pin| (pin.cell, pin.count))
+    }
+
+    /// Adds a handle that was pinned so many times; returns whether it was none yet.
+    pub(crate) fn restore_pin(
+        &mut self,
+        account: &mut Account,
+        cell: Cell,
+        count: u64,
+    ) -> Result<bool> {
+        if self.index.find(&self.pins, cell).is_some() {
+            return Ok(false);
+        }
+        self.pin(account, cell)?;
+        if let Some(pin) = self.pins.last_mut() {
+            pin.count = count;
+        }
+        Ok(true)
+    }
+
     /// Some of the pinned objects, from the one at `place` on; `None` if there is none.
     pub(crate) fn pins_from(&self, place: usize) -> Option<impl ExactSizeIterator<Item = Cell>> {
         let pins = self.pins.get(place..).filter(|pins| !pins.is_empty())?;
@@ -79,6 +101,11 @@ impl Roots {
     /// Watched objects, and freed ones whose tokens were not drained.
     pub(crate) fn watched(&self) -> impl Iterator<Item = Cell> {
         self.watches.cells()
+    }
+
+    /// Tokens that were not drained, each with its object, in the order of attachment.
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = (Cell, u64)> {
+        self.watches.tokens()
     }
 
     /// Adds a pin of a live object.

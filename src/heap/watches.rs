@@ -89,7 +89,13 @@ impl Watches {
 
     /// Objects whose tokens were not drained.
     pub(super) fn cells(&self) -> impl Iterator<Item = Cell> {
-        self.list.iter().filter(|watch| !watch.is_drained()).map(|watch| watch.cell)
+        self.tokens().map(|(cell, _)| cell)
+    }
+
+    /// Tokens that were not drained, with their objects, in the order of attachment.
+    pub(super) fn tokens(&self) -> impl Iterator<Item = (Cell, u64)> {
+        let watches = self.list.iter().filter(|watch| !watch.is_drained());
+        watches.map(|watch| (watch.cell, watch.token))
     }
 
     /// Attaches a token to a live object. Amortised O(1).

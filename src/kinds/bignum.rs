@@ -24,7 +24,7 @@ super::sequence! {
     /// assert_eq!(heap.get(big)?.to_string(), "-18446744073709551616");
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    Bignum of u64, "" "", header(1), key(KeyBy::Integer)
+    Bignum of u64, "" "", header_up_to(1), key(KeyBy::Integer)
 }
 
 impl Bignum {

@@ -19,7 +19,7 @@ super::sequence! {
     /// assert_eq!(heap.get(counter)?.get(0)?, 1.into());
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    Closure of Cell, "(" ")", header(1)
+    Closure of Cell, "(" ")", header_up_to(u32::MAX as u64)
 }
 
 impl Mutable for Closure {}

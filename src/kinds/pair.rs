@@ -18,7 +18,7 @@ super::sequence! {
     /// assert_eq!(heap.get(pair)?.second()?, pair.into());
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    Pair of Cell, "(" ")"
+    Pair of Cell, "(" ")", len(2)
 }
 
 impl Mutable for Pair {}

@@ -20,7 +20,7 @@ super::sequence! {
     /// assert_eq!((view.shape(), view.as_slice()), (7, &[Cell::NULL, Cell::from(4.5)][..]));
     /// # Ok::<(), segheap::Error>(())
     /// ```
-    Struct of Cell, "{" "}", header(1)
+    Struct of Cell, "{" "}", header_up_to(u32::MAX as u64)
 }
 
 impl Mutable for Struct {}

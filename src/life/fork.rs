@@ -15,10 +15,10 @@ impl Heap {
     /// which sealed cells stay sealed. No region is open in the fork, and no collection under
     /// way: garbage that one had found is freed in it.
     ///
-    /// Forks are one trust domain. They have the seeds of this heap, so a handle of an object
-    /// that was allocated after the fork may open an object of the other that has come to
-    /// the same slot. To isolate programs from each other, make a heap for each, and use
-    /// [`Heap::transplant`].
+    /// Forks, and heaps loaded from an image of them, are one trust domain. They have the
+    /// seed of generations of this heap, so a handle of an object that was allocated after the
+    /// fork may open an object of the other that has come to the same slot. To isolate
+    /// programs from each other, make a heap for each, and use [`Heap::transplant`].
     ///
     /// ```
     /// use segheap::{Heap, List};
@@ -35,10 +35,17 @@ impl Heap {
     /// [`Error::NoHostCopy`] if there is a host object; [`Error::Limit`] if the heap is
     /// above its limit; [`Error::OutOfMemory`] if the global allocator fails.
     pub fn try_clone(&self) -> Result<Heap> {
-        if self.roots.hosts().is_any() {
+        if self.has_host_object() {
             return Err(Error::NoHostCopy);
         }
         self.clone_without_values()
+    }
+
+    /// Whether there is a host object. Garbage that a cycle has found has a value until it is
+    /// swept, and is in no fork. O(slots of host objects) if there are values.
+    fn has_host_object(&self) -> bool {
+        let hosts = self.store.arena(Kind::HOST).ok().filter(|_| self.roots.hosts().is_any());
+        hosts.is_some_and(|hosts| hosts.live().any(|(host, _)| !self.store.is_doomed(host)))
     }
 
     /// [`Heap::try_clone`] of a heap that may have host objects: `hook` makes the value of
@@ -104,7 +111,7 @@ impl Heap {
             _ => Cycle::default(),
         };
         let pacer = self.pacer.clone();
-        let (scratch, ids) = (ScratchPool::default(), Ids::new());
+        let (scratch, ids) = (ScratchPool::default(), Ids::after(self.ids.serial()));
         let mut fork =
             Heap { store, pacer, cycle, roots, scratch, ids, stats: CollectorStats::default() };
         match fork.cycle.phase {

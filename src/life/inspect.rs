@@ -10,11 +10,12 @@ use smallvec::SmallVec;
 use super::ephemerons::stride;
 use crate::arena::{Arena, Slot, push};
 use crate::heap::{Heap, StoreParts};
-use crate::kinds::Str;
+use crate::object::Object;
 use crate::object::table::Table;
-use crate::object::{Integer, Object};
-use crate::ops::{is_hole, symbols};
-use crate::words::{Cell, Elements, Error, Handle, KeyBy, Kind, Result, to_u64, to_usize};
+use crate::ops::symbols;
+use crate::words::{Cell, Elements, Error, Handle, Kind, Result, to_u64, to_usize};
+
+use super::content::{is_cell, verify_content, verify_value};
 
 /// The cells on a path from a root to an object, both included; returned by
 /// [`Heap::path_from_roots`]. Dereferences to a slice.
@@ -29,7 +30,8 @@ impl Deref for RootPath {
     }
 }
 
-/// A broken invariant, found by [`Heap::verify`]: a bug of this crate.
+/// A broken invariant: found by [`Heap::verify`], a bug of this crate; found by
+/// [`Heap::load_with`], a broken image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fault {
@@ -219,6 +221,10 @@ impl Heap {
     /// The first [`Fault`] found, only if this crate has a bug.
     pub fn verify(&mut self) -> Result<(), Fault> {
         self.verify_accounts()?;
+        if !self.store.arenas().have_seed() {
+            let what = "an arena has another seed of generations";
+            return Err(Fault { kind: None, slot: None, what });
+        }
         let StoreParts { arenas, resources, .. } = self.store.parts();
         for arena in arenas.iter() {
             let end = arena.memory().words().len();
@@ -231,7 +237,7 @@ impl Heap {
         }
         for arena in self.store.arenas().iter() {
             for (cell, slot) in arena.live() {
-                let content = self.verify_content(arena, cell, slot);
+                let content = self.verify_object(arena, cell, slot);
                 let (kind, slot) = (Some(arena.kind()), Some(cell.slot()));
                 content.map_err(|what| Fault { kind, slot, what })?;
             }
@@ -273,32 +279,24 @@ impl Heap {
         })
     }
 
-    /// Checks the words of a live object against its shape.
-    fn verify_content(&self, arena: &Arena, cell: Cell, slot: Slot) -> Result<(), &'static str> {
-        let shape = arena.shape();
+    /// Checks the words of a live object against its shape, and the index of a table.
+    fn verify_object(&self, arena: &Arena, cell: Cell, slot: Slot) -> Result<(), &'static str> {
+        verify_content(arena, slot, false)?;
+        verify_value(self.store.arenas(), arena, slot)?;
+        if arena.kind() == Kind::SEALED && !self.knows_key(arena, slot) {
+            return Err("a seal is of a key that does not exist");
+        }
+        let Elements::Entries(stride) = arena.shape().elements else {
+            return if is_cell(cell) { Ok(()) } else { Err("a handle is no cell") };
+        };
         let words = arena.used(slot).map_err(|_| "the object leaves its block")?;
-        let is_table = matches!(shape.elements, Elements::Entries(_));
-        let cells = arena.cells(slot).map_err(|_| "the cells leave the block")?;
-        if !cells.iter().all(|&cell| is_cell(cell) || is_table && is_hole(cell)) {
-            return Err("a word is no cell");
-        }
-        match (shape.key, shape.elements) {
-            (KeyBy::Text, _) => {
-                let text = self.get::<Str>(cell).and_then(|text| text.to_str());
-                text.map(drop).map_err(|_| "text is not UTF-8")
-            }
-            (KeyBy::Integer, _) => {
-                let Integer { negative, limbs } = Integer::of(words);
-                let normal = limbs.last() != Some(&0) && !(negative && limbs.is_empty());
-                let sound = normal && to_u64(limbs.len()) == u64::from(slot.len);
-                sound.then_some(()).ok_or("an integer is not normalised")
-            }
-            (_, Elements::Entries(stride)) => {
-                Table::new(words, slot.len, to_usize(stride)).verify(self.store.keys())
-            }
-            _ if is_cell(cell) => Ok(()),
-            _ => Err("a handle is no cell"),
-        }
+        Table::new(words, slot.len, to_usize(stride)).verify_index(self.store.keys())
+    }
+
+    /// Whether the number of a seal's key was assigned: a later key would open it.
+    pub(super) fn knows_key(&self, seals: &Arena, slot: Slot) -> bool {
+        let number = seals.used(slot).ok().and_then(|words| words.first());
+        number.is_some_and(|&number| number <= self.ids.serial())
     }
 }
 
@@ -331,9 +329,4 @@ impl fmt::Display for Dump<'_> {
         }
         if self.graphviz { f.write_str("}\n") } else { Ok(()) }
     }
-}
-
-/// Whether the word is a cell that a constructor or an allocation can return.
-fn is_cell(cell: Cell) -> bool {
-    cell.is_canonical() && cell.kind().is_none_or(Kind::has_arena)
 }

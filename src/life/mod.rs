@@ -2,6 +2,7 @@
 //! seals, copies into other heaps, inspection.
 
 mod collect;
+mod content;
 #[cfg(all(feature = "std", not(all(target_family = "wasm", target_os = "unknown"))))]
 mod deadline;
 mod ephemerons;
@@ -10,6 +11,7 @@ mod fork;
 mod forwarding;
 mod host_copy;
 mod hosts;
+mod image;
 mod inspect;
 mod mark;
 mod profile;
@@ -28,6 +30,7 @@ pub use collect::Collected;
 pub use ephemerons::MarkReader;
 pub use host_copy::HostCopy;
 pub use hosts::Refused;
+pub use image::{LoadError, LoadTimes, SaveError};
 pub use inspect::{Dump, Fault, RootPath};
 pub use profile::AllocationProfile;
 pub use regions::Region;

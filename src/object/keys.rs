@@ -316,6 +316,11 @@ impl<'h> Keys<'h> {
         self.0.hash_seeds().word(cell.bits() & !GENERATION_MASK)
     }
 
+    /// [`Arenas::is_known`].
+    pub(super) fn is_known(&self, handle: Cell) -> bool {
+        self.0.is_known(handle)
+    }
+
     /// The cell as a key of a weak table. As [`Keys::key`].
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Keys by content: hash and order of values, whose parts never change. Both walk the parts
-//! with a stack of fixed size: values are trees, as none reaches itself, and what is too large
-//! or too deep for a key is an error before it is compared.
+//! with a stack of fixed size: what is too large or too deep for a key is an error before it is
+//! compared. No value that a program makes reaches itself. One in a forged image may: it is too
+//! large.
 
 use core::cmp::Ordering;
 

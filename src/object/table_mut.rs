@@ -1,6 +1,8 @@
 //! [`TableMut`]: what is rare in a change of a hash table: growth, other keys than integers,
 //! ordered tables.
 
+mod load;
+
 use super::keys::Keys;
 use super::table::{Entry, Plan, Probe, Step, Table, copied};
 #[cfg(doc)]

@@ -63,9 +63,9 @@ impl Heap {
     /// equal keys as elements. Costs as [`Heap::alloc`]; O(n) for n elements.
     ///
     /// Elements may be what never changes: immediates, text, integers, values, and frozen
-    /// objects, which are keys by identity as elsewhere. So no value reaches itself. An
-    /// object is a value from its allocation on or never: no entry of a map changes its
-    /// meaning.
+    /// objects, which are keys by identity as elsewhere. So no value reaches itself, unless it
+    /// comes from a forged image ([`Heap::load_with`]): hashing it is an error then. An object
+    /// is a value from its allocation on or never: no entry of a map changes its meaning.
     ///
     /// To hash or compare values takes O(parts), counted as often as they are reached, without
     /// recursion and without memory; see [`Error::KeyTooLarge`]. A value with a part that

@@ -35,5 +35,5 @@ pub use display::DisplayValue;
 pub use hints::RangeHint;
 pub use style::{DisplayStyle, PlainStyle};
 pub use texts::{Text, TextPart};
-pub(crate) use values::{is_hole, table};
+pub(crate) use values::table;
 pub use windows::{WindowTarget, WindowTargets};

@@ -189,6 +189,31 @@ pub(crate) fn adopt(store: &mut Store, cell: Cell) {
     }
 }
 
+/// Makes texts symbols, by their slots. Returns one that cannot be: that is not live, fits into
+/// a cell, or of whose content there is another; `None` if all are symbols.
+pub(crate) fn restore(store: &mut Store, slots: &[u64]) -> Result<Option<u64>> {
+    let text = |store: &Store, slot: u64| {
+        let texts = store.arena(Str::KIND).ok()?;
+        u32::try_from(slot).ok().and_then(|slot| texts.live_at(slot))
+    };
+    // Memory is reserved for the numbers of slots that there are.
+    let last = slots.iter().max().copied().unwrap_or(0);
+    let Some(last) = text(store, last) else { return Ok(Some(last)) };
+    let StoreParts { arenas, resources, .. } = store.parts();
+    let (symbols, texts) = arenas.symbols_mut(Str::KIND)?;
+    symbols.reserve(&mut resources.account, texts, last.slot(), slots.len())?;
+    for &slot in slots {
+        let Some(cell) = text(store, slot) else { return Ok(Some(slot)) };
+        let (hash, found) = find(store, Source::Object(cell))?;
+        let text = store.keys().text(cell).ok_or(Error::NotText)?;
+        if Cell::short_bytes(text).is_some() || found.is_some() {
+            return Ok(Some(slot));
+        }
+        insert(store, cell, hash);
+    }
+    Ok(None)
+}
+
 /// The symbol of this heap that a symbol of another one stands for, if there is one.
 pub(crate) fn counterpart(store: &Store, source: &Store, symbol: Cell) -> Option<Cell> {
     let text = source.keys().text(symbol)?;

@@ -100,6 +100,8 @@ pub enum Error {
     WrongKey,
     /// The region has been closed, or belongs to another heap.
     RegionClosed,
+    /// A heap is saved while a region is open.
+    RegionOpen,
     /// Code of the VM that an operation called has changed the object that the operation is
     /// about to change.
     Changed,
@@ -234,6 +236,7 @@ impl fmt::Display for Error {
             Error::NotSealed => f.write_str("not a sealed cell"),
             Error::WrongKey => f.write_str("wrong key"),
             Error::RegionClosed => f.write_str("region is not open"),
+            Error::RegionOpen => f.write_str("a region is open"),
             Error::OtherObject => f.write_str("cursor of another object"),
             Error::NoOrder => f.write_str("neither all numbers nor all texts"),
             Error::Changed => f.write_str("changed by what the operation called"),

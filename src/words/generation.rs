@@ -35,6 +35,10 @@ impl<const BITS: u32> Generations<BITS> {
         Generations { live: key_of(TAG_HANDLE, kind.selector()), seed }
     }
 
+    pub(crate) const fn seed(&self) -> u32 {
+        self.seed
+    }
+
     /// The generation of the first object in a slot.
     #[allow(clippy::cast_possible_truncation, reason = "the high bits, shifted down")]
     const fn offset(&self, index: u32) -> u32 {
@@ -73,6 +77,23 @@ impl<const BITS: u32> Generations<BITS> {
         key_of(TAG_FREE, 0) | (live & GENERATION_IN_KEY)
     }
 
+    /// Whether a slot with the key, that has been in use or is, had or has this one when it
+    /// was live.
+    pub(crate) const fn has_had(&self, key: u32, live: u32, index: u32) -> bool {
+        let of = self.used(live, index);
+        let used = self.used(key, index);
+        Self::is_retired(key) || of < used || Self::is_live(key) && of == used
+    }
+
+    /// The most generations that a slot has used which is not retired.
+    pub(crate) const USED_MAX: u32 = Self::MASK;
+
+    /// Whether a slot of this arena can have the key.
+    pub(crate) const fn is_key(&self, key: u32) -> bool {
+        let of = key & !Self::MASK;
+        of == self.live || of == key_of(TAG_FREE, 0) || key == RETIRED
+    }
+
     /// Whether the key is that of a live slot.
     #[inline(always)]
     pub(crate) const fn is_live(key: u32) -> bool {
@@ -100,6 +121,10 @@ mod tests {
                 assert_eq!(all.used(key, index), generations);
                 assert_eq!(all.advanced(index, generations), key);
                 let live = all.live_key(key);
+                let first = all.live_key(all.advanced(index, 0));
+                assert_eq!(all.has_had(key, first, index), generations > 0);
+                assert!(!all.has_had(key, live, index) && all.has_had(live, live, index));
+                assert!(all.has_had(all.next_free_key(live, index), live, index));
                 assert!(Generations::<BITS>::is_live(live) && !Generations::<BITS>::is_live(key));
                 assert!(!core::mem::replace(&mut seen[(live & 0xFFF) as usize], true));
                 key = all.next_free_key(live, index);

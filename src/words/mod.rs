@@ -18,7 +18,9 @@ mod short_str;
 pub(crate) mod utf8;
 
 pub use cell::{Cell, Unpacked};
-pub(crate) use cell::{GENERATION_MASK, PAYLOAD, TAG_DEOPT, TAG_INT, TAG_SHIFT};
+pub(crate) use cell::{
+    GENERATION_MASK, PAYLOAD, SELECTOR_SHIFT, TAG_DEOPT, TAG_HANDLE, TAG_INT, TAG_SHIFT,
+};
 pub(crate) use clock::Clock;
 pub(crate) use element::{Element, Elements, copy, copy_few, is_ascii_few};
 pub(crate) use epoch::Epoch;

@@ -11,6 +11,10 @@ use super::range::to_usize;
 #[doc(hidden)]
 pub struct Shape {
     pub(crate) header: u32,
+    /// The largest word that a header of one word may be.
+    pub(crate) header_max: u64,
+    /// The length of all objects, if they have the same.
+    pub(crate) len: Option<u32>,
     pub(crate) elements: Elements,
     pub(crate) key: KeyBy,
     pub(crate) class: CopyClass,
@@ -50,14 +54,15 @@ pub(crate) enum KeyBy {
 
 impl Shape {
     /// The shape of a seal: the number of its key as the header, then one cell.
-    pub(crate) const SEAL: Shape = Shape::new(Elements::Cells, "<", ">").header(1);
+    pub(crate) const SEAL: Shape = Shape::new(Elements::Cells, "<", ">").header(1).len(1);
 
     /// The shape of a host object, whose value lies elsewhere.
     pub(crate) const HOST: Shape = Shape::new(Elements::Bytes, "<", ">");
 
     pub(crate) const fn new(elements: Elements, open: &'static str, close: &'static str) -> Shape {
         let (key, class) = (KeyBy::Identity, CopyClass::Excluded);
-        Shape { header: 0, elements, key, class, open, close }
+        let (header, header_max, len) = (0, u64::MAX, None);
+        Shape { header, header_max, len, elements, key, class, open, close }
     }
 
     /// The shape of a sequence of `T`.
@@ -73,8 +78,30 @@ impl Shape {
         Shape { header, ..self }
     }
 
+    /// With a header word that is at most this.
+    pub(crate) const fn header_up_to(self, header_max: u64) -> Shape {
+        Shape { header: 1, header_max, ..self }
+    }
+
+    /// With this length of all objects.
+    pub(crate) const fn len(self, len: u32) -> Shape {
+        Shape { len: Some(len), ..self }
+    }
+
     pub(crate) const fn key(self, key: KeyBy) -> Shape {
         Shape { key, ..self }
+    }
+
+    /// Whether an object of `len` elements can lie in a block. `room` is that of the slot.
+    pub(crate) const fn fits(&self, len: u32, room: u32) -> bool {
+        let cap = to_usize(room & CAP_MAX);
+        let is_table = matches!(self.elements, Elements::Entries(_));
+        let has_header = is_table || self.header == 0 || cap != 0;
+        let has_len = match self.len {
+            Some(wanted) => wanted == len,
+            None => true,
+        };
+        has_header && has_len && self.words(len, room) <= cap
     }
 
     /// The number of words that are cells (or holes), from `header` on.

@@ -1,8 +1,11 @@
 //! What frees objects, keeps them live, or inspects the object graph.
 
-use segheap::{Cell, Error, HostCopy, MarkReader, Policy, abi};
+use std::collections::VecDeque;
+
+use segheap::{Cell, Error, Heap, HostCopy, MarkReader, Policy, SaveError, Settings, abi};
 
 use super::{Table, show};
+use crate::forks::fork_with_hosts;
 use crate::machine::Effect::{
     Allocates, Changes, Frees, Moves, Reads, ReadsUsage, Sweeps, Transplants,
 };
@@ -101,6 +104,7 @@ fn copies_of_heaps(t: &mut Table) {
         fork.verify().expect("a consistent fork");
         show(fork.usage().hosts.live)
     });
+    images(t);
     t.row("Heap::transplant", &[Foreign], &[Transplants(0)], |m, c| {
         let copy = m.heap.transplant(&m.other, c.cell(0))?;
         m.keep(copy)
@@ -344,6 +348,79 @@ fn observation(t: &mut Table) {
         show(m.heap.drain_events().map(|event| event.kind).collect::<Vec<_>>())
     });
     t.row("Heap::events_lost", &[], &[ReadsUsage], |m, _| show(m.heap.events_lost()));
+}
+
+/// A fork of the heap without its host objects, in which no region is open.
+fn fork(m: &Machine) -> Result<Heap, Error> {
+    let (mut fork, hosts) = fork_with_hosts(&m.heap)?;
+    hosts.into_iter().try_for_each(|host| fork.free(host))?;
+    Ok(fork)
+}
+
+fn images(t: &mut Table) {
+    t.row("Heap::save_with", &[], &[Sweeps, Reads(host()), ReadsUsage], |m, c| {
+        let mut room = if c.numbers[0] % 4 == 0 { 64 * c.small() } else { usize::MAX };
+        let mut write = |bytes: &[u8]| {
+            room = room.checked_sub(bytes.len()).ok_or("full")?;
+            Ok::<(), &str>(())
+        };
+        match m.heap.save_with(&mut write) {
+            Err(SaveError::Heap(Error::RegionOpen | Error::NoHostCopy)) => {
+                show(fork(m)?.save_with(&mut write))
+            }
+            Err(SaveError::Heap(error)) => Err(error),
+            saved => show(saved),
+        }
+    });
+    t.row("Heap::load_with", &[], &[Reads(host()), ReadsUsage], |m, _| {
+        let mut image = VecDeque::new();
+        let saved = fork(m)?.save_with(|bytes| {
+            image.extend(bytes);
+            Ok::<(), ()>(())
+        });
+        assert_eq!(saved, Ok(()));
+        let read = |bytes: &mut [u8]| {
+            bytes.iter_mut().for_each(|to| *to = image.pop_front().unwrap());
+            Ok::<(), ()>(())
+        };
+        let loaded = Heap::load_with(read, Settings::seeded(3));
+        let mut loaded = loaded.expect("an image");
+        loaded.verify().expect("a consistent heap");
+        show(loaded.usage().live())
+    });
+    t.row("Heap::load_timed", &[], &[Reads(host()), ReadsUsage], |m, _| {
+        let mut image = VecDeque::new();
+        let saved = fork(m)?.save_with(|bytes| {
+            image.extend(bytes);
+            Ok::<(), ()>(())
+        });
+        assert_eq!(saved, Ok(()));
+        let read = |bytes: &mut [u8]| {
+            bytes.iter_mut().for_each(|to| *to = image.pop_front().unwrap());
+            Ok::<(), ()>(())
+        };
+        let (mut loaded, _) = Heap::load_timed(read, Settings::seeded(3)).expect("an image");
+        loaded.verify().expect("a consistent heap");
+        show(loaded.usage().live())
+    });
+    #[cfg(feature = "std")]
+    t.row("Heap::save", &[], &[Sweeps, Reads(host()), ReadsUsage], |m, _| {
+        match m.heap.save(Vec::new()) {
+            Err(SaveError::Heap(Error::RegionOpen | Error::NoHostCopy)) => {
+                show(fork(m)?.save(Vec::new()).is_ok())
+            }
+            Err(SaveError::Heap(error)) => Err(error),
+            saved => show(saved.is_ok()),
+        }
+    });
+    #[cfg(feature = "std")]
+    t.row("Heap::load", &[], &[Reads(host()), ReadsUsage], |m, _| {
+        let mut image = Vec::new();
+        fork(m)?.save(&mut image).expect("a vector takes all");
+        let mut loaded = Heap::load(&image[..], Settings::seeded(3)).expect("an image");
+        loaded.verify().expect("a consistent heap");
+        show(loaded.usage().live())
+    });
 }
 
 fn inspection(t: &mut Table) {

@@ -31,31 +31,31 @@ pub(super) type BoxedSparse = Box<[Sparse; 1]>;
 #[derive(Debug, Default)]
 pub(super) struct Sparse {
     /// The stored pages, the last of them padded with zero slots.
-    slots: Vec<Slot>,
+    pub(super) slots: Vec<Slot>,
     /// All pages of the arena, those of the dense table among them.
-    directory: Vec<Page>,
+    pub(super) directory: Vec<Page>,
     /// The numbers of the stored pages, by place, ascending.
-    pages: Vec<u32>,
+    pub(super) pages: Vec<u32>,
     /// The slots of all pages.
-    len: usize,
+    pub(super) len: usize,
     /// The slots of stored pages beyond the dense table.
-    stored: usize,
+    pub(super) stored: usize,
     /// The free ones among them.
-    free: u32,
+    pub(super) free: u32,
 }
 
 /// A page beyond the dense table.
 #[derive(Clone, Copy, Debug)]
-struct Page {
+pub(super) struct Page {
     /// Its position among the stored pages, or `NONE` for a page without slots in use.
-    place: u32,
+    pub(super) place: u32,
     /// The most generations that one of its slots had used when it was dropped last.
-    used: u32,
+    pub(super) used: u32,
 }
 
 impl Sparse {
     /// An empty one.
-    fn boxed(resources: &mut Resources) -> Result<BoxedSparse> {
+    pub(super) fn boxed(resources: &mut Resources) -> Result<BoxedSparse> {
         resources.account.boxed(Sparse::default())
     }
 

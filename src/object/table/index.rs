@@ -251,15 +251,16 @@ impl Table<&mut [u64]> {
     #[inline(always)]
     pub(crate) fn append(&mut self, hash: u32, bucket: usize, entry: &[Cell]) -> u32 {
         let start = to_usize(self.read().half(START));
-        self.link(start, bucket, hash);
+        self.link(start, bucket, hash, self.used);
         self.append_unlinked(hash, entry)
     }
 
-    /// Has a bucket of the index that begins at word `start` refer to the next position.
+    /// Has a bucket of the index that begins at word `start` refer to the entry of this hash at
+    /// a position.
     #[inline(always)]
-    pub(super) fn link(&mut self, start: usize, bucket: usize, hash: u32) {
+    pub(super) fn link(&mut self, start: usize, bucket: usize, hash: u32, position: u32) {
         let positions = self.read().half(POSITIONS);
-        let link = hash & !positions | self.used.wrapping_add(1);
+        let link = hash & !positions | position.wrapping_add(1);
         self.put_half(start, bucket, link);
     }
 

@@ -20,6 +20,7 @@
 //! from then on are they stored.
 
 mod entries;
+mod image;
 mod index;
 mod iter;
 mod layout;
@@ -30,6 +31,7 @@ mod rebuild;
 mod tests;
 mod verify;
 
+pub(crate) use image::Halt;
 pub(crate) use layout::{HEADER, fill, words_for};
 pub(crate) use ordered::{Descent, Step};
 pub(crate) use own::own_hash;

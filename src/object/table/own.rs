@@ -83,7 +83,7 @@ impl Table<&mut [u64]> {
         match bucket.filter(|&bucket| bucket != usize::MAX) {
             Some(bucket) => {
                 let start = self.read().layout().index();
-                self.link(start, bucket, hash);
+                self.link(start, bucket, hash, self.used);
             }
             None => self.set_own(false),
         }

@@ -3,15 +3,19 @@
 use core::cmp::Ordering;
 
 use super::Table;
+use super::layout::NEXT;
 use crate::object::keys::Keys;
-use crate::words::{to_u64, to_usize};
+use crate::words::{Cell, to_u64, to_usize};
+
+/// The sequence number of the next entry at most: none gets near it by insertions.
+const NEXT_MAX: u64 = 1 << 62;
 
 impl Table<&[u64]> {
-    /// Checks that header, entries, holes and index agree. O(buckets).
+    /// Checks that header, entries and holes agree. O(positions).
     ///
     /// # Errors
     /// The first fault, as a description.
-    pub(crate) fn verify(&self, keys: Keys<'_>) -> Result<(), &'static str> {
+    pub(crate) fn verify_entries(&self) -> Result<(), &'static str> {
         let layout = self.layout();
         if self.words.is_empty() {
             return if self.used == 0 { Ok(()) } else { Err("entries without a table") };
@@ -22,25 +26,55 @@ impl Table<&[u64]> {
         if layout.capacity > layout.capacity_max() {
             return Err("a table has too few buckets");
         }
+        if self.is_own() && (self.is_weak() || self.stride < 2) {
+            return Err("hashes of a VM in a table that is no map, or weak");
+        }
         let live = (0..self.used).filter(|&position| self.entry(position).is_some()).count();
         if to_u64(live) != u64::from(self.len()) || self.iter().count() != live {
             return Err("the entries are miscounted");
         }
+        let next = self.header(NEXT);
         let ordered = (1..self.used)
             .all(|position| self.sequence(position.wrapping_sub(1)) < self.sequence(position));
-        if !ordered {
+        let last = self.used.checked_sub(1).map(|last| self.sequence(last));
+        if !ordered || last.is_some_and(|last| last >= next) || next > NEXT_MAX {
             return Err("the sequence numbers do not rise");
+        }
+        self.verify_holes()
+    }
+
+    /// Whether all cells of entries are of a sort, and those of holes the ones that a
+    /// removed entry leaves.
+    pub(crate) fn has_only(&self, is_cell: impl Fn(Cell) -> bool) -> bool {
+        (0..self.used).all(|position| match self.cells(position) {
+            Some([key, rest @ ..]) if key.as_hole().is_some() => {
+                rest.iter().all(|&cell| cell == Cell::NULL)
+            }
+            Some(cells) => cells.iter().all(|&cell| is_cell(cell)),
+            None => false,
+        })
+    }
+
+    /// Checks the hashes, and that the index agrees with the entries. O(buckets).
+    ///
+    /// # Errors
+    /// The first fault, as a description.
+    pub(crate) fn verify_index(&self, keys: Keys<'_>) -> Result<(), &'static str> {
+        if self.words.is_empty() {
+            return Ok(());
         }
         for position in 0..self.used {
             let key = self.entry(position).and_then(|entry| entry.first());
             let key = key.filter(|_| !self.is_own());
-            let hash = key.and_then(|&key| keys.key(key).ok()).map(|key| key.hash);
-            if hash.is_some_and(|hash| hash != self.hash(position)) {
+            let key = key.and_then(|&key| keys.key(key).ok());
+            if key.is_some_and(|key| key.hash != self.hash(position)) {
                 return Err("an entry has another hash");
             }
+            if key.is_some_and(|key| key.is_boxed()) && !self.has_boxed() {
+                return Err("an integer that a table would look for in cells only");
+            }
         }
-        self.verify_holes()?;
-        if self.is_ordered() { self.verify_tree(keys) } else { self.verify_index() }
+        if self.is_ordered() { self.verify_tree(keys) } else { self.verify_buckets() }
     }
 
     /// Checks that each run of holes is reached and passed by both of its ends.
@@ -66,7 +100,7 @@ impl Table<&[u64]> {
     }
 
     /// Checks that each entry is found, and that each bucket refers to a position.
-    fn verify_index(&self) -> Result<(), &'static str> {
+    fn verify_buckets(&self) -> Result<(), &'static str> {
         let mut linked = 0_u32;
         let Some(index) = self.any_index() else { return Ok(()) };
         for (bucket, position) in index.links() {
