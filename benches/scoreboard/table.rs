@@ -36,7 +36,7 @@ const fn limit(comparison: &'static str, limit: f64) -> Row {
 const LUA_INCREMENTAL: &str = "Lua 5.4, incremental";
 const LUA_GENERATIONAL: &str = "Lua 5.4, generational";
 
-pub(crate) const TABLE: [Section; 9] = [
+pub(crate) const TABLE: [Section; 10] = [
     Section {
         name: "Access",
         rows: &[
