@@ -295,6 +295,9 @@ impl Vm {
                 if self.nodes.contains_key(&cell) && self.pins.len() < 3 && !self.starved {
                     self.heap.pin(cell).unwrap();
                     self.pins.push(cell);
+                    // The next young collection scans it, pinned or not by then.
+                    let node = self.nodes.get_mut(&cell);
+                    node.expect("it is live").old = true;
                 }
             }
             94 => {

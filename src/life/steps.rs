@@ -145,8 +145,9 @@ impl Heap {
 
     /// Frees every object that was allocated since the last collection, of whatever kind
     /// that was, and that neither the roots reach nor an old object: one that survived a
-    /// collection. O(young objects and their cells + old objects written since the last
-    /// collection and their cells + roots + slots / 2,048).
+    /// collection. One that was pinned since then counts as old, even if it is unpinned again.
+    /// O(young objects and their cells + old objects written since the last collection and
+    /// their cells + roots + slots / 2,048).
     ///
     /// The first collection of a heap is one of the whole heap, and so is one after memory
     /// was refused for two bits for each slot. If a collection in steps is under way, this
