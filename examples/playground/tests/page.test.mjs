@@ -16,6 +16,8 @@ const { chromium } = createRequire(join(MODULES, 'package.json'))('playwright-co
 
 const WASM_MAX = 1_500_000;
 const FIRST_RUN_MAX = 1000;
+// With a new profile of the browser, and the module compiled.
+const VISIT_MAX = 3000;
 const VISITS_MAX = 8;
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
@@ -80,22 +82,25 @@ async function shoot(name) {
 test('the module is small, and the first run takes less than a second', async () => {
   const size = statSync(join(PAGE, 'playground.wasm')).size;
   assert.ok(size <= WASM_MAX, `${size} bytes`);
-  // From the request for the page to the end of the program, without a cache; the best of some visits. Where
-  // more runs than the machine has cores, everything takes longer.
+  // The best of some visits, without a cache: from the click to the end of the program, and from the request for
+  // the page on. Where more runs than the machine has cores, everything takes longer.
   const load = Math.max(1, loadavg()[0] / availableParallelism());
   const max = FIRST_RUN_MAX * load;
-  let best = Infinity;
-  for (let visit = 1; visit <= VISITS_MAX && best >= max; visit += 1) {
+  const best = { run: Infinity, visit: Infinity };
+  for (let visit = 1; visit <= VISITS_MAX && (best.run >= max || best.visit >= VISIT_MAX * load); visit += 1) {
     await page.context().close();
     const started = performance.now();
     page = await open();
-    const ready = performance.now() - started;
+    const ready = performance.now();
     await run();
-    best = Math.min(best, performance.now() - started);
-    console.log(`visit ${visit}: ready after ${Math.round(ready)} ms, the first program ended after ${Math.round(best)} ms`);
+    best.run = Math.min(best.run, performance.now() - ready);
+    best.visit = Math.min(best.visit, performance.now() - started);
+    console.log(`visit ${visit}: ready after ${Math.round(ready - started)} ms; at best, ` +
+      `the first run took ${Math.round(best.run)} ms, and the visit ${Math.round(best.visit)} ms`);
   }
-  console.log(`${size} bytes; at most ${Math.round(max)} ms, at ${load.toFixed(1)} times the load`);
-  assert.ok(best < max, `${best} ms`);
+  console.log(`${size} bytes; ${load.toFixed(1)} times the load`);
+  assert.ok(best.run < max, `${best.run} ms`);
+  assert.ok(best.visit < VISIT_MAX * load, `${best.visit} ms`);
 });
 
 test('every program prints what the command line prints', async () => {
