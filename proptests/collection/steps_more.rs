@@ -279,10 +279,11 @@ fn compiled_code_stores_in_an_object_that_was_scanned() {
 fn cells_are_copied_into_a_list_that_was_scanned() {
     for way in 0..2 {
         let mut heap = heap();
-        let list = heap.alloc(List::zeroed(3)).unwrap();
-        for steps in 0..40 {
+        // One is scanned while another is still to be marked.
+        let lists = [0; 4].map(|_| heap.alloc(List::zeroed(3)).unwrap());
+        for (steps, list) in (0..40).flat_map(|steps| lists.map(|list| (steps, list))) {
             for _ in 0..steps {
-                heap.step([list], 16).unwrap();
+                heap.step(lists, 16).unwrap();
             }
             let cell = pair(&mut heap);
             let source = heap.alloc(List::of(&[cell])).unwrap();
@@ -291,9 +292,9 @@ fn cells_are_copied_into_a_list_that_was_scanned() {
                 _ => heap.copy_across_any(list.into(), 1, source.into(), ..).unwrap(),
             }
             heap.free(source).unwrap();
-            while !heap.step([list], 16).unwrap().finished {}
+            while !heap.step(lists, 16).unwrap().finished {}
             heap.verify().unwrap();
-            assert!(heap.contains(cell), "the list holds a freed object after {steps} steps");
+            assert!(heap.contains(cell), "{list:?} holds a freed object after {steps} steps");
         }
     }
 }

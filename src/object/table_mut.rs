@@ -191,8 +191,8 @@ impl TableMut<'_> {
         if bucket != usize::MAX {
             return self.put(entry, |table| Some(table.append(hash, bucket, entry)));
         }
-        if !is_ordered {
-            self.order()?;
+        if !is_ordered && !self.order()? {
+            return Err(corrupt());
         }
         let descent = self.descend(key, hash)?;
         self.put(entry, |table| Some(table.append_ordered(hash, &descent, entry)))
@@ -262,12 +262,12 @@ impl TableMut<'_> {
             let (used, linked) = table.rebuild(plan);
             Some((linked, used))
         })?;
-        if linked { Ok(()) } else { self.link_all() }
+        if linked || self.link_all()? { Ok(()) } else { Err(corrupt()) }
     }
 
-    /// Makes the table an ordered one.
+    /// Makes the table an ordered one. Returns as [`TableMut::link_all`].
     #[cold]
-    fn order(&mut self) -> Result<()> {
+    fn order(&mut self) -> Result<bool> {
         let used = self.read()?.0.used();
         self.edit(|table| {
             table.order();
@@ -277,9 +277,10 @@ impl TableMut<'_> {
     }
 
     /// Links the entries of an ordered table whose tree is empty, but for those of freed
-    /// objects. O(n log n).
+    /// objects. Returns whether all keys differ, and ends at one that does not: those of an
+    /// image may not. O(n log n).
     #[cold]
-    fn link_all(&mut self) -> Result<()> {
+    fn link_all(&mut self) -> Result<bool> {
         let used = self.read()?.0.used();
         for position in 0..used {
             let (table, keys) = self.read()?;
@@ -287,12 +288,15 @@ impl TableMut<'_> {
             let Some(key) = key.filter(|&key| keys.key(key).is_ok()) else { continue };
             let hash = table.hash(position);
             let descent = self.descend(key, hash)?;
+            if descent.end != Step::Missing {
+                return Ok(false);
+            }
             self.edit(|table| {
                 table.link_ordered(position, &descent);
                 Some(((), used))
             })?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Where a key belongs in an ordered table, or is. Takes entries of freed objects that

@@ -6,6 +6,7 @@ use ariadne::{Color, Config, IndexType, Label, Report, ReportKind, Source};
 use crate::syntax::lexer;
 
 /// Calls of a stack trace that are rendered.
+#[cfg(feature = "cli")]
 const TRACE_MAX: usize = 8;
 
 /// An error message and its position in the source.

@@ -13,7 +13,6 @@
     clippy::indexing_slicing,
     reason = "the compiler keeps registers, constants and jumps in range; lengths fit in memory"
 )]
-#![cfg_attr(not(feature = "cli"), allow(dead_code, reason = "only the command line needs it"))]
 
 mod builtins;
 mod bytecode;
@@ -23,6 +22,8 @@ mod compile;
 mod diagnostics;
 mod format;
 mod interrupt;
+#[cfg(feature = "cli")]
+mod listing;
 #[cfg(feature = "cli")]
 mod repl;
 mod session;

@@ -357,6 +357,20 @@ fn fork(m: &Machine) -> Result<Heap, Error> {
     Ok(fork)
 }
 
+/// A reader of an image of a machine's heap.
+fn image(m: &Machine) -> Result<impl FnMut(&mut [u8]) -> Result<(), ()> + use<>, Error> {
+    let mut image = VecDeque::new();
+    let saved = fork(m)?.save_with(|bytes| {
+        image.extend(bytes);
+        Ok::<(), ()>(())
+    });
+    assert_eq!(saved, Ok(()));
+    Ok(move |bytes: &mut [u8]| {
+        bytes.iter_mut().for_each(|to| *to = image.pop_front().unwrap());
+        Ok(())
+    })
+}
+
 fn images(t: &mut Table) {
     t.row("Heap::save_with", &[], &[Sweeps, Reads(host()), ReadsUsage], |m, c| {
         let mut room = if c.numbers[0] % 4 == 0 { 64 * c.small() } else { usize::MAX };
@@ -373,33 +387,14 @@ fn images(t: &mut Table) {
         }
     });
     t.row("Heap::load_with", &[], &[Reads(host()), ReadsUsage], |m, _| {
-        let mut image = VecDeque::new();
-        let saved = fork(m)?.save_with(|bytes| {
-            image.extend(bytes);
-            Ok::<(), ()>(())
-        });
-        assert_eq!(saved, Ok(()));
-        let read = |bytes: &mut [u8]| {
-            bytes.iter_mut().for_each(|to| *to = image.pop_front().unwrap());
-            Ok::<(), ()>(())
-        };
-        let loaded = Heap::load_with(read, Settings::seeded(3));
+        let loaded = Heap::load_with(image(m)?, Settings::seeded(3));
         let mut loaded = loaded.expect("an image");
         loaded.verify().expect("a consistent heap");
         show(loaded.usage().live())
     });
     t.row("Heap::load_timed", &[], &[Reads(host()), ReadsUsage], |m, _| {
-        let mut image = VecDeque::new();
-        let saved = fork(m)?.save_with(|bytes| {
-            image.extend(bytes);
-            Ok::<(), ()>(())
-        });
-        assert_eq!(saved, Ok(()));
-        let read = |bytes: &mut [u8]| {
-            bytes.iter_mut().for_each(|to| *to = image.pop_front().unwrap());
-            Ok::<(), ()>(())
-        };
-        let (mut loaded, _) = Heap::load_timed(read, Settings::seeded(3)).expect("an image");
+        let loaded = Heap::load_timed(image(m)?, Settings::seeded(3));
+        let (mut loaded, _) = loaded.expect("an image");
         loaded.verify().expect("a consistent heap");
         show(loaded.usage().live())
     });

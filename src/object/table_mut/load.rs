@@ -2,7 +2,7 @@
 
 use super::TableMut;
 use crate::arena::Unloadable;
-use crate::object::table::{Halt, Step};
+use crate::object::table::Halt;
 use crate::words::{Error, Result};
 
 /// The hashes that are computed at a time.
@@ -37,7 +37,7 @@ impl TableMut<'_> {
                 return Ok(());
             }
         }
-        self.link_tree()
+        if self.order()? { Ok(()) } else { Err(TWICE) }
     }
 
     fn load_hashes(&mut self) -> Result<(), Unloadable> {
@@ -106,24 +106,5 @@ impl TableMut<'_> {
         let key = table.entry(position).and_then(|entry| entry.first());
         let Some(key) = key.and_then(|&key| keys.key(key).ok()) else { return Ok(false) };
         Ok(table.find(key.hash, |entry| keys.same(&key, entry)).is_ok())
-    }
-
-    /// Makes the table an ordered one, of all entries whose keys can be compared.
-    #[cold]
-    fn link_tree(&mut self) -> Result<(), Unloadable> {
-        self.edit_links(|table| Some((table.order(), table.read().used())))?;
-        let used = self.read()?.0.used();
-        for position in 0..used {
-            let (table, keys) = self.read()?;
-            let key = table.entry(position).and_then(|entry| entry.first()).copied();
-            let Some(key) = key.filter(|&key| keys.key(key).is_ok()) else { continue };
-            let hash = table.hash(position);
-            let descent = self.descend(key, hash)?;
-            if descent.end != Step::Missing {
-                return Err(TWICE);
-            }
-            self.edit_links(|table| Some((table.link_ordered(position, &descent), used)))?;
-        }
-        Ok(())
     }
 }

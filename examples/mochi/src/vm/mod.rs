@@ -26,8 +26,10 @@ const WINDOW: usize = 256;
 const FRAMES_MAX: usize = 1 << 20;
 /// The bytes that a step of a collection marks or sweeps for each allocation under
 /// `--gc-stress`: a few objects.
+#[cfg(feature = "cli")]
 const STRESS_WORK: u64 = 256;
 /// The depth of the call stack if every allocation may collect.
+#[cfg(feature = "cli")]
 const FRAMES_MAX_STRESSED: usize = 10_000;
 /// The registers of a bank, over all frames.
 const REGISTERS_MAX: usize = 1 << 24;
@@ -110,7 +112,8 @@ pub(crate) struct Vm {
     registers_max: usize,
     frames_max: usize,
     /// The time that a program may take.
-    pub(crate) time_limit: Option<Duration>,
+    #[cfg(feature = "cli")]
+    pub(crate) time_limit: Option<std::time::Duration>,
 }
 
 /// The window of a bank that starts at `base`.
@@ -140,6 +143,7 @@ impl Vm {
             constants: Vec::new(),
             registers_max: REGISTERS_MAX,
             frames_max: FRAMES_MAX,
+            #[cfg(feature = "cli")]
             time_limit: None,
         }
     }
@@ -152,6 +156,7 @@ impl Vm {
     /// Does a small step of a collection, and verifies the heap, at every N-th allocation. Marking
     /// ends in O(stack depth), so the call stack is limited to what lets unbounded recursion fail
     /// within seconds.
+    #[cfg(feature = "cli")]
     pub(crate) fn set_gc_stress(&mut self, every: u32) {
         if every > 0 {
             self.frames_max = FRAMES_MAX.min(FRAMES_MAX_STRESSED * every.isqrt() as usize);
