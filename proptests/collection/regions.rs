@@ -424,3 +424,24 @@ proptest! {
         prop_assert!(outer.iter().all(|&cell| heap.contains(cell)));
     }
 }
+
+/// Symbols are in no region: those of a copied graph do not count as objects of the region.
+#[test]
+fn symbols_of_a_transplant_are_in_no_region() {
+    let mut source = heap();
+    let symbol = source.intern("a symbol of some length").unwrap();
+    let root = source.alloc(List::of(&[symbol])).unwrap().cell();
+    for copies in [1, 3, 40] {
+        let mut heap = super::heap();
+        let region = heap.open_region().unwrap();
+        heap.collect(NONE).unwrap();
+        let copied: Vec<Cell> =
+            (0..copies).map(|_| heap.transplant(&source, root).unwrap()).collect();
+        heap.verify().unwrap();
+        assert_eq!(heap.close_region(region, NONE).unwrap(), copies);
+        assert!(copied.iter().all(|&cell| !heap.contains(cell)));
+        assert!(heap.intern("a symbol of some length").is_ok());
+        assert_eq!(heap.usage().live(), 1);
+        heap.verify().unwrap();
+    }
+}

@@ -259,12 +259,13 @@ impl AllocationLog {
         error
     }
 
-    /// Records `count` allocations, or none if it fails.
+    /// Records `count` allocations, or none if it fails. `others` more were made, which
+    /// [`AllocationLog::note_unrecorded`] will be told of.
     pub(super) fn record_all(
         &mut self,
         arenas: &Arenas,
         account: &mut Account,
-        count: usize,
+        (count, others): (usize, usize),
         cells: impl Iterator<Item = Cell>,
     ) -> Result<()> {
         if self.is_idle {
@@ -273,7 +274,7 @@ impl AllocationLog {
         let in_region = !self.regions.is_empty();
         let room = live_max(self.entries.capacity()).saturating_sub(self.entries.len());
         if in_region && room < count {
-            self.make_room(arenas, account, count, to_u64(count))?;
+            self.make_room(arenas, account, count, to_u64(count.saturating_add(others)))?;
         }
         for cell in cells {
             self.push(cell);

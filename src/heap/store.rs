@@ -316,13 +316,14 @@ impl Store {
         arena.slot(index)
     }
 
-    /// Records the allocation of `count` objects, or of none if it fails.
+    /// Records the allocation of `counts.0` objects, or of none if it fails, where `counts.1`
+    /// others are noted afterwards as objects in no region.
     pub(crate) fn record_all(
         &mut self,
-        count: usize,
+        counts: (usize, usize),
         cells: impl Iterator<Item = Cell>,
     ) -> Result<()> {
-        self.log.record_all(&self.arenas, &mut self.resources.account, count, cells)
+        self.log.record_all(&self.arenas, &mut self.resources.account, counts, cells)
     }
 
     /// Frees an object; see [`Heap::free`](crate::Heap::free).

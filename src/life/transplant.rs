@@ -264,8 +264,9 @@ fn record(target: &mut Store, copies: &Copies<'_>) -> Result<()> {
     let before = symbols::reserve(target, copies.symbols.iter().copied())?;
     let mut left = copies.symbols.iter().copied().peekable();
     let others = copies.list.iter().copied().filter(|&cell| left.next_if_eq(&cell).is_none());
-    let count = copies.list.len().saturating_sub(copies.symbols.len());
-    if let Err(error) = target.record_all(count, others) {
+    let symbols = copies.symbols.len();
+    let counts = (copies.list.len().saturating_sub(symbols), symbols);
+    if let Err(error) = target.record_all(counts, others) {
         symbols::give_back(target, before);
         return Err(error);
     }

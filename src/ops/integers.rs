@@ -182,7 +182,7 @@ impl Heap {
             Ok(())
         });
         let cells = allocated.map(Option::unwrap_or_default);
-        let made = made.and_then(|()| self.store.record_all(cells.len(), cells.into_iter()));
+        let made = made.and_then(|()| self.store.record_all((cells.len(), 0), cells.into_iter()));
         match made {
             Ok(()) => Ok((cells[0], cells[1])),
             Err(error) => {

@@ -182,10 +182,14 @@ fn insert(store: &mut Store, cell: Cell, hash: u32) {
     log.note_unrecorded(arenas, &mut resources.account, cell);
 }
 
-/// [`insert`] of a copy from another heap, unless there is another one by now.
+/// [`insert`] of a copy from another heap. If there is another one by now, it stays a text in
+/// no region.
 pub(crate) fn adopt(store: &mut Store, cell: Cell) {
     if let Ok((hash, None)) = find(store, Source::Object(cell)) {
         insert(store, cell, hash);
+    } else {
+        let StoreParts { arenas, resources, log } = store.parts();
+        log.note_unrecorded(arenas, &mut resources.account, cell);
     }
 }
 

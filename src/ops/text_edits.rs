@@ -216,7 +216,7 @@ impl Heap {
             let store = &mut heap.store;
             let list = alloc_parts(store, text, &parts, (&mut cells, &mut allocated));
             let list = list.and_then(|list| {
-                store.record_all(allocated.len(), allocated.iter().copied())?;
+                store.record_all((allocated.len(), 0), allocated.iter().copied())?;
                 Ok(list)
             });
             if list.is_err() {
