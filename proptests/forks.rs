@@ -8,7 +8,7 @@ use segheap::{Cell, Error, Heap, Limits, List, Settings, abi};
 use crate::images::{load, save};
 use crate::machine::frame::Monitor;
 use crate::machine::{Machine, Step};
-use crate::support::{config, programs};
+use crate::support::{config, fork_with_hosts, programs};
 
 /// Runs a program, then frees the host objects, with which no heap can be forked.
 pub fn run(machine: &mut Machine, program: &[Step]) {
@@ -24,16 +24,6 @@ pub fn run(machine: &mut Machine, program: &[Step]) {
         machine.heap.free(host).unwrap();
     }
     machine.heap.set_limits(Machine::LIMITS);
-}
-
-/// A fork with other values of host objects, and these objects.
-pub fn fork_with_hosts(heap: &Heap) -> Result<(Heap, Vec<Cell>), Error> {
-    let mut hosts = Vec::new();
-    let fork = heap.try_clone_with(|object| {
-        hosts.push(object.object());
-        object.put(())
-    })?;
-    Ok((fork, hosts))
 }
 
 /// A fork of the machine's heap after [`run`]; `None` if the limits have no room for one.

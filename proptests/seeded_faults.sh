@@ -7,7 +7,7 @@
 #   proptests/seeded_faults.sh --check     only checks that all faults apply
 #
 # Random tests start from a fixed seed (PROPTEST_RNG_SEED), so that a run is reproducible. As many faults as
-# there are cores are seeded side by side (LANES).
+# there are cores are seeded side by side (LANES). A fault builds only the modules that its tests need.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -18,7 +18,8 @@ original=$root
 work=${CARGO_TARGET_DIR:-$root/target}/seeded_faults
 seconds_max=180
 lanes=${LANES:-$(nproc)}
-export CARGO_INCREMENTAL=1 CARGO_PROFILE_DEV_DEBUG=0
+# A fault is built once and run for seconds: what makes builds fast counts.
+export CARGO_INCREMENTAL=1 CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_DEV_LTO=off
 export PROPTEST_RNG_SEED=${PROPTEST_RNG_SEED:-1} PROPTEST_MAX_SHRINK_ITERS=0
 
 die() {
@@ -66,6 +67,47 @@ seed() {
     done
     ((matches == count)) || die "$name: matches $matches times in $file, expected $count"
     printf '%s\n' "${lines[@]}" >"$to"
+}
+
+# modules_of TESTS: prints the modules of main.rs that these tests need, sorted.
+modules_of() {
+    local todo=() module seen=' '
+    for module in $1; do
+        [[ $module == lib || $module == wasm ]] || todo+=("${module%%::*}")
+    done
+    while ((${#todo[@]})); do
+        module=${todo[-1]}
+        unset 'todo[-1]'
+        [[ $seen == *" $module "* ]] && continue
+        seen+="$module "
+        todo+=(${uses[$module]})
+    done
+    printf '%s\n' $seen | sort | xargs
+}
+
+# Which modules of main.rs each of them uses.
+declare -A uses=()
+read_uses() {
+    local modules module
+    mapfile -t modules < <(sed -n 's/^mod \([a-z_]*\);$/\1/p' "$original/proptests/main.rs")
+    for module in "${modules[@]}"; do
+        # From `crate::module` and from `use crate::{module::…}`.
+        uses[$module]=$(
+            cd "$original/proptests"
+            cat $(find . -path "./$module.rs" -o -path "./$module/*.rs") | tr '\n' ' ' |
+                grep -oE 'crate::([a-z_]+|\{[^;]*;)' | grep -oE '[a-z_]+' |
+                grep -xF -f <(printf '%s\n' "${modules[@]}") | sort -u | xargs || true
+        )
+    done
+}
+
+# keep_modules MODULES: drops the others from main.rs of the copy, and warnings of what they had used.
+keep_modules() {
+    local main=$copy/proptests/main.rs
+    sed -E -e '1i #![allow(warnings)]' -e '/^#\[cfg/d' \
+        -e "/^mod (${1// /|});\$/b" -e '/^#\[macro_use\]$/,/^mod /b' -e '/^mod /d' \
+        "$original/proptests/main.rs" >"$main.kept"
+    if cmp -s "$main.kept" "$main"; then rm "$main.kept"; else mv "$main.kept" "$main"; fi
 }
 
 # run_until_failure LOG COMMAND...: runs a test command, and ends it as soon as a test has failed.
@@ -162,6 +204,7 @@ try_fault() {
     local name=$1 status=0 log=$work/$1.log failing verdict more text
     read_fault "$name"
     seed "$name" "$copy/$file"
+    keep_modules "$(modules_of "$tests")"
     run_tests "$tests" "$log" || status=$?
     # With a new modification time, by which cargo decides what to rebuild.
     cp "$original/$file" "$copy/$file"
@@ -203,6 +246,13 @@ run_lane() {
     enter "$1"
     while name=$(next); do try_fault "$name"; done
 }
+
+# Side by side those that build the same modules.
+read_uses
+mapfile -t names < <(for name in "${names[@]}"; do
+    read_fault "$name"
+    printf '%s\t%s\n' "$(modules_of "$tests")" "$name"
+done | sort -s -t $'\t' -k 1,1 | cut -f 2)
 
 printf '| Fault | File | Failing tests | |\n|---|---|---|---|\n'
 echo 0 >"$work/next"

@@ -97,3 +97,13 @@ fn is_reversed(bounds: Bounds) -> bool {
         }
     }
 }
+
+/// A fork with other values of host objects, and these objects.
+pub fn fork_with_hosts(heap: &Heap) -> Result<(Heap, Vec<Cell>), Error> {
+    let mut hosts = Vec::new();
+    let fork = heap.try_clone_with(|object| {
+        hosts.push(object.object());
+        object.put(())
+    })?;
+    Ok((fork, hosts))
+}

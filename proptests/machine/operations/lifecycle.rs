@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 use segheap::{Cell, Error, Heap, HostCopy, MarkReader, Policy, SaveError, Settings, abi};
 
 use super::{Table, show};
-use crate::forks::fork_with_hosts;
 use crate::machine::Effect::{
     Allocates, Changes, Frees, Moves, Reads, ReadsUsage, Sweeps, Transplants,
 };
 use crate::machine::Takes::{Foreign, ObjectOrSeal, Seal, Value};
 use crate::machine::{Call, Machine, Outcome, Takes, host, sealed};
+use crate::support::fork_with_hosts;
 
 pub fn rows(t: &mut Table) {
     lifetimes(t);
