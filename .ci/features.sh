@@ -9,8 +9,16 @@ features=(std bigint simd getrandom)
 # No std, 32 bits, no atomics of 64 bits.
 bare=thumbv7m-none-eabi
 
-export CARGO_PROFILE_DEV_DEBUG=0 CARGO_INCREMENTAL=0
+# What is built once and run for seconds need not be optimized across its parts.
+export CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_DEV_LTO=off CARGO_INCREMENTAL=0
 export PROPTEST_CASES=${PROPTEST_CASES:-8}
+
+# A crate of its own, and the slowest tests of what no feature touches.
+skipped=(--skip codegen)
+for test in collection::exhaustive collection::regions::allocation_at images::every_byte peaks:: \
+    limits::a_map_fills requests::operations_with flooding::plausible coverage::; do
+    skipped+=(--skip "$test")
+done
 
 # combination NUMBER: the features whose bits are set.
 combination() {
@@ -42,9 +50,8 @@ check() {
         return
         ;;
     esac
-    # `codegen` builds a crate of its own, in all combinations the same.
     run cargo test -p segheap -p segheap-proptests --lib --test proptests \
-        --no-default-features --features "$list" -- --skip codegen
+        --no-default-features --features "$list" -- "${skipped[@]}"
     printf 'features [%s]: lints and tests pass (%d s)\n' "$list" "$((SECONDS - started))"
 }
 

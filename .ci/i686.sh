@@ -14,5 +14,5 @@ if command -v apt-get >/dev/null && ! dpkg -s gcc-multilib >/dev/null 2>&1; then
     $sudo apt-get install -y -qq gcc-multilib
 fi
 
-export CARGO_PROFILE_DEV_DEBUG=0 CARGO_INCREMENTAL=0
+export CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_DEV_LTO=off CARGO_INCREMENTAL=0
 cargo test --target "$target" --package segheap --package segheap-proptests "$@"

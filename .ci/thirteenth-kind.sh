@@ -41,7 +41,9 @@ sed -i 's/^\( *\)#\[kind(U8Arr .*$/&\n\1#[kind(Ticks as TICKS, values)] mod tick
 diff "$list" src/kinds/mod.rs || true
 [[ $(diff "$list" src/kinds/mod.rs | grep -c '^<') -eq 2 ]]
 
-export CARGO_TARGET_DIR=$PWD/target PROPTEST_CASES=${PROPTEST_CASES:-20}
+# The dependencies built here serve features.sh, too.
+export CARGO_TARGET_DIR=$PWD/target/features-0 PROPTEST_CASES=${PROPTEST_CASES:-20}
+export CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_DEV_LTO=off CARGO_INCREMENTAL=0
 cd "$scratch"
 cargo fmt --all --check
 cargo clippy --quiet -p segheap -- -D warnings

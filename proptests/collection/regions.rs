@@ -207,8 +207,8 @@ fn open_regions_survive_clear() {
 /// Takes minutes if each allocation with a full log that may not grow scans it.
 #[test]
 fn allocation_at_the_limit_is_amortised() {
-    const OBJECTS: usize = 1 << 19;
-    const TURNS: usize = 1 << 20;
+    const OBJECTS: usize = 1 << 18;
+    const TURNS: usize = 1 << 18;
     // The order in which objects are freed: the newest, the oldest, scattered ones.
     for step in [0, 1, 7_919] {
         let mut heap = heap();

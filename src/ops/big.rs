@@ -16,12 +16,9 @@ use crate::words::{Result, to_u64};
 
 /// Bytes of a digit of `num-bigint`.
 const DIGIT_BYTES: u64 = to_u64(size_of::<usize>());
-/// Sizes up to which it multiplies by the schoolbook method, and by Karatsuba's.
-const SCHOOLBOOK: u64 = 32;
+/// The size up to which it multiplies by Karatsuba's method. Smaller factors than those for
+/// the schoolbook method, of 32 digits, do not get here.
 const KARATSUBA: u64 = 256;
-/// Digits of a divisor, and half of those of a dividend, up to which it divides by
-/// Knuth's algorithm D.
-const KNUTH: u64 = 64;
 
 /// The bytes of so many digits, and of spare ones for constants below.
 const fn bytes(digits: u64) -> u64 {
@@ -40,9 +37,7 @@ const fn bytes(digits: u64) -> u64 {
 fn product_scratch(a: u64, b: u64) -> u64 {
     let short = a.min(b);
     let sum = a.saturating_add(b).min(short.saturating_mul(3).saturating_add(2));
-    if short <= SCHOOLBOOK {
-        0
-    } else if short <= KARATSUBA {
+    if short <= KARATSUBA {
         sum.saturating_mul(4).saturating_add(64)
     } else {
         sum.saturating_mul(8).saturating_add(512)
@@ -50,35 +45,24 @@ fn product_scratch(a: u64, b: u64) -> u64 {
 }
 
 /// The digits of a multiplication of `a` digits by `b` digits: copies of the factors, the
-/// product and its scratch memory. A factor of one digit multiplies a copy of the
-/// other, which may double; both blocks are allocated while it moves.
+/// product and its scratch memory.
 fn product(a: u64, b: u64) -> u64 {
-    let factors = a.saturating_add(b);
-    let one_digit = a.min(b) <= 8 / DIGIT_BYTES;
-    let product = if one_digit { a.max(b).saturating_mul(3) } else { factors };
-    factors.saturating_add(product).saturating_add(product_scratch(a, b))
+    a.saturating_add(b).saturating_mul(2).saturating_add(product_scratch(a, b))
 }
 
-/// The digits that a division of `a` digits by `b` digits allocates.
+/// The digits that a division of `a` digits by `b` digits allocates, of more than 64 each.
 ///
-/// By Knuth's algorithm: copies of the operands, the shifted ones, of which the
-/// dividend may have doubled for a digit, and the quotient. Burnikel and Ziegler's
-/// works on numbers of `level` digits, a power of two. It holds three more copies of
-/// the dividend. For each level, 3.5 level are held while it divides numbers of half
-/// the digits, down to [`KNUTH`]; or 6.5 level, and what a multiplication of halves
-/// needs. So T(level) <= 7 level + 512, and that scratch.
+/// Copies of the operands, the shifted ones, of which the dividend may have doubled for a
+/// digit, and the quotient. Burnikel and Ziegler's algorithm works on numbers of `level`
+/// digits, a power of two. It holds three more copies of the dividend. For each level,
+/// 3.5 level are held while it divides numbers of half the digits, down to 64; or
+/// 6.5 level, and what a multiplication of halves needs. So T(level) <= 7 level + 512, and
+/// that scratch.
 fn division(a: u64, b: u64) -> u64 {
-    let copies = a.saturating_add(b);
-    if a < b || b <= 1 {
-        return copies.saturating_add(a);
-    }
-    let knuth = copies.saturating_add(a.saturating_mul(3)).saturating_add(b);
-    if a < KNUTH.saturating_mul(2) || b <= KNUTH {
-        return knuth;
-    }
+    let operands = a.saturating_mul(6).saturating_add(b.saturating_mul(4));
     let level = a.saturating_add(1).checked_next_power_of_two().unwrap_or(u64::MAX);
     let held = level.saturating_mul(7).saturating_add(product_scratch(level / 2, level / 2));
-    knuth.saturating_add(copies.saturating_mul(2)).saturating_add(held).saturating_add(512)
+    operands.saturating_add(held).saturating_add(512)
 }
 
 /// The digits of so many limbs.
