@@ -22,8 +22,8 @@ pub struct Base {
     /// The words of the memory.
     pub words: usize,
     /// Changes when an object of the arena is freed, shortened, frozen or moved within the
-    /// memory: while it is the same, and not 0, what a slot said of a live object still holds.
-    /// 0 if it is not counted.
+    /// memory: while it is the same, and not 0, what a slot said of a live object still holds,
+    /// though it may have become longer, and a map or set shorter. 0 if it is not counted.
     pub epoch: u64,
 }
 
