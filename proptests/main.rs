@@ -27,6 +27,7 @@ mod hosts;
 mod images;
 mod keys;
 mod kinds;
+mod layout;
 mod lifetimes;
 mod limits;
 mod machine;

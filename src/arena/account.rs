@@ -9,8 +9,8 @@ use bumpalo::Bump;
 use super::events::{BoxedLog, EventLog};
 use super::scratch::set_room;
 use crate::words::{
-    ARENA_PAGES_MAX, Error, Event, EventKind, Kind, Limits, Resource, Result, corrupt, to_u64,
-    to_usize,
+    ARENA_PAGES_MAX, Epoch, Error, Event, EventKind, Kind, Limits, Resource, Result, corrupt,
+    to_u64, to_usize,
 };
 
 /// Whether a limit is near. The account raises this, a collection clears it.
@@ -42,6 +42,9 @@ pub(crate) struct Account {
     fail_after: u64,
     pressure: Pressure,
     charge: ScratchCharge,
+    /// Changes when memory of the heap moves, or when a table of slots or a memory is longer
+    /// or shorter than before: addresses and lengths from before hold no longer.
+    moves: Epoch,
     /// Where there are events to be recorded: all that happens passes the account.
     events: Option<BoxedLog>,
 }
@@ -54,8 +57,21 @@ impl Account {
             fail_after: u64::MAX,
             pressure: Pressure { near_limit: false, refusals: 0 },
             charge: ScratchCharge { bytes: 0, grows: false, sorting: false },
+            moves: Epoch::NONE,
             events: None,
         }
+    }
+
+    /// The number that changes with addresses and lengths; no other heap has it.
+    #[inline(always)]
+    pub(crate) const fn moves(&self) -> Epoch {
+        self.moves
+    }
+
+    /// Notes that a table of slots or a memory is longer or shorter than before.
+    #[cold]
+    pub(crate) fn note_moved(&mut self) {
+        self.moves.change();
     }
 
     #[inline]
@@ -358,6 +374,7 @@ impl Account {
     fn recount<T>(&mut self, old: usize, vec: &Vec<T>) {
         let bytes = |capacity: usize| capacity.saturating_mul(size_of::<T>());
         self.replace(bytes(old), bytes(vec.capacity()));
+        self.note_moved();
     }
 
     /// Counts `new` bytes in place of `old` ones.

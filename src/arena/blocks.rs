@@ -96,6 +96,10 @@ impl Blocks {
         &self.memory
     }
 
+    pub(super) const fn memory_mut(&mut self) -> &mut Memory {
+        &mut self.memory
+    }
+
     #[inline(always)]
     pub(super) fn words_mut(&mut self) -> &mut [u64] {
         self.memory.words_mut()

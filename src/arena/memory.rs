@@ -244,6 +244,7 @@ impl Memory {
         if !(lazy && account.replace_zeroed(&mut self.words, words, copy_words)?) {
             account.reserve(&mut self.words, words)?;
             self.words.resize(words, 0);
+            account.note_moved();
         }
         let old = core::mem::replace(&mut self.pages, pages);
         Ok(u64::from(old))
@@ -257,7 +258,10 @@ impl Memory {
     /// Shrinks to an extent: for arenas, as Wasm memories never shrink.
     pub(crate) fn give_back(&mut self, account: &mut Account, (pages, capacity): (u64, usize)) {
         self.pages = self.pages.min(u32::try_from(pages).unwrap_or(u32::MAX));
-        self.words.truncate(self.used_words());
+        if self.used_words() < self.words.len() {
+            self.words.truncate(self.used_words());
+            account.note_moved();
+        }
         account.shrink(&mut self.words, capacity);
     }
 
@@ -270,6 +274,16 @@ impl Memory {
     #[inline(always)]
     pub(crate) fn words(&self) -> &[u64] {
         &self.words
+    }
+
+    /// The address of the words, for reads.
+    pub(crate) fn as_ptr(&self) -> *const u64 {
+        self.words.as_ptr()
+    }
+
+    /// The address of the words, for writes as well.
+    pub(crate) fn as_mut_ptr(&mut self) -> *mut u64 {
+        self.words.as_mut_ptr()
     }
 
     #[inline(always)]

@@ -162,6 +162,11 @@ impl<const BITS: u32> Slots<BITS> {
         &self.slots
     }
 
+    /// The address of the dense slots, for reads.
+    pub(super) fn as_ptr(&self) -> *const Slot {
+        self.slots.as_ptr()
+    }
+
     /// The number of indices, those of slots in dropped pages among them.
     #[inline]
     pub(super) fn len(&self) -> usize {
@@ -267,6 +272,7 @@ impl<const BITS: u32> Slots<BITS> {
             self.slots.push(Slot { key, len: 0, off: NONE, room: 0 });
         }
         self.link_free(first);
+        resources.account.note_moved();
         Ok(())
     }
 
@@ -309,6 +315,7 @@ impl<const BITS: u32> Slots<BITS> {
             }
             self.slots.truncate(extent.len);
             self.free_len = kept;
+            resources.account.note_moved();
         }
         let len = self.len();
         resources.shrink_slots(&mut self.slots, extent.capacity, len);

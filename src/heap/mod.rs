@@ -349,7 +349,7 @@ const _: () = {
     const fn shared<T: Send + Sync>() {}
     shared::<Heap>();
     assert!(
-        size_of::<Heap>() <= Arenas::COUNT * 160 + 1080,
+        size_of::<Heap>() <= Arenas::COUNT * 160 + 1088,
         "ten thousand heaps have to fit somewhere"
     );
 };

@@ -221,7 +221,7 @@ impl Arena {
 
     /// Returns the block of a slot.
     fn block(&self, [_, _, off, cap]: [u32; 4]) -> &[u8] {
-        let words = [off, cap & abi::CAP_MASK];
+        let words = [off, cap & abi::layout::slot::CAP_MASK];
         let [start, len] = words.map(|words| to_usize(words).saturating_mul(8));
         self.memory.get(start..start.saturating_add(len)).unwrap_or_default()
     }

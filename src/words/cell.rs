@@ -49,11 +49,11 @@ pub(crate) const TAG_HANDLE: u64 = 0xFFFF;
 pub(crate) const SELECTOR_SHIFT: u32 = 44;
 pub(crate) const GENERATION_MASK: u64 = 0xFFF << 32;
 /// What a cell with the tag of null is, in the bits from here on; 0 is null itself.
-const SUB_SHIFT: u32 = 32;
-const SUB_ABSENT: u64 = 1;
-const SUB_IMMEDIATE: u64 = 2;
-const NAN: u64 = 0x7FF8_0000_0000_0000;
-pub(super) const SHORT_LEN_SHIFT: u32 = 40;
+pub(crate) const SUB_SHIFT: u32 = 32;
+pub(crate) const SUB_ABSENT: u64 = 1;
+pub(crate) const SUB_IMMEDIATE: u64 = 2;
+pub(crate) const NAN: u64 = 0x7FF8_0000_0000_0000;
+pub(crate) const SHORT_LEN_SHIFT: u32 = 40;
 
 /// A value of a VM, NaN-boxed into 8 bytes: a float, an integer of 48 bits, a
 /// bool, null, text of up to 5 bytes, a value of 32 bits of the VM's own, a deopt

@@ -49,6 +49,22 @@ impl Epoch {
         Ok(())
     }
 
+    /// Moves to another value, whether a series has begun or not: one that no other counter
+    /// has, unless the process has used up its series.
+    #[cold]
+    pub(crate) fn change(&mut self) {
+        self.advance();
+        if self.start().is_err() {
+            self.0 = self.0.wrapping_add(1);
+        }
+    }
+
+    /// The value as a number; 0 for [`Epoch::NONE`].
+    #[inline(always)]
+    pub(crate) const fn number(self) -> u64 {
+        self.0
+    }
+
     /// Moves to the next step of the series; to [`Epoch::NONE`] after the last.
     #[inline(always)]
     pub(crate) fn advance(&mut self) {

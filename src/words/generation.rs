@@ -4,9 +4,15 @@
 use super::cell::{Cell, GENERATION_MASK, SELECTOR_SHIFT, TAG_FREE, TAG_HANDLE, TAG_SHIFT};
 use super::kind::Kind;
 
-const GENERATION_IN_KEY: u32 = Cell::raw(GENERATION_MASK).key();
+/// The bits of a key that are the generation.
+pub(crate) const GENERATION_IN_KEY: u32 = Cell::raw(GENERATION_MASK).key();
 /// The key of a retired slot, which no cell has.
 pub(crate) const RETIRED: u32 = key_of(TAG_FREE, 1);
+
+/// The key of a free slot without its generation.
+pub(crate) const FREE: u32 = key_of(TAG_FREE, 0);
+/// The smallest key of a live slot.
+pub(crate) const LIVE: u32 = key_of(TAG_HANDLE, 0);
 
 const fn key_of(tag: u64, selector: u64) -> u32 {
     Cell::raw(tag << TAG_SHIFT | selector << SELECTOR_SHIFT).key()
@@ -50,7 +56,7 @@ impl<const BITS: u32> Generations<BITS> {
     /// The key of a free slot that has used `used` of its generations, which are not all
     /// of them; 0 for a slot that has not held an object yet.
     pub(crate) const fn advanced(&self, index: u32, used: u32) -> u32 {
-        key_of(TAG_FREE, 0) | self.offset(index).wrapping_add(used) & Self::MASK
+        FREE | self.offset(index).wrapping_add(used) & Self::MASK
     }
 
     /// The generations that a free slot has used.
@@ -69,12 +75,12 @@ impl<const BITS: u32> Generations<BITS> {
     #[inline]
     pub(crate) const fn next_free_key(&self, live: u32, index: u32) -> u32 {
         let next = live.wrapping_add(1) & Self::MASK;
-        if next == self.offset(index) { RETIRED } else { key_of(TAG_FREE, 0) | next }
+        if next == self.offset(index) { RETIRED } else { FREE | next }
     }
 
     /// The key that a live slot had before it was live.
     pub(crate) const fn rolled_back_key(&self, live: u32) -> u32 {
-        key_of(TAG_FREE, 0) | (live & GENERATION_IN_KEY)
+        FREE | (live & GENERATION_IN_KEY)
     }
 
     /// Whether a slot with the key, that has been in use or is, had or has this one when it
@@ -91,13 +97,13 @@ impl<const BITS: u32> Generations<BITS> {
     /// Whether a slot of this arena can have the key.
     pub(crate) const fn is_key(&self, key: u32) -> bool {
         let of = key & !Self::MASK;
-        of == self.live || of == key_of(TAG_FREE, 0) || key == RETIRED
+        of == self.live || of == FREE || key == RETIRED
     }
 
     /// Whether the key is that of a live slot.
     #[inline(always)]
     pub(crate) const fn is_live(key: u32) -> bool {
-        key >= key_of(TAG_HANDLE, 0)
+        key >= LIVE
     }
 
     /// Whether the key is that of a retired slot.

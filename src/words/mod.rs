@@ -1,13 +1,13 @@
 //! The vocabulary of the other layers: values, handles, kinds, errors, limits.
 //! Nothing here depends on memory.
 
-mod cell;
+pub(crate) mod cell;
 mod clock;
 mod element;
 mod epoch;
 mod error;
 mod event;
-mod generation;
+pub(crate) mod generation;
 mod handle;
 mod hash;
 mod kind;

@@ -40,7 +40,7 @@ impl Map {
     }
 
     fn add(&mut self, &[key, _, off, cap]: &[u32; 4]) {
-        let words = u64::from(cap & abi::CAP_MASK);
+        let words = u64::from(cap & abi::layout::slot::CAP_MASK);
         if key >> 16 != LIVE || words == 0 {
             return;
         }

@@ -287,6 +287,7 @@ impl<const BITS: u32> Slots<BITS> {
         self.drop_sparse(resources);
         self.sparse = Some(boxed);
         self.slots.truncate(dense);
+        resources.account.note_moved();
         resources.shrink_slots(&mut self.slots, dense, len);
         (self.free, self.free_len) = (NONE, 0);
         self.link_free(0);
@@ -385,6 +386,7 @@ impl<const BITS: u32> Slots<BITS> {
             sparse.free = sparse.free.wrapping_sub(free);
             sparse.stored = sparse.stored.saturating_sub(len);
         }
+        resources.account.note_moved();
         self.link_free(first);
         Ok(())
     }

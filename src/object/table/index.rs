@@ -21,12 +21,12 @@ use crate::arena::halves;
 use crate::words::{Cell, to_usize};
 
 /// Buckets in a group.
-const GROUP: usize = 4;
+pub(crate) const GROUP: usize = 4;
 /// The bits of the number of a bucket that choose it in its group.
 const LANES: u32 = 3;
 const _: () = assert!(to_usize(LANES) + 1 == GROUP);
 /// The groups of the longest probe sequence.
-pub(super) const PROBES_MAX: usize = 32;
+pub(crate) const PROBES_MAX: usize = 32;
 
 const NOWHERE: Probe = Err(usize::MAX);
 

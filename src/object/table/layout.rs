@@ -7,34 +7,34 @@ use crate::words::{Cell, Error, Result, to_u64, to_usize};
 pub(crate) const HEADER: u32 = 3;
 /// The header word with the flags and the number of positions in its high half, and the
 /// number of entries in the low one.
-pub(super) const COUNTS: usize = 0;
+pub(crate) const COUNTS: usize = 0;
 /// The header word with the sequence number of the next entry.
-pub(super) const NEXT: usize = 1;
+pub(crate) const NEXT: usize = 1;
 /// The header word that leads to entries: two halves in the order of memory, so that each is
 /// loaded by itself.
 pub(super) const INDEX: usize = 2;
 /// The half of a word with the mask of positions: the number of buckets - 1. Of an ordered
 /// table, the root of the tree.
-pub(super) const POSITIONS: usize = 2 * INDEX;
+pub(crate) const POSITIONS: usize = 2 * INDEX;
 /// The half of a word with the first word of the index, or [`ORDERED`].
-pub(super) const START: usize = 2 * INDEX + 1;
+pub(crate) const START: usize = 2 * INDEX + 1;
 /// In place of the first word of an index, and beyond every block: what looks for a bucket
 /// finds none.
-pub(super) const ORDERED: u32 = u32::MAX;
+pub(crate) const ORDERED: u32 = u32::MAX;
 /// Flag: the table is weak by its keys.
-pub(super) const WEAK: u32 = 1 << 28;
+pub(crate) const WEAK: u32 = 1 << 28;
 const _: () = assert!((WEAK as u64) << 32 == crate::arena::WEAK);
 /// Flag: sequence numbers are stored.
-pub(super) const SEQUENCED: u32 = 1 << 29;
+pub(crate) const SEQUENCED: u32 = 1 << 29;
 /// Flag: there is, or was, a key that is an integer in an arena and would fit into a
 /// cell.
-pub(super) const BOXED: u32 = 1 << 30;
+pub(crate) const BOXED: u32 = 1 << 30;
 /// Flag: a VM gives the hashes of the keys.
-pub(super) const OWN: u32 = 1 << 27;
+pub(crate) const OWN: u32 = 1 << 27;
 /// Flag of an index by hash: it has half as many buckets as the positions should have.
-const DENSE: u32 = 1 << 31;
+pub(crate) const DENSE: u32 = 1 << 31;
 /// The positions, beside the flags.
-const CAPACITY: u32 = OWN - 1;
+pub(crate) const CAPACITY: u32 = OWN - 1;
 pub(super) const BUCKETS_MIN: usize = 8;
 const POSITIONS_MAX: usize = to_usize(CAPACITY);
 
@@ -177,23 +177,29 @@ pub(super) struct Hole {
     pub(super) backwards: bool,
 }
 
+/// The payload of a hole: the length of its run from this bit on.
+pub(crate) const HOLE_LEN_SHIFT: u32 = 1;
+/// The payload of a hole: whether the run is read backwards.
+pub(crate) const HOLE_BACKWARDS: u64 = 1;
+
 impl Hole {
     pub(super) const fn cell(self) -> Cell {
-        Cell::hole((self.len as u64) << 1 | self.backwards as u64)
+        let backwards = if self.backwards { HOLE_BACKWARDS } else { 0 };
+        Cell::hole((self.len as u64) << HOLE_LEN_SHIFT | backwards)
     }
 
     /// The length of a hole; unspecified for other cells.
     #[inline(always)]
     pub(super) const fn len_at(key: Cell) -> u32 {
-        halves(key.bits() >> 1).1
+        halves(key.bits() >> HOLE_LEN_SHIFT).1
     }
 
     /// The hole that a key is replaced by, if it is.
     #[inline(always)]
     pub(super) fn of(key: Cell) -> Option<Hole> {
         let payload = key.as_hole()?;
-        let len = u32::try_from(payload >> 1).unwrap_or(1);
-        Some(Hole { len, backwards: payload & 1 == 1 })
+        let len = u32::try_from(payload >> HOLE_LEN_SHIFT).unwrap_or(1);
+        Some(Hole { len, backwards: payload & HOLE_BACKWARDS != 0 })
     }
 
     /// How many holes there are from here on, at least.

@@ -23,7 +23,7 @@ mod entries;
 mod image;
 mod index;
 mod iter;
-mod layout;
+pub(crate) mod layout;
 mod ordered;
 mod own;
 mod rebuild;
@@ -32,9 +32,10 @@ mod tests;
 mod verify;
 
 pub(crate) use image::Halt;
+pub(crate) use index::{GROUP, PROBES_MAX};
 pub(crate) use layout::{HEADER, fill, words_for};
 pub(crate) use ordered::{Descent, Step};
-pub(crate) use own::own_hash;
+pub(crate) use own::{SCATTERED, own_hash};
 pub(crate) use rebuild::Plan;
 
 use crate::arena::halves;

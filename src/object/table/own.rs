@@ -14,7 +14,7 @@ use crate::words::Cell;
 
 /// In place of the first word of the index of a table whose hashes a VM gives, as
 /// [`ORDERED`], if some entry has no bucket.
-const SCATTERED: u32 = ORDERED - 1;
+pub(crate) const SCATTERED: u32 = ORDERED - 1;
 
 impl<'h> Table<&'h [u64]> {
     /// Whether a VM gives the hashes.

@@ -6,51 +6,60 @@
 //! carries; if its key does not match that of the slot, operations fail as they do for
 //! any handle.
 //!
-//! A JIT compiler reads an element in the steps that [`Heap::get`] takes:
+//! # For compilers
+//!
+//! - [`layout`] has the layout of cells, slots and objects of each kind, as constants.
+//! - [`Bases`] has the addresses of all arenas, which compiled code keeps in registers, the epochs
+//!   that tell it whether offsets still hold, and the one number that tells it whether
+//!   anything has moved.
+//! - [`write_barrier`] is what compiled code calls before it stores cells.
+//!
+//! A checked read of an element, as compiled code does it in the steps of [`Heap::get`]:
 //!
 //! ```
-//! use segheap::{abi, Heap, Kind, List};
+//! use segheap::abi::{self, Base, layout::{cell, slot}};
+//! use segheap::{Heap, Kind, List};
+//!
+//! /// `list[index]`; `None` if the interpreter has to find out why not. `slots` and `memory` stand
+//! /// for loads from `base.slots` and `base.memory`.
+//! fn read(base: Base, slots: &[[u32; 4]], memory: &[u64], list: u64, index: u32) -> Option<u64> {
+//!     let number = (list & cell::SLOT_MASK) as usize;
+//!     if number >= base.slot_count {
+//!         return None;
+//!     }
+//!     let field = |offset: usize| slots[number][offset / 4];
+//!     if u64::from(field(slot::KEY)) != list >> cell::KEY_SHIFT || index >= field(slot::LEN) {
+//!         return None; // another kind, or stale; or no such element
+//!     }
+//!     Some(memory[(field(slot::OFF) + index) as usize])
+//! }
+//!
 //! let mut heap = Heap::new();
 //! let list = heap.alloc(List::of(&[7.into(), 8.into()]))?;
-//!
-//! let bits = abi::bits(list.cell());
-//! let (key, index) = ((bits >> 32) as u32, (bits & 0xFFFF_FFFF) as usize);
+//! let base = abi::bases(&heap).of(Kind::LIST);
 //! let slots = abi::slots(&heap, Kind::LIST).unwrap();
-//! let [slot_key, len, off, _cap] = slots[index];
-//! assert_eq!(slot_key, key); // kind, generation and liveness
-//! assert!(1 < len); // the index
 //! let memory = abi::memory(&heap, Kind::LIST).unwrap();
-//! let bits = memory.load_u64(8 * u64::from(off), 8).unwrap(); // element 1
+//! let words: Vec<u64> =
+//!     memory.bytes().chunks(8).map(|word| u64::from_le_bytes(word.try_into().unwrap())).collect();
+//! let bits = read(base, slots, &words, abi::bits(list.cell()), 1).unwrap();
 //! assert_eq!(abi::cell(bits), Some(8.into()));
 //! # Ok::<(), segheap::Error>(())
 //! ```
 //!
-//! Compiled code may store cells in an object, too, if it calls [`write_barrier`] for that
-//! object first, after the last safe point: a collection in steps or of young objects scans
-//! an object again only if it knows that it was written.
-//!
-//! MEP-41.md describes the layouts. They are part of the crate's interface: changing
-//! one is a breaking change.
+//! `examples/jit` of the repository compiles such accesses by Cranelift, with and without a range
+//! hint, and measures them. Layouts are part of the crate's interface: changing one is a breaking
+//! change.
+
+mod bases;
+pub mod layout;
+
+pub use bases::{Base, Bases, bases, bases_mut, moves};
 
 use crate::arena::Memory;
 use crate::heap::Heap;
 #[cfg(doc)]
 use crate::words::Error;
-use crate::words::{CAP_MAX, Cell, Elements, Kind, Result, corrupt, to_usize};
-
-/// Size of a slot in bytes: `key`, `len`, `off` and `cap`, a `u32` each.
-///
-/// The low half of a handle is the index of its slot; the slot is open to it if `key`
-/// equals its high half. The object then has `len` elements, in a block of `cap` words
-/// at word `off` of the arena's memory. The fields of other slots are unspecified.
-///
-/// Above the words of [`CAP_MASK`], `cap` has bit 31 if the object is frozen, and bit 30 if it
-/// is a value: compiled code that stores without [`write_barrier`], such as into an array of
-/// numbers, leaves the store to the heap if `cap` exceeds the mask.
-pub const SLOT_BYTES: usize = 16;
-
-/// The bits of the `cap` of a slot that count words; see [`SLOT_BYTES`].
-pub const CAP_MASK: u32 = CAP_MAX;
+use crate::words::{Cell, Elements, Kind, Result, corrupt, to_usize};
 
 /// Returns the bits of a cell, its generation included.
 ///
@@ -96,7 +105,7 @@ pub fn memory(heap: &Heap, kind: Kind) -> Option<&Memory> {
 }
 
 /// Returns the slot table of one arena, or `None` for a spare selector: `key`, `len`,
-/// `off` and `cap` of each slot, as described at [`SLOT_BYTES`].
+/// `off` and `cap` of each slot, as described at [`layout::slot`].
 ///
 /// A collection after a peak cuts the table: objects whose slots lay beyond its end are
 /// still live then, and only [`slot`] and the heap find them. Compiled code that meets an
@@ -107,7 +116,7 @@ pub fn memory(heap: &Heap, kind: Kind) -> Option<&Memory> {
 /// let mut heap = Heap::new();
 /// heap.alloc(Bytes::of(b"payload"))?;
 /// let slots = abi::slots(&heap, Kind::BYTES).unwrap();
-/// assert_eq!((size_of_val(&slots[0]), slots[0][1]), (abi::SLOT_BYTES, 7));
+/// assert_eq!((size_of_val(&slots[0]), slots[0][1]), (abi::layout::slot::BYTES, 7));
 /// # Ok::<(), segheap::Error>(())
 /// ```
 pub fn slots(heap: &Heap, kind: Kind) -> Option<&[[u32; 4]]> {
@@ -142,8 +151,9 @@ pub fn slot(heap: &Heap, kind: Kind, index: u32) -> Option<[u32; 4]> {
 /// The rule for compiled code:
 ///
 /// 1. Call this for each object before the first store to it after a safe point, which is
-///    any call of a function that takes the heap mutably. One call covers all stores up to
-///    the next safe point. The address is valid as long.
+///    any call of a function that takes the heap mutably, except this one, [`bases_mut`] and
+///    [`Bases::renew`]. One call covers all stores up to the next safe point. The address is
+///    valid as long, and is the one that a [`Base`] of then leads to.
 /// 2. Store what [`bits`] returned, or what was loaded from a cell, and nothing else.
 /// 3. Store within the returned cells. The length of an object changes by [`Heap`] alone.
 ///
@@ -181,7 +191,9 @@ pub fn write_barrier(heap: &mut Heap, object: Cell) -> Result<&mut [Cell]> {
         return Err(object.rejection(kind));
     }
     let arena = heap.store.arena_mut(kind).map_err(|_| object.rejection(kind))?;
-    arena.check_to_change(object)?;
+    if arena.find_dense_to_change(object).is_none() {
+        arena.check_to_change(object)?;
+    }
     let shape = arena.shape();
     if shape.elements != Elements::Cells {
         return Ok(&mut []);

@@ -1,0 +1,16 @@
+//! Compiled access to arrays and lists, by the contract of [`segheap::abi`].
+//!
+//! [`Vm`] is the state of a VM as its compiled code sees it: the heap, and beside it the addresses
+//! of all arenas, which are renewed after each use of the heap. Accessors come in two forms that
+//! take the same steps: [`plain`] in Rust, for readers and for Miri, and [`compile`] as machine code
+//! made by Cranelift. Each of them does its work, or does nothing and leaves it to the VM, which
+//! asks the heap: for the reason of an error, for an object in a place that compiled code does
+//! not look at, for a frozen one.
+
+pub mod plain;
+pub mod vm;
+
+#[cfg(feature = "compile")]
+pub mod compile;
+
+pub use vm::{Array, Vm, Work};
