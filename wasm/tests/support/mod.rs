@@ -1,0 +1,7 @@
+#![allow(dead_code, missing_docs, reason = "each test uses a part")]
+
+pub mod calls;
+pub mod compare;
+pub mod guest;
+pub mod heap;
+pub mod rng;
