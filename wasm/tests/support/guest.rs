@@ -59,6 +59,23 @@ impl Guest {
         (status, if status == 0 && results.len() == 1 { word(&found[1]) } else { 0 })
     }
 
+    /// The number of a function for [`Guest::plain`].
+    pub fn function(&self, name: &str) -> usize {
+        FUNCTIONS.iter().position(|of| of.0 == name).unwrap()
+    }
+
+    /// Calls a function with these arguments.
+    pub fn plain(&mut self, function: usize, given: &[u64]) -> (u32, u64) {
+        let mut arguments = [0; 5];
+        arguments[..given.len()].copy_from_slice(given);
+        self.call(&Call { function, arguments, status: 0, result: 0 })
+    }
+
+    /// The bytes of all memories.
+    pub fn memories(&self) -> Vec<Vec<u8>> {
+        self.memories.iter().map(|memory| memory.data(&self.store).to_vec()).collect()
+    }
+
     /// The heap in the memories.
     pub fn heap(&self) -> Result<Heap, segheap_wasm::FromModuleError> {
         let memories: Vec<&[u8]> =
