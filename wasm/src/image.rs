@@ -2,9 +2,9 @@
 
 use crate::index::{Indexer, Seeds};
 use crate::layout::{
-    ARENAS, BASE, COUNT, DENSE_SLOTS, FREE, HEADER, MEMORIES, NONE, PAGE_COUNT, PAGE_SLOTS, PAGE_STORED, PAGES,
-    SEALED, SEED, STATE, STATE_TAIL, STATE_VERSION, STATE_WORDS, TOP, VERSION, halves, is_live,
-    len_of, memory_of, selector, slots_of, state, usize_of, word,
+    ARENAS, BASE, COUNT, DENSE_SLOTS, FREE, HEADER, MEMORIES, NONE, PAGE_COUNT, PAGE_SLOTS,
+    PAGE_STORED, PAGES, SEALED, SEED, STATE, STATE_TAIL, STATE_VERSION, STATE_WORDS, TOP, VERSION,
+    halves, is_live, len_of, memory_of, selector, slots_of, state, usize_of, word,
 };
 use crate::layout::{CAP, SLOT};
 use segheap::{Heap, Kind, abi};

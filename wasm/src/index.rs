@@ -57,12 +57,7 @@ impl<'m> Indexer<'m> {
     /// Fills the buckets of the map with `used` positions whose block begins at word `off`.
     /// Returns the word of the memory where they belong, and the word of the header that says
     /// so; `None` for a map with hashes of the VM's own.
-    pub(crate) fn build(
-        &self,
-        off: u32,
-        used: u32,
-        buckets: &mut Vec<u32>,
-    ) -> Option<(u64, u64)> {
+    pub(crate) fn build(&self, off: u32, used: u32, buckets: &mut Vec<u32>) -> Option<(u64, u64)> {
         let memory = memory_of(selector(Kind::MAP));
         let off = u64::from(off);
         let [_, counts] = halves(self.memories.word(memory, off));
@@ -111,7 +106,11 @@ impl<'m> Indexer<'m> {
             let words = self.memories.range(memory_of(of), off.into(), len.div_ceil(8).into())?;
             let short = words.first().copied().unwrap_or(0);
             let short = TAG_SHORT << 48 | u64::from(len) << 40 | short;
-            return Some(self.seeds.hash(if len <= 5 { core::slice::from_ref(&short) } else { words }));
+            return Some(self.seeds.hash(if len <= 5 {
+                core::slice::from_ref(&short)
+            } else {
+                words
+            }));
         }
         if of == selector(Kind::BIGNUM) {
             let words = self.memories.range(memory_of(of), off.into(), u64::from(len) + 1)?;

@@ -50,9 +50,7 @@ impl Options {
     /// Returns the default: addresses of 64 bits in memories of 4 GiB and more only, and a
     /// random hash seed.
     pub fn new() -> Options {
-        Options {
-            choices: Choices { seeds: Seeds::random(), all_wide: false, has_loops: false },
-        }
+        Options { choices: Choices { seeds: Seeds::random(), all_wide: false, has_loops: false } }
     }
 
     /// Sets the seed of the hashes of keys in the guest, so that equal heaps are equal modules.

@@ -1,6 +1,15 @@
 //! Random calls of the guest in wasmtime: status, result and what is written are those of the
 //! heap.
-#![allow(clippy::all, clippy::restriction, reason = "tests may panic")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests may panic"
+)]
 
 mod support;
 

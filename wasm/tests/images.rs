@@ -1,5 +1,14 @@
 //! Modules and memories that anyone may have written: an error, or a sound heap.
-#![allow(clippy::all, clippy::restriction, reason = "tests may panic")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests may panic"
+)]
 
 mod support;
 
@@ -95,12 +104,12 @@ fn damaged_modules_are_an_error_or_a_sound_heap() {
 fn a_table_of_slots_that_lost_pages_is_kept() {
     let mut heap = Heap::with(Settings::seeded(1));
     let lists: Vec<Cell> =
-        (0..20_000).map(|n| heap.alloc(List::of(&[n.into()])).unwrap().into()).collect();
-    let kept: Vec<Cell> = [3, 9_000, 15_000, 19_999].map(|n| lists[n]).into();
+        (0..150_000).map(|n| heap.alloc(List::of(&[n.into()])).unwrap().into()).collect();
+    let kept: Vec<Cell> = [3, 70_000, 100_000, 149_999].map(|n| lists[n]).into();
     heap.collect(kept.iter().copied()).unwrap();
-    assert!(abi::slots(&heap, segheap::Kind::LIST).unwrap().len() < 20_000, "pages are gone");
+    assert!(abi::slots(&heap, segheap::Kind::LIST).unwrap().len() < 150_000, "pages are gone");
     let module = Options::new().to_module(&mut heap).unwrap();
-    assert!(module.len() < 60_000, "a page that is gone takes no room: {}", module.len());
+    assert!(module.len() < 100_000, "a page that is gone takes no room: {}", module.len());
     let mut guest = Guest::new(&engine(), &module);
     let [get, new] = ["list_get", "list_new"].map(|name| guest.function(name));
     for &list in &kept {
@@ -116,7 +125,7 @@ fn a_table_of_slots_that_lost_pages_is_kept() {
         assert!(read.contains(cell));
     }
     // No stale handle opens what is allocated later.
-    for _ in 0..30_000 {
+    for _ in 0..160_000 {
         read.alloc(List::new()).unwrap();
     }
     assert!(lists.iter().all(|&list| kept.contains(&list) || !read.contains(list)));

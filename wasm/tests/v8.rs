@@ -1,6 +1,15 @@
 //! The calls of `guest.rs` in V8. `SEGHEAP_NODE` names a Node.js whose V8 has multiple memories
 //! with addresses of 64 bits; without it, nothing is tested.
-#![allow(clippy::all, clippy::restriction, reason = "tests may panic")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests may panic"
+)]
 
 mod support;
 

@@ -5,7 +5,7 @@ use segheap::Kind;
 use wasm_encoder::{MemArg, ValType};
 
 use super::asm::{Asm, Functions, Guest, argument};
-use super::check::{Checks, check_or};
+use super::check::Checks;
 use crate::layout::{CAP, SLOT_LEN, SLOT_OFF, SLOT_ROOM, memory_of, selector, slots_of};
 use crate::status::Status;
 
@@ -141,56 +141,4 @@ fn store(a: &mut Asm<'_>, at: u64, header: u32, elements: Elements) {
         Elements::Floats => a.i().f64_store(to),
         Elements::Bytes => a.i().i32_store8(to),
     };
-}
-
-/// Adds two loops for benchmarks, which add the elements of a list `times` times: one calls
-/// `list_get` for each, the other has its code in line.
-pub(crate) fn add_loops(functions: &mut Functions, guest: &Guest, get: u32) {
-    const LIST: u32 = 0;
-    const STEP: u32 = 1;
-    const TIMES: u32 = 2;
-    const INDEX: u32 = 3;
-    const SUM: u32 = 4;
-    const LEN: u32 = 5;
-    const SLOT: u32 = 6;
-    const NUMBER: u32 = 7;
-    let at = selector(Kind::LIST);
-    let place = guest.address(slots_of(at));
-    let locals = [I32, I64, I32, place, I32];
-    for (name, in_line) in [("bench_list_get", false), ("bench_list_get_inline", true)] {
-        functions.add(Some(name), (&[I64, I32, I32], &[I64]), &locals, guest, |a| {
-            check_or(a, at, (LIST, SLOT), |a| {
-                a.long(0).i().return_();
-            });
-            a.get(SLOT).slot_field(at, SLOT_LEN).set(LEN);
-            a.repeat(|a| {
-                a.get(NUMBER).get(TIMES).i().i32_ge_u().br_if(1);
-                if in_line {
-                    a.i().block(wasm_encoder::BlockType::Result(I64));
-                    check_or(a, at, (LIST, SLOT), |a| {
-                        a.long(0).i().br(1);
-                    });
-                    a.get(INDEX).get(SLOT).slot_field(at, SLOT_LEN).i().i32_ge_u();
-                    a.when(|a| {
-                        a.long(0).i().br(1);
-                    });
-                    element(a, at, (INDEX, SLOT), Elements::Cells);
-                    load(a, at, 0, Elements::Cells);
-                    a.i().end();
-                } else {
-                    a.get(LIST).get(INDEX).call(get);
-                }
-                a.get(SUM).i().i64_add();
-                a.set(SUM);
-                if !in_line {
-                    a.i().drop();
-                }
-                a.get(INDEX).get(STEP).i().i32_add();
-                a.tee(INDEX).int(0).get(INDEX).get(LEN).i().i32_lt_u().select();
-                a.set(INDEX).get(NUMBER).int(1).i().i32_add();
-                a.set(NUMBER).i().br(0);
-            });
-            a.get(SUM);
-        });
-    }
 }

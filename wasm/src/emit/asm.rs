@@ -57,7 +57,8 @@ impl Functions {
         let of = self.types.len();
         self.types.ty().function(parameters.iter().copied(), results.iter().copied());
         self.functions.function(of);
-        let mut asm = Asm { guest, function: Function::new_with_locals_types(locals.iter().copied()) };
+        let mut asm =
+            Asm { guest, function: Function::new_with_locals_types(locals.iter().copied()) };
         body(&mut asm);
         asm.i().end();
         self.code.function(&asm.function);

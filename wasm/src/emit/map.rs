@@ -43,20 +43,21 @@ struct Maps {
     grow: u32,
 }
 
+/// Adds the functions. Returns the number of `map_get`.
 pub(crate) fn add(
     functions: &mut Functions,
     guest: &Guest,
     checks: Checks,
     (keys, allocs): (KeyFunctions, Allocs),
-) {
+) -> u32 {
     let at = selector(Kind::MAP);
     let mut maps = Maps { at, memory: memory_of(at), checks, keys, find: 0, link: 0, grow: 0 };
     maps.find = maps.add_find(functions, guest);
     maps.link = maps.add_link(functions, guest);
     maps.grow = maps.add_grow(functions, guest, allocs.table);
     maps.add_len(functions, guest);
-    maps.add_get(functions, guest);
     maps.add_insert(functions, guest);
+    maps.add_get(functions, guest)
 }
 
 impl Maps {
@@ -183,7 +184,7 @@ impl Maps {
     }
 
     /// `(map, key) -> (status, value)`.
-    fn add_get(self, functions: &mut Functions, guest: &Guest) {
+    fn add_get(self, functions: &mut Functions, guest: &Guest) -> u32 {
         let (key, slot, table, normal, status, position) = (1, 2, 3, 4, 5, 6);
         let places = (guest.address(slots_of(self.at)), guest.address(self.memory));
         let locals = [places.0, places.1, I64, I32, I32];
@@ -207,7 +208,7 @@ impl Maps {
             a.int(Status::Ok.code());
             self.entry(a, table, position);
             a.load(self.memory, HEADER.wrapping_add(8));
-        });
+        })
     }
 
     /// `(map, key, value) -> (status, replaced)`.
@@ -409,7 +410,12 @@ impl Maps {
     }
 
     /// Links the entries of a table with an empty index.
-    fn link_all(self, a: &mut Asm<'_>, table: u32, (used, position, key, normal): (u32, u32, u32, u32)) {
+    fn link_all(
+        self,
+        a: &mut Asm<'_>,
+        table: u32,
+        (used, position, key, normal): (u32, u32, u32, u32),
+    ) {
         let memory = self.memory;
         a.repeat(|a| {
             a.get(position).get(used).i().i32_ge_u().br_if(1);

@@ -5,6 +5,7 @@ mod alloc;
 mod asm;
 mod check;
 mod keys;
+mod loops;
 mod map;
 mod text;
 
@@ -81,10 +82,10 @@ fn add_functions(functions: &mut Functions, guest: &Guest, has_loops: bool) {
     let list_get = access::add(functions, guest, checks);
     let texts = text::add(functions, guest, checks);
     let allocs = alloc::add(functions, guest, checks);
-    text::add_copies(functions, guest, checks, allocs.text);
+    let copy = text::add_copies(functions, guest, checks, allocs.text);
     let keys = keys::add(functions, guest, checks, texts);
-    map::add(functions, guest, checks, (keys, allocs));
+    let map_get = map::add(functions, guest, checks, (keys, allocs));
     if has_loops {
-        access::add_loops(functions, guest, list_get);
+        loops::add(functions, guest, loops::Called { list_get, map_get, copy });
     }
 }

@@ -123,13 +123,19 @@ fn add_text_eq(functions: &mut Functions, guest: &Guest, texts: Texts) {
     });
 }
 
-/// Adds what makes texts of bytes, and what copies bytes. `alloc` allocates a text.
-pub(crate) fn add_copies(functions: &mut Functions, guest: &Guest, checks: Checks, alloc: u32) {
+/// Adds what makes texts of bytes, and what copies bytes. `alloc` allocates a text. Returns the
+/// number of `u8arr_copy_bytes`.
+pub(crate) fn add_copies(
+    functions: &mut Functions,
+    guest: &Guest,
+    checks: Checks,
+    alloc: u32,
+) -> u32 {
     for (kind, name) in [(Kind::BYTES, "text_of_bytes"), (Kind::U8ARR, "text_of_u8arr")] {
         let valid = add_valid(functions, guest, checks, memory_of(selector(kind)));
         add_text_of(functions, guest, checks, (kind, name), (valid, alloc));
     }
-    add_copy(functions, guest, checks);
+    add_copy(functions, guest, checks)
 }
 
 /// Whether the bytes of a memory are UTF-8: `(first, len) -> bool`.
@@ -199,12 +205,7 @@ fn add_text_of(
 }
 
 /// Leaves if a range is reversed, or beyond the object.
-fn check_range(
-    a: &mut Asm<'_>,
-    at: u64,
-    (start, end, slot): (u32, u32, u32),
-    rest: &[ValType],
-) {
+fn check_range(a: &mut Asm<'_>, at: u64, (start, end, slot): (u32, u32, u32), rest: &[ValType]) {
     a.get(start).get(end).i().i32_gt_u();
     a.get(end).get(slot).slot_field(at, SLOT_LEN).i().i32_gt_u().i32_or();
     a.when(|a| {
@@ -228,7 +229,7 @@ fn copy(a: &mut Asm<'_>, target: u32, source: u32) {
 }
 
 /// Copies bytes into an array: `(target, at, source, start, end) -> status`.
-fn add_copy(functions: &mut Functions, guest: &Guest, checks: Checks) {
+fn add_copy(functions: &mut Functions, guest: &Guest, checks: Checks) -> u32 {
     let (from, to) = (selector(Kind::BYTES), selector(Kind::U8ARR));
     let (at, source, start, end, target_slot, slot) = (1, 2, 3, 4, 5, 6);
     let locals = [guest.address(slots_of(to)), guest.address(slots_of(from))];
@@ -250,5 +251,5 @@ fn add_copy(functions: &mut Functions, guest: &Guest, checks: Checks) {
         a.get(end).get(start).i().i32_sub();
         copy(a, memory_of(to), memory_of(from));
         a.int(Status::Ok.code());
-    });
+    })
 }

@@ -55,15 +55,8 @@ pub struct Call {
     pub result: u64,
 }
 
-const SEQUENCES: [Kind; 7] = [
-    Kind::LIST,
-    Kind::STRUCT,
-    Kind::PAIR,
-    Kind::F64ARR,
-    Kind::I64ARR,
-    Kind::U8ARR,
-    Kind::BYTES,
-];
+const SEQUENCES: [Kind; 7] =
+    [Kind::LIST, Kind::STRUCT, Kind::PAIR, Kind::F64ARR, Kind::I64ARR, Kind::U8ARR, Kind::BYTES];
 
 type Outcome = Result<u64, Status>;
 
@@ -178,9 +171,7 @@ fn expect(subject: &mut Subject, name: &str, arguments: &[u64; 5]) -> Outcome {
         Ok(abi::bits(cell))
     };
     match name {
-        "struct_shape" => {
-            Ok(heap.get::<Struct>(object(a)?).map_err(status)?.shape().into())
-        }
+        "struct_shape" => Ok(heap.get::<Struct>(object(a)?).map_err(status)?.shape().into()),
         "text_len" => Ok(heap.text(text(a)?).map_err(status)?.len() as u64),
         "text_eq" => {
             // The first text that fails counts.
@@ -276,14 +267,38 @@ fn check_key(heap: &Heap, map: Cell, key: u64) -> Result<Cell, Status> {
 macro_rules! by_kind {
     ($kind:expr, $Of:ident => $body:expr) => {
         match $kind {
-            Kind::LIST => { type $Of = List; $body }
-            Kind::STRUCT => { type $Of = Struct; $body }
-            Kind::PAIR => { type $Of = Pair; $body }
-            Kind::F64ARR => { type $Of = F64Arr; $body }
-            Kind::I64ARR => { type $Of = I64Arr; $body }
-            Kind::U8ARR => { type $Of = U8Arr; $body }
-            Kind::BYTES => { type $Of = Bytes; $body }
-            Kind::STR => { type $Of = Str; $body }
+            Kind::LIST => {
+                type $Of = List;
+                $body
+            }
+            Kind::STRUCT => {
+                type $Of = Struct;
+                $body
+            }
+            Kind::PAIR => {
+                type $Of = Pair;
+                $body
+            }
+            Kind::F64ARR => {
+                type $Of = F64Arr;
+                $body
+            }
+            Kind::I64ARR => {
+                type $Of = I64Arr;
+                $body
+            }
+            Kind::U8ARR => {
+                type $Of = U8Arr;
+                $body
+            }
+            Kind::BYTES => {
+                type $Of = Bytes;
+                $body
+            }
+            Kind::STR => {
+                type $Of = Str;
+                $body
+            }
             _ => panic!("no sequence"),
         }
     };

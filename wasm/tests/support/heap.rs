@@ -66,7 +66,8 @@ pub fn text(rng: &mut Rng) -> String {
 pub fn bytes(rng: &mut Rng) -> Vec<u8> {
     let mut bytes = Vec::new();
     for _ in 0..rng.below(5) {
-        bytes.extend_from_slice((0..rng.below(4)).map(|_| text(rng)).collect::<String>().as_bytes());
+        bytes
+            .extend_from_slice((0..rng.below(4)).map(|_| text(rng)).collect::<String>().as_bytes());
         if rng.one_in(3) {
             const BROKEN: [&[u8]; 9] = [
                 b"\xFF",
@@ -104,8 +105,7 @@ const VALUES: [fn() -> Cell; 12] = [
 pub fn subject(seed: u64, objects: usize) -> Subject {
     let rng = &mut Rng(seed);
     let heap = Heap::with(Settings::seeded(seed));
-    let mut subject =
-        Subject { heap, handles: vec![Vec::new(); Kind::COUNT], values: Vec::new() };
+    let mut subject = Subject { heap, handles: vec![Vec::new(); Kind::COUNT], values: Vec::new() };
     for value in VALUES {
         subject.note(value());
     }
@@ -168,11 +168,7 @@ fn cells(subject: &Subject, rng: &mut Rng) -> Vec<Cell> {
 
 impl Subject {
     fn cell_or_null(&self, rng: &mut Rng) -> u64 {
-        if self.handles.iter().any(Vec::is_empty) {
-            abi::bits(Cell::NULL)
-        } else {
-            self.cell(rng)
-        }
+        if self.handles.iter().any(Vec::is_empty) { abi::bits(Cell::NULL) } else { self.cell(rng) }
     }
 }
 
@@ -192,7 +188,9 @@ fn allocate(subject: &mut Subject, rng: &mut Rng, kind: Kind) -> Result<(), Erro
             heap.alloc(Bignum::of(rng.one_in(2), &limbs))?.into()
         }
         Kind::BYTES => heap.alloc(Bytes::of(&bytes(rng)))?.into(),
-        Kind::PAIR => heap.alloc(Pair::of(7.into(), cells.first().copied().unwrap_or_default()))?.into(),
+        Kind::PAIR => {
+            heap.alloc(Pair::of(7.into(), cells.first().copied().unwrap_or_default()))?.into()
+        }
         Kind::F64ARR => {
             let floats: Vec<f64> = ints.iter().map(|&n| n as f64 / 7.0).collect();
             heap.alloc(F64Arr::of(&floats))?.into()

@@ -1,4 +1,10 @@
-#![allow(dead_code, missing_docs, reason = "each test uses a part")]
+#![allow(
+    dead_code,
+    missing_docs,
+    missing_debug_implementations,
+    unreachable_pub,
+    reason = "each test uses a part"
+)]
 
 pub mod calls;
 pub mod compare;
