@@ -55,7 +55,7 @@ pub mod layout;
 
 pub use bases::{Base, Bases, bases, bases_mut, moves};
 
-use crate::arena::Memory;
+use crate::arena::{Memory, block_words as words_of_class};
 use crate::heap::Heap;
 #[cfg(doc)]
 use crate::words::Error;
@@ -201,4 +201,35 @@ pub fn write_barrier(heap: &mut Heap, object: Cell) -> Result<&mut [Cell]> {
     let (slot, block) = arena.write::<Cell>(object.slot()).ok_or_else(corrupt)?;
     let body = block.get_mut(to_usize(shape.header)..).unwrap_or_default();
     Ok(Cell::slice_mut(body).get_mut(..to_usize(slot.len)).unwrap_or_default())
+}
+
+/// Returns the words of the block that an object of `words` words gets: blocks come in size
+/// classes. Code that makes blocks outside of the heap, for an image, gives them these sizes.
+/// `None` if no object has as many words. O(1).
+///
+/// ```
+/// use segheap::abi;
+/// assert_eq!([0, 1, 8, 9].map(abi::block_words), [Some(0), Some(1), Some(8), Some(10)]);
+/// assert_eq!(abi::block_words(1 << 31), None);
+/// ```
+pub fn block_words(words: u32) -> Option<u32> {
+    Some(words).filter(|&words| words <= CAP_MAX).map(words_of_class).filter(|&cap| cap <= CAP_MAX)
+}
+
+/// Returns the seed of the generations of one arena, or `None` for a spare selector. The
+/// first object in the slot with an index has the generation
+/// `(seed ^ index) * 0x9E37_79B9_7F4A_7C15 >> 32`, in 64 bits, of which the low 12 count. The
+/// seed is as secret as the generations: whoever knows it can tell handles from others.
+///
+/// ```
+/// use segheap::{Heap, Kind, List, abi};
+/// let mut heap = Heap::new();
+/// let list = abi::bits(heap.alloc(List::new())?.cell());
+/// let seed = abi::generation_seed(&heap, Kind::LIST).unwrap();
+/// let mixed = u64::from(seed ^ list as u32).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+/// assert_eq!(mixed >> 32 & 0xFFF, list >> 32 & 0xFFF);
+/// # Ok::<(), segheap::Error>(())
+/// ```
+pub fn generation_seed(heap: &Heap, kind: Kind) -> Option<u32> {
+    heap.store.arenas().get(kind).map(|arena| arena.seed())
 }

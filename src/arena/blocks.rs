@@ -78,6 +78,11 @@ pub(crate) struct Blocks {
     used: u32,
 }
 
+/// The words of the smallest block that has `words` words or more; 0 for none.
+pub(crate) fn block_words(words: u32) -> u32 {
+    if words == 0 { 0 } else { class_of(words).words }
+}
+
 impl Blocks {
     pub(crate) const fn new() -> Blocks {
         let ty = MemoryType::new(IndexType::I64, 0, None);

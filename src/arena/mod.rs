@@ -32,7 +32,7 @@ pub(crate) const WEAK: u64 = 1 << 60;
 
 pub(crate) use account::{Account, ScratchCharge};
 pub(crate) use arenas::Arenas;
-pub(crate) use blocks::halves;
+pub(crate) use blocks::{block_words, halves};
 pub(crate) use by_slot::SlotNumbers;
 pub(crate) use image::{Loaded, NotWritten, Sink, Source, Unloadable};
 pub(crate) use index::{Index, Indexed};
