@@ -44,8 +44,8 @@ use crate::words::{CAP_MAX, Cell, Elements, Kind, Result, corrupt, to_usize};
 /// equals its high half. The object then has `len` elements, in a block of `cap` words
 /// at word `off` of the arena's memory. The fields of other slots are unspecified.
 ///
-/// Above the words of [`CAP_MASK`], `cap` has bit 31 if the object is frozen, and bit 30 if it
-/// is a value: compiled code that stores without [`write_barrier`], such as into an array of
+/// Above the words of [`CAP_MASK`], `cap` has bit 31 if the object is frozen, bit 30 if it
+/// is a value, and bit 29 if it shares its block with others ([`Heap::append`]): compiled code that stores without [`write_barrier`], such as into an array of
 /// numbers, leaves the store to the heap if `cap` exceeds the mask.
 pub const SLOT_BYTES: usize = 16;
 
@@ -174,14 +174,16 @@ pub fn slot(heap: &Heap, kind: Kind, index: u32) -> Option<[u32; 4]> {
 ///
 /// # Errors
 /// [`Error::NotAHandle`], [`Error::Sealed`] or [`Error::Stale`] if `object` is no handle of
-/// a live object; [`Error::Frozen`] if it is frozen; [`Error::Corrupt`] only if this crate has a bug.
+/// a live object; [`Error::Frozen`] if it is frozen; those
+/// of [`Heap::get_mut`] of a version; [`Error::Corrupt`] only if this crate has a bug.
 pub fn write_barrier(heap: &mut Heap, object: Cell) -> Result<&mut [Cell]> {
     let kind = object.selector();
     if !object.is_handle() || kind == Kind::SEALED {
         return Err(object.rejection(kind));
     }
-    let arena = heap.store.arena_mut(kind).map_err(|_| object.rejection(kind))?;
-    arena.check_to_change(object)?;
+    heap.store.arena(kind).map_err(|_| object.rejection(kind))?;
+    heap.store.open_to_change(kind, object)?;
+    let arena = heap.store.arena_mut(kind)?;
     let shape = arena.shape();
     if shape.elements != Elements::Cells {
         return Ok(&mut []);

@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use super::slot::Block;
-use super::slots::{Slots, unmarked};
+use super::slots::{Released, Slots, unmarked};
 use super::{Arena, Resources, Slot, States, Tally, Whites};
 #[cfg(doc)]
 use crate::words::Error;
@@ -42,7 +42,7 @@ impl<const BITS: u32> Arena<BITS> {
         }
     }
 
-    /// [`Arena::free`], unless the slot retires or is not dense, or there is no object:
+    /// [`Arena::free`], unless the slot retires or is not dense, the object is a version, or there is none:
     /// `None` then, and nothing has changed.
     #[inline(always)]
     pub(crate) fn free_ready(&mut self, cell: Cell) -> Option<()> {
@@ -58,7 +58,7 @@ impl<const BITS: u32> Arena<BITS> {
         self.epoch.advance();
     }
 
-    /// [`Arena::free`] of an object whose slot retires or is not dense, or of none.
+    /// [`Arena::free`] of a version, of an object whose slot retires or is not dense, or of none.
     #[cold]
     #[inline(never)]
     fn free_rarely(&mut self, tally: &mut Tally, cell: Cell) -> Result<()> {
@@ -73,8 +73,13 @@ impl<const BITS: u32> Arena<BITS> {
     #[inline]
     fn release(&mut self, index: u32) -> bool {
         match self.slots.release(index) {
-            Some((block, is_retired)) => {
-                self.free_block(block);
+            Some((block, Released { is_retired, is_shared })) => {
+                if is_shared {
+                    self.blocks.leave(block);
+                    self.epoch.advance();
+                } else {
+                    self.free_block(block);
+                }
                 is_retired
             }
             None => false,
