@@ -91,8 +91,9 @@ impl<const BITS: u32> Arena<BITS> {
     /// many more as it has: continuing it again and again is linear.
     pub(crate) fn roomy_words(&self, slot: Slot, len: u32) -> usize {
         let cap = Blocks::exact_cap(self.shape.words_for(to_usize(slot.len)));
-        let needed = self.shape.words_for(to_usize(len)).saturating_add(1);
-        to_usize(blocks::doubled(cap)).max(FIRST_GROWTH).max(needed)
+        let needed = self.shape.words_for(to_usize(len));
+        // One more for the count of versions.
+        to_usize(blocks::doubled(cap)).max(FIRST_GROWTH).max(needed).saturating_add(1)
     }
 
     /// Copies the elements of an object to the first ones of another in its own block.
