@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use super::slot::Block;
-use super::slots::{Released, Slots, unmarked};
+use super::slots::{Slots, unmarked};
 use super::{Arena, Resources, Slot, States, Tally, Whites};
 #[cfg(doc)]
 use crate::words::Error;
@@ -72,18 +72,27 @@ impl<const BITS: u32> Arena<BITS> {
     /// Frees the object in a live slot. Returns whether the slot retired.
     #[inline]
     fn release(&mut self, index: u32) -> bool {
-        match self.slots.release(index) {
-            Some((block, Released { is_retired, is_shared })) => {
-                if is_shared {
-                    self.blocks.leave(block);
-                    self.epoch.advance();
-                } else {
-                    self.free_block(block);
-                }
-                is_retired
+        match self.slots.free_at(index) {
+            Some((_, block)) => {
+                self.free_block(block);
+                false
             }
-            None => false,
+            None => self.release_rarely(index),
         }
+    }
+
+    /// [`Arena::release`] of a version, or of a slot that retires or is not dense.
+    #[cold]
+    #[inline(never)]
+    fn release_rarely(&mut self, index: u32) -> bool {
+        let Some((block, released)) = self.slots.release(index) else { return false };
+        if released.is_shared {
+            self.blocks.leave(block);
+            self.epoch.advance();
+        } else {
+            self.free_block(block);
+        }
+        released.is_retired
     }
 
     /// Frees every object. Pages and slots stay reserved; generations advance.

@@ -17,7 +17,6 @@ use super::slot::{Block, Slot};
 #[cfg(doc)]
 use crate::words::Error;
 use crate::words::{Cell, Generations, Kind, Result, corrupt, object_len, to_u64, to_usize};
-pub(super) use release::Released;
 use sparse::{BoxedSparse, Sparse};
 use states::StatesExtent;
 pub(crate) use states::{Born, States, Whites};

@@ -45,21 +45,10 @@ impl<const BITS: u32> Slots<BITS> {
         Some((live, block))
     }
 
-    /// Ends the generation of a live slot, which is free in the next one then, or
-    /// retired after the last. Returns the object's block, and what else the caller has to know.
-    #[inline]
+    /// Ends the generation of a live slot, also of one that [`Slots::free`] leaves: it is free
+    /// in the next one then, or retired after the last. Returns the object's block, and what
+    /// else the caller has to know.
     pub(in crate::arena) fn release(&mut self, index: u32) -> Option<(Block, Released)> {
-        let key = self.slots.get(to_usize(index)).map(|slot| slot.key);
-        match key.and_then(|key| self.free(Cell::of_slot(key, index))) {
-            Some(block) => Some((block, Released::default())),
-            None => self.release_rarely(index),
-        }
-    }
-
-    /// [`Slots::release`] of a version, or of a slot that retires or is not dense.
-    #[cold]
-    #[inline(never)]
-    fn release_rarely(&mut self, index: u32) -> Option<(Block, Released)> {
         let generations = self.generations;
         let Some(slot) = self.get_mut(index) else {
             debug_assert!(false, "there is no such slot");
@@ -84,7 +73,8 @@ impl<const BITS: u32> Slots<BITS> {
             for index in range.clone() {
                 let index = u32::try_from(index).unwrap_or(NONE);
                 if self.get(index).is_some_and(Self::is_live) {
-                    self.release(index);
+                    let released = self.release(index);
+                    debug_assert!(released.is_some(), "there is no such slot");
                 }
             }
             end = range.start;
