@@ -131,6 +131,31 @@ fn the_last_version_takes_its_block_over() {
     heap.verify().unwrap();
 }
 
+/// Compiled code writes to a version as `get_mut` does, and a hint of one goes on as it is changed.
+#[test]
+fn compiled_code_writes_to_no_other_version() {
+    let mut heap = heap(1);
+    let list = heap.alloc(List::zeroed(5)).unwrap();
+    let first = heap.append(list, 1.into()).unwrap();
+    let second = heap.append(first, 2.into()).unwrap();
+    abi::write_barrier(&mut heap, first.cell()).unwrap()[0] = Cell::TRUE;
+    assert_eq!(heap.get(first).unwrap().get(0), Ok(Cell::TRUE));
+    assert_eq!(heap.get(second).unwrap().get(0), Ok(Cell::NULL));
+    heap.verify().unwrap();
+}
+
+/// Where a limit has no room for more than is needed, that is allocated.
+#[test]
+fn a_version_needs_no_more_than_it_has() {
+    let mut heap = heap(1);
+    let list = heap.alloc(List::zeroed(6_000)).unwrap();
+    let limits = heap.limits();
+    heap.set_limits(limits.with_pages(2));
+    let longer = heap.append(list, 1.into()).unwrap();
+    assert_eq!(heap.get(longer).unwrap().len(), 6_001);
+    heap.verify().unwrap();
+}
+
 /// The parts of a block add up to it.
 #[test]
 fn versions_account_for_equal_parts_of_their_block() {

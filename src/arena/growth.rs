@@ -113,9 +113,9 @@ impl<const BITS: u32> Arena<BITS> {
     /// Cuts an object to at most `len` elements.
     #[inline]
     pub(crate) fn truncate(&mut self, index: u32, len: u32) -> Result<()> {
+        debug_assert!(self.slots.get(index).is_some_and(|slot| !slot.is_shared()));
         self.epoch.advance();
         let slot = present(self.slots.get_mut(index))?;
-        debug_assert!(!slot.is_shared());
         slot.len = slot.len.min(len);
         Ok(())
     }

@@ -146,10 +146,10 @@ impl<const BITS: u32> Arena<BITS> {
         at: usize,
     ) -> Option<&mut T> {
         let slot = *self.slots.get_dense_mut(index).filter(|slot| at < to_usize(slot.len))?;
-        debug_assert!(slot.can_change(), "the object was opened to change");
         if T::TRACED && self.slots.states().is_black(index) {
             return None;
         }
+        debug_assert!(slot.can_change(), "the object was opened to change");
         T::slice_mut(self.blocks.words_mut()).get_mut(slot.element::<T>(header, at))
     }
 

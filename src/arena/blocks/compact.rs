@@ -133,10 +133,10 @@ fn slide_versions<const BITS: u32>(
         *word = u64::from(halves(*word).0) << 32 | u64::from(link);
     }
     let used = words_of(&longest);
-    let end = from.saturating_add(used);
-    debug_assert!(end <= words.len() && top <= from, "blocks overlap");
-    if end <= words.len() && top <= from {
-        words.copy_within(from..end, top);
+    let moved = from..from.saturating_add(used);
+    debug_assert!(moved.end <= words.len() && top <= from, "blocks overlap");
+    if moved.end <= words.len() && top <= from {
+        words.copy_within(moved, top);
     }
     let cap = shared_cap(used, first.cap());
     let block = Block { off: u32::try_from(top).unwrap_or(0), cap };
