@@ -55,6 +55,7 @@ struct Fixture {
     wide: [Cell; 2],
     /// An empty heap.
     other: Heap,
+    versions: Versions,
     /// After a young collection, and while a cycle marks: states of objects are kept.
     young: Collecting,
     marking: Collecting,
@@ -141,6 +142,21 @@ impl Keyed {
     }
 }
 
+/// The newest versions of a list and of a text.
+struct Versions {
+    heap: Heap,
+    list: Handle<List>,
+    text: Cell,
+}
+
+impl Versions {
+    fn new() -> Result<Versions, Error> {
+        let mut heap = Heap::with(Settings::seeded(1));
+        let (list, text) = (heap.alloc(List::new())?, heap.string("a text")?);
+        Ok(Versions { heap, list, text })
+    }
+}
+
 /// A heap with 64 symbols.
 struct Names {
     heap: Heap,
@@ -207,6 +223,7 @@ impl Fixture {
             unsorted,
             nested,
             other: Heap::with(Settings::seeded(2)),
+            versions: Versions::new()?,
             young: Collecting::new(|heap, roots| heap.collect_young(roots).map(drop))?,
             marking: Collecting::new(|heap, roots| {
                 let step = heap.step(roots, 2 * 8 * ITERATIONS as u64)?;
@@ -468,6 +485,22 @@ operations! {
             fixture.heap.get_mut(fixture.builder)?.truncate(0)?;
         }
         fixture.heap.append_across(black_box(fixture.builder), black_box(fixture.text), ..)?
+    }
+    /// All versions are kept.
+    append_version(fixture, i) {
+        let Versions { heap, list, .. } = &mut fixture.versions;
+        *list = heap.append(black_box(*list), Cell::from(i as u32))?
+    }
+    /// Each is freed by its successor.
+    append_version_free(fixture, i) {
+        let Versions { heap, list, .. } = &mut fixture.versions;
+        let old = core::mem::replace(list, heap.append(black_box(*list), Cell::from(i as u32))?);
+        heap.free(old)?
+    }
+    append_text_free(fixture, _i) {
+        let Versions { heap, text, .. } = &mut fixture.versions;
+        let old = core::mem::replace(text, heap.append_text(black_box(*text), "abcdefghijkl")?);
+        heap.free(old)?
     }
     text_from_bytes_64_free(fixture, _i) {
         let text = fixture.heap.convert_across::<Str>(black_box(fixture.bytes), ..64)?;

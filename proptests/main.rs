@@ -49,3 +49,4 @@ mod symbols;
 mod testing;
 mod transplants;
 mod type_confusion;
+mod versions;

@@ -86,7 +86,7 @@ fn clear_keeps_generations() {
 /// object could have as many, but no arena has the pages.
 fn is_too_large(error: Option<Error>) -> bool {
     match usize::BITS {
-        // As many bytes, or bits of entries, fit into 2^30 words.
+        // As many bytes, or bits of entries, fit into 2^29 words.
         32 => {
             matches!(error, Some(Error::ObjectTooLarge | Error::ArenaFull { .. } | Error::Limit(_)))
         }

@@ -9,6 +9,7 @@ use super::{Words, load, one, save, settings};
 /// The flags of a slot, in the word of its block.
 const FROZEN: u64 = 1 << 63;
 const VALUE: u64 = 1 << 62;
+const SHARED: u64 = 1 << 61;
 /// The flags of a table, in the word of its counts.
 const OWN: u64 = 1 << 59;
 const WEAK: u64 = 1 << 60;
@@ -111,6 +112,10 @@ fn flags_of_slots_are_checked() {
     for (object, len) in objects {
         assert_eq!(flagged(&mut heap, object, len, 0), None);
         assert_eq!(flagged(&mut heap, object, len, VALUE), Some("a value is not frozen"));
+    }
+    for (object, len) in objects {
+        let what = Some("an object of an image shares its block");
+        assert_eq!(flagged(&mut heap, object, len, SHARED), what);
     }
     for (object, len) in [(list, 2), (outer, 3), (map, 1)] {
         assert_eq!(flagged(&mut heap, object, len, FROZEN), None);

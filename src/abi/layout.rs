@@ -139,6 +139,9 @@ pub mod slot {
     pub const FROZEN: u32 = owner::FROZEN;
     /// Flag in [`CAP`] of a frozen object: it is a key by its content.
     pub const VALUE: u32 = owner::VALUE;
+    /// Flag in [`CAP`]: the object shares its block with other versions of a sequence
+    /// ([`Heap::append`](crate::Heap::append)).
+    pub const SHARED: u32 = owner::SHARED;
 }
 
 /// An object in its block: a header, the elements, and spare words.

@@ -184,16 +184,16 @@ pub fn slot(heap: &Heap, kind: Kind, index: u32) -> Option<[u32; 4]> {
 ///
 /// # Errors
 /// [`Error::NotAHandle`], [`Error::Sealed`] or [`Error::Stale`] if `object` is no handle of
-/// a live object; [`Error::Frozen`] if it is frozen; [`Error::Corrupt`] only if this crate has a bug.
+/// a live object; [`Error::Frozen`] if it is frozen; those
+/// of [`Heap::get_mut`] of a version; [`Error::Corrupt`] only if this crate has a bug.
 pub fn write_barrier(heap: &mut Heap, object: Cell) -> Result<&mut [Cell]> {
     let kind = object.selector();
     if !object.is_handle() || kind == Kind::SEALED {
         return Err(object.rejection(kind));
     }
-    let arena = heap.store.arena_mut(kind).map_err(|_| object.rejection(kind))?;
-    if arena.find_dense_to_change(object).is_none() {
-        arena.check_to_change(object)?;
-    }
+    heap.store.arena(kind).map_err(|_| object.rejection(kind))?;
+    heap.store.open_to_change(kind, object)?;
+    let arena = heap.store.arena_mut(kind)?;
     let shape = arena.shape();
     if shape.elements != Elements::Cells {
         return Ok(&mut []);
@@ -213,7 +213,8 @@ pub fn write_barrier(heap: &mut Heap, object: Cell) -> Result<&mut [Cell]> {
 /// assert_eq!(abi::block_words(1 << 31), None);
 /// ```
 pub fn block_words(words: u32) -> Option<u32> {
-    Some(words).filter(|&words| words <= CAP_MAX).map(words_of_class).filter(|&cap| cap <= CAP_MAX)
+    let fits = |words: &u32| *words <= layout::slot::CAP_MASK;
+    Some(words).filter(fits).map(words_of_class).filter(fits)
 }
 
 /// Returns the seed of the generations of one arena, or `None` for a spare selector. The

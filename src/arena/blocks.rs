@@ -14,6 +14,7 @@ mod class;
 mod coalesce;
 mod compact;
 mod image;
+mod sharing;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ use crate::words::{
 };
 pub(super) use class::doubled;
 use class::{CLASSES, Class, EXACT, class_of, class_within, class_words};
+pub(super) use sharing::Versions;
 
 /// The first word of the first block. In a memory that the global allocator has
 /// mapped, which starts 16 bytes into a page, it starts a cache line.
@@ -188,7 +190,7 @@ impl Blocks {
     /// Allocates a block of at least `words` words. Its content is unspecified.
     ///
     /// # Errors
-    /// [`Error::ObjectTooLarge`] beyond 2^30 - 1 words; [`Error::Limit`],
+    /// [`Error::ObjectTooLarge`] beyond 2^29 - 1 words; [`Error::Limit`],
     /// [`Error::ArenaFull`] or [`Error::OutOfMemory`] if the memory cannot grow.
     /// Nothing has changed then.
     pub(crate) fn alloc(
@@ -389,7 +391,7 @@ impl Blocks {
 
     /// Copies the first `keep` words of a block to another one.
     #[inline(always)]
-    fn copy_words(&mut self, block: Block, keep: usize, moved: Block) {
+    pub(super) fn copy_words(&mut self, block: Block, keep: usize, moved: Block) {
         let (from, to) = (to_usize(block.off), to_usize(moved.off));
         let end = from.saturating_add(keep);
         debug_assert!(keep == 0 || end <= self.memory.words().len(), "no block of memory");

@@ -22,6 +22,7 @@ impl<const BITS: u32> Arena<BITS> {
         additional: usize,
     ) -> Result<()> {
         let slot = self.slot(index)?;
+        debug_assert!(!slot.is_shared());
         let len = to_usize(slot.len).checked_add(additional).ok_or(Error::ObjectTooLarge)?;
         let words = self.shape.words_for(to_usize(object_len(len)?));
         if words <= to_usize(slot.cap()) {
@@ -97,7 +98,9 @@ impl<const BITS: u32> Arena<BITS> {
     /// Frees the words beyond the first `words` of the block in slot `index`, as far as
     /// size classes allow. O(1).
     pub(crate) fn shrink_to(&mut self, index: u32, words: usize) -> Result<()> {
-        let block = self.slot(index)?.block();
+        let slot = self.slot(index)?;
+        debug_assert!(!slot.is_shared());
+        let block = slot.block();
         let shrunk = if words == 0 {
             self.blocks.free(block);
             Block::default()
@@ -110,6 +113,7 @@ impl<const BITS: u32> Arena<BITS> {
     /// Cuts an object to at most `len` elements.
     #[inline]
     pub(crate) fn truncate(&mut self, index: u32, len: u32) -> Result<()> {
+        debug_assert!(self.slots.get(index).is_some_and(|slot| !slot.is_shared()));
         self.epoch.advance();
         let slot = present(self.slots.get_mut(index))?;
         slot.len = slot.len.min(len);
@@ -123,6 +127,7 @@ impl<const BITS: u32> Arena<BITS> {
     pub(crate) fn cut_front(&mut self, index: u32, count: u32) -> Result<()> {
         debug_assert!(self.shape.can_be_cut());
         let slot = present(self.slots.get_mut(index))?;
+        debug_assert!(!slot.is_shared());
         let (Some(len), Some(cap)) = (slot.len.checked_sub(count), slot.cap().checked_sub(count))
         else {
             return Err(corrupt());

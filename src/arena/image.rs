@@ -140,7 +140,7 @@ impl<const BITS: u32> Arena<BITS> {
 
     /// Writes the slots.
     pub(crate) fn save_slots(&self, sink: &mut Sink<'_>) -> Result<(), NotWritten> {
-        self.slots.save(sink)
+        self.slots.save(sink, |slot| self.apart(slot))
     }
 
     /// Reads the slots, and the memory of an empty arena. What objects hold is not checked yet,
@@ -160,6 +160,9 @@ impl<const BITS: u32> Arena<BITS> {
         self.slots.load(resources, source, |slot| {
             if !shape.fits(slot.len, slot.room) {
                 return Err("the object does not fit into its block");
+            }
+            if slot.is_shared() {
+                return Err("an object of an image shares its block");
             }
             verify_flags(kind, shape, *slot)?;
             has_values |= slot.is_value();

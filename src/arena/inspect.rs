@@ -33,7 +33,7 @@ impl<const BITS: u32> Arena<BITS> {
     /// # Errors
     /// The first fault: the slot, if it has one, and a description.
     pub(crate) fn verify(&self, bits: &mut [u64]) -> Result<(), (Option<u32>, &'static str)> {
-        let mut used = 0_u64;
+        let mut used = self.verify_shared(bits)?;
         for (cell, slot) in self.live() {
             let fault = |what| (Some(cell.slot()), what);
             if cell.selector() != self.kind() {
@@ -43,6 +43,9 @@ impl<const BITS: u32> Arena<BITS> {
                 return Err(fault("the object does not fit into its block"));
             }
             verify_flags(self.kind(), self.shape, slot).map_err(fault)?;
+            if slot.is_shared() {
+                continue;
+            }
             self.blocks.verify(slot.block(), self.shape.can_be_cut(), bits).map_err(fault)?;
             used = used.saturating_add(u64::from(slot.cap()));
         }

@@ -18,6 +18,7 @@ mod prefetch;
 mod reclaim;
 mod resources;
 mod scratch;
+mod sharing;
 mod slot;
 mod slots;
 mod symbols;
@@ -40,6 +41,7 @@ pub(crate) use memory::Memory;
 pub(crate) use prefetch::prefetch_cells;
 pub(crate) use resources::{Resources, Tally};
 pub(crate) use scratch::{Scratch, Seen, push, reserve};
+pub(crate) use sharing::continued_len;
 pub(crate) use slot::Slot;
 pub(crate) use symbols::{Symbols, SymbolsExtent};
 

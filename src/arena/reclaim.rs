@@ -42,7 +42,7 @@ impl<const BITS: u32> Arena<BITS> {
         }
     }
 
-    /// [`Arena::free`], unless the slot retires or is not dense, or there is no object:
+    /// [`Arena::free`], unless the slot retires or is not dense, the object is a version, or there is none:
     /// `None` then, and nothing has changed.
     #[inline(always)]
     pub(crate) fn free_ready(&mut self, cell: Cell) -> Option<()> {
@@ -58,7 +58,7 @@ impl<const BITS: u32> Arena<BITS> {
         self.epoch.advance();
     }
 
-    /// [`Arena::free`] of an object whose slot retires or is not dense, or of none.
+    /// [`Arena::free`] of a version, of an object whose slot retires or is not dense, or of none.
     #[cold]
     #[inline(never)]
     fn free_rarely(&mut self, tally: &mut Tally, cell: Cell) -> Result<()> {
@@ -72,13 +72,27 @@ impl<const BITS: u32> Arena<BITS> {
     /// Frees the object in a live slot. Returns whether the slot retired.
     #[inline]
     fn release(&mut self, index: u32) -> bool {
-        match self.slots.release(index) {
-            Some((block, is_retired)) => {
+        match self.slots.free_at(index) {
+            Some((_, block)) => {
                 self.free_block(block);
-                is_retired
+                false
             }
-            None => false,
+            None => self.release_rarely(index),
         }
+    }
+
+    /// [`Arena::release`] of a version, or of a slot that retires or is not dense.
+    #[cold]
+    #[inline(never)]
+    fn release_rarely(&mut self, index: u32) -> bool {
+        let Some((block, released)) = self.slots.release(index) else { return false };
+        if released.is_shared {
+            self.blocks.leave(block);
+            self.epoch.advance();
+        } else {
+            self.free_block(block);
+        }
+        released.is_retired
     }
 
     /// Frees every object. Pages and slots stay reserved; generations advance.

@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use crate::words::{CAP_MAX, Element, FROZEN, Shape, VALUE, to_usize};
+use crate::words::{CAP_MAX, Element, FROZEN, SHARED, Shape, VALUE, to_usize};
 
 /// What the index of a handle refers to. `off` of a free slot is the index of the
 /// next one in the free list.
@@ -15,7 +15,7 @@ pub(crate) struct Slot {
     pub(crate) len: u32,
     /// The first word of the block.
     pub(crate) off: u32,
-    /// The words of the block, and the flags [`FROZEN`] and [`VALUE`] above them.
+    /// The words of the block, and the flags [`FROZEN`], [`VALUE`] and [`SHARED`] above them.
     pub(crate) room: u32,
 }
 
@@ -27,7 +27,7 @@ impl Slot {
         Block { off: self.off, cap: self.cap() }
     }
 
-    /// [`Slot::block`] of an object that is not frozen.
+    /// [`Slot::block`] of an object that [`Slot::can_change`].
     #[inline(always)]
     pub(super) const fn block_to_change(self) -> Block {
         Block { off: self.off, cap: self.room }
@@ -39,9 +39,21 @@ impl Slot {
         self.room & CAP_MAX
     }
 
-    /// The flags beside the words of the block.
+    /// The flags [`FROZEN`] and [`VALUE`].
     pub(crate) const fn flags(self) -> u32 {
-        self.room & !CAP_MAX
+        self.room & (FROZEN | VALUE)
+    }
+
+    /// Whether the object can change where it lies: it is not frozen, and no version.
+    #[inline(always)]
+    pub(crate) const fn can_change(self) -> bool {
+        self.room <= CAP_MAX
+    }
+
+    /// Whether the object is a version: its block may have others.
+    #[inline(always)]
+    pub(crate) const fn is_shared(self) -> bool {
+        self.room & SHARED != 0
     }
 
     /// Notes that the object has another block.
@@ -54,7 +66,7 @@ impl Slot {
     /// Whether the object can never change again.
     #[inline(always)]
     pub(crate) const fn is_frozen(self) -> bool {
-        self.room > CAP_MAX
+        self.room >= FROZEN
     }
 
     /// Whether the object is a key by its content.

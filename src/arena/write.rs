@@ -18,7 +18,7 @@ impl<const BITS: u32> Arena<BITS> {
     /// The slot of an object that may change, unless a cold path has to look it up.
     #[inline(always)]
     pub(crate) fn find_dense_to_change(&self, cell: Cell) -> Option<Slot> {
-        self.slots.find_dense(cell).filter(|slot| !slot.is_frozen())
+        self.slots.find_dense(cell).filter(|slot| slot.can_change())
     }
 
     /// The slot of an object that may change.
@@ -69,6 +69,7 @@ impl<const BITS: u32> Arena<BITS> {
     pub(crate) fn write<T: Element>(&mut self, index: u32) -> Option<(&mut Slot, &mut [u64])> {
         self.note_write::<T>(index);
         let slot = self.slots.get_mut(index)?;
+        debug_assert!(!slot.is_shared(), "other versions see the write");
         let block = self.blocks.words_mut().get_mut(slot.block().range());
         Some((slot, block?))
     }
@@ -85,6 +86,7 @@ impl<const BITS: u32> Arena<BITS> {
         } else {
             self.slots.get_dense_mut(index)?
         };
+        debug_assert!(slot.can_change(), "the object was opened to change");
         let block = self.blocks.words_mut().get_mut(slot.block_to_change().range());
         Some((slot, block?))
     }
@@ -93,7 +95,7 @@ impl<const BITS: u32> Arena<BITS> {
     #[inline(always)]
     pub(crate) fn open_dense(&mut self, cell: Cell) -> Option<(&mut Slot, &mut [u64])> {
         let slot = self.slots.get_dense_unless_black(cell.slot())?;
-        if slot.key != cell.key() || slot.is_frozen() {
+        if slot.key != cell.key() || !slot.can_change() {
             return None;
         }
         let block = self.blocks.words_mut().get_mut(slot.block_to_change().range());
@@ -125,7 +127,7 @@ impl<const BITS: u32> Arena<BITS> {
         header: u64,
         at: usize,
     ) -> Option<Option<&mut Cell>> {
-        let slot = self.slots.find_dense(cell).filter(|slot| !slot.is_frozen())?;
+        let slot = self.slots.find_dense(cell).filter(|slot| slot.can_change())?;
         if *self.blocks.words_mut().get(to_usize(slot.off))? != header {
             return Some(None);
         }
@@ -147,6 +149,7 @@ impl<const BITS: u32> Arena<BITS> {
         if T::TRACED && self.slots.states().is_black(index) {
             return None;
         }
+        debug_assert!(slot.can_change(), "the object was opened to change");
         T::slice_mut(self.blocks.words_mut()).get_mut(slot.element::<T>(header, at))
     }
 
@@ -217,6 +220,7 @@ impl<const BITS: u32> Arena<BITS> {
         debug_assert!({
             let start = place.saturating_mul(size_of::<T>());
             self.owns(index, &(start..start.saturating_add(size_of::<T>())))
+                && self.slots.get(index).is_some_and(|slot| slot.can_change())
         });
         if T::TRACED && self.slots.states().is_black(index) {
             return None;
@@ -232,6 +236,7 @@ impl<const BITS: u32> Arena<BITS> {
         ranges: impl Iterator<Item = (u32, Range<usize>)>,
     ) -> &mut [u8] {
         for (index, range) in ranges {
+            debug_assert!(self.slots.get(index).is_some_and(|slot| slot.can_change()));
             debug_assert!(self.owns(index, &range));
             self.note_cells(index);
         }

@@ -140,7 +140,7 @@ impl Heap {
     /// [`Error::Limit`] if a limit refuses the growth of the arena, of its slots or of
     /// the log of an open region; [`Error::ArenaFull`] if the arena has no addresses or
     /// slots left; [`Error::ObjectTooLarge`] if the object has more than 2^32 - 1
-    /// elements or 2^30 - 1 words; [`Error::OutOfMemory`] if the global allocator fails. The
+    /// elements or 2^29 - 1 words; [`Error::OutOfMemory`] if the global allocator fails. The
     /// heap is unchanged.
     #[inline(always)]
     pub fn alloc<I: ObjectInit>(&mut self, init: I) -> Result<Handle<I::Kind>> {

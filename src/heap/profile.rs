@@ -155,7 +155,7 @@ impl Profile {
                 let row = tags.get(to_usize(cell.slot())).copied();
                 let row = row.and_then(|row| self.rows.get_mut(to_usize(row)));
                 if let Some(row) = row {
-                    row.live.add(slot.cap());
+                    row.live.add(arena.block_words(slot));
                 }
             }
         }

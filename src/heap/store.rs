@@ -154,12 +154,19 @@ impl Store {
         object: impl AsHandle<K>,
     ) -> Result<ViewMut<'_, K>> {
         let cell: Cell = object.into();
-        let arena = self.arena(K::KIND)?;
+        let arena = self.arenas.get_mut(K::KIND).ok_or(Error::NotAHandle)?;
         let is_dense = arena.find_dense_to_change(cell).is_some();
         if !is_dense {
-            arena.check_to_change(cell)?;
+            arena.open_to_change(&mut self.resources, cell)?;
         }
         Ok(ViewMut::new(&mut self.arenas, &mut self.resources, cell.slot(), is_dense))
+    }
+
+    /// The slot of an object that may change; see [`Arena::open_to_change`].
+    #[cold]
+    pub(crate) fn open_to_change(&mut self, kind: Kind, cell: Cell) -> Result<Slot> {
+        let arena = self.arenas.get_mut(kind).ok_or(Error::NotAHandle)?;
+        arena.open_to_change(&mut self.resources, cell)
     }
 
     /// Whether the cell is a handle of a live object.

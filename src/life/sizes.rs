@@ -1,7 +1,7 @@
 //! Sizes of objects: their own, and with what only they keep alive.
 
 use super::trace::{Bases, Marks, Trace};
-use crate::arena::{Arenas, Slot};
+use crate::arena::{Arena, Arenas, Slot};
 use crate::heap::{Heap, Roots, StoreParts};
 use crate::ops::table;
 use crate::words::{Cell, Elements, Kind, Result, to_u64, to_usize};
@@ -26,8 +26,8 @@ impl Heap {
     /// [`Error::Stale`](crate::Error::Stale) if the object was freed.
     pub fn shallow_size(&self, object: impl Into<Cell>) -> Result<u64> {
         let cell = object.into();
-        let (_, slot) = self.store.open(cell)?;
-        Ok(size(&self.roots, cell, slot))
+        let (arena, slot) = self.store.open(cell)?;
+        Ok(size(&self.roots, arena, cell, slot))
     }
 
     /// Returns how many elements, fields or entries an object has room for in its block, those
@@ -52,6 +52,7 @@ impl Heap {
     pub fn capacity(&self, object: impl Into<Cell>) -> Result<usize> {
         let (arena, slot) = self.store.open(object.into())?;
         let shape = arena.shape();
+        let slot = arena.apart(slot);
         let body = to_usize(slot.cap().saturating_sub(shape.header));
         Ok(match shape.elements {
             Elements::Entries(stride) => table(arena, slot, stride)?.capacity(),
@@ -92,7 +93,7 @@ impl Heap {
         I: IntoIterator<Item: Into<Cell>>,
     {
         let cell = object.into();
-        let (_, slot) = self.store.open(cell)?;
+        self.store.open(cell)?;
         let registered = &self.roots;
         let StoreParts { arenas, resources, .. } = self.store.parts();
         let (arenas, (bases, bits)) = (&*arenas, Bases::new(arenas));
@@ -116,20 +117,24 @@ impl Heap {
             bits.fill(0);
             all.saturating_sub(without)
         });
-        Ok(dominated.saturating_add(size(&self.roots, cell, slot)))
+        let (arena, slot) = self.store.open(cell)?;
+        Ok(dominated.saturating_add(size(&self.roots, arena, cell, slot)))
     }
 }
 
 /// The size of a live object.
-fn size(roots: &Roots, cell: Cell, slot: Slot) -> u64 {
-    let block = u64::from(slot.cap()).saturating_mul(8).saturating_add(to_u64(size_of::<Slot>()));
+fn size(roots: &Roots, arena: &Arena, cell: Cell, slot: Slot) -> u64 {
+    let block = u64::from(arena.block_words(slot))
+        .saturating_mul(8)
+        .saturating_add(to_u64(size_of::<Slot>()));
     let value = if cell.selector() == Kind::HOST { roots.hosts().bytes_at(cell.slot()) } else { 0 };
     block.saturating_add(to_u64(value))
 }
 
 /// The sizes of all live objects that are marked. O(slots).
 fn marked(arenas: &Arenas, roots: &Roots, marks: &Marks<'_>) -> u64 {
-    let live = arenas.iter().flat_map(|arena| arena.live());
-    let marked = live.filter(|&(cell, _)| marks.get(cell));
-    marked.map(|(cell, slot)| size(roots, cell, slot)).fold(0, u64::saturating_add)
+    let live = arenas.iter().flat_map(|arena| arena.live().map(move |live| (arena, live)));
+    let marked = live.filter(|&(_, (cell, _))| marks.get(cell));
+    let sizes = marked.map(|(arena, (cell, slot))| size(roots, arena, cell, slot));
+    sizes.fold(0, u64::saturating_add)
 }

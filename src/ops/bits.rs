@@ -151,7 +151,7 @@ impl Heap {
     ///
     /// # Errors
     /// The same as [`Heap::add`]; [`Error::NegativeExponent`] if `bits` is negative;
-    /// [`Error::ObjectTooLarge`] if the result exceeds 2^30 - 2 limbs.
+    /// [`Error::ObjectTooLarge`] if the result exceeds 2^29 - 2 limbs.
     pub fn shl(&mut self, a: Cell, bits: Cell) -> Result<Cell> {
         if let (Some(a), Some(bits)) = (a.as_int(), bits.as_int())
             && let Some(bits) = u32::try_from(bits).ok().filter(|&bits| bits < 64)

@@ -57,7 +57,7 @@ use crate::words::{
 pub struct RangeHint<K> {
     epoch: Epoch,
     heap: Epoch,
-    /// The handle of the object; of a frozen one, marked.
+    /// The handle of the object; of one that cannot change where it lies, marked.
     object: Cell,
     /// Index of the first element in the memory of the arena.
     first: u64,
@@ -69,7 +69,7 @@ pub struct RangeHint<K> {
 
 const _: () = assert!(size_of::<RangeHint<()>>() == 40);
 
-/// The bit of a handle that a frozen object's lacks in a hint.
+/// The bit that a marked handle lacks.
 const CHANGEABLE: u64 = 1 << 63;
 
 impl<K> RangeHint<K> {
@@ -78,13 +78,13 @@ impl<K> RangeHint<K> {
         Cell::raw(self.object.bits() | CHANGEABLE)
     }
 
-    /// A handle, marked as that of a frozen object.
-    const fn frozen(object: Cell) -> Cell {
+    /// A handle, marked as that of a frozen object or of a version that shares its block.
+    const fn fixed(object: Cell) -> Cell {
         Cell::raw(object.bits() & !CHANGEABLE)
     }
 
     #[inline(always)]
-    const fn is_frozen(&self) -> bool {
+    const fn is_fixed(&self) -> bool {
         self.object.bits() & CHANGEABLE == 0
     }
 }
@@ -292,7 +292,7 @@ impl<K: Sequence> RangeHint<K> {
         let first = bytes.checked_div(size_of::<K::Element>()).unwrap_or(0);
         let epoch = if arena.epoch() == Epoch::NONE { Epoch::NEVER } else { arena.epoch() };
         (self.epoch, self.first) = (epoch, to_u64(first));
-        self.object = if slot.is_frozen() { Self::frozen(object) } else { object };
+        self.object = if slot.can_change() { object } else { Self::fixed(object) };
         Ok(())
     }
 }
@@ -319,8 +319,8 @@ impl<K: Mutable> RangeHint<K> {
         if self.epoch != heap.store.arena(K::KIND)?.epoch() {
             self.prove(heap)?;
         }
-        // A cold path finds out that the object is frozen.
-        let place = if self.is_frozen() { None } else { self.place(index) };
+        // A cold path finds out that the object is frozen, or gives a version a block of its own.
+        let place = if self.is_fixed() { None } else { self.place(index) };
         let arena = heap.store.arena_mut(K::KIND)?;
         let written =
             place.and_then(|place| arena.write_element(self.object.slot(), place, element));

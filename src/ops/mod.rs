@@ -1,5 +1,6 @@
 //! Operations of the heap on values of any form, and on several objects at once.
 
+mod append;
 mod arithmetic;
 #[cfg(feature = "bigint")]
 mod big;

@@ -25,7 +25,7 @@ impl Heap {
     ///
     /// # Errors
     /// The same as [`Heap::mul`]; [`Error::NegativeExponent`] if the exponent is
-    /// negative; [`Error::ObjectTooLarge`] if the result exceeds 2^30 - 2 limbs.
+    /// negative; [`Error::ObjectTooLarge`] if the result exceeds 2^29 - 2 limbs.
     pub fn pow(&mut self, base: Cell, exponent: Cell) -> Result<Cell> {
         let (operand, power) = (operand(&self.store, base)?, operand(&self.store, exponent)?);
         let (negative, is_odd) = power.with_integer(|power| {

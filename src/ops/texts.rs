@@ -232,7 +232,7 @@ impl Heap {
 
     /// [`Heap::concat`] to a text that fits into a cell.
     #[cold]
-    fn concat_in_cell(&self, parts: &[TextPart<'_>]) -> Result<Cell> {
+    pub(super) fn concat_in_cell(&self, parts: &[TextPart<'_>]) -> Result<Cell> {
         let (mut bytes, mut total) = ([0; 8], 0_usize);
         for part in parts {
             let (text, range) = self.part(part)?;
@@ -245,7 +245,7 @@ impl Heap {
     }
 
     /// The text that a part refers to, and the range of its bytes.
-    fn part<'a>(&'a self, part: &TextPart<'a>) -> Result<(Text<'a>, Range<usize>)> {
+    pub(super) fn part<'a>(&'a self, part: &TextPart<'a>) -> Result<(Text<'a>, Range<usize>)> {
         let (text, range) = match part {
             TextPart::Whole(cell) => (self.text(*cell)?, None),
             TextPart::Range(cell, range) => (self.text(*cell)?, Some(range)),
@@ -262,8 +262,18 @@ impl Heap {
 /// Writes parts, which were checked, into a new text. They may lie in the same arena,
 /// so they are found again instead of borrowed.
 pub(super) fn write_parts(arena: &mut Arena, target: Cell, parts: &[TextPart<'_>]) -> Result<()> {
+    write_parts_from(arena, target, 0, parts)
+}
+
+/// [`write_parts`] from byte `start` of the text on.
+pub(super) fn write_parts_from(
+    arena: &mut Arena,
+    target: Cell,
+    start: usize,
+    parts: &[TextPart<'_>],
+) -> Result<()> {
     let index = target.slot();
-    let mut to = to_usize(arena.slot(index)?.off).saturating_mul(8);
+    let mut to = to_usize(arena.slot(index)?.off).saturating_mul(8).saturating_add(start);
     for part in parts {
         let (cell, range) = match part {
             TextPart::Whole(cell) => (*cell, None),

@@ -30,7 +30,7 @@ pub trait WindowTarget: Private {
     /// The type of the elements.
     type Element: Element;
     #[doc(hidden)]
-    fn span(self, heap: &Heap) -> Result<Span>;
+    fn span(self, heap: &mut Heap) -> Result<Span>;
 }
 
 impl<K, R> Private for (Handle<K>, R) {}
@@ -38,7 +38,7 @@ impl<K, R> Private for (Handle<K>, R) {}
 impl<K: Mutable> WindowTarget for Handle<K> {
     type Element = K::Element;
 
-    fn span(self, heap: &Heap) -> Result<Span> {
+    fn span(self, heap: &mut Heap) -> Result<Span> {
         (self, ..).span(heap)
     }
 }
@@ -46,12 +46,12 @@ impl<K: Mutable> WindowTarget for Handle<K> {
 impl<K: Mutable, R: RangeBounds<usize>> WindowTarget for (Handle<K>, R) {
     type Element = K::Element;
 
-    fn span(self, heap: &Heap) -> Result<Span> {
-        let arena = heap.store.arena(K::KIND)?;
-        let slot = arena.check(self.0.cell())?;
-        if slot.is_frozen() {
-            return Err(Error::Frozen);
+    fn span(self, heap: &mut Heap) -> Result<Span> {
+        let mut slot = heap.store.arena(K::KIND)?.check(self.0.cell())?;
+        if !slot.can_change() {
+            slot = heap.store.open_to_change(K::KIND, self.0.cell())?;
         }
+        let arena = heap.store.arena(K::KIND)?;
         let Range { start, end } = slot.span(arena.shape(), range(self.1, to_usize(slot.len))?);
         Ok(Span { place: K::KIND.place(), slot: self.0.cell().slot(), start, end })
     }

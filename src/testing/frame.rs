@@ -8,7 +8,7 @@ use core::fmt;
 use crate::abi;
 use crate::heap::Heap;
 use crate::object::table::Table;
-use crate::words::{ArenaUsage, Cell, Elements, Kind, Shape, to_usize};
+use crate::words::{ArenaUsage, Cell, Elements, Kind, SHARED, Shape, to_usize};
 
 /// High half of the key of a live slot.
 const LIVE: u32 = 0xFFFF;
@@ -131,6 +131,9 @@ impl Writes {
     /// Whether an object is as it was. Compaction may drop spare capacity, of tables with
     /// their holes; no other operation may.
     fn leaves(&self, before: &Arena, after: &Arena, index: u32, [old, new]: [[u32; 4]; 2]) -> bool {
+        if is_version(old) || is_version(new) {
+            return is_same_version(before, after, [old, new]);
+        }
         if !self.moves {
             return new == old && before.block(old) == after.block(new);
         }
@@ -139,6 +142,19 @@ impl Writes {
             None => new[1] == old[1] && before.object(old) == after.object(new),
         }
     }
+}
+
+/// Whether an object shares its block with longer or shorter ones.
+const fn is_version(slot: [u32; 4]) -> bool {
+    slot[3] & SHARED != 0
+}
+
+/// Whether a version has the elements and flags that it had. Where it lies may differ: an
+/// object becomes a version as another one continues it, and gets a block of its own as it is
+/// opened to change.
+fn is_same_version(before: &Arena, after: &Arena, [old, new]: [[u32; 4]; 2]) -> bool {
+    let flags = |slot: [u32; 4]| slot[3] & !(SHARED | abi::layout::slot::CAP_MASK);
+    old[..2] == new[..2] && flags(old) == flags(new) && before.object(old) == after.object(new)
 }
 
 /// Whether nothing but entries of freed keys has left a table that was weak.
@@ -213,10 +229,22 @@ impl Arena {
     /// Whether both have the same objects. Bytes outside of objects may differ: they
     /// are not observable, nor is the order of the free blocks.
     fn has_same_objects(&self, other: &Arena) -> bool {
-        self.slots == other.slots
-            && self.usage == other.usage
-            && self.memory.len() == other.memory.len()
-            && self.live().all(|(_, slot)| self.object(slot) == other.object(slot))
+        let pairs = || self.slots.iter().zip(&other.slots);
+        let are_same = pairs().all(|(&old, &new)| {
+            let is_same =
+                old == new && (old[0] >> 16 != LIVE || self.object(old) == other.object(new));
+            is_same || is_version(old) && is_same_version(self, other, [old, new])
+        });
+        let has_same_memory = self.usage == other.usage && self.memory.len() == other.memory.len();
+        self.slots.len() == other.slots.len()
+            && are_same
+            && (has_same_memory || self.has_moved_version(other))
+    }
+
+    /// Whether a version got a block of its own: it was opened to change.
+    fn has_moved_version(&self, other: &Arena) -> bool {
+        let mut pairs = self.slots.iter().zip(&other.slots);
+        pairs.any(|(&old, &new)| is_version(old) && !is_version(new))
     }
 
     /// Returns the block of a slot.
@@ -351,7 +379,7 @@ impl Frame {
             let error = |slot, what| FrameError { kind: Some(before.kind), slot, what };
             let after = heap.store.arenas().get(before.kind).map(|arena| Arena::of(heap, arena));
             let after = after.ok_or(error(None, "there is no such arena"))?;
-            if !writes.has_arena(before.kind) {
+            if !writes.has_arena(before.kind) && !before.has_same_objects(&after) {
                 return Err(error(None, "the arena was written"));
             }
             let same = writes.check(heap, before, &after);
@@ -365,7 +393,8 @@ impl Frame {
     }
 
     /// Checks that an instruction which failed has changed nothing: neither an object nor the
-    /// memory of the heap. Bytes outside of objects may differ. O(bytes of the heap).
+    /// memory of the heap. Bytes outside of objects may differ, and a version that shared its
+    /// block ([`Heap::append`]) may have got one of its own. O(bytes of the heap).
     ///
     /// ```
     /// use segheap::testing::Frame;
@@ -381,16 +410,19 @@ impl Frame {
     /// # Errors
     /// The first change found.
     pub fn check_failed(&self, heap: &Heap) -> Result<(), FrameError> {
-        if self.bytes != bytes(heap) {
-            let what = "an instruction that failed has changed the memory usage";
-            return Err(FrameError { kind: None, slot: None, what });
-        }
+        let mut has_moved_version = false;
         for before in self.arenas.iter().filter(|arena| !arena.equals(heap)) {
             let after = heap.store.arenas().get(before.kind).map(|arena| Arena::of(heap, arena));
+            let moved = after.as_ref().is_some_and(|after| before.has_moved_version(after));
+            has_moved_version |= moved;
             if !after.is_some_and(|after| before.has_same_objects(&after)) {
                 let what = "an instruction that failed has changed the arena";
                 return Err(FrameError { kind: Some(before.kind), slot: None, what });
             }
+        }
+        if self.bytes != bytes(heap) && !has_moved_version {
+            let what = "an instruction that failed has changed the memory usage";
+            return Err(FrameError { kind: None, slot: None, what });
         }
         Ok(())
     }

@@ -116,7 +116,7 @@ pub enum Error {
         /// The kind whose objects the arena holds.
         kind: Kind,
     },
-    /// An object would have more than 2^32 - 1 elements or 2^30 - 1 words.
+    /// An object would have more than 2^32 - 1 elements or 2^29 - 1 words.
     ObjectTooLarge,
     /// The global allocator failed.
     OutOfMemory,

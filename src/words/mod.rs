@@ -35,5 +35,5 @@ pub use kind::{HasKind, Kind};
 pub(crate) use limits::{ARENA_PAGES_MAX, PAGE_BYTES};
 pub use limits::{ArenaUsage, Limits, Policy};
 pub(crate) use range::{char_range, object_len, out_of_range, range, to_u64, to_usize};
-pub(crate) use shape::{CAP_MAX, CopyClass, FROZEN, KeyBy, Shape, VALUE};
+pub(crate) use shape::{CAP_MAX, CopyClass, FROZEN, KeyBy, SHARED, Shape, VALUE};
 pub use short_str::ShortStr;

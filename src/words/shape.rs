@@ -26,8 +26,11 @@ pub struct Shape {
 pub(crate) const FROZEN: u32 = 1 << 31;
 /// Flag of a frozen object: it is a key by its content.
 pub(crate) const VALUE: u32 = 1 << 30;
+/// Flag of an object that is a version: it shares its block with longer and shorter ones, and
+/// gets a block of its own before it changes.
+pub(crate) const SHARED: u32 = 1 << 29;
 /// The words of a block, below the flags.
-pub(crate) const CAP_MAX: u32 = VALUE - 1;
+pub(crate) const CAP_MAX: u32 = SHARED - 1;
 
 /// What a kind is in bulk copies (`ops/copies`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +121,14 @@ impl Shape {
     #[inline(always)]
     pub(crate) const fn is_traced(&self) -> bool {
         matches!(self.elements, Elements::Cells | Elements::Entries(_))
+    }
+
+    /// Whether objects may share a block as versions: sequences of any length without a
+    /// header.
+    pub(crate) const fn can_share(&self) -> bool {
+        let is_table = matches!(self.elements, Elements::Entries(_));
+        let is_integer = matches!(self.key, KeyBy::Integer);
+        self.header == 0 && self.len.is_none() && !is_table && !is_integer
     }
 
     /// Whether elements can be cut off the front of an object by moving where it begins.

@@ -74,7 +74,7 @@ pub(crate) const GENERATION: u32 = 0xFFF;
 /// The factor that spreads the generations of slots.
 pub(crate) const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 /// The words of a block in the last field of a slot, below the flags.
-pub(crate) const CAP: u32 = segheap::abi::CAP_MASK;
+pub(crate) const CAP: u32 = segheap::abi::layout::slot::CAP_MASK;
 /// Flag of a slot: the object is a key by its content.
 pub(crate) const VALUE: u32 = 1 << 30;
 

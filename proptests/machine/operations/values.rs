@@ -80,6 +80,16 @@ fn texts(t: &mut Table) {
         let text = m.heap.concat(&pieces)?;
         m.keep(text)
     });
+    t.row("Heap::append_text", &[Text, Text], MAKES, |m, c| {
+        let text = c.text();
+        let part = match c.small() % 3 {
+            0 => TextPart::Whole(c.cell(1)),
+            1 => TextPart::Range(c.cell(1), 0..c.small() % 4),
+            _ => TextPart::Str(&text),
+        };
+        let text = m.heap.append_text(c.cell(0), part)?;
+        m.keep(text)
+    });
     t.row("Heap::join", &[Of(Kind::LIST)], MAKES, |m, c| {
         let text = m.heap.join(c.cell(0), c.range(), &c.text())?;
         m.keep(text)

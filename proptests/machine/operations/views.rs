@@ -288,6 +288,27 @@ fn mutable<K: Mutable<Element: Element>>(t: &mut Table) {
     });
 }
 
+/// Longer versions of an object, which may share its block with it.
+fn versions<K: Growable<Element: Element>>(t: &mut Table) {
+    let allocates = [Allocates(K::KIND)];
+    t.row("Heap::append", &[Of(K::KIND), Value], &allocates, |m, c| {
+        let longer = m.heap.append::<K>(c.cell(0), K::Element::of(c))?;
+        m.keep(longer)
+    });
+    t.row("Heap::append_slice", &[Of(K::KIND), Value], &allocates, |m, c| {
+        let longer = m.heap.append_slice::<K>(c.cell(0), &elements(c))?;
+        m.keep(longer)
+    });
+    t.row("Heap::append_all", &[Of(K::KIND), Of(K::KIND)], &allocates, |m, c| {
+        // Else doubled again and again, it would soon need all memory that there may be.
+        if m.heap.get::<K>(c.cell(1)).is_ok_and(|other| other.len() > 1_000) {
+            return show(());
+        }
+        let longer = m.heap.append_all::<K>(c.cell(0), c.cell(1))?;
+        m.keep(longer)
+    });
+}
+
 fn growable<K: Growable<Element: Element> + ConvertTo<K>>(t: &mut Table) {
     mutable::<K>(t);
     let allocates = [Changes(0), Allocates(K::KIND)];
@@ -296,6 +317,7 @@ fn growable<K: Growable<Element: Element> + ConvertTo<K>>(t: &mut Table) {
         m.keep(rest)
     });
     let (takes, with_element) = ([Of(K::KIND)], [Of(K::KIND), Value]);
+    versions::<K>(t);
     let changes = [Changes(0)];
     t.row("ViewMut::push", &with_element, &changes, |m, c| {
         show(m.heap.get_mut::<K>(c.cell(0))?.push(K::Element::of(c))?)

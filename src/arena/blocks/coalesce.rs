@@ -15,6 +15,15 @@ const SPLIT: usize = CLASSES;
 const SIZE: usize = CLASSES + 1;
 const _: () = assert!(SIZE < START, "words of no block");
 
+/// Leaves a bit where a row of set bits begins, and one after its end: the bounds of the gaps.
+fn keep_bounds(bits: &mut [u64]) {
+    let mut before = 0_u64;
+    for word in bits {
+        let covered = core::mem::replace(&mut before, *word);
+        *word ^= *word << 1 | covered >> 63;
+    }
+}
+
 impl Blocks {
     /// Coalesces, if an allocation of `words` words should.
     #[cold]
@@ -61,16 +70,12 @@ impl Blocks {
         let top = to_usize(self.top);
         self.memory.words_mut().iter_mut().take(CLASSES).for_each(|head| *head = 0);
         resources.with_bits(top, |_, _, bits| {
-            // A bit where a block begins or ends, but none where one begins at the end of
-            // another: what remains are the bounds of the gaps.
+            // Versions have one block: only the first one that is met covers it.
             for block in live.filter(|block| block.cap > 0) {
-                for bound in [block.range().start, block.range().end] {
-                    match bits.get_mut(bound / 64) {
-                        Some(word) => *word ^= 1 << (bound % 64),
-                        None => debug_assert!(false, "a block lies outside of memory"),
-                    }
-                }
+                debug_assert!(block.range().end <= top, "a block lies outside of memory");
+                Self::cover(bits, block);
             }
+            keep_bounds(bits);
             self.free_gaps(top, bits);
         });
         let words = self.memory.words_mut();

@@ -1,5 +1,6 @@
 //! Compaction: closing the gaps between blocks.
 
+use super::sharing::{Versions, place_of, shared_cap};
 use super::{Block, Blocks, FIRST, START, class_of, halves};
 use crate::arena::slots::Slots;
 use crate::arena::{Resources, Slot};
@@ -14,7 +15,8 @@ impl Blocks {
     /// The slot of a block has to be found in the order of memory, without memory
     /// to sort in. Until the block has moved, a bit marks its first word, the low
     /// half of that word is the slot's index, and the slot keeps that half in place
-    /// of the offset.
+    /// of the offset. Versions of a sequence, which share a block, form a chain: each keeps
+    /// what was there when it was linked, the index of the one before.
     pub(crate) fn compact<const BITS: u32>(
         &mut self,
         resources: &mut Resources,
@@ -83,6 +85,12 @@ fn slide_blocks<const BITS: u32>(
                 debug_assert!(false, "a block is linked to no slot");
                 continue;
             };
+            if slot.is_shared() {
+                let cap = slide_versions(words, slots, (from, top, index), &words_of);
+                total = total.wrapping_add(cap);
+                top = top.saturating_add(to_usize(cap));
+                continue;
+            }
             *word = u64::from(high) << 32 | u64::from(slot.off);
             let used = words_of(slot);
             let end = from.saturating_add(used);
@@ -98,4 +106,48 @@ fn slide_blocks<const BITS: u32>(
         }
     }
     (u32::try_from(top).unwrap_or(u32::MAX), total)
+}
+
+/// Moves a block that versions share from word `from` to `top`, cut to what the longest of them
+/// has, and restores its first word and the slots of them all, from the one that was linked
+/// last on. Returns the words of the block.
+fn slide_versions<const BITS: u32>(
+    words: &mut [u64],
+    slots: &mut Slots<BITS>,
+    (from, top, last): (usize, usize, u32),
+    words_of: impl Fn(&Slot) -> usize,
+) -> u32 {
+    let Some(&first) = slots.get(last) else { return 0 };
+    let tail = place_of(Block { off: 0, cap: first.cap() }).saturating_add(from);
+    let count = words.get(tail).map_or(0, |&word| Versions::of(word).count);
+    let (mut longest, mut link) = (first, last);
+    for _ in 0..count {
+        let Some(slot) = slots.get(link) else {
+            debug_assert!(false, "a block has fewer versions than were counted");
+            return 0;
+        };
+        longest = if slot.len > longest.len { *slot } else { longest };
+        link = slot.off;
+    }
+    if let Some(word) = words.get_mut(from) {
+        *word = u64::from(halves(*word).0) << 32 | u64::from(link);
+    }
+    let used = words_of(&longest);
+    let moved = from..from.saturating_add(used);
+    debug_assert!(moved.end <= words.len() && top <= from, "blocks overlap");
+    if moved.end <= words.len() && top <= from {
+        words.copy_within(moved, top);
+    }
+    let cap = shared_cap(used, first.cap());
+    let block = Block { off: u32::try_from(top).unwrap_or(0), cap };
+    if let Some(tail) = words.get_mut(place_of(block)) {
+        *tail = Versions { count, used: longest.len }.word();
+    }
+    let mut link = last;
+    for _ in 0..count {
+        let Some(slot) = slots.get_mut(link) else { break };
+        link = slot.off;
+        slot.set_block(block);
+    }
+    cap
 }

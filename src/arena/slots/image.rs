@@ -49,7 +49,12 @@ impl<const BITS: u32> Slots<BITS> {
         self.generations.used(key, index) < used
     }
 
-    pub(in crate::arena) fn save(&self, sink: &mut Sink<'_>) -> Result<(), NotWritten> {
+    /// Writes the table, each live slot as `as_saved` returns it.
+    pub(in crate::arena) fn save(
+        &self,
+        sink: &mut Sink<'_>,
+        as_saved: impl Fn(Slot) -> Slot,
+    ) -> Result<(), NotWritten> {
         let (indices, dense) = (self.len(), self.slots.len());
         let free = u64::from(self.free);
         sink.words(&[self.kind.selector(), to_u64(indices), to_u64(dense), free])?;
@@ -62,7 +67,9 @@ impl<const BITS: u32> Slots<BITS> {
         }
         let sparse = self.sparse_slots().map(|(_, slot)| slot);
         for slot in self.slots.iter().chain(sparse) {
-            sink.words(&word_pair(slot, Self::is_live(slot)))?;
+            let is_live = Self::is_live(slot);
+            let slot = if is_live { as_saved(*slot) } else { *slot };
+            sink.words(&word_pair(&slot, is_live))?;
         }
         Ok(())
     }

@@ -4,10 +4,19 @@ use super::{NONE, Slots};
 use crate::arena::slot::{Block, Slot};
 use crate::words::{Cell, Generations, to_usize};
 
+/// What has ended with the generation of a slot.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::arena) struct Released {
+    /// Whether the slot retired.
+    pub(in crate::arena) is_retired: bool,
+    /// Whether the object was a version, whose block may have others.
+    pub(in crate::arena) is_shared: bool,
+}
+
 impl<const BITS: u32> Slots<BITS> {
     /// Ends the generation of the live slot of a handle: the slot is free in the next one.
     /// Returns the object's block; `None`, and nothing has changed, for a slot that is not
-    /// dense or retires, and for a handle of no live object.
+    /// dense or retires, for a version, and for a handle of no live object.
     #[inline(always)]
     pub(in crate::arena) fn free(&mut self, cell: Cell) -> Option<Block> {
         self.free_if(cell.slot(), |slot| slot.key == cell.key()).map(|(_, block)| block)
@@ -24,7 +33,8 @@ impl<const BITS: u32> Slots<BITS> {
     /// Ends the generation of a live slot that passes a test. Returns its key and its block.
     #[inline(always)]
     fn free_if(&mut self, index: u32, is_live: impl FnOnce(&Slot) -> bool) -> Option<(u32, Block)> {
-        let slot = self.slots.get_mut(to_usize(index)).filter(|slot| is_live(slot))?;
+        let slot = self.slots.get_mut(to_usize(index));
+        let slot = slot.filter(|slot| is_live(slot) && !slot.is_shared())?;
         let (live, block) = (slot.key, slot.block());
         let key = self.generations.next_free_key(live, index);
         if Generations::<BITS>::is_retired(key) {
@@ -35,35 +45,24 @@ impl<const BITS: u32> Slots<BITS> {
         Some((live, block))
     }
 
-    /// Ends the generation of a live slot, which is free in the next one then, or
-    /// retired after the last. Returns the object's block, and whether the slot retired.
-    #[inline]
-    pub(in crate::arena) fn release(&mut self, index: u32) -> Option<(Block, bool)> {
-        let key = self.slots.get(to_usize(index)).map(|slot| slot.key);
-        match key.and_then(|key| self.free(Cell::of_slot(key, index))) {
-            Some(block) => Some((block, false)),
-            None => self.release_rarely(index),
-        }
-    }
-
-    /// [`Slots::release`] of a slot that retires, or is not dense.
-    #[cold]
-    #[inline(never)]
-    fn release_rarely(&mut self, index: u32) -> Option<(Block, bool)> {
+    /// Ends the generation of a live slot, also of one that [`Slots::free`] leaves: it is free
+    /// in the next one then, or retired after the last. Returns the object's block, and what
+    /// else the caller has to know.
+    pub(in crate::arena) fn release(&mut self, index: u32) -> Option<(Block, Released)> {
         let generations = self.generations;
         let Some(slot) = self.get_mut(index) else {
             debug_assert!(false, "there is no such slot");
             return None;
         };
-        let (block, key) = (slot.block(), generations.next_free_key(slot.key, index));
-        *slot = Slot { key, len: 0, off: NONE, room: 0 };
+        let (old, key) = (*slot, generations.next_free_key(slot.key, index));
         let is_retired = Generations::<BITS>::is_retired(key);
         if is_retired {
+            *slot = Slot { key, len: 0, off: NONE, room: 0 };
             self.retired = self.retired.wrapping_add(1);
-        } else if let Some(sparse) = self.sparse_mut() {
-            sparse.note_free();
+        } else {
+            self.push_free(index, key);
         }
-        Some((block, is_retired))
+        Some((old.block(), Released { is_retired, is_shared: old.is_shared() }))
     }
 
     /// Ends the generation of every live slot. O(slots).
@@ -74,7 +73,8 @@ impl<const BITS: u32> Slots<BITS> {
             for index in range.clone() {
                 let index = u32::try_from(index).unwrap_or(NONE);
                 if self.get(index).is_some_and(Self::is_live) {
-                    self.release(index);
+                    let released = self.release(index);
+                    debug_assert!(released.is_some(), "there is no such slot");
                 }
             }
             end = range.start;
@@ -102,6 +102,7 @@ impl<const BITS: u32> Slots<BITS> {
     /// of the handle exists. Returns the object's block.
     pub(in crate::arena) fn roll_back(&mut self, cell: Cell) -> Option<Block> {
         let slot = self.find(cell)?;
+        debug_assert!(!slot.is_shared(), "versions are allocated one at a time");
         self.push_free(cell.slot(), self.generations.rolled_back_key(slot.key));
         Some(slot.block())
     }

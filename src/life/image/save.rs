@@ -65,6 +65,8 @@ pub(super) fn save(heap: &mut Heap, sink: &mut Sink<'_>) -> Result<(), Unsaved> 
 /// Writes the block of an object: what the object uses of it, and zeros.
 #[inline]
 fn save_object(arena: &Arena, slot: Slot, sink: &mut Sink<'_>) -> Result<(), Unsaved> {
+    // A version is saved with a block of its own.
+    let slot = arena.apart(slot);
     let (shape, cap) = (arena.shape(), to_usize(slot.cap()));
     let words = arena.used(slot)?;
     let written = match shape.elements {

@@ -94,7 +94,9 @@ pub(super) fn self_size(heap: &Heap, cell: Cell, slot: Slot) -> u64 {
     } else {
         0
     };
-    u64::from(slot.cap()).saturating_mul(8).saturating_add(16).saturating_add(host)
+    let arena = heap.store.arenas().get(cell.selector());
+    let words = arena.map_or(0, |arena| arena.block_words(slot));
+    u64::from(words).saturating_mul(8).saturating_add(16).saturating_add(host)
 }
 
 pub(super) fn is_live(heap: &Heap, cell: Cell) -> bool {

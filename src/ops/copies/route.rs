@@ -290,7 +290,7 @@ impl Route {
         source: Cell,
         bounds: (Bound<usize>, Bound<usize>),
     ) -> Result<()> {
-        let slot = store.arena(self.to)?.check_to_change(target)?;
+        let slot = store.open_to_change(self.to, target)?;
         let source = self.source(store, source, bounds)?;
         self.copy_to(store, (target, slot), index, &source)
     }
@@ -372,7 +372,7 @@ impl Route {
         source: Cell,
         bounds: (Bound<usize>, Bound<usize>),
     ) -> Result<()> {
-        let mut slot = store.arena(self.to)?.check_to_change(target)?;
+        let mut slot = store.open_to_change(self.to, target)?;
         let source = self.source(store, source, bounds)?;
         let start = to_usize(slot.len);
         let end = start.saturating_add(source.range.len());

@@ -8,8 +8,8 @@ fn slot(heap: &Heap, kind: Kind, index: u32) -> Option<([u32; 3], Vec<u64>)> {
     if key < 0xFFFF_0000 {
         return Some(([key, 0, 0], Vec::new()));
     }
-    let flags = room & !abi::CAP_MASK;
-    let cap = room & abi::CAP_MASK;
+    let flags = room & !abi::layout::slot::CAP_MASK;
+    let cap = room & abi::layout::slot::CAP_MASK;
     let bytes = u64::from(len);
     let used = match kind {
         Kind::MAP | Kind::SET => 0,
