@@ -4,7 +4,7 @@
 #![allow(missing_docs, reason = "a test")]
 
 use proptest::prelude::*;
-use segheap::abi::{self, layout::slot};
+use segheap::abi;
 use segheap::{Cell, Error, F64Arr, Heap, I64Arr, Kind, List, Settings};
 use segheap_jit::{Array, Vm, Work};
 
@@ -217,8 +217,8 @@ fn run(seed: u64, program: &[Op], access: Access<'_>) -> [usize; 2] {
     pair.done
 }
 
-const CASES: u32 = if cfg!(miri) { 6 } else { 400 };
-const LEN: usize = if cfg!(miri) { 40 } else { 120 };
+const CASES: u32 = if cfg!(miri) { 2 } else { 400 };
+const LEN: usize = if cfg!(miri) { 24 } else { 120 };
 
 proptest! {
     #![proptest_config(ProptestConfig {
@@ -239,6 +239,7 @@ proptest! {
 #[cfg(feature = "compile")]
 mod compiled {
     use super::*;
+    use segheap::abi::layout::slot;
     use segheap_jit::compile::Code;
 
     proptest! {

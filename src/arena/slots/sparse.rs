@@ -287,7 +287,6 @@ impl<const BITS: u32> Slots<BITS> {
         self.drop_sparse(resources);
         self.sparse = Some(boxed);
         self.slots.truncate(dense);
-        resources.account.note_moved();
         resources.shrink_slots(&mut self.slots, dense, len);
         (self.free, self.free_len) = (NONE, 0);
         self.link_free(0);
