@@ -184,7 +184,8 @@ pub fn slot(heap: &Heap, kind: Kind, index: u32) -> Option<[u32; 4]> {
 ///
 /// # Errors
 /// [`Error::NotAHandle`], [`Error::Sealed`] or [`Error::Stale`] if `object` is no handle of
-/// a live object; [`Error::Frozen`] if it is frozen; [`Error::Corrupt`] only if this crate has a bug.
+/// a live object; [`Error::Frozen`] if it is frozen; [`Error::Corrupt`] only if this crate has a
+/// bug.
 pub fn write_barrier(heap: &mut Heap, object: Cell) -> Result<&mut [Cell]> {
     let kind = object.selector();
     if !object.is_handle() || kind == Kind::SEALED {
