@@ -7,7 +7,7 @@ use crate::words::{Epoch, Kind};
 /// Where the slots and the memory of one arena lie in the address space of this process.
 ///
 /// The layout is that of C. Addresses have been exposed
-/// ([`expose_provenance`](pointer::expose_provenance)), so that
+/// (`expose_provenance`), so that
 /// [`with_exposed_provenance`](core::ptr::with_exposed_provenance) turns them into pointers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
@@ -31,15 +31,16 @@ pub struct Base {
 ///
 /// **Stale after any use of the heap by `&mut`**: a safe point. Whatever compiled code has read of
 /// a `Bases` by then, it reads again, after [`Bases::renew`]. That is the rule; what exactly
-/// changes is this:
+/// can change is this:
 ///
-/// | Fields | change in |
-/// |---|---|
-/// | `slots`, `slot_count` | an allocation of that kind without a free slot; a collection, or the step that ends one, after a peak; [`Heap::compact`], [`Heap::clear`] |
-/// | `memory`, `words` | an allocation, or growth of an object, of that kind without room; [`Heap::compact`], [`Heap::clear`] |
-/// | both | an operation that fails, or a region closed, which give back what was taken |
-/// | `epoch` | whatever frees, shortens, freezes or moves an object of that kind; growth moves |
-/// | `moves` | each of the above but `epoch`, in any arena, and when other memory of the heap moves |
+/// - `slots` and `slot_count`: in an allocation of that kind without a free slot, in a collection
+///   or the step that ends one, after a peak, in [`Heap::compact`] and [`Heap::clear`].
+/// - `memory` and `words`: in an allocation of that kind, or growth of an object, without room, in
+///   [`Heap::compact`] and [`Heap::clear`].
+/// - All four: in an operation that fails and gives back what it took, or a region that closes.
+/// - `epoch`: in whatever frees, shortens, freezes or moves an object of that kind. Growth moves.
+/// - `moves`: with each of the above but `epoch`, in any arena, and when other memory of the heap
+///   moves.
 ///
 /// So the memory can move while the epoch stands still, such as in an allocation, and offsets can
 /// change while nothing moves, such as in [`Heap::free`]: **the epoch guards offsets, `moves`

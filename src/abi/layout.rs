@@ -224,13 +224,13 @@ pub mod object {
 ///
 /// Without a block ([`slot::CAP`] has no words) there are no entries. A block has, in this order:
 ///
-/// | Part | Words |
-/// |---|---|
-/// | header | [`HEADER`](self::table::HEADER) |
-/// | positions for entries, in the order of insertion: a key, and of a map its value | one or two for each of the *capacity* |
-/// | hashes of the entries, 32 bits each | half the capacity, rounded up |
-/// | sequence numbers of the entries, if the flag [`SEQUENCED`](self::table::SEQUENCED) is set | the capacity |
-/// | index: buckets of 32 bits | half their number |
+/// 1. the header: [`HEADER`](self::table::HEADER) words;
+/// 2. positions for entries, in the order of insertion, as many as the *capacity*: a word for the
+///    key, and in a map one for its value;
+/// 3. the hashes of the entries, 32 bits each: half the capacity in words, rounded up;
+/// 4. if the flag [`SEQUENCED`](self::table::SEQUENCED) is set, their sequence numbers: the
+///    capacity in words;
+/// 5. the index: buckets of 32 bits, half their number in words.
 ///
 /// The capacity and flags are the high half of word [`COUNTS`](self::table::COUNTS), the number
 /// of entries is the low half. The first [`slot::LEN`] positions are used, by entries or by

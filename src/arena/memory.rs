@@ -4,6 +4,7 @@
 //! Addresses count bytes. An access checks its ranges against their own memories
 //! before it writes the first byte, and sums of addresses never wrap.
 
+mod address;
 mod image;
 
 use alloc::vec::Vec;
@@ -274,16 +275,6 @@ impl Memory {
     #[inline(always)]
     pub(crate) fn words(&self) -> &[u64] {
         &self.words
-    }
-
-    /// The address of the words, for reads.
-    pub(crate) fn as_ptr(&self) -> *const u64 {
-        self.words.as_ptr()
-    }
-
-    /// The address of the words, for writes as well.
-    pub(crate) fn as_mut_ptr(&mut self) -> *mut u64 {
-        self.words.as_mut_ptr()
     }
 
     #[inline(always)]

@@ -271,8 +271,8 @@ impl<'f> Emit<'f> {
         found
     }
 
-    /// Opens the object to store elements until the next safe point. A list is opened after the call
-    /// of the barrier, which leaves a frozen one; a frozen array has flags.
+    /// Opens the object to store elements until the next safe point. A list is opened after the
+    /// call of the barrier, which leaves a frozen one; a frozen array has flags.
     fn open_to_change(&mut self) -> Slot {
         if self.array == Array::List {
             let call = self.builder.ins().call(self.barrier, &[self.vm, self.object]);
@@ -336,8 +336,8 @@ impl<'f> Emit<'f> {
         self.builder.ins().return_(&[yes]);
     }
 
-    /// A loop over the indices below the first operand, of which there is one at least, with a value
-    /// that each turn changes.
+    /// A loop over the indices below the first operand, of which there is one at least, with a
+    /// value that each turn changes.
     fn count(&mut self, start: Value, mut turn: impl FnMut(&mut Self, Value, Value) -> Value) {
         let zero = self.builder.ins().iconst(types::I64, 0);
         self.leave_if(IntCC::Equal, self.operands[0], zero);

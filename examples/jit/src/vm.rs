@@ -87,7 +87,8 @@ impl Vm {
         &self.heap
     }
 
-    /// Uses the heap by `&mut`: a safe point. The addresses are renewed after it, also if it panics.
+    /// Uses the heap by `&mut`: a safe point. The addresses are renewed after it, also after a
+    /// panic.
     pub fn change<T>(&mut self, change: impl FnOnce(&mut Heap) -> T) -> T {
         struct Renew<'v>(&'v mut Vm);
         impl Drop for Renew<'_> {
