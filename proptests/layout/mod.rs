@@ -36,7 +36,7 @@ fn check_kind(heap: &Heap, kind: Kind) -> usize {
                 let never_changes = matches!(kind, Kind::STR | Kind::BIGNUM);
                 let frozen = never_changes || $object.flags & slot::FROZEN != 0;
                 assert_eq!(heap.is_frozen(handle), Ok(frozen));
-                assert_eq!($object.flags & !(slot::FROZEN | slot::VALUE), 0);
+                assert_eq!($object.flags & !(slot::FROZEN | slot::VALUE | slot::SHARED), 0);
                 objects += 1;
             }
             objects
@@ -302,4 +302,22 @@ fn addresses_are_those_of_the_words() {
         );
     }
     assert_eq!(bases.arenas[13], abi::Base::default());
+}
+
+#[test]
+fn blocks_and_generations_of_new_objects() {
+    for seed in 0..4 {
+        let mut heap = support::heap(seed);
+        let generations = abi::generation_seed(&heap, Kind::BYTES).unwrap();
+        for words in (0..300).chain([4096, 5000]) {
+            let bits = abi::bits(heap.alloc(Bytes::zeroed(words * 8)).unwrap().cell());
+            let index = bits as u32;
+            let [.., cap] = abi::slot(&heap, Kind::BYTES, index).unwrap();
+            assert_eq!(abi::block_words(words as u32), Some(cap));
+            let mixed = u64::from(generations ^ index).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            assert_eq!(mixed >> 32 & 0xFFF, bits >> 32 & 0xFFF);
+        }
+    }
+    assert_eq!(abi::block_words(slot::CAP_MASK), None, "its class has more words");
+    assert_eq!(abi::block_words(u32::MAX), None);
 }

@@ -99,6 +99,9 @@ proptest! {
         let (lost, newest) = record(len);
         let (none, all) = record(1_000);
         assert_eq!(none, 0);
+        let begun = all.iter().filter(|kind| matches!(kind, EventKind::CollectionBegin { .. }));
+        let ended = all.iter().filter(|kind| matches!(kind, EventKind::CollectionEnd { .. }));
+        assert_eq!((begun.count(), ended.count()), (pauses.len(), pauses.len()));
         assert_eq!(lost as usize, all.len().saturating_sub(len));
         assert_eq!(newest, all[all.len().saturating_sub(len)..]);
     }

@@ -179,7 +179,8 @@ fn sizes() {
     }
     let slots = segheap::Kind::ALL.iter().flat_map(|&kind| abi::slots(&heap, kind).unwrap());
     let live = slots.filter(|slot| slot[0] >= 0xFFFF_0000);
-    let live: u64 = live.map(|slot| 16 + 8 * u64::from(slot[3] & abi::layout::slot::CAP_MASK)).sum();
+    let live: u64 =
+        live.map(|slot| 16 + 8 * u64::from(slot[3] & abi::layout::slot::CAP_MASK)).sum();
     let start = Instant::now();
     let module = segheap_wasm::to_module(&mut heap).unwrap();
     let written = start.elapsed();
