@@ -174,7 +174,8 @@ impl Heap {
         self.store.get(object)
     }
 
-    /// Opens an object to change. O(1).
+    /// Opens an object to change. O(1); O(len) for one that shares its block with other versions
+    /// ([`Heap::append`]), which is copied first.
     ///
     /// ```
     /// use segheap::{Heap, Struct};
@@ -189,7 +190,8 @@ impl Heap {
     /// The first of these that applies: [`Error::NotAHandle`] if the cell is no handle;
     /// [`Error::Sealed`] if it is sealed; [`Error::WrongKind`] if it is a handle of
     /// another kind; [`Error::Stale`] if the object was freed; [`Error::Frozen`]
-    /// if it is frozen.
+    /// if it is frozen; [`Error::Limit`], [`Error::ArenaFull`] or [`Error::OutOfMemory`] if it
+    /// shares its block, and cannot get one of its own.
     #[inline(always)]
     pub fn get_mut<K: Object>(&mut self, object: impl AsHandle<K>) -> Result<ViewMut<'_, K>> {
         self.store.get_mut(object)

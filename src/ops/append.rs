@@ -22,7 +22,8 @@ impl Heap {
     /// which is copied, as one is that is changed by [`Heap::get_mut`] while others share its block.
     /// A block is freed with its last version, in any order.
     ///
-    /// The new object can be changed, even if the old one is frozen.
+    /// The new object can be changed, even if the old one is frozen. A collection scans each live
+    /// version of a list for itself; an image has each version apart, in full.
     ///
     /// ```
     /// use segheap::{Heap, List};

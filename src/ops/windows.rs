@@ -158,7 +158,8 @@ impl Heap {
     /// [`Error::Stale`] if an object was freed, [`Error::Frozen`] if it is frozen, and
     /// [`Error::OutOfRange`] if an object
     /// does not have the range, for the first target that they apply to;
-    /// [`Error::Overlap`] if two targets share an element.
+    /// [`Error::Overlap`] if two targets share an element; [`Error::Limit`],
+    /// [`Error::ArenaFull`] or [`Error::OutOfMemory`] as for [`Heap::get_mut`].
     pub fn windows_mut<T: WindowTargets>(&mut self, targets: T) -> Result<T::Slices<'_>> {
         targets.slices(self)
     }
