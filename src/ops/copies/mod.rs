@@ -157,7 +157,7 @@ impl Heap {
     /// [`Error::Stale`] if either object was freed; [`Error::OutOfRange`] if the source
     /// does not have `range`, or the target not as many elements from `at` on;
     /// [`Error::NotConvertible`] with the index in the source of the first element that
-    /// does not convert. The heap is unchanged.
+    #[inline(always)]
     pub fn copy_across<D: Mutable>(
         &mut self,
         target: Handle<D>,

@@ -208,6 +208,13 @@ fn expect(subject: &mut Subject, name: &str, arguments: &[u64; 5]) -> Outcome {
             let list = heap.alloc(List::zeroed(a as usize)).map_err(status)?;
             made(subject, list.into())
         }
+        _ => expect_of_map(heap, name, arguments),
+    }
+}
+
+/// What the heap does in place of a function for maps.
+fn expect_of_map(heap: &mut Heap, name: &str, &[a, b, c, ..]: &[u64; 5]) -> Outcome {
+    match name {
         "map_len" => Ok(heap.get::<Map>(object(a)?).map_err(status)?.len() as u64),
         "map_get" => {
             let map = object(a)?;

@@ -36,6 +36,11 @@ impl Guest {
 
     /// Calls a function. Returns the status and the second result, 0 if that does not count.
     pub fn call(&mut self, call: &Call) -> (u32, u64) {
+        self.try_call(call).unwrap()
+    }
+
+    /// [`Guest::call`]; `None` if the guest traps.
+    pub fn try_call(&mut self, call: &Call) -> Option<(u32, u64)> {
         let (_, parameters, results) = FUNCTIONS[call.function];
         let mut arguments = [Val::I32(0); 5];
         for ((to, &bits), of) in arguments.iter_mut().zip(&call.arguments).zip(parameters.bytes()) {
@@ -48,7 +53,7 @@ impl Guest {
         let mut found = [Val::I32(0); 2];
         let found = &mut found[..1 + results.len()];
         let function = &self.functions[call.function];
-        function.call(&mut self.store, &arguments[..parameters.len()], found).unwrap();
+        function.call(&mut self.store, &arguments[..parameters.len()], found).ok()?;
         let word = |value: &Val| match *value {
             Val::I32(n) => n.cast_unsigned().into(),
             Val::I64(n) => n.cast_unsigned(),
@@ -56,7 +61,7 @@ impl Guest {
             _ => panic!("another type"),
         };
         let status = word(&found[0]) as u32;
-        (status, if status == 0 && results.len() == 1 { word(&found[1]) } else { 0 })
+        Some((status, if status == 0 && results.len() == 1 { word(&found[1]) } else { 0 }))
     }
 
     /// The number of a function for [`Guest::plain`].

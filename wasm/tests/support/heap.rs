@@ -156,9 +156,20 @@ fn adorn(subject: &mut Subject, rng: &mut Rng) {
         let parts = [Cell::from(n as i32), Cell::TRUE];
         let value = subject.heap.alloc_value(Struct::of(3, &parts)).unwrap();
         subject.note(value.into());
-        let kind = rng.of(&[Kind::LIST, Kind::STRUCT, Kind::PAIR, Kind::MAP, Kind::U8ARR]);
-        let bits = subject.handle(rng, kind);
-        let _ = subject.heap.freeze(abi::cell(bits).unwrap());
+        const FROZEN: [Kind; 8] = [
+            Kind::LIST,
+            Kind::STRUCT,
+            Kind::PAIR,
+            Kind::MAP,
+            Kind::U8ARR,
+            Kind::F64ARR,
+            Kind::I64ARR,
+            Kind::BYTES,
+        ];
+        for kind in FROZEN.into_iter().filter(|_| n % 5 == 0) {
+            let bits = subject.handle(rng, kind);
+            let _ = subject.heap.freeze(abi::cell(bits).unwrap());
+        }
     }
 }
 
