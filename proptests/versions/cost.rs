@@ -124,7 +124,9 @@ fn the_last_version_takes_its_block_over() {
     heap.verify().unwrap();
     // While there are two, the one that is changed moves.
     let third = heap.append(second, 8.into()).unwrap();
+    let mut hint = heap.hint(second, ..).unwrap();
     heap.get_mut(second).unwrap().set(0, 9.into()).unwrap();
+    assert_eq!(hint.get(&heap, 0), Ok(9.into())); // where it lies now
     assert!(off(&heap, third) == block && off(&heap, second) != block);
     assert_eq!(heap.display(third).to_string(), "[7, 2, 2, 2, 3, 6, 8]");
     assert_eq!(heap.display(second).to_string(), "[9, 2, 2, 2, 3, 6]");
