@@ -27,6 +27,16 @@ pub(super) fn verify_flags(kind: Kind, shape: &Shape, slot: Slot) -> Result<(), 
 }
 
 impl<const BITS: u32> Arena<BITS> {
+    /// The addresses of the dense slots and of the words of memory, for reads.
+    pub(crate) fn addresses(&self) -> (*const Slot, *const u64) {
+        (self.slots.as_ptr(), self.memory().as_ptr())
+    }
+
+    /// [`Arena::addresses`], of which the memory may be written.
+    pub(crate) fn addresses_mut(&mut self) -> (*const Slot, *mut u64) {
+        (self.slots.as_ptr(), self.blocks.memory_mut().as_mut_ptr())
+    }
+
     /// Checks slots and blocks. `bits` has a bit for every word of memory, all of
     /// them zero; some are set afterwards.
     ///

@@ -247,8 +247,7 @@ impl Memory {
             self.words.resize(words, 0);
             account.note_moved();
         }
-        let old = core::mem::replace(&mut self.pages, pages);
-        Ok(u64::from(old))
+        Ok(u64::from(core::mem::replace(&mut self.pages, pages)))
     }
 
     /// The pages, and the capacity in words.

@@ -252,16 +252,6 @@ impl<const BITS: u32> Arena<BITS> {
         self.slots.as_slice()
     }
 
-    /// The addresses of the dense slots and of the words of memory, for reads.
-    pub(crate) fn addresses(&self) -> (*const Slot, *const u64) {
-        (self.slots.as_ptr(), self.memory().as_ptr())
-    }
-
-    /// [`Arena::addresses`], of which the memory may be written.
-    pub(crate) fn addresses_mut(&mut self) -> (*const Slot, *mut u64) {
-        (self.slots.as_ptr(), self.blocks.memory_mut().as_mut_ptr())
-    }
-
     /// The number of indices that a slot had at any time.
     pub(crate) fn indices(&self) -> usize {
         self.slots.len()
