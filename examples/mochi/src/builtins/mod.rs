@@ -141,10 +141,7 @@ builtins! {
     };
 
     // Lists, maps and bytes.
-    Append ["append", "push"] List (2, 2) => appended, |cx, [x, y, _], _| {
-        let copy = copy_list(cx, x)?;
-        push(cx, copy, y)
-    };
+    Append ["append", "push"] List (2, 2) => appended, |cx, [x, y, _], _| append(cx, x, y, false);
     Concat ["concat"] List (0, MANY) => |args| {
         args.iter().cloned().reduce(|a, b| a.join(&b)).unwrap_or(Type::Any)
     }, |cx, [x, ..], all| {

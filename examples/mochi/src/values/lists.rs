@@ -1,6 +1,6 @@
 //! Lists of any kind: `List`, the arrays of numbers, and `Bytes`.
 
-use segheap::{Cell, Heap, Kind, List, Map, Unpacked};
+use segheap::{Cell, Heap, Kind, List, Map, Unpacked, abi};
 
 use super::*;
 use crate::format::Fragment;
@@ -112,30 +112,37 @@ pub(crate) fn copy_list(heap: &mut Heap, list: Cell) -> Outcome<Cell> {
     alloc_list(heap, &cells)
 }
 
+/// The elements of two lists, as a new one; amortised O(elements of `y`) if they are of one kind.
 pub(crate) fn concat_lists(heap: &mut Heap, x: Cell, y: Cell) -> Outcome<Cell> {
-    let list = copy_list(heap, x)?;
-    if list.kind() == y.kind() {
-        heap.append_across_any(list, y, ..)?;
-        return Ok(list);
+    if x.kind() == y.kind() {
+        dispatch_list!(x, K => return Ok(heap.append_all::<K>(x, y)?.into()), {});
     }
     let cells = [elements(heap, x)?, elements(heap, y)?].concat();
     alloc_list(heap, &cells)
 }
 
-/// Appends to a list in place. Returns the list: a new `List` if an array of numbers cannot hold the
-/// element.
-pub(crate) fn push(heap: &mut Heap, list: Cell, value: Cell) -> Outcome<Cell> {
+/// Appends to a list, in place if that is the variable's own; else the old list stays as it is, in
+/// amortised O(1) for the last one that was made of another so. Returns the list: a new `List` if an
+/// array of numbers cannot hold the element.
+pub(crate) fn append(heap: &mut Heap, list: Cell, value: Cell, owned: bool) -> Outcome<Cell> {
     let loses_type = list.kind() == Some(Kind::F64ARR) && value.as_float().is_none();
     dispatch_list!(list, K => match Native::from_cell(heap, value) {
-        Ok(item) if !loses_type => {
+        Ok(item) if !loses_type && owned => {
             heap.get_mut::<K>(list)?.push(item)?;
             return Ok(list);
         }
+        Ok(item) if !loses_type => return Ok(heap.append::<K>(list, item)?.into()),
         Err(trap) if list.kind() == Some(Kind::BYTES) => return Err(trap),
         _ => {}
     }, {});
     let cells = [elements(heap, list)?, vec![value]].concat();
     alloc_list(heap, &cells)
+}
+
+/// Whether a list may share its block with others, so that a write to it copies it.
+pub(crate) fn is_version(heap: &Heap, list: Cell) -> bool {
+    let slot = list.kind().and_then(|kind| abi::slot(heap, kind, abi::bits(list) as u32));
+    slot.is_some_and(|[.., room]| room & abi::layout::slot::SHARED != 0)
 }
 
 /// Converts a temporary `List` to the kind of the list that its elements come from.

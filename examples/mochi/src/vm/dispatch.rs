@@ -111,8 +111,9 @@ impl Vm {
                             attempt!(list.push($value));
                         } else {
                             let cell = attempt!($value.to_cell(cx));
-                            r!(c[$list]) = attempt!(append_slow(cx, r!(c[$list]), cell, owned));
-                            r!(i[$owned]) = 1;
+                            let (list, owned) = attempt!(append_slow(cx, r!(c[$list]), cell, owned));
+                            r!(c[$list]) = list;
+                            r!(i[$owned]) = owned.into();
                         }
                     }};
                 }
@@ -286,7 +287,7 @@ impl Vm {
                     Op::NewList(d, first, n) => alloc_into!(d, cx.alloc(List::of(regs!(c, first, n)))),
                     Op::NewI(d, first, n) => alloc_into!(d, cx.alloc(I64Arr::of(regs!(i, first, n)))),
                     Op::NewF(d, first, n) => alloc_into!(d, cx.alloc(F64Arr::of(regs!(f, first, n)))),
-                    Op::Push(list, a) => alloc_into!(list, push(cx, r!(c[list]), r!(c[a]))),
+                    Op::Push(list, a) => alloc_into!(list, append(cx, r!(c[list]), r!(c[a]), true)),
                     Op::AppendC(list, a, owned) => append!(List, list, owned, r!(c[a])),
                     Op::AppendI(list, a, owned) => append!(I64Arr, list, owned, r!(i[a])),
                     Op::AppendF(list, a, owned) => append!(F64Arr, list, owned, r!(f[a])),

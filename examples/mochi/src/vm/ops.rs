@@ -53,10 +53,16 @@ pub(super) fn resolve_callee(
 }
 
 /// `xs = append(xs, x)` where the list is shared or of another kind than its static type suggests.
+/// Returns the list, and whether the variable owns it: another append may work in place.
 #[cold]
-pub(super) fn append_slow(heap: &mut Heap, list: Cell, value: Cell, owned: bool) -> Outcome<Cell> {
-    let list = if owned { list } else { copy_list(heap, list)? };
-    push(heap, list, value)
+pub(super) fn append_slow(
+    heap: &mut Heap,
+    list: Cell,
+    value: Cell,
+    owned: bool,
+) -> Outcome<(Cell, bool)> {
+    let list = append(heap, list, value, owned)?;
+    Ok((list, !is_version(heap, list)))
 }
 
 /// Proves the hint for all elements of a list.
@@ -78,7 +84,8 @@ pub(super) fn get_hinted(heap: &mut Heap, hint: &mut Hint, index: i64) -> Outcom
     }
 }
 
-/// Concatenates strings and integers, which are formatted on the native stack.
+/// Concatenates strings and integers, which are formatted on the native stack. A long string with
+/// short ones after it is likely to go on growing: it is continued, in amortised O(1).
 pub(super) fn concat(heap: &mut Heap, parts: &[Cell]) -> Outcome<Cell> {
     let mut buffers = SmallVec::<[_; 4]>::from_elem(itoa::Buffer::new(), parts.len());
     let mut text_parts = SmallVec::<[TextPart<'_>; 4]>::new();
@@ -89,7 +96,21 @@ pub(super) fn concat(heap: &mut Heap, parts: &[Cell]) -> Outcome<Cell> {
             None => TextPart::Whole(heap.string(&decimal(heap, part))?),
         });
     }
+    if let [text, rest @ ..] = parts
+        && is_growing(heap, *text, rest)
+    {
+        let rest = heap.concat(&text_parts[1..])?;
+        return Ok(heap.append_text(*text, rest)?);
+    }
     Ok(heap.concat(&text_parts)?)
+}
+
+/// Whether a string in the arena is long, and what comes after it is not.
+fn is_growing(heap: &Heap, text: Cell, rest: &[Cell]) -> bool {
+    let len = |cell| heap.text(cell).map_or(0, |text| text.len());
+    text.kind() == Some(Kind::STR)
+        && len(text) >= 256
+        && rest.iter().map(|&part| len(part)).sum::<usize>() < 64
 }
 
 /// A slice by start, end and step.
