@@ -13,6 +13,7 @@ use super::{Entry, Slots, cells, heap, total, words, writing};
 pub(crate) const COMPARISONS: &[Entry] = &[
     ("push 1M to one list", push),
     ("extend one list to 1M, by 64", extend),
+    ("append to a list as a value, 100,000 times", append),
     ("push to 62,500 lists of 16, list by list", || grow(62_500)),
     ("push to 62,500 lists of 16, round-robin", || round_robin(62_500, 16)),
     ("push to 1,000 lists of 1,000, round-robin", || round_robin(1_000, 1_000)),
@@ -286,4 +287,45 @@ fn round_robin(lists: usize, len: u32) -> Comparison {
 
 pub(super) fn all_lists((heap, lists): &(Heap, Vec<Handle<List>>)) -> u64 {
     lists.iter().fold(0, |sum, &list| sum.wrapping_add(list_bits(heap, list)))
+}
+
+#[inline(never)]
+fn append_heap(heap: &mut Heap, n: u32) -> Result<Handle<List>, Error> {
+    let mut list = heap.alloc(List::of(&[]))?;
+    for i in 0..n {
+        let longer = heap.append(list, Cell::from(i))?;
+        heap.free(list)?;
+        list = longer;
+    }
+    Ok(list)
+}
+
+/// A list that grows as a value, and the one before is garbage: `xs = append(xs, x)`.
+fn append() -> Comparison {
+    comparison(
+        100_000,
+        100_000_u32,
+        [
+            ("segheap", |n| {
+                writing(
+                    {
+                        let mut heap = heap();
+                        let list = heap.alloc(List::of(&[])).unwrap();
+                        (heap, list)
+                    },
+                    move |(heap, list)| *list = append_heap(heap, *n).unwrap(),
+                    |(heap, list)| total(&words(heap.get(*list).unwrap().as_slice())),
+                    |(heap, _): &mut (Heap, Handle<List>)| heap.clear(),
+                )
+            }),
+            ("Vec", |n| {
+                writing(
+                    Vec::new(),
+                    move |vec| push_vec(vec, *n),
+                    |vec| total(vec),
+                    |vec| *vec = Vec::new(),
+                )
+            }),
+        ],
+    )
 }

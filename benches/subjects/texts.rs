@@ -15,6 +15,7 @@ pub(crate) const COMPARISONS: &[Entry] = &[
     ("text of 1,024 bytes, alloc", || texts(1_024)),
     ("text of 16 bytes, alloc and free", alloc_free),
     ("text of 16 bytes, alloc all, free all", alloc_all_free_all),
+    ("append a byte to a text as a value, 100,000 times", growing),
 ];
 
 fn text(len: usize) -> String {
@@ -150,6 +151,39 @@ fn alloc_all_free_all() -> Comparison {
                     boxes.clear();
                     0
                 })
+            }),
+        ],
+    )
+}
+
+/// A text that grows by a byte as a value, and the one before is garbage: `s = s + "x"`.
+fn growing() -> Comparison {
+    comparison(
+        100_000,
+        100_000,
+        [
+            ("segheap", |n| {
+                writing(
+                    (heap(), Cell::NULL),
+                    move |(heap, text)| {
+                        *text = heap.string("").unwrap();
+                        for _ in 0..*n {
+                            let old = *text;
+                            *text = heap.append_text(old, black_box("x")).unwrap();
+                            let _ = heap.free(old);
+                        }
+                    },
+                    |(heap, text)| sum([heap.text(*text).unwrap().to_vec()].iter()),
+                    |(heap, _): &mut (Heap, Cell)| heap.clear(),
+                )
+            }),
+            ("String", |n| {
+                writing(
+                    String::new(),
+                    move |text| (0..*n).for_each(|_| text.push_str(black_box("x"))),
+                    |text| sum([text.as_bytes()].iter()),
+                    |text| *text = String::new(),
+                )
             }),
         ],
     )
