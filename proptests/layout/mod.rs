@@ -303,3 +303,17 @@ fn addresses_are_those_of_the_words() {
     }
     assert_eq!(bases.arenas[13], abi::Base::default());
 }
+
+/// Slots and memories that grow within the capacity of their vectors.
+#[test]
+fn promises_hold_while_arenas_grow() {
+    let mut heap = support::heap(6);
+    for n in 0..4_000 {
+        let before = abi::bases_mut(&mut heap);
+        heap.alloc(Pair::of(n.into(), Cell::NULL)).unwrap();
+        check_promises(&before, &[], &heap);
+        let before = abi::bases_mut(&mut heap);
+        heap.alloc(I64Arr::zeroed(100)).unwrap();
+        check_promises(&before, &[], &heap);
+    }
+}
