@@ -324,3 +324,17 @@ fn blocks_and_generations_of_new_objects() {
     assert_eq!(abi::block_words(slot::CAP_MASK), None, "its class has more words");
     assert_eq!(abi::block_words(u32::MAX), None);
 }
+
+/// Slots and memories that grow within the capacity of their vectors.
+#[test]
+fn promises_hold_while_arenas_grow() {
+    let mut heap = support::heap(6);
+    for n in 0..4_000 {
+        let before = abi::bases_mut(&mut heap);
+        heap.alloc(Pair::of(n.into(), Cell::NULL)).unwrap();
+        check_promises(&before, &[], &heap);
+        let before = abi::bases_mut(&mut heap);
+        heap.alloc(I64Arr::zeroed(100)).unwrap();
+        check_promises(&before, &[], &heap);
+    }
+}
