@@ -3,6 +3,7 @@
 //! section 4, and ARCHITECTURE.md of segheap).
 
 use segheap::Kind;
+use segheap::abi::layout::{cell, key, slot, table};
 
 /// The memories of a module: one for each kind, in the order of the selectors, and these.
 pub(crate) const MEMORIES: u32 = 17;
@@ -60,45 +61,46 @@ pub(crate) const PAGE_SLOTS: u64 = 512;
 pub(crate) const PAGE_STORED: u64 = 1 << 32;
 /// The bytes of a slot, and its fields: key, length, first word of the block, and words of
 /// the block with flags.
-pub(crate) const SLOT: u64 = 16;
-pub(crate) const SLOT_KEY: u64 = 0;
-pub(crate) const SLOT_LEN: u64 = 4;
-pub(crate) const SLOT_OFF: u64 = 8;
-pub(crate) const SLOT_ROOM: u64 = 12;
+pub(crate) const SLOT: u64 = slot::BYTES as u64;
+pub(crate) const SLOT_KEY: u64 = slot::KEY as u64;
+pub(crate) const SLOT_LEN: u64 = slot::LEN as u64;
+pub(crate) const SLOT_OFF: u64 = slot::OFF as u64;
+pub(crate) const SLOT_ROOM: u64 = slot::CAP as u64;
 /// The high half of a word whose tag is that of a handle, and of a free slot.
-pub(crate) const KEY_HANDLE: u32 = 0xFFFF_0000;
-pub(crate) const KEY_FREE: u32 = 0xFFFE_0000;
+pub(crate) const KEY_HANDLE: u32 = key::LIVE;
+pub(crate) const KEY_FREE: u32 = key::FREE;
 /// The key of a retired slot.
-pub(crate) const RETIRED: u32 = 0xFFFE_1000;
-pub(crate) const GENERATION: u32 = 0xFFF;
+pub(crate) const RETIRED: u32 = key::RETIRED;
+pub(crate) const GENERATION: u32 = key::GENERATION;
 /// The factor that spreads the generations of slots.
 pub(crate) const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 /// The words of a block in the last field of a slot, below the flags.
-pub(crate) const CAP: u32 = segheap::abi::layout::slot::CAP_MASK;
+pub(crate) const CAP: u32 = slot::CAP_MASK;
 /// Flag of a slot: the object is a key by its content.
-pub(crate) const VALUE: u32 = 1 << 30;
+pub(crate) const VALUE: u32 = slot::VALUE;
 
 /// Tags of cells.
-pub(crate) const TAG_DEOPT: u64 = 0xFFF8;
-pub(crate) const TAG_SHORT: u64 = 0xFFF9;
-pub(crate) const TAG_INT: u64 = 0xFFFA;
-pub(crate) const TAG_BOOL: u64 = 0xFFFB;
-pub(crate) const TAG_NULL: u64 = 0xFFFC;
-pub(crate) const TAG_HOLE: u64 = 0xFFFD;
-pub(crate) const TAG_HANDLE: u64 = 0xFFFF;
+pub(crate) const TAG_DEOPT: u64 = cell::DEOPT;
+pub(crate) const TAG_SHORT: u64 = cell::SHORT_STR;
+pub(crate) const TAG_INT: u64 = cell::INT;
+pub(crate) const TAG_BOOL: u64 = cell::BOOL;
+pub(crate) const TAG_NULL: u64 = cell::NULL;
+pub(crate) const TAG_HOLE: u64 = cell::HOLE;
+pub(crate) const TAG_HANDLE: u64 = cell::HANDLE;
 /// The only NaN of a cell, and the bits of an infinity.
-pub(crate) const NAN: u64 = 0x7FF8 << 48;
+pub(crate) const NAN: u64 = cell::NAN;
 pub(crate) const INFINITY: u64 = 0x7FF0 << 48;
 
 /// The words before the entries of a map: counts and flags, the number of the next entry,
 /// and where the index is.
-pub(crate) const TABLE: u32 = 3;
+#[allow(clippy::cast_possible_truncation, reason = "a few words")]
+pub(crate) const TABLE: u32 = table::HEADER as u32;
 /// Flags in the high half of the first word, above the positions.
-pub(crate) const OWN: u32 = 1 << 27;
-pub(crate) const SEQUENCED: u32 = 1 << 29;
-pub(crate) const BOXED: u32 = 1 << 30;
-pub(crate) const DENSE: u32 = 1 << 31;
-pub(crate) const POSITIONS: u32 = OWN - 1;
+pub(crate) const OWN: u32 = table::OWN;
+pub(crate) const SEQUENCED: u32 = table::SEQUENCED;
+pub(crate) const BOXED: u32 = table::BOXED;
+pub(crate) const DENSE: u32 = table::DENSE;
+pub(crate) const POSITIONS: u32 = table::CAPACITY;
 
 /// The place of an arena in the order of an image.
 pub(crate) fn place(selector: u64) -> u64 {
