@@ -327,6 +327,54 @@ fn large_and_deep_values_fail_without_recursion() {
     assert_eq!(heap.map_get(map, same), Ok(Some(1.into())));
 }
 
+/// Free buckets are zero, as are the high bits of some hashes: a key of such a hash behind a
+/// free bucket of its group is found all the same.
+#[test]
+fn keys_behind_a_free_bucket_are_found() -> Result<(), Error> {
+    const ENTRIES: u32 = 1 << 16;
+    // A table has two buckets for a position, in groups of four.
+    const BUCKETS: u32 = 2 * ENTRIES;
+    let makers: [fn(&mut Heap, u32) -> Result<Cell, Error>; 4] = [
+        |heap, n| heap.string(&format!("a longer text {n}")),
+        |heap, n| heap.intern(&format!("a symbol {n}")),
+        |heap, n| Ok(heap.alloc_value(Pair::of(1.into(), n.into()))?.into()),
+        |_, n| Ok(n.into()),
+    ];
+    for make in makers {
+        let mut heap = heap(1);
+        let map = heap.alloc(Map::new())?;
+        heap.get_mut(map)?.reserve(ENTRIES as usize)?;
+        // More entries than are compared one by one.
+        for n in 0..16 {
+            heap.map_insert(map, f64::from(n).into(), Cell::NULL)?;
+        }
+        let mut find = |heap: &mut Heap, wanted: &dyn Fn(u32) -> bool| {
+            for n in 0..8 * BUCKETS {
+                let key = make(heap, n)?;
+                if wanted(heap.hash(key)?) {
+                    return Ok((n, key));
+                }
+            }
+            Err(Error::Changed)
+        };
+        let (n, behind) = find(&mut heap, &|hash| hash < BUCKETS)?;
+        let group = heap.hash(behind)? / 4;
+        let in_group = |hash: u32| hash >= BUCKETS && hash % BUCKETS / 4 == group;
+        let (_, before) = find(&mut heap, &in_group)?;
+        heap.map_insert(map, before, 1.into())?;
+        heap.map_insert(map, behind, 2.into())?;
+        assert_eq!(heap.get_mut(map)?.remove(before)?, Some((before, 1.into())));
+        let equal = make(&mut heap, n)?;
+        for key in [behind, equal] {
+            assert_eq!(heap.map_get(map, key)?, Some(2.into()), "{}", heap.display(key));
+            assert_eq!(heap.get(map)?.get(key)?, Some(2.into()), "{}", heap.display(key));
+            assert_eq!(heap.map_insert(map, key, 2.into())?, Some(2.into()));
+        }
+        assert_eq!(heap.get(map)?.len(), 17);
+    }
+    Ok(())
+}
+
 /// An ordered table, whose keys collide, orders values, too.
 #[test]
 fn values_that_collide_are_found() {

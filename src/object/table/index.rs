@@ -208,13 +208,14 @@ impl<'h> Table<&'h [u64]> {
         })
     }
 
-    /// The first bucket of this hash in the first group of its probe sequence, the position to
-    /// which it refers, and the key there: most likely the only one.
+    /// The first bucket in use of this hash in the first group of its probe sequence, the
+    /// position to which it refers, and the key there: most likely the only one.
     #[inline(always)]
     pub(crate) fn candidate(&self, hash: u32) -> Option<(usize, u32, Cell)> {
         let index = Index::of(self.words)?;
-        let (bucket, link) = index.hit(index.home(hash), hash, Some)?;
-        let position = link.checked_sub(1)?;
+        // A free bucket, too, may have the hash.
+        let used = |link: u32| link.checked_sub(1);
+        let (bucket, position) = index.hit(index.home(hash), hash, used)?;
         Some((bucket, position, self.key(position)?))
     }
 
