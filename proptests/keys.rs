@@ -334,7 +334,8 @@ fn keys_behind_a_free_bucket_are_found() -> Result<(), Error> {
     const ENTRIES: u32 = 1 << 16;
     // A table has two buckets for a position, in groups of four.
     const BUCKETS: u32 = 2 * ENTRIES;
-    let makers: [fn(&mut Heap, u32) -> Result<Cell, Error>; 4] = [
+    type Make = fn(&mut Heap, u32) -> Result<Cell, Error>;
+    let makers: [Make; 4] = [
         |heap, n| heap.string(&format!("a longer text {n}")),
         |heap, n| heap.intern(&format!("a symbol {n}")),
         |heap, n| Ok(heap.alloc_value(Pair::of(1.into(), n.into()))?.into()),
@@ -348,7 +349,7 @@ fn keys_behind_a_free_bucket_are_found() -> Result<(), Error> {
         for n in 0..16 {
             heap.map_insert(map, f64::from(n).into(), Cell::NULL)?;
         }
-        let mut find = |heap: &mut Heap, wanted: &dyn Fn(u32) -> bool| {
+        let find = |heap: &mut Heap, wanted: &dyn Fn(u32) -> bool| {
             for n in 0..8 * BUCKETS {
                 let key = make(heap, n)?;
                 if wanted(heap.hash(key)?) {
@@ -407,6 +408,63 @@ fn values_that_collide_are_found() {
         }
     }
     assert_eq!(heap.verify(), Ok(()));
+}
+
+/// Two values of one hash are two keys.
+#[test]
+fn values_of_one_hash_are_told_apart() -> Result<(), Error> {
+    const VALUES: u32 = 400_000;
+    let mut heap = heap(1);
+    let value = |heap: &mut Heap, n: u32| heap.alloc_value(Pair::of(n.into(), 1.into()));
+    let mut by_hash = HashMap::new();
+    let mut twins = Vec::new();
+    for n in 0..VALUES {
+        let key = value(&mut heap, n)?;
+        if let Some(other) = by_hash.insert(heap.hash(key.cell())?, n) {
+            twins.push((other, n));
+        }
+        heap.free(key)?;
+    }
+    assert!(twins.len() > 3);
+    for (one, other) in twins {
+        let map = heap.alloc(Map::new())?;
+        for n in 0..16 {
+            heap.map_insert(map, n.into(), Cell::NULL)?;
+        }
+        let [one, other] = [value(&mut heap, one)?.cell(), value(&mut heap, other)?.cell()];
+        assert_eq!(heap.map_insert(map, one, 1.into())?, None);
+        assert_eq!(heap.map_get(map, other)?, None);
+        assert_eq!(heap.map_insert(map, other, 2.into())?, None);
+        assert_eq!(
+            [heap.map_get(map, one)?, heap.map_get(map, other)?],
+            [1, 2].map(|n| Some(n.into()))
+        );
+        assert_eq!(heap.get_mut(map)?.remove(one)?, Some((one, 1.into())));
+        assert_eq!([heap.map_get(map, one)?, heap.map_get(map, other)?], [None, Some(2.into())]);
+    }
+    Ok(())
+}
+
+#[test]
+fn own_hashes_ask_about_each_key_once() -> Result<(), Error> {
+    for keys in [0, 1, 2, 4, 5, 6, 40] {
+        let mut heap = heap(1);
+        let map = heap.alloc(Map::new())?;
+        let never = |_: &mut Heap, _, _| Ok::<bool, Error>(false);
+        for n in 0..keys {
+            heap.map_insert_by(map, n.into(), n.into(), 7, never)?;
+        }
+        let mut asked = Vec::new();
+        let found =
+            heap.map_get_by(map, 99.into(), 7, |_: &mut Heap, key: Cell, other: Cell| {
+                assert_eq!(key, Cell::from(99));
+                asked.push(other.as_int());
+                Ok::<bool, Error>(false)
+            })?;
+        asked.sort_unstable();
+        assert_eq!((found, asked), (None, (0..keys).map(|n| Some(n.into())).collect()));
+    }
+    Ok(())
 }
 
 /// Keys are equal modulo `modulus`, and so are their hashes, of which there are `hashes`.

@@ -294,3 +294,25 @@ fn a_recycled_slot_is_no_symbol() {
     assert!(met, "the generation came again");
     heap.verify().unwrap();
 }
+
+/// What is known of a slot without a symbol is that of no cell: not of floats whose low bits are
+/// its number either.
+#[test]
+fn floats_are_no_symbols() -> Result<(), Error> {
+    const KEYS: u64 = 64;
+    let mut heap = heap(1);
+    for n in 0..KEYS {
+        heap.string(&text(n as usize))?;
+    }
+    heap.intern("the last text of all")?;
+    let map = heap.alloc(Map::new())?;
+    let key = |n| Cell::from(f64::from_bits(n));
+    for n in 1..KEYS {
+        assert!(!heap.is_symbol(key(n)));
+        assert_eq!(heap.map_insert(map, key(n), Cell::TRUE)?, None);
+    }
+    for n in 1..KEYS {
+        assert_eq!(heap.map_get(map, key(n))?, Some(Cell::TRUE), "{n}");
+    }
+    Ok(())
+}

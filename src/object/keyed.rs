@@ -83,6 +83,9 @@ impl<'h> Keys<'h> {
     /// [`Error::OtherHash`] if a VM gives the hashes; those of [`Keys::key`].
     #[inline(never)]
     fn locate_any(self, table: Table<&[u64]>, key: Cell) -> Result<Located> {
+        if let Some(found) = self.locate_plain(table, key) {
+            return Ok(found);
+        }
         if table.is_own() {
             return Err(Error::OtherHash);
         }
@@ -93,6 +96,22 @@ impl<'h> Keys<'h> {
             return Ok((key.hash, found));
         }
         Ok((key.hash, table.find(key.hash, |entry| self.same(&key, entry))))
+    }
+
+    /// [`Keys::locate`] of a value of a few integers. `None` for other keys, and if the table
+    /// has to be searched further.
+    #[inline(always)]
+    pub(crate) fn locate_plain(self, table: Table<&[u64]>, key: Cell) -> Option<Located> {
+        let (value, hash) = self.plain_value(key)?;
+        match table.candidate(hash) {
+            Some((bucket, position, entry)) => {
+                self.is_plain_value(entry, value).then_some((hash, Ok((bucket, position))))
+            }
+            None => {
+                let free = table.free_near(hash);
+                (free != usize::MAX).then_some((hash, Err(free)))
+            }
+        }
     }
 
     /// [`Keys::locate`] in an ordered table. O(used) if it meets the entry of a text or an

@@ -10,7 +10,7 @@ use bytemuck::cast_slice;
 use super::keys::{Class, Keys};
 use crate::arena::{Arena, Slot};
 use crate::words::{
-    Cell, Element, Elements, Error, GENERATION_MASK, KeyHasher, Result, to_u64, to_usize,
+    Cell, Element, Elements, Error, GENERATION_MASK, KeyBy, KeyHasher, Result, to_u64, to_usize,
 };
 
 /// Levels of parts within parts, but for those that are last.
@@ -73,19 +73,24 @@ impl<'h> Value<'h> {
     }
 
     #[inline(always)]
+    fn header_words(&self) -> u32 {
+        self.arena.shape().header
+    }
+
+    #[inline(always)]
     fn head_of(&self, header: u64) -> [u64; 2] {
         let kind = to_u64(self.arena.kind().index());
         [kind << 32 | u64::from(self.slot.len), header]
     }
 
-    /// The header, and the elements if they are a few cells.
+    /// The header and the elements, if these are a few cells.
     #[inline(always)]
-    fn flat(&self) -> Option<(u64, &'h [Cell])> {
+    fn flat(&self) -> Option<&'h [u64]> {
         let shape = self.arena.shape();
-        let is_flat = shape.elements == Elements::Cells && self.slot.len <= FLAT;
-        let words = self.arena.used(self.slot).ok().filter(|_| is_flat)?;
-        let (header, body) = words.split_at_checked(to_usize(shape.header))?;
-        Some((header.first().copied().unwrap_or(0), Cell::slice(body)))
+        if !matches!(shape.elements, Elements::Cells) || self.slot.len > FLAT {
+            return None;
+        }
+        self.arena.words(self.slot, to_usize(shape.header.wrapping_add(self.slot.len))).ok()
     }
 
     /// The elements, as words of the block.
@@ -105,11 +110,11 @@ impl<'h> Value<'h> {
     /// so that none of its parts was freed.
     #[inline]
     fn is_same_flat(&self, other: &Value<'h>) -> Option<bool> {
-        let ((header, parts), (of_other, others)) = (self.flat()?, other.flat()?);
-        let is_alike = self.arena.kind() == other.arena.kind() && self.slot.len == other.slot.len;
-        let mut both = parts.iter().zip(others);
-        let is_same = is_alike && header == of_other;
-        Some(is_same && both.all(|(a, b)| a == b))
+        let (words, others) = (self.flat()?, other.flat()?);
+        if self.arena.kind() != other.arena.kind() || words.len() != others.len() {
+            return Some(false);
+        }
+        Some(words.iter().zip(others).all(|(a, b)| a == b))
     }
 
     /// The bytes of elements that are neither cells nor floats.
@@ -132,9 +137,33 @@ fn float_keys(body: &[u64]) -> impl Iterator<Item = u64> {
 
 impl<'h> Keys<'h> {
     /// The value that a cell refers to, if it is one.
+    #[inline(always)]
     fn value(self, cell: Cell) -> Option<Value<'h>> {
         let arena = self.arena(cell).filter(|_| cell.is_handle())?;
         Value::of(arena, arena.find(cell)?)
+    }
+
+    /// Whether a cell is a handle of a kind whose objects are keys by their identity, or by
+    /// their content.
+    #[inline(always)]
+    pub(crate) fn is_of_values(self, cell: Cell) -> bool {
+        let arena = self.arena(cell).filter(|_| cell.is_handle());
+        arena.is_some_and(|arena| matches!(arena.shape().key, KeyBy::Identity))
+    }
+
+    /// A live value of a few integers, and its hash; `None` for other keys.
+    #[inline(always)]
+    pub(crate) fn plain_value(self, cell: Cell) -> Option<(Value<'h>, u32)> {
+        let arena = self.arena(cell).filter(|_| self.is_of_values(cell))?;
+        let value = Value::of(arena, arena.find(cell)?)?;
+        Some((value, self.hash_flat(value)?))
+    }
+
+    /// Whether an entry is a live value with the same few parts as one of integers.
+    #[inline(always)]
+    pub(crate) fn is_plain_value(self, entry: Cell, value: Value<'h>) -> bool {
+        let other = self.value(entry);
+        other.is_some_and(|other| value.is_same_flat(&other) == Some(true))
     }
 
     /// The hash of a value. O(parts).
@@ -158,12 +187,14 @@ impl<'h> Keys<'h> {
     }
 
     /// [`Keys::hash_value`] of a few parts that are integers, which are hashed as their bits.
-    #[inline]
+    #[inline(always)]
     fn hash_flat(self, value: Value<'h>) -> Option<u32> {
-        let (header, parts) = value.flat()?;
+        let (header, parts) = value.flat()?.split_at_checked(to_usize(value.header_words()))?;
         let mut hasher = self.hasher();
-        value.head_of(header).into_iter().for_each(|word| hasher.word(word));
-        for &part in parts {
+        let [head, header] = value.head_of(header.first().copied().unwrap_or(0));
+        hasher.word(head);
+        hasher.word(header);
+        for part in Cell::slice(parts) {
             hasher.word(part.as_int().map(|_| part.bits())?);
         }
         Some(hasher.finish())

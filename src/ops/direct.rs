@@ -4,6 +4,7 @@
 
 use crate::heap::{Heap, Store};
 use crate::kinds::{Map, Set, Struct};
+use crate::object::table::{Table, copied};
 use crate::object::{
     Keyed, Mutable, Sequence, View, entry_at, entry_of_int, find_symbol, insert_int,
 };
@@ -381,6 +382,9 @@ fn map_get_any(store: &Store, map: Cell, key: Cell) -> Result<Option<Cell>> {
 
 #[inline(never)]
 fn map_get_further(store: &Store, map: Cell, key: Cell) -> Result<Option<Cell>> {
+    if let Some(found) = value_of_value(store, map, key) {
+        return Ok(found);
+    }
     Ok(store.get::<Map>(map)?.find_further(key)?.map(|entry| entry.1))
 }
 
@@ -395,6 +399,22 @@ fn entry_of_symbol<K: Keyed>(
     let hash = keys.symbol_hash(key)?;
     let (words, used) = store.arenas().get(K::KIND)?.table(table)?;
     find_symbol::<K>(words, used, keys, hash, key)
+}
+
+/// What a map has for a value of a few integers; `None` where this takes longer.
+#[inline(always)]
+fn value_of_value(store: &Store, map: Cell, key: Cell) -> Option<Option<Cell>> {
+    let keys = store.keys();
+    if !keys.is_of_values(key) {
+        return None;
+    }
+    let (words, used) = store.arenas().get(Map::KIND)?.table(map)?;
+    let table = Table::new(words, used, Map::STRIDE);
+    let (_, found) = keys.locate_plain(table, key)?;
+    match found {
+        Ok((_, position)) => table.cells(position).map(|cells| Some(copied(cells).1)),
+        Err(_) => Some(None),
+    }
 }
 
 #[inline(never)]

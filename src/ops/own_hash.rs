@@ -83,8 +83,7 @@ impl Heap {
     /// [`Error::NotAHandle`], [`Error::Sealed`], [`Error::WrongKind`] or [`Error::Stale`] if
     /// `map` is no handle of a live map, and [`Error::Stale`] also if the key was freed;
     /// [`Error::Frozen`]; [`Error::OtherHash`] if the map has keys by the hash of the heap;
-    /// [`Error::Limit`] or [`Error::OutOfMemory`] if scratch memory cannot grow: before
-    /// `equal` is called. The first error of `equal`; [`Error::Changed`] if it has inserted or
+    /// [`Error::Limit`] or [`Error::OutOfMemory`] if scratch memory cannot grow. The first error of `equal`; [`Error::Changed`] if it has inserted or
     /// removed entries, or freed the map or one of the two keys. If the table cannot grow:
     /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
     /// [`Error::OutOfMemory`]. The map is as it was before, or as `equal` left it.
@@ -146,6 +145,13 @@ fn open(store: &Store, map: Cell) -> Result<Table<&[u64]>> {
     table(arena, arena.check(map)?, 2)
 }
 
+/// [`open`] except where a cold path has to.
+#[inline(always)]
+fn open_dense(store: &Store, map: Cell) -> Option<Table<&[u64]>> {
+    let (words, used) = store.arenas().get(Map::KIND)?.table(map)?;
+    Some(Table::new(words, used, Map::STRIDE))
+}
+
 /// The table of a map that is live and may change.
 fn table_mut(store: &mut Store, map: Cell) -> TableMut<'_> {
     let StoreParts { arenas, resources, .. } = store.parts();
@@ -168,14 +174,47 @@ struct Wanted {
 /// A key of the hash, and its position.
 type Candidate = (u32, Cell);
 
-/// The position and the value of the entry of a key, by its hash and `equal`. The keys to
-/// compare with are copied before the first call: it may have the table rebuilt.
+/// What is looked for, and a key of the hash, or that there is none. `None` if it is not near,
+/// and where a cold path finds out what is wrong.
+#[inline(always)]
+fn near(store: &Store, map: Cell, key: Cell, hash: u32) -> Option<(Wanted, Option<Candidate>)> {
+    let table = open_dense(store, map)?;
+    if !table.is_own() || !store.keys().is_usable(key) {
+        return None;
+    }
+    let wanted = Wanted { map, key, hash, stamp: table.stamp() };
+    Some((wanted, table.first_of_hash(hash)?))
+}
+
+/// The position and the value of the entry of a key, by its hash and `equal`.
+#[inline(always)]
 fn find<E: From<Error>>(
     heap: &mut Heap,
     map: Cell,
     key: Cell,
     hash: u32,
     mut equal: impl FnMut(&mut Heap, Cell, Cell) -> Result<bool, E>,
+) -> Result<Option<(u32, Cell)>, E> {
+    let mut asked = None;
+    if let Some((wanted, near)) = near(&heap.store, map, key, hash) {
+        let Some(candidate) = near else { return Ok(None) };
+        let found = ask(heap, wanted, candidate, &mut equal)?;
+        if found.is_some() {
+            return Ok(found);
+        }
+        asked = Some(candidate.1);
+    }
+    find_among(heap, (map, key, hash), asked, &mut equal)
+}
+
+/// [`find`] among all keys of the hash but one that has been `asked` about. The keys to compare
+/// with are copied before the first call: it may have the table rebuilt.
+#[inline(never)]
+fn find_among<E: From<Error>>(
+    heap: &mut Heap,
+    (map, key, hash): (Cell, Cell, u32),
+    asked: Option<Cell>,
+    equal: &mut impl FnMut(&mut Heap, Cell, Cell) -> Result<bool, E>,
 ) -> Result<Option<(u32, Cell)>, E> {
     let table = open(&heap.store, map)?;
     if !heap.store.keys().is_usable(key) {
@@ -191,68 +230,94 @@ fn find<E: From<Error>>(
     let wanted = Wanted { map, key, hash, stamp: table.stamp() };
     let (mut few, mut count) = ([(0, Cell::NULL); FEW], 0_usize);
     table.each_of_hash(hash, |position, cell| {
-        if let Some(place) = few.get_mut(count) {
-            *place = (position, cell);
+        if Some(cell) != asked {
+            if let Some(place) = few.get_mut(count) {
+                *place = (position, cell);
+            }
+            count = count.saturating_add(1);
         }
-        count = count.saturating_add(1);
     });
     if let Some(few) = few.get(..count) {
-        return ask(heap, wanted, few, &mut equal);
+        return ask_each(heap, wanted, few, equal);
     }
     heap.with_scratch(|heap, scratch| {
         let (mut candidates, mut pushed) = (Vec::new_in(scratch.bump), Ok(()));
         open(&heap.store, map)?.each_of_hash(hash, |position, cell| {
-            if pushed.is_ok() {
+            if pushed.is_ok() && Some(cell) != asked {
                 pushed = push(&mut candidates, (position, cell));
             }
         });
         pushed?;
         // What is asked may allocate: scratch memory counts against the limit.
         scratch.charge_callback(heap.store.account_mut());
-        Ok(ask(heap, wanted, &candidates, &mut equal))
+        Ok(ask_each(heap, wanted, &candidates, equal))
     })?
 }
 
-/// Asks `equal` about keys of the hash in turn; returns the position and the value of the
-/// first one that is equal.
-fn ask<E: From<Error>>(
+/// [`ask`] about keys in turn; returns the first one that is equal.
+fn ask_each<E: From<Error>>(
     heap: &mut Heap,
-    Wanted { map, key, hash, stamp }: Wanted,
+    wanted: Wanted,
     candidates: &[Candidate],
     equal: &mut impl FnMut(&mut Heap, Cell, Cell) -> Result<bool, E>,
 ) -> Result<Option<(u32, Cell)>, E> {
     for &candidate in candidates {
-        // A key that was freed equals none.
-        if !heap.store.keys().is_usable(candidate.1) {
-            continue;
-        }
-        let is_equal = equal(heap, key, candidate.1)?;
-        let keys = heap.store.keys();
-        let table = open(&heap.store, map).map_err(|_| Error::Changed)?;
-        if table.stamp() != stamp || !keys.is_usable(key) {
-            return Err(Error::Changed.into());
-        }
-        if is_equal {
-            let is_live = keys.is_usable(candidate.1);
-            let found = is_live.then(|| locate(table, hash, candidate)).flatten();
-            return found.map_or_else(|| Err(Error::Changed.into()), |found| Ok(Some(found)));
+        let found = ask(heap, wanted, candidate, equal)?;
+        if found.is_some() {
+            return Ok(found);
         }
     }
     Ok(None)
 }
 
+/// Asks `equal` about a key of the hash; returns its position and value if it is equal.
+#[inline(always)]
+fn ask<E: From<Error>>(
+    heap: &mut Heap,
+    Wanted { map, key, hash, stamp }: Wanted,
+    candidate: Candidate,
+    equal: &mut impl FnMut(&mut Heap, Cell, Cell) -> Result<bool, E>,
+) -> Result<Option<(u32, Cell)>, E> {
+    // A key that was freed equals none.
+    if !heap.store.keys().is_usable(candidate.1) {
+        return Ok(None);
+    }
+    let is_equal = equal(heap, key, candidate.1)?;
+    let keys = heap.store.keys();
+    let table = match open_dense(&heap.store, map) {
+        Some(table) => table,
+        None => open(&heap.store, map).map_err(|_| Error::Changed)?,
+    };
+    if table.stamp() != stamp || !keys.is_usable(key) {
+        return Err(Error::Changed.into());
+    }
+    if !is_equal {
+        return Ok(None);
+    }
+    let is_live = keys.is_usable(candidate.1);
+    let found = is_live.then(|| locate(table, hash, candidate)).flatten();
+    found.map_or_else(|| Err(Error::Changed.into()), |found| Ok(Some(found)))
+}
+
 /// The position and the value of a candidate. A rebuild that changes no entry may have moved
 /// it.
-#[inline]
+#[inline(always)]
 fn locate(table: Table<&[u64]>, hash: u32, (place, key): Candidate) -> Option<(u32, Cell)> {
-    let value = |position| {
-        let (found, value) = copied(table.entry_of_hash(position, hash)?);
-        (found == key).then_some((position, value))
-    };
-    if let Some(found) = value(place) {
-        return Some(found);
+    match table.entry(place).map(copied) {
+        Some((found, value)) if found == key && place < table.used() => Some((place, value)),
+        _ => locate_moved(table, hash, key),
     }
+}
+
+#[cold]
+#[inline(never)]
+fn locate_moved(table: Table<&[u64]>, hash: u32, key: Cell) -> Option<(u32, Cell)> {
     let mut moved = None;
-    table.each_of_hash(hash, |position, _| moved = moved.or_else(|| value(position)));
-    moved
+    table.each_of_hash(hash, |position, found| {
+        if found == key {
+            moved = moved.or(Some(position));
+        }
+    });
+    let position = moved?;
+    Some((position, copied(table.entry(position)?).1))
 }

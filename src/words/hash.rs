@@ -1,8 +1,8 @@
 //! [`HashSeeds`]: the seeded hash of keys.
 //!
 //! The hash of bytes is [`foldhash`](https://github.com/orlp/foldhash) by Orson Peters, that
-//! of a word begins as that does: a product, folded. They are fast, their seeds are
-//! secret, and they are not cryptographic. Tables bound what keys that collide all the same
+//! of a word begins as that does: a product, folded; that of several words chains such
+//! products. They are fast, their seeds are secret, and they are not cryptographic. Tables bound what keys that collide all the same
 //! cost.
 
 use core::hash::Hasher;
@@ -44,10 +44,20 @@ impl HashSeeds {
     /// seeds in the bits that choose a place.
     #[inline(always)]
     pub(crate) fn word(&self, word: u64) -> u32 {
-        let [first, second] = self.factors;
-        let product = u128::from(word ^ self.start).wrapping_mul(u128::from(first));
-        let folded = low(product) ^ low(product >> 64);
-        high(folded.wrapping_mul(second))
+        self.spread(self.folded(word ^ self.start))
+    }
+
+    /// A product with a seed, folded.
+    #[inline(always)]
+    fn folded(&self, word: u64) -> u64 {
+        let product = u128::from(word).wrapping_mul(u128::from(self.factors[0]));
+        low(product) ^ low(product >> 64)
+    }
+
+    /// The high bits of a product with another seed.
+    #[inline(always)]
+    fn spread(&self, folded: u64) -> u32 {
+        high(folded.wrapping_mul(self.factors[1]))
     }
 
     /// The hash of bytes, with their class.
@@ -60,7 +70,7 @@ impl HashSeeds {
 
     /// Begins the hash of a value of several parts.
     pub(crate) fn structure(&self) -> KeyHasher<'_> {
-        KeyHasher { seeds: self, hasher: self.hasher(self.start) }
+        KeyHasher { seeds: self, state: self.start.rotate_left(16) }
     }
 
     #[inline(always)]
@@ -78,29 +88,31 @@ impl HashSeeds {
     }
 }
 
-/// The hash of a value of several parts, as it is made.
+/// The hash of a value of several parts, as it is made: each word is mixed into the state by
+/// a product with a seed, folded.
 #[allow(missing_debug_implementations, reason = "a seed is secret")]
 pub(crate) struct KeyHasher<'s> {
     seeds: &'s HashSeeds,
-    hasher: FoldHasher<'s>,
+    state: u64,
 }
 
 impl KeyHasher<'_> {
     #[inline(always)]
     pub(crate) fn word(&mut self, word: u64) {
-        self.hasher.write_u64(word);
+        self.state = self.seeds.folded(self.state ^ word);
     }
 
     /// Hashes bytes, whose number is hashed before.
     #[inline(always)]
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
-        self.hasher.write(bytes);
+        let mut hasher = self.seeds.hasher(self.state);
+        hasher.write(bytes);
+        self.state = hasher.finish();
     }
 
+    #[inline(always)]
     pub(crate) fn finish(self) -> u32 {
-        /// The class of values, beside those of other keys.
-        const VALUE: u64 = 5;
-        self.seeds.fold(VALUE, self.hasher)
+        self.seeds.spread(self.seeds.folded(self.state))
     }
 }
 

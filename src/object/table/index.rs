@@ -124,6 +124,21 @@ impl<'h> Index<'h> {
         }
     }
 
+    /// What `hit` returns of the first position of a hash of which it is something, in the first
+    /// group of its probe sequence, or that the sequence ends there; `None` if it goes on.
+    #[inline(always)]
+    pub(super) fn near<T>(
+        &self,
+        hash: u32,
+        hit: impl Fn(u32) -> Option<T> + Copy,
+    ) -> Option<Option<T>> {
+        let first = self.home(hash);
+        match self.hit(first, hash, |link| hit(link.checked_sub(1)?)) {
+            Some((_, found)) => Some(Some(found)),
+            None => (self.free(first) != usize::MAX).then_some(None),
+        }
+    }
+
     /// [`Index::probe`] in one group, with what `hit` returns of a position + 1; nowhere if
     /// the probe sequence goes on.
     #[inline(always)]

@@ -24,6 +24,7 @@ impl<'h> Table<&'h [u64]> {
     }
 
     /// Whether some entry has no bucket.
+    #[inline(always)]
     fn is_scattered(&self) -> bool {
         self.is_own() && self.half(START) == SCATTERED
     }
@@ -35,6 +36,7 @@ impl<'h> Table<&'h [u64]> {
 
     /// The index, whoever gives the hashes; `None` without a block, and if no entry is found
     /// by it.
+    #[inline(always)]
     pub(super) fn any_index(&self) -> Option<Index<'h>> {
         if !self.is_own() {
             return Index::of(self.words);
@@ -48,6 +50,16 @@ impl<'h> Table<&'h [u64]> {
     #[inline(always)]
     pub(crate) fn entry_of_hash(&self, position: u32, hash: u32) -> Option<&'h [Cell]> {
         self.entry(position).filter(|_| position < self.used && self.hash(position) == hash)
+    }
+
+    /// The position and the key of an entry of this hash, or that there is none. `None` if it
+    /// is not near.
+    #[inline(always)]
+    pub(crate) fn first_of_hash(&self, hash: u32) -> Option<Option<(u32, Cell)>> {
+        self.any_index()?.near(hash, |position| {
+            let entry = self.entry_of_hash(position, hash)?;
+            Some((position, *entry.first()?))
+        })
     }
 
     /// Calls `each` with the position and the key of each entry of this hash. O(1) entries of
