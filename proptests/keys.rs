@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 use segheap::{
-    Bytes, Cell, Error, F64Arr, Handle, Heap, I64Arr, Kind, List, Map, Pair, Settings, Str, Struct,
-    U8Arr,
+    Bytes, Cell, Error, F64Arr, Handle, Heap, I64Arr, Kind, List, Map, Pair, Set, Settings, Str,
+    Struct, U8Arr,
 };
 
 use crate::support::{config, heap};
@@ -742,4 +742,92 @@ fn hashes_are_never_mixed() {
         assert_eq!(heap.map_get(own, 1.into()), other);
         assert_eq!(heap.verify(), Ok(()));
     }
+}
+
+proptest! {
+    #![proptest_config(config(96))]
+
+    /// Sets by a hash of the VM's own, with few hashes or many; images and copies of them.
+    #[test]
+    fn own_hashes_of_sets_agree_with_a_model(
+        steps in prop::collection::vec((0_u8..10, 0_i64..2_000), 1..400),
+        modulus in prop::sample::select(vec![7_i64, 150, 1_000]),
+        hashes in prop::sample::select(vec![1_u64, 3, 1 << 40]),
+    ) {
+        let mut heap = heap(5);
+        let set = heap.alloc(Set::new()).unwrap();
+        let mut model: Vec<i64> = Vec::new();
+        let hash = |key: i64| (key % modulus).unsigned_abs() % hashes;
+        for &(action, key) in &steps {
+            let cell = Cell::int(key).unwrap();
+            let place = model.iter().position(|other| other % modulus == key % modulus);
+            match action {
+                0..=6 => {
+                    let new = heap.set_insert_by(set, cell, hash(key), equal(modulus)).unwrap();
+                    prop_assert_eq!(new, place.is_none());
+                    if new {
+                        model.push(key);
+                    }
+                }
+                7 | 8 => {
+                    let removed = heap.set_remove_by(set, cell, hash(key), equal(modulus)).unwrap();
+                    prop_assert_eq!(removed, place.map(|place| Cell::int(model.remove(place)).unwrap()));
+                }
+                _ if key % 20 == 0 => {
+                    heap.get_mut(set).unwrap().shrink_to_fit().unwrap();
+                    heap.compact();
+                }
+                _ => {}
+            }
+            let got = heap.set_get_by(set, cell, hash(key), equal(modulus)).unwrap();
+            let place = model.iter().find(|&&other| other % modulus == key % modulus);
+            prop_assert_eq!(got, place.map(|&key| Cell::int(key).unwrap()));
+        }
+        prop_assert_eq!(heap.verify(), Ok(()));
+        let expected: Vec<_> = model.iter().map(|&key| Cell::int(key).unwrap()).collect();
+        let mut image = Vec::new();
+        heap.save(&mut image).unwrap();
+        let mut other = Heap::with(Settings::seeded(9));
+        let copy = other.transplant(&heap, set.cell()).unwrap();
+        let loaded = Heap::load(&image[..], Settings::seeded(10)).unwrap();
+        for (mut heap, set) in [(heap, set.cell()), (other, copy), (loaded, set.cell())] {
+            prop_assert_eq!(heap.get::<Set>(set).unwrap().iter().collect::<Vec<_>>(), expected.clone());
+            for &key in &model {
+                let cell = Cell::int(key).unwrap();
+                let got = heap.set_get_by(set, cell, hash(key), equal(modulus)).unwrap();
+                prop_assert_eq!(got, Some(cell));
+            }
+            prop_assert_eq!(heap.verify(), Ok(()));
+        }
+    }
+}
+
+/// Sets of one sort of hashes are not mixed with those of the other.
+#[test]
+fn hashes_of_sets_are_never_mixed() -> Result<(), Error> {
+    let mut heap = heap(5);
+    let [own, plain] = [heap.alloc(Set::new())?, heap.alloc(Set::new())?];
+    let same = |_: &mut Heap, a, b| Ok::<_, Error>(a == b);
+    for n in 0..30_u32 {
+        heap.set_insert_by(own, n.into(), u64::from(n), same)?;
+        heap.get_mut(plain)?.insert(n.into())?;
+    }
+    for key in [5.into(), 5_000.into(), Cell::NULL] {
+        assert_eq!(heap.set_contains(own, key), Err(Error::OtherHash));
+        assert_eq!(heap.get(own)?.contains(key), Err(Error::OtherHash));
+        assert_eq!(heap.get_mut(own)?.insert(key), Err(Error::OtherHash));
+        assert_eq!(heap.get_mut(own)?.get_or_insert(key), Err(Error::OtherHash));
+        assert_eq!(heap.get_mut(own)?.remove(key), Err(Error::OtherHash));
+        assert_eq!(heap.set_get_by(plain, key, 5, same), Err(Error::OtherHash));
+        assert_eq!(heap.set_insert_by(plain, key, 5, same), Err(Error::OtherHash));
+        assert_eq!(heap.set_remove_by(plain, key, 5, same), Err(Error::OtherHash));
+    }
+    for (a, b) in [(own, plain), (plain, own), (own, own)] {
+        let live = heap.usage().live();
+        assert_eq!(heap.union(a, b), Err(Error::OtherHash));
+        assert_eq!(heap.intersection(a, b), Err(Error::OtherHash));
+        assert_eq!(heap.difference(a, b), Err(Error::OtherHash));
+        assert_eq!(heap.usage().live(), live);
+    }
+    Ok(())
 }

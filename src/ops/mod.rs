@@ -18,6 +18,7 @@ mod lists;
 mod magnitudes;
 mod numbers;
 mod own_hash;
+mod own_sets;
 mod power;
 mod radix;
 mod sets;

@@ -1,14 +1,13 @@
-//! Maps whose hashes and equality code of the VM gives.
+//! Maps whose hashes and equality code of the VM gives. Sets are in `own_sets`.
 
 use bumpalo::collections::Vec;
 
-use super::values::table;
 use crate::arena::push;
 use crate::heap::{Heap, Store, StoreParts};
 use crate::kinds::Map;
-use crate::object::table::{Table, copied, own_hash};
+use crate::object::table::{Entry, Table, copied, own_hash};
 use crate::object::{Keyed, TableMut};
-use crate::words::{AsHandle, Cell, Error, HasKind, Result};
+use crate::words::{AsHandle, Cell, Error, Result};
 
 impl Heap {
     /// Returns the value of a key in a map whose keys are found by hashes and an equality of
@@ -46,7 +45,7 @@ impl Heap {
         equal: impl FnMut(&mut Heap, Cell, Cell) -> Result<bool, E>,
     ) -> Result<Option<Cell>, E> {
         let map = map.into();
-        Ok(find(self, map, key, own_hash(hash), equal)?.map(|(_, value)| value))
+        Ok(find::<Map, E>(self, map, key, own_hash(hash), equal)?.map(|(_, (_, value))| value))
     }
 
     /// Sets the value of a key in a map whose keys are found by hashes and an equality of the
@@ -95,15 +94,7 @@ impl Heap {
         hash: u64,
         equal: impl FnMut(&mut Heap, Cell, Cell) -> Result<bool, E>,
     ) -> Result<Option<Cell>, E> {
-        let (map, hash) = (map.into(), own_hash(hash));
-        self.store.get_mut::<Map>(map)?;
-        let found = find(self, map, key, hash, equal)?;
-        self.store.get_mut::<Map>(map)?;
-        let mut table = table_mut(&mut self.store, map);
-        Ok(match found {
-            Some((position, _)) => Some(table.replace_at(position, &[key, value])?),
-            None => table.append_own(hash, &[key, value]).map(|()| None)?,
-        })
+        insert_by::<Map, E>(self, map.into(), own_hash(hash), &[key, value], equal)
     }
 
     /// Removes the entry of a key from a map whose keys are found by hashes and an equality of
@@ -130,32 +121,64 @@ impl Heap {
         hash: u64,
         equal: impl FnMut(&mut Heap, Cell, Cell) -> Result<bool, E>,
     ) -> Result<Option<(Cell, Cell)>, E> {
-        let map = map.into();
-        self.store.get_mut::<Map>(map)?;
-        let found = find(self, map, key, own_hash(hash), equal)?;
-        let Some((position, _)) = found else { return Ok(None) };
-        self.store.get_mut::<Map>(map)?;
-        Ok(Some(table_mut(&mut self.store, map).remove_at(position)?))
+        remove_by::<Map, E>(self, map.into(), key, own_hash(hash), equal)
     }
 }
 
-/// The table of a map.
-fn open(store: &Store, map: Cell) -> Result<Table<&[u64]>> {
-    let arena = store.arena(Map::KIND)?;
-    table(arena, arena.check(map)?, 2)
+/// Inserts an entry; returns what it replaces.
+#[inline(always)]
+pub(super) fn insert_by<K: Keyed, E: From<Error>>(
+    heap: &mut Heap,
+    table: Cell,
+    hash: u32,
+    entry: &[Cell],
+    equal: impl FnMut(&mut Heap, Cell, Cell) -> Result<bool, E>,
+) -> Result<Option<Cell>, E> {
+    heap.store.get_mut::<K>(table)?;
+    let key = entry.first().copied().unwrap_or_default();
+    let found = find::<K, E>(heap, table, key, hash, equal)?;
+    heap.store.get_mut::<K>(table)?;
+    let mut table = table_mut::<K>(&mut heap.store, table);
+    Ok(match found {
+        Some((position, _)) => Some(table.replace_at(position, entry)?),
+        None => table.append_own(hash, entry).map(|()| None)?,
+    })
+}
+
+/// Removes the entry of a key, and returns it.
+#[inline(always)]
+pub(super) fn remove_by<K: Keyed, E: From<Error>>(
+    heap: &mut Heap,
+    table: Cell,
+    key: Cell,
+    hash: u32,
+    equal: impl FnMut(&mut Heap, Cell, Cell) -> Result<bool, E>,
+) -> Result<Option<Entry>, E> {
+    heap.store.get_mut::<K>(table)?;
+    let found = find::<K, E>(heap, table, key, hash, equal)?;
+    let Some((position, _)) = found else { return Ok(None) };
+    heap.store.get_mut::<K>(table)?;
+    Ok(Some(table_mut::<K>(&mut heap.store, table).remove_at(position)?))
+}
+
+/// The table of a map or set.
+fn open<K: Keyed>(store: &Store, cell: Cell) -> Result<Table<&[u64]>> {
+    let arena = store.arena(K::KIND)?;
+    let slot = arena.check(cell)?;
+    Ok(Table::new(arena.used(slot)?, slot.len, K::STRIDE))
 }
 
 /// [`open`] except where a cold path has to.
 #[inline(always)]
-fn open_dense(store: &Store, map: Cell) -> Option<Table<&[u64]>> {
-    let (words, used) = store.arenas().get(Map::KIND)?.table(map)?;
-    Some(Table::new(words, used, Map::STRIDE))
+fn open_dense<K: Keyed>(store: &Store, cell: Cell) -> Option<Table<&[u64]>> {
+    let (words, used) = store.arenas().get(K::KIND)?.table(cell)?;
+    Some(Table::new(words, used, K::STRIDE))
 }
 
-/// The table of a map that is live and may change.
-fn table_mut(store: &mut Store, map: Cell) -> TableMut<'_> {
+/// The table of a map or set that is live and may change.
+fn table_mut<K: Keyed>(store: &mut Store, cell: Cell) -> TableMut<'_> {
     let StoreParts { arenas, resources, .. } = store.parts();
-    TableMut { arenas, resources, kind: Map::KIND, index: map.slot(), stride: Map::STRIDE }
+    TableMut { arenas, resources, kind: K::KIND, index: cell.slot(), stride: K::STRIDE }
 }
 
 /// Keys of one hash that are compared without scratch memory.
@@ -164,7 +187,7 @@ const FEW: usize = 4;
 /// What is looked for.
 #[derive(Clone, Copy)]
 struct Wanted {
-    map: Cell,
+    table: Cell,
     key: Cell,
     hash: u32,
     /// That of the table when its keys were copied.
@@ -174,62 +197,70 @@ struct Wanted {
 /// A key of the hash, and its position.
 type Candidate = (u32, Cell);
 
+/// The position of an entry, and the entry.
+type Found = (u32, Entry);
+
 /// What is looked for, and a key of the hash, or that there is none. `None` if it is not near,
 /// and where a cold path finds out what is wrong.
 #[inline(always)]
-fn near(store: &Store, map: Cell, key: Cell, hash: u32) -> Option<(Wanted, Option<Candidate>)> {
-    let table = open_dense(store, map)?;
-    if !table.is_own() || !store.keys().is_usable(key) {
+fn near<K: Keyed>(
+    store: &Store,
+    table: Cell,
+    key: Cell,
+    hash: u32,
+) -> Option<(Wanted, Option<Candidate>)> {
+    let open = open_dense::<K>(store, table)?;
+    if !open.is_own() || !store.keys().is_usable(key) {
         return None;
     }
-    let wanted = Wanted { map, key, hash, stamp: table.stamp() };
-    Some((wanted, table.first_of_hash(hash)?))
+    let wanted = Wanted { table, key, hash, stamp: open.stamp() };
+    Some((wanted, open.first_of_hash(hash)?))
 }
 
-/// The position and the value of the entry of a key, by its hash and `equal`.
+/// The position of the entry of a key and the entry, by its hash and `equal`.
 #[inline(always)]
-fn find<E: From<Error>>(
+pub(super) fn find<K: Keyed, E: From<Error>>(
     heap: &mut Heap,
-    map: Cell,
+    table: Cell,
     key: Cell,
     hash: u32,
     mut equal: impl FnMut(&mut Heap, Cell, Cell) -> Result<bool, E>,
-) -> Result<Option<(u32, Cell)>, E> {
+) -> Result<Option<Found>, E> {
     let mut asked = None;
-    if let Some((wanted, near)) = near(&heap.store, map, key, hash) {
+    if let Some((wanted, near)) = near::<K>(&heap.store, table, key, hash) {
         let Some(candidate) = near else { return Ok(None) };
-        let found = ask(heap, wanted, candidate, &mut equal)?;
+        let found = ask::<K, E>(heap, wanted, candidate, &mut equal)?;
         if found.is_some() {
             return Ok(found);
         }
         asked = Some(candidate.1);
     }
-    find_among(heap, (map, key, hash), asked, &mut equal)
+    find_among::<K, E>(heap, (table, key, hash), asked, &mut equal)
 }
 
 /// [`find`] among all keys of the hash but one that has been `asked` about. The keys to compare
 /// with are copied before the first call: it may have the table rebuilt.
 #[inline(never)]
-fn find_among<E: From<Error>>(
+fn find_among<K: Keyed, E: From<Error>>(
     heap: &mut Heap,
-    (map, key, hash): (Cell, Cell, u32),
+    (table, key, hash): (Cell, Cell, u32),
     asked: Option<Cell>,
     equal: &mut impl FnMut(&mut Heap, Cell, Cell) -> Result<bool, E>,
-) -> Result<Option<(u32, Cell)>, E> {
-    let table = open(&heap.store, map)?;
+) -> Result<Option<Found>, E> {
+    let found = open::<K>(&heap.store, table)?;
     if !heap.store.keys().is_usable(key) {
         return Err(Error::Stale { kind: key.selector() }.into());
     }
-    if !table.is_own() {
-        return if table.len() == 0 && !table.is_weak() {
+    if !found.is_own() {
+        return if found.len() == 0 && !found.is_weak() {
             Ok(None)
         } else {
             Err(Error::OtherHash.into())
         };
     }
-    let wanted = Wanted { map, key, hash, stamp: table.stamp() };
+    let wanted = Wanted { table, key, hash, stamp: found.stamp() };
     let (mut few, mut count) = ([(0, Cell::NULL); FEW], 0_usize);
-    table.each_of_hash(hash, |position, cell| {
+    found.each_of_hash(hash, |position, cell| {
         if Some(cell) != asked {
             if let Some(place) = few.get_mut(count) {
                 *place = (position, cell);
@@ -238,11 +269,11 @@ fn find_among<E: From<Error>>(
         }
     });
     if let Some(few) = few.get(..count) {
-        return ask_each(heap, wanted, few, equal);
+        return ask_each::<K, E>(heap, wanted, few, equal);
     }
     heap.with_scratch(|heap, scratch| {
         let (mut candidates, mut pushed) = (Vec::new_in(scratch.bump), Ok(()));
-        open(&heap.store, map)?.each_of_hash(hash, |position, cell| {
+        open::<K>(&heap.store, table)?.each_of_hash(hash, |position, cell| {
             if pushed.is_ok() && Some(cell) != asked {
                 pushed = push(&mut candidates, (position, cell));
             }
@@ -250,19 +281,19 @@ fn find_among<E: From<Error>>(
         pushed?;
         // What is asked may allocate: scratch memory counts against the limit.
         scratch.charge_callback(heap.store.account_mut());
-        Ok(ask_each(heap, wanted, &candidates, equal))
+        Ok(ask_each::<K, E>(heap, wanted, &candidates, equal))
     })?
 }
 
 /// [`ask`] about keys in turn; returns the first one that is equal.
-fn ask_each<E: From<Error>>(
+fn ask_each<K: Keyed, E: From<Error>>(
     heap: &mut Heap,
     wanted: Wanted,
     candidates: &[Candidate],
     equal: &mut impl FnMut(&mut Heap, Cell, Cell) -> Result<bool, E>,
-) -> Result<Option<(u32, Cell)>, E> {
+) -> Result<Option<Found>, E> {
     for &candidate in candidates {
-        let found = ask(heap, wanted, candidate, equal)?;
+        let found = ask::<K, E>(heap, wanted, candidate, equal)?;
         if found.is_some() {
             return Ok(found);
         }
@@ -270,48 +301,48 @@ fn ask_each<E: From<Error>>(
     Ok(None)
 }
 
-/// Asks `equal` about a key of the hash; returns its position and value if it is equal.
+/// Asks `equal` about a key of the hash; returns what is found if it is equal.
 #[inline(always)]
-fn ask<E: From<Error>>(
+fn ask<K: Keyed, E: From<Error>>(
     heap: &mut Heap,
-    Wanted { map, key, hash, stamp }: Wanted,
+    Wanted { table, key, hash, stamp }: Wanted,
     candidate: Candidate,
     equal: &mut impl FnMut(&mut Heap, Cell, Cell) -> Result<bool, E>,
-) -> Result<Option<(u32, Cell)>, E> {
+) -> Result<Option<Found>, E> {
     // A key that was freed equals none.
     if !heap.store.keys().is_usable(candidate.1) {
         return Ok(None);
     }
     let is_equal = equal(heap, key, candidate.1)?;
     let keys = heap.store.keys();
-    let table = match open_dense(&heap.store, map) {
-        Some(table) => table,
-        None => open(&heap.store, map).map_err(|_| Error::Changed)?,
+    let open = match open_dense::<K>(&heap.store, table) {
+        Some(open) => open,
+        None => open::<K>(&heap.store, table).map_err(|_| Error::Changed)?,
     };
-    if table.stamp() != stamp || !keys.is_usable(key) {
+    if open.stamp() != stamp || !keys.is_usable(key) {
         return Err(Error::Changed.into());
     }
     if !is_equal {
         return Ok(None);
     }
     let is_live = keys.is_usable(candidate.1);
-    let found = is_live.then(|| locate(table, hash, candidate)).flatten();
+    let found = is_live.then(|| locate(open, hash, candidate)).flatten();
     found.map_or_else(|| Err(Error::Changed.into()), |found| Ok(Some(found)))
 }
 
-/// The position and the value of a candidate. A rebuild that changes no entry may have moved
+/// The position and the entry of a candidate. A rebuild that changes no entry may have moved
 /// it.
 #[inline(always)]
-fn locate(table: Table<&[u64]>, hash: u32, (place, key): Candidate) -> Option<(u32, Cell)> {
+fn locate(table: Table<&[u64]>, hash: u32, (place, key): Candidate) -> Option<Found> {
     match table.entry(place).map(copied) {
-        Some((found, value)) if found == key && place < table.used() => Some((place, value)),
+        Some(entry) if entry.0 == key && place < table.used() => Some((place, entry)),
         _ => locate_moved(table, hash, key),
     }
 }
 
 #[cold]
 #[inline(never)]
-fn locate_moved(table: Table<&[u64]>, hash: u32, key: Cell) -> Option<(u32, Cell)> {
+fn locate_moved(table: Table<&[u64]>, hash: u32, key: Cell) -> Option<Found> {
     let mut moved = None;
     table.each_of_hash(hash, |position, found| {
         if found == key {
@@ -319,5 +350,5 @@ fn locate_moved(table: Table<&[u64]>, hash: u32, key: Cell) -> Option<(u32, Cell
         }
     });
     let position = moved?;
-    Some((position, copied(table.entry(position)?).1))
+    Some((position, copied(table.entry(position)?)))
 }

@@ -3,10 +3,7 @@
 use crate::heap::{Heap, Store};
 use crate::kinds::Set;
 use crate::object::Cursor;
-use crate::words::{AsHandle, Cell, Handle, Result};
-
-#[cfg(doc)]
-use crate::Error;
+use crate::words::{AsHandle, Cell, Error, Handle, Result};
 
 impl Heap {
     /// Allocates the union of two sets: the cells of `a` in order, then those of `b`
@@ -29,11 +26,13 @@ impl Heap {
     /// # Errors
     /// For the first of `a` and `b` that is no handle of a live set, as for [`Heap::get`]:
     /// [`Error::NotAHandle`], [`Error::Sealed`], [`Error::WrongKind`] or
-    /// [`Error::Stale`]. If the union cannot be allocated, as for [`Heap::alloc`]:
+    /// [`Error::Stale`]; [`Error::OtherHash`] if a VM gives the hashes of one of them. If the
+    /// union cannot be allocated, as for [`Heap::alloc`]:
     /// [`Error::Limit`], [`Error::ArenaFull`], [`Error::ObjectTooLarge`] or
     /// [`Error::OutOfMemory`]. The heap is unchanged.
     pub fn union(&mut self, a: impl AsHandle<Set>, b: impl AsHandle<Set>) -> Result<Handle<Set>> {
-        let room = self.get(a)?.len().saturating_add(self.get(b)?.len());
+        let [len, other_len] = self.lens_of_sets(a, b)?;
+        let room = len.saturating_add(other_len);
         let union = self.alloc(Set::with_capacity(room))?;
         gather(&mut self.store, union, a, |_, _| Ok(true))?;
         gather(&mut self.store, union, b, |_, _| Ok(true))
@@ -63,7 +62,8 @@ impl Heap {
         a: impl AsHandle<Set>,
         b: impl AsHandle<Set>,
     ) -> Result<Handle<Set>> {
-        let room = self.get(a)?.len().min(self.get(b)?.len());
+        let [len, other_len] = self.lens_of_sets(a, b)?;
+        let room = len.min(other_len);
         let both = self.alloc(Set::with_capacity(room))?;
         gather(&mut self.store, both, a, |store, cell| store.get(b)?.contains(cell))
     }
@@ -92,10 +92,18 @@ impl Heap {
         a: impl AsHandle<Set>,
         b: impl AsHandle<Set>,
     ) -> Result<Handle<Set>> {
-        let room = self.get(a)?.len();
-        self.get(b)?;
+        let [room, _] = self.lens_of_sets(a, b)?;
         let rest = self.alloc(Set::with_capacity(room))?;
         gather(&mut self.store, rest, a, |store, cell| Ok(!store.get(b)?.contains(cell)?))
+    }
+
+    /// The lengths of two sets by the hash of the heap.
+    fn lens_of_sets(&self, a: impl AsHandle<Set>, b: impl AsHandle<Set>) -> Result<[usize; 2]> {
+        let (a, b) = (self.get(a)?, self.get(b)?);
+        if a.table().is_own() || b.table().is_own() {
+            return Err(Error::OtherHash);
+        }
+        Ok([a.len(), b.len()])
     }
 }
 

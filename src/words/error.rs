@@ -138,8 +138,8 @@ pub enum Error {
     /// A value that is used as a key has more than 2^20 parts, counted as often as they are
     /// reached, or nests them deeper than 64 levels, last parts not counted.
     KeyTooLarge,
-    /// The keys of the map are found by another hash: that of the heap, as in each weak map, or one
-    /// of the VM.
+    /// The keys of the map or set are found by another hash: that of the heap, as in each weak
+    /// one, or one of the VM.
     OtherHash,
 }
 
@@ -245,7 +245,7 @@ impl fmt::Display for Error {
             Error::Frozen => f.write_str("the object is frozen"),
             Error::NotAValue => f.write_str("not a value: it can still change"),
             Error::KeyTooLarge => f.write_str("a value is too large for a key"),
-            Error::OtherHash => f.write_str("the keys of the map have another hash"),
+            Error::OtherHash => f.write_str("the keys of the table have another hash"),
             Error::NoHostCopy => f.write_str("a host object cannot be copied"),
             Error::Limit(Resource::Pages(kind)) => write!(f, "page limit of {kind} reached"),
             Error::Limit(Resource::Slots(kind)) => write!(f, "slot limit of {kind} reached"),

@@ -109,14 +109,42 @@ fn maps(t: &mut Table) {
     });
 }
 
+/// An equality of the VM's own.
+fn equal(_: &mut Heap, a: Cell, b: Cell) -> Result<bool, Error> {
+    Ok(rank(a) == rank(b))
+}
+
+/// [`own_hashes`] of sets.
+fn own_hashes_of_sets(t: &mut Table) {
+    const KEY: &[Takes] = &[Of(Kind::SET), Value];
+    t.row("Heap::set_insert_by", KEY, &[Changes(0)], |m, c| {
+        let (set, key, hash) = (c.cell(0), c.cell(1), c.int().cast_unsigned());
+        let inserted = m.heap.set_insert_by(set, key, hash, equal);
+        if inserted == Err(Error::OtherHash) {
+            return show(inserted);
+        }
+        assert!(inserted.is_err() || m.heap.set_contains(set, key) == Err(Error::OtherHash));
+        show(inserted?)
+    });
+    t.row("Heap::set_get_by", KEY, &[], |m, c| {
+        match m.heap.set_get_by(c.cell(0), c.cell(1), c.int().cast_unsigned(), equal) {
+            Err(Error::OtherHash) => show(Error::OtherHash),
+            got => show(got?),
+        }
+    });
+    t.row("Heap::set_remove_by", KEY, &[Changes(0)], |m, c| {
+        match m.heap.set_remove_by(c.cell(0), c.cell(1), c.int().cast_unsigned(), equal) {
+            Err(Error::OtherHash) => show(Error::OtherHash),
+            removed => show(removed?),
+        }
+    });
+}
+
 /// Maps by hashes of the VM, which a map becomes that other operations have emptied. Keys are
 /// equal if they are ranked alike: contradictory where hashes differ.
 fn own_hashes(t: &mut Table) {
     const OWN: &[Takes] = &[Of(Kind::MAP), Value, Value];
     const KEY: &[Takes] = &[Of(Kind::MAP), Value];
-    fn equal(_: &mut Heap, a: Cell, b: Cell) -> Result<bool, Error> {
-        Ok(rank(a) == rank(b))
-    }
     t.row("Heap::map_insert_by", OWN, &[Changes(0)], |m, c| {
         let (map, key, hash) = (c.cell(0), c.cell(1), c.int().cast_unsigned());
         let inserted = m.heap.map_insert_by(map, key, c.cell(2), hash, equal);
@@ -204,6 +232,7 @@ fn sets(t: &mut Table) {
         show(m.heap.set_retain(c.cell(0), keeps)?)
     });
     t.row("View<Set>::get", KEY, &[], |m, c| show(m.heap.get::<Set>(c.cell(0))?.get(c.cell(1))?));
+    own_hashes_of_sets(t);
     t.row("ViewMut<Set>::clear", SET, CHANGES, |m, c| {
         show(m.heap.get_mut::<Set>(c.cell(0))?.clear()?)
     });

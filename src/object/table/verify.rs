@@ -26,8 +26,8 @@ impl Table<&[u64]> {
         if layout.capacity > layout.capacity_max() {
             return Err("a table has too few buckets");
         }
-        if self.is_own() && (self.is_weak() || self.stride < 2) {
-            return Err("hashes of a VM in a table that is no map, or weak");
+        if self.is_own() && self.is_weak() {
+            return Err("hashes of a VM in a weak table");
         }
         let live = (0..self.used).filter(|&position| self.entry(position).is_some()).count();
         if to_u64(live) != u64::from(self.len()) || self.iter().count() != live {
