@@ -9,7 +9,7 @@ use std::fmt::Debug;
 
 use proptest::prelude::*;
 use segheap::{
-    Bytes, Cell, Error, Growable, Handle, Heap, I64Arr, List, Pair, SequenceInit, Settings,
+    Bytes, Cell, Error, Growable, Handle, Heap, I64Arr, List, Pair, SequenceInit, Settings, abi,
 };
 
 use op::{Op, op};
@@ -413,7 +413,12 @@ impl<K: Sample> Versions<K> {
     }
 
     fn check(&self, heap: &Heap) {
+        let place = |cell: Cell| abi::slot(heap, K::KIND, abi::bits(cell) as u32).unwrap()[2];
+        let live: Vec<Cell> = heap.objects::<K>().map(|object| object.cell()).collect();
         for version in &self.all {
+            let same = live.iter().filter(|&&cell| place(cell) == place(version.handle.cell()));
+            let is_shared = !version.numbers.is_empty() && same.count() > 1;
+            assert_eq!(heap.is_shared(version.handle), Ok(is_shared));
             assert_eq!(self.numbers(heap, version.handle), version.numbers);
             assert_eq!(heap.is_frozen(version.handle), Ok(version.is_frozen));
         }

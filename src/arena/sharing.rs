@@ -107,10 +107,14 @@ impl<const BITS: u32> Arena<BITS> {
     /// The words of the block that an object accounts for: all of them, or an equal part of
     /// those that versions share.
     pub(crate) fn block_words(&self, slot: Slot) -> u32 {
+        slot.cap().checked_div(self.sharers(slot)).unwrap_or(0)
+    }
+
+    /// The live objects that the block of one has, itself included.
+    pub(crate) fn sharers(&self, slot: Slot) -> u32 {
         let versions =
             if slot.is_shared() { self.blocks.versions(slot.block()).ok() } else { None };
-        let count = versions.map_or(1, |versions| versions.count);
-        slot.cap().checked_div(count).unwrap_or(0)
+        versions.map_or(1, |versions| versions.count)
     }
 
     /// The slot as it would be if the object did not share its block, in the smallest one.

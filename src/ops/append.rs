@@ -52,6 +52,34 @@ impl Heap {
         append_elements(&mut self.store, object.into(), core::slice::from_ref(&element))
     }
 
+    /// Returns whether an object shares its block with other versions of it
+    /// ([`Heap::append`]): whether changing it copies its elements first, O(len). Of text as of
+    /// others; false for what lies in the cell. O(1).
+    ///
+    /// ```
+    /// use segheap::{Heap, List};
+    /// let mut heap = Heap::new();
+    /// let old = heap.alloc(List::of(&[1.into()]))?;
+    /// let new = heap.append(old, 2.into())?;
+    /// // A list without room for another element is copied; then it has room.
+    /// let newer = heap.append(new, 3.into())?;
+    /// assert!(heap.is_shared(new)? && heap.is_shared(newer)?);
+    /// heap.get_mut(newer)?.set(0, 7.into())?;
+    /// assert!(!heap.is_shared(new)? && !heap.is_shared(newer)?);
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Stale`] if `object` is an object that was freed.
+    pub fn is_shared(&self, object: impl Into<Cell>) -> Result<bool> {
+        let object = object.into();
+        if !object.is_handle() {
+            return Ok(false);
+        }
+        let (arena, slot) = self.store.arenas().open(object)?;
+        Ok(arena.sharers(slot) > 1)
+    }
+
     /// [`Heap::append`] of elements of the host. Amortised O(elements appended), or O(len), as
     /// there.
     ///

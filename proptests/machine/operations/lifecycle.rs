@@ -52,6 +52,7 @@ fn lifetimes(t: &mut Table) {
         show(())
     });
     t.row("Heap::is_frozen", &[Value], &[], |m, c| show(m.heap.is_frozen(c.cell(0))?));
+    t.row("Heap::is_shared", &[Value], &[], |m, c| show(m.heap.is_shared(c.cell(0))?));
     t.row("Heap::is_value", &[Value], &[], |m, c| show(m.heap.is_value(c.cell(0))?));
     t.row("Heap::drain_dead", &[], &[], |m, c| {
         show(m.heap.drain_dead().take(c.small()).collect::<Vec<_>>())

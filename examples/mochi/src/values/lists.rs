@@ -1,6 +1,6 @@
 //! Lists of any kind: `List`, the arrays of numbers, and `Bytes`.
 
-use segheap::{Cell, Heap, Kind, List, Map, Unpacked, abi};
+use segheap::{Cell, Heap, Kind, List, Map, Unpacked};
 
 use super::*;
 use crate::format::Fragment;
@@ -139,10 +139,9 @@ pub(crate) fn append(heap: &mut Heap, list: Cell, value: Cell, owned: bool) -> O
     alloc_list(heap, &cells)
 }
 
-/// Whether a list may share its block with others, so that a write to it copies it.
+/// Whether a list shares its block with others, so that a write to it copies it.
 pub(crate) fn is_version(heap: &Heap, list: Cell) -> bool {
-    let slot = list.kind().and_then(|kind| abi::slot(heap, kind, abi::bits(list) as u32));
-    slot.is_some_and(|[.., room]| room & abi::layout::slot::SHARED != 0)
+    heap.is_shared(list).unwrap_or(false)
 }
 
 /// Converts a temporary `List` to the kind of the list that its elements come from.
