@@ -11,6 +11,7 @@ pub(crate) mod fresh;
 pub(crate) mod images;
 pub(crate) mod key_maps;
 pub(crate) mod maps;
+mod numbers;
 mod observe;
 pub(crate) mod overheads;
 pub(crate) mod pauses;
@@ -46,6 +47,7 @@ pub(crate) fn comparisons() -> impl Iterator<Item = Entry> {
         text_maps::COMPARISONS,
         key_maps::COMPARISONS,
         values::COMPARISONS,
+        numbers::COMPARISONS,
         records::COMPARISONS,
         collect::COMPARISONS,
         pauses::COMPARISONS,
