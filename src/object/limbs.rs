@@ -122,6 +122,19 @@ pub(crate) fn multiply(out: &mut [u64], a: &[u64], b: &[u64]) {
     }
 }
 
+/// The product of two numbers of two limbs.
+#[inline(always)]
+pub(crate) fn product_of_two(a: u128, b: u128) -> [u64; 4] {
+    let ((a_low, a_high), (b_low, b_high)) = ((low(a), high(a)), (low(b), high(b)));
+    let first = times(a_low, b_low);
+    // Each at most (2^64 - 1)^2 + 2^64 - 1.
+    let middle = times(a_high, b_low).wrapping_add(u128::from(high(first)));
+    let other = times(a_low, b_high).wrapping_add(u128::from(low(middle)));
+    let carries = u128::from(high(middle)).wrapping_add(u128::from(high(other)));
+    let last = times(a_high, b_high).wrapping_add(carries);
+    [low(first), low(other), low(last), high(last)]
+}
+
 /// Shifts to the left by fewer than 64 bits. Returns the bits shifted out.
 pub(crate) fn shift_left(limbs: &mut [u64], by: u32) -> u64 {
     limbs.iter_mut().fold(0, |carry, limb| {

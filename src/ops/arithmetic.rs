@@ -140,6 +140,10 @@ impl Heap {
     /// The product of two integers, which may be beyond 128 bits.
     #[inline(never)]
     fn product_of_large(&mut self, a: Cell, b: Cell) -> Result<Cell> {
+        if let (Some(a), Some(b)) = (wide_operand(&self.store, a), wide_operand(&self.store, b)) {
+            let product = limbs::product_of_two(a.unsigned_abs(), b.unsigned_abs());
+            return self.int_of_limbs((a < 0) != (b < 0), &product);
+        }
         let lens = (self.limbs(a)?, self.limbs(b)?);
         if lens.0.max(lens.1) > FEW_LIMBS {
             return self.product_in_scratch(a, b);

@@ -21,7 +21,7 @@ impl Heap {
     /// integers, take the length of what they have in common to compare.
     ///
     /// Integers of up to 48 bits, and floats without -0.0, are sorted in place. All others
-    /// take scratch memory for 2 n cells.
+    /// take scratch memory for 2 n cells, texts for 6 n.
     ///
     /// ```
     /// use segheap::{Cell, Error, Heap, List};

@@ -111,3 +111,16 @@ fn greatest_common_divisors() {
         }
     }
 }
+
+#[test]
+fn products_of_two_limbs_carry() {
+    const EDGES: [u64; 6] = [0, 1, 2, 1 << 63, u64::MAX - 1, u64::MAX];
+    let numbers = || EDGES.iter().flat_map(|&low| EDGES.map(|high| [low, high]));
+    for a in numbers() {
+        for b in numbers() {
+            let mut product = [0; 4];
+            multiply(&mut product, &a, &b);
+            assert_eq!(product_of_two(wide(a[1], a[0]), wide(b[1], b[0])), product);
+        }
+    }
+}

@@ -23,6 +23,18 @@ struct Entry {
     position: u32,
 }
 
+/// A text to be sorted.
+#[derive(Clone, Copy, Debug)]
+struct TextEntry<'h> {
+    /// As of an [`Entry`].
+    key: u64,
+    /// The bytes after the key.
+    rest: &'h [u8],
+    /// The bytes in the key.
+    len: u32,
+    position: u32,
+}
+
 /// What all elements are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
@@ -90,24 +102,51 @@ fn compare_of(class: Class) -> fn(&Store, Cell, Cell) -> Ordering {
 /// The positions of cells in their natural order, in scratch memory. Equal ones keep their
 /// order.
 fn order<'b>(store: &Store, cells: &[Cell], bump: &'b Bump) -> Result<Vec<'b, Entry>> {
+    let first = cells.first().map(|&cell| key(store, cell)).transpose()?;
+    if let Some((Class::Texts, _)) = first {
+        return order_texts(store, cells, bump);
+    }
     let mut entries: Vec<'_, Entry> = Vec::new_in(bump);
     reserve(&mut entries, cells.len())?;
-    let mut class = None;
     for (position, &cell) in cells.iter().enumerate() {
         let (of_cell, key) = key(store, cell)?;
-        if *class.get_or_insert(of_cell) != of_cell {
+        if of_cell != Class::Numbers {
             return Err(Error::NoOrder);
         }
         entries.push(Entry { key, position: object_len(position)? });
     }
-    let tie = compare_of(class.unwrap_or(Class::Numbers));
     let cell = |entry: &Entry| cells.get(to_usize(entry.position)).copied();
     // Equal elements keep their order, and none of two elements is equal.
     entries.sort_unstable_by(|a, b| {
-        let tie = || tie(store, cell(a).unwrap_or_default(), cell(b).unwrap_or_default());
-        let order = a.key.cmp(&b.key).then_with(tie);
+        let (of_a, of_b) = (cell(a).unwrap_or_default(), cell(b).unwrap_or_default());
+        let order = a.key.cmp(&b.key).then_with(|| compare_numbers(store, of_a, of_b));
         order.then_with(|| a.position.cmp(&b.position))
     });
+    Ok(entries)
+}
+
+/// [`order`] of texts, each of which is opened once.
+fn order_texts<'b>(store: &Store, cells: &[Cell], bump: &'b Bump) -> Result<Vec<'b, Entry>> {
+    let (mut texts, mut entries) = (Vec::new_in(bump), Vec::new_in(bump));
+    reserve(&mut texts, cells.len())?;
+    reserve(&mut entries, cells.len())?;
+    for (position, &cell) in cells.iter().enumerate() {
+        let (class, key) = key(store, cell)?;
+        if class != Class::Texts {
+            return Err(Error::NoOrder);
+        }
+        let short = cell.as_short_str().map(|text| text.as_bytes().len());
+        let text = store.keys().text(cell).unwrap_or_default();
+        let rest = text.get(KEY_BYTES..).unwrap_or_default();
+        let len = object_len(short.unwrap_or(text.len().min(KEY_BYTES)))?;
+        texts.push(TextEntry { key, rest, len, position: object_len(position)? });
+    }
+    // Of two with the same key, one may be longer by zero bytes.
+    texts.sort_unstable_by(|a, b| {
+        let ends = || a.rest.cmp(b.rest).then(a.len.cmp(&b.len));
+        a.key.cmp(&b.key).then_with(ends).then(a.position.cmp(&b.position))
+    });
+    entries.extend(texts.iter().map(|text| Entry { key: text.key, position: text.position }));
     Ok(entries)
 }
 
@@ -217,9 +256,12 @@ fn key_of_integer(store: &Store, cell: Cell) -> Result<u64> {
     Ok(key_of_float(operand(store, cell)?.with_integer(|int| int.toward_zero().0)))
 }
 
+/// The bytes of a key.
+const KEY_BYTES: usize = 8;
+
 /// The first bytes: those after the end count as 0.
 fn key_of_text(text: &[u8]) -> u64 {
-    let mut first = [0; 8];
+    let mut first = [0; KEY_BYTES];
     first.iter_mut().zip(text).for_each(|(place, &byte)| *place = byte);
     u64::from_be_bytes(first)
 }
