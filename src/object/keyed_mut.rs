@@ -6,7 +6,7 @@ use super::table::{Entry, Table, copied};
 use super::table_mut::TableMut;
 use super::view_mut::ViewMut;
 use crate::arena::{Arenas, Resources};
-use crate::words::{Cell, Elements, Error, Kind, Result, to_usize};
+use crate::words::{Cell, Elements, Error, Kind, Result, corrupt, to_usize};
 
 impl<K: Keyed> ViewMut<'_, K> {
     /// The entry of a key, which is added if there is none.
@@ -55,7 +55,7 @@ impl<K: Keyed> ViewMut<'_, K> {
     /// Removes the first entry, and returns it.
     pub(crate) fn pop_first_entry(&mut self) -> Result<Option<K::Entry>> {
         match self.view().table().nth(0) {
-            Some(position) => self.table_mut().remove_at(position).map(K::entry).map(Some),
+            Some(position) => self.remove_position(position).map(Some),
             None => Ok(None),
         }
     }
@@ -64,9 +64,26 @@ impl<K: Keyed> ViewMut<'_, K> {
     pub(crate) fn pop_last_entry(&mut self) -> Result<Option<K::Entry>> {
         let table = self.view().table();
         match table.nth(to_usize(table.len()).saturating_sub(1)) {
-            Some(position) => self.table_mut().remove_at(position).map(K::entry).map(Some),
+            Some(position) => self.remove_position(position).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Removes the entry at a position, and returns it.
+    fn remove_position(&mut self, position: u32) -> Result<K::Entry> {
+        let index = self.index;
+        // A hole holds no cell: nothing of which a collection has to know.
+        let (slot, words) = self.arena_mut()?.write::<u8>(index).ok_or_else(corrupt)?;
+        let mut table = Table::new_mut(words, slot.len, K::STRIDE);
+        if table.read().is_ordered() {
+            return self.table_mut().remove_at(position).map(K::entry);
+        }
+        let (removed, used) = table.remove_at(position).ok_or_else(corrupt)?;
+        slot.len = used;
+        if table.read().is_sparse() {
+            self.table_mut().shrink()?;
+        }
+        Ok(K::entry(removed))
     }
 
     /// Removes the entries for which `keeps` returns false; it gets their numbers in

@@ -103,6 +103,21 @@ impl<'h> Index<'h> {
         NOWHERE
     }
 
+    /// The bucket that refers to a position, of an entry of this hash.
+    #[inline(always)]
+    pub(super) fn bucket_of(&self, hash: u32, position: u32) -> Option<usize> {
+        let link = hash & !self.positions | position.wrapping_add(1);
+        let mut first = self.home(hash);
+        for _ in 0..PROBES_MAX {
+            let hits = lanes(self.group(first)?, |bucket| bucket == link);
+            if hits != 0 {
+                return Some(to_usize(first).wrapping_add(to_usize(hits.trailing_zeros())));
+            }
+            first = self.next(first);
+        }
+        None
+    }
+
     /// Visits the positions of all buckets of a hash.
     #[inline]
     pub(super) fn each(&self, hash: u32, mut visit: impl FnMut(u32)) {
@@ -338,12 +353,13 @@ impl Table<&mut [u64]> {
 
     /// Removes the entry at a position from a table that is not ordered, whatever its
     /// key. O(1), amortised.
+    #[inline(always)]
     pub(crate) fn remove_at(&mut self, position: u32) -> Option<(Entry, u32)> {
         if self.read().is_own() {
             return self.remove_own(position);
         }
         let hash = self.read().hash(position);
-        let (bucket, _) = self.read().probe(hash, |found| found == position).ok()?;
+        let bucket = Index::of(self.words)?.bucket_of(hash, position)?;
         self.remove(bucket, position)
     }
 

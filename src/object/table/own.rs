@@ -106,9 +106,8 @@ impl Table<&mut [u64]> {
     pub(super) fn remove_own(&mut self, position: u32) -> Option<(Entry, u32)> {
         let hash = self.read().hash(position);
         let index = self.read().any_index();
-        let found = index.and_then(|index| index.probe(hash, |found| found == position).ok());
-        match found {
-            Some((bucket, _)) => {
+        match index.and_then(|index| index.bucket_of(hash, position)) {
+            Some(bucket) => {
                 let first = self.read().layout().index();
                 self.remove_from(first, bucket, position)
             }
