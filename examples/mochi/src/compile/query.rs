@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use super::literal::new_list;
-use super::{ANY, BodyFn, Compiler, Dest, Val};
+use super::{ANY, BodyFn, Compiler, Dest, GROUP, Val};
 use crate::builtins::Builtin;
 use crate::bytecode::{Op, Reg};
 use crate::diagnostics::Result;
@@ -89,8 +89,42 @@ impl<'w> Compiler<'w> {
         self.emit(Op::Builtin(Builtin::Values, groups, groups, 1));
         let list = Val { ty: Type::list(Type::Group(Rc::new(item_type))), reg: groups };
         self.loop_over(&group.name, list, &mut |compiler| {
+            if query.sort.is_some() {
+                compiler.key_names(group)?;
+            }
             compiler.if_condition(group.having.as_ref(), body)
         })
+    }
+
+    /// Declares the names of a group's key, for a `sort`, where nothing else has these names.
+    fn key_names(&mut self, group: &Group) -> Result<()> {
+        let names: Vec<&str> = match &group.key.kind {
+            ExprKind::Map(entries) => entries
+                .iter()
+                .filter_map(|(key, _)| match &key.kind {
+                    ExprKind::String(name) => Some(name.as_str()),
+                    _ => None,
+                })
+                .collect(),
+            ExprKind::Field(_, name) | ExprKind::Name(name) => vec![name],
+            _ => Vec::new(),
+        };
+        let is_map = matches!(group.key.kind, ExprKind::Map(_));
+        for name in names {
+            if self.resolve(name).is_some() || Builtin::named(name).is_some() {
+                continue;
+            }
+            let value = self.alloc_for(ANY)?;
+            let item = self.load_name(&group.name, self.dest(ANY), false)?.reg;
+            self.emit(Op::GetField(value.reg, item, 0, GROUP));
+            if is_map {
+                let name = self.constant(name)?;
+                self.emit(Op::GetNamed(value.reg, value.reg, name));
+            }
+            self.release([self.mark()[0], self.mark()[1], u16::from(value.reg) + 1]);
+            self.declare_local(name, value)?;
+        }
+        Ok(())
     }
 
     /// `sort`, `distinct`, `skip` and `take`.
