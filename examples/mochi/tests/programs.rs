@@ -291,6 +291,17 @@ fn fuel_is_counted_in_instructions() {
     assert_eq!(run.err.matches("out of fuel").count(), 1, "{}", run.err);
 }
 
+/// A join on equal keys does not compare each element with each other one.
+#[test]
+fn a_join_takes_linear_time() {
+    let text = "var a: list<any> = []\nvar b: list<any> = []\n\
+        for i in 0..3000 { a = append(a, {k: i, n: i}) b = append(b, {k: 2999 - i, m: i}) }\n\
+        let rows = from x in a join y in b on x.k == y.k select x.n + y.m\n\
+        print(len(rows), min(rows), max(rows))\n";
+    let run = Source::new("join", text).run(&["--fuel", "300000"]);
+    assert_eq!(run.out, "3000 2999 2999\n", "{}", run.err);
+}
+
 #[test]
 fn long_lines_are_cut_to_the_place() {
     let sums = |count| vec!["xs[1]"; count].join(" + ");

@@ -66,7 +66,7 @@ impl Terminal {
             }
             let left = TIMEOUT.saturating_sub(started.elapsed());
             match self.screen.recv_timeout(left) {
-                Ok(bytes) => self.shown += &String::from_utf8_lossy(&bytes),
+                Ok(bytes) => self.shown.push_str(&String::from_utf8_lossy(&bytes)),
                 Err(error) => panic!("{error}: no {text:?} in {:?}", self.shown),
             }
         }

@@ -1,6 +1,7 @@
 //! The built-in functions, as one table.
 
 mod cast;
+mod joins;
 mod lists;
 mod strings;
 
@@ -9,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use segheap::{Bytes, Cell, I64Arr, Kind, List, Pair};
 
 use self::cast::to_object;
+use self::joins::{index_add, index_get};
 use self::lists::{entries, extremum, group_add, range, reversed, sort_pairs, sum};
 use self::strings::{check_len, input, padding, split};
 use crate::bytecode::ArithOp;
@@ -247,6 +249,8 @@ builtins! {
         cx.slice(x, skip, skip.saturating_add(take))
     };
     GroupAdd [] Map (3, 3) => |_| Type::Any, |cx, [x, y, z], _| group_add(cx, x, y, z);
+    IndexAdd [] Map (3, 3) => |_| Type::Any, |cx, [x, y, z], _| index_add(cx, x, y, z);
+    IndexGet [] Map (2, 2) => |_| Type::list(Type::Any), |cx, [x, y, _], _| index_get(cx, x, y);
     CheckString [] Any (1, 1) => |_| Type::Any,
         |cx, [x, ..], _| if is_string(x) { Ok(x) } else { expected(cx, "string", x) };
     Bench [] Any (2, 2) => |_| Type::Null, |cx, [x, y, _], _| {

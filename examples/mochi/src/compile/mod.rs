@@ -13,7 +13,7 @@
 //! | `expr`, `literal`, `operator`, `access` | expressions |
 //! | `call`, `builtin_call` | functions, closures and calls |
 //! | `branch`, `pattern` | conditions, `if`, `match` |
-//! | `query` | queries, lowered to loops |
+//! | `query`, `join` | queries, lowered to loops |
 
 mod access;
 mod branch;
@@ -21,6 +21,7 @@ mod builtin_call;
 mod call;
 mod emit;
 mod expr;
+mod join;
 mod literal;
 mod loops;
 mod operator;

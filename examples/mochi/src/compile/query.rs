@@ -165,7 +165,7 @@ impl<'w> Compiler<'w> {
     fn rows(&mut self, query: &Query, body: BodyFn<'_, 'w>) -> Result<()> {
         let mut body = |it: &mut Compiler<'w>| it.if_condition(query.condition.as_ref(), body);
         if query.sources.iter().all(|source| !source.left && !source.right) {
-            return self.nested(&query.sources, &mut body);
+            return self.inner_joins(&query.sources, &mut body);
         }
         // Nested loops do not yield rows without a match. An outer join materializes all rows, source
         // by source, starting from one empty row.
@@ -178,14 +178,6 @@ impl<'w> Compiler<'w> {
             names.push(source.name.as_str());
         }
         self.each(None, (rows, &names), &mut body)
-    }
-
-    /// Emits nested loops over the sources of inner joins.
-    fn nested(&mut self, sources: &[Source], body: BodyFn<'_, 'w>) -> Result<()> {
-        let [source, rest @ ..] = sources else { return body(self) };
-        self.for_each(&source.name, &source.list, &mut |compiler| {
-            compiler.if_condition(source.on.as_ref(), &mut |compiler| compiler.nested(rest, body))
-        })
     }
 
     /// Emits code that runs if a condition holds, or always if there is none.
