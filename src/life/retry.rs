@@ -25,8 +25,8 @@ impl Heap {
     /// let mut heap = Heap::with(Settings::seeded(1).limits(limits));
     /// let mut register = Cell::NULL;
     /// for _ in 0..100 {
-    ///     // 500 KB: what was in the register is garbage once the limit is met.
-    ///     let list = heap.retry_after_collect([register], |heap| heap.alloc(List::zeroed(64_000)))?;
+    ///     // 400 KB: two of them fit, and all but the last are garbage.
+    ///     let list = heap.retry_after_collect([register], |heap| heap.alloc(List::zeroed(50_000)))?;
     ///     register = list.into();
     /// }
     /// let too_large = heap.retry_after_collect([register], |heap| heap.alloc(List::zeroed(1 << 20)));
