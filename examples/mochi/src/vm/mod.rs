@@ -20,6 +20,7 @@ use segheap::{Cell, F64Arr, Heap, I64Arr, List, RangeHint};
 use crate::diagnostics::Diagnostic;
 use crate::values::{Context, Outcome};
 
+#[cfg(feature = "cli")]
 pub(crate) use run::message;
 
 /// The registers of a bank that a frame sees.
