@@ -7,6 +7,7 @@ mod large;
 mod pacing;
 mod pressure;
 mod regions;
+mod retries;
 mod rollback;
 mod roots;
 mod stats;

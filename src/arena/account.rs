@@ -20,6 +20,8 @@ pub(crate) struct Pressure {
     pub(crate) near_limit: bool,
     /// The growths that a limit has refused.
     pub(crate) refusals: u32,
+    /// The bytes that the last of them asked for; 0 if that is not known.
+    pub(crate) wanted: usize,
 }
 
 /// The scratch memory of a running operation, counted because arenas may grow
@@ -55,7 +57,7 @@ impl Account {
             limits,
             used: 0,
             fail_after: u64::MAX,
-            pressure: Pressure { near_limit: false, refusals: 0 },
+            pressure: Pressure { near_limit: false, refusals: 0, wanted: 0 },
             charge: ScratchCharge { bytes: 0, grows: false, sorting: false },
             moves: Epoch::NONE,
             events: None,
@@ -100,8 +102,8 @@ impl Account {
         self.pressure
     }
 
-    pub(crate) const fn clear_pressure(&mut self) {
-        self.pressure = Pressure { near_limit: false, refusals: 0 };
+    pub(crate) fn clear_pressure(&mut self) {
+        self.pressure = Pressure::default();
     }
 
     /// Lets `n` more growths succeed, and fails all later ones; none fails for
@@ -147,20 +149,21 @@ impl Account {
 
     fn check(&mut self, n: u64, limit: u32, of: Resource) -> Result<()> {
         self.note_use(n, u64::from(limit), of);
-        if n > u64::from(limit) { Err(self.refuse(of)) } else { Ok(()) }
+        if n > u64::from(limit) { Err(self.refuse(of, 0)) } else { Ok(()) }
     }
 
-    /// Notes that a limit has refused a growth.
+    /// Notes that a limit has refused a growth by so many bytes; 0 if that is not known.
     #[cold]
-    pub(crate) fn note_refusal(&mut self, of: Resource) {
+    pub(crate) fn note_refusal(&mut self, of: Resource, wanted: usize) {
         self.note_event(EventKind::Refusal { resource: of });
         self.pressure.near_limit = true;
         self.pressure.refusals = self.pressure.refusals.saturating_add(1);
+        self.pressure.wanted = wanted;
     }
 
     #[cold]
-    fn refuse(&mut self, of: Resource) -> Error {
-        self.note_refusal(of);
+    fn refuse(&mut self, of: Resource, wanted: usize) -> Error {
+        self.note_refusal(of, wanted);
         Error::Limit(of)
     }
 
@@ -264,7 +267,7 @@ impl Account {
         debug_assert!(!self.charge.grows, "scratch memory is not charged");
         let used = self.used.saturating_add(bytes);
         self.note_use(to_u64(used), to_u64(self.limits.bytes), Resource::Bytes);
-        if bytes > self.left() { Err(self.refuse(Resource::Bytes)) } else { Ok(()) }
+        if bytes > self.left() { Err(self.refuse(Resource::Bytes, bytes)) } else { Ok(()) }
     }
 
     /// Counts `bytes` that code beyond this crate is about to request, until

@@ -351,7 +351,7 @@ const _: () = {
     const fn shared<T: Send + Sync>() {}
     shared::<Heap>();
     assert!(
-        size_of::<Heap>() <= Arenas::COUNT * 160 + 1088,
+        size_of::<Heap>() <= Arenas::COUNT * 160 + 1096,
         "ten thousand heaps have to fit somewhere"
     );
 };

@@ -88,7 +88,7 @@ impl Heap {
         let account = guard.heap.store.account_mut();
         let refused = grows && matches!(result, Err(Error::Limit(Resource::Bytes)));
         if refused && account.pressure().refusals == refusals {
-            account.note_refusal(Resource::Bytes);
+            account.note_refusal(Resource::Bytes, 0);
         }
         result
     }

@@ -16,6 +16,7 @@ mod inspect;
 mod mark;
 mod profile;
 mod regions;
+mod retry;
 mod seals;
 mod sizes;
 mod snapshot;

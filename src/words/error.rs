@@ -175,6 +175,26 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Returns whether an operation failed for want of memory, which a collection may make
+    /// available: [`Error::Limit`] but for [`Resource::IntegerBits`], [`Error::ArenaFull`] and
+    /// [`Error::OutOfMemory`]. [`Heap::retry_after_collect`](crate::Heap::retry_after_collect)
+    /// runs such an operation again.
+    ///
+    /// ```
+    /// use segheap::{Error, Resource};
+    /// assert!(Error::Limit(Resource::Bytes).is_memory_error());
+    /// assert!(!Error::Limit(Resource::IntegerBits).is_memory_error());
+    /// assert!(!Error::ObjectTooLarge.is_memory_error());
+    /// ```
+    pub const fn is_memory_error(self) -> bool {
+        match self {
+            Error::Limit(of) => !matches!(of, Resource::IntegerBits),
+            error => matches!(error, Error::ArenaFull { .. } | Error::OutOfMemory),
+        }
+    }
+}
+
 /// What a limit bounds; part of [`Error::Limit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -4,7 +4,9 @@
 //! booleans, `f` holds doubles, `c` holds cells. Arithmetic on numbers of known types neither boxes
 //! nor checks tags.
 
-use std::ops::Range;
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::ops::{Deref, Range};
 use std::rc::Rc;
 
 use crate::builtins::Builtin;
@@ -85,6 +87,8 @@ instructions! {
         (Reg, Reg, Reg): NewList NewI NewF;
         (Reg): NewMap;
         (Reg, Reg): Push;
+        // Makes room in a list for so many more elements.
+        (Reg, Idx): Reserve;
         // `xs = append(xs, x)`: list, element, owned flag. In place if the list is not shared.
         (Reg, Reg, Reg): AppendC AppendI AppendF;
         // Element of a list at an integer index; GetC also a character of a string.
@@ -155,14 +159,47 @@ pub(crate) struct Function {
     pub(crate) frame_size: [u16; 4],
 }
 
+/// A table without duplicates, of which each entry is found by its hash.
+#[derive(Debug)]
+pub(crate) struct Pool<T> {
+    entries: Vec<T>,
+    numbers: HashMap<T, usize>,
+}
+
+impl<T> Default for Pool<T> {
+    fn default() -> Pool<T> {
+        Pool { entries: Vec::new(), numbers: HashMap::new() }
+    }
+}
+
+impl<T: Clone + Eq + Hash> Pool<T> {
+    /// The number of an entry, which is added if it is not in the table.
+    pub(crate) fn number(&mut self, entry: T) -> usize {
+        let next = self.entries.len();
+        let number = *self.numbers.entry(entry.clone()).or_insert(next);
+        if number == next {
+            self.entries.push(entry);
+        }
+        number
+    }
+}
+
+impl<T> Deref for Pool<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.entries
+    }
+}
+
 /// Everything that is compiled. Each input of the prompt adds to it.
 #[derive(Debug, Default)]
 pub(crate) struct Program {
     pub(crate) functions: Vec<Rc<Function>>,
     /// The constant pool: strings, and names of fields that are looked up by name at run time.
-    pub(crate) constants: Vec<String>,
+    pub(crate) constants: Pool<Rc<str>>,
     /// The constant pool of numbers: integers, and floats as their bits.
-    pub(crate) numbers: Vec<i64>,
+    pub(crate) numbers: Pool<i64>,
     pub(crate) shapes: Vec<Shape>,
     pub(crate) types: Vec<crate::types::Type>,
     /// The number of globals in banks i, f and c.

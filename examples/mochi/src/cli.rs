@@ -45,6 +45,8 @@ fn command() -> Command {
             .value_parser(value_parser!(u32)),
         arg!(--timeout <SECONDS> "Stop a program, or an input of the prompt, after this time")
             .value_parser(seconds),
+        arg!(--fuel <N> "Stop a program, or an input of the prompt, after so many instructions")
+            .value_parser(value_parser!(u64)),
         arg!(--emit "Print the bytecode instead of running it"),
     ];
     let test = Command::new("test")
@@ -100,6 +102,7 @@ fn start(args: &ArgMatches) -> ExitCode {
     vm.set_gc_stress(args.get_one("gc-stress").copied().unwrap_or(0));
     vm.limit_stack(memory);
     vm.time_limit = args.get_one("timeout").copied();
+    vm.limit_fuel(args.get_one("fuel").copied());
     let mut env = Env::default();
     env.testing = testing;
     let success = match args.get_one::<String>("FILE") {

@@ -9,6 +9,13 @@ use crate::syntax::lexer;
 #[cfg(feature = "cli")]
 const TRACE_MAX: usize = 8;
 
+/// The characters of a source line that are rendered, if it has more.
+#[cfg(feature = "cli")]
+const LINE_MAX: usize = 100;
+/// Those before the position.
+#[cfg(feature = "cli")]
+const BEFORE: usize = 40;
+
 /// An error message and its position in the source.
 #[derive(Debug, Clone)]
 pub(crate) struct Diagnostic {
@@ -61,14 +68,41 @@ fn location(file: &str, source: &str, pos: u32) -> String {
     format!("{file}:{line}:{column}")
 }
 
+/// Cuts a line of a snippet to what is near a column of the source.
+#[cfg(feature = "cli")]
+fn cut_line(line: &str, column: usize) -> String {
+    let Some((margin, content)) = line.split_once("│ ") else { return format!("{line}\n") };
+    let start = column.saturating_sub(BEFORE);
+    let shown: String = content.chars().skip(start).take(LINE_MAX).collect();
+    let is_source = margin.contains(|c: char| c.is_ascii_digit());
+    let mark = |cut: bool| {
+        if cut && is_source {
+            "..."
+        } else if cut {
+            "   "
+        } else {
+            ""
+        }
+    };
+    let (before, after) = (mark(start > 0), mark(content.chars().count() > start + LINE_MAX));
+    format!("{margin}│ {}\n", format!("{before}{shown}{after}").trim_end())
+}
+
 /// Renders a diagnostic: `file:line:column: message`, the source line, and the stack trace.
 #[cfg(feature = "cli")]
 pub(crate) fn render(diagnostic: &Diagnostic, file: &str, source: &str) -> String {
     let Diagnostic { pos, message, trace } = diagnostic;
     let mut text = format!("{}: {message}\n", location(file, source, *pos));
-    let color = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let (line, column) = line_and_column(source, *pos);
+    let len = source.lines().nth(line.saturating_sub(1)).map_or(0, |line| line.chars().count());
+    let is_long = len > LINE_MAX;
+    // Escape sequences for colors would count as characters of a line that is cut.
+    let color = !is_long && std::io::IsTerminal::is_terminal(&std::io::stderr());
     let config = Config::default().with_color(color).with_index_type(IndexType::Byte);
-    let span = (file, token_at(source, *pos));
+    let token = token_at(source, *pos);
+    let shown = source[token.clone()].char_indices().nth(LINE_MAX / 4);
+    let end = shown.map_or(token.end, |(len, _)| token.start + len);
+    let span = (file, token.start..end);
     let report = Report::build(ReportKind::Error, span.clone())
         .with_config(config)
         .with_label(Label::new(span).with_message("here").with_color(Color::Red))
@@ -77,7 +111,12 @@ pub(crate) fn render(diagnostic: &Diagnostic, file: &str, source: &str) -> Strin
     if report.write((file, Source::from(source)), &mut rendered).is_ok() {
         // The first line would be the message once more.
         let rendered = String::from_utf8_lossy(&rendered);
-        text.push_str(rendered.split_once('\n').map_or("", |(_, snippet)| snippet));
+        let snippet = rendered.split_once('\n').map_or("", |(_, snippet)| snippet);
+        if is_long {
+            snippet.lines().for_each(|line| text.push_str(&cut_line(line, column)));
+        } else {
+            text.push_str(snippet);
+        }
     }
     for (function, call) in trace.iter().take(TRACE_MAX) {
         text.push_str(&format!("  in {function}, called at {}\n", location(file, source, *call)));

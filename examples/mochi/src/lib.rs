@@ -19,6 +19,8 @@ mod bytecode;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod compile;
+#[cfg(feature = "cli")]
+mod completion;
 mod diagnostics;
 mod format;
 mod interrupt;

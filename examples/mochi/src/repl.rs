@@ -3,15 +3,18 @@
 use std::io::{IsTerminal, Write};
 
 use rustyline::error::ReadlineError;
-use rustyline::{Config, DefaultEditor};
+use rustyline::history::MemHistory;
+use rustyline::{CompletionType, Config, DefaultEditor, Editor};
 
 use crate::cli::report;
 use crate::compile::{Env, compile};
+use crate::completion::Names;
 use crate::diagnostics::{Diagnostic, Result, render};
 use crate::format::Style;
 use crate::interrupt;
 use crate::syntax::lexer::tokens;
 use crate::syntax::parser::parse;
+
 use crate::values::{Outcome, Trap, trap};
 use crate::vm::{Vm, message};
 
@@ -19,11 +22,29 @@ use crate::vm::{Vm, message};
 /// on, so that an error in a function points at the input that declares it.
 const NAME: &str = "<prompt>";
 
+const BANNER: &str = "Mochi on segheap. :help tells how to use this prompt.\n";
+
+const HELP: &str = "\
+An input is a program: declarations, statements, or an expression whose value is printed.
+What it declares stays. An input with an open bracket goes on in the next line.
+  Tab              completes a name
+  Up, Down         earlier inputs; Ctrl-R searches them
+  Ctrl-C           stops the running program, and keeps the variables; clears the input
+  Ctrl-D           ends the prompt
+  :help            prints this
+";
+
 /// Reads and evaluates inputs until the end of input. Returns whether the process succeeds:
 /// at a terminal always, in a script if no input failed.
 pub(crate) fn run(env: &mut Env, vm: &mut Vm) -> bool {
-    let config = Config::builder().auto_add_history(true).build();
-    let Ok(mut editor) = DefaultEditor::with_config(config) else { return false };
+    let config = Config::builder().auto_add_history(true).completion_type(CompletionType::List);
+    let Ok(mut editor) = Editor::with_history(config.build(), MemHistory::new()) else {
+        return false;
+    };
+    let at_terminal = std::io::stdin().is_terminal();
+    if at_terminal {
+        report(BANNER);
+    }
     if let Err(error) = interrupt::handle_ctrl_c() {
         report(&format!("mochi: Ctrl-C will end the prompt: {error}\n"));
     }
@@ -31,6 +52,9 @@ pub(crate) fn run(env: &mut Env, vm: &mut Vm) -> bool {
     let (mut source, mut start) = (String::new(), 0);
     let (mut eof, mut success) = (false, true);
     while !eof {
+        if at_terminal {
+            editor.set_helper(Some(Names::of(env)));
+        }
         match editor.readline(if source.len() == start { "mochi> " } else { "  ...> " }) {
             Ok(line) => source += &(line + "\n"),
             Err(ReadlineError::Interrupted) => {
@@ -39,6 +63,12 @@ pub(crate) fn run(env: &mut Env, vm: &mut Vm) -> bool {
                 continue;
             }
             Err(_) => eof = true,
+        }
+        if let Some(command) = source.get(start..).and_then(|input| input.trim().strip_prefix(':'))
+        {
+            report(if command == "help" { HELP } else { "no such command; :help lists them\n" });
+            source.truncate(start);
+            continue;
         }
         if !eof && has_open_bracket(&source, start) {
             continue;
@@ -51,7 +81,7 @@ pub(crate) fn run(env: &mut Env, vm: &mut Vm) -> bool {
         }
         start = source.len();
     }
-    success || std::io::stdin().is_terminal()
+    success || at_terminal
 }
 
 /// Whether the input from `start` on continues on the next line.

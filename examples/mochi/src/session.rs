@@ -86,6 +86,13 @@ impl Session {
         self.vm.context.observer = Some(Box::new(observer));
     }
 
+    /// Limits the instructions of each program from now on, or lifts the limit. A program that
+    /// needs more fails with "out of fuel"; its state stays. Which instruction that is depends on
+    /// the program alone. One instruction may call a built-in function on a large value.
+    pub fn limit_fuel(&mut self, instructions: Option<u64>) {
+        self.vm.limit_fuel(instructions);
+    }
+
     /// Compiles and runs a program. The heap and the call stack stay as they are at its end.
     ///
     /// # Errors

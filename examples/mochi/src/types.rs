@@ -49,6 +49,8 @@ pub(crate) struct Record {
 pub(crate) struct Shape {
     pub(crate) name: String,
     pub(crate) fields: Vec<(String, Type)>,
+    /// Which of them are written as `T?`.
+    pub(crate) optional: Vec<bool>,
 }
 
 impl Shape {

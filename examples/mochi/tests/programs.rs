@@ -207,6 +207,133 @@ fn memory_limit_is_enforced() {
     assert_eq!((run.status.code(), run.out.as_str()), (Some(0), "1488890\n"), "{}", run.err);
 }
 
+/// An instruction that fails for want of memory runs once more. What it leaves each time is garbage,
+/// so that each collection frees much.
+#[test]
+fn a_program_ends_at_its_limit() {
+    let programs = [
+        "let xs = range(0, 1000000)\nprint(len(xs))\n",
+        "let parts = split(repeat(\"abcdefgh,\", 50000), \",\")\nprint(len(parts))\n",
+        "var texts: list<string> = []\nfor i in 0..20000 { texts = append(texts, \"0123456789\") }\n\
+            let joined = concat(texts, texts, texts, texts, texts, texts)\nprint(len(joined))\n",
+        "let t = repeat(\"01234567\", 20000)\nlet pairs = from c in t select [c, c]\nprint(len(pairs))\n",
+    ];
+    for program in programs {
+        let source = Source::new("limit", program);
+        let run = source.run(&["--max-memory", "1MiB"]);
+        assert_eq!((run.status.code(), run.out.as_str()), (Some(1), ""), "{program}: {}", run.err);
+        assert!(run.err.contains("out of memory"), "{program}: {}", run.err);
+        let run = source.run(&["--max-memory", "64MiB"]);
+        assert_eq!(run.status.code(), Some(0), "{program}: {}", run.err);
+    }
+}
+
+/// The memory of arithmetic on large integers is within the limit.
+#[cfg(target_os = "linux")]
+#[test]
+fn large_integers_stay_within_the_limit() {
+    let source = Source::new("squares", "var b: bigint = 3\nwhile true { b = b * b }\n");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mochi"))
+        .args(["--max-memory", "16MiB", "--timeout", "50"])
+        .arg(&source.0)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let status = read(Path::new(&status)).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
+        peak = peak.max(kilobytes.unwrap_or(0_u64));
+        thread::sleep(Duration::from_millis(1));
+    }
+    let mut err = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    assert!(err.contains("out of memory"), "{err}");
+    // The program itself, its stack and what the allocator keeps take the rest.
+    assert!((1..32 << 10).contains(&peak), "{peak} kB");
+}
+
+/// Each of these instructions succeeds after a collection, also if instructions are counted.
+#[test]
+fn a_program_goes_on_after_collections_at_its_limit() {
+    let text = "var s = 0\n\
+        for i in 0..200 { let xs = range(0, 60000) s = s + xs[59999] }\n\
+        for i in 0..200 { let t = repeat(\"0123456789\", 60000) s = s + len(t) }\n\
+        print(s)\n";
+    let source = Source::new("limit-garbage", text);
+    for fuel in [&["--fuel", "100000"][..], &[]] {
+        let run = source.run(&[&["--max-memory", "1MiB"], fuel].concat());
+        assert_eq!((run.status.code(), run.out.as_str()), (Some(0), "131999800\n"), "{}", run.err);
+    }
+}
+
+#[test]
+fn fuel_is_counted_in_instructions() {
+    let source = Source::new("fuel", "var s = 0\nfor i in 0..10 { s = s + i }\nprint(s)\n");
+    let run_with = |fuel: u32| source.run(&["--fuel", &fuel.to_string()]);
+    let enough = (1..200).find(|&fuel| run_with(fuel).status.success()).unwrap();
+    assert!((20..100).contains(&enough), "{enough}");
+    for fuel in [0, 1, enough / 2, enough - 1] {
+        let run = run_with(fuel);
+        assert_eq!(run.status.code(), Some(1), "{fuel}");
+        assert!(run.err.contains("out of fuel"), "{fuel}: {}", run.err);
+    }
+    for fuel in [enough, enough + 1, 1_000_000] {
+        assert_eq!(run_with(fuel).out, "45\n");
+    }
+
+    // At the prompt, each input has as much, and the state stays.
+    let inputs = "var a = 1\na = a + 1 while true {}\nprint(a + 40)\n";
+    let run = run(&["--fuel", "1000"], inputs).unwrap();
+    assert_eq!((run.status.code(), run.out.as_str()), (Some(1), "42\n"), "{}", run.err);
+    assert_eq!(run.err.matches("out of fuel").count(), 1, "{}", run.err);
+}
+
+/// A join on equal keys does not compare each element with each other one.
+#[test]
+fn a_join_takes_linear_time() {
+    let text = "var a: list<any> = []\nvar b: list<any> = []\n\
+        for i in 0..3000 { a = append(a, {k: i, n: i}) b = append(b, {k: 2999 - i, m: i}) }\n\
+        let rows = from x in a join y in b on x.k == y.k select x.n + y.m\n\
+        print(len(rows), min(rows), max(rows))\n";
+    let run = Source::new("join", text).run(&["--fuel", "300000"]);
+    assert_eq!(run.out, "3000 2999 2999\n", "{}", run.err);
+}
+
+#[test]
+fn long_lines_are_cut_to_the_place() {
+    let sums = |count| vec!["xs[1]"; count].join(" + ");
+    let text = format!("let xs = [1, 2]\nlet y = {} + xs[77] + {}\n", sums(40), sums(40));
+    let run = Source::new("long", &text).run(&[]);
+    assert!(run.err.contains("index out of range [77]"), "{}", run.err);
+    assert!(run.err.contains("│ ...") && run.err.contains("xs[77] + xs[1]"), "{}", run.err);
+    assert!(run.err.lines().all(|line| line.chars().count() < 130), "{}", run.err);
+    // The mark is below the place.
+    let lines: Vec<&str> = run.err.lines().collect();
+    let at = lines.iter().position(|line| line.contains("xs[77]")).unwrap();
+    let column = |line: &str, c: &str| line.split(c).next().unwrap().chars().count();
+    let place = column(lines[at], "xs[77]");
+    assert!(column(lines[at + 1], "┬").abs_diff(place) <= 6, "{}", run.err);
+
+    // A token that is long itself.
+    let text = format!("let n: int = \"{}\"\n", "x".repeat(5000));
+    let run = Source::new("long-token", &text).run(&[]);
+    assert!(run.err.lines().all(|line| line.chars().count() < 130), "{}", run.err);
+}
+
+/// A program of many texts is compiled in time linear in their number.
+#[test]
+fn many_constants() {
+    let texts: String = (0..60_000).map(|n| format!("\"text {n}\",\n")).collect();
+    let source = Source::new("constants", &format!("let xs = [\n{texts}]\nprint(xs[59999])\n"));
+    let started = Instant::now();
+    let run = source.run(&[]);
+    assert_eq!(run.out, "text 59999\n", "{}", run.err);
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+}
+
 #[test]
 fn statistics_list_the_arenas() {
     let source = Source::new("stats", "let m = {\"a\": [1, 2], \"b\": [3]}\nprint(len(m))\n");

@@ -52,7 +52,7 @@ impl Context {
             _ => Some(cell),
         };
         let fail = || {
-            let value = expect_string(self, cell).map(|text| format!("{text:?}"));
+            let value = expect_string(self, cell).map(|text| format!("{:?}", shortened(&text)));
             let value =
                 value.unwrap_or_else(|_| format!("a value of type `{}`", type_name(self, cell)));
             trap(format!("cannot cast {value} to `{ty}`"))

@@ -7,7 +7,11 @@ use segheap::{Cell, Heap, I64Arr, Kind, List, Map, Pair, Struct};
 use super::cast::to_object;
 use crate::bytecode::ArithOp;
 use crate::compile::GROUP;
+use crate::interrupt;
 use crate::values::*;
+
+/// Integers of a range that are written between polls.
+const CHUNK: usize = 4096;
 
 /// A reversed copy of a list or a string.
 pub(super) fn reversed(heap: &mut Heap, base: Cell) -> Outcome<Cell> {
@@ -53,6 +57,25 @@ pub(super) fn extremum(heap: &mut Heap, args: &[Cell], greatest: bool) -> Outcom
         }
     }
     Ok(best)
+}
+
+/// The integers from `start` on, before `end`. Memory for all of them is allocated first.
+pub(super) fn range(heap: &mut Heap, start: i64, end: i64, step: i64) -> Outcome<Cell> {
+    let (distance, stride) = (i128::from(end) - i128::from(start), i128::from(step));
+    let count = match stride.signum() {
+        0 => 0,
+        sign => ((distance + stride - sign) / stride).max(0),
+    };
+    let list = heap.alloc(I64Arr::zeroed(usize::try_from(count).unwrap_or(usize::MAX)))?;
+    let mut at = start;
+    for chunk in heap.get_mut(list)?.as_mut_slice().chunks_mut(CHUNK) {
+        interrupt::poll()?;
+        for item in chunk {
+            *item = at;
+            at = at.wrapping_add(step);
+        }
+    }
+    Ok(list.into())
 }
 
 pub(super) fn sum(heap: &mut Heap, list: Cell) -> Outcome<Cell> {

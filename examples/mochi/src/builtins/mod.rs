@@ -1,6 +1,7 @@
 //! The built-in functions, as one table.
 
 mod cast;
+mod joins;
 mod lists;
 mod strings;
 
@@ -9,11 +10,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use segheap::{Bytes, Cell, I64Arr, Kind, List, Pair};
 
 use self::cast::to_object;
-use self::lists::{entries, extremum, group_add, reversed, sort_pairs, sum};
+use self::joins::{index_add, index_get};
+use self::lists::{entries, extremum, group_add, range, reversed, sort_pairs, sum};
 use self::strings::{check_len, input, padding, split};
 use crate::bytecode::ArithOp;
 use crate::format::Style;
-use crate::interrupt;
 use crate::types::Type;
 use crate::values::*;
 
@@ -70,7 +71,7 @@ builtins! {
     // Values of any type.
     Print ["print"] Any (0, MANY) => |_| Type::Null, |cx, _, all| cx.print(all);
     Len ["len"] Any (1, 1) => |_| Type::Int, |cx, [x, ..], _| Ok(len(cx, x)? as i64);
-    Str ["str"] Any (1, 1) => |_| Type::String, |cx, [x, ..], _| cx.str(x);
+    Str ["str", "string"] Any (1, 1) => |_| Type::String, |cx, [x, ..], _| cx.str(x);
     Int ["int"] Any (1, 1) => |_| Type::Int, |cx, [x, ..], _| cx.cast(x, &Type::Int);
     Float ["float"] Any (1, 1) => |_| Type::Float, |cx, [x, ..], _| cx.cast(x, &Type::Float);
     Json ["json"] Any (1, 1) => |_| Type::Null,
@@ -133,6 +134,7 @@ builtins! {
         let (text, radix) = (expect_string(cx, x)?, optional_int(cx, y, 10)?);
         let radix = u32::try_from(radix).ok().filter(|radix| (2..=36).contains(radix));
         let parsed = radix.and_then(|radix| i64::from_str_radix(&text, radix).ok());
+        let text = shortened(&text);
         parsed.map_or_else(|| trap(format!("cannot parse {text:?} as an integer")), Ok)
     };
     Input ["input"] Any (0, 0) => |_| Type::String, |cx, _, _| {
@@ -146,6 +148,8 @@ builtins! {
         args.iter().cloned().reduce(|a, b| a.join(&b)).unwrap_or(Type::Any)
     }, |cx, [x, ..], all| {
         let mut result = copy_list(cx, x)?;
+        let lens = all.iter().skip(1).map(|&list| len(cx, list)).collect::<Outcome<Vec<_>>>()?;
+        reserve(cx, result, lens.into_iter().sum())?;
         for &list in all.iter().skip(1) {
             result = concat_lists(cx, result, list)?;
         }
@@ -169,13 +173,7 @@ builtins! {
     Range ["range"] Any (1, 3) => |_| Type::list(Type::Int), |cx, [x, y, z], _| {
         let (start, end) = if y.is_null() { (0, expect_int(cx, x)?) } else { (expect_int(cx, x)?, expect_int(cx, y)?) };
         let step = optional_int(cx, z, 1)?;
-        let inside = |at: &i64| if step > 0 { *at < end } else { step < 0 && *at > end };
-        let list = cx.alloc(I64Arr::of(&[]))?;
-        for at in std::iter::successors(Some(start), |at| at.checked_add(step)).take_while(inside) {
-            interrupt::poll()?;
-            cx.get_mut(list)?.push(at)?;
-        }
-        Ok(Cell::from(list))
+        range(cx, start, end, step)
     };
     Keys ["keys"] Map (1, 1) => |args| Type::list(args[0].index_types().map_or(Type::Any, |it| it.0)),
         |cx, [x, ..], _| entries(cx, x, |it| it.0);
@@ -251,6 +249,8 @@ builtins! {
         cx.slice(x, skip, skip.saturating_add(take))
     };
     GroupAdd [] Map (3, 3) => |_| Type::Any, |cx, [x, y, z], _| group_add(cx, x, y, z);
+    IndexAdd [] Map (3, 3) => |_| Type::Any, |cx, [x, y, z], _| index_add(cx, x, y, z);
+    IndexGet [] Map (2, 2) => |_| Type::list(Type::Any), |cx, [x, y, _], _| index_get(cx, x, y);
     CheckString [] Any (1, 1) => |_| Type::Any,
         |cx, [x, ..], _| if is_string(x) { Ok(x) } else { expected(cx, "string", x) };
     Bench [] Any (2, 2) => |_| Type::Null, |cx, [x, y, _], _| {
@@ -290,9 +290,26 @@ impl Builtin {
         &TABLE[self as usize].1
     }
 
+    /// The built-in function that a method of this name is, on a value whose type is not known
+    /// before it runs. Any other name is a key that holds a function.
+    pub(crate) fn method_of_any(name: &str) -> Option<Builtin> {
+        use Builtin::*;
+        let methods = [
+            Contains, Keys, Values, GetOr, StartsWith, EndsWith, Lower, Upper, Trim, Split,
+            Replace, Repeat, PadStart, PadEnd, IndexOf, Substring,
+        ];
+        Builtin::named(name).filter(|found| methods.contains(found))
+    }
+
     /// The built-in function of this name.
     pub(crate) fn named(name: &str) -> Option<Builtin> {
         TABLE.iter().find(|(_, row)| row.names.contains(&name)).map(|(builtin, _)| *builtin)
+    }
+
+    /// The names of all.
+    #[cfg(feature = "cli")]
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        TABLE.iter().flat_map(|(_, row)| row.names.iter().copied())
     }
 
     /// Whether the built-in function, applied to a list, returns a list that nothing else references.

@@ -1,6 +1,6 @@
 //! Elements, slices, fields and casts.
 
-use super::{ANY, Compiler, Dest, GROUP, Val, intern};
+use super::{ANY, Compiler, Dest, GROUP, Val};
 use crate::bytecode::{Op, Reg};
 use crate::diagnostics::{Result, error_at};
 use crate::syntax::ast::*;
@@ -75,7 +75,15 @@ impl Compiler<'_> {
         self.emit_result(dest, ty, |reg| Op::Slice(reg, base.reg, first))
     }
 
-    pub(super) fn field(&mut self, base: &Expr, name: &str, dest: Dest) -> Result<Val> {
+    /// Compiles a field. If `boxed` is set, the value is a cell, and may be null whatever the type of
+    /// the field.
+    pub(super) fn field(
+        &mut self,
+        base: &Expr,
+        name: &str,
+        dest: Dest,
+        boxed: bool,
+    ) -> Result<Val> {
         if let Type::Struct(record) = self.infer(base, ANY)?
             && self.field_named(record.shape, name).is_none()
             && let Some(method) = self.method(&record, name)
@@ -84,6 +92,7 @@ impl Compiler<'_> {
         }
         let base = self.expr_borrowed(base, ANY)?;
         let (field, ty) = self.field_of(&base.ty, name)?;
+        let ty = if boxed { Type::Any } else { ty };
         let Some((shape, n)) = field else {
             let name = self.constant(name)?;
             return self.emit_unboxed(dest, &ty, |cell| Op::GetNamed(cell, base.reg, name));
@@ -124,7 +133,7 @@ impl Compiler<'_> {
             }
             _ => {
                 let cell = self.box_value(value)?;
-                let index = intern(self.pos, &mut self.env.program.types, ty.clone())?;
+                let index = self.type_index(ty)?;
                 self.emit_unboxed(dest, ty, |reg| Op::Cast(reg, cell, index))
             }
         }

@@ -70,6 +70,14 @@ impl Compiler<'_> {
         Ok(vec![self.jump_on(reg, sense)])
     }
 
+    /// Whether an operand may be a missing key beside `true` or `false`: then it is neither.
+    fn may_be_missing(&mut self, operand: &Expr, other: &Expr) -> Result<bool> {
+        match (&operand.kind, &other.kind) {
+            (ExprKind::Index(base, _), ExprKind::Bool(_)) => self.may_lack_key(base),
+            _ => Ok(false),
+        }
+    }
+
     /// Whether an index into this container may find no key.
     fn may_lack_key(&mut self, base: &Expr) -> Result<bool> {
         Ok(matches!(self.infer(base, ANY)?, Type::Map(..) | Type::Any | Type::Null))
@@ -82,11 +90,15 @@ impl Compiler<'_> {
     /// Compiles a comparison of expressions. Returns the jump.
     fn comparison(&mut self, op: BinaryOp, a: &Expr, b: &Expr, sense: bool) -> Result<usize> {
         let equality = matches!(op, BinaryOp::Eq | BinaryOp::Ne);
-        let null = |expr: &Expr| matches!(expr.kind, ExprKind::Null);
-        if equality && (null(a) || null(b)) {
-            let cell = self.expr_or_null(if null(a) { b } else { a })?;
+        let (a_null, b_null) = (self.is_null(a), self.is_null(b));
+        if equality && (a_null || b_null) {
+            let cell = self.expr_or_null(if a_null { b } else { a })?;
             let equal = (op == BinaryOp::Eq) == sense;
             return Ok(self.emit(if equal { Op::JNull(cell, 0) } else { Op::JNotNull(cell, 0) }));
+        }
+        if equality && (self.may_be_missing(a, b)? || self.may_be_missing(b, a)?) {
+            let (x, y) = (Val::cell(self.expr_or_null(a)?), Val::cell(self.expr_or_null(b)?));
+            return self.compare_and_jump(op, x, y, sense);
         }
         let left = self.expr_borrowed(a, ANY)?;
         if left.ty == Type::Int

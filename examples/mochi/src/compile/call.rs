@@ -8,7 +8,7 @@
 use std::rc::Rc;
 
 use super::scope::{Storage, Symbol};
-use super::{ANY, Compiler, Dest, FnState, Val};
+use super::{ANY, Compiler, Dest, FnState, NULLS, Val};
 use crate::builtins::Builtin;
 use crate::bytecode::{Op, Reg};
 use crate::diagnostics::{Result, error_at, wrong_arity};
@@ -48,10 +48,9 @@ impl Compiler<'_> {
                         None => false,
                     },
                     Type::String | Type::List(_) | Type::Group(_) | Type::Bytes => true,
+                    Type::Any => Builtin::method_of_any(name).is_some(),
                     // Any other name is a key that holds a function.
-                    Type::Any | Type::Map(..) => {
-                        ["contains", "keys", "values", "get"].contains(&name.as_str())
-                    }
+                    Type::Map(..) => ["contains", "keys", "values", "get"].contains(&name.as_str()),
                     _ => false,
                 };
                 (name, Builtin::named(name).filter(|_| is_builtin))
@@ -154,7 +153,7 @@ impl Compiler<'_> {
         {
             return self.construct(record, &[], dest);
         }
-        if matches!(name, "nil" | "null") {
+        if NULLS.contains(&name) {
             return self.emit_result(dest, Type::Null, Op::LoadNull);
         }
         if Builtin::named(name).is_none() {
@@ -191,7 +190,8 @@ impl Compiler<'_> {
         let owner = fun.name.split_once('.').map(|(owner, _)| owner);
         let this = owner.and_then(|owner| self.env.records.get(owner)).cloned();
         let result = Some(signature.result.clone());
-        self.begin(FnState { result, this, boxed_args, ..FnState::of(fun) });
+        let optional_result = fun.result.as_ref().is_some_and(TypeRef::is_optional);
+        self.begin(FnState { result, optional_result, this, boxed_args, ..FnState::of(fun) });
         self.with_pos(fun.pos, |compiler| compiler.body(fun, signature))?;
         Ok(self.finish(index))
     }

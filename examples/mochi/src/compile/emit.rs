@@ -55,15 +55,6 @@ pub(super) fn table_index(pos: Pos, n: usize, what: &str) -> Result<Idx> {
     })
 }
 
-/// The index of an entry of a table without duplicates.
-pub(super) fn intern<T: PartialEq>(pos: Pos, table: &mut Vec<T>, entry: T) -> Result<Idx> {
-    let n = table.iter().position(|it| *it == entry).unwrap_or(table.len());
-    if n == table.len() {
-        table.push(entry);
-    }
-    table_index(pos, n, "constants")
-}
-
 impl Compiler<'_> {
     /// Emits code for another source position.
     pub(super) fn with_pos<T>(
@@ -205,7 +196,23 @@ impl Compiler<'_> {
 
     /// The index of a string in the constant pool.
     pub(super) fn constant(&mut self, text: &str) -> Result<Idx> {
-        intern(self.pos, &mut self.env.program.constants, text.to_owned())
+        let n = self.env.program.constants.number(text.into());
+        table_index(self.pos, n, "constants")
+    }
+
+    /// The index of a number in the constant pool.
+    pub(super) fn number(&mut self, number: i64) -> Result<Idx> {
+        table_index(self.pos, self.env.program.numbers.number(number), "constants")
+    }
+
+    /// The index of a type in the table of types, of which casts make few.
+    pub(super) fn type_index(&mut self, ty: &Type) -> Result<Idx> {
+        let types = &mut self.env.program.types;
+        let n = types.iter().position(|it| it == ty).unwrap_or(types.len());
+        if n == types.len() {
+            types.push(ty.clone());
+        }
+        table_index(self.pos, n, "types")
     }
 
     pub(super) fn move_to(&mut self, bank: Bank, to: Reg, from: Reg) {

@@ -1,7 +1,7 @@
 //! Expressions, and the ways to compile one: into a wanted register, into the next register, as a
 //! value of a type, or borrowed.
 
-use super::{ANY, Compiler, Dest, Mark, Val, intern};
+use super::{ANY, Compiler, Dest, Mark, NULLS, Val};
 use crate::builtins::Builtin;
 use crate::bytecode::{Op, Reg};
 use crate::diagnostics::Result;
@@ -39,13 +39,14 @@ impl Compiler<'_> {
             ExprKind::Int(value) => match i32::try_from(*value) {
                 Ok(value) => self.emit_result(dest, Type::Int, |reg| Op::LoadI(reg, value)),
                 Err(_) => {
-                    let k = intern(self.pos, &mut self.env.program.numbers, *value)?;
+                    let k = self.number(*value)?;
                     self.emit_result(dest, Type::Int, |reg| Op::ConstI(reg, k))
                 }
             },
+            ExprKind::BigInt(digits) => self.big_literal(digits, dest),
             ExprKind::Float(value) => {
                 let bits = value.to_bits() as i64;
-                let k = intern(self.pos, &mut self.env.program.numbers, bits)?;
+                let k = self.number(bits)?;
                 self.emit_result(dest, Type::Float, |reg| Op::ConstF(reg, k))
             }
             ExprKind::String(text) => {
@@ -63,7 +64,7 @@ impl Compiler<'_> {
             ExprKind::Slice(base, bounds) => {
                 self.slice(base, bounds.each_ref().map(Option::as_deref), dest)
             }
-            ExprKind::Field(base, name) => self.field(base, name, dest),
+            ExprKind::Field(base, name) => self.field(base, name, dest, false),
             ExprKind::Cast(inner, ty) => {
                 let ty = self.resolve_type(ty)?;
                 let value = self.expr(inner, &ty, None)?;
@@ -132,16 +133,44 @@ impl Compiler<'_> {
         }
     }
 
-    /// Compiles a borrowed expression as a cell. A missing key yields null instead of an error.
+    /// Compiles a borrowed expression as a cell. A missing key yields null instead of an error, and so
+    /// does a field that holds null, whatever its type.
     pub(super) fn expr_or_null(&mut self, expr: &Expr) -> Result<Reg> {
         let dest = self.dest(ANY);
         let value = match &expr.kind {
             ExprKind::Index(base, index) => {
                 self.with_pos(expr.pos, |compiler| compiler.index(base, index, dest, true))?
             }
+            ExprKind::Field(base, name) => {
+                self.with_pos(expr.pos, |compiler| compiler.field(base, name, dest, true))?
+            }
             _ => self.expr_borrowed(expr, ANY)?,
         };
         self.box_value(value)
+    }
+
+    /// Compiles a value for a place of this type. Where that is optional, a missing key is null.
+    pub(super) fn expr_for(
+        &mut self,
+        expr: &Expr,
+        ty: &Type,
+        optional: bool,
+        to: Option<Reg>,
+    ) -> Result<Val> {
+        if !optional || !matches!(expr.kind, ExprKind::Index(..)) {
+            return self.expr_as(expr, ty, to);
+        }
+        let cell = self.expr_or_null(expr)?;
+        self.coerce(Val::cell(cell), ty, to)
+    }
+
+    /// Whether an expression is null as written.
+    pub(super) fn is_null(&mut self, expr: &Expr) -> bool {
+        match &expr.kind {
+            ExprKind::Null => true,
+            ExprKind::Name(name) if NULLS.contains(&name.as_str()) => self.resolve(name).is_none(),
+            _ => false,
+        }
     }
 
     /// Whether the value of an expression is a new list, which nothing else references.

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{ANY, Compiler, Dest, Val};
-use crate::bytecode::{Op, Reg};
+use crate::bytecode::{Idx, Op, Reg};
 use crate::diagnostics::{Result, error_at};
 use crate::syntax::ast::*;
 use crate::types::{Bank, Record, Type};
@@ -35,6 +35,24 @@ impl Compiler<'_> {
         self.ascribe(value, ty, None)
     }
 
+    /// An integer literal beyond 64 bits.
+    pub(super) fn big_literal(&mut self, digits: &str, dest: Dest) -> Result<Val> {
+        match dest.expected {
+            Type::BigInt => {
+                let (k, ty) = (self.constant(digits)?, Type::BigInt);
+                let index = self.type_index(&ty)?;
+                let text = self.emit_result(dest, ty, |reg| Op::ConstC(reg, k))?;
+                self.emit(Op::Cast(text.reg, text.reg, index));
+                Ok(text)
+            }
+            Type::Float => {
+                let value = ExprKind::Float(digits.parse().unwrap_or(f64::INFINITY));
+                self.expr(&Expr { pos: self.pos, kind: value }, dest.expected, dest.reg)
+            }
+            _ => error_at(self.pos, "integer literal does not fit in 64 bits"),
+        }
+    }
+
     /// The element type of a literal: the expected one, or the join of the types of its elements.
     fn element_type(&mut self, expected: Option<&Type>, items: &[&Expr]) -> Result<Type> {
         if let Some(expected) = expected {
@@ -62,6 +80,9 @@ impl Compiler<'_> {
         }
         let from = inner[bank as usize] as Reg;
         self.emit(new_list(bank, list, from, first.len()));
+        if !rest.is_empty() {
+            self.emit(Op::Reserve(list, Idx::try_from(rest.len()).unwrap_or(Idx::MAX)));
+        }
         for item in rest {
             self.release(inner);
             let reg = self.expr_to_next(Bank::C, item, &element)?;
@@ -120,6 +141,19 @@ impl Compiler<'_> {
         Ok((record, numbers))
     }
 
+    /// Compiles a value for a field. It may be null whatever the type of the field, which is checked
+    /// where the field is read.
+    pub(super) fn field_value(
+        &mut self,
+        value: &Expr,
+        (shape, n): (u16, usize),
+        ty: &Type,
+    ) -> Result<Val> {
+        let optional = self.shape(shape).optional.get(n).is_some_and(|it| *it);
+        let ty = if self.is_null(value) { ANY } else { ty };
+        self.expr_for(value, ty, optional, None)
+    }
+
     /// Creates a struct from initializers of all its fields.
     pub(super) fn construct(
         &mut self,
@@ -129,10 +163,10 @@ impl Compiler<'_> {
     ) -> Result<Val> {
         let (shape, fields) = (record.shape, self.shape(record.shape).fields.clone());
         let first = self.mark()[2] as Reg;
-        for (value, (_, ty)) in values.iter().zip(&fields) {
+        for (n, (value, (_, ty))) in values.iter().zip(&fields).enumerate() {
             let mark = self.mark();
             let value = match value {
-                Some(value) => self.expr_as(value, ty, None)?,
+                Some(value) => self.field_value(value, (shape, n), ty)?,
                 None => self.default_value(ty)?,
             };
             self.move_to_mark(mark, Bank::C, value)?;

@@ -13,7 +13,7 @@
 //! | `expr`, `literal`, `operator`, `access` | expressions |
 //! | `call`, `builtin_call` | functions, closures and calls |
 //! | `branch`, `pattern` | conditions, `if`, `match` |
-//! | `query` | queries, lowered to loops |
+//! | `query`, `join` | queries, lowered to loops |
 
 mod access;
 mod branch;
@@ -21,6 +21,7 @@ mod builtin_call;
 mod call;
 mod emit;
 mod expr;
+mod join;
 mod literal;
 mod loops;
 mod operator;
@@ -38,13 +39,15 @@ use crate::diagnostics::Result;
 use crate::syntax::ast::*;
 use crate::types::{Record, Shape, Type};
 
-use emit::{Dest, Mark, Val, intern, table_index};
+use emit::{Dest, Mark, Val, table_index};
 use scope::{Storage, Symbol};
 
 /// Emits the body of a loop or of a condition.
 type BodyFn<'b, 'w> = &'b mut dyn FnMut(&mut Compiler<'w>) -> Result<()>;
 
 const ANY: &Type = &Type::Any;
+/// Other names of `none`, unless a program declares them.
+const NULLS: [&str; 2] = ["nil", "null"];
 
 /// The number of top-level variables that are allocated to registers. A program with more keeps all
 /// of them in globals.
@@ -64,6 +67,13 @@ pub(crate) struct Env {
 }
 
 impl Env {
+    /// The names of variables, functions and types. No name that a program writes has a dot.
+    #[cfg(feature = "cli")]
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let names = self.globals.keys().chain(self.types.keys()).map(String::as_str);
+        names.filter(|name| !name.contains('.'))
+    }
+
     /// The name of a global variable in bank c.
     pub(crate) fn global_named(&self, slot: usize) -> Option<&str> {
         let in_slot = |symbol: &&Symbol| {
@@ -96,6 +106,8 @@ struct FnState {
     boxed_args: bool,
     /// The declared result type. The program itself has none.
     result: Option<Type>,
+    /// Whether it is written as `T?`.
+    optional_result: bool,
     loops: Vec<Loop>,
     /// Captured variables live in boxes. Variables that are appended to have an owned flag.
     uses: Uses,
@@ -149,7 +161,8 @@ pub(crate) fn compile(env: &mut Env, program: &Fun, prompt: bool) -> Result<u16>
     if compiler.env.program.shapes.is_empty() {
         let fields = [("key", Type::Any), ("items", Type::list(Type::Any))];
         let fields = fields.map(|(name, ty)| (name.to_owned(), ty)).to_vec();
-        compiler.env.program.shapes.push(Shape { name: "group".to_owned(), fields });
+        let optional = vec![false; fields.len()];
+        compiler.env.program.shapes.push(Shape { name: "group".to_owned(), fields, optional });
     }
     compiler.declare_types(body)?;
     compiler.program(program, prompt)

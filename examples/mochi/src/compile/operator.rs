@@ -63,7 +63,7 @@ impl Compiler<'_> {
         let ty = if ty == Type::Any { other } else { ty };
         let reg = self.alloc_reg(Bank::C)?;
         let first = match &a.kind {
-            ExprKind::Index(..) => self.expr_or_null(a)?,
+            ExprKind::Index(..) | ExprKind::Field(..) => self.expr_or_null(a)?,
             _ => {
                 let value = self.expr(a, ANY, None)?;
                 self.box_value(value)?
@@ -101,7 +101,9 @@ impl Compiler<'_> {
             steps.push((*op, &**b, rest.pos));
             rest = a;
         }
-        let mut total = self.string_operand(rest, ANY)?;
+        // Beside a literal beyond 64 bits, all of them are integers of any size.
+        let hint = if *dest.expected == Type::BigInt { dest.expected } else { ANY };
+        let mut total = self.string_operand(rest, hint)?;
         while let Some((op, operand, pos)) = steps.pop() {
             if op == ArithOp::Add && total.ty == Type::String {
                 steps.push((op, operand, pos));
@@ -125,8 +127,12 @@ impl Compiler<'_> {
         {
             return self.emit_result(dest, Type::Int, |reg| imm_op(reg, left.reg, k));
         }
-        // An integer literal next to a float is a float.
-        let hint = if left.ty == Type::Float { &left.ty } else { ANY };
+        // An integer literal next to a float is a float, next to a `bigint` one of any size.
+        let hint = match (&left.ty, dest.expected) {
+            (Type::Float | Type::BigInt, _) => &left.ty,
+            (_, Type::BigInt) => dest.expected,
+            _ => ANY,
+        };
         let right = self.expr_borrowed(operand, hint)?;
         // `-x` is parsed as `x * -1`, with both operators at the same position.
         let symbol = if operand.pos == self.pos { '-' } else { symbol };

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use super::literal::new_list;
-use super::{ANY, BodyFn, Compiler, Dest, Val};
+use super::{ANY, BodyFn, Compiler, Dest, GROUP, Val};
 use crate::builtins::Builtin;
 use crate::bytecode::{Op, Reg};
 use crate::diagnostics::Result;
@@ -89,8 +89,42 @@ impl<'w> Compiler<'w> {
         self.emit(Op::Builtin(Builtin::Values, groups, groups, 1));
         let list = Val { ty: Type::list(Type::Group(Rc::new(item_type))), reg: groups };
         self.loop_over(&group.name, list, &mut |compiler| {
+            if query.sort.is_some() {
+                compiler.key_names(group)?;
+            }
             compiler.if_condition(group.having.as_ref(), body)
         })
+    }
+
+    /// Declares the names of a group's key, for a `sort`, where nothing else has these names.
+    fn key_names(&mut self, group: &Group) -> Result<()> {
+        let names: Vec<&str> = match &group.key.kind {
+            ExprKind::Map(entries) => entries
+                .iter()
+                .filter_map(|(key, _)| match &key.kind {
+                    ExprKind::String(name) => Some(name.as_str()),
+                    _ => None,
+                })
+                .collect(),
+            ExprKind::Field(_, name) | ExprKind::Name(name) => vec![name],
+            _ => Vec::new(),
+        };
+        let is_map = matches!(group.key.kind, ExprKind::Map(_));
+        for name in names {
+            if self.resolve(name).is_some() || Builtin::named(name).is_some() {
+                continue;
+            }
+            let value = self.alloc_for(ANY)?;
+            let item = self.load_name(&group.name, self.dest(ANY), false)?.reg;
+            self.emit(Op::GetField(value.reg, item, 0, GROUP));
+            if is_map {
+                let name = self.constant(name)?;
+                self.emit(Op::GetNamed(value.reg, value.reg, name));
+            }
+            self.release([self.mark()[0], self.mark()[1], u16::from(value.reg) + 1]);
+            self.declare_local(name, value)?;
+        }
+        Ok(())
     }
 
     /// `sort`, `distinct`, `skip` and `take`.
@@ -131,7 +165,7 @@ impl<'w> Compiler<'w> {
     fn rows(&mut self, query: &Query, body: BodyFn<'_, 'w>) -> Result<()> {
         let mut body = |it: &mut Compiler<'w>| it.if_condition(query.condition.as_ref(), body);
         if query.sources.iter().all(|source| !source.left && !source.right) {
-            return self.nested(&query.sources, &mut body);
+            return self.inner_joins(&query.sources, &mut body);
         }
         // Nested loops do not yield rows without a match. An outer join materializes all rows, source
         // by source, starting from one empty row.
@@ -144,14 +178,6 @@ impl<'w> Compiler<'w> {
             names.push(source.name.as_str());
         }
         self.each(None, (rows, &names), &mut body)
-    }
-
-    /// Emits nested loops over the sources of inner joins.
-    fn nested(&mut self, sources: &[Source], body: BodyFn<'_, 'w>) -> Result<()> {
-        let [source, rest @ ..] = sources else { return body(self) };
-        self.for_each(&source.name, &source.list, &mut |compiler| {
-            compiler.if_condition(source.on.as_ref(), &mut |compiler| compiler.nested(rest, body))
-        })
     }
 
     /// Emits code that runs if a condition holds, or always if there is none.

@@ -35,13 +35,15 @@ pub(super) struct Symbol {
     pub(super) ty: Type,
     pub(super) storage: Storage,
     pub(super) mutable: bool,
+    /// Whether its type is written as `T?`.
+    pub(super) optional: bool,
     /// The register or the global of the owned flag.
     pub(super) owned: Option<Idx>,
 }
 
 impl Symbol {
     pub(super) fn new(name: &str, ty: Type, storage: Storage) -> Symbol {
-        Symbol { name: name.to_owned(), ty, storage, mutable: true, owned: None }
+        Symbol { name: name.to_owned(), ty, storage, mutable: true, optional: false, owned: None }
     }
 
     pub(super) fn function(name: &str, index: u16, signature: &Rc<Signature>) -> Symbol {
@@ -276,20 +278,24 @@ impl Compiler<'_> {
         let fresh = self.is_fresh(value);
         let mark = self.mark();
         match local.storage {
-            Storage::Reg(reg) => drop(self.expr_as(value, &local.ty, Some(reg))?),
+            Storage::Reg(reg) => {
+                drop(self.expr_for(value, &local.ty, local.optional, Some(reg))?)
+            }
             Storage::Boxed(_) | Storage::Upvalue(_) => {
-                let value = self.operand(Bank::C, value, &local.ty)?;
+                let value = self.expr_for(value, &local.ty, local.optional, None)?;
+                let value = self.box_value(value)?;
                 let cell = self.alloc_reg(Bank::C)?;
                 let boxed = self.box_reg(local.storage, cell);
                 self.emit(Op::SetBox(boxed, value));
             }
             Storage::Function(_) => {}
             Storage::Global(slot) => {
-                let value = self.expr_as(value, &local.ty, None)?;
+                let value = self.expr_for(value, &local.ty, local.optional, None)?;
                 self.emit_set_global(local.ty.bank(), slot, value.reg);
             }
             Storage::Field(shape, field) => {
-                let value = self.operand(Bank::C, value, &local.ty)?;
+                let value = self.field_value(value, (shape, field), &local.ty)?;
+                let value = self.box_value(value)?;
                 self.emit(Op::SetField(0, field as Reg, value, shape));
             }
         }

@@ -93,7 +93,9 @@ impl Compiler<'_> {
         let declared = ty.as_ref().map(|ty| self.resolve_type(ty)).transpose()?;
         let expected = declared.as_ref().unwrap_or(ANY);
         let fresh = value.as_ref().is_none_or(|value| self.is_fresh(value));
+        let optional = ty.as_ref().is_some_and(TypeRef::is_optional);
         let mut bound = match value {
+            Some(value) if optional => self.expr_for(value, expected, optional, None)?,
             Some(value) => self.expr(value, expected, None)?,
             None => self.default_value(expected)?,
         };
@@ -110,7 +112,7 @@ impl Compiler<'_> {
             top && (self.all_global || in_functions.contains(name) || captured.contains(name));
         let local =
             if global { self.new_global(name, bound)? } else { self.new_local(name, bound)? };
-        self.declare(Symbol { mutable: *mutable, ..local }, fresh)
+        self.declare(Symbol { mutable: *mutable, optional, ..local }, fresh)
     }
 
     /// Returns a value, in the bank that the calling convention asks for.
@@ -120,6 +122,9 @@ impl Compiler<'_> {
         let boxed = state.boxed_args || state.result.is_none();
         let ty = state.result.clone().filter(|ty| *ty != Type::Null).unwrap_or(Type::Any);
         let value = match value {
+            Some(value) if state.optional_result && matches!(value.kind, ExprKind::Index(..)) => {
+                self.expr_for(value, &ty, true, None)?
+            }
             Some(value) => {
                 // A local variable ends here, so its list does not become shared.
                 let symbol = value.name().and_then(|name| self.resolve(name));
@@ -166,11 +171,15 @@ impl Compiler<'_> {
             ExprKind::Field(base, name) => {
                 let base = self.expr_borrowed(base, ANY)?;
                 let (field, ty) = self.field_of(&base.ty, name)?;
-                let value =
-                    self.operand(Bank::C, value, if field.is_some() { &ty } else { ANY })?;
                 let op = match field {
-                    Some((shape, n)) => Op::SetField(base.reg, n as Reg, value, shape),
-                    None => Op::SetNamed(base.reg, value, self.constant(name)?),
+                    Some((shape, n)) => {
+                        let value = self.field_value(value, (shape, n), &ty)?;
+                        Op::SetField(base.reg, n as Reg, self.box_value(value)?, shape)
+                    }
+                    None => {
+                        let value = self.operand(Bank::C, value, ANY)?;
+                        Op::SetNamed(base.reg, value, self.constant(name)?)
+                    }
                 };
                 self.emit(op);
             }

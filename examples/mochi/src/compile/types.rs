@@ -35,7 +35,12 @@ impl Compiler<'_> {
             ("list", [element]) => Type::list(self.resolve_type(element)?),
             ("map", []) => Type::map(Type::Any, Type::Any),
             ("map", [key, value]) => Type::map(self.resolve_type(key)?, self.resolve_type(value)?),
-            ("option" | "group", [_]) => Type::Any,
+            ("group", [_]) => Type::Any,
+            // Any value in bank C may be null. A field of null is an error, or null as well.
+            ("option", [inner]) => match self.resolve_type(inner)? {
+                ty @ (Type::Struct(_) | Type::Union(_)) => ty,
+                _ => Type::Any,
+            },
             ("fun", [params @ .., result]) => {
                 let params =
                     params.iter().map(|ty| self.resolve_type(ty)).collect::<Result<_>>()?;
@@ -81,7 +86,9 @@ impl Compiler<'_> {
             let resolved =
                 fields.iter().map(|(name, ty)| Ok((name.clone(), self.resolve_type(ty)?)));
             let resolved = resolved.collect::<Result<_>>()?;
-            self.env.program.shapes[usize::from(shape)].fields = resolved;
+            let shape = &mut self.env.program.shapes[usize::from(shape)];
+            shape.fields = resolved;
+            shape.optional = fields.iter().map(|(_, ty)| ty.is_optional()).collect();
         }
         Ok(())
     }
@@ -90,7 +97,7 @@ impl Compiler<'_> {
     pub(super) fn declare_record(&mut self, name: &str, union: Option<Rc<str>>) -> Result<Idx> {
         let (shapes, name) = (&mut self.env.program.shapes, name.to_owned());
         let shape = table_index(self.pos, shapes.len(), "types")?;
-        shapes.push(Shape { name: name.clone(), fields: Vec::new() });
+        shapes.push(Shape { name: name.clone(), fields: Vec::new(), optional: Vec::new() });
         let record = Rc::new(Record { shape, name: name.clone(), union });
         self.env.types.insert(name.clone(), Type::Struct(Rc::clone(&record)));
         self.env.records.insert(name, record);

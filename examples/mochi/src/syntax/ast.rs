@@ -21,6 +21,11 @@ impl TypeRef {
     pub(crate) fn new(name: &str, args: Vec<TypeRef>, pos: Pos) -> TypeRef {
         TypeRef { name: name.to_owned(), args, pos }
     }
+
+    /// Whether it is `T?`.
+    pub(crate) fn is_optional(&self) -> bool {
+        self.name == "option"
+    }
 }
 
 pub(crate) type Fields = Vec<(String, TypeRef)>;
@@ -140,6 +145,8 @@ pub(crate) enum BinaryOp {
 pub(crate) enum ExprKind {
     Null,
     Int(i64),
+    /// An integer beyond 64 bits, in decimal.
+    BigInt(String),
     Float(f64),
     Bool(bool),
     String(String),

@@ -6,16 +6,17 @@ use segheap::{Cell, Heap, Kind, Map, Set, Struct};
 use super::*;
 use crate::bytecode::ArithOp;
 use crate::format::Style;
+use crate::types::Bank;
 
 #[cold]
 fn no_field<T>(heap: &Heap, base: Cell, name: Cell) -> Outcome<T> {
     let (name, ty) = (expect_string(heap, name)?, type_name(heap, base));
-    trap(format!("no field `{name}` on a value of type `{ty}`"))
+    trap(format!("no field `{}` on a value of type `{ty}`", shortened(&name)))
 }
 
 #[cold]
 fn no_key<T>(cx: &Context, key: Cell) -> Outcome<T> {
-    trap(format!("key {} not found in map", cx.format(key, Style::Quoted)?))
+    trap(format!("key {} not found in map", shortened(&cx.format(key, Style::Quoted)?)))
 }
 
 /// The index of an element in a list or of a substring in a string; -1 if there is none.
@@ -114,6 +115,12 @@ impl Context {
         Ok(shape.field(&self.heap.text(name)?.to_str_lossy()))
     }
 
+    /// The shape of a struct, and the number of a field in it.
+    pub(crate) fn field_place(&self, base: Cell, name: Cell) -> Outcome<Option<(u32, usize)>> {
+        let Ok(record) = self.get::<Struct>(base) else { return Ok(None) };
+        Ok(self.field_index(base, name)?.map(|n| (record.shape(), n)))
+    }
+
     /// The entry of a map or the field of a struct, if there is one.
     fn get_field(&self, base: Cell, name: Cell) -> Outcome<Option<Cell>> {
         match base.kind() {
@@ -143,11 +150,16 @@ impl Context {
         found.map_or_else(|| no_field(self, base, name), Ok)
     }
 
-    /// A field of a value that does not have the shape of its static type.
+    /// A field of a value that does not have the shape of its static type. Of null it is null, if
+    /// the type of the field allows that.
     #[cold]
     pub(crate) fn field_slow(&mut self, base: Cell, shape: u16, n: u8) -> Outcome<Cell> {
         let name = self.field_name(shape, n)?;
-        if base.is_null() { no_field(self, base, name) } else { self.field(base, name) }
+        let (_, ty) = &self.shapes[usize::from(shape)].fields[usize::from(n)];
+        if base.is_null() && ty.bank() != Bank::C {
+            return no_field(self, base, name);
+        }
+        self.field(base, name)
     }
 
     /// Allocates the name of a field.

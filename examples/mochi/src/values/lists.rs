@@ -112,6 +112,11 @@ pub(crate) fn copy_list(heap: &mut Heap, list: Cell) -> Outcome<Cell> {
     alloc_list(heap, &cells)
 }
 
+/// Makes room in a list for more elements, so that a limit refuses all of them at once.
+pub(crate) fn reserve(heap: &mut Heap, list: Cell, additional: usize) -> Outcome<()> {
+    dispatch_list!(list, K => Ok(heap.get_mut::<K>(list)?.reserve(additional)?), Ok(()))
+}
+
 /// The elements of two lists, as a new one; amortised O(elements of `y`) if they are of one kind.
 pub(crate) fn concat_lists(heap: &mut Heap, x: Cell, y: Cell) -> Outcome<Cell> {
     if x.kind() == y.kind() {

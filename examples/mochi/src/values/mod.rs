@@ -6,6 +6,7 @@ mod compare;
 mod lists;
 mod strings;
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::ops::{Deref, DerefMut};
 
@@ -27,6 +28,8 @@ pub(crate) enum Trap {
     Message(String),
     /// A request to stop.
     Stopped,
+    /// The program has run as many instructions as it may.
+    OutOfFuel,
 }
 
 impl From<Error> for Trap {
@@ -154,6 +157,16 @@ pub(crate) fn expect_float(heap: &Heap, cell: Cell) -> Outcome<f64> {
 /// Unboxes a boolean.
 pub(crate) fn expect_bool(heap: &Heap, cell: Cell) -> Outcome<bool> {
     cell.as_bool().map_or_else(|| expected(heap, "bool", cell), Ok)
+}
+
+/// A text in a message: its beginning, if it is long.
+pub(crate) fn shortened(text: &str) -> Cow<'_, str> {
+    /// The most characters.
+    const MAX: usize = 60;
+    match text.char_indices().nth(MAX) {
+        Some((end, _)) => Cow::Owned(format!("{}...", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
 }
 
 /// Copies a string out of the heap.

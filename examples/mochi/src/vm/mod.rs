@@ -4,21 +4,24 @@
 //! array: a register operand is one byte, so no register access needs a bounds check. The windows
 //! move at calls and returns; they are borrowed again after a collection.
 //!
-//! `dispatch` has the dispatch loop, `ops` the instructions that are too long for it.
+//! `dispatch` has the dispatch loop, `ops` the instructions that are too long for it, `run` what
+//! happens when an instruction fails.
 
 mod dispatch;
 mod ops;
 mod roots;
+mod run;
 
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use segheap::{Cell, Error, F64Arr, Heap, I64Arr, List, RangeHint};
+use segheap::{Cell, F64Arr, Heap, I64Arr, List, RangeHint};
 
-use crate::bytecode::Program;
-use crate::diagnostics::{Diagnostic, Result};
-use crate::interrupt;
-use crate::values::{Context, Outcome, Trap};
+use crate::diagnostics::Diagnostic;
+use crate::values::{Context, Outcome};
+
+#[cfg(feature = "cli")]
+pub(crate) use run::message;
 
 /// The registers of a bank that a frame sees.
 const WINDOW: usize = 256;
@@ -33,16 +36,17 @@ const STRESS_WORK: u64 = 256;
 const FRAMES_MAX_STRESSED: usize = 10_000;
 /// The registers of a bank, over all frames.
 const REGISTERS_MAX: usize = 1 << 24;
-/// The calls of a stack trace that are recorded.
-const TRACE_MAX: usize = 1000;
+
+/// The place of a field that was not found yet. No shape has this number.
+const NOWHERE: (u32, usize) = (u32::MAX, 0);
 
 const STACK_OVERFLOW: &str = "stack overflow";
 
-/// The caller's state, saved by a call.
-#[derive(Clone, Copy)]
+/// Where a function goes on: the caller's state, saved by a call.
+#[derive(Clone, Copy, Default)]
 struct Frame {
     function: u32,
-    /// The instruction after the call.
+    /// The next instruction.
     pc: u32,
     /// The start of the windows: banks i, f and c, and hints.
     base: [u32; 4],
@@ -106,9 +110,20 @@ pub(crate) struct Vm {
     /// The call stack, without the running function; once a program has ended, with the function
     /// that ran last.
     frames: Vec<Frame>,
+    /// The running function, as far as it has run when [`Vm::execute`] returned last.
+    at: Frame,
+    /// The running test block: where to resume if it fails, and its name.
+    test: Option<(u32, Cell)>,
+    /// The instructions that a program may run, and those that it may still run. `u64::MAX` for
+    /// no limit.
+    fuel_limit: u64,
+    fuel: u64,
     globals: Globals,
     /// The strings of the constant pool.
     constants: Vec<Cell>,
+    /// For each constant that names a field: the shape in which it was found last, and its number
+    /// there.
+    field_places: Vec<(u32, usize)>,
     registers_max: usize,
     frames_max: usize,
     /// The time that a program may take.
@@ -139,8 +154,13 @@ impl Vm {
             cells: vec![Cell::NULL; 4 * WINDOW],
             hints: vec![Hint::None; WINDOW],
             frames: Vec::new(),
+            at: Frame::default(),
+            test: None,
+            fuel_limit: u64::MAX,
+            fuel: u64::MAX,
             globals: Globals::default(),
             constants: Vec::new(),
+            field_places: Vec::new(),
             registers_max: REGISTERS_MAX,
             frames_max: FRAMES_MAX,
             #[cfg(feature = "cli")]
@@ -151,6 +171,11 @@ impl Vm {
     /// Limits the live registers of each bank to an eighth of so many bytes.
     pub(crate) fn limit_stack(&mut self, bytes: usize) {
         self.registers_max = (bytes / 64).clamp(WINDOW, REGISTERS_MAX);
+    }
+
+    /// Limits the instructions of a program, or of an input of the prompt.
+    pub(crate) fn limit_fuel(&mut self, instructions: Option<u64>) {
+        self.fuel_limit = instructions.unwrap_or(u64::MAX);
     }
 
     /// Does a small step of a collection, and verifies the heap, at every N-th allocation. Marking
@@ -164,63 +189,6 @@ impl Vm {
         self.gc_stats.stress_work = STRESS_WORK * u64::from(every);
         let policy = self.context.policy().with_stress(every);
         self.context.set_policy(policy);
-    }
-
-    /// Allocates new constants and makes room for new globals.
-    fn load(&mut self, program: &Program) -> Outcome<()> {
-        for text in &program.constants[self.constants.len()..] {
-            self.constants.push(self.context.string(text)?);
-        }
-        self.context.shapes.clone_from(&program.shapes);
-        let [i, f, c] = program.globals;
-        self.globals.ints.resize(i, 0);
-        self.globals.floats.resize(f, 0.0);
-        self.globals.cells.resize(c, Cell::NULL);
-        Ok(())
-    }
-
-    /// Runs a function without parameters and returns its result.
-    pub(crate) fn run(&mut self, program: &Program, entry: u16) -> Result<Cell> {
-        self.load(program).map_err(|trap| Diagnostic::new(0, message(trap)))?;
-        self.frames.clear();
-        let result = self.execute(program, entry);
-        if result.is_ok() {
-            let end = program.functions[usize::from(entry)].code.len() as u32;
-            self.frames.push(Frame { function: entry.into(), pc: end, base: [0; 4] });
-        }
-        let flushed = self.context.out.flush();
-        flushed
-            .map_err(|error| Diagnostic::new(0, format!("cannot write output: {error}")))
-            .and(result)
-    }
-}
-
-/// The diagnostic of a trap at this instruction, with the stack trace.
-fn diagnose(
-    trap: Trap,
-    program: &Program,
-    function: u32,
-    pc: usize,
-    frames: &[Frame],
-) -> Diagnostic {
-    let code = |function: u32| &program.functions[function as usize];
-    let pos = |function: u32, pc: usize| code(function).positions.get(pc).copied().unwrap_or(0);
-    let mut diagnostic = Diagnostic::new(pos(function, pc), message(trap));
-    let mut callee = function;
-    for frame in frames.iter().rev().take(TRACE_MAX) {
-        let call = pos(frame.function, (frame.pc as usize).saturating_sub(1));
-        diagnostic.trace.push((code(callee).name.clone(), call));
-        callee = frame.function;
-    }
-    diagnostic
-}
-
-pub(crate) fn message(trap: Trap) -> String {
-    match trap {
-        Trap::Message(message) => message,
-        Trap::Stopped => interrupt::reason().to_owned(),
-        Trap::Heap(Error::Limit(_)) => "out of memory: limit reached".to_owned(),
-        Trap::Heap(error) => error.to_string(),
     }
 }
 
@@ -245,14 +213,4 @@ fn collect_debt(cx: &mut Context, stats: &mut GcStats, roots: [&[Cell]; 3]) -> O
     stats.note(start, freed);
     cx.observe();
     Ok(())
-}
-
-/// Collects garbage. Returns whether enough was freed to retry a failed allocation.
-#[cold]
-fn collect(cx: &mut Context, stats: &mut GcStats, roots: [&[Cell]; 3]) -> Outcome<bool> {
-    let start = Instant::now();
-    let collected = cx.collect(roots.into_iter().flatten().copied())?;
-    stats.note(start, collected.freed);
-    cx.observe();
-    Ok(collected.freed > collected.live / 16)
 }

@@ -65,6 +65,18 @@ pub(super) fn append_slow(
     Ok((list, !is_version(heap, list)))
 }
 
+/// A field by its name, and its place in a struct, for the next access.
+#[inline(never)]
+pub(super) fn field_by_name(
+    cx: &Context,
+    base: Cell,
+    name: Cell,
+    place: &mut (u32, usize),
+) -> Outcome<Cell> {
+    *place = cx.field_place(base, name)?.unwrap_or(*place);
+    cx.field(base, name)
+}
+
 /// Proves the hint for all elements of a list.
 pub(super) fn make_hint(heap: &mut Heap, list: Cell) -> Outcome<Hint> {
     Ok(match list.kind() {

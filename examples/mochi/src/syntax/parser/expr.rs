@@ -44,7 +44,9 @@ impl Parser<'_> {
         let kind = if self.eat("-") {
             let inner = self.nested(Self::unary)?;
             match inner.kind {
+                ExprKind::Int(i64::MIN) => ExprKind::BigInt(i64::MIN.unsigned_abs().to_string()),
                 ExprKind::Int(value) => ExprKind::Int(value.wrapping_neg()),
+                ExprKind::BigInt(digits) => negated(&digits),
                 ExprKind::Float(value) => ExprKind::Float(-value),
                 _ => {
                     let minus = Expr { pos, kind: ExprKind::Int(-1) };
@@ -109,6 +111,9 @@ impl Parser<'_> {
         let kind = match (token, text) {
             (Token::Int, _) => match parse_int(text) {
                 Some(value) => ExprKind::Int(value),
+                None if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                    ExprKind::BigInt(text.trim_start_matches('0').to_owned())
+                }
                 None => return error_at(pos, "integer literal does not fit in 64 bits"),
             },
             (Token::Float, _) => ExprKind::Float(text.parse().unwrap_or(f64::NAN)),
@@ -200,6 +205,12 @@ impl Parser<'_> {
         })?;
         Ok(ExprKind::Match(Match { scrutinee, cases }))
     }
+}
+
+/// The negation of an integer beyond 64 bits: the smallest integer of 64 bits is one.
+fn negated(digits: &str) -> ExprKind {
+    let negated = digits.strip_prefix('-').map_or_else(|| format!("-{digits}"), str::to_owned);
+    negated.parse().map_or_else(|_| ExprKind::BigInt(negated), ExprKind::Int)
 }
 
 fn parse_int(text: &str) -> Option<i64> {

@@ -16,7 +16,7 @@ use crate::diagnostics::{Result, error_at};
 const DEPTH_MAX: u32 = if cfg!(target_family = "wasm") { 200 } else { 1000 };
 
 /// Reserved words: never identifiers.
-const KEYWORDS: &[&str] = &[
+pub(crate) const KEYWORDS: &[&str] = &[
     "test", "expect", "agent", "intent", "on", "stream", "emit", "type", "fun", "extern", "import",
     "return", "break", "continue", "let", "var", "if", "else", "then", "for", "while", "in",
     "generate", "match", "fetch", "load", "save", "package", "export", "fact", "rule", "all",
@@ -26,6 +26,9 @@ const KEYWORDS: &[&str] = &[
 /// Keywords that only start statements: a `return` before one of them has no value.
 const STATEMENT_KEYWORDS: &[&str] =
     &["let", "var", "return", "while", "for", "break", "continue", "type", "expect", "test"];
+
+/// The list of what this VM does not support.
+const OUT_OF_SCOPE: &str = "`Out of scope` in examples/mochi/README.md";
 
 /// Keywords of language features that this VM does not support.
 const UNSUPPORTED: &[&str] = &[
@@ -121,7 +124,8 @@ impl<'s> Parser<'s> {
     fn unexpected<T>(&self, wanted: &str) -> Result<T> {
         let Spanned { token, text, pos } = self.peek();
         if UNSUPPORTED.contains(&text) {
-            return error_at(pos, format!("`{text}` is not supported by this VM"));
+            let message = format!("`{text}` is not supported by this VM, see {OUT_OF_SCOPE}");
+            return error_at(pos, message);
         }
         let found = if token == Token::Eof { "end of file" } else { &format!("`{text}`") };
         error_at(pos, format!("expected {wanted}, found {found}"))

@@ -196,6 +196,6 @@ impl Parser<'_> {
             Ok(TypeRef::new(if any { "any" } else { &name }, args.unwrap_or_default(), pos))
         })?;
         // `T?` may be null, which is checked at run time.
-        Ok(if self.eat("?") { TypeRef::new("any", Vec::new(), pos) } else { ty })
+        Ok(if self.eat("?") { TypeRef::new("option", vec![ty], pos) } else { ty })
     }
 }
