@@ -224,7 +224,7 @@ impl<const BITS: u32> Arena<BITS> {
     fn next_stretch(&self) -> Evacuation {
         let (start, high) = (self.blocks.bound(), self.blocks.high());
         let all = high.saturating_sub(start);
-        let (room, tail) = (self.blocks.room(), self.blocks.tail().min(all / PARTS * 2));
+        let (room, tail) = (self.blocks.room(), self.blocks.tail().min(all / (PARTS / 2)));
         let len = room.max(tail).max(all / 64).max(1).min(all);
         let end = start.saturating_add(len);
         Evacuation { start, end, planned_end: end, ..Evacuation::default() }

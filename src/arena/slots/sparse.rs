@@ -244,7 +244,7 @@ impl<const BITS: u32> Slots<BITS> {
         if let Some(slots) = self.slots.get(range.clone()) {
             return slots;
         }
-        let page = range.start / Self::PAGE;
+        let page = range.start.checked_div(Self::PAGE).unwrap_or(0);
         let first = page.saturating_mul(Self::PAGE);
         let range = range.start.saturating_sub(first)..range.end.saturating_sub(first);
         self.page(page).get(range).unwrap_or_default()
