@@ -170,7 +170,8 @@ impl Program {
             34 => drop::<Result<Collected, Error>>(
                 heap.run("recycle", |h| h.collect_and_recycle(cells.iter().copied(), NONE)),
             ),
-            35 => heap.run("compact", |h| h.compact()),
+            35 if size.is_multiple_of(4) => heap.run("compact", |h| h.compact()),
+            35 => drop(heap.run("compact_step", |h| h.compact_step(size as u64 * 16))),
             36 => drop(heap.run("pin", |h| h.pin(a))),
             37 => drop(heap.run("watch", |h| h.watch(a, 1))),
             38 => drop(heap.run("unpin", |h| h.unpin(a))),

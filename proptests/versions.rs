@@ -192,6 +192,7 @@ impl<K: Sample> Versions<K> {
             | Op::Young(..)
             | Op::Steps(..)
             | Op::Compact
+            | Op::CompactStep(..)
             | Op::Fork
             | Op::Image
             | Op::Transplant(..) => return self.run_whole(op),
@@ -216,6 +217,7 @@ impl<K: Sample> Versions<K> {
                 self.heap.step(self.roots(), work)?;
             }
             Op::Compact => self.heap.compact(),
+            Op::CompactStep(work) => drop(self.heap.compact_step(work)?),
             Op::Fork => {
                 let fork = self.heap.try_clone()?;
                 let mut original = std::mem::replace(&mut self.heap, fork);

@@ -79,7 +79,8 @@
 //! 8. Objects are freed by [`Heap::free`], by [`Heap::close_region`], or by
 //!    [`Heap::collect`]; [`Heap::should_collect`] and [`Policy`] decide when. For short
 //!    pauses, [`Heap::has_debt`] and [`Heap::collect_debt`] take the place of these two; a
-//!    [`Step`] is what was done.
+//!    [`Step`] is what was done. [`Heap::compact`] gives memory back, [`Heap::compact_step`]
+//!    a bit at a time.
 //!    [`Heap::pin`] adds a root, [`Heap::upgrade`] tests a weak reference,
 //!    [`TableInit::weak`] makes a map or set whose entries are held by their keys
 //!    (ephemerons), and [`Heap::watch`] reports freed objects. Finalizers that see their
@@ -169,8 +170,8 @@ pub use arena::memory;
 pub use heap::{CollectorStats, Heap, Settings, SiteCount, SiteUsage, Usage};
 pub use kinds::*;
 pub use life::{
-    AllocationProfile, Collected, Dump, Fault, HostCopy, LoadError, LoadTimes, MarkReader, Refused,
-    Region, RootPath, SaveError, SealKey, SnapshotNames, SnapshotTotals, Step,
+    AllocationProfile, Collected, CompactStep, Dump, Fault, HostCopy, LoadError, LoadTimes,
+    MarkReader, Refused, Region, RootPath, SaveError, SealKey, SnapshotNames, SnapshotTotals, Step,
 };
 pub use object::{
     Cursor, Growable, Mutable, Number, Object, ObjectInit, Sequence, SequenceInit, TableInit,

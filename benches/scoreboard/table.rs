@@ -235,6 +235,8 @@ pub(crate) const TABLE: [Section; 10] = [
             limit("longest pause, steps, list of 10M cells", 5e5),
             limit("second collection with 10 live after 8M", 1e5),
             row("second collection with 10 live after 8M", "gc-arena", 1.00),
+            limit("longest step of a compaction of 100 MiB, objects of 64 B", 5e5),
+            row("longest step of a compaction of 100 MiB, objects of 64 B", "compact", 0.02),
             row("longest insertion until a map has 10M entries", "indexmap", 1.20),
             row("longest push until a list has 1 GiB", "Vec", 1.20),
             row("allocation with steps, 100,000 live", "collect", 1.15),

@@ -8,6 +8,7 @@ use std::hint::black_box;
 use std::rc::Rc;
 
 use bumpalo::Bump;
+use cpu_time::ThreadTime;
 use gc_arena::lock::RefLock;
 use gc_arena::{Arena, Collect, Gc, Mutation, Rootable};
 use segheap::{Cell, Error, Handle, Heap, List, Map, Pair, TableInit};
@@ -24,6 +25,7 @@ pub(crate) const COMPARISONS: &[Entry] = &[
     ("collect a chain of 100,000 weak entries", || weak(true)),
     ("compact 100 MiB, every other object of 64 B dead", || compact(64)),
     ("compact 100 MiB, every other object of 4 KiB dead", || compact(4_096)),
+    ("longest step of a compaction of 100 MiB, objects of 64 B", compact_in_steps),
     ("binary trees of depth 14", || trees(14)),
     ("binary trees of depth 18", || trees(18)),
     ("binary trees of depth 14 beside one", || trees_beside_one(14)),
@@ -200,6 +202,67 @@ fn compact(size: usize) -> Comparison {
             }),
         ],
     )
+}
+
+/// The bytes that a step of a compaction works on: some 0.1 ms.
+const STEP: u64 = 256 << 10;
+
+/// 100 MiB of lists of 8, every other one of them freed.
+fn half_dead(heap: &mut Heap, handles: &mut Vec<Handle<List>>) {
+    heap.clear();
+    handles.clear();
+    for i in 0..(100 << 20) / 64_u32 {
+        let list = heap.alloc(List::zeroed(8)).unwrap();
+        heap.get_mut(list).unwrap().set(7, i.into()).unwrap();
+        handles.push(list);
+    }
+    handles.iter().step_by(2).for_each(|&dead| heap.free(dead).unwrap());
+}
+
+fn check_half(heap: &Heap, handles: &[Handle<List>]) {
+    for (i, &list) in handles.iter().enumerate().skip(1).step_by(2) {
+        assert_eq!(heap.get(list).unwrap().get(7), Ok((i as u32).into()));
+    }
+    assert!(heap.usage().pages() <= (50 << 20) / 65_536 + 1);
+}
+
+/// The longest pause, in CPU time of the thread.
+fn compact_in_steps() -> Comparison {
+    let comparison = comparison(
+        1,
+        (),
+        [
+            ("segheap", |_| {
+                let (mut heap, mut handles) = (heap(), Vec::new());
+                Box::new(move |_| {
+                    half_dead(&mut heap, &mut handles);
+                    let mut longest = 0;
+                    loop {
+                        let start = ThreadTime::now();
+                        let step = heap.compact_step(STEP).unwrap();
+                        longest = start.elapsed().as_nanos().max(longest);
+                        if step.finished {
+                            break;
+                        }
+                    }
+                    check_half(&heap, &handles);
+                    Outcome { cost: longest as u64, result: heap.usage().live() }
+                })
+            }),
+            ("compact", |_| {
+                let (mut heap, mut handles) = (heap(), Vec::new());
+                Box::new(move |_| {
+                    half_dead(&mut heap, &mut handles);
+                    let start = ThreadTime::now();
+                    heap.compact();
+                    let cost = start.elapsed().as_nanos() as u64;
+                    check_half(&heap, &handles);
+                    Outcome { cost, result: heap.usage().live() }
+                })
+            }),
+        ],
+    );
+    Comparison { rounds: Some(5), ..comparison }
 }
 
 // Trees.

@@ -1,6 +1,7 @@
 //! Collection, regions and compaction: deep graphs, lack of memory, and costs.
 
 mod compaction;
+mod compaction_steps;
 mod depth;
 mod exhaustive;
 mod large;

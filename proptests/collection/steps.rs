@@ -318,7 +318,8 @@ impl Vm {
                 self.starved = !self.starved;
                 self.heap.fail_growth_after(self.starved.then_some(u64::from(a) % 3));
             }
-            _ => self.heap.compact(),
+            _ if a.is_multiple_of(4) => self.heap.compact(),
+            _ => drop(self.heap.compact_step(n.into()).unwrap()),
         }
     }
 

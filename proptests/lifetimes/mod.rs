@@ -206,7 +206,8 @@ impl Harness {
                 let weak = [cells.2, self.pick(a / 2), self.pick(b / 2), self.pick(b / 5)];
                 self.collect(&roots[..usize::from(a) % 4], Some(&weak[..usize::from(b) % 5]));
             }
-            74 => self.heap.compact(),
+            74 if a.is_multiple_of(4) => self.heap.compact(),
+            74 => drop(self.heap.compact_step(b.into()).unwrap()),
             75..79 => self.pin(cells.0),
             79..82 => self.unpin(cells.0),
             82..86 => self.watch(cells.0),

@@ -26,6 +26,7 @@ enum Op {
     Region(bool, bool),
     Clear,
     Compact,
+    CompactStep(u16),
     /// Growth fails after so many times.
     Fail(Option<u64>),
 }
@@ -44,6 +45,7 @@ fn op() -> impl Strategy<Value = Op> {
         4 => (any::<bool>(), any::<bool>()).prop_map(|(open, keep)| Op::Region(open, keep)),
         1 => Just(Op::Clear),
         3 => Just(Op::Compact),
+        6 => any::<u16>().prop_map(Op::CompactStep),
         3 => prop::option::of(0..4_u64).prop_map(Op::Fail),
     ]
 }
@@ -137,6 +139,7 @@ impl Model {
             }
             Op::Clear => self.heap.clear(),
             Op::Compact => self.heap.compact(),
+            Op::CompactStep(work) => drop(self.heap.compact_step(work.into()).unwrap()),
             Op::Fail(n) => {
                 self.failing = n.is_some();
                 self.heap.fail_growth_after(n);

@@ -301,6 +301,21 @@ impl Account {
         bytes <= self.left() && self.reserve(vec, len).is_ok()
     }
 
+    /// [`Account::reserve_spare`] of no more than `len` elements.
+    pub(crate) fn reserve_exact<T>(&mut self, vec: &mut Vec<T>, len: usize) -> bool {
+        let old = vec.capacity();
+        if len <= old {
+            return true;
+        }
+        let bytes = len.saturating_sub(old).saturating_mul(size_of::<T>());
+        if bytes > self.left() || self.injects_failure() {
+            return false;
+        }
+        let reserved = vec.try_reserve_exact(len.saturating_sub(vec.len())).is_ok();
+        self.recount(old, vec);
+        reserved
+    }
+
     /// A copy of `vec`, on this account.
     ///
     /// # Errors

@@ -13,10 +13,12 @@
 mod class;
 mod coalesce;
 mod compact;
+mod evacuate;
 mod image;
 mod sharing;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use super::memory::{IndexType, Memory, MemoryType};
 use super::slot::Block;
@@ -74,8 +76,14 @@ pub(crate) struct BlocksExtent((u64, usize));
 #[derive(Debug)]
 pub(crate) struct Blocks {
     memory: Memory,
-    /// The first word beyond all blocks, free ones included.
+    /// The first word beyond all blocks, free ones included; during a compaction in steps,
+    /// beyond those of its compacted part.
     top: u32,
+    /// The end of the words at the top that blocks are allocated in: of the memory, or of the
+    /// room behind the compacted part.
+    bound: u32,
+    /// During a compaction in steps, the first word beyond all blocks; 0 otherwise.
+    high: u32,
     /// The words in blocks of live objects.
     used: u32,
 }
@@ -88,13 +96,15 @@ pub(crate) fn block_words(words: u32) -> u32 {
 impl Blocks {
     pub(crate) const fn new() -> Blocks {
         let ty = MemoryType::new(IndexType::I64, 0, None);
-        Blocks { memory: Memory::empty(ty), top: FIRST, used: 0 }
+        Blocks { memory: Memory::empty(ty), top: FIRST, bound: 0, high: 0, used: 0 }
     }
 
-    /// A copy on this account.
+    /// A copy on this account, in which no compaction is under way.
     pub(super) fn try_clone(&self, account: &mut Account) -> Result<Blocks> {
         let memory = self.memory.try_clone(account)?;
-        Ok(Blocks { memory, top: self.top, used: self.used })
+        let mut copy = Blocks { memory, ..*self };
+        copy.end_early();
+        Ok(copy)
     }
 
     /// The memory that holds the blocks.
@@ -119,7 +129,7 @@ impl Blocks {
 
     /// The first word beyond all blocks.
     pub(super) const fn top(&self) -> u64 {
-        to_u64(to_usize(self.top))
+        to_u64(to_usize(if self.high > self.top { self.high } else { self.top }))
     }
 
     /// The words in blocks of live objects.
@@ -130,7 +140,7 @@ impl Blocks {
     /// The end of a block of `class` at the top, which may lie beyond the memory.
     #[inline(always)]
     fn end_at_top(&self, class: Class) -> u64 {
-        self.top().wrapping_add(u64::from(class.words))
+        u64::from(self.top).wrapping_add(u64::from(class.words))
     }
 
     pub(super) fn extent(&self) -> BlocksExtent {
@@ -140,6 +150,19 @@ impl Blocks {
     /// Shrinks the memory to an earlier extent. Blocks beyond it have been freed.
     pub(super) fn give_back(&mut self, account: &mut Account, extent: BlocksExtent) {
         self.memory.give_back(account, extent.0);
+        if !self.is_compacting() {
+            self.open();
+        }
+    }
+
+    /// Lets blocks be allocated up to the end of memory.
+    fn open(&mut self) {
+        self.bound = self.memory_end();
+    }
+
+    /// The end of the last block at most, until the memory grows.
+    fn memory_end(&self) -> u32 {
+        u32::try_from(self.memory.words().len()).unwrap_or(u32::MAX)
     }
 
     /// Allocates a block if one is available without growth: a free one, or words
@@ -165,7 +188,7 @@ impl Blocks {
         let class = class_of(u32::try_from(words).unwrap_or(u32::MAX));
         let end = self.end_at_top(class);
         let free = self.memory.words().get(class.number).is_some_and(|&head| head != 0);
-        words == 0 || free || end <= to_u64(self.memory.words().len()).min(TOP_MAX)
+        words == 0 || free || end <= u64::from(self.bound)
     }
 
     /// [`Blocks::ready`], by class.
@@ -176,7 +199,7 @@ impl Blocks {
             None => {
                 let cap = class.words;
                 let (off, end) = (self.top, self.top.checked_add(cap)?);
-                if to_usize(end) > self.memory.words().len() {
+                if end > self.bound {
                     return None;
                 }
                 self.top = end;
@@ -210,6 +233,11 @@ impl Blocks {
             self.used = self.used.wrapping_add(block.cap);
             return Ok(block);
         }
+        if self.is_compacting()
+            && let Some(block) = self.take_outside(class)
+        {
+            return Ok(block);
+        }
         self.extend_to(resources, kind, self.end_at_top(class))?;
         self.take(class).ok_or_else(corrupt)
     }
@@ -229,10 +257,10 @@ impl Blocks {
             return Ok((0, 0));
         }
         let class = class_for(words)?;
-        if self.is_ready(words) || self.can_split(words) {
+        if self.is_ready(words) || self.can_split(words) || self.has_tail(class) {
             return Ok((0, 0));
         }
-        let pages = pages_for(kind, self.end_at_top(class))?;
+        let pages = pages_for(kind, self.top().wrapping_add(u64::from(class.words)))?;
         account.check_pages(kind, pages)?;
         let words = usize::try_from(pages.saturating_mul(PAGE_BYTES / 8));
         let words = words.map_err(|_| Error::OutOfMemory)?;
@@ -292,6 +320,10 @@ impl Blocks {
             self.top = block.off.wrapping_add(cap);
             return Block { off: block.off, cap };
         }
+        if block.off >= self.top {
+            // A compaction in steps has not come there yet: it finds the gap.
+            return Block { off: block.off, cap };
+        }
         self.cut(block, cap)
     }
 
@@ -307,6 +339,7 @@ impl Blocks {
         let delta = pages.saturating_sub(self.memory.size());
         let grown = self.memory.grow_within(&mut resources.account, delta);
         let from = grown.inspect_err(|_| resources.shrink_bitmap(bits))?;
+        self.open();
         resources.account.note_event(EventKind::MemoryGrow { arena: kind, from, to: pages });
         Ok(())
     }
@@ -341,8 +374,12 @@ impl Blocks {
         }
         debug_assert!(block.cap <= self.used, "a block was freed twice");
         self.used = self.used.wrapping_sub(block.cap);
-        if block.off.wrapping_add(block.cap) == self.top {
-            self.top = block.off;
+        let end = block.off.wrapping_add(block.cap);
+        if end >= self.top {
+            // Beyond the top, a compaction in steps finds the gap.
+            if end == self.top {
+                self.top = block.off;
+            }
         } else {
             self.push(block, class_within(block.cap));
         }
@@ -358,7 +395,7 @@ impl Blocks {
     pub(super) fn grows_in_place(&self, block: Block, words: usize) -> bool {
         let class = class_of(u32::try_from(words).unwrap_or(u32::MAX));
         let end = u64::from(block.off).wrapping_add(u64::from(class.words));
-        self.is_last(block) && end <= to_u64(self.memory.words().len()).min(TOP_MAX)
+        self.is_last(block) && end <= u64::from(self.bound)
     }
 
     /// [`Blocks::grow`] if the memory has room; else `None`, and nothing has changed.
@@ -373,7 +410,7 @@ impl Blocks {
         let class = class_for(words).ok()?;
         if self.is_last(block) {
             let end = block.off.checked_add(class.words)?;
-            if to_usize(end) > self.memory.words().len() {
+            if end > self.bound {
                 return None;
             }
             let added = class.words.wrapping_sub(block.cap);
@@ -416,10 +453,12 @@ impl Blocks {
         words: usize,
     ) -> Result<Block> {
         let cap = class_for(words)?.words;
-        let has_other = || self.is_ready(words) || self.can_split(words);
+        // During a compaction in steps, the last block of its compacted part is not that of
+        // the memory.
+        let has_other = || self.is_compacting() || self.is_ready(words) || self.can_split(words);
         if self.is_last(block) && (self.grows_in_place(block, words) || !has_other()) {
             let end = u64::from(block.off).wrapping_add(u64::from(cap));
-            if end > to_u64(self.memory.words().len()).min(TOP_MAX) {
+            if end > u64::from(self.bound) {
                 self.extend_to(resources, kind, end)?;
             }
             self.top = block.off.wrapping_add(cap);
@@ -435,50 +474,10 @@ impl Blocks {
         Ok(moved)
     }
 
-    /// Checks that a block lies in memory, and has no word whose bit is set; sets the bits of
-    /// its words. That it is of a size class, too, unless its front may have been cut.
-    pub(crate) fn verify(
-        &self,
-        block: Block,
-        may_be_cut: bool,
-        bits: &mut [u64],
-    ) -> Result<(), &'static str> {
-        let (start, cap) = (to_usize(block.off), to_usize(block.cap));
-        if cap == 0 {
-            return Ok(());
-        }
-        let end = to_u64(start).saturating_add(to_u64(cap));
-        if start < START || end > self.top() || end > to_u64(self.memory.words().len()) {
-            return Err("a block lies outside of the memory in use");
-        }
-        if class_of(block.cap).words != block.cap && !may_be_cut {
-            return Err("a block is of no size class");
-        }
-        for word in start..start.saturating_add(cap) {
-            match bits.get_mut(word / 64) {
-                Some(bits) if *bits >> (word % 64) & 1 == 0 => *bits |= 1 << (word % 64),
-                _ => return Err("two blocks overlap"),
-            }
-        }
-        Ok(())
-    }
-
-    /// Checks the blocks on the free lists, as [`Blocks::verify`].
-    pub(crate) fn verify_free(&self, bits: &mut [u64]) -> Result<(), &'static str> {
-        for (class, &head) in self.memory.words().iter().take(CLASSES).enumerate() {
-            let mut next = head;
-            while next != 0 {
-                let off = u32::try_from(next).map_err(|_| "a free list leaves memory")?;
-                self.verify(Block { off, cap: class_words(class) }, false, bits)?;
-                next = self.memory.words().get(to_usize(off)).copied().unwrap_or(0);
-            }
-        }
-        Ok(())
-    }
-
     /// Frees all blocks. Pages are kept. O(1).
     pub(crate) fn clear(&mut self) {
         self.memory.words_mut().iter_mut().take(START).for_each(|head| *head = 0);
-        (self.top, self.used) = (FIRST, 0);
+        (self.top, self.high, self.used) = (FIRST, 0, 0);
+        self.open();
     }
 }

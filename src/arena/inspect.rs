@@ -60,6 +60,7 @@ impl<const BITS: u32> Arena<BITS> {
             used = used.saturating_add(u64::from(slot.cap()));
         }
         self.slots.verify()?;
+        self.blocks.verify_bounds().map_err(|what| (None, what))?;
         if used != self.blocks.used() {
             return Err((None, "the payload is miscounted"));
         }

@@ -6,6 +6,7 @@
 
 mod address;
 mod image;
+mod reserve;
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -142,8 +143,7 @@ impl Memory {
         Some(memory)
     }
 
-    /// Creates a memory of no pages. Allocates nothing. A minimum of 2^32 pages or more
-    /// is not kept: no such memory can be grown to it.
+    /// Creates a memory of no pages. A minimum of 2^32 pages is not kept: none grows to it.
     pub(crate) const fn empty(ty: MemoryType) -> Memory {
         let max = if let Some(max) = ty.max { max } else { NO_MAX };
         let wide = if matches!(ty.index, IndexType::I64) { WIDE } else { 0 };

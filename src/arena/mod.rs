@@ -8,6 +8,7 @@ mod account;
 mod arenas;
 mod blocks;
 mod by_slot;
+mod evacuate;
 mod events;
 mod growth;
 mod image;
@@ -46,6 +47,7 @@ pub(crate) use slot::Slot;
 pub(crate) use symbols::{Symbols, SymbolsExtent};
 
 use blocks::{Blocks, BlocksExtent};
+pub(crate) use evacuate::{Evacuated, Evacuation, Progress};
 pub(crate) use reclaim::Swept;
 use slot::Block;
 pub(crate) use slots::{Born, States, Whites};

@@ -58,7 +58,8 @@ impl<const BITS: u32> Arena<BITS> {
     pub(crate) fn continues(&self, slot: Slot, len: u32) -> bool {
         let fits =
             self.shape.can_share() && self.shape.words_for(to_usize(len)) < to_usize(slot.cap());
-        if slot.len == 0 || !fits {
+        // A compaction in steps leaves shared blocks where they are: none is made in its way.
+        if slot.len == 0 || !fits || self.blocks.is_to_be_moved(slot.block()) {
             return false;
         }
         if !slot.is_shared() {

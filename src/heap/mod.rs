@@ -1,6 +1,7 @@
 //! [`Heap`]: a store of objects, the pacer of collections, the host's roots, scratch
 //! memory.
 
+mod compaction;
 mod cycle;
 mod ephemerons;
 mod hosts;
@@ -16,6 +17,7 @@ mod store;
 mod usage;
 mod watches;
 
+pub(crate) use compaction::{Compaction, Stage};
 pub(crate) use cycle::{Cycle, Partial, Phase, Position};
 pub(crate) use ephemerons::{Ephemeron, Ephemerons};
 pub(crate) use hosts::{Hosts, NewValue, Value};
@@ -69,6 +71,7 @@ pub struct Heap {
     pub(crate) store: Store,
     pub(crate) pacer: Pacer,
     pub(crate) cycle: Cycle,
+    pub(crate) compaction: Compaction,
     pub(crate) roots: Roots,
     pub(crate) scratch: ScratchPool,
     pub(crate) ids: Ids,
@@ -114,6 +117,7 @@ impl Heap {
             store: Store::new(settings),
             pacer: Pacer::new(),
             cycle: Cycle::default(),
+            compaction: Compaction::default(),
             roots: Roots::new(settings.hash_seed),
             scratch: ScratchPool::default(),
             ids: Ids::new(),
@@ -265,6 +269,7 @@ impl Heap {
     /// ```
     pub fn clear(&mut self) {
         self.cycle.end(self.store.account_mut());
+        self.compaction.end();
         self.store.clear();
         self.roots.note_all_freed(self.store.arenas());
         self.drop_dead_values();
@@ -351,7 +356,7 @@ const _: () = {
     const fn shared<T: Send + Sync>() {}
     shared::<Heap>();
     assert!(
-        size_of::<Heap>() <= Arenas::COUNT * 160 + 1096,
+        size_of::<Heap>() <= Arenas::COUNT * 160 + 1344,
         "ten thousand heaps have to fit somewhere"
     );
 };

@@ -399,7 +399,9 @@ impl Heap {
     /// Compacts all arenas: closes the gaps between blocks, cuts the capacity of
     /// objects back to their length (of tables, where that halves it), and gives free pages and
     /// scratch memory back to the allocator. Handles stay valid; range hints are
-    /// checked again at their next use. Frees no object. O(slots + payload).
+    /// checked again at their next use. Frees no object. O(slots + payload), while the VM
+    /// waits: [`Heap::compact_step`] does most of it a bit at a time. A compaction in steps
+    /// that is under way ends with this one.
     ///
     /// ```
     /// use segheap::{Bytes, Heap};
@@ -413,6 +415,7 @@ impl Heap {
     /// # Ok::<(), segheap::Error>(())
     /// ```
     pub fn compact(&mut self) {
+        self.compaction.end();
         self.store.compact_where(|_| true);
         self.trim();
         let StoreParts { arenas, resources, .. } = self.store.parts();

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::compact::CompactStep;
 use super::steps::Step;
 use crate::heap::{Heap, Stopwatch};
 #[cfg(doc)]
@@ -55,6 +56,48 @@ impl Heap {
                 if !at_once {
                     self.note_steps(&all, watch);
                 }
+                return Ok(all);
+            }
+        }
+    }
+
+    /// [`Heap::compact_step`] by the clock: compacts for as long as `time`, and begins a
+    /// compaction if none is under way. It looks at the clock after every 16 KiB of work, and
+    /// stops once that much more is likely to take longer; it does 16 KiB at least. A large
+    /// object takes its time here as well.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use segheap::{Bytes, Heap};
+    /// let mut heap = Heap::new();
+    /// let large = heap.alloc(Bytes::zeroed(1 << 20))?;
+    /// let small = heap.alloc(Bytes::of(b"kept"))?;
+    /// heap.free(large)?;
+    /// while !heap.compact_step_for(Duration::from_micros(100))?.finished {
+    ///     // The program goes on: it has a frame to draw, or a request to serve.
+    /// }
+    /// assert_eq!(heap.usage().pages(), 1);
+    /// assert_eq!(heap.get(small)?.as_slice(), b"kept");
+    /// # Ok::<(), segheap::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] only if this crate has a bug.
+    pub fn compact_step_for(&mut self, time: Duration) -> Result<CompactStep> {
+        let watch = Stopwatch::start();
+        let mut all = CompactStep::default();
+        let mut before = Duration::ZERO;
+        loop {
+            let step = self.compact_step(SLICE)?;
+            all.finished = step.finished;
+            all.work = all.work.saturating_add(step.work);
+            all.moved = all.moved.saturating_add(step.moved);
+            all.given_back = all.given_back.saturating_add(step.given_back);
+            all.left = all.left.saturating_add(step.left);
+            let now = watch.elapsed();
+            let next = now.saturating_add(now.saturating_sub(before));
+            before = now;
+            if all.finished || time < next {
                 return Ok(all);
             }
         }

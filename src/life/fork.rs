@@ -1,7 +1,7 @@
 //! Forks: a second heap with the same objects and the same handles.
 
 use super::host_copy::{Hook, HostCopy, with_hook};
-use crate::heap::{CollectorStats, Cycle, Heap, Ids, Phase, ScratchPool};
+use crate::heap::{CollectorStats, Compaction, Cycle, Heap, Ids, Phase, ScratchPool};
 use crate::words::{Error, Kind, Result};
 
 impl Heap {
@@ -112,8 +112,8 @@ impl Heap {
         };
         let pacer = self.pacer.clone();
         let (scratch, ids) = (ScratchPool::default(), Ids::after(self.ids.serial()));
-        let mut fork =
-            Heap { store, pacer, cycle, roots, scratch, ids, stats: CollectorStats::default() };
+        let (compaction, stats) = (Compaction::default(), CollectorStats::default());
+        let mut fork = Heap { store, pacer, cycle, compaction, roots, scratch, ids, stats };
         match fork.cycle.phase {
             Phase::Sweeping => fork.finish_sweep(),
             _ => fork.store.forget_states(),

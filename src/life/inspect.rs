@@ -235,6 +235,7 @@ impl Heap {
             });
             layout.map_err(|(slot, what)| Fault { kind: Some(arena.kind()), slot, what })?;
         }
+        self.verify_compaction()?;
         for arena in self.store.arenas().iter() {
             for (cell, slot) in arena.live() {
                 let content = self.verify_object(arena, cell, slot);

@@ -2,6 +2,7 @@
 //! seals, copies into other heaps, inspection.
 
 mod collect;
+mod compact;
 mod content;
 #[cfg(all(feature = "std", not(all(target_family = "wasm", target_os = "unknown"))))]
 mod deadline;
@@ -28,6 +29,7 @@ mod transplant;
 mod watches;
 
 pub use collect::Collected;
+pub use compact::CompactStep;
 pub use ephemerons::MarkReader;
 pub use host_copy::HostCopy;
 pub use hosts::Refused;

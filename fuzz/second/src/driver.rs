@@ -78,6 +78,7 @@ const OPERATIONS: &[Operation] = &[
     ("collect at a limit", 1, life::collect_at_limit),
     ("collect_and_recycle", 1, life::recycle),
     ("compact", 1, life::compact),
+    ("compact_step", 4, life::compact_step),
     ("region open", 4, life::open),
     ("region close", 4, life::close),
     ("pin", 3, life::pin),

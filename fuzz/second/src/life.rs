@@ -131,6 +131,14 @@ pub(crate) fn compact(w: &mut World) -> Check {
     w.settle(Ok(()), Ok(())).map(drop)
 }
 
+/// Does a step of a compaction.
+pub(crate) fn compact_step(w: &mut World) -> Check {
+    let work = w.dice.one(&[0, 1, 50, 1_000, 20_000, u64::MAX]);
+    w.note(|| format!("compact_step {work}"));
+    let done = w.heap().compact_step(work).map(drop);
+    w.settle(done, Ok(())).map(drop)
+}
+
 /// Allocates and frees objects of one kind many times, until their slot retires.
 pub(crate) fn churn(w: &mut World) -> Check {
     let turns = w.dice.one(&[10, 100, 4096, 4500]);

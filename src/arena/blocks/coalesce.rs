@@ -14,6 +14,9 @@ const SPLIT: usize = CLASSES;
 /// The word with the words of memory at the last time.
 const SIZE: usize = CLASSES + 1;
 const _: () = assert!(SIZE < START, "words of no block");
+/// In [`SPLIT`]: a compaction in steps has ended early, and has left gaps wherever it had not
+/// been.
+const LOST: u64 = u64::MAX;
 
 /// Leaves a bit where a row of set bits begins, and one after its end: the bounds of the gaps.
 fn keep_bounds(bits: &mut [u64]) {
@@ -33,8 +36,24 @@ impl Blocks {
         words: usize,
         live: impl Iterator<Item = Block>,
     ) {
-        if words > 0 && self.should_coalesce(words) {
+        if words == 0 {
+            return;
+        }
+        if self.is_compacting() {
+            if self.is_ready(words) || self.can_split(words) || self.has_tail_for(words) {
+                return;
+            }
+            self.end_early();
+        }
+        if self.should_coalesce(words) {
             self.coalesce(resources, live);
+        }
+    }
+
+    /// Has the next block that there is no room for coalesce.
+    pub(super) fn note_lost(&mut self) {
+        if let Some(split) = self.memory.words_mut().get_mut(SPLIT) {
+            *split = LOST;
         }
     }
 
@@ -48,6 +67,7 @@ impl Blocks {
         let word = |n: usize| self.memory.words().get(n).copied().unwrap_or(0);
         let changed = word(SPLIT).max(size.saturating_sub(word(SIZE)));
         let is_worth = self.used == 0 || free >= self.used() / 2 && changed >= size / 16;
+        let is_worth = is_worth || word(SPLIT) == LOST;
         is_worth && free > 0 && !self.is_ready(words) && !self.can_split(words)
     }
 
@@ -67,6 +87,7 @@ impl Blocks {
     /// Makes free blocks of the gaps between `live` blocks, and lowers the top to the
     /// last of these. O(blocks + words / 64).
     fn coalesce(&mut self, resources: &mut Resources, live: impl Iterator<Item = Block>) {
+        debug_assert!(!self.is_compacting());
         let top = to_usize(self.top);
         self.memory.words_mut().iter_mut().take(CLASSES).for_each(|head| *head = 0);
         resources.with_bits(top, |_, _, bits| {
@@ -111,7 +132,7 @@ impl Blocks {
     }
 
     /// Frees the words of a gap: lowers the top if it is the last one.
-    fn free_gap(&mut self, start: usize, end: usize, is_last: bool) {
+    pub(super) fn free_gap(&mut self, start: usize, end: usize, is_last: bool) {
         if is_last {
             self.top = u32::try_from(start).unwrap_or(u32::MAX);
             return;

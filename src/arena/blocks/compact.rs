@@ -23,6 +23,7 @@ impl Blocks {
         slots: &mut Slots<BITS>,
         words_of: impl Fn(&Slot) -> usize,
     ) {
+        self.end_early();
         let end = to_usize(self.top);
         let (top, used) = resources.with_bits(end, |_, _, bits| {
             let words = self.memory.words_mut();
@@ -35,6 +36,7 @@ impl Blocks {
         let empty = top == FIRST;
         let pages = if empty { 0 } else { self.top().saturating_mul(8).div_ceil(PAGE_BYTES) };
         self.memory.give_back(&mut resources.account, (pages, 0));
+        self.open();
     }
 }
 

@@ -40,6 +40,9 @@ impl Blocks {
             return Ok(());
         }
         resources.account.check_pages(kind, pages_for(kind, self.top())?)?;
-        self.memory.fill_from(&mut resources.account, source, START..to_usize(self.top), check)
+        let words = START..to_usize(self.top);
+        let filled = self.memory.fill_from(&mut resources.account, source, words, check);
+        self.open();
+        filled
     }
 }

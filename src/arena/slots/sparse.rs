@@ -228,6 +228,28 @@ impl<const BITS: u32> Slots<BITS> {
         (!range.is_empty()).then_some(range)
     }
 
+    /// The first stored slots from `start` on: of the dense table, or of a page.
+    pub(in crate::arena) fn range_from(&self, start: usize) -> Option<Range<usize>> {
+        if start < self.slots.len() {
+            return Some(start..self.slots.len());
+        }
+        let pages = self.stored_pages();
+        let before = pages.partition_point(|&page| self.page_range(to_usize(page)).end <= start);
+        let range = self.page_range(to_usize(*pages.get(before)?));
+        Some(range.start.max(start)..range.end)
+    }
+
+    /// The slots of a part of [`Slots::range_from`].
+    pub(in crate::arena) fn stored_in(&self, range: Range<usize>) -> &[Slot] {
+        if let Some(slots) = self.slots.get(range.clone()) {
+            return slots;
+        }
+        let page = range.start.checked_div(Self::PAGE).unwrap_or(0);
+        let first = page.saturating_mul(Self::PAGE);
+        let range = range.start.saturating_sub(first)..range.end.saturating_sub(first);
+        self.page(page).get(range).unwrap_or_default()
+    }
+
     /// The slots of all stored pages beyond the dense table, with their indices.
     pub(super) fn sparse_slots(&self) -> impl Iterator<Item = (u32, &Slot)> {
         self.stored_pages().iter().flat_map(|&page| {
