@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Tests the heap as a Wasm module in wasmtime, and in V8, which is installed from npm: Node.js 20
-# has a V8 that is too old for several memories.
+# has a V8 that is too old for several memories. Lints it, and the example of compiled code.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -17,4 +17,4 @@ else
     echo 'not tested in V8: no Node.js that has several memories'
 fi
 cargo test --quiet --package segheap-wasm -- --nocapture
-cargo clippy --quiet --package segheap-wasm --all-targets -- -D warnings
+cargo clippy --quiet --package segheap-wasm --package segheap-jit --all-targets -- -D warnings

@@ -151,9 +151,13 @@ pub fn slot(heap: &Heap, kind: Kind, index: u32) -> Option<[u32; 4]> {
 /// The rule for compiled code:
 ///
 /// 1. Call this for each object before the first store to it after a safe point, which is
-///    any call of a function that takes the heap mutably, except this one, [`bases_mut`] and
-///    [`Bases::renew`]. One call covers all stores up to the next safe point. The address is
-///    valid as long, and is the one that a [`Base`] of then leads to.
+///    any call of a function that takes the heap mutably, except [`bases_mut`],
+///    [`Bases::renew`] and this one. One call covers all stores up to the next safe point. The
+///    address is valid as long, and is the one that a [`Base`] of then leads to.
+///
+///    For a version ([`Heap::append`]), this is a safe point itself: the object gets a block of
+///    its own, for which the memory may move. Compiled code tests [`layout::slot::SHARED`]
+///    before the call, or renews its [`Bases`] after it.
 /// 2. Store what [`bits`] returned, or what was loaded from a cell, and nothing else.
 /// 3. Store within the returned cells. The length of an object changes by [`Heap`] alone.
 ///

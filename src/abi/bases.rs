@@ -36,7 +36,8 @@ pub struct Base {
 /// - `slots` and `slot_count`: in an allocation of that kind without a free slot, in a collection
 ///   or the step that ends one, after a peak, in [`Heap::compact`] and [`Heap::clear`].
 /// - `memory` and `words`: in an allocation of that kind, or growth of an object, without room, in
-///   [`Heap::compact`] and [`Heap::clear`].
+///   [`Heap::compact`] and [`Heap::clear`]. A change of a version ([`Heap::append`]) may be an
+///   allocation, also [`write_barrier`](super::write_barrier).
 /// - All four: in an operation that fails and gives back what it took, or a region that closes.
 /// - `epoch`: in whatever frees, shortens, freezes or moves an object of that kind. Growth moves.
 /// - `moves`: with each of the above but `epoch`, in any arena, and when other memory of the heap

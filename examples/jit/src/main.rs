@@ -1,7 +1,8 @@
-//! What an access costs in compiled code: a table of nanoseconds and instructions an element.
+//! What an access costs in compiled code: a table of nanoseconds an element.
 //!
 //! ```text
-//! segheap-jit              prints the table; instructions are counted if valgrind is installed
+//! segheap-jit              prints the table
+//! segheap-jit --count      the same with instructions, counted by valgrind
 //! segheap-jit ROW TURNS    runs one row so often, to be counted
 //! ```
 
@@ -189,15 +190,17 @@ fn instructions(row: usize) -> Option<f64> {
     Some(difference as f64 / ((TURNS[1] - TURNS[0]) * LEN) as f64)
 }
 
-fn table() -> Result<(), Anything> {
-    println!("| ns, instructions an element | I64Arr | F64Arr | List |");
+fn table(counts: bool) -> Result<(), Anything> {
+    let unit = if counts { "ns, instructions" } else { "ns" };
+    println!("| {unit} an element | I64Arr | F64Arr | List |");
     println!("|---|---|---|---|");
     for (n, (name, _)) in ROWS.iter().enumerate() {
         let mut line = format!("| {name} |");
         for array in 0..Array::ALL.len() {
             let row = array * ROWS.len() + n;
-            let counted = instructions(row).map_or_else(|| "-".into(), |n| format!("{n:.1}"));
-            line += &format!(" {:.2}, {counted} |", nanoseconds(row)?);
+            let counted = if counts { instructions(row) } else { None };
+            let counted = counted.map_or_else(String::new, |n| format!(", {n:.1}"));
+            line += &format!(" {:.2}{counted} |", nanoseconds(row)?);
         }
         println!("{line}");
     }
@@ -207,7 +210,8 @@ fn table() -> Result<(), Anything> {
 fn main() -> Result<(), Anything> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match &arguments[..] {
-        [] => table(),
+        [] => table(false),
+        [count] if count == "--count" => table(true),
         [row, turns] => {
             let mut case = Case::new(row.parse()?)?;
             for _ in 0..turns.parse::<u64>()? {
@@ -215,6 +219,6 @@ fn main() -> Result<(), Anything> {
             }
             Ok(())
         }
-        _ => Err("usage: segheap-jit [ROW TURNS]".into()),
+        _ => Err("usage: segheap-jit [--count | ROW TURNS]".into()),
     }
 }

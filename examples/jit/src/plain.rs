@@ -5,7 +5,7 @@ use std::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
 use segheap::abi::Base;
 use segheap::abi::layout::{cell, slot};
 
-use crate::vm::{Array, Vm, Work, barrier, bulk_fill, bulk_sum};
+use crate::vm::{Array, Vm, Work, barrier, bulk_fill, bulk_sum, push, safe_point};
 
 /// An open object: `len` elements of a word each from address `first` on.
 #[derive(Clone, Copy)]
@@ -77,9 +77,17 @@ impl Open {
     }
 }
 
+/// What a loop keeps of its object in registers while it calls functions that use the heap.
+#[derive(Clone, Copy)]
+struct Kept {
+    open: Open,
+    moves: u64,
+    epoch: u64,
+}
+
 impl Vm {
     /// Does the work as compiled code does. Returns the element or the sum, 0 for writes; `None` if
-    /// it is left to [`Vm::run_safely`]: part of a `Fill*` may be done then.
+    /// it is left to [`Vm::run_safely`]: part of a loop with checks or calls may be done then.
     ///
     /// `object` is the bits of a cell, as is a value for a list.
     pub fn run_plainly(
@@ -131,11 +139,65 @@ impl Vm {
             Work::FillBulk => {
                 (bulk_fill(self, array as u64, object, first, second) != 0).then_some(0)
             }
+            Work::PushEach => self.push_each(array, object, first, second).map(|()| 0),
+            Work::CopyCollecting => self.copy_collecting(array, object, first, second).map(|()| 0),
         }
+    }
+
+    fn push_each(&mut self, array: Array, object: u64, count: u64, to: u64) -> Option<()> {
+        let mut kept = self.keep(array, object, count)?;
+        for index in 0..count {
+            kept = self.renewed(kept, array, object, count)?;
+            // SAFETY: `renewed` has proved that the slot says the same still, and that the memory
+            // is where it was.
+            let element = unsafe { kept.open.get(index)? };
+            if push(self, array as u64, to, element) == 0 {
+                return None;
+            }
+        }
+        (count > 0).then_some(())
+    }
+
+    fn copy_collecting(&mut self, array: Array, object: u64, count: u64, from: u64) -> Option<()> {
+        let mut kept = self.keep(array, object, count)?;
+        for index in 0..count {
+            let element = self.get(array, from, index)?;
+            // After each safe point: the collector may have scanned the object since.
+            if array == Array::List && barrier(self, object) == 0 {
+                return None;
+            }
+            kept = self.renewed(kept, array, object, count)?;
+            if !kept.open.can_change {
+                return None;
+            }
+            // SAFETY: as in `push_each`; it may change.
+            unsafe { kept.open.set(index, element)? };
+            safe_point(self, index);
+        }
+        (count > 0).then_some(())
     }
 
     fn base(&self, array: Array) -> Base {
         self.bases.of(array.kind())
+    }
+
+    /// Opens an object for a loop over its first `count` elements that calls functions.
+    fn keep(&self, array: Array, object: u64, count: u64) -> Option<Kept> {
+        let base = self.base(array);
+        // SAFETY: as in `get`.
+        let open = unsafe { open(&base, object)? };
+        // Epoch 0 is none.
+        let holds = count <= u64::from(open.len) && base.epoch != 0;
+        holds.then_some(Kept { open, moves: self.bases.moves, epoch: base.epoch })
+    }
+
+    /// What was kept, or if it may not hold after a call, the object opened anew. One number tells
+    /// whether memory has moved; another one, whether objects have within it, or were freed.
+    fn renewed(&self, kept: Kept, array: Array, object: u64, count: u64) -> Option<Kept> {
+        if kept.moves == self.bases.moves && kept.epoch == self.base(array).epoch {
+            return Some(kept);
+        }
+        self.keep(array, object, count)
     }
 
     fn get(&self, array: Array, object: u64, index: u64) -> Option<u64> {
