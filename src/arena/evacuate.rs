@@ -16,7 +16,7 @@ const LEFT_MAX: usize = 8;
 const SLOTS: usize = 256;
 const FOUND: usize = 16;
 /// The work of looking at a slot, of moving an object, and of giving back a page.
-const LOOK: u64 = 2;
+const LOOK: u64 = 10;
 const MOVE: u64 = 32;
 const PAGE: u64 = 4096;
 /// The tail for the first stretch is this part of the blocks.

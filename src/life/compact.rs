@@ -13,7 +13,7 @@ use crate::words::{EventKind, Result};
 pub struct CompactStep {
     /// Whether no compaction is under way afterwards.
     pub finished: bool,
-    /// The bytes that were moved, and 32 for each object moved, 2 for each slot looked at,
+    /// The bytes that were moved, and 32 for each object moved, 10 for each slot looked at,
     /// 65,536 for each page of 64 KiB added, 4,096 for each given back.
     pub work: u64,
     /// Objects that were moved. One may be moved twice.
