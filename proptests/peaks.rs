@@ -21,7 +21,7 @@ enum Step {
     /// Opens a region, allocates in it, and closes it.
     Region(u32),
     Compact,
-    CompactStep(u64),
+    CompactABit(u64),
     /// Collects and recycles; the host forgets all handles of objects that are gone.
     Recycle,
 }
@@ -35,7 +35,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => chosen().prop_map(|(of, below)| Step::Free(of, below)),
         1 => prop_oneof![1_u32..100, 1_u32..90_000].prop_map(Step::Region),
         1 => Just(Step::Compact),
-        2 => (1_u64..1 << 20).prop_map(Step::CompactStep),
+        2 => (1_u64..1 << 20).prop_map(Step::CompactABit),
         1 => Just(Step::Recycle),
     ];
     prop::collection::vec(step, 1..12)
@@ -101,7 +101,7 @@ impl Run {
                 self.heap.close_region(region, kept.collect::<Vec<_>>())?;
             }
             Step::Compact => self.heap.compact(),
-            Step::CompactStep(work) => drop(self.heap.compact_step(work)?),
+            Step::CompactABit(work) => drop(self.heap.compact_step(work)?),
             Step::Recycle => {
                 let none: [Cell; 0] = [];
                 self.heap.collect_and_recycle(self.roots(), none)?;
