@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use proptest::prelude::*;
 use segheap::{
     Bignum, Bytes, Cell, Closure, Cursor, Error, F64Arr, Handle, Heap, I64Arr, Kind, List, Map,
-    Pair, Set, Str, Struct, TextPart, U8Arr, Unpacked, abi,
+    Pair, Resource, Set, Str, Struct, TextPart, U8Arr, Unpacked, abi,
 };
 
 use crate::machine::arenas;
@@ -368,6 +368,11 @@ fn type_errors() {
         heap.free(map).and_then(|()| heap.free(map)).unwrap_err(),
     ];
     assert!(!others.iter().any(|error| error.is_type_error()), "{others:?}");
+    let memory =
+        [Error::Limit(Resource::Bytes), Error::OutOfMemory, Error::ArenaFull { kind: Kind::MAP }];
+    assert!(memory.iter().all(|error| error.is_memory_error()), "{memory:?}");
+    assert!(![&wrong[..], &others].concat().iter().any(|error| error.is_memory_error()));
+    assert!(!Error::Limit(Resource::IntegerBits).is_memory_error());
 }
 
 #[test]

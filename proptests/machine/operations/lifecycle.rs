@@ -268,11 +268,11 @@ fn collection(t: &mut Table) {
         m.heap.compact();
         show(())
     });
-    t.row("Heap::compact_step", &[], &[Moves], |m, c| {
+    t.row("Heap::compact_step", &[], &[Moves, ReadsUsage], |m, c| {
         show(m.heap.compact_step(u64::from(c.numbers[1] % 2048))?)
     });
     #[cfg(feature = "std")]
-    t.row("Heap::compact_step_for", &[], &[Moves], |m, _| {
+    t.row("Heap::compact_step_for", &[], &[Moves, ReadsUsage], |m, _| {
         // All of it: how far it would come otherwise depends on the clock.
         show(m.heap.compact_step_for(core::time::Duration::MAX)?)
     });
