@@ -548,3 +548,88 @@ fn hints_follow_what_a_step_moves() {
     assert_eq!(heap.get(last).unwrap().get(19), Ok(3.into()));
     heap.verify().unwrap();
 }
+
+/// A step of the least work moves one object.
+#[test]
+fn the_smallest_step_moves_one_object() {
+    let (mut heap, kept) = fragmented(Limits::NONE, 4_000, 500);
+    let expected = numbers(&heap, &kept);
+    let mut moved = 0;
+    loop {
+        let step = heap.compact_step(1).unwrap();
+        assert!(step.moved <= 1, "{step:?}");
+        moved += step.moved;
+        if step.finished {
+            break;
+        }
+    }
+    assert!(moved > 1_000);
+    heap.verify().unwrap();
+    check_lists(&heap, &kept, &expected);
+}
+
+/// A block that there was no room for is dealt with at the end of the pass, whatever has become
+/// of it meanwhile: its front was cut, or a version continues it, or it was freed.
+#[test]
+fn blocks_left_by_the_pass_change() {
+    const LARGE: i32 = 6_000;
+    const POPPED: i32 = 3;
+    for (stop, change) in (0..40).flat_map(|stop| [(stop, 0), (stop, 1), (stop, 2), (stop, 3)]) {
+        let mut heap = limited(Limits::NONE);
+        // The pass comes to them first. With room to continue them, and no room for them elsewhere.
+        let large: Vec<Handle<List>> = (0..6)
+            .map(|_| {
+                let list = heap.alloc(List::new()).unwrap();
+                (0..LARGE).for_each(|n| heap.get_mut(list).unwrap().push(n.into()).unwrap());
+                list
+            })
+            .collect();
+        let small: Vec<Handle<List>> =
+            (0..3_000).map(|_| heap.alloc(List::new()).unwrap()).collect();
+        let shared: Vec<Handle<List>> =
+            (0..300).map(|_| heap.alloc(List::new()).unwrap()).collect();
+        // In the order of the pass, or against it.
+        for n in 0..3_000 {
+            let n = if stop % 2 == 0 { n } else { 2_999 - n };
+            let cells = vec![Cell::from(n); if n % 5 == 1 { 40 } else { 8 }];
+            heap.get_mut(small[n as usize]).unwrap().extend(&cells).unwrap();
+            if change == 3 && n % 10 == 1 {
+                let list = shared[n as usize / 10];
+                (0..5).for_each(|_| heap.get_mut(list).unwrap().push(n.into()).unwrap());
+                heap.append(list, n.into()).unwrap();
+            }
+        }
+        small.iter().step_by(2).for_each(|&list| heap.free(list).unwrap());
+        let kept: Vec<Handle<List>> = small.into_iter().skip(1).step_by(2).collect();
+        let expected = numbers(&heap, &kept);
+        for _ in 0..stop {
+            heap.compact_step(8_000).unwrap();
+        }
+        let mut lists: Vec<(Handle<List>, i32, i32)> = Vec::new();
+        for &list in &large {
+            match change {
+                0 => {
+                    for _ in 0..POPPED {
+                        heap.get_mut(list).unwrap().pop_front().unwrap();
+                    }
+                    lists.push((list, POPPED, LARGE));
+                }
+                1 | 3 => {
+                    let version = heap.append(list, LARGE.into()).unwrap();
+                    lists.extend([(list, 0, LARGE), (version, 0, LARGE + 1)]);
+                }
+                _ => heap.free(list).unwrap(),
+            }
+        }
+        heap.verify().unwrap();
+        while !heap.compact_step(4_000).unwrap().finished {
+            heap.verify().unwrap();
+        }
+        heap.verify().unwrap();
+        check_lists(&heap, &kept, &expected);
+        for (list, from, to) in lists {
+            let cells: Vec<Cell> = (from..to).map(Cell::from).collect();
+            assert_eq!(heap.get(list).unwrap().as_slice(), cells, "after {stop} steps");
+        }
+    }
+}
