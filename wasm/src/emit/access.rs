@@ -6,6 +6,7 @@ use wasm_encoder::{MemArg, ValType};
 
 use super::asm::{Asm, Functions, Guest, argument};
 use super::check::Checks;
+use super::loops::Accessors;
 use crate::layout::{CAP, SLOT_LEN, SLOT_OFF, SLOT_ROOM, memory_of, selector, slots_of};
 use crate::status::Status;
 
@@ -48,9 +49,9 @@ const KINDS: [(Kind, &str, u32, Elements); 7] = [
     (Kind::BYTES, "bytes", 0, Elements::Bytes),
 ];
 
-/// Adds the functions for all kinds of [`KINDS`]. Returns the number of `list_get`.
-pub(crate) fn add(functions: &mut Functions, guest: &Guest, checks: Checks) -> u32 {
-    let mut list_get = 0;
+/// Adds the functions for all kinds of [`KINDS`]. Returns those for elements that are words.
+pub(crate) fn add(functions: &mut Functions, guest: &Guest, checks: Checks) -> Vec<Accessors> {
+    let mut words = Vec::new();
     for (kind, name, header, elements) in KINDS {
         let at = selector(kind);
         let place = guest.address(slots_of(at));
@@ -67,11 +68,8 @@ pub(crate) fn add(functions: &mut Functions, guest: &Guest, checks: Checks) -> u
             element(a, at, (1, 2), elements);
             load(a, at, header, elements);
         });
-        if kind == Kind::LIST {
-            list_get = get;
-        }
         let set = format!("{name}_set");
-        functions.add(Some(&set), (&[I64, I32, value], &[I32]), &[place], guest, |a| {
+        let set = functions.add(Some(&set), (&[I64, I32, value], &[I32]), &[place], guest, |a| {
             checks.check(a, at, (0, 3), &[]);
             check_frozen(a, at, 3, &[]);
             check_index(a, at, (1, 3), &[]);
@@ -83,9 +81,12 @@ pub(crate) fn add(functions: &mut Functions, guest: &Guest, checks: Checks) -> u
             store(a, at, header, elements);
             a.int(Status::Ok.code());
         });
+        if value == I64 {
+            words.push(Accessors { kind, name, get, set });
+        }
     }
     add_shape(functions, guest, checks);
-    list_get
+    words
 }
 
 fn add_shape(functions: &mut Functions, guest: &Guest, checks: Checks) {

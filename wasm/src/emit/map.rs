@@ -9,6 +9,7 @@ use super::alloc::Allocs;
 use super::asm::{Asm, Functions, Guest};
 use super::check::Checks;
 use super::keys::KeyFunctions;
+use super::loops::Accessors;
 use crate::layout::{
     BOXED, CAP, DENSE, KEY_HANDLE, NONE, OWN, POSITIONS, SEQUENCED, SLOT_LEN, SLOT_OFF, SLOT_ROOM,
     TABLE, TAG_HANDLE, TAG_HOLE, TAG_INT, memory_of, selector, slots_of,
@@ -43,21 +44,21 @@ struct Maps {
     grow: u32,
 }
 
-/// Adds the functions. Returns the number of `map_get`.
+/// Adds the functions. Returns `map_get` and `map_insert`.
 pub(crate) fn add(
     functions: &mut Functions,
     guest: &Guest,
     checks: Checks,
     (keys, allocs): (KeyFunctions, Allocs),
-) -> u32 {
+) -> Accessors {
     let at = selector(Kind::MAP);
     let mut maps = Maps { at, memory: memory_of(at), checks, keys, find: 0, link: 0, grow: 0 };
     maps.find = maps.add_find(functions, guest);
     maps.link = maps.add_link(functions, guest);
     maps.grow = maps.add_grow(functions, guest, allocs.table);
     maps.add_len(functions, guest);
-    maps.add_insert(functions, guest);
-    maps.add_get(functions, guest)
+    let set = maps.add_insert(functions, guest);
+    Accessors { kind: Kind::MAP, name: "map", get: maps.add_get(functions, guest), set }
 }
 
 impl Maps {
@@ -212,7 +213,7 @@ impl Maps {
     }
 
     /// `(map, key, value) -> (status, replaced)`.
-    fn add_insert(self, functions: &mut Functions, guest: &Guest) {
+    fn add_insert(self, functions: &mut Functions, guest: &Guest) -> u32 {
         let memory = self.memory;
         let (key, value, slot, table, normal, status, position, hash) = (1, 2, 3, 4, 5, 6, 7, 8);
         let places = (guest.address(slots_of(self.at)), guest.address(memory));
@@ -248,7 +249,7 @@ impl Maps {
             a.get(slot).get(position).int(1).i().i32_add();
             a.set_slot_field(self.at, SLOT_LEN);
             a.int(Status::None.code()).long(0);
-        });
+        })
     }
 
     /// Finds the first position that is not used, in a larger block if there is none.

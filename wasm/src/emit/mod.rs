@@ -79,13 +79,13 @@ fn guest(memories: &Memories, choices: Choices, wide: Vec<bool>) -> Guest {
 
 fn add_functions(functions: &mut Functions, guest: &Guest, has_loops: bool) {
     let checks = Checks::add(functions, guest);
-    let list_get = access::add(functions, guest, checks);
+    let words = access::add(functions, guest, checks);
     let texts = text::add(functions, guest, checks);
     let allocs = alloc::add(functions, guest, checks);
     let copy = text::add_copies(functions, guest, checks, allocs.text);
     let keys = keys::add(functions, guest, checks, texts);
-    let map_get = map::add(functions, guest, checks, (keys, allocs));
+    let map = map::add(functions, guest, checks, (keys, allocs));
     if has_loops {
-        loops::add(functions, guest, loops::Called { list_get, map_get, copy });
+        loops::add(functions, guest, &loops::Called { words, map, copy });
     }
 }
