@@ -8,6 +8,7 @@ use segheap::{
     Struct, U8Arr,
 };
 
+use crate::images::{load, save};
 use crate::support::{config, heap};
 
 /// A key by content. Floats by their bits, with one zero and one NaN.
@@ -785,11 +786,10 @@ proptest! {
         }
         prop_assert_eq!(heap.verify(), Ok(()));
         let expected: Vec<_> = model.iter().map(|&key| Cell::int(key).unwrap()).collect();
-        let mut image = Vec::new();
-        heap.save(&mut image).unwrap();
+        let image = save(&mut heap).unwrap();
         let mut other = Heap::with(Settings::seeded(9));
         let copy = other.transplant(&heap, set.cell()).unwrap();
-        let loaded = Heap::load(&image[..], Settings::seeded(10)).unwrap();
+        let loaded = load(&image, Settings::seeded(10)).unwrap();
         for (mut heap, set) in [(heap, set.cell()), (other, copy), (loaded, set.cell())] {
             prop_assert_eq!(heap.get::<Set>(set).unwrap().iter().collect::<Vec<_>>(), expected.clone());
             for &key in &model {
