@@ -12,6 +12,28 @@ use crate::words::{Cell, Result};
 /// The work between two looks at the clock: some 20 microseconds.
 const SLICE: u64 = 16 << 10;
 
+/// Tells after each slice of work whether another one is likely to end in time.
+struct Clock {
+    watch: Stopwatch,
+    time: Duration,
+    /// When the last slice had ended.
+    before: Duration,
+}
+
+impl Clock {
+    fn start(time: Duration) -> Clock {
+        Clock { watch: Stopwatch::start(), time, before: Duration::ZERO }
+    }
+
+    /// Whether one that takes as long as the last one would end too late.
+    fn is_over(&mut self) -> bool {
+        let now = self.watch.elapsed();
+        let next = now.saturating_add(now.saturating_sub(self.before));
+        self.before = now;
+        next > self.time
+    }
+}
+
 impl Heap {
     /// [`Heap::step`] by the clock: marks or sweeps for as long as `time`, and begins a
     /// collection if none is under way. It looks at the clock after every 16 KiB of work,
@@ -38,9 +60,8 @@ impl Heap {
     where
         I: IntoIterator<Item: Into<Cell>> + Clone,
     {
-        let watch = Stopwatch::start();
+        let mut clock = Clock::start(time);
         let mut all = Step::default();
-        let mut before = Duration::ZERO;
         loop {
             let roots = roots.clone().into_iter().map(Into::into);
             let (step, at_once) = self.step_of(roots, SLICE, &mut |_| {})?;
@@ -49,12 +70,9 @@ impl Heap {
             all.freed = all.freed.saturating_add(step.freed);
             all.cleared = all.cleared.saturating_add(step.cleared);
             all.stale_roots = step.stale_roots.max(all.stale_roots);
-            let now = watch.elapsed();
-            let next = now.saturating_add(now.saturating_sub(before));
-            before = now;
-            if all.finished || next > time {
+            if clock.is_over() || all.finished {
                 if !at_once {
-                    self.note_steps(&all, watch);
+                    self.note_steps(&all, clock.watch);
                 }
                 return Ok(all);
             }
@@ -84,9 +102,8 @@ impl Heap {
     /// # Errors
     /// [`Error::Corrupt`] only if this crate has a bug.
     pub fn compact_step_for(&mut self, time: Duration) -> Result<CompactStep> {
-        let watch = Stopwatch::start();
+        let mut clock = Clock::start(time);
         let mut all = CompactStep::default();
-        let mut before = Duration::ZERO;
         loop {
             let step = self.compact_step(SLICE)?;
             all.finished = step.finished;
@@ -94,10 +111,7 @@ impl Heap {
             all.moved = all.moved.saturating_add(step.moved);
             all.given_back = all.given_back.saturating_add(step.given_back);
             all.left = all.left.saturating_add(step.left);
-            let now = watch.elapsed();
-            let next = now.saturating_add(now.saturating_sub(before));
-            before = now;
-            if all.finished || time < next {
+            if clock.is_over() || all.finished {
                 return Ok(all);
             }
         }
