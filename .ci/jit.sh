@@ -9,14 +9,9 @@ cargo run --quiet --release --package segheap-jit
 
 if cargo +nightly miri --version >/dev/null 2>&1 ||
     rustup component add --toolchain nightly miri rust-src >/dev/null 2>&1; then
-    # Addresses pass through numbers: that is the contract. As far as two minutes go.
-    status=0
+    # Addresses pass through numbers: that is the contract.
     MIRIFLAGS=-Zmiri-permissive-provenance cargo +nightly miri test --quiet --package segheap-jit \
-        --no-default-features --test side_by_side --no-run
-    MIRIFLAGS=-Zmiri-permissive-provenance timeout 120 cargo +nightly miri test --quiet \
-        --package segheap-jit --no-default-features --test side_by_side || status=$?
-    ((status != 124)) || echo 'Miri has found nothing in two minutes, and was stopped'
-    ((status == 0 || status == 124))
+        --no-default-features --test side_by_side
 else
     echo 'accessors not run under Miri: no nightly compiler that has it here'
 fi

@@ -13,9 +13,12 @@ const LEN: u64 = 24;
 pub fn check(access: Access<'_>) {
     for array in Array::ALL {
         every_reason(access, array);
-        memory_moves_in_a_loop(access, array);
         the_object_moves_in_a_loop(access, array);
-        versions_move(access, array);
+        // Miri takes a minute for each: the accessors of all arrays are one generic function.
+        if !cfg!(miri) || array == Array::List {
+            memory_moves_in_a_loop(access, array);
+            versions_move(access, array);
+        }
     }
     cells_are_kept(access);
 }
@@ -35,9 +38,10 @@ fn every_reason(access: Access<'_>, array: Array) {
     let flipped = if cfg!(miri) { &[20, 44][..] } else { &[3, 20, 31, 32, 43, 44, 47, 48, 63] };
     let mut objects: Vec<u64> = flipped.iter().map(|bit| object ^ 1 << bit).collect();
     objects.extend(pair.handles.iter().map(|&cell| abi::bits(cell)));
+    let places = if cfg!(miri) { &[0, 4][..] } else { &[0, 3, 4, 5, u64::MAX] };
     for work in Work::ALL {
         for &object in &objects {
-            for first in [0, 3, 4, 5, u64::MAX] {
+            for &first in places {
                 // An integer to store, and the number of `object`, to push to or to copy from.
                 let value = [0, 1, 9][array as usize];
                 let operands = pair.operands(array, work, first, value);
@@ -117,7 +121,7 @@ const STORES: [Work; 6] = [
 ];
 
 fn cells_are_kept(access: Access<'_>) {
-    let steps = if cfg!(miri) { 0..3 } else { 0..24 };
+    let steps = if cfg!(miri) { 1..2 } else { 0..24 };
     for work in STORES {
         a_young_object(access, work);
         for steps in steps.clone() {
@@ -192,7 +196,8 @@ fn an_object_found_late(access: Access<'_>, work: Work, steps: usize, turned: bo
     }
     store.store(access, &mut pair.vm, work);
     roots.retain(|root| ![store.source, store.value].contains(root));
-    let mut step = || pair.vm.change(|heap| heap.step(roots.iter().copied(), WORK));
+    let rest = if cfg!(miri) { 1 << 16 } else { WORK };
+    let mut step = || pair.vm.change(|heap| heap.step(roots.iter().copied(), rest));
     // The cycle that is under way, or the next one; and one more.
     for _ in 0..2 {
         while !step().unwrap().finished {}
